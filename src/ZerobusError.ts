@@ -1,0 +1,178 @@
+/**
+ * Every failure of the client as one tagged union, `ZerobusError`.
+ *
+ * Each member says in a full sentence what happened and what to do, and whether trying again can help. No member carries a
+ * secret, a token, a header or the payload of a record: messages name offsets, sizes, columns and counts.
+ */
+import * as Data from "effect/Data"
+
+/**
+ * Why a transient failure happened. `message` is a full sentence; none of them carries server headers or payloads.
+ *
+ * - `ConnectionLost`: an open connection ended or broke.
+ * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`.
+ * - `ServerUnavailable`: the server answered with a temporary status.
+ * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
+ * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, or answered 408, 429 or 5xx.
+ * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
+ */
+export type RetryableReason = Data.TaggedEnum<{
+  ConnectionLost: { readonly message: string }
+  ConnectTimeout: { readonly message: string }
+  ServerUnavailable: { readonly message: string; readonly status: string }
+  AckTimeout: { readonly message: string }
+  TokenServiceUnavailable: { readonly message: string; readonly retryAfterMillis?: number | undefined }
+  CatalogUnavailable: { readonly message: string }
+}>
+
+/** Constructors of {@link RetryableReason}. */
+export const RetryableReason = Data.taggedEnum<RetryableReason>()
+
+/** A transient failure that recovery could not absorb: the retry budget is spent, or recovery is off. Try again later. */
+export class Retryable extends Data.TaggedError("Retryable")<{
+  readonly reason: RetryableReason
+  /** How many times the operation was tried. */
+  readonly attempts: number
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    return this.attempts > 1 ? `${this.reason.message} Gave up after ${this.attempts} attempts.` : this.reason.message
+  }
+}
+
+/** The credentials were refused, or the token cannot travel in a header. */
+export class InvalidToken extends Data.TaggedError("InvalidToken")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** The credentials are valid, but the service principal lacks a privilege on the table. */
+export class PermissionDenied extends Data.TaggedError("PermissionDenied")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** The table name is malformed, or no such table exists. */
+export class InvalidTable extends Data.TaggedError("InvalidTable")<{
+  readonly message: string
+  readonly tableName: string
+}> {
+  readonly isRetryable = false
+}
+
+/** The Zerobus endpoint or the workspace URL is malformed or not allowed. */
+export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** The TLS handshake was refused: certificate, host name, protocol or ALPN. */
+export class TlsFailure extends Data.TaggedError("TlsFailure")<{
+  readonly message: string
+  /** The code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+  readonly code: string
+}> {
+  readonly isRetryable = false
+}
+
+/** An option or a record is not acceptable, found locally or refused by the server. */
+export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
+  readonly message: string
+  /** Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when the server said it. */
+  readonly path: ReadonlyArray<string | number>
+}> {
+  readonly isRetryable = false
+}
+
+/** Why a descriptor does not fit its table, in the server's words; unknown words are kept. */
+export type SchemaMismatchCause =
+  | "FIELD_NOT_IN_TABLE"
+  | "MISSING_REQUIRED_COLUMN"
+  | "FIELD_OUT_OF_ORDER"
+  | "TYPE_INCOMPATIBLE"
+  | "FIELD_COUNT_MISMATCH"
+  | (string & {})
+
+/** The descriptor or the typed table does not fit the table in the catalog. */
+export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
+  readonly message: string
+  readonly causes: ReadonlyArray<SchemaMismatchCause>
+  /** The server's error code, such as `8001`, when it gave one. */
+  readonly errorCode?: string | undefined
+}> {
+  readonly isRetryable = false
+}
+
+/** A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request. */
+export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<{
+  readonly size: number
+  readonly limit: number
+  /** What has the limit, by option name. */
+  readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxInflightRecords"
+}> {
+  readonly isRetryable = false
+  override get message(): string {
+    const unit = this.option === "maxInflightRecords" ? "records" : "bytes"
+    return `The call needs ${this.size} ${unit}, above the limit of ${this.limit} (${this.option}). Split it into smaller calls.`
+  }
+}
+
+/** The server does not implement what was asked of it. */
+export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** A flush, wait or close reached its limit. Nothing was dropped: the records stay queued or in flight. */
+export class FlushTimeout extends Data.TaggedError("FlushTimeout")<{
+  readonly operation: "flush" | "close" | "waitForOffset"
+  /** The limit in milliseconds. */
+  readonly timeoutMillis: number
+  /** Offsets that were not durable yet when the limit was reached. */
+  readonly pending: number
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ` +
+      `Nothing was dropped; call it again, or raise flushTimeout.`
+  }
+}
+
+/** The stream was closed or has failed. `cause` is the error that ended it, when one did. */
+export class StreamClosed extends Data.TaggedError("StreamClosed")<{
+  readonly operation: string
+  readonly cause?: ZerobusError | undefined
+}> {
+  get isRetryable(): boolean {
+    return this.cause?.isRetryable ?? false
+  }
+  override get message(): string {
+    return this.cause === undefined
+      ? `${this.operation} was called on a closed stream. Open a new stream with createStream.`
+      : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ${this.cause.message} ` +
+        `Read getUnackedRecords, or pass the stream to recreateStream.`
+  }
+}
+
+/** The operation does not fit the stream's state, such as unacknowledged records asked of an active stream. */
+export class InvalidState extends Data.TaggedError("InvalidState")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** The server broke the Zerobus protocol, so nothing it says about durability can be trusted any more. */
+export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<{ readonly message: string }> {
+  readonly isRetryable = false
+}
+
+/** What can end a stream, or keep it from opening. */
+export type StreamFailure =
+  | Retryable
+  | InvalidToken
+  | PermissionDenied
+  | InvalidTable
+  | InvalidEndpoint
+  | TlsFailure
+  | InvalidArgument
+  | SchemaMismatch
+  | PayloadTooLarge
+  | Unsupported
+  | ProtocolViolation
+
+/** Every failure of the client. `Match.tagsExhaustive` over it makes a program handle them all. */
+export type ZerobusError = StreamFailure | FlushTimeout | StreamClosed | InvalidState
