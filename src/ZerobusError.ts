@@ -100,16 +100,16 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
   readonly isRetryable = false
 }
 
-/** A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request. */
+/** A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request, or records. */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<{
   readonly size: number
   readonly limit: number
   /** What has the limit, by option name. */
-  readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxInflightRecords"
+  readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxBatchRecords"
 }> {
   readonly isRetryable = false
   override get message(): string {
-    const unit = this.option === "maxInflightRecords" ? "records" : "bytes"
+    const unit = this.option === "maxBatchRecords" ? "records" : "bytes"
     return `The call needs ${this.size} ${unit}, above the limit of ${this.limit} (${this.option}). Split it into smaller calls.`
   }
 }

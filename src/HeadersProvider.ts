@@ -1,0 +1,71 @@
+/**
+ * Where the headers of a connection come from: the service that the OAuth client credentials implement, and the hook for
+ * credentials of one's own.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { StreamFailure } from "./ZerobusError.ts"
+import { InvalidToken } from "./ZerobusError.ts"
+
+/** Header names to values. The engine adds `authorization` or `x-databricks-zerobus-table-name` only where they are missing. */
+export type HeaderRecord = Readonly<Record<string, string>>
+
+/** What {@link HeadersProvider} implementations offer. */
+export interface HeadersProviderShape {
+  /** The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh. */
+  readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure>
+  /**
+   * Told once per rejection that the headers last given for `tableName` were refused, so that the next `getHeaders` brings
+   * others. Without it a rejection is final at once.
+   */
+  readonly invalidate?: ((tableName: string) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * Gives the headers of every connection. `ZerobusLayer` provides one made of OAuth client credentials; pass one of your own as the
+ * `headersProvider` option of a stream, or provide this service to `Zerobus.layerNoDeps`.
+ */
+export class HeadersProvider extends Context.Service<HeadersProvider, HeadersProviderShape>()(
+  "effect-zerobus/HeadersProvider"
+) {
+  /**
+   * Makes a provider of an effect, or of a function from the table name to one. A failure that is not one of the client's errors
+   * becomes `InvalidToken`, which is final; fail with `Retryable` to have the connection tried again.
+   *
+   * @example
+   * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
+   */
+  static readonly make = (options: {
+    readonly getHeaders:
+      | Effect.Effect<HeaderRecord, unknown>
+      | ((tableName: string) => Effect.Effect<HeaderRecord, unknown>)
+    readonly invalidate?: Effect.Effect<void> | ((tableName: string) => Effect.Effect<void>) | undefined
+  }): HeadersProviderShape => {
+    const { getHeaders, invalidate } = options
+    return {
+      getHeaders: (tableName) =>
+        Effect.suspend(() => (Effect.isEffect(getHeaders) ? getHeaders : getHeaders(tableName))).pipe(
+          Effect.mapError(asFailure)
+        ),
+      ...(invalidate === undefined
+        ? {}
+        : { invalidate: (tableName: string) => (Effect.isEffect(invalidate) ? invalidate : invalidate(tableName)) })
+    }
+  }
+}
+
+const failureTags: ReadonlySet<string> = new Set<StreamFailure["_tag"]>([
+  "Retryable", "InvalidToken", "PermissionDenied", "InvalidTable", "InvalidEndpoint", "TlsFailure", "InvalidArgument",
+  "SchemaMismatch", "PayloadTooLarge", "Unsupported", "ProtocolViolation"
+])
+
+const isStreamFailure = (error: unknown): error is StreamFailure =>
+  typeof error === "object" && error !== null && "_tag" in error && failureTags.has(String(error._tag))
+
+// The provider's own error may quote a token, so only its tag is passed on.
+const asFailure = (error: unknown): StreamFailure =>
+  isStreamFailure(error) ? error : new InvalidToken({
+    message: `The headers provider failed (${
+      typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "error"
+    }). Look at its own logs, or fail with Retryable to have the connection tried again.`
+  })

@@ -1,0 +1,88 @@
+/**
+ * What a stream writes to: a table's name, the format of its records and how a record becomes bytes.
+ *
+ * The record type of a stream follows from its table properties, so that a record of the wrong kind does not compile. Names are
+ * checked when the stream is created, not here.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as SchemaIssue from "effect/SchemaIssue"
+import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/payloadCodec.ts"
+import type { RecordCodec } from "./internal/recordCodec.ts"
+import { InvalidArgument } from "./ZerobusError.ts"
+
+/** A table and the format in which records travel to it. `A` is the type of one record. */
+export interface TableProperties<in out A> {
+  /** `catalog.schema.table`. */
+  readonly tableName: string
+  readonly recordType: "json" | "proto"
+  /** The serialized `DescriptorProto` of one record; only for `"proto"`. */
+  readonly descriptor: Uint8Array | undefined
+  /** How records become bytes and back. */
+  readonly codec: RecordCodec<A>
+}
+
+/** A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and bytes are refused. */
+export type JsonRecord = string | (object & { readonly [Symbol.iterator]?: never })
+
+/**
+ * A table that takes JSON records.
+ *
+ * Without a schema a record is an object, turned into text once, or the text of a JSON object, sent unchanged. With an Effect
+ * Schema a record is a value of its type, encoded by the schema at the ingest call; a value that the schema refuses fails with
+ * `InvalidArgument` and the path inside the record.
+ *
+ * @example
+ * const readings = TableProperties.json("main.default.readings", Schema.Struct({ device: Schema.String, temp: Schema.Int }))
+ */
+export const json: {
+  (tableName: string): TableProperties<JsonRecord>
+  <A, I>(tableName: string, schema: Schema.Codec<A, I>): TableProperties<A>
+} = (tableName: string, schema?: Schema.Codec<any, any>): TableProperties<any> => ({
+  tableName: tableName.trim(),
+  recordType: "json",
+  descriptor: undefined,
+  codec: schema === undefined ? jsonTextCodec : schemaCodec(schema)
+})
+
+/**
+ * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a serialized `DescriptorProto`) describes.
+ * The bytes are copied at the ingest call, so the caller may reuse its buffer.
+ */
+export const proto = (tableName: string, descriptor: Uint8Array): TableProperties<Uint8Array> => ({
+  tableName: tableName.trim(),
+  recordType: "proto",
+  descriptor: descriptor.slice(),
+  codec: bytesCodec
+})
+
+const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
+  const encode = Schema.encodeUnknownResult(schema)
+  const decode = Schema.decodeUnknownSync(schema)
+  return {
+    write: (record, sink) => {
+      const encoded = encode(record)
+      return Result.isFailure(encoded) ? refusal(encoded.failure.issue) : jsonCodec.write(encoded.success, sink)
+    },
+    read: (payload) => decode(jsonCodec.read(payload))
+  }
+}
+
+// The issue's own text may quote the value, so only its place and kind are passed on.
+const refusal = (issue: SchemaIssue.Issue): InvalidArgument => {
+  const path: Array<string | number> = []
+  let inner: SchemaIssue.Issue | undefined = issue
+  while (inner !== undefined) {
+    if (inner._tag === "Pointer") {
+      for (const key of inner.path) path.push(typeof key === "number" ? key : String(key))
+      inner = inner.issue
+    } else if (inner._tag === "Composite") inner = inner.issues[0]
+    else if (inner._tag === "Encoding" || inner._tag === "Filter") inner = inner.issue
+    else break
+  }
+  const place = path.length === 0 ? "The record" : `The record's field ${path.join(".")}`
+  return new InvalidArgument({
+    message: `${place} does not fit the table's schema (${inner?._tag ?? "Invalid"}). Correct the value, or the schema.`,
+    path
+  })
+}

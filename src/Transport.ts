@@ -1,0 +1,53 @@
+/**
+ * The seam between the stream engine and the network: one duplex call, requests out, responses in.
+ *
+ * The engine knows nothing below this service, so the same engine runs over gRPC (`GrpcTransport`) and, in tests, in memory on a
+ * virtual clock (`MemoryTransport`).
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import type * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+
+/**
+ * How a call failed, in the network's terms.
+ *
+ * - `Status`: the server ended the call with a gRPC status other than OK; `details` holds the raw `grpc-status-details-bin`.
+ * - `Disconnected`: the connection could not be made or was lost; no status came from the server.
+ * - `TlsRefused`: the TLS handshake failed for a reason that trying again does not cure.
+ */
+export type TransportFailure = Data.TaggedEnum<{
+  Status: { readonly code: number; readonly message: string; readonly details?: Uint8Array | undefined }
+  Disconnected: { readonly message: string }
+  TlsRefused: { readonly message: string; readonly code: string }
+}>
+
+/** Constructors of {@link TransportFailure}. */
+export const TransportFailure = Data.taggedEnum<TransportFailure>()
+
+/** One open duplex call. It ends when its scope closes; closing the scope cancels a call that is still running. */
+export interface TransportCall {
+  /**
+   * Hands over one encoded `EphemeralStreamRequest`. The bytes belong to the transport until it counts the request as sent.
+   * Returns `false` when the transport is full: the request is still taken, but await `writable` before the next one.
+   */
+  readonly sendUnsafe: (request: Uint8Array) => boolean
+  /** Completes when the transport takes requests again, or has ended. */
+  readonly writable: Effect.Effect<void>
+  /** How many requests have left for the network. An acknowledgement beyond that is not believed yet. */
+  readonly sentUnsafe: () => number
+  /** Called whenever `sentUnsafe` has grown. One listener at most. */
+  readonly onSentUnsafe: (listener: () => void) => void
+  /** Says that no further request follows. */
+  readonly halfClose: Effect.Effect<void>
+  /** Encoded `EphemeralStreamResponse`s in order; ends with `Done` when the server closed with OK, else with the failure. */
+  readonly responses: Queue.Dequeue<Uint8Array, TransportFailure | Cause.Done>
+}
+
+/** Opens duplex calls of the Zerobus service. */
+export class Transport extends Context.Service<Transport, {
+  /** Starts one call with these headers. Connecting goes on in the background; a failure to connect ends `responses`. */
+  readonly open: (headers: Readonly<Record<string, string>>) => Effect.Effect<TransportCall, never, Scope.Scope>
+}>()("effect-zerobus/Transport") {}

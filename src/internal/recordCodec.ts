@@ -1,0 +1,25 @@
+/**
+ * What the engine needs to know of a record type: how to write one record as bytes, and how to read it back for
+ * `getUnackedRecords`. Message framing, offsets and limits are the landing zone's business.
+ */
+import type { InvalidArgument } from "../ZerobusError.ts"
+
+/** A growing byte buffer that records are written into. `ensure` may replace `buffer`, so read it anew after each call. */
+export interface ByteSink {
+  /** The bytes written so far end at `position`; what lies beyond is undefined. */
+  buffer: Buffer
+  position: number
+  /** Makes room for `bytes` more bytes at `position`; keeps everything written of the current record. */
+  readonly ensure: (bytes: number) => void
+}
+
+/** Writes and reads the payload of one record. Both run per record and are synchronous. */
+export interface RecordCodec<in out A> {
+  /**
+   * Appends the payload of `record` to the sink. Returns why the record is refused, or `undefined` when it was written. After a
+   * refusal the sink's position is undefined: the caller restores it.
+   */
+  readonly write: (record: A, sink: ByteSink) => InvalidArgument | undefined
+  /** Reads a payload that `write` made back into a record. The bytes are the caller's to keep. */
+  readonly read: (payload: Uint8Array) => A
+}
