@@ -1,0 +1,72 @@
+/**
+ * The rules a table definition must keep: legal and distinct names, at most 2,000 columns, bounded nesting, DECIMALs that exist,
+ * partition columns that can partition. Pure checks over the model of `columnType.ts`; reading text and JSON is done there.
+ */
+import { decimalProblem, maxColumns, maxDepth, nameProblem, tableNameProblem } from "./columnNames.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+
+/** Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the module that catches it. */
+export class Refusal {
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+/** Leaves a reader with a {@link Refusal}. */
+export const refuse = (message: string): never => {
+  throw new Refusal(message)
+}
+
+const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, depth: number): string | undefined => {
+  if (fields.length === 0) return `${what} has no fields. Give it at least one.`
+  if (fields.length > maxColumns) return `${what} has ${fields.length} fields, above the limit of ${maxColumns}.`
+  const seen = new Map<string, string>()
+  for (const field of fields) {
+    const problem = nameProblem("column name", field.name)
+    if (problem !== undefined) return problem
+    // Tables compare column names without regard to case.
+    const other = seen.get(field.name.toLowerCase())
+    if (other !== undefined) return `${what} has the columns ${other} and ${field.name}. Column names must differ in more than case.`
+    seen.set(field.name.toLowerCase(), field.name)
+    const inner = typeProblem(field.name, field.type, depth)
+    if (inner !== undefined) return inner
+  }
+  return undefined
+}
+
+const typeProblem = (path: string, type: ColumnType, depth: number): string | undefined => {
+  if (depth > maxDepth) return `Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`
+  switch (type._tag) {
+    case "Decimal":
+      return decimalProblem(type.precision, type.scale)
+    case "Array":
+      return typeProblem(path, type.element, depth + 1)
+    case "Map":
+      return typeProblem(path, type.key, depth + 1) ?? typeProblem(path, type.value, depth + 1)
+    case "Struct":
+      return fieldsProblem(`Struct ${path}`, type.fields, depth + 1)
+    default:
+      return undefined
+  }
+}
+
+/** Why a definition makes no table (names, duplicates, limits, partition columns), as a sentence, or `undefined` when it does. */
+export const definitionProblem = (definition: TableDefinition): string | undefined => {
+  const problem = tableNameProblem(definition.name) ?? fieldsProblem(`Table ${definition.name}`, definition.columns, 0)
+  if (problem !== undefined) return problem
+  const partitions = definition.partitionColumns ?? []
+  const used = new Set<string>()
+  for (const name of partitions) {
+    const column = definition.columns.find((column) => column.name === name)
+    if (column === undefined) return `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ${definition.name}.`
+    if (used.has(name)) return `The partition column ${name} is listed twice.`
+    used.add(name)
+    if (["Array", "Map", "Struct", "Variant", "Binary"].includes(column.type._tag)) {
+      return `Column ${name} of type ${column.type._tag.toUpperCase()} cannot partition a table. Use a scalar column.`
+    }
+  }
+  return partitions.length > 0 && partitions.length === definition.columns.length
+    ? `All columns of ${definition.name} are partition columns. Leave at least one out.`
+    : undefined
+}

@@ -1,0 +1,165 @@
+/**
+ * The types of table columns as plain data, with their three written forms: SQL text, Unity Catalog's `type_text` and
+ * `type_name`, and the JSON form of a type that Unity Catalog and the Delta log use.
+ *
+ * Reading SQL lives in `columnTypeParser.ts`, names and limits in `columnNames.ts`. Whether a type can travel in a protobuf
+ * message is the business of `descriptor.ts`.
+ */
+import * as Result from "effect/Result"
+import type { ScalarTag } from "./columnNames.ts"
+import { decimalProblem, maxColumns, maxDepth, scalarNames, scalarTag, unsupportedType } from "./columnNames.ts"
+import { Refusal, refuse } from "./columnRules.ts"
+
+export { definitionProblem } from "./columnRules.ts"
+export { parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
+
+/** The type of a column, or of a part of one. */
+export type ColumnType =
+  | { readonly _tag: ScalarTag }
+  | { readonly _tag: "Decimal"; readonly precision: number; readonly scale: number }
+  | { readonly _tag: "Array"; readonly element: ColumnType; readonly containsNull: boolean }
+  | { readonly _tag: "Map"; readonly key: ColumnType; readonly value: ColumnType; readonly valueContainsNull: boolean }
+  | { readonly _tag: "Struct"; readonly fields: ReadonlyArray<ColumnDefinition> }
+
+/** A column of a table or a field of a struct. `nullable` is what the table allows, not what a program sends. */
+export interface ColumnDefinition {
+  readonly name: string
+  readonly type: ColumnType
+  readonly nullable: boolean
+  readonly comment?: string | undefined
+}
+
+/** A table as it is created: its full name and its columns in order. */
+export interface TableDefinition {
+  /** `catalog.schema.table`. */
+  readonly name: string
+  readonly columns: ReadonlyArray<ColumnDefinition>
+  readonly partitionColumns?: ReadonlyArray<string> | undefined
+  readonly comment?: string | undefined
+}
+
+/** The lower-case text of a type as in Unity Catalog's `type_text`, such as `array<struct<a:int>>`. Nullability is not in it. */
+export const typeText = (type: ColumnType): string => {
+  switch (type._tag) {
+    case "Decimal":
+      return `decimal(${type.precision},${type.scale})`
+    case "Array":
+      return `array<${typeText(type.element)}>`
+    case "Map":
+      return `map<${typeText(type.key)},${typeText(type.value)}>`
+    case "Struct":
+      return `struct<${type.fields.map((field) => `${field.name}:${typeText(field.type)}`).join(",")}>`
+    default:
+      return scalarNames[type._tag].text
+  }
+}
+
+/** The name of a type as in Unity Catalog's `type_name`: `INT`, `LONG`, `DECIMAL`, `STRUCT`, ... */
+export const typeName = (type: ColumnType): string => {
+  switch (type._tag) {
+    case "Decimal":
+    case "Array":
+    case "Map":
+    case "Struct":
+      return type._tag.toUpperCase()
+    default:
+      return scalarNames[type._tag].name
+  }
+}
+
+const dataTypeJson = (type: ColumnType): unknown => {
+  switch (type._tag) {
+    case "Decimal":
+      return `decimal(${type.precision},${type.scale})`
+    case "Array":
+      return { type: "array", elementType: dataTypeJson(type.element), containsNull: type.containsNull }
+    case "Map":
+      return {
+        type: "map",
+        keyType: dataTypeJson(type.key),
+        valueType: dataTypeJson(type.value),
+        valueContainsNull: type.valueContainsNull
+      }
+    case "Struct":
+      return { type: "struct", fields: type.fields.map(toTypeJson) }
+    default:
+      return scalarNames[type._tag].json
+  }
+}
+
+/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment goes into the metadata. */
+export const toTypeJson = (column: ColumnDefinition): unknown => ({
+  name: column.name,
+  type: dataTypeJson(column.type),
+  nullable: column.nullable,
+  metadata: column.comment === undefined ? {} : { comment: column.comment }
+})
+
+const isObject = (json: unknown): json is Record<string, unknown> =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
+
+const readName = (text: string): ColumnType => {
+  const decimal = /^decimal(?:\(\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?\))?$/i.exec(text)
+  if (decimal !== null) {
+    const precision = Number(decimal[1] ?? 10)
+    const scale = Number(decimal[2] ?? 0)
+    const problem = decimalProblem(precision, scale)
+    return problem === undefined ? { _tag: "Decimal", precision, scale } : refuse(problem)
+  }
+  const tag = scalarTag(text)
+  return tag === undefined ? refuse(unsupportedType(/^[A-Za-z_]*/.exec(text)?.[0] ?? "")) : { _tag: tag }
+}
+
+const flag = (json: unknown): boolean => json === undefined || json === true
+
+const readField = (json: unknown, depth: number): ColumnDefinition => {
+  if (!isObject(json) || typeof json["name"] !== "string") return refuse("A struct field in the type JSON has no name.")
+  const metadata = json["metadata"]
+  const comment = isObject(metadata) ? metadata["comment"] : undefined
+  return {
+    name: json["name"],
+    type: readType(json["type"], depth),
+    nullable: flag(json["nullable"]),
+    ...(typeof comment === "string" ? { comment } : {})
+  }
+}
+
+const readType = (json: unknown, depth: number): ColumnType => {
+  if (depth > maxDepth) return refuse(`The type is nested deeper than ${maxDepth} levels.`)
+  if (typeof json === "string") return readName(json)
+  if (!isObject(json)) return refuse("The type JSON is neither a type name nor an object.")
+  // A whole column may stand where its type is expected: unwrap it.
+  if (typeof json["name"] === "string") return readType(json["type"], depth + 1)
+  switch (json["type"]) {
+    case "array":
+      return { _tag: "Array", element: readType(json["elementType"], depth + 1), containsNull: flag(json["containsNull"]) }
+    case "map":
+      return {
+        _tag: "Map",
+        key: readType(json["keyType"], depth + 1),
+        value: readType(json["valueType"], depth + 1),
+        valueContainsNull: flag(json["valueContainsNull"])
+      }
+    case "struct": {
+      const fields = json["fields"]
+      if (!Array.isArray(fields)) return refuse("A struct in the type JSON has no list of fields.")
+      if (fields.length > maxColumns) return refuse(`A struct has more than ${maxColumns} fields.`)
+      return { _tag: "Struct", fields: fields.map((field) => readField(field, depth + 1)) }
+    }
+    default:
+      return refuse("The type JSON is none of array, map, struct or a type name.")
+  }
+}
+
+/**
+ * Reads the JSON form of a type, or of a whole column, whose type is taken then. Absent nullability flags mean nullable.
+ * The failure is a sentence for the user.
+ */
+export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> => {
+  try {
+    return Result.succeed(readType(json, 0))
+  } catch (error) {
+    if (error instanceof Refusal) return Result.fail(error.message)
+    throw error
+  }
+}

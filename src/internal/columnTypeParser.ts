@@ -1,0 +1,239 @@
+/**
+ * Reads column types and table definitions from SQL text: `DECIMAL(10,2)`, `ARRAY<STRUCT<a: INT NOT NULL>>`,
+ * `main.default.air(id BIGINT NOT NULL COMMENT 'key', note STRING) PARTITIONED BY (id)`.
+ *
+ * One pass over the text with a depth limit; failures are sentences with the position. Rules about names, counts and
+ * partitions are checked by the model at the end.
+ */
+import * as Result from "effect/Result"
+import { decimalProblem, isName, maxDepth, nameProblem, scalarTag, unsupportedType } from "./columnNames.ts"
+import { definitionProblem, Refusal } from "./columnRules.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+
+/** Longest text that is read, in characters. */
+const maxText = 1_000_000
+
+class Reader {
+  readonly text: string
+  position = 0
+
+  constructor(text: string) {
+    if (text.length > maxText) throw new Refusal(`The text is longer than ${maxText} characters.`)
+    this.text = text
+  }
+
+  refuse(message: string): never {
+    throw new Refusal(message)
+  }
+
+  expected(what: string): never {
+    const rest = this.text.slice(this.position, this.position + 20)
+    return this.refuse(`Expected ${what} at character ${this.position + 1}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`)
+  }
+
+  skip(): void {
+    while (this.position < this.text.length && /\s/.test(this.text.charAt(this.position))) this.position++
+  }
+
+  accept(character: string): boolean {
+    this.skip()
+    if (this.text.charAt(this.position) !== character) return false
+    this.position++
+    return true
+  }
+
+  expect(character: string): void {
+    if (!this.accept(character)) this.expected(`"${character}"`)
+  }
+
+  /** Looks at the next word without taking it; empty when there is none. */
+  peekWord(): string {
+    this.skip()
+    let end = this.position
+    while (end < this.text.length && /[A-Za-z0-9_]/.test(this.text.charAt(end))) end++
+    return this.text.slice(this.position, end)
+  }
+
+  acceptWords(...words: ReadonlyArray<string>): boolean {
+    const start = this.position
+    for (const word of words) {
+      const next = this.peekWord()
+      if (next.toUpperCase() !== word) {
+        this.position = start
+        return false
+      }
+      this.position += next.length
+    }
+    return true
+  }
+
+  name(what: string): string {
+    this.skip()
+    let name: string
+    if (this.text.charAt(this.position) === "`") {
+      const end = this.text.indexOf("`", this.position + 1)
+      if (end < 0) return this.refuse(`The back quote at character ${this.position + 1} is not closed.`)
+      name = this.text.slice(this.position + 1, end)
+      this.position = end + 1
+    } else {
+      name = this.peekWord()
+      if (name === "") return this.expected(`a ${what}`)
+      this.position += name.length
+    }
+    return isName(name) ? name : this.refuse(nameProblem(what, name) ?? "")
+  }
+
+  integer(): number {
+    const word = this.peekWord()
+    if (!/^\d{1,6}$/.test(word)) return this.expected("a number")
+    this.position += word.length
+    return Number(word)
+  }
+
+  quoted(): string {
+    this.skip()
+    const quote = this.text.charAt(this.position)
+    if (quote !== "'" && quote !== "\"") return this.expected("a quoted text")
+    let out = ""
+    for (let at = this.position + 1; at < this.text.length; at++) {
+      const character = this.text.charAt(at)
+      if (character === "\\" && at + 1 < this.text.length) {
+        out += this.text.charAt(++at)
+      } else if (character !== quote) {
+        out += character
+      } else if (this.text.charAt(at + 1) === quote) {
+        out += quote
+        at++
+      } else {
+        this.position = at + 1
+        return out
+      }
+    }
+    return this.refuse(`The quote at character ${this.position + 1} is not closed.`)
+  }
+
+  atEnd(): boolean {
+    this.skip()
+    return this.position >= this.text.length
+  }
+}
+
+const readType = (reader: Reader, depth: number): ColumnType => {
+  if (depth > maxDepth) return reader.refuse(`The type is nested deeper than ${maxDepth} levels.`)
+  const word = reader.peekWord()
+  if (word === "") return reader.expected("a type")
+  reader.position += word.length
+  switch (word.toUpperCase()) {
+    case "DECIMAL":
+    case "DEC":
+    case "NUMERIC":
+      return readDecimal(reader)
+    case "ARRAY": {
+      reader.expect("<")
+      const element = readType(reader, depth + 1)
+      reader.expect(">")
+      return { _tag: "Array", element, containsNull: true }
+    }
+    case "MAP": {
+      reader.expect("<")
+      const key = readType(reader, depth + 1)
+      reader.expect(",")
+      const value = readType(reader, depth + 1)
+      reader.expect(">")
+      return { _tag: "Map", key, value, valueContainsNull: true }
+    }
+    case "STRUCT": {
+      reader.expect("<")
+      const fields: Array<ColumnDefinition> = []
+      do {
+        fields.push(readColumn(reader, "field name", depth + 1))
+      } while (reader.accept(","))
+      reader.expect(">")
+      return { _tag: "Struct", fields }
+    }
+    default: {
+      const tag = scalarTag(word)
+      return tag === undefined ? reader.refuse(unsupportedType(word)) : { _tag: tag }
+    }
+  }
+}
+
+const readDecimal = (reader: Reader): ColumnType => {
+  let precision = 10
+  let scale = 0
+  if (reader.accept("(")) {
+    precision = reader.integer()
+    if (reader.accept(",")) scale = reader.integer()
+    reader.expect(")")
+  }
+  const problem = decimalProblem(precision, scale)
+  return problem === undefined ? { _tag: "Decimal", precision, scale } : reader.refuse(problem)
+}
+
+const readColumn = (reader: Reader, what: string, depth: number): ColumnDefinition => {
+  const name = reader.name(what)
+  reader.accept(":")
+  const type = readType(reader, depth)
+  const nullable = !reader.acceptWords("NOT", "NULL")
+  const comment = reader.acceptWords("COMMENT") ? reader.quoted() : undefined
+  return comment === undefined ? { name, type, nullable } : { name, type, nullable, comment }
+}
+
+const readList = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {
+  const items: Array<A> = []
+  reader.expect("(")
+  do {
+    items.push(item())
+  } while (reader.accept(","))
+  reader.expect(")")
+  return items
+}
+
+const readTable = (reader: Reader): TableDefinition => {
+  if (reader.acceptWords("CREATE", "TABLE")) reader.acceptWords("IF", "NOT", "EXISTS")
+  const parts = [reader.name("table name")]
+  while (reader.accept(".")) parts.push(reader.name("table name part"))
+  const columns = readList(reader, () => readColumn(reader, "column name", 0))
+  let partitionColumns: ReadonlyArray<string> | undefined
+  let comment: string | undefined
+  while (!reader.atEnd() && !reader.accept(";")) {
+    if (reader.acceptWords("USING", "DELTA")) continue
+    if (partitionColumns === undefined && reader.acceptWords("PARTITIONED", "BY")) {
+      partitionColumns = readList(reader, () => reader.name("partition column"))
+    } else if (comment === undefined && reader.acceptWords("COMMENT")) {
+      comment = reader.quoted()
+    } else {
+      reader.expected("PARTITIONED BY (...), COMMENT '...' or the end")
+    }
+  }
+  return {
+    name: parts.join("."),
+    columns,
+    ...(partitionColumns === undefined ? {} : { partitionColumns }),
+    ...(comment === undefined ? {} : { comment })
+  }
+}
+
+const run = <A>(text: string, read: (reader: Reader) => A): Result.Result<A, string> => {
+  try {
+    const reader = new Reader(text)
+    const value = read(reader)
+    return reader.atEnd() ? Result.succeed(value) : reader.expected("the end")
+  } catch (error) {
+    if (error instanceof Refusal) return Result.fail(error.message)
+    throw error
+  }
+}
+
+/** Reads one SQL type, case-insensitive. Elements and values may be null; struct fields are nullable unless NOT NULL. */
+export const parseColumnType = (text: string): Result.Result<ColumnType, string> => run(text, (reader) => readType(reader, 0))
+
+/**
+ * Reads `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (a, b)] [COMMENT '...']`, with an
+ * optional `CREATE TABLE` in front, and checks the rules of a definition.
+ */
+export const parseTableDefinition = (text: string): Result.Result<TableDefinition, string> =>
+  Result.flatMap(run(text, readTable), (definition) => {
+    const problem = definitionProblem(definition)
+    return problem === undefined ? Result.succeed(definition) : Result.fail(problem)
+  })
