@@ -1,0 +1,255 @@
+/**
+ * Who may import what, as data, and one test that reads the import lines of `src` and `examples`.
+ *
+ * The first area whose `files` match a file decides. A target is the specifier for packages (`effect/Queue`, `node:fs`), and the path
+ * below `src` without its ending for the project's own files (`internal/session`).
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+
+interface Area {
+  readonly name: string
+  readonly files: RegExp
+  readonly may: ReadonlyArray<RegExp>
+}
+
+const root = Path.resolve(import.meta.dirname, "..")
+const source = Path.join(root, "src")
+
+/** Modules of Effect that may change in a minor release: each has its few users, named by the areas below. */
+const unstable = "http|http-api|cli|observability|process|socket|persistence|rpc|sql|workers|cluster|encoding|testing"
+const effect = new RegExp(`^effect/(?!(?:${unstable})(?:/|$)|FileSystem$|Path$|Terminal$)[A-Z]\\w*$`)
+/** Effect without what runs, waits or reads the environment: enough for models, codecs and schemas. */
+const pureEffect =
+  /^effect\/(?:Array|BigDecimal|BigInt|Brand|Cause|Chunk|Context|Data|DateTime|Duration|Effect|Equal|Exit|Function|Hash|HashMap|Match|Number|Option|Order|Pipeable|Predicate|Record|Redacted|Result|Schema|SchemaAST|SchemaGetter|SchemaIssue|SchemaParser|SchemaTransformation|String|Struct|Types)$/
+const models = /^(?:Offset|ZerobusError|ZerobusOptions|RecoveryPolicy|ZerobusMetrics)$/
+const publicModules = /^[A-Z]\w*$/
+/** Pure mechanics: envelope, descriptors, column types, codecs. Everything in `internal` that no other area names. */
+const engine =
+  /^internal\/(?:landingZone|acknowledgements|session|supervisor|stream\w*|lane\w*|inFlight\w*|recovery\w*|sender|receiver|tokenCache|grpcStatus|endpoint|oauth\w*|config\w*|engine\w*|lifecycle\w*|zerobus\w*|backoff\w*|retry\w*)$/
+const mechanics = new RegExp(`^internal/(?!generated/)(?!${engine.source.slice("^internal/".length)})[\\w/]+$`)
+const generated = /^internal\/generated\//
+const node = /^node:/
+
+const areas: ReadonlyArray<Area> = [
+  { name: "barrel", files: /^index$/, may: [publicModules] },
+  { name: "models", files: models, may: [pureEffect, models, /^effect\/(?:Schedule|Metric|Config)$/] },
+  { name: "generated code", files: generated, may: [/^protobufjs(?:\/|$)/, generated] },
+  {
+    name: "landing zone and acknowledgements",
+    files: /^internal\/(?:landingZone|acknowledgements|inFlight\w*)$/,
+    may: [effect, models, mechanics, /^internal\/(?:landingZone|acknowledgements|inFlight\w*)$/]
+  },
+  {
+    name: "gRPC",
+    files: /^(?:GrpcTransport|internal\/grpc\w*)$/,
+    may: [/^@grpc\/grpc-js$/, effect, models, node, mechanics, /^internal\/(?:grpc\w*|endpoint)$/, /^Transport$/]
+  },
+  {
+    name: "HTTP clients",
+    files: /^(?:Credentials|UnityCatalog|internal\/(?:tokenCache|oauth\w*))$/,
+    may: [
+      /^effect\/http(?:\/|$)/,
+      effect,
+      models,
+      mechanics,
+      /^internal\/(?:tokenCache|endpoint|oauth\w*)$/,
+      /^(?:Credentials|HeadersProvider|Table|Column|UnityCatalog)$/
+    ]
+  },
+  {
+    name: "engine",
+    files: engine,
+    may: [
+      effect,
+      models,
+      mechanics,
+      engine,
+      /^(?:Transport|HeadersProvider|TableProperties|Credentials|ZerobusStream)$/
+    ]
+  },
+  {
+    name: "mechanics",
+    files: mechanics,
+    may: [pureEffect, models, mechanics, generated, /^protobufjs(?:\/|$)/, /^(?:Column|Table)$/]
+  },
+  {
+    name: "command line",
+    files: /^cli\//,
+    may: [
+      /^effect\//,
+      node,
+      publicModules,
+      /^(?:cli|testing|local)\//,
+      /^@effect\/platform-node(?:\/|$)/,
+      /^@streamparser\/json$/,
+      /^csv-parse(?:\/|$)/,
+      /^@duckdb\/node-api$/,
+      mechanics
+    ]
+  },
+  {
+    name: "testing",
+    files: /^testing\//,
+    may: [
+      /^effect\//,
+      node,
+      publicModules,
+      /^(?:testing|local)\//,
+      mechanics,
+      generated,
+      /^@effect\/platform-node(?:\/|$)/,
+      /^@grpc\/grpc-js$/
+    ]
+  },
+  {
+    name: "local server",
+    files: /^local\//,
+    may: [
+      /^effect\//,
+      node,
+      publicModules,
+      mechanics,
+      generated,
+      /^local\//,
+      /^@grpc\/grpc-js$/,
+      /^hyparquet-writer(?:\/|$)/
+    ]
+  },
+  {
+    name: "public modules",
+    files: publicModules,
+    may: [effect, publicModules, mechanics, engine, /^effect\/http(?:\/|$)/]
+  }
+]
+
+interface Import {
+  readonly target: string
+  readonly typeOnly: boolean
+}
+
+/** Import lines of a file, comments left out: static, re-exporting, dynamic and those inside types. */
+const importsOf = (file: string): ReadonlyArray<Import> => {
+  const text = Fs.readFileSync(file, "utf8")
+    .replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "")
+    .replace(/^[ \t]*\/\/.*$/gm, "")
+  const found: Array<Import> = []
+  const add = (specifier: string, typeOnly: boolean) => found.push({ target: targetOf(file, specifier), typeOnly })
+  for (const [, kind, specifier] of text.matchAll(/^(?:im|ex)port\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm)) {
+    add(specifier!, kind !== undefined)
+  }
+  for (const [, specifier] of text.matchAll(/\bimport\(\s*"([^"]+)"/g)) add(specifier!, true)
+  for (const [, specifier] of text.matchAll(/\bnew URL\(\s*"(\.[^"]+)",\s*import\.meta\.url/g)) add(specifier!, true)
+  return found
+}
+
+const targetOf = (file: string, specifier: string): string =>
+  specifier.startsWith(".")
+    ? Path.relative(source, Path.resolve(Path.dirname(file), specifier))
+        .replaceAll("\\", "/")
+        .replace(/\.[jt]s$/, "")
+    : specifier
+
+const filesBelow = (folder: string): ReadonlyArray<string> =>
+  Fs.readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.[mc]?[jt]s$/.test(file) && !file.endsWith(".d.ts") && !file.includes("node_modules"))
+    .map((file) => Path.join(folder, file))
+    .sort()
+
+const nameOf = (file: string) => targetOf(file, `./${Path.basename(file)}`)
+const sources = filesBelow(source).map((file) => ({ name: nameOf(file), imports: importsOf(file) }))
+
+/** The first cycle found among the modules, as a path, or nothing. */
+const cycleIn = (
+  modules: ReadonlyArray<{ readonly name: string; readonly imports: ReadonlyArray<Import> }>,
+  counts: (edge: Import) => boolean
+): ReadonlyArray<string> | undefined => {
+  const edges = new Map(
+    modules.map((module) => [module.name, module.imports.filter(counts).map((edge) => edge.target)])
+  )
+  const done = new Set<string>()
+  const visit = (name: string, path: ReadonlyArray<string>): ReadonlyArray<string> | undefined => {
+    if (path.includes(name)) return [...path.slice(path.indexOf(name)), name]
+    if (done.has(name)) return undefined
+    for (const next of edges.get(name) ?? []) {
+      const cycle = edges.has(next) ? visit(next, [...path, name]) : undefined
+      if (cycle !== undefined) return cycle
+    }
+    done.add(name)
+    return undefined
+  }
+  for (const name of edges.keys()) {
+    const cycle = visit(name, [])
+    if (cycle !== undefined) return cycle
+  }
+  return undefined
+}
+
+describe("imports", () => {
+  it("stay inside the table", () => {
+    const offences = sources.flatMap(({ imports, name }) => {
+      const area = areas.find((candidate) => candidate.files.test(name))
+      return area === undefined
+        ? [`${name} belongs to no area`]
+        : imports
+            .filter(({ target }) => !area.may.some((pattern) => pattern.test(target)))
+            .map(({ target }) => `${name} (${area.name}) may not import ${target}`)
+    })
+    assert.deepStrictEqual(offences, [])
+    assert.isAbove(sources.length, 0)
+  })
+
+  it("form no cycle", () => {
+    assert.isUndefined(cycleIn(sources, (edge) => !edge.typeOnly))
+    assert.isUndefined(
+      cycleIn(
+        sources.filter(({ name }) => models.test(name)),
+        () => true
+      ),
+      "models, types included"
+    )
+  })
+
+  it("of examples and golden programs name packages only", () => {
+    const allowed =
+      /^(?:effect|effect\/.+|effect-zerobus(?:\/testing)?|@effect\/(?:platform-node|vitest)|@duckdb\/node-api|node:.+)$/
+    const offences = ["examples", "test/golden"].flatMap((folder) =>
+      filesBelow(Path.join(root, folder)).flatMap((file) =>
+        importsOf(file)
+          .filter(({ target }) => !allowed.test(target))
+          .map(({ target }) => `${Path.relative(root, file)} imports ${target}`)
+      )
+    )
+    assert.deepStrictEqual(offences, [])
+  })
+})
+
+describe("the package", () => {
+  const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
+
+  it("exports nothing internal", () => {
+    assert.deepStrictEqual(Object.keys(manifest.exports), [".", "./testing", "./package.json"])
+  })
+
+  it("declares what its sources import", () => {
+    const declared = new Set([
+      ...Object.keys(manifest.dependencies ?? {}),
+      ...Object.keys(manifest.peerDependencies ?? {}),
+      // Loaded only by `zerobus query`, which says how to install it when it is missing.
+      "@duckdb/node-api"
+    ])
+    const packageOf = (target: string) =>
+      target
+        .split("/")
+        .slice(0, target.startsWith("@") ? 2 : 1)
+        .join("/")
+    const missing = sources.flatMap(({ imports, name }) =>
+      imports
+        .filter(({ target }) => !target.startsWith("node:") && !sources.some((file) => file.name === target))
+        .filter(({ target }) => !declared.has(packageOf(target)))
+        .map(({ target }) => `${name} imports ${target}`)
+    )
+    assert.deepStrictEqual(missing, [])
+  })
+})
