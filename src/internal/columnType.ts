@@ -27,6 +27,8 @@ export interface ColumnDefinition {
   readonly type: ColumnType
   readonly nullable: boolean
   readonly comment?: string | undefined
+  /** The column's 0-based position in the catalog, where dropped columns leave gaps. Default: its index in the list. */
+  readonly position?: number | undefined
 }
 
 /** A table as it is created: its full name and its columns in order. */
