@@ -114,7 +114,7 @@ const areas: ReadonlyArray<Area> = [
       generated,
       /^local\//,
       /^@grpc\/grpc-js$/,
-      /^hyparquet-writer(?:\/|$)/
+      /^hyparquet(?:-writer)?(?:\/|$)/
     ]
   },
   {

@@ -1,0 +1,88 @@
+// Looks at the packed package from outside: its list of files, publint, attw, the dependencies a user installs, and a first import.
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { checklist, emptyProject, manifest, pack, root, run } from "./packedProject.mjs"
+
+const { check, end } = checklist()
+const { bytes, files, tarball } = pack()
+console.log(`${manifest.name}-${manifest.version}.tgz: ${(bytes / 1024).toFixed(0)} KiB, ${files.length} files`)
+
+const allowed = /^(?:dist|src|proto)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+const strangers = files.filter((file) => !allowed.test(file) || /\.test\.|tsbuildinfo|tsconfig/.test(file))
+check("only listed files are packed, no tests", strangers.length === 0 ? undefined : strangers.join("\n"))
+const needed = [
+  "dist/index.js",
+  "dist/index.d.ts",
+  "dist/testing/index.js",
+  "dist/testing/index.d.ts",
+  "dist/cli/main.js"
+]
+const missing = [...needed, "README.md", "LICENSE"].filter((file) => !files.includes(file))
+check("nothing that users need is missing", missing.length === 0 ? undefined : missing.join("\n"))
+
+const bin = (name) => join(root, "node_modules", ".bin", name)
+const verdict = ({ failure, stderr, stdout }) => (failure ? stdout + stderr : undefined)
+check("publint --strict", verdict(run(bin("publint"), ["run", tarball, "--strict"], { mayFail: true })))
+check("attw --profile esm-only", verdict(run(bin("attw"), [tarball, "--profile", "esm-only"], { mayFail: true })))
+
+// What somebody gets who installs nothing but the package and its peers.
+const project = emptyProject(tarball, ["effect", "@effect/platform-node"])
+const modules = join(project, "node_modules")
+const tree = Object.entries(JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")).packages).filter(
+  ([path]) => path !== ""
+)
+const sizeOf = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+const nameOf = (path) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)
+console.log(`installed with its peers: ${tree.length} packages, ${(sizeOf(modules) / 1e6).toFixed(1)} MB`)
+console.log(`  ${tree.map(([path, entry]) => `${nameOf(path)}@${entry.version}`).join(" ")}`)
+console.log(`  of it ${manifest.name}: ${(sizeOf(join(modules, manifest.name)) / 1e6).toFixed(1)} MB`)
+
+// The peers belong to every Effect program on Node; what the package itself brings must be JavaScript alone.
+const own = new Set()
+const visit = (name) => {
+  const entry = tree.find(([path]) => path === `node_modules/${name}`)?.[1]
+  if (own.has(name) || entry === undefined) return
+  own.add(name)
+  for (const next of Object.keys(entry.dependencies ?? {})) visit(next)
+}
+visit(manifest.name)
+const native = [...own].filter((name) =>
+  readdirSync(join(modules, name), { recursive: true, encoding: "utf8" }).some((file) =>
+    /\.node$|binding\.gyp$/.test(file)
+  )
+)
+check(`no native code among the ${own.size} packages it brings`, native.length === 0 ? undefined : native.join("\n"))
+const scripts = tree.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => nameOf(path))
+if (scripts.length > 0) console.log(`  install scripts that were not run: ${scripts.join(", ")}`)
+
+writeFileSync(
+  join(project, "first.js"),
+  `import * as client from "effect-zerobus"
+import * as testing from "effect-zerobus/testing"
+if (client.Zerobus === undefined || client.ZerobusLayer === undefined || testing.ZerobusLocal === undefined) throw new Error("an export is missing")
+try {
+  await import("effect-zerobus/dist/internal/envelope.js")
+  throw new Error("internal modules can be imported")
+} catch (error) {
+  if (error.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw error
+}
+`
+)
+check(
+  "imports from the installed package",
+  verdict(run(process.execPath, ["first.js"], { cwd: project, mayFail: true }))
+)
+check(
+  "zerobus --version",
+  verdict(
+    run(process.execPath, [join(modules, manifest.name, "dist/cli/main.js"), "--version"], {
+      cwd: project,
+      mayFail: true
+    })
+  )
+)
+rmSync(project, { recursive: true, force: true })
+end()
