@@ -1,0 +1,225 @@
+/**
+ * Column buffers of a table in shredded form: one `Leaf` per primitive column, with repetition levels, definition levels and
+ * the values already in Parquet's PLAIN byte order.
+ *
+ * Decoders append here record by record; a mark taken before a message rolls all of it back when one record is refused. A
+ * sealed set of leaves is a `LeafChunk` per leaf, plain typed arrays that move to the flush worker without a copy. Pages,
+ * statistics and files are the business of `parquet.ts`.
+ */
+
+/** How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide decimals. */
+export type PhysicalType = "BOOLEAN" | "INT32" | "INT64" | "FLOAT" | "DOUBLE" | "BYTE_ARRAY" | "FIXED"
+
+/** Where a leaf sits and how its values look. `width` is in bytes, 0 for `BYTE_ARRAY`. */
+export interface LeafShape {
+  readonly path: ReadonlyArray<string>
+  readonly physical: PhysicalType
+  readonly width: number
+  readonly maxDefinition: number
+  readonly maxRepetition: number
+}
+
+/** The sealed content of one leaf. `values` and the levels may be longer than what is used; the counts say how long. */
+export interface LeafChunk {
+  entries: number
+  size: number
+  readonly definitions: Uint8Array<ArrayBuffer>
+  readonly repetitions: Uint8Array<ArrayBuffer>
+  readonly values: Uint8Array<ArrayBuffer>
+}
+
+/** A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf. */
+export interface Mark {
+  readonly rows: number
+  readonly entries: Float64Array
+  readonly sizes: Float64Array
+}
+
+const initialEntries = 1024
+const none = new Uint8Array(0)
+
+const grown = (bytes: Uint8Array<ArrayBuffer>, needed: number): Uint8Array<ArrayBuffer> => {
+  let size = Math.max(bytes.length * 2, 64)
+  while (size < needed) size *= 2
+  const next = new Uint8Array(size)
+  next.set(bytes)
+  return next
+}
+
+/** One growing primitive column. Callers pass the repetition level of each entry; a value has the full definition level. */
+export class Leaf {
+  readonly shape: LeafShape
+  entries = 0
+  size = 0
+  /** Set by the protobuf decoder when the list open in this leaf began with an empty packed run. */
+  emptyRun = false
+  private definitions: Uint8Array<ArrayBuffer> = none
+  private repetitions: Uint8Array<ArrayBuffer> = none
+  private values: Uint8Array<ArrayBuffer> = none
+  private words: Int32Array<ArrayBuffer> = new Int32Array(0)
+  private lastStart = 0
+
+  constructor(shape: LeafShape) {
+    this.shape = shape
+    this.reset(initialEntries, initialEntries * (shape.width === 0 ? 16 : shape.width))
+  }
+
+  private reset(entries: number, bytes: number): void {
+    const aligned = Math.max(64, (bytes + 7) & ~7)
+    this.entries = 0
+    this.size = 0
+    this.lastStart = 0
+    this.definitions = this.shape.maxDefinition > 0 ? new Uint8Array(entries) : none
+    this.repetitions = this.shape.maxRepetition > 0 ? new Uint8Array(entries) : none
+    this.setValues(new Uint8Array(aligned))
+  }
+
+  private setValues(values: Uint8Array<ArrayBuffer>): void {
+    this.values = values
+    this.words = new Int32Array(values.buffer, 0, values.length >> 2)
+  }
+
+  private entry(repetition: number, definition: number): void {
+    const index = this.entries++
+    if (this.shape.maxDefinition > 0) {
+      if (index >= this.definitions.length) this.definitions = grown(this.definitions, index + 1)
+      this.definitions[index] = definition
+    }
+    if (this.shape.maxRepetition > 0) {
+      if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1)
+      this.repetitions[index] = repetition
+    }
+  }
+
+  private reserve(bytes: number): number {
+    const start = this.size
+    const end = start + bytes
+    if (end > this.values.length) this.setValues(grown(this.values, end))
+    this.lastStart = start
+    this.size = end
+    return start
+  }
+
+  /** Appends an entry without a value: a null, or an empty list, at the given definition level. */
+  addNull(repetition: number, definition: number): void {
+    this.lastStart = this.size
+    this.entry(repetition, definition)
+  }
+
+  /** Appends a BOOLEAN, one byte until the page is written. */
+  addBoolean(repetition: number, value: boolean): void {
+    this.entry(repetition, this.shape.maxDefinition)
+    const at = this.reserve(1)
+    this.values[at] = value ? 1 : 0
+  }
+
+  /** Appends 32 bits: an INT32, or the bits of a FLOAT. */
+  addWord(repetition: number, bits: number): void {
+    this.entry(repetition, this.shape.maxDefinition)
+    const at = this.reserve(4)
+    this.words[at >> 2] = bits
+  }
+
+  /** Appends 64 bits as two halves: an INT64, or the bits of a DOUBLE. */
+  addWords(repetition: number, low: number, high: number): void {
+    this.entry(repetition, this.shape.maxDefinition)
+    const at = this.reserve(8) >> 2
+    this.words[at] = low
+    this.words[at + 1] = high
+  }
+
+  /** Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of exactly the leaf's width. */
+  addBytes(repetition: number, source: Uint8Array, start: number, end: number): void {
+    this.entry(repetition, this.shape.maxDefinition)
+    const length = end - start
+    let at: number
+    if (this.shape.width === 0) {
+      at = this.reserve(4 + length)
+      const values = this.values
+      values[at] = length
+      values[at + 1] = length >>> 8
+      values[at + 2] = length >>> 16
+      values[at + 3] = length >>> 24
+      at += 4
+    } else {
+      at = this.reserve(length)
+    }
+    const values = this.values
+    if (length < 48) {
+      for (let i = start; i < end; i++) values[at++] = source[i]!
+    } else {
+      values.set(source.subarray(start, end), at)
+    }
+  }
+
+  /** Takes back the entry appended last; used when a protobuf field occurs again and the last occurrence wins. */
+  removeLast(): void {
+    this.entries--
+    this.size = this.lastStart
+  }
+
+  /** Cuts the leaf back to an earlier position. */
+  cut(entries: number, size: number): void {
+    this.entries = entries
+    this.size = size
+    this.lastStart = size
+  }
+
+  /** Hands out what was appended so far and starts empty, with room for as much again. */
+  seal(): LeafChunk {
+    const chunk: LeafChunk = {
+      entries: this.entries,
+      size: this.size,
+      definitions: this.definitions,
+      repetitions: this.repetitions,
+      values: this.values
+    }
+    this.reset(
+      Math.max(initialEntries, this.entries + (this.entries >> 3)),
+      Math.max(initialEntries, this.size + (this.size >> 3))
+    )
+    return chunk
+  }
+}
+
+/** Notes the current position of all leaves. */
+export const markOf = (leaves: ReadonlyArray<Leaf>, rows: number): Mark => {
+  const entries = new Float64Array(leaves.length)
+  const sizes = new Float64Array(leaves.length)
+  for (let i = 0; i < leaves.length; i++) {
+    entries[i] = leaves[i]!.entries
+    sizes[i] = leaves[i]!.size
+  }
+  return { rows, entries, sizes }
+}
+
+/** Cuts all leaves back to a mark taken earlier. */
+export const rollBack = (leaves: ReadonlyArray<Leaf>, mark: Mark): void => {
+  for (let i = 0; i < leaves.length; i++) leaves[i]!.cut(mark.entries[i]!, mark.sizes[i]!)
+}
+
+/** Cuts sealed chunks back to a mark taken before they were sealed. */
+export const rollBackChunks = (chunks: ReadonlyArray<LeafChunk>, mark: Mark): void => {
+  for (let i = 0; i < chunks.length; i++) {
+    chunks[i]!.entries = mark.entries[i]!
+    chunks[i]!.size = mark.sizes[i]!
+  }
+}
+
+/** The memory behind chunks, for the transfer list of `postMessage`. */
+export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): Array<ArrayBuffer> => {
+  const buffers = new Set<ArrayBuffer>()
+  for (const chunk of chunks) {
+    for (const part of [chunk.definitions, chunk.repetitions, chunk.values]) {
+      if (part !== none && part.byteLength > 0) buffers.add(part.buffer)
+    }
+  }
+  return [...buffers]
+}
+
+/** How many bytes the used part of the chunks takes. */
+export const bytesOf = (chunks: ReadonlyArray<LeafChunk>): number => {
+  let total = 0
+  for (const chunk of chunks) total += chunk.size + chunk.entries
+  return total
+}

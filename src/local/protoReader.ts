@@ -1,0 +1,69 @@
+/**
+ * The few reads of the protobuf wire format that the record decoder needs, on plain bytes and without allocation.
+ *
+ * A varint's value is left in `low` and `high` (two 32-bit halves) because numbers of 64 bits do not fit a JavaScript number;
+ * callers use both before the next read. Every read stays below `end` and throws `RecordProblem` otherwise.
+ */
+import { RecordProblem } from "./recordProblem.ts"
+
+/** Lower half of the last varint or 64-bit value read. */
+export let low = 0
+/** Upper half of the last varint or 64-bit value read. */
+export let high = 0
+
+/** Throws: the bytes end too early or are no protobuf message. */
+export const malformed = (path: ReadonlyArray<string>): never => {
+  throw new RecordProblem(path, "the record is not a valid protobuf message of the stream's descriptor")
+}
+
+/** Reads a varint of up to ten bytes and answers the position behind it. */
+export const readVarint = (bytes: Uint8Array, start: number, end: number): number => {
+  let at = start
+  let byte = 0
+  let value = 0
+  for (let shift = 0; shift < 28; shift += 7) {
+    if (at >= end) malformed([])
+    byte = bytes[at++]!
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) {
+      low = value
+      high = 0
+      return at
+    }
+  }
+  if (at >= end) malformed([])
+  byte = bytes[at++]!
+  low = value | ((byte & 0x0f) << 28)
+  let upper = (byte & 0x7f) >> 4
+  if (byte >= 0x80) {
+    for (let shift = 3; ; shift += 7) {
+      if (shift > 31 || at >= end) malformed([])
+      byte = bytes[at++]!
+      upper |= (byte & 0x7f) << shift
+      if (byte < 0x80) break
+    }
+  }
+  high = upper
+  return at
+}
+
+/** Reads 32 little-endian bits into `low`. */
+export const readFixed32 = (bytes: Uint8Array, start: number, end: number): number => {
+  if (start + 4 > end) malformed([])
+  low = bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
+  return start + 4
+}
+
+/** Reads 64 little-endian bits into `low` and `high`. */
+export const readFixed64 = (bytes: Uint8Array, start: number, end: number): number => {
+  readFixed32(bytes, start + 4, end)
+  high = low
+  return readFixed32(bytes, start, end) + 4
+}
+
+/** Reads the length of a length-delimited field into `low`; checks that the field ends within `end`. */
+export const readLength = (bytes: Uint8Array, start: number, end: number): number => {
+  const at = readVarint(bytes, start, end)
+  if (high !== 0 || low < 0 || at + low > end) malformed([])
+  return at
+}
