@@ -80,8 +80,10 @@ const startServer = () =>
         join(modules, manifest.name, "dist/cli/main.js"),
         "local",
         "--json",
-        ...["--data-dir", join(project, "data")],
-        ...["--port", "0", "--http-port", "0"],
+        "--data-dir",
+        join(project, "data"),
+        "--port=0",
+        "--http-port=0",
         ...tables.flatMap((table) => ["--table", table])
       ],
       { cwd: project, stdio: ["ignore", "pipe", "pipe"] }
@@ -161,12 +163,14 @@ try {
   check("zerobus local serves the programs", error.message)
 }
 
-const suite = run(join(modules, ".bin", "vitest"), ["run", "07-local.test.ts"], { cwd: project, mayFail: true })
+const suite = run(join(modules, ".bin", "vitest"), ["run", "07-local.test.ts"], {
+  cwd: project,
+  env: { ...process.env, NO_COLOR: "1" },
+  mayFail: true
+})
 check(
   "07-local.test.ts: 1 test passes",
-  !suite.failure && /Tests\s+1 passed/.test(suite.stdout.replaceAll(/\x1b\[\d+m/g, ""))
-    ? undefined
-    : suite.stdout + suite.stderr
+  !suite.failure && /Tests\s+1 passed/.test(suite.stdout) ? undefined : suite.stdout + suite.stderr
 )
 
 rmSync(project, { recursive: true, force: true })
