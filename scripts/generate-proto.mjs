@@ -34,7 +34,7 @@ const generate = (folder) => {
     // The runtime reads 64-bit fields as objects of the package `long` and the declarations import it: turned into numbers here.
     const text = readFileSync(path, "utf8")
       .replace(/^import Long = require\("long"\);\n/m, "")
-      .replaceAll("reader.int64()", "$Number(reader.int64())")
+      .replaceAll("reader.int64()", "Number(reader.int64())")
     writeFileSync(
       path,
       `// Generated from proto/zerobus_service.proto by scripts/generate-proto.mjs. Do not edit.\n${text.trimEnd()}\n`

@@ -582,7 +582,7 @@ export const databricks = $root.databricks = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.offsetId = $Number(reader.int64());
+                            message.offsetId = Number(reader.int64());
                             continue;
                         }
                     case 2: {
@@ -1267,7 +1267,7 @@ export const databricks = $root.databricks = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.offsetId = $Number(reader.int64());
+                            message.offsetId = Number(reader.int64());
                             continue;
                         }
                     case 2: {
@@ -1645,7 +1645,7 @@ export const databricks = $root.databricks = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.durabilityAckUpToOffset = $Number(reader.int64());
+                            message.durabilityAckUpToOffset = Number(reader.int64());
                             continue;
                         }
                     }
@@ -2512,7 +2512,7 @@ export const databricks = $root.databricks = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.lastCommittedOffset = $Number(reader.int64());
+                            message.lastCommittedOffset = Number(reader.int64());
                             continue;
                         }
                     }
@@ -3467,7 +3467,7 @@ export const google = $root.google = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            if (typeof (value = $Number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                            if (typeof (value = Number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                                 message.seconds = value;
                             else
                                 delete message.seconds;
