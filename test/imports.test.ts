@@ -23,11 +23,11 @@ const effect = new RegExp(`^effect/(?!(?:${unstable})(?:/|$)|FileSystem$|Path$|T
 /** Effect without what runs, waits or reads the environment: enough for models, codecs and schemas. */
 const pureEffect =
   /^effect\/(?:Array|BigDecimal|BigInt|Brand|Cause|Chunk|Context|Data|DateTime|Duration|Effect|Equal|Exit|Function|Hash|HashMap|Match|Number|Option|Order|Pipeable|Predicate|Record|Redacted|Result|Schema|SchemaAST|SchemaGetter|SchemaIssue|SchemaParser|SchemaTransformation|String|Struct|Types)$/
-const models = /^(?:Offset|ZerobusError|ZerobusOptions|RecoveryPolicy|ZerobusMetrics)$/
+const models = /^(?:StreamConfigurationOptions|StreamState|Offset|ZerobusError|ZerobusOptions|RecoveryPolicy|ZerobusMetrics)$/
 const publicModules = /^[A-Z]\w*$/
 /** Pure mechanics: envelope, descriptors, column types, codecs. Everything in `internal` that no other area names. */
 const engine =
-  /^internal\/(?:landingZone|acknowledgements|session|supervisor|stream\w*|lane\w*|inFlight\w*|recovery\w*|sender|receiver|tokenCache|grpcStatus|endpoint|oauth\w*|config\w*|engine\w*|lifecycle\w*|zerobus\w*|backoff\w*|retry\w*)$/
+  /^internal\/(?:landingZone|acknowledgements|session\w*|supervisor|stream\w*|lane\w*|inFlight\w*|recovery\w*|sender|receiver|tokenCache|grpcStatus|endpoint|oauth\w*|config\w*|engine\w*|lifecycle\w*|zerobus\w*|backoff\w*|retry\w*)$/
 const mechanics = new RegExp(`^internal/(?!generated/)(?!${engine.source.slice("^internal/".length)})[\\w/]+$`)
 const generated = /^internal\/generated\//
 const node = /^node:/
