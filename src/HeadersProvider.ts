@@ -15,10 +15,10 @@ export interface HeadersProviderShape {
   /** The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh. */
   readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure>
   /**
-   * Told once per rejection that the headers last given for `tableName` were refused, so that the next `getHeaders` brings
-   * others. Without it a rejection is final at once.
+   * Told once per rejection that these headers were refused for `tableName`, so that the next `getHeaders` brings others. A
+   * provider that has newer ones already keeps them. Without it a rejection is final at once.
    */
-  readonly invalidate?: ((tableName: string) => Effect.Effect<void>) | undefined
+  readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -39,7 +39,10 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
     readonly getHeaders:
       | Effect.Effect<HeaderRecord, unknown>
       | ((tableName: string) => Effect.Effect<HeaderRecord, unknown>)
-    readonly invalidate?: Effect.Effect<void> | ((tableName: string) => Effect.Effect<void>) | undefined
+    readonly invalidate?:
+      | Effect.Effect<void>
+      | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void>)
+      | undefined
   }): HeadersProviderShape => {
     const { getHeaders, invalidate } = options
     return {
@@ -49,7 +52,10 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
         ),
       ...(invalidate === undefined
         ? {}
-        : { invalidate: (tableName: string) => (Effect.isEffect(invalidate) ? invalidate : invalidate(tableName)) })
+        : {
+          invalidate: (tableName: string, rejected: HeaderRecord) =>
+            Effect.isEffect(invalidate) ? invalidate : invalidate(tableName, rejected)
+        })
     }
   }
 }

@@ -126,11 +126,14 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<{
   readonly timeoutMillis: number
   /** Offsets that were not durable yet when the limit was reached. */
   readonly pending: number
+  /** Why the stream last had to recover, if it had to: the likely reason for the wait. */
+  readonly lastFailure?: StreamFailure | undefined
 }> {
   readonly isRetryable = true
   override get message(): string {
+    const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
     return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ` +
-      `Nothing was dropped; call it again, or raise flushTimeout.`
+      `Nothing was dropped; call it again, or raise flushTimeout.${reason}`
   }
 }
 

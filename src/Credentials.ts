@@ -1,0 +1,174 @@
+/**
+ * OAuth 2.0 client credentials against the workspace, as the headers of every connection.
+ *
+ * A token is narrowed to one table, kept until shortly before its end, and asked for once however many streams open together. The
+ * Unity Catalog does not accept such a token; `catalogToken` gives one that it does.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { SecureContext } from "node:tls"
+import { HeadersProvider } from "./HeadersProvider.ts"
+import { type Endpoint, parseEndpoint, workspaceId } from "./internal/endpoint.ts"
+import { secureContext } from "./internal/grpcChannel.ts"
+import { httpRequest } from "./internal/httpRequest.ts"
+import { scrub } from "./internal/scrub.ts"
+import { makeTokenCache, type Minted } from "./internal/tokenCache.ts"
+import { defaults } from "./StreamConfigurationOptions.ts"
+import {
+  type InvalidArgument,
+  type InvalidEndpoint,
+  InvalidToken,
+  Retryable,
+  RetryableReason,
+  type StreamFailure,
+  TlsFailure
+} from "./ZerobusError.ts"
+import type { ZerobusOptions } from "./ZerobusOptions.ts"
+
+const TOKEN_LIMIT = 64 * 1024
+const MINT_LIMIT = 30_000
+
+interface Principal {
+  readonly workspace: Endpoint
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+  readonly secureContext: SecureContext | undefined
+}
+
+/**
+ * Headers from OAuth client credentials. Without `workspaceUrl`, `clientId` and `clientSecret` it still builds, and fails with
+ * `InvalidToken` when a stream without a headers provider of its own opens. Fails with `InvalidEndpoint` for a malformed URL.
+ */
+export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument> =>
+  Layer.effect(
+    HeadersProvider,
+    Effect.gen(function*() {
+      const server = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
+      const principal = yield* Effect.fromResult(principalOf(options))
+      if (principal === undefined) {
+        return HeadersProvider.make({
+          getHeaders: Effect.fail(new InvalidToken({
+            message: "No credentials are configured. Set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET " +
+              "(workspaceUrl, clientId, clientSecret), or give the stream a headersProvider."
+          }))
+        })
+      }
+      const cache = makeTokenCache({
+        mint: (tableName) => requestToken(principal, tableForm(workspaceId(server), tableName)),
+        enabled: options.tokenCache?.enabled ?? true,
+        lead: Duration.toMillis(options.tokenCache?.refreshBuffer ?? "5 minutes"),
+        mintLimit: MINT_LIMIT,
+        renewalLimit: defaults.recoveryTimeout / 2
+      })
+      const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
+      return {
+        getHeaders: (tableName) => Effect.map(cache.get(tableName), (token) => ({ authorization: bearer(token) })),
+        invalidate: (tableName, rejected) =>
+          cache.invalidate(tableName, (token) => bearer(token) === rejected["authorization"])
+      }
+    })
+  )
+
+/** A token with plain scope, which the Unity Catalog's REST API accepts. */
+export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
+  Effect.gen(function*() {
+    const principal = yield* Effect.fromResult(principalOf(options))
+    if (principal === undefined) {
+      return yield* new InvalidToken({
+        message: "Reading the catalog needs credentials: set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
+      })
+    }
+    const form = new URLSearchParams({ grant_type: "client_credentials", scope: "all-apis" })
+    return (yield* requestToken(principal, form)).token
+  })
+
+const principalOf = (
+  { clientId, clientSecret, tls, workspaceUrl }: ZerobusOptions
+): Result.Result<Principal | undefined, InvalidEndpoint | InvalidArgument> =>
+  Result.gen(function*() {
+    if (workspaceUrl === undefined) return undefined
+    const workspace = yield* parseEndpoint(workspaceUrl, "The workspace URL")
+    if (clientId === undefined || clientSecret === undefined) return undefined
+    return { workspace, clientId, clientSecret, secureContext: workspace.secure ? yield* secureContext(tls) : undefined }
+  })
+
+/** The form of a token for writing to one table. */
+const tableForm = (workspace: string, tableName: string): URLSearchParams => {
+  const [catalog = "", schema = ""] = tableName.split(".")
+  const grant = (object_type: string, object_full_path: string, privileges: ReadonlyArray<string>, operations?: ReadonlyArray<string>) => ({
+    type: "unity_catalog_privileges",
+    privileges,
+    object_type,
+    object_full_path,
+    ...(operations === undefined ? {} : { operations })
+  })
+  return new URLSearchParams({
+    grant_type: "client_credentials",
+    scope: "all-apis",
+    resource: `api://databricks/workspaces/${workspace}/zerobusDirectWriteApi`,
+    authorization_details: JSON.stringify([
+      grant("CATALOG", catalog, ["USE CATALOG"]),
+      grant("SCHEMA", `${catalog}.${schema}`, ["USE SCHEMA"]),
+      grant("TABLE", tableName, ["SELECT", "MODIFY"], ["zerobuswrite"])
+    ])
+  })
+}
+
+const unavailable = (message: string, retryAfterMillis?: number) =>
+  new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }), attempts: 1 })
+
+const requestToken = Effect.fn("Zerobus.requestToken")(function*(
+  { clientId, clientSecret, secureContext, workspace }: Principal,
+  form: URLSearchParams
+): Effect.fn.Return<Minted, StreamFailure> {
+  const secret = Redacted.value(clientSecret)
+  const basic = Buffer.from(`${clientId}:${secret}`, "utf8").toString("base64")
+  const answer = yield* httpRequest({
+    method: "POST",
+    url: `${workspace.origin}/oidc/v1/token`,
+    headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+    body: form.toString(),
+    limit: TOKEN_LIMIT,
+    secureContext
+  }).pipe(
+    Effect.mapError((failure): StreamFailure =>
+      failure.tls
+        ? new TlsFailure({ message: `The TLS handshake with ${workspace.origin} was refused: ${failure.message}.`, code: failure.code })
+        : unavailable(`The token endpoint at ${workspace.origin} could not be reached: ${failure.message}.`)
+    )
+  )
+  const { body, retryAfterMillis, status } = answer
+  if (status !== 200) {
+    const said = scrub(body, [secret, basic])
+    const message = `The token endpoint at ${workspace.origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
+    if (status >= 500 || status === 429 || status === 408) return yield* unavailable(message, retryAfterMillis)
+    return yield* new InvalidToken({
+      message: status >= 300 && status < 400
+        ? `The token endpoint at ${workspace.origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
+        : `${message} Check the client id, the secret and the principal's privileges.`
+    })
+  }
+  return yield* Effect.fromResult(parseToken(body))
+})
+
+const parseToken = (body: string): Result.Result<Minted, InvalidToken> => {
+  const bad = (what: string) => Result.fail(new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` }))
+  let json: unknown
+  try {
+    json = JSON.parse(body)
+  } catch {
+    return bad("is not JSON")
+  }
+  if (typeof json !== "object" || json === null || !("access_token" in json) || typeof json.access_token !== "string") {
+    return bad("has no access_token")
+  }
+  const token = json.access_token
+  if (!/^[\x21-\x7e]{1,16384}$/.test(token)) return bad("has a token that is not a legal header value")
+  const stated = "expires_in" in json ? json.expires_in : undefined
+  const seconds = typeof stated === "string" && /^\s*\d+\s*$/.test(stated) ? Number(stated) : stated
+  const known = typeof seconds === "number" && Number.isInteger(seconds) && seconds > 0
+  return Result.succeed({ token: Redacted.make(token), lifeMillis: known ? seconds * 1000 : undefined })
+}

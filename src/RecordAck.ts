@@ -1,0 +1,24 @@
+/**
+ * The receipt of one ingest call.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Option from "effect/Option"
+import type { Offset } from "./Offset.ts"
+import type { FlushTimeout, StreamClosed, StreamFailure } from "./ZerobusError.ts"
+
+/** Why an offset did not become durable: what ended the stream, its closing, or the limit of the wait. */
+export type AckError = StreamFailure | StreamClosed | FlushTimeout
+
+/** The receipt of one ingested record or batch. It costs nothing until it is asked. */
+export interface RecordAck {
+  /** The position in the stream. */
+  readonly offset: Offset
+  /**
+   * Waits until the server has said that the record is durable, at most `flushTimeout`. Fails with what ended the stream, with
+   * `StreamClosed`, or with `FlushTimeout`, after which the record may still become durable.
+   */
+  readonly await: Effect.Effect<Offset, AckError>
+  /** How it stands now: `None` while it is neither durable nor failed. */
+  readonly poll: Effect.Effect<Option.Option<Exit.Exit<Offset, StreamFailure | StreamClosed>>>
+}

@@ -1,0 +1,14 @@
+/**
+ * The states a stream goes through.
+ */
+
+/**
+ * - `connecting`: the first session is being opened; records are accepted once it is.
+ * - `replaying`: a session is open and sends again what was not acknowledged on the one before, in order, before new records.
+ * - `open`: a session is open and new records flow.
+ * - `paused`: the server announced the end of the session; records are accepted, nothing is sent, acknowledgements still count.
+ * - `recovering`: the session was lost; the supervisor opens another one. Records are accepted.
+ * - `closed`: closed by `close` or by its scope.
+ * - `failed`: ended by a final error.
+ */
+export type StreamState = "connecting" | "replaying" | "open" | "paused" | "recovering" | "closed" | "failed"

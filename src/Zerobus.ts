@@ -1,0 +1,139 @@
+/**
+ * The Zerobus client as a service, and its layers.
+ *
+ * @example
+ * const program = Effect.gen(function*() {
+ *   const zerobus = yield* Zerobus
+ *   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"))
+ *   const ack = yield* stream.ingestRecord({ device_name: "sensor-1", temp: 22 })
+ *   yield* ack.await
+ * })
+ * program.pipe(Effect.scoped, Effect.provide(ZerobusLayer))
+ */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Credentials from "./Credentials.ts"
+import * as GrpcTransport from "./GrpcTransport.ts"
+import { HeadersProvider } from "./HeadersProvider.ts"
+import { openStream, takeOver, tookOver } from "./internal/stream.ts"
+import type { AckError } from "./RecordAck.ts"
+import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
+import type { TableProperties } from "./TableProperties.ts"
+import { Transport } from "./Transport.ts"
+import { InvalidArgument, type InvalidEndpoint, type InvalidState, type StreamFailure } from "./ZerobusError.ts"
+import { type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
+import type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
+
+/** What the {@link Zerobus} service offers. */
+export interface ZerobusShape {
+  /**
+   * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope: when that closes, the stream is
+   * flushed within `scopeCloseTimeout` and closed, and what is left goes to `onUnacked`. Fails with what kept it from opening.
+   */
+  readonly createStream: <A>(
+    table: TableProperties<A>,
+    options?: StreamConfigurationOptions<A>
+  ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope>
+  /** Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. */
+  readonly withStream: {
+    <A, B, E, R>(
+      table: TableProperties<A>,
+      use: (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>
+    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>>
+    <A, B, E, R>(
+      table: TableProperties<A>,
+      options: StreamConfigurationOptions<A>,
+      use: (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>
+    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>>
+  }
+  /**
+   * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in order, batches as batches. Fails with
+   * `InvalidState` for an active stream and the second time; a recreate that fails to open can be tried again.
+   */
+  readonly recreateStream: <A>(
+    ended: ZerobusStream<A>
+  ) => Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Scope.Scope>
+  /** A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all is durable. */
+  readonly sink: <A>(
+    table: TableProperties<A>,
+    options?: StreamConfigurationOptions<A>
+  ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError>
+}
+
+const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
+  Effect.gen(function*() {
+    const transport = yield* Transport
+    const provider = yield* HeadersProvider
+
+    const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function*(table, options) {
+      yield* Effect.annotateCurrentSpan("table", table.tableName)
+      return yield* openStream(table, { ...defaults, ...options }, provider).pipe(Effect.provideService(Transport, transport))
+    })
+
+    const withStream = <A, B, E, R>(
+      table: TableProperties<A>,
+      ...rest:
+        | [(stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
+        | [StreamConfigurationOptions<A>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
+    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>> => {
+      const [options, use] = rest.length === 1 ? [undefined, rest[0]] : rest
+      return Effect.scoped(Effect.gen(function*() {
+        const stream = yield* createStream(table, options)
+        const result = yield* use(stream)
+        yield* stream.close
+        return result
+      }))
+    }
+
+    const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function*(ended) {
+      const { messages, options, table } = yield* takeOver(ended)
+      return yield* openStream(table, options, provider, messages).pipe(
+        Effect.provideService(Transport, transport),
+        Effect.onExit((exit) => Effect.sync(() => tookOver(ended, exit)))
+      )
+    })
+
+    const sink: ZerobusShape["sink"] = (table, options) =>
+      Sink.unwrap(Effect.map(createStream(table, options), (stream) =>
+        Sink.mapEffect(stream.toSink, (summary) => Effect.as(stream.close, summary))))
+
+    return { createStream, withStream, recreateStream, sink }
+  })
+
+/** The client: opens streams to tables. */
+export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-zerobus/Zerobus") {
+  /** The client over a transport and credentials of one's own. `stream` options are the defaults of every stream. */
+  static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
+
+  /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
+  static readonly layer = (options: ZerobusOptions): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument> => {
+    const checked = resolve(options.stream)
+    if (Result.isFailure(checked)) {
+      const { message, path } = checked.failure
+      return Layer.effect(Zerobus, Effect.fail(new InvalidArgument({ message, path: ["stream", ...path] })))
+    }
+    return Layer.effect(Zerobus, make(options.stream ?? {})).pipe(
+      Layer.provide([GrpcTransport.layer(options), Credentials.layer(options)])
+    )
+  }
+
+  /** The client with settings that are read through `Config`. */
+  static readonly layerConfig = (
+    config: Config.Wrap<ZerobusOptions>
+  ): Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> =>
+    Layer.unwrap(Effect.map(Config.unwrap(config), Zerobus.layer))
+}
+
+/**
+ * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`,
+ * `DATABRICKS_CLIENT_SECRET` and the optional settings of {@link zerobusConfig} through `Config`.
+ */
+export const ZerobusLayer: Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> = Zerobus.layerConfig(
+  zerobusConfig
+)
+

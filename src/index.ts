@@ -1,0 +1,40 @@
+/**
+ * The Zerobus client for Effect: streams of records into Databricks Delta tables.
+ */
+export * as Credentials from "./Credentials.ts"
+export * as GrpcTransport from "./GrpcTransport.ts"
+export { type HeaderRecord, HeadersProvider, type HeadersProviderShape } from "./HeadersProvider.ts"
+export { Offset } from "./Offset.ts"
+export type { AckError, RecordAck } from "./RecordAck.ts"
+export {
+  type BatchingOptions,
+  type KeepaliveOptions,
+  type StreamConfigurationOptions,
+  type Unacked
+} from "./StreamConfigurationOptions.ts"
+export type { StreamState } from "./StreamState.ts"
+export * as TableProperties from "./TableProperties.ts"
+export { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
+export { Zerobus, ZerobusLayer, type ZerobusShape } from "./Zerobus.ts"
+export {
+  FlushTimeout,
+  InvalidArgument,
+  InvalidEndpoint,
+  InvalidState,
+  InvalidTable,
+  InvalidToken,
+  PayloadTooLarge,
+  PermissionDenied,
+  ProtocolViolation,
+  Retryable,
+  RetryableReason,
+  SchemaMismatch,
+  type SchemaMismatchCause,
+  StreamClosed,
+  type StreamFailure,
+  TlsFailure,
+  Unsupported,
+  type ZerobusError
+} from "./ZerobusError.ts"
+export { type TlsOptions, zerobusConfig, type ZerobusOptions } from "./ZerobusOptions.ts"
+export type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"

@@ -1,0 +1,198 @@
+/**
+ * The memory that records live in between the ingest call and their acknowledgement.
+ *
+ * A record is copied once, straight into a pooled chunk of 256 KiB, with its tag and length in front. A message is a stretch of a
+ * chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
+ * every session. A chunk goes back to the pool when its last message is acknowledged. Records that would waste the rest of a chunk
+ * get a buffer of their own, of their exact size.
+ */
+import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "./envelope.ts"
+import type { ByteSink } from "./recordCodec.ts"
+
+/** Size of a pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
+export const CHUNK_SIZE = 256 * 1024
+
+// From this size on a record that does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
+const OWN_BUFFER_SIZE = CHUNK_SIZE / 8
+// Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
+const LENGTH_SLACK = 8
+const POOL_LIMIT = 64
+const pool: Array<Buffer> = []
+
+/** A buffer shared by messages, counted by reference. */
+export class Chunk {
+  readonly buffer: Buffer
+  references = 0
+
+  constructor(size: number) {
+    this.buffer = (size === CHUNK_SIZE ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+  }
+
+  retain(): this {
+    this.references++
+    return this
+  }
+
+  release(): void {
+    if (--this.references === 0 && this.buffer.length === CHUNK_SIZE && pool.length < POOL_LIMIT) pool.push(this.buffer)
+  }
+}
+
+/** Records that travel as one request, in one stretch of a chunk. */
+export class Message {
+  readonly chunk: Chunk
+  /** Where the first record's tag lies; `HEAD_ROOM` bytes before it are free. */
+  readonly start: number
+  end: number
+  /** The first of its lifetime offsets. */
+  readonly offset: number
+  /** How many lifetime offsets it takes: one per single record, one for a whole batch. */
+  offsets: number
+  records: number
+  /** True for an explicit batch, which is never split or merged. */
+  readonly atomic: boolean
+  /** When its first record was accepted, in milliseconds. */
+  readonly acceptedAt: number
+  /** How many sessions it was sent on before. */
+  sends = 0
+
+  constructor(options: {
+    readonly chunk: Chunk
+    readonly start: number
+    readonly end: number
+    readonly offset: number
+    readonly records: number
+    readonly atomic: boolean
+    readonly acceptedAt: number
+  }) {
+    this.chunk = options.chunk.retain()
+    this.start = options.start
+    this.end = options.end
+    this.offset = options.offset
+    this.offsets = 1
+    this.records = options.records
+    this.atomic = options.atomic
+    this.acceptedAt = options.acceptedAt
+  }
+
+  /** What the message takes of the byte budget, framing included. */
+  get charge(): number {
+    return HEAD_ROOM + this.end - this.start
+  }
+
+  get lastOffset(): number {
+    return this.offset + this.offsets - 1
+  }
+
+  /** Stamps the header for one session and returns the whole request, a view of the chunk. */
+  request(wireOffset: number, recordType: "json" | "proto"): Uint8Array {
+    const buffer = this.chunk.buffer
+    const batch = this.atomic || this.records > 1
+    const contentStart = batch ? this.start : readLength(buffer, this.start + 1).next
+    return buffer.subarray(stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch), this.end)
+  }
+
+  /** Copies of the payloads, in order. */
+  payloads(): Array<Uint8Array> {
+    const buffer = this.chunk.buffer
+    const payloads: Array<Uint8Array> = []
+    for (let position = this.start; position < this.end;) {
+      const { length, next } = readLength(buffer, position + 1)
+      payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
+      position = next + length
+    }
+    return payloads
+  }
+}
+
+/**
+ * Writes into the current chunk behind what is committed. A write begins, may grow into another chunk, and is then committed or
+ * simply forgotten: nothing counts before the commit.
+ */
+export class ChunkWriter implements ByteSink {
+  buffer: Buffer = Buffer.alloc(0)
+  position = 0
+  /** Where the write in progress starts. */
+  mark = 0
+  /** Whether the write in progress had to move to another chunk, where it starts a message of its own. */
+  moved = false
+  private current: Chunk | undefined
+  private committed = 0
+  private target: Chunk | undefined
+
+  /** Begins a write, `headRoom` bytes behind the committed ones. */
+  begin(headRoom: number): void {
+    this.forget()
+    this.moved = false
+    this.target = this.current
+    if (this.current === undefined || this.committed + headRoom > this.current.buffer.length) {
+      this.mark = this.position = 0
+      this.buffer = this.buffer.subarray(0, 0)
+      this.moved = true
+      this.target = undefined
+      return
+    }
+    this.buffer = this.current.buffer
+    this.mark = this.position = this.committed + headRoom
+  }
+
+  /** The chunk that holds the write in progress. */
+  get chunk(): Chunk {
+    if (this.target === undefined) this.ensure(0)
+    return this.target!
+  }
+
+  ensure(bytes: number): void {
+    if (this.target !== undefined && this.position + bytes <= this.buffer.length) return
+    const used = this.position - this.mark
+    const needed = used + bytes
+    const own = needed >= OWN_BUFFER_SIZE
+    // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
+    const grown = this.target !== undefined && this.target !== this.current ? Math.max(needed, used * 2) : needed
+    const next = new Chunk(own ? HEAD_ROOM + grown + LENGTH_SLACK : CHUNK_SIZE)
+    next.buffer.set(this.buffer.subarray(this.mark, this.position), HEAD_ROOM)
+    this.forget()
+    this.target = next
+    this.buffer = next.buffer
+    this.mark = HEAD_ROOM
+    this.position = HEAD_ROOM + used
+    this.moved = true
+  }
+
+  /** Moves the write in progress behind head room of its own, so that it can start a message. */
+  detach(): void {
+    const used = this.position - this.mark
+    this.ensure(HEAD_ROOM)
+    if (this.moved) return
+    this.buffer.copyWithin(this.mark + HEAD_ROOM, this.mark, this.mark + used)
+    this.mark += HEAD_ROOM
+    this.position += HEAD_ROOM
+  }
+
+  /** Keeps the write in progress. Returns whether the next write can continue right behind it. */
+  commit(): boolean {
+    const target = this.chunk
+    this.target = undefined
+    if (target.buffer.length !== CHUNK_SIZE) return false
+    if (target !== this.current) {
+      this.current?.release()
+      this.current = target.retain()
+    }
+    this.committed = this.position
+    return true
+  }
+
+  /** A fresh chunk whose write was given up goes back to the pool. */
+  private forget(): void {
+    if (this.target !== undefined && this.target !== this.current) this.target.retain().release()
+    this.target = undefined
+  }
+
+  /** Gives the current chunk back when nothing is left in it, so that an idle stream holds no memory. */
+  releaseIdle(): void {
+    if (this.current === undefined || this.current.references > 1) return
+    this.current.release()
+    this.current = undefined
+    this.committed = 0
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * The landing zone: everything handed in and not yet acknowledged, bounded by bytes and by records.
+ *
+ * Records are encoded at the ingest call. Those that no session has taken wait in a bounded `Queue` of messages whose last one is
+ * still open, so that whatever gathers while the transport is busy travels as one request. Taken messages stay in the window, in
+ * order, until their acknowledgement; a new session starts over at the window's head. Callers that find the zone full wait in
+ * order of arrival and are admitted when acknowledgements free room; giving up costs no room and no offset.
+ *
+ * The zone knows no transport, no clock and no fiber: all of it is synchronous.
+ */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
+import { ChunkWriter, Message } from "./chunk.ts"
+import { HEAD_ROOM, RECORD_TAG, requestSize } from "./envelope.ts"
+import type { RecordCodec } from "./recordCodec.ts"
+import { varintSize, writeVarint } from "./wire.ts"
+
+/** The bounds of a landing zone. Bytes count framing; a record and an explicit batch each count as one record. */
+export interface LandingZoneLimits {
+  readonly maxInflightRecords: number
+  readonly maxInflightBytes: number
+  readonly maxPayloadBytes: number
+  readonly maxBatchRecords: number
+  /** Bounds of a message that coalesces single records. One record each when `batching` is off. */
+  readonly coalesceBytes: number
+  readonly coalesceRecords: number
+}
+
+/** Why a record or batch is refused for good. */
+export type Refusal = InvalidArgument | PayloadTooLarge
+
+/** The answer to a caller that waited: its offset, or `undefined` when the zone was closed. */
+export type Admission = number | undefined
+
+interface Waiter {
+  readonly content: Buffer
+  readonly records: number
+  readonly atomic: boolean
+  readonly admit: (admission: Admission) => void
+}
+
+/** The zone has no room for the call right now. */
+export const Full = -1
+
+export class LandingZone<A> {
+  /** The next lifetime offset to be given out. */
+  nextOffset = 0
+  /** Bytes and records in use, queued and in flight together. */
+  usedBytes = 0
+  usedRecords = 0
+  /** Bytes ever accepted, framing included. */
+  acceptedBytes = 0
+  private readonly queue: Queue.Queue<Message>
+  private readonly codec: RecordCodec<A>
+  private readonly limits: LandingZoneLimits
+  private readonly now: () => number
+  private readonly writer = new ChunkWriter()
+  private readonly waiters = new Set<Waiter>()
+  /** Taken messages: those before `cursor` were handed to the current session. `head` is the oldest unacknowledged one. */
+  private window: Array<Message> = []
+  private head = 0
+  private cursor = 0
+  /** The last queued message, while single records may still join it. */
+  private open: Message | undefined
+  private lengthSize = 1
+  private closed = false
+
+  constructor(options: {
+    readonly queue: Queue.Queue<Message>
+    readonly codec: RecordCodec<A>
+    readonly limits: LandingZoneLimits
+    /** Milliseconds, read once per message. */
+    readonly now: () => number
+  }) {
+    this.queue = options.queue
+    this.codec = options.codec
+    this.limits = options.limits
+    this.now = options.now
+  }
+
+  /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
+  offerUnsafe(record: A): number | Refusal {
+    if (this.waiters.size > 0) return Full
+    const begunBehind = this.begin()
+    const refusal = this.writeRecord(record) ?? this.checkSingle()
+    if (refusal !== undefined) return refusal
+    const joins = begunBehind && this.joinsOpen()
+    const size = this.writer.position - this.writer.mark
+    return this.fits(joins ? size : size + HEAD_ROOM) ? this.keepSingle(begunBehind, joins) : Full
+  }
+
+  /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
+  offerBatchUnsafe(records: ReadonlyArray<A>): number | Refusal {
+    if (this.waiters.size > 0) return Full
+    const refusal = this.writeBatch(records)
+    if (refusal !== undefined) return refusal
+    return this.fits(HEAD_ROOM + this.writer.position - this.writer.mark) ? this.keepMessage(records.length, true) : Full
+  }
+
+  /**
+   * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once unless the returned function,
+   * which takes the caller out of the line, is called before.
+   */
+  waitUnsafe(records: ReadonlyArray<A>, atomic: boolean, admit: (admission: Admission) => void): (() => void) | Refusal {
+    let refusal: Refusal | undefined
+    if (atomic) refusal = this.writeBatch(records)
+    else {
+      this.writer.begin(HEAD_ROOM)
+      refusal = this.writeRecord(records[0]!) ?? this.checkSingle()
+    }
+    if (refusal !== undefined) return refusal
+    const { buffer, mark, position } = this.writer
+    const waiter: Waiter = { content: Buffer.from(buffer.subarray(mark, position)), records: records.length, atomic, admit }
+    this.waiters.add(waiter)
+    this.admitUnsafe()
+    return () => {
+      if (this.waiters.delete(waiter)) this.admitUnsafe()
+    }
+  }
+
+  /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
+  admitUnsafe(): void {
+    for (const waiter of this.waiters) {
+      if (this.closed) {
+        this.waiters.delete(waiter)
+        waiter.admit(undefined)
+        continue
+      }
+      if (!this.fits(waiter.content.length + HEAD_ROOM)) return
+      const begunBehind = !waiter.atomic && this.begin()
+      if (waiter.atomic) this.writer.begin(HEAD_ROOM)
+      this.writeContent(waiter.content)
+      this.waiters.delete(waiter)
+      waiter.admit(
+        waiter.atomic
+          ? this.keepMessage(waiter.records, true)
+          : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
+      )
+    }
+  }
+
+  /** The next message for the current session: first those to be sent again, then queued ones. */
+  nextUnsafe(): Message | undefined {
+    if (this.cursor < this.window.length) return this.window[this.cursor++]
+    const taken = Queue.takeUnsafe(this.queue)
+    if (taken === undefined || taken._tag === "Failure") return undefined
+    const message = taken.value
+    if (message === this.open) this.open = undefined
+    this.window.push(message)
+    this.cursor++
+    return message
+  }
+
+  /** Completes when `nextUnsafe` has something. */
+  readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
+    this.cursor < this.window.length ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
+  )
+
+  /** How many messages the current session was handed and has not had acknowledged. */
+  get inFlight(): number {
+    return this.cursor - this.head
+  }
+
+  /** The `index`-th message in flight, 0 being the oldest. */
+  inFlightAt(index: number): Message {
+    return this.window[this.head + index]!
+  }
+
+  /** How many messages of the window still wait to be sent again on this session. */
+  get toReplay(): number {
+    return this.window.length - this.cursor
+  }
+
+  /** Whether everything accepted is acknowledged. */
+  get isEmpty(): boolean {
+    return this.usedRecords === 0
+  }
+
+  /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
+  acknowledgeUnsafe(count: number): number {
+    let last = -1
+    for (let i = 0; i < count; i++) {
+      const message = this.window[this.head]!
+      this.window[this.head++] = undefined as never // acknowledged payloads are not kept alive
+      this.usedBytes -= message.charge
+      this.usedRecords -= message.offsets
+      last = message.lastOffset
+      message.chunk.release()
+    }
+    if (this.head > 1024 && this.head * 2 > this.window.length) {
+      this.window = this.window.slice(this.head)
+      this.cursor -= this.head
+      this.head = 0
+    }
+    if (this.usedRecords === 0) this.writer.releaseIdle()
+    return last
+  }
+
+  /** Starts over at the oldest unacknowledged message, for a new session. */
+  rewindUnsafe(): void {
+    this.cursor = this.head
+  }
+
+  /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
+  closeUnsafe(): void {
+    if (this.closed) return
+    this.closed = true
+    this.open = undefined
+    this.admitUnsafe()
+  }
+
+  /** Everything unacknowledged, in order; only after `closeUnsafe`. */
+  unackedUnsafe(): ReadonlyArray<Message> {
+    while (this.nextUnsafe() !== undefined);
+    return this.window.slice(this.head)
+  }
+
+  /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */
+  adoptUnsafe(messages: ReadonlyArray<Message>): void {
+    for (const message of messages) {
+      const payloads = message.payloads()
+      const content = message.chunk.buffer.subarray(message.start, message.end)
+      this.writer.begin(HEAD_ROOM)
+      this.writeContent(content)
+      this.keepMessage(payloads.length, message.atomic, message.offsets)
+    }
+    this.open = undefined
+  }
+
+  /** Begins the write of a single record; true when it may join the open message. */
+  private begin(): boolean {
+    const open = this.open
+    const joins = open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.limits.coalesceBytes
+    this.writer.begin(joins ? 0 : HEAD_ROOM)
+    return joins
+  }
+
+  /** Writes tag, length and payload. The length of the length is guessed from the record before. */
+  private writeRecord(record: A): Refusal | undefined {
+    const writer = this.writer
+    const before = writer.position - writer.mark
+    writer.ensure(1 + this.lengthSize)
+    writer.position += 1 + this.lengthSize
+    const refusal = this.codec.write(record, writer)
+    if (refusal !== undefined) return refusal
+    const tagAt = writer.mark + before
+    let payload = tagAt + 1 + this.lengthSize
+    const length = writer.position - payload
+    const size = varintSize(length)
+    if (size !== this.lengthSize) {
+      const shift = size - this.lengthSize
+      this.lengthSize = size
+      if (shift > 0) writer.ensure(shift)
+      payload = writer.mark + before + 1 + size
+      writer.buffer.copyWithin(payload, payload - shift, writer.position)
+      writer.position += shift
+    }
+    writer.buffer[writer.mark + before] = RECORD_TAG
+    writeVarint(writer.buffer, length, writer.mark + before + 1)
+    return undefined
+  }
+
+  private writeBatch(records: ReadonlyArray<A>): Refusal | undefined {
+    const { maxBatchRecords, maxPayloadBytes } = this.limits
+    if (records.length > maxBatchRecords) {
+      return new PayloadTooLarge({ size: records.length, limit: maxBatchRecords, option: "maxBatchRecords" })
+    }
+    const writer = this.writer
+    writer.begin(HEAD_ROOM)
+    for (let i = 0; i < records.length; i++) {
+      const refusal = this.writeRecord(records[i]!)
+      if (refusal !== undefined) return refusal._tag === "InvalidArgument" ? atIndex(refusal, i) : refusal
+      // Checked as it grows, so that a hopeless batch is not encoded to its end.
+      if (writer.position - writer.mark > maxPayloadBytes) break
+    }
+    return this.check(writer.position - writer.mark, writer.position - writer.mark)
+  }
+
+  private checkSingle(): Refusal | undefined {
+    const content = this.writer.position - this.writer.mark
+    return this.check(content - 1 - this.lengthSize, content)
+  }
+
+  private check(payload: number, content: number): Refusal | undefined {
+    const { maxInflightBytes, maxPayloadBytes } = this.limits
+    const size = requestSize(payload)
+    if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
+    if (HEAD_ROOM + content > maxInflightBytes) {
+      return new PayloadTooLarge({ size: HEAD_ROOM + content, limit: maxInflightBytes, option: "maxInflightBytes" })
+    }
+    if (this.nextOffset > Number.MAX_SAFE_INTEGER) {
+      return new InvalidArgument({ message: "The stream's offsets are exhausted. Open a new stream.", path: [] })
+    }
+    return undefined
+  }
+
+  private fits(charge: number): boolean {
+    return this.usedRecords < this.limits.maxInflightRecords && this.usedBytes + charge <= this.limits.maxInflightBytes
+  }
+
+  private writeContent(content: Uint8Array): void {
+    this.writer.ensure(content.length)
+    this.writer.buffer.set(content, this.writer.position)
+    this.writer.position += content.length
+  }
+
+  /** Whether the record written right behind the open message still fits it. */
+  private joinsOpen(): boolean {
+    const { moved, position } = this.writer
+    return !moved && position - this.open!.start <= this.limits.coalesceBytes
+  }
+
+  /** Commits the written single record, to the open message or as a message of its own. */
+  private keepSingle(begunBehind: boolean, joins: boolean): number {
+    const { writer, open } = this
+    if (joins && open !== undefined) {
+      const size = writer.position - writer.mark
+      writer.commit()
+      open.end += size
+      open.records++
+      open.offsets++
+      this.usedBytes += size
+      this.acceptedBytes += size
+      this.usedRecords++
+      return this.nextOffset++
+    }
+    if (begunBehind && !writer.moved) writer.detach()
+    return this.keepMessage(1, false)
+  }
+
+  /** Commits what was written as a message of its own and queues it. */
+  private keepMessage(records: number, atomic: boolean, offsets = 1): number {
+    const writer = this.writer
+    const { chunk, mark, position } = writer
+    const message = new Message({
+      chunk,
+      start: mark,
+      end: position,
+      offset: this.nextOffset,
+      records,
+      atomic,
+      acceptedAt: this.now()
+    })
+    message.offsets = offsets
+    const continues = writer.commit()
+    this.open = !atomic && continues ? message : undefined
+    this.usedBytes += message.charge
+    this.acceptedBytes += message.charge
+    this.usedRecords += offsets
+    this.nextOffset += offsets
+    // The queue's capacity is `maxInflightRecords` and every message holds one record at least.
+    if (!Queue.offerUnsafe(this.queue, message)) throw new Error("The landing zone's queue refused an admitted message")
+    return message.offset
+  }
+}
+
+const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument =>
+  new InvalidArgument({ message: `Record ${index} of the batch: ${refusal.message}`, path: [index, ...refusal.path] })

@@ -1,0 +1,18 @@
+/**
+ * Makes text from the other side fit for an error message: nothing that looks like a credential, no control characters, bounded.
+ */
+
+const LIMIT = 2048
+
+/** Removes what looks like a credential from `text` and the given secrets, and cuts it at 2 KiB. */
+export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string => {
+  let clean = text
+  for (const secret of secrets) if (secret.length > 0) clean = clean.replaceAll(secret, "<redacted>")
+  clean = clean
+    .replace(/\b(bearer|basic|dpop)\s+[^\s"',;]+/gi, "$1 <redacted>")
+    .replace(/\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g, "<redacted>")
+    // oxlint-disable-next-line no-control-regex -- control characters could forge lines of a log
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")
+    .trim()
+  return clean.length > LIMIT ? `${clean.slice(0, LIMIT)}...` : clean
+}

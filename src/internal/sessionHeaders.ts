@@ -1,0 +1,42 @@
+/**
+ * Checks and completes the headers of a session. HTTP/2 on Node neither refuses CR and LF nor code points above U+00FF in what it
+ * sends, so a value that is not printable ASCII must not get that far.
+ */
+import * as Result from "effect/Result"
+import type { HeaderRecord } from "../HeadersProvider.ts"
+import { InvalidArgument, InvalidToken } from "../ZerobusError.ts"
+
+const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+const headerValue = /^[\x20-\x7e]*$/
+const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
+
+const TABLE_HEADER = "x-databricks-zerobus-table-name"
+const MAX_TOKEN_LENGTH = 16 * 1024
+
+/** The headers of one session to `tableName`: names in lower case, a bare token prefixed with `Bearer`, the stream's own table. */
+export const sessionHeaders = (
+  given: HeaderRecord,
+  tableName: string
+): Result.Result<HeaderRecord, InvalidArgument | InvalidToken> => {
+  const headers: Record<string, string> = {}
+  for (const [key, value] of Object.entries(given)) {
+    const name = key.toLowerCase()
+    const isToken = name === "authorization"
+    if (typeof value !== "string" || !headerValue.test(value) || value.length > MAX_TOKEN_LENGTH) {
+      return Result.fail(
+        isToken
+          ? new InvalidToken({ message: "The token is not a legal header value: printable ASCII, at most 16 KiB." })
+          : new InvalidArgument({ message: `The value of header ${JSON.stringify(name)} must be printable ASCII.`, path: ["headersProvider"] })
+      )
+    }
+    if (!headerName.test(name)) {
+      return Result.fail(
+        new InvalidArgument({ message: `${JSON.stringify(name)} is not a legal header name.`, path: ["headersProvider"] })
+      )
+    }
+    if (!isToken) headers[name] = value
+    else if (value.trim() !== "") headers[name] = scheme.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`
+  }
+  headers[TABLE_HEADER] = tableName
+  return Result.succeed(headers)
+}

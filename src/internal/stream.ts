@@ -1,0 +1,337 @@
+/**
+ * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and closes it when the scope closes.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HeadersProviderShape } from "../HeadersProvider.ts"
+import { Offset } from "../Offset.ts"
+import type { AckError, RecordAck } from "../RecordAck.ts"
+import { resolve, type StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../TableProperties.ts"
+import type { Transport } from "../Transport.ts"
+import { FlushTimeout, InvalidArgument, InvalidState, StreamClosed, type StreamFailure } from "../ZerobusError.ts"
+import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
+import type { Message } from "./chunk.ts"
+import { Full } from "./landingZone.ts"
+import { supervise } from "./supervisor.ts"
+import { type AckFailure, makeStreamCore, refuseRecordsUnsafe, type StreamCore, streamClosed } from "./streamCore.ts"
+import { checkTableName } from "./tableName.ts"
+
+/** The cores of live stream objects, for `recreateStream`. */
+const origins = new WeakMap<object, Origin>()
+
+interface Origin {
+  readonly core: StreamCore<any>
+  readonly options: StreamConfigurationOptions<any>
+  /** Whether the unacknowledged records were handed back, by reading them or by recreating the stream. */
+  handedBack: boolean
+  recreated: boolean
+}
+
+class Ack implements RecordAck {
+  readonly offset: Offset
+  private readonly core: StreamCore<any>
+
+  constructor(core: StreamCore<any>, offset: number) {
+    this.core = core
+    this.offset = Offset(offset)
+  }
+
+  get await(): Effect.Effect<Offset, AckError> {
+    return awaitOffset(this.core, this.offset)
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
+    return Effect.sync(() => Option.fromUndefinedOr(this.core.acks.pollUnsafe(this.offset)))
+  }
+}
+
+const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+  Effect.suspend(() =>
+    core.acks.pollUnsafe(offset) ?? withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
+  )
+
+const withinLimit = <A, E>(
+  core: StreamCore<any>,
+  effect: Effect.Effect<A, E>,
+  operation: FlushTimeout["operation"],
+  timeoutMillis: number
+): Effect.Effect<A, E | FlushTimeout> =>
+  Effect.timeoutOrElse(effect, {
+    duration: timeoutMillis,
+    orElse: () => {
+      const pending = core.zone.nextOffset - 1 - core.acks.watermark
+      return Effect.fail(new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure }))
+    }
+  })
+
+/** Opens a stream in the current scope. With `adopted`, these messages go first. */
+export const openStream = Effect.fnUntraced(function*<A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  layerProvider: HeadersProviderShape,
+  adopted: ReadonlyArray<Message> = []
+): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
+  yield* checkTableName(table.tableName)
+  if (table.recordType === "proto" && (table.descriptor?.length ?? 0) === 0) {
+    return yield* new InvalidArgument({
+      message: `The table ${table.tableName} takes protobuf records, but has no descriptor. Pass a serialized DescriptorProto.`,
+      path: ["descriptor"]
+    })
+  }
+  const resolved = resolve(options)
+  if (Result.isFailure(resolved)) return yield* resolved.failure
+  const core = yield* makeStreamCore(table, resolved.success)
+  core.zone.adoptUnsafe(adopted)
+
+  const opened = Deferred.makeUnsafe<void, StreamFailure>()
+  yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
+    // A defect must reach those who wait: nobody joins this fiber.
+    Effect.onExit((exit) =>
+      Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => {
+        refuseRecordsUnsafe(core)
+        core.acks.endUnsafe(Exit.failCause(exit.cause))
+        Deferred.doneUnsafe(opened, Exit.failCause(exit.cause))
+        Deferred.doneUnsafe(core.finished, Exit.void)
+      })
+    ),
+    Effect.annotateLogs({ table: table.tableName }),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  yield* Deferred.await(opened)
+
+  const stream = makeStream(core)
+  const origin: Origin = { core, options, handedBack: false, recreated: false }
+  origins.set(stream, origin)
+  yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
+  return stream
+})
+
+/** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
+export const takeOver = <A>(
+  stream: ZerobusStream<A>
+): Effect.Effect<
+  { readonly table: TableProperties<A>; readonly options: StreamConfigurationOptions<A>; readonly messages: ReadonlyArray<Message> },
+  InvalidState
+> =>
+  Effect.suspend(() => {
+    const origin = origins.get(stream)
+    if (origin === undefined) return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
+    if (!Deferred.isDoneUnsafe(origin.core.finished)) {
+      return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
+    }
+    if (origin.recreated) {
+      return Effect.fail(
+        new InvalidState({ message: "The stream was recreated already; doing it again would send its records twice." })
+      )
+    }
+    origin.recreated = true
+    const messages = origin.core.zone.unackedUnsafe()
+    return Effect.succeed({ table: stream.table, options: origin.options as StreamConfigurationOptions<A>, messages })
+  })
+
+/** Says how taking over ended, so that a failed recreate can be tried again. */
+export const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): void => {
+  const origin = origins.get(stream)
+  if (origin === undefined) return
+  if (Exit.isSuccess(exit)) origin.handedBack = true
+  else origin.recreated = false
+}
+
+const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
+  const { acks, zone } = core
+  const streamId = core.sessionId ?? `stream-${core.table.tableName}`
+
+  const receipt = (result: number): RecordAck => new Ack(core, result)
+
+  const admitted = (records: ReadonlyArray<A>, atomic: boolean, operation: string): Effect.Effect<RecordAck, IngestError> =>
+    Effect.callback<RecordAck, IngestError>((resume) => {
+      const waiting = zone.waitUnsafe(records, atomic, (offset) => {
+        resume(offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(receipt(offset)))
+      })
+      if (typeof waiting === "function") return Effect.sync(waiting)
+      resume(Effect.fail(waiting))
+      return undefined
+    })
+
+  const ingestRecord = (record: A): Effect.Effect<RecordAck, IngestError> =>
+    Effect.suspend(() => {
+      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))
+      const result = zone.offerUnsafe(record)
+      if (typeof result !== "number") return Effect.fail(result)
+      return result === Full ? admitted([record], false, "ingestRecord") : Effect.succeed(receipt(result))
+    })
+
+  const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
+    Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
+      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+      if (!Array.isArray(records)) {
+        return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+      }
+      if (records.length === 0) return Effect.succeed(undefined)
+      const result = zone.offerBatchUnsafe(records)
+      if (typeof result !== "number") return Effect.fail(result)
+      return result === Full ? admitted(records, true, "ingestRecords") : Effect.succeed(receipt(result))
+    })
+
+  const offerUnsafe = (record: A): RecordAck | undefined => {
+    if (core.closing) return undefined
+    const result = zone.offerUnsafe(record)
+    if (typeof result !== "number") throw result
+    return result === Full ? undefined : receipt(result)
+  }
+
+  /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
+  const flushed = (operation: "flush" | "close", millis: number) =>
+    Effect.suspend((): Effect.Effect<void, AckError> => {
+      if (Deferred.isDoneUnsafe(core.finished)) {
+        return Effect.fail(core.failure ?? streamClosed(core, operation))
+      }
+      const target = zone.nextOffset - 1
+      if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
+      return Effect.asVoid(withinLimit(core, acks.await(Offset(target)), operation, millis))
+    })
+
+  const close = makeClose(core, Effect.suspend(() => flushed("close", core.options.flushTimeout)))
+
+  const unacked = Effect.suspend(() => {
+    if (!Deferred.isDoneUnsafe(core.finished)) {
+      return Effect.fail(
+        new InvalidState({ message: "The stream is still active. Unacknowledged records can be read after close or failure." })
+      )
+    }
+    return Effect.succeed(zone.unackedUnsafe())
+  })
+  const handBack = () => {
+    const origin = origins.get(stream)
+    if (origin !== undefined) origin.handedBack = true
+  }
+  const read = (payload: Uint8Array): A => core.table.codec.read(payload)
+
+  const stream: ZerobusStream<A> = {
+    table: core.table,
+    streamId,
+    sessionId: Effect.sync(() => core.sessionId ?? streamId),
+    ingestRecord,
+    ingestRecords,
+    offerUnsafe,
+    flush: flushed("flush", core.options.flushTimeout),
+    close,
+    waitForOffset: (offset) =>
+      Effect.suspend((): Effect.Effect<Offset, AckError> =>
+        !Number.isSafeInteger(offset) || offset < 0 || offset >= zone.nextOffset
+          ? Effect.fail(
+            new InvalidArgument({ message: `The stream has not given out offset ${String(offset)} yet.`, path: ["offset"] })
+          )
+          : awaitOffset(core, offset)
+      ),
+    getUnackedRecords: Effect.map(unacked, (messages) => {
+      handBack()
+      return messages.flatMap((message) => message.payloads().map(read))
+    }),
+    getUnackedBatches: Effect.map(unacked, (messages) => {
+      handBack()
+      return messages.flatMap((message): ReadonlyArray<ReadonlyArray<A>> => {
+        const records = message.payloads().map(read)
+        return message.atomic ? [records] : records.map((record) => [record])
+      })
+    }),
+    durableOffsets: Stream.paginate(-1, (seen: number) =>
+      Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
+    ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
+    stateChanges: SubscriptionRef.changes(core.state).pipe(
+      Stream.takeUntil((state) => state === "closed" || state === "failed")
+    ),
+    toSink: Sink.suspend(() => makeSink(core, stream))
+  }
+  return stream
+}
+
+/** An orderly close ends the stream of durable offsets; a failure fails it. */
+const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
+  core.failure === undefined && cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
+    ? Stream.empty
+    : Stream.failCause(cause)
+
+/**
+ * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
+ * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
+ */
+const makeClose = (
+  core: StreamCore<any>,
+  flushed: Effect.Effect<void, AckError>
+): Effect.Effect<void, AckError> => {
+  let result: Deferred.Deferred<void, AckError> | undefined
+  return Effect.suspend(() => {
+    if (result !== undefined) return Deferred.await(result)
+    const done = Deferred.makeUnsafe<void, AckError>()
+    result = done
+    if (Deferred.isDoneUnsafe(core.finished)) {
+      Deferred.doneUnsafe(done, core.failure === undefined ? Exit.void : Exit.fail(core.failure))
+      return Deferred.await(done)
+    }
+    refuseRecordsUnsafe(core)
+    const closing = Effect.gen(function*() {
+      const exit = yield* Effect.exit(flushed)
+      Deferred.doneUnsafe(core.closeRequested, Exit.void)
+      yield* Deferred.await(core.finished)
+      Deferred.doneUnsafe(done, exit)
+    })
+    return Effect.andThen(Effect.forkDetach(closing, { startImmediately: true }), Deferred.await(done))
+  })
+}
+
+/** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */
+const closeWithScope = Effect.fnUntraced(function*(core: StreamCore<any>, origin: Origin, streamId: string) {
+  const { onUnacked, scopeCloseTimeout } = core.options
+  const { acks, table, zone } = core
+  let timedOut: FlushTimeout | undefined
+  if (!Deferred.isDoneUnsafe(core.finished)) {
+    refuseRecordsUnsafe(core)
+    const target = zone.nextOffset - 1
+    const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
+    if (Exit.isFailure(flush)) {
+      const error = flush.cause.reasons.find(Cause.isFailReason)?.error
+      if (error?._tag === "FlushTimeout") timedOut = error
+    }
+    Deferred.doneUnsafe(core.closeRequested, Exit.void)
+    yield* Deferred.await(core.finished)
+  }
+  const messages = zone.unackedUnsafe()
+  if (messages.length === 0 || origin.handedBack) return
+  const records = messages.flatMap((message) => message.payloads().map((payload) => table.codec.read(payload)))
+  const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
+  yield* onUnacked === undefined
+    ? Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
+      table: table.tableName,
+      streamId,
+      records: records.length,
+      cause: cause.message
+    })
+    : Effect.ignoreCause(Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })))
+})
+
+const makeSink = <A>(core: StreamCore<A>, stream: ZerobusStream<A>): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
+  const bytesBefore = core.zone.acceptedBytes
+  let records = 0
+  let lastOffset = -1
+  return Sink.forEachArray((batch: ReadonlyArray<A>) =>
+    Effect.gen(function*() {
+      for (const record of batch) {
+        lastOffset = (yield* stream.ingestRecord(record)).offset
+        records++
+      }
+    })
+  ).pipe(
+    Sink.mapEffect(() => records === 0 ? Effect.void : stream.flush),
+    Sink.map((): SinkSummary => ({ records, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }))
+  )
+}

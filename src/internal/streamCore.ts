@@ -1,0 +1,94 @@
+/**
+ * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
+ * Sender, receiver and supervisor work on it; the public stream reads it.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HeaderRecord } from "../HeadersProvider.ts"
+import type { ResolvedStreamOptions } from "../StreamConfigurationOptions.ts"
+import type { StreamState } from "../StreamState.ts"
+import type { TableProperties } from "../TableProperties.ts"
+import { StreamClosed, type StreamFailure, type ZerobusError } from "../ZerobusError.ts"
+import { Acknowledgements } from "./acknowledgements.ts"
+import type { Message } from "./chunk.ts"
+import { LandingZone } from "./landingZone.ts"
+
+/** What a waiter for durability can be told. */
+export type AckFailure = StreamFailure | StreamClosed
+
+/** Shared by the parts of one stream. */
+export interface StreamCore<in out A> {
+  readonly table: TableProperties<A>
+  readonly options: ResolvedStreamOptions
+  readonly zone: LandingZone<A>
+  readonly acks: Acknowledgements<AckFailure>
+  readonly state: SubscriptionRef.SubscriptionRef<StreamState>
+  /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
+  readonly closeRequested: Deferred.Deferred<void>
+  /** Completed when the supervisor has ended: no session is open and none will be. */
+  readonly finished: Deferred.Deferred<void>
+  /** The id that the server gave the latest session. */
+  sessionId: string | undefined
+  /** The headers of the latest session, to say which credentials were refused. */
+  headers: HeaderRecord
+  /** Set when the stream refuses records: closing, closed or failed. */
+  closing: boolean
+  /** The final failure, once there is one. */
+  failure: StreamFailure | undefined
+  /** The latest reason for a recovery, for messages about what is being waited for. */
+  lastFailure: StreamFailure | undefined
+}
+
+/** Makes the core of a stream that is not connected yet. */
+export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TableProperties<A>, options: ResolvedStreamOptions) {
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
+  const core: StreamCore<A> = {
+    table,
+    options,
+    zone: new LandingZone<A>({
+      queue,
+      codec: table.codec,
+      limits: options,
+      now: () => clock.currentTimeMillisUnsafe()
+    }),
+    acks: new Acknowledgements<AckFailure>(),
+    state: yield* SubscriptionRef.make<StreamState>("connecting"),
+    closeRequested: Deferred.makeUnsafe(),
+    finished: Deferred.makeUnsafe(),
+    sessionId: undefined,
+    headers: {},
+    closing: false,
+    failure: undefined,
+    lastFailure: undefined
+  }
+  return core
+})
+
+/** The error of an operation on a stream that takes no more of them. */
+export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
+  new StreamClosed({ operation, cause: core.failure })
+
+/** Refuses records from now on and answers those who wait for room. */
+export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
+  core.closing = true
+  core.zone.closeUnsafe()
+}
+
+/** Ends the stream, once: state first, then those who wait, so that whoever wakes finds everything settled. */
+export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    core.failure = core.failure ?? failure
+    const outcome: ZerobusError = core.failure ?? streamClosed(core, "waitForOffset")
+    return Effect.andThen(
+      SubscriptionRef.set(core.state, core.failure === undefined ? "closed" : "failed"),
+      Effect.sync(() => {
+        refuseRecordsUnsafe(core)
+        core.acks.endUnsafe(Exit.fail(outcome as AckFailure))
+        Deferred.doneUnsafe(core.finished, Exit.void)
+      })
+    )
+  })

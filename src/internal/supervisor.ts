@@ -1,0 +1,157 @@
+/**
+ * The fiber that owns a stream's sessions, one after another.
+ *
+ * It opens a session, runs it, and decides what its end means:
+ *
+ * - rotated (the server announced it): open the next one at once; no retry is spent.
+ * - lost: open the next one at once when the session was worth something (durable progress, or 15 seconds of uptime), which also
+ *   gives a fresh retry budget; otherwise after the schedule's pause, so that a server that opens and fails in a loop comes to an end.
+ * - credentials refused: invalidate them once and try again within the budget; a second refusal without progress between is final.
+ * - final error, or budget spent: the stream fails, once, and everything unacknowledged stays readable.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HeadersProviderShape } from "../HeadersProvider.ts"
+import { type ResolvedStreamOptions, STABLE_UPTIME } from "../StreamConfigurationOptions.ts"
+import type { Transport } from "../Transport.ts"
+import { Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
+import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
+import { finish, type StreamCore } from "./streamCore.ts"
+
+/** What one attempt came to. */
+interface Attempt {
+  readonly end: SessionEnd
+  /** Whether it is worth a fresh budget. */
+  readonly stable: boolean
+}
+
+const closedAttempt: Attempt = { end: { _tag: "Closed" }, stable: false }
+
+/** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
+export const supervise = Effect.fnUntraced(function*<A>(
+  core: StreamCore<A>,
+  provider: HeadersProviderShape,
+  opened: Deferred.Deferred<void, StreamFailure>
+): Effect.fn.Return<void, never, Transport> {
+  const { options, zone } = core
+  const schedule = recoverySchedule(options)
+  let step = yield* Schedule.toStep(schedule)
+  /** Attempts since the last one that was worth something. */
+  let attempts = 0
+  let credentialsRefused = false
+
+  const fail = (failure: StreamFailure) => {
+    const final = failure._tag === "Retryable" ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) }) : failure
+    return Effect.asVoid(Effect.andThen(finish(core, final), Deferred.fail(opened, final)))
+  }
+
+  for (;;) {
+    attempts++
+    const attempt = yield* Effect.raceFirst(
+      Effect.scoped(attemptSession(core, provider, opened)),
+      closeWhenNotOpen(core)
+    )
+    if (Deferred.isDoneUnsafe(core.closeRequested) || attempt.end._tag === "Closed") {
+      return yield* finish(core, undefined)
+    }
+    if (attempt.stable) {
+      step = yield* Schedule.toStep(schedule)
+      credentialsRefused = false
+      attempts = 0
+    }
+    yield* SubscriptionRef.set(core.state, core.sessionId === undefined ? "connecting" : "recovering")
+    if (attempt.end._tag === "Rotated") {
+      attempts = 0
+      // A server that announces the end of every session at once must not make the client spin.
+      if (!attempt.stable) yield* pause(core, options.recoveryBackoff)
+      yield* Effect.logDebug("The server rotated the stream's connection", { unacknowledged: zone.usedRecords })
+      continue
+    }
+    const { failure, rejected } = attempt.end.cause
+    core.lastFailure = failure
+    if (rejected && provider.invalidate !== undefined) {
+      // Bounded, and never in the way of the error that caused it.
+      yield* Effect.ignoreCause(Effect.timeoutOption(provider.invalidate(core.table.tableName, core.headers), options.recoveryTimeout))
+    }
+    const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
+    if (!options.recovery || !again) return yield* fail(failure)
+    credentialsRefused = credentialsRefused || rejected
+    if (attempt.stable && !rejected) {
+      yield* logRecovery(core, failure, 0)
+      continue
+    }
+    const retry = failure._tag === "Retryable"
+      ? failure
+      : new Retryable({ reason: RetryableReason.ServerUnavailable({ message: failure.message, status: failure._tag }), attempts })
+    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    const delay = yield* Effect.exit(step(now, retry))
+    if (Exit.isFailure(delay)) return yield* fail(failure)
+    // Fresh credentials are the cure of a refusal, not time.
+    const millis = rejected ? 0 : Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
+    yield* logRecovery(core, failure, millis)
+    yield* pause(core, millis)
+  }
+})
+
+const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unknown, Retryable> =>
+  options.recoverySchedule ??
+    Schedule.spaced(options.recoveryBackoff).pipe(Schedule.jittered, Schedule.upTo({ times: options.recoveryRetries }))
+
+/** Opens and runs one session in a scope of its own, so that its connection is gone before the next one opens. */
+const attemptSession = Effect.fnUntraced(function*<A>(
+  core: StreamCore<A>,
+  provider: HeadersProviderShape,
+  opened: Deferred.Deferred<void, StreamFailure>
+) {
+  const { recoveryTimeout } = core.options
+  core.zone.rewindUnsafe()
+  const session = yield* openSession(core, provider).pipe(
+    Effect.timeoutOrElse({
+      duration: recoveryTimeout,
+      orElse: () => {
+        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout).`
+        const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
+        return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false }))
+      }
+    }),
+    Effect.exit
+  )
+  if (Exit.isFailure(session)) {
+    const cause = session.cause.reasons.find(Cause.isFailReason)?.error
+    if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
+    return { end: { _tag: "Failed", cause }, stable: false } satisfies Attempt
+  }
+  const openedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  yield* Deferred.succeed(opened, undefined)
+  const end = yield* runSession(core, session.value)
+  const closedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  return { end, stable: session.value.acknowledged > 0 || closedAt - openedAt >= STABLE_UPTIME } satisfies Attempt
+})
+
+/** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
+const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
+  Effect.gen(function*() {
+    yield* Deferred.await(core.closeRequested)
+    const state = SubscriptionRef.getUnsafe(core.state)
+    if (state !== "connecting" && state !== "recovering") return yield* Effect.never
+    return closedAttempt
+  })
+
+/** Waits, but not longer than the stream lives. */
+const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
+  millis <= 0 ? Effect.void : Effect.raceFirst(Effect.sleep(millis), Deferred.await(core.closeRequested))
+
+const retryAfter = ({ reason }: Retryable, options: ResolvedStreamOptions): number =>
+  reason._tag === "TokenServiceUnavailable" ? Math.min(reason.retryAfterMillis ?? 0, options.recoveryTimeout) : 0
+
+const logRecovery = (core: StreamCore<any>, failure: StreamFailure, millis: number): Effect.Effect<void> =>
+  Effect.logWarning("The stream lost its connection and recovers", {
+    cause: failure.message,
+    unacknowledged: core.zone.usedRecords,
+    inMillis: Math.round(millis)
+  })
