@@ -1,0 +1,41 @@
+/**
+ * Runs every example as its reader would, in a process of its own against a local server, and reads what it prints.
+ */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { LocalEnvironment, root, runSource } from "./support/localEnvironment.ts"
+
+const tables = [
+  "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
+  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
+]
+
+const printed: Readonly<Record<string, string>> = {
+  "01-first-record.ts": "durable at offset 0\n",
+  "02-batches.ts": "1100 records durable, the last batch at offset 10\n",
+  "03-schema-records.ts": "refused at temp\n2 records durable\n",
+  "04-stream-to-table.ts": "10000 records durable, last offset 9999\n",
+  "05-acknowledgements.ts": "0 refused, durable up to offset 99\n",
+  "06-recovery.ts": "all 1000 records durable\n",
+  "07-promises.ts": "1000 records durable\n",
+  "08-own-server.ts": "1000 orders arrived, 0 acknowledged but missing\n"
+}
+
+const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))
+
+layer(LocalEnvironment.layer(tables), { excludeTestServices: true, timeout: 60_000 })("examples", (it) => {
+  for (const file of files) {
+    it.effect(
+      file,
+      () =>
+        Effect.gen(function* () {
+          const { environment } = yield* LocalEnvironment
+          const { output, status } = yield* runSource(Path.join(root, "examples", file), environment)
+          assert.deepStrictEqual({ output, status }, { output: printed[file], status: 0 })
+        }),
+      60_000
+    )
+  }
+})
