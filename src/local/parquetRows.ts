@@ -30,8 +30,8 @@ export const readParquet = async (
 const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map((element) => {
-    if (element.converted_type === "LIST" || element.converted_type === "MAP") return element
-    if (element.logical_type?.type === "LIST" || element.logical_type?.type === "MAP") return element
+    // A list keeps its mark; a map loses it, because the library would turn its keys into text.
+    if (element.converted_type === "LIST" || element.logical_type?.type === "LIST") return element
     const { converted_type: _converted, logical_type: _logical, scale: _scale, precision: _precision, ...physical } = element
     return physical
   })
@@ -51,11 +51,9 @@ const convert = (type: ColumnType, value: unknown): unknown => {
     case "Array":
       return (value as ReadonlyArray<unknown>).map((item) => convert(type.element, item))
     case "Map": {
-      // The library assembles a map as an object when keys are text, and as entries otherwise.
-      const entries: ReadonlyArray<readonly [unknown, unknown]> = Array.isArray(value)
-        ? value.map((entry: { key: unknown; value: unknown }) => [entry.key, entry.value] as const)
-        : Object.entries(value)
-      return new Map(entries.map(([key, item]) => [convert(type.key, key), convert(type.value, item)]))
+      // Other writers name the repeated group differently, so it is taken by position.
+      const entries = (Object.values(value as object)[0] ?? []) as ReadonlyArray<{ key: unknown; value: unknown }>
+      return new Map(entries.map((entry) => [convert(type.key, entry.key), convert(type.value, entry.value)]))
     }
     case "Decimal":
       return decimal(unscaled(value), type.scale)

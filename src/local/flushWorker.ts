@@ -1,0 +1,25 @@
+/**
+ * The worker thread behind `workerFlusher.ts`: takes flush jobs one after another and answers each.
+ */
+import { parentPort } from "node:worker_threads"
+import { localFlusher } from "./flushTable.ts"
+import type { WorkerReply, WorkerRequest } from "./workerFlusher.ts"
+
+const port = parentPort!
+const flusher = localFlusher()
+let queue: Promise<void> = Promise.resolve()
+
+const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
+  try {
+    if (request.kind === "flush") return { id: request.id, outcome: await flusher.flush(request.job) }
+    await flusher.forget(request.folder)
+    return { id: request.id, outcome: undefined }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    return { id: request.id, error: { code, message: error instanceof Error ? error.message : "unknown error" } }
+  }
+}
+
+port.on("message", (request: WorkerRequest) => {
+  queue = queue.then(async () => port.postMessage(await handle(request)))
+})

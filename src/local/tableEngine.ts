@@ -1,0 +1,317 @@
+/**
+ * One table at work: decodes and checks records, logs them, and moves them to the table batch by batch.
+ *
+ * A batch is the content of the column buffers between two seals and owns one log segment. Batches are flushed in order, one
+ * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
+ * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
+ */
+import * as Result from "effect/Result"
+import type { TableDefinition } from "../internal/columnType.ts"
+import { parseDescriptorProto } from "../internal/descriptor.ts"
+import { type ColumnTree, columnTree, makeLeaves } from "./columnTree.ts"
+import type { Flusher, FlushOutcome } from "./flushTable.ts"
+import { jsonDecoder } from "./jsonDecoder.ts"
+import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "./leaf.ts"
+import type { LogFormat, RecordsFrame } from "./logFrames.ts"
+import { protoDecoder } from "./protoDecoder.ts"
+import { RecordProblem } from "./recordProblem.ts"
+import { RecordRejected, StorageFailure, storageFailure } from "./storageErrors.ts"
+import type { DurableCallback, LogWriter, Wal } from "./wal.ts"
+
+/** Limits of a table. A batch is sealed when it reaches one of them. */
+export interface EngineLimits {
+  /** Rows of one batch, and so of one data file. */
+  readonly maxBatchRows: number
+  /** Bytes of column data of one batch. */
+  readonly maxBatchBytes: number
+  /** Rows that may wait for their flush before writers are asked to pause. */
+  readonly maxPendingRows: number
+  /** Bytes of column data that may wait for their flush before writers are asked to pause. */
+  readonly maxPendingBytes: number
+}
+
+interface GroupMark {
+  readonly group: number
+  readonly mark: Mark
+  readonly lastSequence: number
+}
+
+interface Batch {
+  readonly segment: number
+  readonly lastGroup: number
+  rows: number
+  bytes: number
+  lastSequence: number
+  /** Undefined when they have been handed to a flush; after a failure they are decoded from the log again. */
+  chunks: ReadonlyArray<LeafChunk> | undefined
+  marks: ReadonlyArray<GroupMark>
+}
+
+/** Decodes one record into the leaves; throws `RecordProblem`. */
+export type Decoder = (record: Uint8Array) => void
+
+/** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
+export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
+  if (format._tag === "Json") return jsonDecoder(tree, leaves)
+  return protoDecoder(tree, Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)), leaves)
+}
+
+/** The working side of a table. */
+export class TableEngine {
+  readonly definition: TableDefinition
+  readonly folder: string
+  readonly appId: string
+  /** Why the last flush failed, or the warning it gave; undefined when it went well. */
+  lastProblem: string | undefined
+  size: FlushOutcome
+  private readonly wal: Wal
+  private readonly flusher: Flusher
+  private readonly limits: EngineLimits
+  private readonly now: () => number
+  private readonly tree: ColumnTree
+  private readonly leaves: ReadonlyArray<Leaf>
+  private readonly messageMark: { rows: number; entries: Float64Array; sizes: Float64Array }
+  private rows = 0
+  private marks: Array<GroupMark> = []
+  private readonly batches: Array<Batch> = []
+  private flushing: Promise<void> | undefined
+  private readonly roomCallbacks: Array<() => void> = []
+  private nextWriter = 1
+  private stopped: StorageFailure | undefined
+
+  constructor(options: {
+    readonly definition: TableDefinition
+    readonly folder: string
+    readonly appId: string
+    readonly wal: Wal
+    readonly flusher: Flusher
+    readonly limits: EngineLimits
+    readonly now: () => number
+    readonly size: FlushOutcome
+  }) {
+    this.definition = options.definition
+    this.folder = options.folder
+    this.appId = options.appId
+    this.wal = options.wal
+    this.flusher = options.flusher
+    this.limits = options.limits
+    this.now = options.now
+    this.size = options.size
+    this.tree = columnTree(options.definition.columns)
+    this.leaves = makeLeaves(this.tree)
+    const count = this.leaves.length
+    this.messageMark = { rows: 0, entries: new Float64Array(count), sizes: new Float64Array(count) }
+    this.wal.onGroupsFailed = (group) => this.cutBack(group)
+  }
+
+  /** A number for a new writer and the decoder that fills this table's buffers. */
+  openWriter(format: LogFormat): { readonly writer: LogWriter; readonly decode: Decoder } {
+    return { writer: { id: this.nextWriter++, format }, decode: makeDecoder(this.tree, format, this.leaves) }
+  }
+
+  /** Decodes all records or none, logs them, and answers the number of their log group. */
+  append(writer: LogWriter, decode: Decoder, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
+    const mark = this.messageMark
+    for (let i = 0; i < this.leaves.length; i++) {
+      mark.entries[i] = this.leaves[i]!.entries
+      mark.sizes[i] = this.leaves[i]!.size
+    }
+    let index = 0
+    try {
+      for (; index < records.length; index++) decode(records[index]!)
+    } catch (error) {
+      rollBack(this.leaves, mark)
+      if (error instanceof RecordProblem) return new RecordRejected(index, error.path, error.expected)
+      throw error
+    }
+    const group = this.wal.openGroup
+    if (this.marks.length > 64) this.dropOldMarks()
+    if (this.marks.length === 0 || this.marks[this.marks.length - 1]!.group !== group) {
+      const entries = mark.entries.slice()
+      this.marks.push({ group, mark: { rows: this.rows, entries, sizes: mark.sizes.slice() }, lastSequence: this.wal.lastSequence })
+    }
+    this.rows += records.length
+    const ticket = this.wal.append(writer, records)
+    if (this.rows >= this.limits.maxBatchRows || this.openBytes() >= this.limits.maxBatchBytes) this.seal()
+    return ticket
+  }
+
+  /** Marks of settled groups are not needed any more, but for the last, which tells the group to wait for. */
+  private dropOldMarks(): void {
+    const settled = this.wal.settledGroup
+    const last = this.marks.length - 1
+    this.marks = this.marks.filter((each, index) => each.group > settled || index === last)
+  }
+
+  private openBytes(): number {
+    let bytes = 0
+    for (let i = 0; i < this.leaves.length; i++) bytes += this.leaves[i]!.size + this.leaves[i]!.entries
+    return bytes
+  }
+
+  /** Calls back when the group is durable or has failed. */
+  onDurable(group: number, callback: DurableCallback): void {
+    if (this.stopped !== undefined) callback(this.stopped)
+    else this.wal.onDurable(group, callback)
+  }
+
+  /** Whether more rows wait for their flush than the limits allow. */
+  get pressure(): boolean {
+    let rows = this.rows
+    let bytes = 0
+    for (const batch of this.batches) {
+      rows += batch.rows
+      bytes += batch.bytes
+    }
+    return rows > this.limits.maxPendingRows || bytes > this.limits.maxPendingBytes
+  }
+
+  /** Calls back once `pressure` is false. */
+  onRoom(callback: () => void): void {
+    if (this.pressure && this.stopped === undefined) this.roomCallbacks.push(callback)
+    else callback()
+  }
+
+  private tellRoom(): void {
+    if (this.roomCallbacks.length === 0 || (this.pressure && this.stopped === undefined)) return
+    for (const callback of this.roomCallbacks.splice(0)) callback()
+  }
+
+  /** Undoes everything from a failed group on, in the open buffers and in sealed batches. */
+  private cutBack(firstGroup: number): void {
+    for (const batch of this.batches) {
+      const found = batch.marks.find((each) => each.group >= firstGroup)
+      if (found === undefined || batch.chunks === undefined) continue
+      rollBackChunks(batch.chunks, found.mark)
+      batch.rows = found.mark.rows
+      batch.lastSequence = found.lastSequence
+      batch.marks = []
+    }
+    const found = this.marks.find((each) => each.group >= firstGroup)
+    if (found === undefined) return
+    rollBack(this.leaves, found.mark)
+    this.rows = found.mark.rows
+    this.marks = this.marks.filter((each) => each.group < firstGroup)
+  }
+
+  /** Ends the open batch, if it has rows, and starts its flush. */
+  seal(): void {
+    if (this.rows > 0) {
+      const lastGroup = this.marks[this.marks.length - 1]!.group
+      const chunks = this.leaves.map((leaf) => leaf.seal())
+      const lastSequence = this.wal.lastSequence
+      const segment = this.wal.rotate()
+      this.batches.push({ segment, lastGroup, rows: this.rows, bytes: bytesOf(chunks), lastSequence, chunks, marks: this.marks })
+      this.rows = 0
+      this.marks = []
+    }
+    if (this.batches.length > 0 && this.flushing === undefined) {
+      // A failure stays in the queue and is tried again with the next seal; `flush` reports it.
+      void this.flushAll().catch(() => {})
+    }
+  }
+
+  /** Seals, and resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
+  async flush(): Promise<void> {
+    if (this.stopped !== undefined) throw this.stopped
+    this.seal()
+    const last = this.batches[this.batches.length - 1]
+    while (last !== undefined && this.batches.includes(last)) {
+      if (this.stopped !== undefined) throw this.stopped
+      await (this.flushing ?? this.flushAll())
+    }
+  }
+
+  private flushAll(): Promise<void> {
+    const work = async (): Promise<void> => {
+      try {
+        for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
+          await this.settled(batch.lastGroup)
+          if (this.stopped !== undefined) return
+          await this.flushBatch(batch)
+          this.batches.shift()
+          this.lastProblem = this.size.warning
+          this.tellRoom()
+        }
+      } catch (error) {
+        const failure = storageFailure(error, "writing the table", this.folder)
+        this.lastProblem = failure.message
+        throw failure
+      } finally {
+        this.flushing = undefined
+      }
+    }
+    const flushing = work()
+    this.flushing = flushing
+    return flushing
+  }
+
+  /** Resolves when a group is on disk or has failed; failed groups have been cut out of their batch by then. */
+  private settled(group: number): Promise<void> {
+    return new Promise((resolve) => this.wal.onDurable(group, () => resolve()))
+  }
+
+  private async flushBatch(batch: Batch): Promise<void> {
+    if (batch.rows > 0) {
+      const { chunks, rows, lastSequence } = batch.chunks === undefined
+        ? await this.fromLog(batch.segment)
+        : { chunks: batch.chunks, rows: batch.rows, lastSequence: batch.lastSequence }
+      batch.chunks = undefined
+      if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
+    }
+    await this.wal.removeSegment(batch.segment)
+  }
+
+  private async commitRows(chunks: ReadonlyArray<LeafChunk>, rows: number, lastSequence: number): Promise<void> {
+    this.size = await this.flusher.flush({
+      folder: this.folder,
+      appId: this.appId,
+      columns: this.definition.columns,
+      partitionColumns: this.definition.partitionColumns ?? [],
+      rows,
+      chunks,
+      lastSequence,
+      now: this.now()
+    })
+  }
+
+  private async fromLog(segment: number) {
+    return decodeFrames(this.tree, await this.wal.readBack(segment), 0)
+  }
+
+  /** Commits the records of a segment found at start-up that are newer than the table. Answers how many rows. */
+  async recover(frames: ReadonlyArray<RecordsFrame>, committedSequence: number): Promise<number> {
+    const { chunks, rows, lastSequence } = decodeFrames(this.tree, frames, committedSequence)
+    if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
+    return rows
+  }
+
+  /** Stops taking records: what follows fails with the given failure. */
+  async stop(failure: StorageFailure): Promise<void> {
+    this.stopped = failure
+    await this.wal.close()
+    await this.flushing?.catch(() => {})
+    this.tellRoom()
+  }
+}
+
+/** Decodes log entries newer than `after`, which passed the same checks when they were appended. */
+const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>, after: number) => {
+  const leaves = makeLeaves(tree)
+  const decoders = new Map<LogFormat, Decoder>()
+  let rows = 0
+  let lastSequence = after
+  for (const frame of frames) {
+    if (frame.sequence <= after) continue
+    let decode = decoders.get(frame.format)
+    if (decode === undefined) {
+      decode = makeDecoder(tree, frame.format, leaves)
+      decoders.set(frame.format, decode)
+    }
+    for (const record of frame.records) decode(record)
+    rows += frame.records.length
+    lastSequence = frame.sequence
+  }
+  return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence }
+}
+
