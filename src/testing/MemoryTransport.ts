@@ -1,0 +1,179 @@
+/**
+ * A transport without sockets: the client's calls meet a server in the same process, over a network that can be told how to behave.
+ *
+ * Used where a virtual clock drives the test. What goes over a real network is the business of `ZerobusLocal.layer`.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import { Transport, type TransportCall, TransportFailure } from "../Transport.ts"
+
+/** A gRPC status other than OK. */
+export interface MemoryStatus {
+  readonly code: number
+  readonly message: string
+  readonly details?: Uint8Array | undefined
+}
+
+/** The client's end of a call, as its server sees it. */
+export interface MemoryPeer {
+  readonly write: (response: Uint8Array) => void
+  /** Ends the call: with OK, or with a status. */
+  readonly finish: (status: MemoryStatus | undefined) => void
+  /** Breaks the connection: nothing more arrives in either direction. */
+  readonly cut: (message?: string) => void
+  /** Stops and goes on delivering requests; while stopped, the client's transport fills up. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+/** The server's end of a call. */
+export interface MemoryCall {
+  readonly receive: (request: Uint8Array) => void
+  readonly halfClosed: () => void
+  /** The client went away. */
+  readonly cancelled: () => void
+}
+
+/** Accepts calls; the answer handles what the client sends. */
+export type MemoryServer = (headers: Readonly<Record<string, string>>, peer: MemoryPeer) => MemoryCall
+
+/** Carries what is sent. Deliveries of one direction of one call arrive in order, whatever the network does. */
+export interface MemoryNetwork {
+  /** Runs `arrive` later, or never for a black hole. `call` numbers the calls from 0. */
+  readonly carry: (direction: "up" | "down", call: number, arrive: () => void) => void
+  /** Requests that may be under way before the transport is full; default 16. */
+  readonly window?: number | undefined
+}
+
+/** A network that delivers in the next turn of the event loop. */
+export const immediate: MemoryNetwork = {
+  carry: (_, __, arrive) => {
+    setImmediate(arrive)
+  }
+}
+
+/** A transport to the server over the network. */
+export const layer = (server: MemoryServer, network: MemoryNetwork = immediate): Layer.Layer<Transport> =>
+  Layer.sync(Transport, () => {
+    let calls = 0
+    return { open: (headers) => openCall(server, network, calls++, headers) }
+  })
+
+/** One direction: carried in order, however the network shuffles the deliveries. */
+const makePipe = (network: MemoryNetwork, direction: "up" | "down", call: number) => {
+  const waiting: Array<() => void> = []
+  let arrived = 0
+  let stopped = false
+  const drain = () => {
+    while (!stopped && arrived > 0 && waiting.length > 0) {
+      arrived--
+      waiting.shift()!()
+    }
+  }
+  return {
+    push: (deliver: () => void) => {
+      waiting.push(deliver)
+      network.carry(direction, call, () => {
+        arrived++
+        drain()
+      })
+    },
+    stop: () => {
+      stopped = true
+    },
+    go: () => {
+      stopped = false
+      drain()
+    },
+    clear: () => {
+      waiting.length = 0
+      arrived = 0
+    }
+  }
+}
+
+const openCall = Effect.fnUntraced(function*(
+  server: MemoryServer,
+  network: MemoryNetwork,
+  call: number,
+  headers: Readonly<Record<string, string>>
+) {
+  const window = network.window ?? 16
+  const responses = yield* Queue.unbounded<Uint8Array, TransportFailure | Cause.Done>()
+  const writable = Latch.makeUnsafe(true)
+  const up = makePipe(network, "up", call)
+  const down = makePipe(network, "down", call)
+  let underWay = 0
+  let sent = 0
+  let onSent: (() => void) | undefined
+  let over = false
+  const finish = (failure: TransportFailure | undefined) => {
+    if (over) return
+    over = true
+    up.clear()
+    if (failure === undefined) Queue.endUnsafe(responses)
+    else Queue.failCauseUnsafe(responses, Cause.fail(failure))
+    writable.openUnsafe()
+  }
+  const peer: MemoryPeer = {
+    write: (response) => {
+      const copy = response.slice()
+      down.push(() => {
+        if (!over) Queue.offerUnsafe(responses, copy)
+      })
+    },
+    finish: (status) => {
+      down.push(() => finish(status === undefined ? undefined : TransportFailure.Status(status)))
+    },
+    cut: (message = "connection reset") => {
+      down.clear()
+      finish(TransportFailure.Disconnected({ message }))
+    },
+    pause: up.stop,
+    resume: up.go
+  }
+  const remote = server(headers, peer)
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      onSent = undefined
+      const wasOver = over
+      over = true
+      up.clear()
+      Queue.shutdownUnsafe(responses)
+      if (!wasOver) remote.cancelled()
+    })
+  )
+  const opened: TransportCall = {
+    sendUnsafe: (request) => {
+      if (over) return true
+      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session.
+      const copy = request.slice()
+      underWay++
+      up.push(() => {
+        underWay--
+        sent++
+        onSent?.()
+        if (underWay < window) writable.openUnsafe()
+        if (!over) remote.receive(copy)
+      })
+      if (underWay < window) return true
+      writable.closeUnsafe()
+      return false
+    },
+    writable: writable.await,
+    sentUnsafe: () => sent,
+    onSentUnsafe: (listener) => {
+      onSent = listener
+    },
+    halfClose: Effect.sync(() => {
+      up.push(() => {
+        if (!over) remote.halfClosed()
+      })
+    }),
+    responses: Queue.asDequeue(responses)
+  }
+  return opened
+})
