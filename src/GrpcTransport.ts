@@ -80,7 +80,9 @@ const openCall = Effect.fnUntraced(function*(client: Grpc.Client, headers: Reado
   )
   const opened: TransportCall = {
     sendUnsafe: (request) => {
-      const more = call.write(request as Buffer, written)
+      // grpc-js copies with the methods of Buffer; a view costs nothing.
+      const bytes = Buffer.isBuffer(request) ? request : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+      const more = call.write(bytes, written)
       if (!more) writable.closeUnsafe()
       return more
     },
