@@ -1,0 +1,189 @@
+/**
+ * Readers of JSON files: one record per line, and arrays or objects that may span lines.
+ *
+ * Both find where a record starts and ends and leave its content to `JSON.parse` later, so that a broken record is one bad
+ * record, and numbers keep the digits they have in the file.
+ */
+import { longestRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+import * as Utf8Text from "./utf8Text.ts"
+
+const tooLong = `longer than ${longestRecord} characters`
+const notUtf8 = "holds bytes that are not UTF-8"
+
+/** How much of a piece that is too long is kept, to show where it is. */
+const shown = 1024
+
+const record = (line: number, text: string, problem?: string): SourceRecord => {
+  if (text.length > longestRecord) return record(line, text.slice(0, shown), tooLong)
+  const reason = problem ?? (text.isWellFormed() ? undefined : notUtf8)
+  return reason === undefined ? { line, text } : { line, text: text.toWellFormed(), problem: reason }
+}
+
+/** Reads one record per line. Empty lines are passed over; the last line needs no line feed. */
+export const lineReader = (): RecordReader => {
+  const input = Utf8Text.make()
+  let carry = ""
+  let line = 1
+  let skipping = false
+  const take = (text: string, found: Array<SourceRecord>): void => {
+    const content = text.trim()
+    if (content !== "") found.push(record(line, content))
+  }
+  const read = (more: string): ReadonlyArray<SourceRecord> => {
+    const found: Array<SourceRecord> = []
+    const from = carry.length
+    const text = from === 0 ? more : carry + more
+    let start = 0
+    for (let at = text.indexOf("\n", from); at >= 0; at = text.indexOf("\n", start)) {
+      if (skipping) skipping = false
+      else take(text.slice(start, at), found)
+      line++
+      start = at + 1
+    }
+    carry = skipping ? "" : text.slice(start)
+    if (carry.length > longestRecord) {
+      found.push(record(line, carry))
+      carry = ""
+      skipping = true
+    }
+    return found
+  }
+  return {
+    push: (bytes) => read(input.push(bytes)),
+    end: () => {
+      const found = [...read(input.end())]
+      take(carry, found)
+      carry = ""
+      return found
+    },
+    header: () => undefined
+  }
+}
+
+const quote = 0x22
+const backslash = 0x5c
+const comma = 0x2c
+const lineFeed = 0x0a
+const openBrace = 0x7b
+const openBracket = 0x5b
+const closeBrace = 0x7d
+const closeBracket = 0x5d
+const isSpace = (code: number): boolean => code === 0x20 || code === lineFeed || code === 0x0d || code === 0x09
+
+/**
+ * Reads an array of records, or objects one after another (a single object too); which of the two, the first character says.
+ * Records may span lines and share a line.
+ */
+export const jsonReader = (): RecordReader => {
+  const input = Utf8Text.make()
+  let shape: "unknown" | "array" | "objects" | "ended" = "unknown"
+  let text = ""
+  let at = 0
+  let line = 1
+  /** Where the record being read starts in `text`, or -1 between records. */
+  let start = -1
+  let startLine = 1
+  let depth = 0
+  let inString = false
+  let escaped = false
+  /** The record being read is too long and was reported: its rest is passed over. */
+  let skipping = false
+  /** A comma was read and no record since. */
+  let expecting = false
+  /** A character that belongs to no record: the rest of its line is one bad piece. */
+  let stray = false
+
+  const finish = (end: number, found: Array<SourceRecord>, problem?: string): void => {
+    if (!skipping) found.push(record(startLine, text.slice(start, end).trimEnd(), problem))
+    skipping = false
+    start = -1
+    stray = false
+  }
+  const begin = (): void => {
+    start = at
+    startLine = line
+    expecting = false
+  }
+
+  const strayProblem = (): string => (shape === "ended" ? "stands after the end of the array" : "is not a JSON object")
+
+  /** One character outside of any record. */
+  const between = (code: number, found: Array<SourceRecord>): void => {
+    if (isSpace(code)) return
+    if (shape === "unknown") {
+      shape = code === openBracket ? "array" : "objects"
+      if (shape === "array") return
+    }
+    if (shape === "array" && (code === comma || code === closeBracket)) {
+      // The comma after a record ends that record; one that is met here stands where a record should, or before the bracket.
+      if (code === comma || expecting)
+        found.push(record(line, code === comma ? "," : "]", "a comma stands where a record should"))
+      if (code === closeBracket) shape = "ended"
+      expecting = code === comma
+      return
+    }
+    begin()
+    if (shape === "array") inside(code, found)
+    else if (shape === "objects" && code === openBrace) depth = 1
+    else stray = true
+  }
+
+  /** One character of a record. */
+  const inside = (code: number, found: Array<SourceRecord>): void => {
+    if (code === quote) inString = true
+    else if (code === openBrace || code === openBracket) depth++
+    else if (code === closeBrace || code === closeBracket) {
+      if (depth > 0) {
+        depth--
+        if (depth === 0 && shape === "objects") finish(at + 1, found)
+      } else if (code === closeBracket) {
+        finish(at, found)
+        shape = "ended"
+      }
+    } else if (code === comma && depth === 0) {
+      finish(at, found)
+      expecting = true
+    }
+  }
+
+  const read = (more: string): ReadonlyArray<SourceRecord> => {
+    const found: Array<SourceRecord> = []
+    text += more
+    for (; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code === lineFeed) {
+        line++
+        if (stray) finish(at, found, strayProblem())
+      }
+      if (stray) continue
+      if (inString) {
+        if (escaped) escaped = false
+        else if (code === backslash) escaped = true
+        else if (code === quote) inString = false
+      } else if (start < 0) between(code, found)
+      else inside(code, found)
+    }
+    const keep = start < 0 ? at : start
+    text = text.slice(keep)
+    at -= keep
+    if (start >= 0) start = 0
+    if (text.length > longestRecord) {
+      if (!skipping) found.push(record(startLine, text))
+      skipping = true
+      text = ""
+      at = 0
+    }
+    return found
+  }
+  return {
+    push: (bytes) => read(input.push(bytes)),
+    end: () => {
+      const found = [...read(input.end())]
+      const open = shape === "array"
+      if (start >= 0) finish(text.length, found, stray ? strayProblem() : "the file ends inside this record")
+      else if (open) found.push(record(line, "", "the file ends inside the array: its closing bracket is missing"))
+      return found
+    },
+    header: () => undefined
+  }
+}
