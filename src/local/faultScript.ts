@@ -1,0 +1,164 @@
+/**
+ * Scripted faults of one table as data, and the events of its streams.
+ *
+ * A stream asks `next` at every point where something could go wrong; the script counts the events, picks the fault that is due
+ * and remembers held streams until `releaseUnsafe`. What an action does to a stream is `serverStream.ts`'s business. Everything
+ * here is synchronous, so that a test's order of events is the order of the script.
+ */
+
+/**
+ * Points in the life of a stream where a fault can strike.
+ *
+ * - `connect`: a call arrived, before anything of it was read.
+ * - `create`: the create request was accepted, before it is answered.
+ * - `message`: a record or batch arrived, before it is stored.
+ * - `durable`: records became durable, before that is acknowledged.
+ * - `ack`: an acknowledgement is about to be sent.
+ * - `halfClose`: the client said that it sends no more.
+ */
+export type FaultPoint = "connect" | "create" | "message" | "durable" | "ack" | "halfClose"
+
+/** What a test can wait for: the points above, and what the server did then. */
+export type LocalEvent = FaultPoint | "created" | "acked" | "closeSignal" | "held" | "fault" | "end"
+
+/** What happens at a point. */
+export type FaultAction =
+  /** Breaks the connection below gRPC, by RST or by FIN. */
+  | { readonly _tag: "Cut"; readonly how: "reset" | "fin" }
+  /** Ends the call with a gRPC status. */
+  | {
+      readonly _tag: "Status"
+      readonly code: number
+      readonly message: string
+      readonly details?: Uint8Array | undefined
+    }
+  /** Ends the call with OK although the client did not half-close. */
+  | { readonly _tag: "End" }
+  /** Stops here until the test releases it. */
+  | { readonly _tag: "Hold" }
+  /** Stops here for so many milliseconds. */
+  | { readonly _tag: "Delay"; readonly millis: number }
+  /** Does not do what comes next: no answer, no storing, no acknowledgement. */
+  | { readonly _tag: "Skip" }
+  /** Announces the end of the stream in so many milliseconds, and ends it then. */
+  | { readonly _tag: "CloseSignal"; readonly afterMillis: number }
+  /** Sends an acknowledgement that breaks the protocol, then goes on. */
+  | { readonly _tag: "BadAck"; readonly kind: "future" | "lower" | "repeated" | "negative" | "missing" }
+  /** Sends these bytes as a response, then goes on. */
+  | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
+
+/** A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is injected. */
+export interface Fault {
+  readonly at: FaultPoint
+  /** The occurrence of `at` that strikes first, from 1; default 1. */
+  readonly nth?: number | undefined
+  /** Strikes once this many records have arrived, instead of counting occurrences. */
+  readonly afterRecords?: number | undefined
+  /** Only on this connection of the table, from 1. */
+  readonly connection?: number | undefined
+  /** How many times it strikes before it is spent; default 1. */
+  readonly times?: number | undefined
+  readonly action: FaultAction
+}
+
+interface Armed {
+  readonly fault: Fault
+  seen: number
+  records: number
+  left: number
+}
+
+interface Waiter {
+  readonly event: LocalEvent
+  readonly count: number
+  readonly resume: () => void
+}
+
+/** The faults and events of one table. */
+export interface FaultScript {
+  /** Adds a fault behind those already there. */
+  readonly inject: (fault: Fault) => void
+  /** Removes all faults; what is held stays held until it is released. */
+  readonly clear: () => void
+  /** Reports that a stream reached a point; returns what is to happen there, at most one action per point. */
+  readonly next: (point: FaultPoint, connection: number, records: number) => FaultAction | undefined
+  /** Notes an event for those who wait for it. */
+  readonly note: (event: LocalEvent) => void
+  /** Keeps a continuation until the next release. */
+  readonly hold: (resume: () => void) => void
+  /** Lets everything go on that is held now; returns how much that was. */
+  readonly releaseUnsafe: () => number
+  /** How often an event happened so far. */
+  readonly count: (event: LocalEvent) => number
+  /** Calls back once an event has happened `count` times in all, at once if it has already; returns how to stop waiting. */
+  readonly when: (event: LocalEvent, count: number, resume: () => void) => () => void
+}
+
+/** Makes an empty script. */
+export const makeFaultScript = (): FaultScript => {
+  let armed: Array<Armed> = []
+  let held: Array<() => void> = []
+  let waiting: Array<Waiter> = []
+  const counts = new Map<LocalEvent, number>()
+
+  const note = (event: LocalEvent) => {
+    const count = (counts.get(event) ?? 0) + 1
+    counts.set(event, count)
+    const due = waiting.filter((waiter) => waiter.event === event && waiter.count <= count)
+    if (due.length === 0) return
+    waiting = waiting.filter((waiter) => !due.includes(waiter))
+    for (const waiter of due) waiter.resume()
+  }
+
+  return {
+    inject: (fault) => {
+      armed.push({ fault, seen: 0, records: 0, left: fault.times ?? 1 })
+    },
+    clear: () => {
+      armed = []
+    },
+    next: (point, connection, records) => {
+      note(point)
+      let action: FaultAction | undefined
+      for (const entry of armed) {
+        const { fault } = entry
+        if (point === "message") entry.records += records
+        if (fault.at !== point || (fault.connection !== undefined && fault.connection !== connection)) continue
+        entry.seen++
+        const due =
+          fault.afterRecords === undefined ? entry.seen >= (fault.nth ?? 1) : entry.records >= fault.afterRecords
+        if (!due || action !== undefined) continue
+        action = fault.action
+        entry.left--
+      }
+      if (action !== undefined) {
+        armed = armed.filter((entry) => entry.left > 0)
+        note("fault")
+      }
+      return action
+    },
+    note,
+    hold: (resume) => {
+      held.push(resume)
+      note("held")
+    },
+    releaseUnsafe: () => {
+      const free = held
+      held = []
+      for (const resume of free) resume()
+      return free.length
+    },
+    count: (event) => counts.get(event) ?? 0,
+    when: (event, count, resume) => {
+      if ((counts.get(event) ?? 0) >= count) {
+        resume()
+        return () => {}
+      }
+      const waiter = { event, count, resume }
+      waiting.push(waiter)
+      return () => {
+        waiting = waiting.filter((other) => other !== waiter)
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and hands each to `serverStream.ts`.
+ *
+ * Messages pass through as raw bytes; what they mean is decided there. The port is our own, and its connections are handed to
+ * grpc-js, so that a scripted fault can cut the socket under a call.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { tableNameProblem } from "../internal/columnNames.ts"
+import { listen, type PortUnavailable } from "./listener.ts"
+import type { Principals, Privilege } from "./principals.ts"
+import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "./serverStatus.ts"
+import { type Peer, startStream, type StreamHost } from "./serverStream.ts"
+import type { TokenMint } from "./tokens.ts"
+
+/** What the gRPC face needs. */
+export interface GrpcServiceOptions {
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  readonly streams: StreamHost
+  /** Who may come in; undefined lets everybody in. */
+  readonly auth: { readonly mint: TokenMint; readonly principals: Principals } | undefined
+  /** Key and certificate, both PEM; plaintext when left out. */
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+}
+
+/** What writing to a table needs. */
+const writing: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT", "MODIFY"]
+
+/** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
+const maxMessageBytes = 16 * 1024 * 1024
+/** Calls of one connection at a time. */
+const maxConcurrentCalls = 1000
+
+const path = "/databricks.zerobus.Zerobus/EphemeralStream"
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const method: Grpc.MethodDefinition<Uint8Array, Uint8Array> = {
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asBuffer,
+  requestDeserialize: (bytes) => bytes,
+  responseSerialize: asBuffer,
+  responseDeserialize: (bytes) => bytes
+}
+
+/** Serves streams until the scope closes; returns the port. Fails with `PortUnavailable`. */
+export const serveGrpc = Effect.fnUntraced(function* (
+  options: GrpcServiceOptions
+): Effect.fn.Return<{ readonly port: number }, PortUnavailable, Scope.Scope> {
+  const server = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new Grpc.Server({
+          "grpc.max_receive_message_length": maxMessageBytes,
+          "grpc.max_send_message_length": maxMessageBytes,
+          "grpc.max_concurrent_streams": maxConcurrentCalls
+        })
+    ),
+    (server) => Effect.sync(() => server.forceShutdown())
+  )
+  const credentials =
+    options.tls === undefined
+      ? Grpc.ServerCredentials.createInsecure()
+      : Grpc.ServerCredentials.createSsl(null, [
+          { private_key: Buffer.from(options.tls.key), cert_chain: Buffer.from(options.tls.cert) }
+        ])
+  const injector = server.createConnectionInjector(credentials)
+  const listener = yield* listen({
+    host: options.host,
+    port: options.port,
+    accept: (socket) => injector.injectConnection(socket)
+  })
+  server.register(
+    path,
+    (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
+      serveCall(call, options, (how) => {
+        const socket = listener.socketOf(call.getPeer())
+        if (how === "reset") socket?.resetAndDestroy()
+        else socket?.destroy()
+      }),
+    method.requestDeserialize as never,
+    method.responseSerialize as never,
+    "bidi"
+  )
+  return { port: listener.port }
+})
+
+const serveCall = (
+  call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>,
+  options: GrpcServiceOptions,
+  cut: (how: "reset" | "fin") => void
+): void => {
+  let over = false
+  call.on("error", () => {})
+  const peer: Peer = {
+    write: (response) => {
+      if (!over) call.write(response)
+    },
+    finish: (status) => {
+      if (over) return
+      over = true
+      if (status === undefined) call.end()
+      else call.emit("error", asError(status))
+    },
+    cut: (how) => {
+      over = true
+      cut(how)
+    },
+    pause: () => void call.pause(),
+    resume: () => void call.resume()
+  }
+  const admitted = admit(call.metadata, options)
+  if (typeof admitted !== "string") return peer.finish(admitted)
+  const stream = startStream(options.streams, peer, admitted)
+  call.on("data", stream.receive)
+  call.on("end", stream.halfClosed)
+  call.on("cancelled", () => {
+    over = true
+    stream.cancelled()
+  })
+}
+
+/** The table that the headers name, or why the call is refused. */
+const admit = (metadata: Grpc.Metadata, { auth, streams }: GrpcServiceOptions): string | ServerStatus => {
+  const tableName = metadata.get("x-databricks-zerobus-table-name")[0]?.toString()
+  if (tableName === undefined) return invalidArgument("The header x-databricks-zerobus-table-name is missing", 4010)
+  const problem = tableNameProblem(tableName)
+  if (problem !== undefined) return invalidArgument(problem, 4010, 2)
+  if (auth === undefined) return tableName
+  const bearer = /^Bearer (.+)$/i.exec(metadata.get("authorization")[0]?.toString() ?? "")?.[1]
+  if (bearer === undefined) return unauthenticated("The header authorization is missing, or is no bearer token")
+  const claims = auth.mint.read(bearer, streams.timers.now())
+  if (claims === "Expired") return unauthenticated("The token has expired, fetch a new one")
+  if (claims === "Foreign") return unauthenticated("The token was not made by this server")
+  if (claims.table === undefined) {
+    return unauthenticated("The token is one for the catalog; ask for one with the table in authorization_details")
+  }
+  if (claims.table !== tableName.toLowerCase()) return unauthenticated(`The token is bound to another table than ${tableName}`)
+  const missing = auth.principals.missing(claims.clientId, tableName, writing)
+  if (missing.length > 0) return permissionDenied(`The principal lacks ${missing.join(", ")} for ${tableName}`)
+  return tableName
+}
+
+const asError = (status: ServerStatus): Partial<Grpc.StatusObject> => {
+  const metadata = new Grpc.Metadata()
+  if (status.details !== undefined) metadata.set("grpc-status-details-bin", Buffer.from(status.details))
+  return { code: status.code, details: status.message, metadata }
+}

@@ -1,0 +1,71 @@
+/**
+ * A listening socket as a scoped resource. It keeps the sockets it accepted, so that closing ends them too and a scripted fault can
+ * cut one below the protocol that runs on it.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { type AddressInfo, createServer, type Socket } from "node:net"
+
+/** The port could not be taken. */
+export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
+  readonly host: string
+  readonly port: number
+  /** The code of the operating system, such as `EADDRINUSE`. */
+  readonly code: string
+}> {
+  override get message(): string {
+    return this.code === "EADDRINUSE"
+      ? `Port ${this.port} on ${this.host} is in use. Stop the program that uses it, or choose another port (0 takes a free one).`
+      : `Port ${this.port} on ${this.host} cannot be opened (${this.code}). Choose another host or port.`
+  }
+}
+
+/** A listening socket. */
+export interface Listener {
+  /** The port that was taken, also when 0 was asked for. */
+  readonly port: number
+  /** The open connection whose other end has this address and port. */
+  readonly socketOf: (peer: string) => Socket | undefined
+}
+
+/** Open connections of one port; more are turned away, so that a runaway client cannot use up the process's handles. */
+const maxConnections = 2048
+
+/** Listens until the scope closes. `accept` gets every connection. Fails with `PortUnavailable`. */
+export const listen = Effect.fnUntraced(function* (options: {
+  readonly host: string
+  readonly port: number
+  readonly accept: (socket: Socket) => void
+}): Effect.fn.Return<Listener, PortUnavailable, Scope.Scope> {
+  const { accept, host, port } = options
+  const sockets = new Map<string, Socket>()
+  const server = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      createServer({ noDelay: true }, (socket) => {
+        const peer = `${socket.remoteAddress}:${socket.remotePort}`
+        sockets.set(peer, socket)
+        socket.once("close", () => sockets.delete(peer))
+        // Without a listener a reset by the client would be an uncaught error.
+        socket.on("error", () => {})
+        accept(socket)
+      })
+    ),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        for (const socket of sockets.values()) socket.destroy()
+        if (server.listening) server.close(() => resume(Effect.void))
+        else resume(Effect.void)
+      })
+  )
+  server.maxConnections = maxConnections
+  yield* Effect.callback<void, PortUnavailable>((resume) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(new PortUnavailable({ host, port, code: error.code ?? "unknown" })))
+    )
+    server.listen({ host, port, exclusive: true }, () => resume(Effect.void))
+  })
+  server.removeAllListeners("error")
+  server.on("error", () => {})
+  return { port: (server.address() as AddressInfo).port, socketOf: (peer) => sockets.get(peer) }
+})

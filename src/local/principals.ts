@@ -1,0 +1,66 @@
+/**
+ * Service principals of the local server and what they may do.
+ *
+ * Secrets are kept as digests and compared in constant time. Without a list of grants a principal may do everything, which is what a
+ * developer's machine wants; with one, only what it names.
+ */
+import * as Redacted from "effect/Redacted"
+import { createHash, timingSafeEqual } from "node:crypto"
+
+/** Writing to a table needs all four; reading its definition needs all but `MODIFY`. */
+export type Privilege = "USE CATALOG" | "USE SCHEMA" | "SELECT" | "MODIFY"
+
+/** Privileges on a catalog (`main`), a schema (`main.default`) or a table (`main.default.orders`), and on everything below it. */
+export interface Grant {
+  readonly on: string
+  readonly privileges: ReadonlyArray<Privilege>
+}
+
+/** A service principal. */
+export interface Principal {
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+  /** Everything is granted when left out. */
+  readonly grants?: ReadonlyArray<Grant> | undefined
+}
+
+/** The principals a server knows. */
+export interface Principals {
+  readonly authenticate: (clientId: string, clientSecret: string) => boolean
+  /** The privileges among `needed` that the principal lacks on a table. */
+  readonly missing: (clientId: string, table: string, needed: ReadonlyArray<Privilege>) => ReadonlyArray<Privilege>
+}
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** Makes the directory of principals. */
+export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
+  const known = new Map(
+    list.map(({ clientId, clientSecret, grants }) => [clientId, { digest: digest(Redacted.value(clientSecret)), grants }])
+  )
+  const nobody = digest("")
+  return {
+    authenticate: (clientId, clientSecret) => {
+      const entry = known.get(clientId)
+      // The comparison runs for unknown ids too, so that time does not tell which ids exist.
+      return timingSafeEqual(entry?.digest ?? nobody, digest(clientSecret)) && entry !== undefined
+    },
+    missing: (clientId, table, needed) => {
+      const entry = known.get(clientId)
+      if (entry === undefined) return needed
+      if (entry.grants === undefined) return []
+      const [catalog = "", schema = ""] = table.toLowerCase().split(".")
+      return needed.filter((privilege) => {
+        const scopes =
+          privilege === "USE CATALOG"
+            ? [catalog]
+            : privilege === "USE SCHEMA"
+              ? [catalog, `${catalog}.${schema}`]
+              : [catalog, `${catalog}.${schema}`, table.toLowerCase()]
+        return !entry.grants!.some(
+          (grant) => scopes.includes(grant.on.toLowerCase()) && grant.privileges.includes(privilege)
+        )
+      })
+    }
+  }
+}

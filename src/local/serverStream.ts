@@ -1,0 +1,397 @@
+/**
+ * One ephemeral stream on the server: create first, offsets 0, 1, 2, ..., records checked and stored, cumulative acknowledgements
+ * once they are durable, a close signal at the end of the stream's life.
+ *
+ * It knows neither gRPC nor sockets: a `Peer` carries what it says, and its owner calls it with what arrives. Everything is synchronous
+ * but the opening of the table's writer, so a simulation can run it on a virtual clock. A refusal waits until everything that was
+ * stored before it is durable and acknowledged, so that the client sends as little as possible again.
+ */
+import type { FaultScript } from "./faultScript.ts"
+import { invalidArgument, schemaMismatch, type ServerStatus, tableNotFound, unavailable } from "./serverStatus.ts"
+import { createProblem, ingestProblem } from "./streamChecks.ts"
+import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
+import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
+import {
+  ackResponse,
+  closeSignalResponse,
+  createdResponse,
+  readRequest,
+  type RecordKind,
+  type StreamRequest
+} from "./streamMessages.ts"
+import type { StorageFailure, SchemaRejected, TableNotFound } from "./storageErrors.ts"
+import type { TableWriter } from "./tableStore.ts"
+import type { Timers } from "./timers.ts"
+
+/** The client's end of a stream. After `finish` or `cut` nothing more is said to it. */
+export interface Peer {
+  readonly write: (response: Uint8Array) => void
+  /** Ends the call: with OK, or with a status. */
+  readonly finish: (status: ServerStatus | undefined) => void
+  /** Breaks the connection below the protocol. */
+  readonly cut: (how: "reset" | "fin") => void
+  /** Stops and goes on delivering requests. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+/** What one table offers to its streams. */
+export interface StreamTable {
+  readonly script: FaultScript
+  readonly audit: StreamAudit
+}
+
+/** Tells the owner of the server what happens, for its counters. */
+export interface StreamObserver {
+  readonly opened: () => void
+  readonly received: (records: number, bytes: number) => void
+  readonly acked: (latencyMillis: number) => void
+  readonly closed: () => void
+}
+
+/** Limits and pace of streams; times in milliseconds. */
+export interface StreamLimits {
+  /** How long a stream lives until it is told to close. */
+  readonly streamLife: number
+  /** How long it stays open after that. */
+  readonly closeGrace: number
+  /** The least time between two acknowledgements. */
+  readonly ackInterval: number
+  /** Record bytes of one message. */
+  readonly maxRecordBytes: number
+  /** Bytes that may wait for the disk before the stream is read no further. */
+  readonly maxUndurableBytes: number
+}
+
+/** What a stream needs of the server. */
+export interface StreamHost {
+  readonly limits: StreamLimits
+  readonly timers: Timers
+  readonly observer: StreamObserver
+  readonly table: (name: string) => StreamTable
+  readonly newStreamId: () => string
+  readonly openWriter: (
+    tableName: string,
+    format: { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array },
+    done: (writer: TableWriter | TableNotFound | SchemaRejected | StorageFailure) => void
+  ) => void
+}
+
+/** A stream, driven by its owner. */
+export interface ServerStream {
+  readonly receive: (request: Uint8Array) => void
+  readonly halfClosed: () => void
+  /** The client went away or the connection broke. */
+  readonly cancelled: () => void
+}
+
+/** Records of consecutive messages that became part of the same log group. */
+interface Pending {
+  readonly ticket: number
+  readonly since: number
+  messages: number
+  records: number
+  bytes: number
+  durable: boolean
+}
+
+/** Starts a stream of an authorised call that named `tableName` in its header. */
+export const startStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
+  const { limits, observer, timers } = host
+  const { audit, script } = host.table(tableName)
+  const streamId = host.newStreamId()
+  const recorder: ConnectionRecorder = audit.connect(streamId)
+  let state: "new" | "creating" | "open" | "ended" = "new"
+  let writer: TableWriter | undefined
+  let kind: RecordKind = "Proto"
+  let nextOffset = 0
+  let completedUpTo = -1
+  let durableUpTo = -1
+  let ackedUpTo = -1
+  let lastAckAt = -Infinity
+  let ackScheduled = false
+  let acksStopped = false
+  let oldestUnacked: number | undefined
+  let pending: Array<Pending> = []
+  let pendingBytes = 0
+  /** What arrived while a fault stops the inbound lane; undefined while it runs. */
+  let backlog: Array<Uint8Array | "halfClose"> | undefined
+  let reading = true
+  let waitingForRoom = false
+  /** How the stream is to end once everything stored is acknowledged. */
+  let ending: { readonly status: ServerStatus | undefined } | undefined
+  const timeouts = new Set<() => void>()
+
+  const after = (millis: number, callback: () => void) => {
+    const cancel = timers.after(millis, () => {
+      timeouts.delete(cancel)
+      if (state !== "ended") callback()
+    })
+    timeouts.add(cancel)
+  }
+
+  const end = (how: string) => {
+    if (state === "open") observer.closed()
+    state = "ended"
+    for (const cancel of timeouts) cancel()
+    timeouts.clear()
+    backlog = undefined
+    writer?.close()
+    recorder.ended(how)
+    script.note("end")
+  }
+
+  const finish = (status: ServerStatus | undefined) => {
+    if (state === "ended") return
+    end(status === undefined ? "OK" : `status ${status.code}`)
+    peer.finish(status)
+  }
+
+  /** Ends the stream as soon as what is stored is acknowledged; the first reason wins. */
+  const endWith = (status: ServerStatus | undefined) => {
+    if (state === "ended" || ending !== undefined) return
+    ending = { status }
+    settle()
+  }
+
+  const settle = () => {
+    if (ending === undefined || pending.length > 0) return
+    if (ackedUpTo < durableUpTo) acknowledge()
+    if (ackedUpTo >= durableUpTo && !acksStopped) finish(ending.status)
+  }
+
+  const updateFlow = () => {
+    if (state === "ended") return
+    const room = pendingBytes <= (reading ? limits.maxUndurableBytes : limits.maxUndurableBytes / 2)
+    const pressed = writer?.pressure() === true
+    if (pressed && !waitingForRoom) {
+      waitingForRoom = true
+      writer!.onRoom(() => {
+        waitingForRoom = false
+        updateFlow()
+      })
+    }
+    const mayRead = backlog === undefined && room && !pressed
+    if (mayRead === reading) return
+    reading = mayRead
+    if (mayRead) peer.resume()
+    else peer.pause()
+  }
+
+  const inbound: Lane = {
+    stop: () => {
+      backlog = []
+      updateFlow()
+    },
+    go: (proceed) => {
+      const waiting = backlog ?? []
+      backlog = undefined
+      proceed()
+      for (const item of waiting) {
+        if (item === "halfClose") halfClosed()
+        else receive(item)
+      }
+      updateFlow()
+    }
+  }
+
+  const outbound: Lane = {
+    stop: () => {
+      acksStopped = true
+    },
+    go: (proceed) => {
+      acksStopped = false
+      proceed()
+      scheduleAck()
+      settle()
+    }
+  }
+
+  const closeSoon = (graceMillis: number) => {
+    peer.write(closeSignalResponse(graceMillis))
+    script.note("closeSignal")
+    after(graceMillis, () => endWith(unavailable("The stream's lifetime is over, open a new one", 6002)))
+  }
+
+  const pass = faultPasser({
+    script,
+    peer,
+    connection: recorder.number,
+    after,
+    finish,
+    closeSoon,
+    isEnded: () => state === "ended",
+    cut: (how) => {
+      end("cut")
+      peer.cut(how)
+    },
+    badAck: (wrong) => {
+      if (wrong === "future") recorder.acked(nextOffset + 999)
+      return badAck(wrong, nextOffset, ackedUpTo)
+    }
+  })
+
+  const scheduleAck = () => {
+    if (ackScheduled || acksStopped || state !== "open" || ackedUpTo >= durableUpTo) return
+    const wait = lastAckAt + limits.ackInterval - timers.now()
+    if (wait <= 0) return acknowledge()
+    ackScheduled = true
+    after(wait, () => {
+      ackScheduled = false
+      acknowledge()
+      settle()
+    })
+  }
+
+  const acknowledge = () => {
+    if (acksStopped || state !== "open" || ackedUpTo >= durableUpTo) return
+    pass("ack", 0, outbound, () => {
+      ackedUpTo = durableUpTo
+      recorder.acked(ackedUpTo)
+      peer.write(ackResponse(ackedUpTo))
+      lastAckAt = timers.now()
+      if (oldestUnacked !== undefined) observer.acked(lastAckAt - oldestUnacked)
+      oldestUnacked = undefined
+      script.note("acked")
+    })
+  }
+
+  const whenDurable = (entry: Pending, failure: StorageFailure | undefined) => {
+    if (failure === undefined) recorder.durable(entry.messages, entry.records)
+    if (state === "ended") return
+    if (failure !== undefined) {
+      // The log fails a group together with everything behind it, so nothing of what is pending will be durable.
+      pending = []
+      pendingBytes = 0
+      return endWith(unavailable(`The server could not write its log (${failure.reason}), try again`, 5001))
+    }
+    entry.durable = true
+    complete()
+    scheduleAck()
+    updateFlow()
+    settle()
+  }
+
+  const complete = () => {
+    while (state !== "ended" && pending[0]?.durable === true) {
+      const done = pending.shift()!
+      pendingBytes -= done.bytes
+      oldestUnacked ??= done.since
+      completedUpTo += done.messages
+      const upTo = completedUpTo
+      pass("durable", done.records, outbound, () => {
+        durableUpTo = Math.max(durableUpTo, upTo)
+      })
+    }
+  }
+
+  const create = (request: Extract<StreamRequest, { readonly _tag: "Create" }>) => {
+    if (state !== "new") return endWith(invalidArgument("The stream was created already", 4006))
+    const problem = createProblem(request, tableName)
+    if (problem !== undefined) return endWith(problem)
+    state = "creating"
+    kind = request.recordType === 1 ? "Proto" : "Json"
+    const format =
+      kind === "Proto" ? ({ _tag: "Proto", descriptor: request.descriptor! } as const) : ({ _tag: "Json" } as const)
+    host.openWriter(tableName, format, (result) => {
+      if (state === "ended") {
+        if (!("_tag" in result)) result.close()
+        return
+      }
+      if ("_tag" in result) {
+        switch (result._tag) {
+          case "TableNotFound":
+            return endWith(tableNotFound(tableName))
+          case "SchemaRejected":
+            return endWith(schemaMismatch(result.message, result.causes))
+          case "StorageFailure":
+            return endWith(unavailable(`The server could not open the table (${result.reason})`, 5001, 2))
+        }
+      }
+      writer = result
+      pass("create", 0, inbound, () => {
+        state = "open"
+        observer.opened()
+        peer.write(createdResponse(streamId))
+        script.note("created")
+        if (limits.streamLife < Infinity) after(limits.streamLife, () => closeSoon(limits.closeGrace))
+      })
+    })
+  }
+
+  const ingest = (request: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
+    if (state !== "open" || writer === undefined) {
+      return endWith(
+        invalidArgument(
+          "A record came before the stream was created; wait for the answer to the create request",
+          4006,
+          5
+        )
+      )
+    }
+    const problem = ingestProblem(request, kind, nextOffset, limits.maxRecordBytes)
+    if (problem !== undefined) return endWith(problem)
+    nextOffset++
+    pass("message", request.records.length, inbound, () => store(writer!, request))
+  }
+
+  const store = (into: TableWriter, { recordBytes, records }: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
+    const ticket = into.appendUnsafe(records)
+    if (typeof ticket !== "number") return endWith(invalidArgument(ticket.message, 4009))
+    recorder.received(records, recordBytes)
+    observer.received(records.length, recordBytes)
+    pendingBytes += recordBytes
+    const last = pending[pending.length - 1]
+    if (last?.ticket === ticket) {
+      last.messages++
+      last.records += records.length
+      last.bytes += recordBytes
+    } else {
+      const entry: Pending = {
+        ticket,
+        since: timers.now(),
+        messages: 1,
+        records: records.length,
+        bytes: recordBytes,
+        durable: false
+      }
+      pending.push(entry)
+      into.onDurable(ticket, (failure) => whenDurable(entry, failure))
+    }
+    updateFlow()
+  }
+
+  const receive = (bytes: Uint8Array) => {
+    if (state === "ended" || ending !== undefined) return
+    if (backlog !== undefined) {
+      backlog.push(bytes)
+      return
+    }
+    const request = readRequest(bytes)
+    switch (request._tag) {
+      case "Create":
+        return create(request)
+      case "Ingest":
+        return ingest(request)
+      case "Malformed":
+        return endWith(invalidArgument(request.problem, 4006, 6))
+    }
+  }
+
+  const halfClosed = () => {
+    if (state === "ended" || ending !== undefined) return
+    if (backlog !== undefined) {
+      backlog.push("halfClose")
+      return
+    }
+    if (state !== "open") return endWith(invalidArgument("The stream ended before it was created", 4006, 7))
+    pass("halfClose", 0, inbound, () => endWith(undefined))
+  }
+
+  const cancelled = () => {
+    if (state !== "ended") end("cancelled")
+  }
+
+  pass("connect", 0, inbound, () => {})
+  return { receive, halfClosed, cancelled }
+}

@@ -1,0 +1,51 @@
+/**
+ * Access tokens of the local server: signed with a key that lives as long as the process, so that a token of one server is foreign
+ * to every other, and readable by nobody but the server that made it.
+ *
+ * A token is either bound to one table (what Zerobus wants) or good for the catalog (`scope=all-apis` without privileges); neither
+ * is accepted in place of the other, as with the service.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+
+/** What a token says. */
+export interface TokenClaims {
+  readonly clientId: string
+  /** The table it is bound to, lower-case; undefined for a token of the catalog. */
+  readonly table: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** Why a token is refused. */
+export type TokenProblem = "Foreign" | "Expired"
+
+/** Makes and checks tokens. */
+export interface TokenMint {
+  readonly mint: (claims: TokenClaims) => string
+  readonly read: (token: string, now: number) => TokenClaims | TokenProblem
+}
+
+const maxTokenLength = 4096
+
+/** Makes a mint with a new random key. */
+export const makeTokenMint = (): TokenMint => {
+  const key = randomBytes(32)
+  const sign = (body: string) => createHmac("sha256", key).update(body).digest("base64url")
+  return {
+    mint: ({ clientId, expiresAt, table }) => {
+      const claims = { sub: clientId, exp: expiresAt, jti: randomBytes(8).toString("hex"), ...(table === undefined ? {} : { table }) }
+      const body = Buffer.from(JSON.stringify(claims)).toString("base64url")
+      return `${body}.${sign(body)}`
+    },
+    read: (token, now) => {
+      const [body, signature, rest] = token.length > maxTokenLength ? [] : token.split(".")
+      if (body === undefined || signature === undefined || rest !== undefined) return "Foreign"
+      const expected = Buffer.from(sign(body))
+      const given = Buffer.from(signature)
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "Foreign"
+      const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as { sub: string; exp: number; table?: string }
+      if (claims.exp <= now) return "Expired"
+      return { clientId: claims.sub, table: claims.table, expiresAt: claims.exp }
+    }
+  }
+}
