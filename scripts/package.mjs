@@ -55,6 +55,11 @@ const native = [...own].filter((name) =>
   )
 )
 check(`no native code among the ${own.size} packages it brings`, native.length === 0 ? undefined : native.join("\n"))
+const free = /^\(?(?:MIT|ISC|0BSD|Apache-2\.0|BSD-[23]-Clause|BlueOak-1\.0\.0|Unlicense|CC0-1\.0)\b/
+const licences = tree
+  .map(([path]) => [nameOf(path), JSON.parse(readFileSync(join(project, path, "package.json"), "utf8")).license])
+  .filter(([, licence]) => !free.test(licence ?? ""))
+check("free licences throughout", licences.length === 0 ? undefined : licences.map((one) => one.join(": ")).join("\n"))
 const scripts = tree.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => nameOf(path))
 if (scripts.length > 0) console.log(`  install scripts that were not run: ${scripts.join(", ")}`)
 

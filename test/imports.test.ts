@@ -234,4 +234,18 @@ describe("the package", () => {
     )
     assert.deepStrictEqual(missing, [])
   })
+
+  it("is installed from the public registry alone, each part by its hash", () => {
+    const lock = JSON.parse(Fs.readFileSync(Path.join(root, "package-lock.json"), "utf8"))
+    const odd = Object.entries<{ integrity?: string; resolved?: string }>(lock.packages)
+      .filter(([path]) => path !== "")
+      .filter(
+        ([, { integrity, resolved }]) =>
+          integrity?.startsWith("sha512-") !== true ||
+          (resolved !== undefined && !resolved.startsWith("https://registry.npmjs.org/"))
+      )
+      .map(([path]) => path)
+    assert.deepStrictEqual(odd, [])
+    assert.deepStrictEqual(lock.packages[""].dependencies, manifest.dependencies, "package-lock.json is in step")
+  })
 })
