@@ -9,11 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type { SecureContext } from "node:tls"
 import { HeadersProvider } from "./HeadersProvider.ts"
-import { type Endpoint, parseEndpoint, workspaceId } from "./internal/endpoint.ts"
-import { secureContext } from "./internal/grpcChannel.ts"
+import type { Route } from "./internal/connector.ts"
+import { parseEndpoint, workspaceId } from "./internal/endpoint.ts"
 import { httpRequest } from "./internal/httpRequest.ts"
+import { routeTo } from "./internal/route.ts"
 import { scrub } from "./internal/scrub.ts"
 import { makeTokenCache, type Minted } from "./internal/tokenCache.ts"
 import { defaults } from "./StreamConfigurationOptions.ts"
@@ -32,10 +32,9 @@ const TOKEN_LIMIT = 64 * 1024
 const MINT_LIMIT = 30_000
 
 interface Principal {
-  readonly workspace: Endpoint
+  readonly route: Route
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
-  readonly secureContext: SecureContext | undefined
 }
 
 /**
@@ -47,7 +46,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
     HeadersProvider,
     Effect.gen(function*() {
       const server = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
-      const principal = yield* Effect.fromResult(principalOf(options))
+      const principal = yield* principalOf(options)
       if (principal === undefined) {
         return HeadersProvider.make({
           getHeaders: Effect.fail(new InvalidToken({
@@ -75,7 +74,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
 /** A token with plain scope, which the Unity Catalog's REST API accepts. */
 export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
   Effect.gen(function*() {
-    const principal = yield* Effect.fromResult(principalOf(options))
+    const principal = yield* principalOf(options)
     if (principal === undefined) {
       return yield* new InvalidToken({
         message: "Reading the catalog needs credentials: set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
@@ -86,13 +85,14 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
   })
 
 const principalOf = (
-  { clientId, clientSecret, tls, workspaceUrl }: ZerobusOptions
-): Result.Result<Principal | undefined, InvalidEndpoint | InvalidArgument> =>
-  Result.gen(function*() {
+  options: ZerobusOptions
+): Effect.Effect<Principal | undefined, InvalidEndpoint | InvalidArgument> =>
+  Effect.gen(function*() {
+    const { clientId, clientSecret, workspaceUrl } = options
     if (workspaceUrl === undefined) return undefined
-    const workspace = yield* parseEndpoint(workspaceUrl, "The workspace URL")
+    const workspace = yield* Effect.fromResult(parseEndpoint(workspaceUrl, "The workspace URL"))
     if (clientId === undefined || clientSecret === undefined) return undefined
-    return { workspace, clientId, clientSecret, secureContext: workspace.secure ? yield* secureContext(tls) : undefined }
+    return { route: yield* routeTo(workspace, options, "http/1.1"), clientId, clientSecret }
   })
 
 /** The form of a token for writing to one table. */
@@ -121,33 +121,34 @@ const unavailable = (message: string, retryAfterMillis?: number) =>
   new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }), attempts: 1 })
 
 const requestToken = Effect.fn("Zerobus.requestToken")(function*(
-  { clientId, clientSecret, secureContext, workspace }: Principal,
+  { clientId, clientSecret, route }: Principal,
   form: URLSearchParams
 ): Effect.fn.Return<Minted, StreamFailure> {
+  const { origin } = route.endpoint
   const secret = Redacted.value(clientSecret)
   const basic = Buffer.from(`${clientId}:${secret}`, "utf8").toString("base64")
   const answer = yield* httpRequest({
     method: "POST",
-    url: `${workspace.origin}/oidc/v1/token`,
+    route,
+    path: "/oidc/v1/token",
     headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
     body: form.toString(),
-    limit: TOKEN_LIMIT,
-    secureContext
+    limit: TOKEN_LIMIT
   }).pipe(
     Effect.mapError((failure): StreamFailure =>
       failure.tls
-        ? new TlsFailure({ message: `The TLS handshake with ${workspace.origin} was refused: ${failure.message}.`, code: failure.code })
-        : unavailable(`The token endpoint at ${workspace.origin} could not be reached: ${failure.message}.`)
+        ? new TlsFailure({ message: `The TLS handshake with ${origin} was refused: ${failure.message}.`, code: failure.code })
+        : unavailable(`The token endpoint at ${origin} could not be reached: ${failure.message}.`)
     )
   )
   const { body, retryAfterMillis, status } = answer
   if (status !== 200) {
     const said = scrub(body, [secret, basic])
-    const message = `The token endpoint at ${workspace.origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
+    const message = `The token endpoint at ${origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
     if (status >= 500 || status === 429 || status === 408) return yield* unavailable(message, retryAfterMillis)
     return yield* new InvalidToken({
       message: status >= 300 && status < 400
-        ? `The token endpoint at ${workspace.origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
+        ? `The token endpoint at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
         : `${message} Check the client id, the secret and the principal's privileges.`
     })
   }

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Result from "effect/Result"
-import { channelSettings } from "./internal/grpcChannel.ts"
+import type { ConnectFailure } from "./internal/connector.ts"
+import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpcChannel.ts"
 import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
@@ -25,26 +25,44 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
   Layer.effect(
     Transport,
     Effect.gen(function*() {
-      const settings = channelSettings(options)
-      if (Result.isFailure(settings)) return yield* settings.failure
-      const { credentials, options: channelOptions, target } = settings.success
-      const connect = Effect.acquireRelease(
-        Effect.sync(() => new Grpc.Client(target, credentials, channelOptions)),
-        (client) => Effect.sync(() => client.close())
-      )
-      const shared = options.connectionPerStream === false ? yield* connect : undefined
+      const settings = yield* channelSettings(options)
+      const shared = options.connectionPerStream === false ? yield* connect(settings) : undefined
       return {
         open: Effect.fnUntraced(function*(headers) {
-          return yield* openCall(shared ?? (yield* connect), headers)
+          return yield* openCall(shared ?? (yield* connect(settings)), headers)
         })
       }
     })
   )
 
-const openCall = Effect.fnUntraced(function*(client: Grpc.Client, headers: Readonly<Record<string, string>>) {
+interface Connection {
+  readonly client: Grpc.Client
+  readonly credentials: RouteCredentials
+}
+
+const connect = ({ options, route, target }: ChannelSettings) =>
+  Effect.acquireRelease(
+    Effect.sync((): Connection => {
+      const credentials = new RouteCredentials(route)
+      return { credentials, client: new Grpc.Client(target, credentials, options) }
+    }),
+    ({ client, credentials }) =>
+      Effect.sync(() => {
+        credentials.abort()
+        client.close()
+      })
+  )
+
+/** Responses that may wait to be read before the call is read no further. */
+const WAITING_RESPONSES = 1024
+
+const openCall = Effect.fnUntraced(function*(
+  { client, credentials }: Connection,
+  headers: Readonly<Record<string, string>>
+) {
   const metadata = new Grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-  const responses = yield* Queue.unbounded<Uint8Array, TransportFailure | Cause.Done>()
+  const responses = yield* Queue.bounded<Uint8Array, TransportFailure | Cause.Done>(WAITING_RESPONSES)
   const writable = Latch.makeUnsafe(true)
   let sent = 0
   let onSent: (() => void) | undefined
@@ -57,14 +75,16 @@ const openCall = Effect.fnUntraced(function*(client: Grpc.Client, headers: Reado
     Effect.sync(() => {
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
       call.on("data", (bytes: Buffer) => {
-        Queue.offerUnsafe(responses, bytes)
+        if (Queue.offerUnsafe(responses, bytes)) return
+        call.pause()
+        Effect.runFork(Effect.andThen(Queue.offer(responses, bytes), Effect.sync(() => call.resume())))
       })
       call.on("drain", () => {
         writable.openUnsafe()
       })
       call.on("status", (status: Grpc.StatusObject) => {
         if (status.code === Grpc.status.OK) Queue.endUnsafe(responses)
-        else Queue.failCauseUnsafe(responses, Cause.fail(toFailure(status)))
+        else Queue.failCauseUnsafe(responses, Cause.fail(toFailure(status, credentials.failure)))
         writable.openUnsafe()
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
@@ -99,30 +119,14 @@ const openCall = Effect.fnUntraced(function*(client: Grpc.Client, headers: Reado
   return opened
 })
 
-/** What Node and OpenSSL say when a handshake is refused; grpc-js passes only the text on. */
-const tlsRefusals: ReadonlyArray<readonly [RegExp, string]> = [
-  [/self[- ]signed certificate in certificate chain/i, "SELF_SIGNED_CERT_IN_CHAIN"],
-  [/self[- ]signed certificate/i, "DEPTH_ZERO_SELF_SIGNED_CERT"],
-  [/certificate has expired/i, "CERT_HAS_EXPIRED"],
-  [/certificate is not yet valid/i, "CERT_NOT_YET_VALID"],
-  [/unable to verify the first certificate/i, "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
-  [/unable to get (local )?issuer certificate/i, "UNABLE_TO_GET_ISSUER_CERT"],
-  [/does not match certificate's altnames/i, "ERR_TLS_CERT_ALTNAME_INVALID"],
-  [/certificate revoked/i, "CERT_REVOKED"],
-  [/wrong version number|unsupported protocol|alert protocol version/i, "ERR_SSL_UNSUPPORTED_PROTOCOL"],
-  [/alert (handshake failure|bad certificate|certificate required|unknown ca|certificate unknown)/i, "ERR_SSL_HANDSHAKE_REFUSED"]
-]
+// What grpc-js itself says when no status came from the server.
+const local =
+  /^(No connection established|Connection dropped|Name resolution failed|Call ended without|read E|write E|connect E|Stream refused|Received RST_STREAM|Protocol error|Keepalive|Connection closed|Socket closed)/
 
-const notFromServer = /^(No connection established|Connection dropped|Name resolution failed|Call ended without|read E|write E|connect E|Stream refused|Received RST_STREAM|Protocol error)/
-
-const toFailure = (status: Grpc.StatusObject): TransportFailure => {
-  const { code, details, metadata } = status
-  if (code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) {
-    const refusal = tlsRefusals.find(([text]) => text.test(details))
-    if (refusal !== undefined && details.startsWith("No connection established")) {
-      return TransportFailure.TlsRefused({ message: refusal[0].exec(details)![0], code: refusal[1] })
-    }
-    if (notFromServer.test(details)) return TransportFailure.Disconnected({ message: details })
+const toFailure = ({ code, details, metadata }: Grpc.StatusObject, refused: ConnectFailure | undefined): TransportFailure => {
+  if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {
+    if (refused === undefined) return TransportFailure.Disconnected({ message: details })
+    return refused.tls ? TransportFailure.TlsRefused({ message: refused.message, code: refused.code }) : TransportFailure.Disconnected({ message: refused.message })
   }
   const binary = metadata.get("grpc-status-details-bin")[0]
   return TransportFailure.Status({

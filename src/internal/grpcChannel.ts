@@ -1,19 +1,19 @@
 /**
- * Turns the client's settings into what a gRPC channel needs: target, TLS context, keepalive, proxy, user agent.
+ * Turns the client's settings into what a gRPC channel needs: target, credentials that make its connections, keepalive, user agent.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Duration from "effect/Duration"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls"
+import * as Effect from "effect/Effect"
 import { InvalidArgument, type InvalidEndpoint } from "../ZerobusError.ts"
-import type { TlsOptions, ZerobusOptions } from "../ZerobusOptions.ts"
+import type { ZerobusOptions } from "../ZerobusOptions.ts"
+import { complete, ConnectFailure, firstHop, type Route } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
+import { routeTo } from "./route.ts"
 
-/** What a channel is made of. */
+/** What channels to the Zerobus endpoint are made of. */
 export interface ChannelSettings {
   readonly target: string
-  readonly credentials: Grpc.ChannelCredentials
+  readonly route: Route
   readonly options: Grpc.ChannelOptions
 }
 
@@ -22,57 +22,98 @@ const invalid = (option: string, message: string) => new InvalidArgument({ messa
 /** The product in front of an application's own name in the user agent. */
 const PRODUCT = "effect-zerobus"
 
+/** The largest response that is read, in bytes. Zerobus responses are a few bytes long. */
+const LARGEST_RESPONSE = 1024 * 1024
+
+const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+
 /** Checks the settings that concern the channel and puts them together. */
 export const channelSettings = (
   options: ZerobusOptions
-): Result.Result<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
-  Result.gen(function*() {
-    const endpoint = yield* parseEndpoint(options.serverEndpoint, "The Zerobus endpoint")
+): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
+  Effect.gen(function*() {
+    const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
     const application = options.applicationName?.trim() ?? ""
-    if (!/^[\x21-\x7e]*( [\x21-\x7e]+)*$/.test(application)) {
-      return yield* Result.fail(invalid("applicationName", "The option applicationName must be printable ASCII."))
+    if (!/^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/.test(application)) {
+      return yield* invalid("applicationName", "The option applicationName must be printable ASCII.")
     }
-    const credentials = endpoint.secure
-      ? Grpc.credentials.createFromSecureContext(yield* secureContext(options.tls))
-      : Grpc.credentials.createInsecure()
     const keepalive = options.keepalive === "off" ? undefined : options.keepalive ?? {}
+    const interval = yield* pingTime("keepalive.interval", keepalive?.interval ?? "20 seconds")
+    const timeout = yield* pingTime("keepalive.timeout", keepalive?.timeout ?? "10 seconds")
+    const route = yield* routeTo(endpoint, options, "h2")
+    const hop = firstHop(route)
     return {
-      target: `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`,
-      credentials,
+      target: authority(hop.host, hop.port),
+      route,
       options: {
+        "grpc.default_authority": authority(endpoint.host, endpoint.port),
         // Every client has its own connection: what is shared is decided by who shares a client.
         "grpc.use_local_subchannel_pool": 1,
         "grpc.enable_retries": 0,
         "grpc.max_send_message_length": -1,
+        "grpc.max_receive_message_length": LARGEST_RESPONSE,
         "grpc.primary_user_agent": application === "" ? PRODUCT : `${PRODUCT} ${application}`,
         "grpc.service_config_disable_resolution": 1,
         "grpc.initial_reconnect_backoff_ms": 100,
-        ...(keepalive === undefined ? {} : {
-          "grpc.keepalive_time_ms": Duration.toMillis(keepalive.interval ?? "20 seconds"),
-          "grpc.keepalive_timeout_ms": Duration.toMillis(keepalive.timeout ?? "10 seconds")
-        }),
-        "grpc.enable_http_proxy": options.proxy === undefined ? 1 : 0
+        // The route knows the proxy, for the workspace's HTTP as well.
+        "grpc.enable_http_proxy": 0,
+        ...(keepalive === undefined ? {} : { "grpc.keepalive_time_ms": interval, "grpc.keepalive_timeout_ms": timeout })
       }
     }
   })
 
-/** The operating system's certificates, the bundled ones and the user's own: corporate inspection proxies live in the first. */
-export const trustedCertificates = (tls: TlsOptions | undefined): Array<string> => {
-  const own = tls?.ca === undefined ? [] : typeof tls.ca === "string" ? [tls.ca] : tls.ca
-  return [...new Set([...getCACertificates("default"), ...getCACertificates("system"), ...own])]
-}
+const pingTime = (option: string, value: Duration.Input): Effect.Effect<number, InvalidArgument> =>
+  Effect.suspend(() => {
+    const duration = Duration.fromInput(value)
+    const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : NaN
+    return millis >= 1 && millis < 2 ** 31
+      ? Effect.succeed(Math.ceil(millis))
+      : Effect.fail(invalid(option, `The option ${option} must be a duration of at least one millisecond.`))
+  })
 
-/** A TLS context of the settings; a certificate or key that cannot be read is an `InvalidArgument`. */
-export const secureContext = (tls: TlsOptions | undefined): Result.Result<SecureContext, InvalidArgument> => {
-  try {
-    return Result.succeed(createSecureContext({
-      ca: trustedCertificates(tls),
-      minVersion: tls?.minVersion ?? "TLSv1.2",
-      ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls?.key === undefined ? {} : { key: Redacted.value(tls.key) })
-    }))
-  } catch {
-    // OpenSSL's text may quote the input.
-    return Result.fail(invalid("tls", "The option tls has a certificate or key that is not valid PEM, or the two do not belong together."))
+/**
+ * Channel credentials that make the connection themselves: through the proxy and with the client's TLS rules, both of which must hold
+ * for every connection. They keep why the latest attempt failed, since a channel passes on no more than a text.
+ */
+export class RouteCredentials extends Grpc.ChannelCredentials {
+  /** Why the latest connection could not be made. */
+  failure: ConnectFailure | undefined
+  private readonly route: Route
+  private readonly pending = new AbortController()
+
+  constructor(route: Route) {
+    super()
+    this.route = route
+  }
+
+  /** Gives up connections that are being made. */
+  abort(): void {
+    this.pending.abort()
+  }
+
+  override _isSecure(): boolean {
+    return this.route.endpoint.secure
+  }
+
+  override _equals(other: Grpc.ChannelCredentials): boolean {
+    return this === other
+  }
+
+  override _createSecureConnector(): Grpc.experimental.SecureConnector {
+    return {
+      connect: async (socket) => {
+        try {
+          const connected = await complete(this.route, socket, this.pending.signal)
+          this.failure = undefined
+          return { socket: connected, secure: this.route.endpoint.secure }
+        } catch (error) {
+          this.failure = error instanceof ConnectFailure ? error : undefined
+          throw error
+        }
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => Grpc.CallCredentials.createEmpty(),
+      destroy: () => {}
+    }
   }
 }

@@ -1,0 +1,156 @@
+/**
+ * Makes sockets to an endpoint: straight or through a proxy, plain or TLS, with one set of rules for gRPC and for the workspace's
+ * HTTP. A refused handshake is told apart from a lost connection here, where Node's error codes are still at hand.
+ */
+import * as Data from "effect/Data"
+import * as Redacted from "effect/Redacted"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import type { Endpoint } from "./endpoint.ts"
+import type { Proxy } from "./proxy.ts"
+
+/** Why there is no usable connection. `message` has no credentials in it. */
+export class ConnectFailure extends Data.TaggedError("ConnectFailure")<{
+  readonly message: string
+  /** Node's or OpenSSL's code. */
+  readonly code: string
+  /** True for a refused certificate or handshake, which trying again does not cure. */
+  readonly tls: boolean
+}> {}
+
+/** How to reach one endpoint. */
+export interface Route {
+  readonly endpoint: Endpoint
+  readonly proxy: Proxy | undefined
+  /** Present when the endpoint or the proxy speaks TLS. */
+  readonly secureContext: Tls.SecureContext | undefined
+  /** The protocol that must be agreed on by ALPN. */
+  readonly protocol: "h2" | "http/1.1"
+}
+
+const tlsCode = /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
+
+const toFailure = (error: unknown): ConnectFailure => {
+  if (error instanceof ConnectFailure) return error
+  const { code = "ERROR", message = "" } = error as NodeJS.ErrnoException
+  const tls = tlsCode.test(code)
+  // OpenSSL puts its own source lines into the message; the reason stands behind the last colon but one.
+  const text = code === "EPROTO" || code.startsWith("ERR_SSL") ? (/:([^:]+):[^:]*:?$/.exec(message.trim())?.[1] ?? message) : message
+  return new ConnectFailure({ message: text === "" ? code : text, code, tls })
+}
+
+/** Where the TCP connection goes: the proxy, or the endpoint itself. */
+export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } => proxy ?? endpoint
+
+/** Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then TLS. */
+export const complete = async (route: Route, socket: Net.Socket, signal?: AbortSignal): Promise<Net.Socket> => {
+  const { endpoint, proxy } = route
+  const sockets: Array<Net.Socket> = [socket]
+  const abort = () => {
+    for (const each of sockets) each.destroy()
+  }
+  signal?.addEventListener("abort", abort, { once: true })
+  try {
+    let current = socket
+    if (proxy !== undefined) {
+      if (proxy.secure) sockets.push(current = await secure(current, proxy.host, route.secureContext, undefined))
+      await tunnel(current, endpoint, proxy)
+    }
+    if (endpoint.secure) sockets.push(current = await secure(current, endpoint.host, route.secureContext, route.protocol))
+    return current
+  } catch (error) {
+    abort()
+    throw toFailure(error)
+  } finally {
+    signal?.removeEventListener("abort", abort)
+  }
+}
+
+/** Connects to the endpoint. */
+export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket> =>
+  new Promise<Net.Socket>((resolve, reject) => {
+    const socket = Net.connect(firstHop(route))
+    const abort = () => {
+      socket.destroy()
+    }
+    signal?.addEventListener("abort", abort, { once: true })
+    const failed = (error: Error) => reject(toFailure(error))
+    socket.once("error", failed)
+    socket.once("close", () => failed(new Error("the connection was closed")))
+    socket.once("connect", () => {
+      socket.removeListener("error", failed)
+      signal?.removeEventListener("abort", abort)
+      complete(route, socket, signal).then(resolve, reject)
+    })
+  })
+
+const secure = (
+  socket: Net.Socket,
+  host: string,
+  secureContext: Tls.SecureContext | undefined,
+  protocol: Route["protocol"] | undefined
+): Promise<Tls.TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const tlsSocket = Tls.connect({
+      socket,
+      host,
+      // An IP address is no server name, but it is still what the certificate is checked against.
+      ...(Net.isIP(host) === 0 ? { servername: host } : {}),
+      ...(secureContext === undefined ? {} : { secureContext }),
+      ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] })
+    })
+    tlsSocket.once("error", reject)
+    tlsSocket.once("close", () => reject(new ConnectFailure({ message: "the connection ended during the TLS handshake", code: "ECONNRESET", tls: false })))
+    tlsSocket.once("secureConnect", () => {
+      if (protocol === "h2" && tlsSocket.alpnProtocol !== "h2") {
+        return reject(new ConnectFailure({ message: "the server does not speak HTTP/2 (ALPN h2)", code: "ERR_TLS_ALPN", tls: true }))
+      }
+      tlsSocket.removeListener("error", reject)
+      resolve(tlsSocket)
+    })
+  })
+
+/** The longest answer to CONNECT that is read, in bytes. */
+const LONGEST_ANSWER = 16 * 1024
+
+/** Asks the proxy for a tunnel and reads its answer, without taking a byte of what follows. */
+const tunnel = (socket: Net.Socket, { host, port }: Endpoint, proxy: Proxy): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`
+    const where = `the proxy ${proxy.host}:${proxy.port}`
+    let answer = Buffer.alloc(0)
+    const refuse = (message: string, code: string) => done(() => reject(new ConnectFailure({ message, code, tls: false })))
+    const done = (then: () => void) => {
+      socket.removeListener("readable", read)
+      socket.removeListener("error", failed)
+      socket.removeListener("close", closed)
+      then()
+    }
+    const failed = (error: Error) => done(() => reject(error))
+    const closed = () => refuse(`${where} closed the connection before it answered`, "ECONNRESET")
+    const read = () => {
+      for (let part: Buffer | null = socket.read(); part !== null; part = socket.read()) {
+        answer = Buffer.concat([answer, part])
+        const end = answer.indexOf("\r\n\r\n")
+        if (end < 0) {
+          if (answer.length > LONGEST_ANSWER) return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
+          continue
+        }
+        const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer.toString("latin1"))?.[1]
+        if (status === undefined) return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
+        if (status === "407") return refuse(`${where} wants credentials (407); put them into its URL`, "PROXY_407")
+        if (status[0] !== "2") return refuse(`${where} refused the tunnel with ${status}`, `PROXY_${status}`)
+        const rest = answer.subarray(end + 4)
+        return done(() => {
+          if (rest.length > 0) socket.unshift(rest)
+          resolve()
+        })
+      }
+      return undefined
+    }
+    socket.on("readable", read)
+    socket.once("error", failed)
+    socket.once("close", closed)
+    const credentials = proxy.authorization === undefined ? "" : `proxy-authorization: ${Redacted.value(proxy.authorization)}\r\n`
+    socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
+  })
