@@ -32,9 +32,11 @@ const buffers = /^internal\/(?:landingZone|acknowledgements)$/
 const engine = /^internal\/(?:session\w*|supervisor|stream\w*|zerobus\w*)$/
 const grpc = /^internal\/grpc\w*$/
 const http = /^internal\/(?:http\w*|tokenCache|oauth\w*|catalog\w*)$/
+/** How a connection is made: proxies, TLS, sockets. Below gRPC and the HTTP calls alike. */
+const connections = /^internal\/(?:connector|proxy|route|tls\w*|tunnel\w*)$/
 const generated = /^internal\/generated\//
 /** Pure mechanics: envelope, descriptors, column types, codecs, status table. Everything in `internal` that is nothing of the above. */
-const others = [buffers, engine, grpc, http, generated].map(
+const others = [buffers, engine, grpc, http, connections, generated].map(
   ({ source }) => `(?!${source.slice("^internal\\/".length)})`
 )
 const mechanics = new RegExp(`^internal/${others.join("")}[\\w/]+$`)
@@ -48,16 +50,16 @@ const areas: ReadonlyArray<Area> = [
   { name: "generated code", files: generated, may: [/^protobufjs(?:\/|$)/, generated] },
   { name: "landing zone and acknowledgements", files: buffers, may: [effect, models, faces, mechanics, buffers] },
   { name: "engine", files: engine, may: [effect, models, faces, mechanics, buffers, engine, /^internal\/grpcStatus$/] },
+  { name: "connections", files: connections, may: [effect, models, faces, network, mechanics, connections] },
   {
     name: "gRPC",
     files: /^(?:GrpcTransport|internal\/grpc\w*)$/,
-    may: [/^@grpc\/grpc-js$/, effect, models, faces, network, mechanics, grpc]
+    may: [/^@grpc\/grpc-js$/, effect, models, faces, network, mechanics, connections, grpc]
   },
   {
     name: "HTTP clients",
     files: new RegExp(`^(?:Credentials|UnityCatalog)$|${http.source}`),
-    // grpcChannel makes the TLS context, which holds for token and catalog calls as much as for gRPC.
-    may: [effect, models, faces, network, mechanics, http, /^internal\/grpcChannel$/, /^(?:Credentials|Column|Table)$/]
+    may: [effect, models, faces, network, mechanics, connections, http, /^(?:Credentials|Column|Table)$/]
   },
   { name: "mechanics", files: mechanics, may: [pureEffect, models, mechanics, generated, /^protobufjs(?:\/|$)/] },
   {
