@@ -1,6 +1,7 @@
 /**
  * The Zerobus client for Effect: streams of records into Databricks Delta tables.
  */
+export * as Column from "./Column.ts"
 export * as Credentials from "./Credentials.ts"
 export * as GrpcTransport from "./GrpcTransport.ts"
 export { type HeaderRecord, HeadersProvider, type HeadersProviderShape } from "./HeadersProvider.ts"
@@ -13,6 +14,7 @@ export {
   type Unacked
 } from "./StreamConfigurationOptions.ts"
 export type { StreamState } from "./StreamState.ts"
+export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"
 export { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 export { Zerobus, ZerobusLayer, type ZerobusShape } from "./Zerobus.ts"

@@ -1,0 +1,135 @@
+/**
+ * Columns of typed tables. Each constructor is an Effect Schema that also knows the column type it is stored as, so columns
+ * compose with the rest of a domain model: brands, checks, transformations, optional keys.
+ *
+ * The name of a constructor is the SQL type; `As...` variants take another TypeScript value for the same type. What a value of the
+ * wrong type or range meets is `InvalidArgument` at the ingest call, with the path of the column.
+ */
+import type * as BigDecimal from "effect/BigDecimal"
+import type * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
+import { columnAnnotation, requiredAnnotation } from "./internal/columnNode.ts"
+import { decimalProblem } from "./internal/columnNames.ts"
+import type { Leaf } from "./internal/leaf.ts"
+import { decimal, decimalAsString, leaves } from "./internal/leaf.ts"
+
+/** A scalar column: a schema of `T` stored as the SQL type `Tag`. */
+export interface Column<Tag extends string, T>
+  extends Schema.Bottom<T, T, never, never, SchemaAST.AST, Column<Tag, T>>
+{
+  readonly "~effect-zerobus/Column": Tag
+}
+
+const column = <Tag extends string, T>(leaf: Leaf, is: (value: unknown) => boolean = (value) => leaf.toWire(value) !== undefined): Column<Tag, T> =>
+  Schema.declare<T>((value): value is T => is(value), {
+    expected: leaf.expected,
+    [columnAnnotation]: leaf
+  }) as unknown as Column<Tag, T>
+
+// For these Effect's own schema says the same and brings JSON codecs and generators with it.
+const annotated = <Tag extends string, T>(schema: Schema.Top, leaf: Leaf): Column<Tag, T> =>
+  schema.annotate({ [columnAnnotation]: leaf }) as unknown as Column<Tag, T>
+
+const int = <Tag extends string>(leaf: Leaf, minimum: number, maximum: number): Column<Tag, number> =>
+  annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
+
+/** BOOLEAN as `boolean`. */
+const boolean: Column<"Boolean", boolean> = annotated(Schema.Boolean, leaves.Boolean)
+/** TINYINT as `number`, an integer from -128 to 127. */
+export const TinyInt: Column<"TinyInt", number> = int(leaves.TinyInt, -128, 127)
+/** SMALLINT as `number`, an integer from -32,768 to 32,767. */
+export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, -32_768, 32_767)
+/** INT as `number`, an integer of 32 bits. */
+export const Int: Column<"Int", number> = int(leaves.Int, -2_147_483_648, 2_147_483_647)
+/** BIGINT as `bigint` of 64 bits. */
+const bigInt: Column<"BigInt", bigint> = annotated(
+  Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n })),
+  leaves.BigInt
+)
+/** BIGINT as `number`, a safe integer. */
+export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumber, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+/** FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and infinities are not. */
+export const Float: Column<"Float", number> = column(leaves.Float)
+/** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */
+export const Double: Column<"Double", number> = annotated(Schema.Number, leaves.Double)
+/** STRING as `string`; text with lone surrogates is refused. */
+const string: Column<"String", string> = annotated(Schema.String, leaves.String)
+/** BINARY as `Uint8Array`, copied at the ingest call. */
+export const Binary: Column<"Binary", Uint8Array> = annotated(Schema.Uint8Array, leaves.Binary)
+/** DATE as a `DateTime.Utc` at midnight; a time of day is refused rather than dropped. */
+const date: Column<"Date", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Date)
+/** DATE as text, `"2026-01-31"`. */
+export const DateAsString: Column<"Date", string> = column(leaves.DateAsString)
+/** TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds. */
+export const Timestamp: Column<"Timestamp", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Timestamp)
+/** TIMESTAMP as a JavaScript `Date`. */
+export const TimestampAsDate: Column<"Timestamp", Date> = annotated(Schema.Date, leaves.TimestampAsDate)
+/** TIMESTAMP as microseconds since 1970 UTC, the full precision of the type. */
+export const TimestampAsMicros: Column<"Timestamp", bigint> = column(leaves.TimestampAsMicros)
+/** TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall clock's. */
+export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.TimestampNtz)
+/** TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's. */
+export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(Schema.Date, leaves.TimestampNtzAsDate)
+/** TIMESTAMP_NTZ as microseconds of the wall clock since 1970. */
+export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(leaves.TimestampNtzAsMicros)
+/** VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else the JSON null. */
+export const Variant: Column<"Variant", Schema.Json> = column(leaves.Variant)
+
+export { bigInt as BigInt, boolean as Boolean, date as Date, string as String }
+
+const checkedDecimal = (precision: number, scale: number): void => {
+  const problem = decimalProblem(precision, scale)
+  if (problem !== undefined) throw new RangeError(problem)
+}
+
+/** DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never rounded. Throws on an impossible pair. */
+export const Decimal = (precision: number, scale: number): Column<"Decimal", BigDecimal.BigDecimal> => {
+  checkedDecimal(precision, scale)
+  return column(decimal(precision, scale))
+}
+
+/** DECIMAL(precision, scale) as text, `"123.45"`. */
+export const DecimalAsString = (precision: number, scale: number): Column<"Decimal", string> => {
+  checkedDecimal(precision, scale)
+  return column(decimalAsString(precision, scale))
+}
+
+/** What cannot stand inside an array or be the value of a map: another collection, or null. The type is the advice. */
+type Inner<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
+  ? "Wrap the inner array in Column.Struct"
+  : [S["Encoded"]] extends [ReadonlyMap<any, any>]
+  ? "Wrap the inner map in Column.Struct"
+  : S extends { readonly "~effect-zerobus/Column": "Variant" }
+  ? unknown
+  : null extends S["Encoded"]
+  ? "Elements and values cannot be null: wrap them in Column.Struct"
+  : unknown
+
+/** What cannot be the key of a map. The type is the advice. */
+type Key<S extends Schema.Constraint> = S extends { readonly "~effect-zerobus/Column": "Float" | "Double" | "Binary" | "Variant" | "Decimal" }
+  ? "Map keys are integers, booleans or strings"
+  : [S["Encoded"]] extends [string | number | bigint | boolean | DateTime.Utc | Date]
+  ? unknown
+  : "Map keys are integers, booleans or strings"
+
+/** ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the inner one in a struct. */
+const array = <S extends Schema.Constraint>(element: S & Inner<S>): Schema.$Array<S> => Schema.Array(element as S)
+
+/** MAP as `ReadonlyMap`, with integer, boolean, text or time keys and scalar or struct values. */
+const map = <K extends Schema.Constraint, V extends Schema.Constraint>(key: K & Key<K>, value: V & Inner<V>): Schema.$ReadonlyMap<K, V> =>
+  Schema.ReadonlyMap(key as K, value as V).annotate({ [columnAnnotation]: "map" }) as unknown as Schema.$ReadonlyMap<K, V>
+
+/** MAP with STRING keys as a plain object. */
+const record = <V extends Schema.Constraint>(value: V & Inner<V>): Schema.$Record<Schema.String, V> => Schema.Record(Schema.String, value as V)
+
+/** STRUCT with the given fields, numbered in the order written. */
+export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.Struct<F> => Schema.Struct(fields)
+
+export { array as Array, map as Map, record as Record }
+
+/** Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays and maps cannot be null. */
+export const nullable = <S extends Schema.Constraint>(column: S): Schema.NullOr<S> => Schema.NullOr(column)
+
+/** Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The TypeScript type stays. */
+export const required = <S extends Schema.Top>(column: S): S["Rebuild"] => column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
