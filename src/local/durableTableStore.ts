@@ -134,7 +134,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
     name === undefined ? [...tables.values()].map((table) => table.engine) : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
 
   const flush: TableStoreShape["flush"] = (name) =>
-    Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), { discard: true })
+    Effect.suspend(() =>
+      Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
 
   yield* Effect.addFinalizer(() =>
     Effect.forEach([...tables.values()], ({ engine, record }) =>
@@ -228,10 +233,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
         const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? { version: 0, files: 0, rows: 0, bytes: 0 }
         return { version, files, rows, bytes }
       }),
-    rows: (name) => {
-      const table = tables.get(tableKey(name))
-      return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(table.record))
-    }
+    rows: (name) =>
+      Effect.suspend(() => {
+        const table = tables.get(tableKey(name))
+        return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(table.record))
+      })
   }
 })
 

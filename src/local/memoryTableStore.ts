@@ -111,14 +111,15 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
         const table = tables.get(tableKey(name))
         return { version: 0, files: 0, rows: table?.total ?? 0, bytes: 0 }
       }),
-    rows: (name) => {
-      const table = tables.get(tableKey(name))
-      if (table === undefined || table.total === 0) return Effect.succeed([])
-      seal(table)
-      return Effect.tryPromise({
-        try: () => readParquet(encodeParquet(table.tree, table.sealed), table.record.definition.columns),
-        catch: (error) => storageFailure(error, "reading the table", table.record.location)
+    rows: (name) =>
+      Effect.suspend(() => {
+        const table = tables.get(tableKey(name))
+        if (table === undefined || table.total === 0) return Effect.succeed([])
+        seal(table)
+        return Effect.tryPromise({
+          try: () => readParquet(encodeParquet(table.tree, table.sealed), table.record.definition.columns),
+          catch: (error) => storageFailure(error, "reading the table", table.record.location)
+        })
       })
-    }
   }
 })
