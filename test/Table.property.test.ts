@@ -7,7 +7,7 @@ import { planToDescriptorSet } from "../src/internal/descriptor.ts"
 import { planTable } from "../src/internal/messagePlan.ts"
 import * as Table from "../src/Table.ts"
 import { encode } from "./support/byteSink.ts"
-import { sampleRecord } from "./support/randomRecords.ts"
+import { sampleRecord } from "./support/sampleRecords.ts"
 import { randomTable, seeded } from "./support/randomTables.ts"
 
 /** What protobufjs decodes, in the form of the samples: absent empty collections, map keys as text. */

@@ -216,7 +216,8 @@ export const nodeOfFields = (columns: ReadonlyArray<ColumnDefinition>): StructNo
 })
 
 const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode => {
-  if (depth > maxDepth) return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
+  // Nullability counts as a step here; the definition is measured exactly once it is made.
+  if (depth > maxDepth * 3) return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
   if (ast.encoding !== undefined) {
     const schema = Schema.make<Schema.Codec<unknown, unknown>>(ast)
     return {

@@ -129,7 +129,7 @@ const binary: Leaf = {
   scalar: "bytes",
   expected: "BINARY (a Uint8Array)",
   toWire: (value) => (value instanceof Uint8Array ? value : undefined),
-  fromWire: (value) => (value instanceof Uint8Array ? value.slice() : undefined)
+  fromWire: (value) => (value instanceof Uint8Array ? new Uint8Array(value) : undefined)
 }
 
 const dateRange = "from year 1 to 9999"
