@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { HeadersProvider } from "./HeadersProvider.ts"
@@ -26,6 +27,7 @@ import {
   type StreamFailure,
   TlsFailure
 } from "./ZerobusError.ts"
+import * as ZerobusMetrics from "./ZerobusMetrics.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 const TOKEN_LIMIT = 64 * 1024
@@ -56,7 +58,15 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
         })
       }
       const cache = makeTokenCache({
-        mint: (tableName) => requestToken(principal, tableForm(workspaceId(server), tableName)),
+        mint: (tableName) =>
+          requestToken(principal, tableForm(workspaceId(server), tableName)).pipe(
+            Effect.onExit((exit) =>
+              Metric.update(
+                Metric.withAttributes(ZerobusMetrics.tokenMints, { table: tableName, outcome: exit._tag === "Success" ? "minted" : "failed" }),
+                1
+              )
+            )
+          ),
         enabled: options.tokenCache?.enabled ?? true,
         lead: Duration.toMillis(options.tokenCache?.refreshBuffer ?? "5 minutes"),
         mintLimit: MINT_LIMIT,

@@ -38,5 +38,6 @@ export {
   Unsupported,
   type ZerobusError
 } from "./ZerobusError.ts"
+export * as ZerobusMetrics from "./ZerobusMetrics.ts"
 export { type TlsOptions, zerobusConfig, type ZerobusOptions } from "./ZerobusOptions.ts"
 export type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"

@@ -49,8 +49,10 @@ export class LandingZone<A> {
   /** Bytes and records in use, queued and in flight together. */
   usedBytes = 0
   usedRecords = 0
-  /** Bytes ever accepted, framing included. */
+  /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
+  acceptedRecords = 0
   acceptedBytes = 0
+  acknowledgedRecords = 0
   private readonly queue: Queue.Queue<Message>
   private readonly codec: RecordCodec<A>
   private readonly limits: LandingZoneLimits
@@ -185,6 +187,7 @@ export class LandingZone<A> {
       this.window[this.head++] = undefined as never // acknowledged payloads are not kept alive
       this.usedBytes -= message.charge
       this.usedRecords -= message.offsets
+      this.acknowledgedRecords += message.records
       last = message.lastOffset
       message.chunk.release()
     }
@@ -322,6 +325,7 @@ export class LandingZone<A> {
       open.offsets++
       this.usedBytes += size
       this.acceptedBytes += size
+      this.acceptedRecords++
       this.usedRecords++
       return this.nextOffset++
     }
@@ -347,6 +351,7 @@ export class LandingZone<A> {
     this.open = !atomic && continues ? message : undefined
     this.usedBytes += message.charge
     this.acceptedBytes += message.charge
+    this.acceptedRecords += records
     this.usedRecords += offsets
     this.nextOffset += offsets
     // The queue's capacity is `maxInflightRecords` and every message holds one record at least.

@@ -89,6 +89,7 @@ export const openSession = Effect.fnUntraced(function*<A>(
     return yield* violation("The server's first response does not answer the create request.")
   }
   core.sessionId = answer.created.streamId ?? core.sessionId
+  core.telemetry.sessionOpened()
   return { call, handed: 0, acknowledged: 0 }
 })
 
@@ -128,6 +129,7 @@ export const runSession = Effect.fnUntraced(function*<A>(
   yield* Fiber.interrupt(sender)
 
   if (first._tag === "Pause" && recovery) {
+    core.telemetry.paused()
     yield* SubscriptionRef.set(core.state, "paused")
     const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
     const during = yield* Effect.raceAllFirst([
@@ -174,7 +176,15 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock
     if (count <= 0) return
     session.acknowledged += count
     flight.silentSince = clock.currentTimeMillisUnsafe()
+    const acceptedAt = zone.inFlightAt(0).acceptedAt
+    const recordsBefore = zone.acknowledgedRecords
+    const bytesBefore = zone.usedBytes
     const watermark = zone.acknowledgeUnsafe(count)
+    core.telemetry.acknowledged(
+      zone.acknowledgedRecords - recordsBefore,
+      bytesBefore - zone.usedBytes,
+      flight.silentSince - acceptedAt
+    )
     const nowIdle = session.acknowledged === session.handed
     if (nowIdle) busy.closeUnsafe()
     acks.advanceUnsafe(watermark)
@@ -198,7 +208,10 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock
         return violation(`The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`)
       }
       // A repeated or lower one changes nothing and does not feed the silence timer.
-      if (upTo <= held) return undefined
+      if (upTo <= held) {
+        core.telemetry.staleAcknowledgement()
+        return undefined
+      }
       held = upTo
       apply()
       return undefined
@@ -218,6 +231,7 @@ const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Sessio
     yield* zone.awaitNext
     for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
       message.sends++
+      core.telemetry.sent(message)
       const more = session.call.sendUnsafe(message.request(session.handed, table.recordType))
       flight.handedUnsafe()
       if (replaying && zone.toReplay === 0) {

@@ -223,7 +223,9 @@ const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
     ingestRecord,
     ingestRecords,
     offerUnsafe,
-    flush: flushed("flush", core.options.flushTimeout),
+    flush: Effect.withSpan(flushed("flush", core.options.flushTimeout), "ZerobusStream.flush", {
+      attributes: { table: core.table.tableName, stream: streamId }
+    }),
     close,
     waitForOffset: (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>

@@ -15,6 +15,7 @@ import { StreamClosed, type StreamFailure, type ZerobusError } from "../ZerobusE
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "./chunk.ts"
 import { LandingZone } from "./landingZone.ts"
+import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
@@ -25,6 +26,7 @@ export interface StreamCore<in out A> {
   readonly options: ResolvedStreamOptions
   readonly zone: LandingZone<A>
   readonly acks: Acknowledgements<AckFailure>
+  readonly telemetry: Telemetry
   readonly state: SubscriptionRef.SubscriptionRef<StreamState>
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
   readonly closeRequested: Deferred.Deferred<void>
@@ -46,15 +48,18 @@ export interface StreamCore<in out A> {
 export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TableProperties<A>, options: ResolvedStreamOptions) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
+  const context = yield* Effect.context<never>()
+  const zone = new LandingZone<A>({
+    queue,
+    codec: table.codec,
+    limits: options,
+    now: () => clock.currentTimeMillisUnsafe()
+  })
   const core: StreamCore<A> = {
     table,
     options,
-    zone: new LandingZone<A>({
-      queue,
-      codec: table.codec,
-      limits: options,
-      now: () => clock.currentTimeMillisUnsafe()
-    }),
+    zone,
+    telemetry: makeTelemetry(zone, table.tableName, () => core.sessionId ?? "", context),
     acks: new Acknowledgements<AckFailure>(),
     state: yield* SubscriptionRef.make<StreamState>("connecting"),
     closeRequested: Deferred.makeUnsafe(),
@@ -87,6 +92,7 @@ export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined
       SubscriptionRef.set(core.state, core.failure === undefined ? "closed" : "failed"),
       Effect.sync(() => {
         refuseRecordsUnsafe(core)
+        core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
         core.acks.endUnsafe(Exit.fail(outcome as AckFailure))
         Deferred.doneUnsafe(core.finished, Exit.void)
       })

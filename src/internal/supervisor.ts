@@ -82,7 +82,7 @@ export const supervise = Effect.fnUntraced(function*<A>(
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
     if (attempt.stable && !rejected) {
-      yield* logRecovery(core, failure, 0)
+      yield* reportRecovery(core, failure, 0)
       continue
     }
     const retry = failure._tag === "Retryable"
@@ -93,7 +93,7 @@ export const supervise = Effect.fnUntraced(function*<A>(
     if (Exit.isFailure(delay)) return yield* fail(failure)
     // Fresh credentials are the cure of a refusal, not time.
     const millis = rejected ? 0 : Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
-    yield* logRecovery(core, failure, millis)
+    yield* reportRecovery(core, failure, millis)
     yield* pause(core, millis)
   }
 })
@@ -128,7 +128,10 @@ const attemptSession = Effect.fnUntraced(function*<A>(
   }
   const openedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
   yield* Deferred.succeed(opened, undefined)
-  const end = yield* runSession(core, session.value)
+  yield* Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
+  const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
+    attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
+  })
   const closedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
   return { end, stable: session.value.acknowledged > 0 || closedAt - openedAt >= STABLE_UPTIME } satisfies Attempt
 })
@@ -149,9 +152,11 @@ const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
 const retryAfter = ({ reason }: Retryable, options: ResolvedStreamOptions): number =>
   reason._tag === "TokenServiceUnavailable" ? Math.min(reason.retryAfterMillis ?? 0, options.recoveryTimeout) : 0
 
-const logRecovery = (core: StreamCore<any>, failure: StreamFailure, millis: number): Effect.Effect<void> =>
-  Effect.logWarning("The stream lost its connection and recovers", {
+const reportRecovery = (core: StreamCore<any>, failure: StreamFailure, millis: number): Effect.Effect<void> => {
+  core.telemetry.recovering(failure)
+  return Effect.logWarning("The stream lost its connection and recovers", {
     cause: failure.message,
     unacknowledged: core.zone.usedRecords,
     inMillis: Math.round(millis)
   })
+}

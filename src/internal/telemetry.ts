@@ -1,0 +1,99 @@
+/**
+ * What one stream reports to `ZerobusMetrics`: synchronous updates in the context that opened it, once per message, acknowledgement or
+ * connection.
+ */
+import type * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import type { StreamFailure } from "../ZerobusError.ts"
+import * as ZerobusMetrics from "../ZerobusMetrics.ts"
+import type { Message } from "./chunk.ts"
+import type { LandingZone } from "./landingZone.ts"
+
+/** The reports of one stream. */
+export interface Telemetry {
+  /** A message was handed to a session. */
+  readonly sent: (message: Message) => void
+  /** An acknowledgement made records durable, the oldest of them so long after they were accepted. */
+  readonly acknowledged: (records: number, bytes: number, millis: number) => void
+  readonly staleAcknowledgement: () => void
+  readonly sessionOpened: () => void
+  readonly recovering: (cause: StreamFailure) => void
+  readonly paused: () => void
+  /** The stream has ended with so many records not acknowledged. */
+  readonly ended: (unacknowledged: number) => void
+}
+
+/** The reports of a stream to `table`. `stream` names it once it is known. */
+export const makeTelemetry = (
+  zone: LandingZone<any>,
+  table: string,
+  stream: () => string,
+  context: Context.Context<never>
+): Telemetry => {
+  const of = <Input, State>(metric: Metric.Metric<Input, State>) => {
+    const bound = Metric.withAttributes(metric, { table })
+    return (input: Input) => bound.updateUnsafe(input, context)
+  }
+  const recordsIngested = of(ZerobusMetrics.recordsIngested)
+  const bytesIngested = of(ZerobusMetrics.bytesIngested)
+  const recordsDurable = of(ZerobusMetrics.recordsDurable)
+  const bytesDurable = of(ZerobusMetrics.bytesDurable)
+  const recordsResent = of(ZerobusMetrics.recordsResent)
+  const recordsReturned = of(ZerobusMetrics.recordsReturned)
+  const ackLatency = of(ZerobusMetrics.ackLatency)
+  const stale = of(ZerobusMetrics.staleAcknowledgements)
+  const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
+  const pauses = of(ZerobusMetrics.pauses)
+  let gauges: { readonly records: Metric.Metric<number, any>; readonly bytes: Metric.Metric<number, any> } | undefined
+  let reportedRecords = 0
+  let reportedBytes = 0
+  /** The zone counts what it accepts; here the difference to the last report is passed on. */
+  const report = () => {
+    const records = zone.acceptedRecords - reportedRecords
+    if (records > 0) {
+      recordsIngested(records)
+      bytesIngested(zone.acceptedBytes - reportedBytes)
+      reportedRecords = zone.acceptedRecords
+      reportedBytes = zone.acceptedBytes
+    }
+    if (gauges === undefined) {
+      const attributes = { table, stream: stream() }
+      gauges = {
+        records: Metric.withAttributes(ZerobusMetrics.recordsInFlight, attributes),
+        bytes: Metric.withAttributes(ZerobusMetrics.bytesInFlight, attributes)
+      }
+    }
+    gauges.records.updateUnsafe(zone.usedRecords, context)
+    gauges.bytes.updateUnsafe(zone.usedBytes, context)
+  }
+  return {
+    sent: (message) => {
+      if (message.sends > 1) recordsResent(message.records)
+    },
+    acknowledged: (records, bytes, millis) => {
+      recordsDurable(records)
+      bytesDurable(bytes)
+      ackLatency(millis)
+      report()
+    },
+    staleAcknowledgement: () => stale(1),
+    sessionOpened: () => {
+      sessionsOpened(1)
+      report()
+    },
+    recovering: (cause) => {
+      const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
+      Metric.withAttributes(ZerobusMetrics.reconnects, { table, cause: reason }).updateUnsafe(1, context)
+      report()
+    },
+    paused: () => pauses(1),
+    ended: (unacknowledged) => {
+      report()
+      if (unacknowledged > 0) recordsReturned(unacknowledged)
+      if (gauges !== undefined) {
+        Metric.removeUnsafe(gauges.records, context)
+        Metric.removeUnsafe(gauges.bytes, context)
+      }
+    }
+  }
+}
