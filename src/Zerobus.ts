@@ -21,6 +21,7 @@ import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
 import { openStream, takeOver, tookOver } from "./internal/stream.ts"
+import { makeStreamChurn } from "./internal/streamChurn.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
@@ -69,9 +70,11 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
   Effect.gen(function*() {
     const transport = yield* Transport
     const provider = yield* HeadersProvider
+    const noteStream = yield* makeStreamChurn
 
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function*(table, options) {
       yield* Effect.annotateCurrentSpan("table", table.tableName)
+      yield* noteStream(table.tableName)
       return yield* openStream(table, { ...defaults, ...options }, provider).pipe(Effect.provideService(Transport, transport))
     })
 
