@@ -15,13 +15,21 @@ import type { Leaf } from "./internal/leaf.ts"
 import { decimal, decimalAsString, leaves } from "./internal/leaf.ts"
 
 /** A scalar column: a schema of `T` stored as the SQL type `Tag`. */
-export interface Column<Tag extends string, T>
-  extends Schema.Bottom<T, T, never, never, SchemaAST.AST, Column<Tag, T>>
-{
+export interface Column<Tag extends string, T> extends Schema.Bottom<
+  T,
+  T,
+  never,
+  never,
+  SchemaAST.AST,
+  Column<Tag, T>
+> {
   readonly "~effect-zerobus/Column": Tag
 }
 
-const column = <Tag extends string, T>(leaf: Leaf, is: (value: unknown) => boolean = (value) => leaf.toWire(value) !== undefined): Column<Tag, T> =>
+const column = <Tag extends string, T>(
+  leaf: Leaf,
+  is: (value: unknown) => boolean = (value) => leaf.toWire(value) !== undefined
+): Column<Tag, T> =>
   Schema.declare<T>((value): value is T => is(value), {
     expected: leaf.expected,
     [columnAnnotation]: leaf
@@ -48,7 +56,11 @@ const bigInt: Column<"BigInt", bigint> = annotated(
   leaves.BigInt
 )
 /** BIGINT as `number`, a safe integer. */
-export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumber, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+export const BigIntAsNumber: Column<"BigInt", number> = int(
+  leaves.BigIntAsNumber,
+  Number.MIN_SAFE_INTEGER,
+  Number.MAX_SAFE_INTEGER
+)
 /** FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and infinities are not. */
 export const Float: Column<"Float", number> = column(leaves.Float)
 /** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */
@@ -99,29 +111,38 @@ export const DecimalAsString = (precision: number, scale: number): Column<"Decim
 type Inner<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
   ? "Wrap the inner array in Column.Struct"
   : [S["Encoded"]] extends [ReadonlyMap<any, any>]
-  ? "Wrap the inner map in Column.Struct"
-  : S extends { readonly "~effect-zerobus/Column": "Variant" }
-  ? unknown
-  : null extends S["Encoded"]
-  ? "Elements and values cannot be null: wrap them in Column.Struct"
-  : unknown
+    ? "Wrap the inner map in Column.Struct"
+    : S extends { readonly "~effect-zerobus/Column": "Variant" }
+      ? unknown
+      : null extends S["Encoded"]
+        ? "Elements and values cannot be null: wrap them in Column.Struct"
+        : unknown
 
 /** What cannot be the key of a map. The type is the advice. */
-type Key<S extends Schema.Constraint> = S extends { readonly "~effect-zerobus/Column": "Float" | "Double" | "Binary" | "Variant" | "Decimal" }
+type Key<S extends Schema.Constraint> = S extends {
+  readonly "~effect-zerobus/Column": "Float" | "Double" | "Binary" | "Variant" | "Decimal"
+}
   ? "Map keys are integers, booleans or strings"
   : [S["Encoded"]] extends [string | number | bigint | boolean | DateTime.Utc | Date]
-  ? unknown
-  : "Map keys are integers, booleans or strings"
+    ? unknown
+    : "Map keys are integers, booleans or strings"
 
 /** ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the inner one in a struct. */
 const array = <S extends Schema.Constraint>(element: S & Inner<S>): Schema.$Array<S> => Schema.Array(element as S)
 
 /** MAP as `ReadonlyMap`, with integer, boolean, text or time keys and scalar or struct values. */
-const map = <K extends Schema.Constraint, V extends Schema.Constraint>(key: K & Key<K>, value: V & Inner<V>): Schema.$ReadonlyMap<K, V> =>
-  Schema.ReadonlyMap(key as K, value as V).annotate({ [columnAnnotation]: "map" }) as unknown as Schema.$ReadonlyMap<K, V>
+const map = <K extends Schema.Constraint, V extends Schema.Constraint>(
+  key: K & Key<K>,
+  value: V & Inner<V>
+): Schema.$ReadonlyMap<K, V> =>
+  Schema.ReadonlyMap(key as K, value as V).annotate({ [columnAnnotation]: "map" }) as unknown as Schema.$ReadonlyMap<
+    K,
+    V
+  >
 
 /** MAP with STRING keys as a plain object. */
-const record = <V extends Schema.Constraint>(value: V & Inner<V>): Schema.$Record<Schema.String, V> => Schema.Record(Schema.String, value as V)
+const record = <V extends Schema.Constraint>(value: V & Inner<V>): Schema.$Record<Schema.String, V> =>
+  Schema.Record(Schema.String, value as V)
 
 /** STRUCT with the given fields, numbered in the order written. */
 export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.Struct<F> => Schema.Struct(fields)
@@ -132,4 +153,5 @@ export { array as Array, map as Map, record as Record }
 export const nullable = <S extends Schema.Constraint>(column: S): Schema.NullOr<S> => Schema.NullOr(column)
 
 /** Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The TypeScript type stays. */
-export const required = <S extends Schema.Top>(column: S): S["Rebuild"] => column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
+export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
+  column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]

@@ -59,7 +59,8 @@ const build = <A>(
   }
   // JSON tables keep the limits of protobuf, so that one table can travel either way.
   const descriptor = Result.getOrElse(toDescriptorProto(definition), invalid)
-  const codec = recordType === "json" ? jsonTableCodec<A>(definition.name, node) : protoTableCodec<A>(definition.name, node)
+  const codec =
+    recordType === "json" ? jsonTableCodec<A>(definition.name, node) : protoTableCodec<A>(definition.name, node)
   const table: Omit<Table<A>, "Type"> = {
     tableName: definition.name,
     recordType,
@@ -79,7 +80,8 @@ const checked = <A>(tableName: string, make: () => A): A => {
   try {
     return make()
   } catch (error) {
-    if (error instanceof Refusal) throw new InvalidArgument({ message: `${error.message} (table ${tableName})`, path: [] })
+    if (error instanceof Refusal)
+      throw new InvalidArgument({ message: `${error.message} (table ${tableName})`, path: [] })
     throw error
   }
 }
@@ -121,7 +123,10 @@ export const make: {
  * have the default type of each column (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
  * but not null. Columns keep their catalog positions. Throws as `make` does.
  */
-export const fromDefinition = (definition: TableDefinition, options?: Pick<TableOptions, "recordType">): Table<DynamicRecord> =>
+export const fromDefinition = (
+  definition: TableDefinition,
+  options?: Pick<TableOptions, "recordType">
+): Table<DynamicRecord> =>
   checked(definition.name, () => {
     const problem = definitionProblem(definition)
     if (problem !== undefined) throw new Refusal(problem)
@@ -129,18 +134,32 @@ export const fromDefinition = (definition: TableDefinition, options?: Pick<Table
       .map((column, index) => ({ ...column, position: column.position ?? index }))
       .filter((column) => column.position >= 0)
       .sort((a, b) => a.position - b.position)
-    return build<DynamicRecord>({ ...definition, columns }, nodeOfFields(columns), undefined, options?.recordType ?? "proto")
+    return build<DynamicRecord>(
+      { ...definition, columns },
+      nodeOfFields(columns),
+      undefined,
+      options?.recordType ?? "proto"
+    )
   })
 
 /** Says what differs between a table in code and another one, usually the catalog's. Empty when nothing does. */
-export const diff = (code: Table<any> | TableDefinition, table: Table<any> | TableDefinition): ReadonlyArray<TableDifference> =>
+export const diff = (
+  code: Table<any> | TableDefinition,
+  table: Table<any> | TableDefinition
+): ReadonlyArray<TableDifference> =>
   diffDefinitions("definition" in code ? code.definition : code, "definition" in table ? table.definition : table)
 
 /** The error a stream would meet for differences that the service refuses, or `undefined` when none of them is breaking. */
-export const mismatch = (tableName: string, differences: ReadonlyArray<TableDifference>): SchemaMismatch | undefined => {
+export const mismatch = (
+  tableName: string,
+  differences: ReadonlyArray<TableDifference>
+): SchemaMismatch | undefined => {
   const breaking = differences.filter((difference) => difference.breaking)
   if (breaking.length === 0) return undefined
-  const shown = breaking.slice(0, 10).map((difference) => difference.message).join(" ")
+  const shown = breaking
+    .slice(0, 10)
+    .map((difference) => difference.message)
+    .join(" ")
   const more = breaking.length > 10 ? ` And ${breaking.length - 10} more.` : ""
   return new SchemaMismatch({
     message: `The table ${tableName} in code does not fit the one in the catalog. ${shown}${more}`,

@@ -11,7 +11,10 @@ import { sampleRecord } from "./support/sampleRecords.ts"
 import { randomTable, seeded } from "./support/randomTables.ts"
 
 /** What protobufjs decodes, in the form of the samples: absent empty collections, map keys as text. */
-const comparable = (columns: ReadonlyArray<ColumnDefinition>, object: Record<string, unknown>): Record<string, unknown> => {
+const comparable = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  object: Record<string, unknown>
+): Record<string, unknown> => {
   const out: Record<string, unknown> = {}
   for (const { name, type } of columns) {
     const value = object[name]
@@ -21,16 +24,21 @@ const comparable = (columns: ReadonlyArray<ColumnDefinition>, object: Record<str
       const element = type.element
       const items = value as Array<unknown>
       if (items.length === 0) continue
-      out[name] = element._tag === "Struct" ? items.map((item) => comparable(element.fields, item as Record<string, unknown>)) : items
+      out[name] =
+        element._tag === "Struct"
+          ? items.map((item) => comparable(element.fields, item as Record<string, unknown>))
+          : items
     } else if (type._tag === "Map") {
       const inner = type.value
       const long = type.key._tag === "BigInt" || type.key._tag.startsWith("Timestamp")
       const entries = Object.entries(value as Record<string, unknown>)
       if (entries.length === 0) continue
-      out[name] = Object.fromEntries(entries.map(([key, item]) => [
-        long && key.length === 8 && !/^-?\d+$/.test(key) ? protobuf.util.longFromHash(key, false).toString() : key,
-        inner._tag === "Struct" ? comparable(inner.fields, item as Record<string, unknown>) : item
-      ]))
+      out[name] = Object.fromEntries(
+        entries.map(([key, item]) => [
+          long && key.length === 8 && !/^-?\d+$/.test(key) ? protobuf.util.longFromHash(key, false).toString() : key,
+          inner._tag === "Struct" ? comparable(inner.fields, item as Record<string, unknown>) : item
+        ])
+      )
     } else out[name] = value
   }
   return out
@@ -58,7 +66,11 @@ describe("typed tables over arbitrary schemas", () => {
         const bytes = encode(table.codec, sample.value as Table.DynamicRecord)
         if (!(bytes instanceof Uint8Array)) return assert.fail(`seed ${seed}: ${bytes.message}`)
         bytesSeen += bytes.length
-        assert.deepStrictEqual(read(bytes), comparable(definition.columns, sample.wire as Record<string, unknown>), `seed ${seed}`)
+        assert.deepStrictEqual(
+          read(bytes),
+          comparable(definition.columns, sample.wire as Record<string, unknown>),
+          `seed ${seed}`
+        )
       }
     }
     assert.isAbove(bytesSeen, cases)
@@ -92,7 +104,10 @@ describe("typed tables over arbitrary schemas", () => {
       const definition = randomTable(seed)
       const table = Table.fromDefinition(definition)
       const random = seeded(seed + 3_000_000)
-      const good = encode(table.codec, sampleRecord(random, definition.columns).value as Table.DynamicRecord) as Uint8Array
+      const good = encode(
+        table.codec,
+        sampleRecord(random, definition.columns).value as Table.DynamicRecord
+      ) as Uint8Array
       for (let n = 0; n < 50; n++) {
         const bytes = good.slice(0, Math.floor(random() * (good.length + 1)))
         if (bytes.length > 0) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)

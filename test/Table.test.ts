@@ -7,7 +7,8 @@ import * as Table from "../src/Table.ts"
 import { InvalidArgument, InvalidTable } from "../src/ZerobusError.ts"
 import { encode } from "./support/byteSink.ts"
 
-const definition = (text: string): Table.TableDefinition => Result.getOrThrowWith(parseTableDefinition(text), (message) => new Error(message))
+const definition = (text: string): Table.TableDefinition =>
+  Result.getOrThrowWith(parseTableDefinition(text), (message) => new Error(message))
 const taken = <A>(table: Table.Table<A>, record: A): A => {
   const bytes = encode(table.codec, record)
   return bytes instanceof Uint8Array ? Result.getOrThrow(table.decode(bytes)) : assert.fail(bytes.message)
@@ -70,7 +71,10 @@ const record = (): Schema.Struct.Type<typeof every> => ({
   m: DateTime.makeUnsafe("1969-12-31T23:59:59.999Z"),
   n: { list: [1, null, "x"] },
   o: [1, -1],
-  p: new Map([[1n, { x: 1 }], [-1n, { x: 2 }]]),
+  p: new Map([
+    [1n, { x: 1 }],
+    [-1n, { x: 2 }]
+  ]),
   q: { lat: 1, inner: null },
   r: { a: 1, b: -1 },
   s: -1,
@@ -88,8 +92,11 @@ describe("Table", () => {
       const table = Table.make("main.default.every", every, { recordType })
       const back = taken(table, record())
       const plain = (value: unknown): unknown =>
-        JSON.parse(JSON.stringify(value, (_, v) =>
-          typeof v === "bigint" ? `${v}n` : v instanceof Map ? [...v] : v instanceof Uint8Array ? [...v] : v))
+        JSON.parse(
+          JSON.stringify(value, (_, v) =>
+            typeof v === "bigint" ? `${v}n` : v instanceof Map ? [...v] : v instanceof Uint8Array ? [...v] : v
+          )
+        )
       assert.deepStrictEqual(plain(back), plain(record()))
       assert.strictEqual(table.recordType, recordType)
       assert.strictEqual(table.descriptor === undefined, recordType === "json")
@@ -99,9 +106,31 @@ describe("Table", () => {
   it("writes JSON by the service's conventions", () => {
     const bytes = encode(Table.make("main.default.every", every, { recordType: "json" }).codec, record())
     assert.deepStrictEqual(JSON.parse(Buffer.from(bytes as Uint8Array).toString()), {
-      a: true, b: -128, c: 32_767, d: -2_147_483_648, e: "-9223372036854775808", f: 1.5, g: -0.1, h: "12345678.9", i: "größe", j: "AP8=",
-      k: 20_484, l: 1_769_862_896_789_000, m: -1000, n: "{\"list\":[1,null,\"x\"]}", o: [1, -1], p: { 1: { x: 1 }, "-1": { x: 2 } },
-      q: { lat: 1, inner: null }, r: { a: 1, b: -1 }, s: -1, t: -165, u: 1000, v: 1_234_567_890_123_456, w: "1.5", x: -1000, y: -1
+      a: true,
+      b: -128,
+      c: 32_767,
+      d: -2_147_483_648,
+      e: "-9223372036854775808",
+      f: 1.5,
+      g: -0.1,
+      h: "12345678.9",
+      i: "größe",
+      j: "AP8=",
+      k: 20_484,
+      l: 1_769_862_896_789_000,
+      m: -1000,
+      n: '{"list":[1,null,"x"]}',
+      o: [1, -1],
+      p: { 1: { x: 1 }, "-1": { x: 2 } },
+      q: { lat: 1, inner: null },
+      r: { a: 1, b: -1 },
+      s: -1,
+      t: -165,
+      u: 1000,
+      v: 1_234_567_890_123_456,
+      w: "1.5",
+      x: -1000,
+      y: -1
     })
   })
 
@@ -152,18 +181,32 @@ describe("Table", () => {
     const table = Table.make("main.default.every", every)
     assert.deepStrictEqual(refused(table, { ...record(), q: { lat: "x", inner: null } }).path, ["q", "lat"])
     assert.deepStrictEqual(refused(table, { ...record(), o: [1, 2, "x"] }).path, ["o", 2])
-    assert.deepStrictEqual(refused(table, { ...record(), p: new Map([[1n, { x: "no" }]]) }).path, ["p", 0, "value", "x"])
+    assert.deepStrictEqual(refused(table, { ...record(), p: new Map([[1n, { x: "no" }]]) }).path, [
+      "p",
+      0,
+      "value",
+      "x"
+    ])
     assert.deepStrictEqual(refused(table, { ...record(), p: new Map([["1", { x: 1 }]]) }).path, ["p", 0, "key"])
   })
 
   for (const recordType of ["proto", "json"] as const) {
     it(`refuses missing and unknown columns as ${recordType}`, () => {
-      const table = Table.make("main.default.t", { a: Column.Int, constructor: Column.Int, n: Column.nullable(Column.Int) }, { recordType })
-      assert.match(refused(table, { constructor: 1, n: 1 }).message, /Column a .* got nothing \(the column is missing\)/)
+      const table = Table.make(
+        "main.default.t",
+        { a: Column.Int, constructor: Column.Int, n: Column.nullable(Column.Int) },
+        { recordType }
+      )
+      assert.match(
+        refused(table, { constructor: 1, n: 1 }).message,
+        /Column a .* got nothing \(the column is missing\)/
+      )
       assert.match(refused(table, { a: 1, n: 1 }).message, /Column constructor .* missing/)
       assert.match(refused(table, { a: 1, constructor: 1 }).message, /Column n .* missing/)
       assert.deepStrictEqual(refused(table, { a: 1, constructor: 1, n: null, extra: 1 }).path, ["extra"])
-      assert.deepStrictEqual(refused(table, { a: 1, constructor: 1, n: null, "4111 1111": 1 }).path, ["(a key that is no column name)"])
+      assert.deepStrictEqual(refused(table, { "a": 1, "constructor": 1, "n": null, "4111 1111": 1 }).path, [
+        "(a key that is no column name)"
+      ])
       for (const value of [null, undefined, 1, "x", [], new Map(), new Uint8Array(1)]) {
         assert.match(refused(table, value).message, /^A record of main.default.t expects STRUCT/)
       }
@@ -173,7 +216,10 @@ describe("Table", () => {
 
   it("refuses NaN and infinities in JSON, and takes them in protobuf", () => {
     const columns = { g: Column.Double }
-    assert.match(refused(Table.make("main.default.t", columns, { recordType: "json" }), { g: Number.NaN }).message, /a finite number.*got NaN/)
+    assert.match(
+      refused(Table.make("main.default.t", columns, { recordType: "json" }), { g: Number.NaN }).message,
+      /a finite number.*got NaN/
+    )
     assert.isNaN(taken(Table.make("main.default.t", columns), { g: Number.NaN }).g)
   })
 
@@ -182,16 +228,31 @@ describe("Table", () => {
       id: Column.String.pipe(Schema.brand("Id")),
       percent: Column.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 })),
       kind: Schema.Literals(["hot", "cold"]),
-      seconds: Column.BigInt.pipe(Schema.decodeTo(Schema.Number, SchemaTransformation.transform({ decode: Number, encode: BigInt }))),
+      seconds: Column.BigInt.pipe(
+        Schema.decodeTo(Schema.Number, SchemaTransformation.transform({ decode: Number, encode: BigInt }))
+      ),
       maybe: Schema.OptionFromNullOr(Column.Int),
       level: Schema.optionalKey(Column.Int)
     }) {}
     const table = Table.make("main.default.readings", Reading)
     assert.deepStrictEqual(
       table.columns.map((column) => [column.name, column.type._tag]),
-      [["id", "String"], ["percent", "Int"], ["kind", "String"], ["seconds", "BigInt"], ["maybe", "Int"], ["level", "Int"]]
+      [
+        ["id", "String"],
+        ["percent", "Int"],
+        ["kind", "String"],
+        ["seconds", "BigInt"],
+        ["maybe", "Int"],
+        ["level", "Int"]
+      ]
     )
-    const reading = new Reading({ id: Reading.fields.id.make("d1"), percent: 5, kind: "hot", seconds: 60, maybe: Option.some(3) })
+    const reading = new Reading({
+      id: Reading.fields.id.make("d1"),
+      percent: 5,
+      kind: "hot",
+      seconds: 60,
+      maybe: Option.some(3)
+    })
     const back = taken(table, reading)
     assert.instanceOf(back, Reading)
     assert.deepStrictEqual({ ...back }, { ...reading })
@@ -200,7 +261,10 @@ describe("Table", () => {
     const plain = { ...reading, maybe: Option.none<number>(), level: 7 }
     assert.deepStrictEqual(taken(loose, plain), plain)
     assert.deepStrictEqual(refused(loose, { ...plain, percent: 101 }).path, ["percent"])
-    assert.match(refused(loose, { ...plain, percent: 101 }).message, /INT .*meets the checks of its schema, got an integer that does not/)
+    assert.match(
+      refused(loose, { ...plain, percent: 101 }).message,
+      /INT .*meets the checks of its schema, got an integer that does not/
+    )
     assert.deepStrictEqual(refused(loose, { ...plain, kind: "warm" }).path, ["kind"])
     assert.deepStrictEqual(refused(loose, { ...plain, seconds: "x" }).path, ["seconds"])
     assert.deepStrictEqual(refused(table, { ...plain }).path, [])
@@ -214,16 +278,31 @@ describe("Table", () => {
       d: Column.required(Column.Struct({ e: Column.required(Column.Int) })),
       f: Schema.optionalKey(Column.Int)
     })
-    assert.deepStrictEqual(table.columns.map((column) => column.nullable), [true, true, false, false, true])
+    assert.deepStrictEqual(
+      table.columns.map((column) => column.nullable),
+      [true, true, false, false, true]
+    )
     const shape = Result.getOrThrow(parseDescriptorProto(table.descriptor ?? new Uint8Array()))
-    assert.deepStrictEqual(shape.fields.map((field) => field.label), ["optional", "optional", "required", "required", "optional"])
+    assert.deepStrictEqual(
+      shape.fields.map((field) => field.label),
+      ["optional", "optional", "required", "required", "optional"]
+    )
     assert.strictEqual(shape.fields[3]?.message?.fields[0]?.label, "required")
-    assert.match(thrown(() => Table.make("main.default.t", { a: Column.required(Column.nullable(Column.Int)) })).message, /required and may be null/)
+    assert.match(
+      thrown(() => Table.make("main.default.t", { a: Column.required(Column.nullable(Column.Int)) })).message,
+      /required and may be null/
+    )
   })
 
   it("takes descriptions as column comments", () => {
-    const table = Table.make("main.default.t", { a: Column.String.annotate({ description: "the device" }), b: Column.Int })
-    assert.deepStrictEqual(table.columns.map((column) => column.comment), ["the device", undefined])
+    const table = Table.make("main.default.t", {
+      a: Column.String.annotate({ description: "the device" }),
+      b: Column.Int
+    })
+    assert.deepStrictEqual(
+      table.columns.map((column) => column.comment),
+      ["the device", undefined]
+    )
   })
 
   it("refuses columns that cannot travel when the table is made, with the way out", () => {
@@ -239,22 +318,29 @@ describe("Table", () => {
     interface Tree {
       readonly children: ReadonlyArray<Tree>
     }
-    const Tree: Schema.Codec<Tree> = Schema.Struct({ children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree)) })
+    const Tree: Schema.Codec<Tree> = Schema.Struct({
+      children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+    })
     assert.match(message(Tree), /recursive.*Column.Variant/)
     assert.match(thrown(() => Table.make("main.default.t", { "bad-name": Column.Int })).message, /not allowed/)
-    assert.match(thrown(() => Table.make("main.default.t", { a: Column.Int, A: Column.Int })).message, /differ in more than case/)
+    assert.match(
+      thrown(() => Table.make("main.default.t", { a: Column.Int, A: Column.Int })).message,
+      /differ in more than case/
+    )
     assert.match(thrown(() => Table.make("main.default.t", {})).message, /at least one column/)
     assert.throws(() => Table.make("default.t", { a: Column.Int }), InvalidTable)
     assert.throws(() => Column.Decimal(39, 0), RangeError)
   })
 
   it("keeps the limits: 2,000 columns, depth 100", () => {
-    const columns = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`c${n}`, Column.Int]))
+    const columns = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`c${n}`, Column.Int]))
     const wide = Table.make("main.default.wide", columns(2_000))
     const row = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`c${n}`, n]))
     assert.deepStrictEqual(taken(wide, row), row)
     assert.match(thrown(() => Table.make("main.default.wide", columns(2_001))).message, /limit of 2000/)
-    const nested = (depth: number): Schema.Codec<any> => (depth === 0 ? Column.Int : Schema.Struct({ x: nested(depth - 1) }))
+    const nested = (depth: number): Schema.Codec<any> =>
+      depth === 0 ? Column.Int : Schema.Struct({ x: nested(depth - 1) })
     Table.make("main.default.deep", { a: nested(100) })
     assert.match(thrown(() => Table.make("main.default.deep", { a: nested(101) })).message, /deeper than 100/)
   })
@@ -265,11 +351,19 @@ describe("Table", () => {
       columns: [
         { name: "b", type: { _tag: "Int" }, nullable: true, position: 4 },
         { name: "a", type: { _tag: "Timestamp" }, nullable: false, position: 0 },
-        { name: "c", type: { _tag: "Array", element: { _tag: "String" }, containsNull: true }, nullable: true, position: 7 }
+        {
+          name: "c",
+          type: { _tag: "Array", element: { _tag: "String" }, containsNull: true },
+          nullable: true,
+          position: 7
+        }
       ]
     })
     const shape = Result.getOrThrow(parseDescriptorProto(table.descriptor ?? new Uint8Array()))
-    assert.deepStrictEqual(shape.fields.map((field) => field.number), [1, 5, 8])
+    assert.deepStrictEqual(
+      shape.fields.map((field) => field.number),
+      [1, 5, 8]
+    )
     const at = DateTime.makeUnsafe(0)
     assert.deepStrictEqual(taken(table, { a: at }), { a: at })
     assert.deepStrictEqual(taken(table, { a: at, b: 2, c: ["x"] }), { a: at, b: 2, c: ["x"] })
@@ -286,22 +380,32 @@ describe("Table", () => {
       place: Column.Struct({ lat: Column.Float }),
       tags: Column.Map(Column.String, Column.Int)
     })
-    const differences = Table.diff(code, definition(
-      "main.default.t(id BIGINT NOT NULL, temp STRING, extra STRING, place STRUCT<lat: DOUBLE, lon: DOUBLE NOT NULL>, tags MAP<INT, INT>, note STRING)"
-    ))
-    assert.deepStrictEqual(differences.map((d) => [d.kind, d.path.join("."), d.breaking]), [
-      ["NULLABILITY", "id", false],
-      ["TYPE_INCOMPATIBLE", "temp", true],
-      ["FIELD_NOT_IN_TABLE", "Extra", true],
-      ["TYPE_INCOMPATIBLE", "place.lat", true],
-      ["MISSING_REQUIRED_COLUMN", "place.lon", true],
-      ["TYPE_INCOMPATIBLE", "tags", true],
-      ["MISSING_COLUMN", "extra", false],
-      ["MISSING_COLUMN", "note", false]
-    ])
+    const differences = Table.diff(
+      code,
+      definition(
+        "main.default.t(id BIGINT NOT NULL, temp STRING, extra STRING, place STRUCT<lat: DOUBLE, lon: DOUBLE NOT NULL>, tags MAP<INT, INT>, note STRING)"
+      )
+    )
+    assert.deepStrictEqual(
+      differences.map((d) => [d.kind, d.path.join("."), d.breaking]),
+      [
+        ["NULLABILITY", "id", false],
+        ["TYPE_INCOMPATIBLE", "temp", true],
+        ["FIELD_NOT_IN_TABLE", "Extra", true],
+        ["TYPE_INCOMPATIBLE", "place.lat", true],
+        ["MISSING_REQUIRED_COLUMN", "place.lon", true],
+        ["TYPE_INCOMPATIBLE", "tags", true],
+        ["MISSING_COLUMN", "extra", false],
+        ["MISSING_COLUMN", "note", false]
+      ]
+    )
     assert.match(differences[1]?.message ?? "", /temp is int here and string in the table/)
     assert.match(differences[2]?.message ?? "", /called extra in the table/)
-    assert.deepStrictEqual(Table.mismatch("main.default.t", differences)?.causes, ["TYPE_INCOMPATIBLE", "FIELD_NOT_IN_TABLE", "MISSING_REQUIRED_COLUMN"])
+    assert.deepStrictEqual(Table.mismatch("main.default.t", differences)?.causes, [
+      "TYPE_INCOMPATIBLE",
+      "FIELD_NOT_IN_TABLE",
+      "MISSING_REQUIRED_COLUMN"
+    ])
     assert.deepStrictEqual(Table.diff(code, code), [])
     assert.isUndefined(Table.mismatch("main.default.t", []))
   })

@@ -26,9 +26,13 @@ export class BadValue {
   /** The error of the ingest call. */
   toError(tableName: string): InvalidArgument {
     const place = this.path.length === 0 ? `A record of ${tableName}` : `Column ${this.path.join(".")} of ${tableName}`
-    return new InvalidArgument({ message: `${place} expects ${this.expected}, got ${this.seen}. Correct the record and ingest it again.`, path: this.path })
+    return new InvalidArgument({
+      message: `${place} expects ${this.expected}, got ${this.seen}. Correct the record and ingest it again.`,
+      path: this.path
+    })
   }
 }
 
 /** The refusal of a value by a leaf. */
-export const badLeaf = (leaf: Leaf, value: unknown): BadValue => new BadValue(leaf.expected, leaf.seen?.(value) ?? kindOf(value))
+export const badLeaf = (leaf: Leaf, value: unknown): BadValue =>
+  new BadValue(leaf.expected, leaf.seen?.(value) ?? kindOf(value))

@@ -98,6 +98,11 @@ export const tableNameProblem = (name: string): string | undefined => {
 
 /** Why a precision and scale make no DECIMAL, or `undefined` when they do. */
 export const decimalProblem = (precision: number, scale: number): string | undefined =>
-  Number.isInteger(precision) && Number.isInteger(scale) && precision >= 1 && precision <= maxPrecision && scale >= 0 && scale <= precision
+  Number.isInteger(precision) &&
+  Number.isInteger(scale) &&
+  precision >= 1 &&
+  precision <= maxPrecision &&
+  scale >= 0 &&
+  scale <= precision
     ? undefined
     : `DECIMAL(${precision},${scale}) is not allowed. The precision is 1 to ${maxPrecision} and the scale 0 to the precision.`

@@ -26,7 +26,13 @@ export const requiredAnnotation = "effect-zerobus/required"
 export type ColumnNode =
   | { readonly _tag: "Leaf"; readonly leaf: Leaf }
   | { readonly _tag: "Array"; readonly element: ColumnNode }
-  | { readonly _tag: "Map"; readonly key: Leaf; readonly keyNode: ColumnNode; readonly value: ColumnNode; readonly plainObject: boolean }
+  | {
+      readonly _tag: "Map"
+      readonly key: Leaf
+      readonly keyNode: ColumnNode
+      readonly value: ColumnNode
+      readonly plainObject: boolean
+    }
   | StructNode
   | { readonly _tag: "Nullable"; readonly inner: ColumnNode; readonly empty: null | undefined }
   | { readonly _tag: "Check"; readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean }
@@ -82,7 +88,11 @@ const plainLeaf = (ast: SchemaAST.AST): Leaf | undefined => {
     case "BigInt":
       return leaves.BigInt
     case "Literal":
-      return typeof ast.literal === "string" ? leaves.String : typeof ast.literal === "boolean" ? leaves.Boolean : undefined
+      return typeof ast.literal === "string"
+        ? leaves.String
+        : typeof ast.literal === "boolean"
+          ? leaves.Boolean
+          : undefined
     case "Union": {
       const kinds = new Set(ast.types.map(plainLeaf))
       const [only] = kinds
@@ -93,7 +103,8 @@ const plainLeaf = (ast: SchemaAST.AST): Leaf | undefined => {
   }
 }
 
-const needsCheck = (ast: SchemaAST.AST): boolean => ast._tag === "Literal" || ast._tag === "TemplateLiteral" || ast._tag === "Union"
+const needsCheck = (ast: SchemaAST.AST): boolean =>
+  ast._tag === "Literal" || ast._tag === "TemplateLiteral" || ast._tag === "Union"
 
 /** The value of a map key on its way: keys are leaves, checked or converted ones too. */
 const leafOf = (node: ColumnNode): Leaf | undefined =>
@@ -114,24 +125,43 @@ const compileArrays = (ast: SchemaAST.Arrays, path: string, depth: number): Colu
   return { _tag: "Array", element: notNull(path, "elements", compile(item, path, depth + 1)) }
 }
 
-const compileMap = (key: SchemaAST.AST, value: SchemaAST.AST, plainObject: boolean, path: string, depth: number): ColumnNode => {
+const compileMap = (
+  key: SchemaAST.AST,
+  value: SchemaAST.AST,
+  plainObject: boolean,
+  path: string,
+  depth: number
+): ColumnNode => {
   const keyNode = compile(key, path, depth + 1)
   const leaf = leafOf(keyNode)
   if (leaf === undefined) {
-    return refuse(`Column ${path} is a map with keys of more than one value. Use integral, boolean or string keys, or an array of structs.`)
+    return refuse(
+      `Column ${path} is a map with keys of more than one value. Use integral, boolean or string keys, or an array of structs.`
+    )
   }
-  return { _tag: "Map", key: leaf, keyNode, plainObject, value: notNull(path, "values", compile(value, path, depth + 1)) }
+  return {
+    _tag: "Map",
+    key: leaf,
+    keyNode,
+    plainObject,
+    value: notNull(path, "values", compile(value, path, depth + 1))
+  }
 }
 
 // The property signatures of a struct or of a whole table. The path is empty at the top.
 const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructNode => {
   if (ast._tag !== "Objects" || ast.indexSignatures.length > 0 || ast.propertySignatures.length === 0) {
-    return refuse(path === "" ? "The table needs at least one column." : `Column ${path} is a struct without fields. Give it at least one.`)
+    return refuse(
+      path === ""
+        ? "The table needs at least one column."
+        : `Column ${path} is a struct without fields. Give it at least one.`
+    )
   }
   return {
     _tag: "Struct",
     fields: ast.propertySignatures.map((property): FieldNode => {
-      if (typeof property.name !== "string") return refuse(`A column of ${path === "" ? "the table" : path} is named by a symbol. Use a string.`)
+      if (typeof property.name !== "string")
+        return refuse(`A column of ${path === "" ? "the table" : path} is named by a symbol. Use a string.`)
       const name = property.name
       const fieldPath = path === "" ? name : `${path}.${name}`
       const node = compile(property.type, fieldPath, depth)
@@ -145,9 +175,12 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
       }
       const encoded = SchemaAST.toEncoded(property.type)
       const optional = SchemaAST.isOptional(encoded)
-      const required = annotation(property.type, requiredAnnotation) === true || annotation(encoded, requiredAnnotation) === true
+      const required =
+        annotation(property.type, requiredAnnotation) === true || annotation(encoded, requiredAnnotation) === true
       if (required && (optional || isNullable(node))) {
-        return refuse(`Column ${fieldPath} is required and may be null or absent at once. Choose one of Column.required and Column.nullable.`)
+        return refuse(
+          `Column ${fieldPath} is required and may be null or absent at once. Choose one of Column.required and Column.nullable.`
+        )
       }
       const comment = SchemaAST.resolveDescription(property.type)
       return {
@@ -172,15 +205,15 @@ export const structOf = (node: ColumnNode): StructNode =>
   node._tag === "Struct"
     ? node
     : node._tag === "Check" || node._tag === "Convert"
-    ? structOf(node.inner)
-    : refuse("A table is made of columns by name: pass an object of columns, a Schema.Struct or a Schema.Class.")
+      ? structOf(node.inner)
+      : refuse("A table is made of columns by name: pass an object of columns, a Schema.Struct or a Schema.Class.")
 
 const leafOfType = (type: ColumnType): Leaf | undefined =>
   type._tag === "Decimal"
     ? decimal(type.precision, type.scale)
     : type._tag === "Array" || type._tag === "Map" || type._tag === "Struct"
-    ? undefined
-    : leaves[type._tag]
+      ? undefined
+      : leaves[type._tag]
 
 /** The node of a column type in its default representation, for tables known only at run time. Nullable columns may be absent. */
 export const nodeOfType = (type: ColumnType): ColumnNode => {
@@ -191,7 +224,13 @@ export const nodeOfType = (type: ColumnType): ColumnNode => {
       return { _tag: "Array", element: nodeOfType(type.element) }
     case "Map": {
       const key = leafOfType(type.key) ?? refuse("A map has keys of more than one value.")
-      return { _tag: "Map", key, keyNode: { _tag: "Leaf", leaf: key }, value: nodeOfType(type.value), plainObject: false }
+      return {
+        _tag: "Map",
+        key,
+        keyNode: { _tag: "Leaf", leaf: key },
+        value: nodeOfType(type.value),
+        plainObject: false
+      }
     }
     case "Struct":
       return nodeOfFields(type.fields)
@@ -239,7 +278,11 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
     const [only, ...others] = rest
     if (empty !== undefined && only !== undefined) {
       const inner = others.length === 0 ? only : new SchemaAST.Union(rest, ast.options)
-      return { _tag: "Nullable", inner: compile(inner, path, depth + 1), empty: empty._tag === "Null" ? null : undefined }
+      return {
+        _tag: "Nullable",
+        inner: compile(inner, path, depth + 1),
+        empty: empty._tag === "Null" ? null : undefined
+      }
     }
   }
   if (ast._tag === "Arrays") return withChecks(ast, compileArrays(ast, path, depth))
@@ -252,14 +295,16 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
   const leaf = plainLeaf(ast)
   if (leaf !== undefined) {
     const node: ColumnNode = { _tag: "Leaf", leaf }
-    return needsCheck(ast) ? { _tag: "Check", inner: node, accepts: SchemaParser.is(Schema.make<Schema.Top>(ast)) } : withChecks(ast, node)
+    return needsCheck(ast)
+      ? { _tag: "Check", inner: node, accepts: SchemaParser.is(Schema.make<Schema.Top>(ast)) }
+      : withChecks(ast, node)
   }
   return refuse(
     ast._tag === "Suspend"
       ? `Column ${path} is recursive, which no table can hold. Use Column.Variant for nested data of any depth.`
       : ast._tag === "Number"
-      ? `Column ${path} is a plain number. Say which one: Column.Int, Column.Double, Column.BigIntAsNumber, ...`
-      : `Column ${path} has no column type. Build it from the constructors of Column.`
+        ? `Column ${path} is a plain number. Say which one: Column.Int, Column.Double, Column.BigIntAsNumber, ...`
+        : `Column ${path} has no column type. Build it from the constructors of Column.`
   )
 }
 

@@ -27,7 +27,8 @@ const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, de
     if (problem !== undefined) return problem
     // Tables compare column names without regard to case.
     const other = seen.get(field.name.toLowerCase())
-    if (other !== undefined) return `${what} has the columns ${other} and ${field.name}. Column names must differ in more than case.`
+    if (other !== undefined)
+      return `${what} has the columns ${other} and ${field.name}. Column names must differ in more than case.`
     seen.set(field.name.toLowerCase(), field.name)
     const inner = typeProblem(field.name, field.type, depth)
     if (inner !== undefined) return inner
@@ -59,7 +60,8 @@ export const definitionProblem = (definition: TableDefinition): string | undefin
   const used = new Set<string>()
   for (const name of partitions) {
     const column = definition.columns.find((column) => column.name === name)
-    if (column === undefined) return `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ${definition.name}.`
+    if (column === undefined)
+      return `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ${definition.name}.`
     if (used.has(name)) return `The partition column ${name} is listed twice.`
     used.add(name)
     if (["Array", "Map", "Struct", "Variant", "Binary"].includes(column.type._tag)) {

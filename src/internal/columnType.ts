@@ -134,7 +134,11 @@ const readType = (json: unknown, depth: number): ColumnType => {
   if (typeof json["name"] === "string") return readType(json["type"], depth + 1)
   switch (json["type"]) {
     case "array":
-      return { _tag: "Array", element: readType(json["elementType"], depth + 1), containsNull: flag(json["containsNull"]) }
+      return {
+        _tag: "Array",
+        element: readType(json["elementType"], depth + 1),
+        containsNull: flag(json["containsNull"])
+      }
     case "map":
       return {
         _tag: "Map",

@@ -28,7 +28,9 @@ class Reader {
 
   expected(what: string): never {
     const rest = this.text.slice(this.position, this.position + 20)
-    return this.refuse(`Expected ${what} at character ${this.position + 1}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`)
+    return this.refuse(
+      `Expected ${what} at character ${this.position + 1}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`
+    )
   }
 
   skip(): void {
@@ -93,7 +95,7 @@ class Reader {
   quoted(): string {
     this.skip()
     const quote = this.text.charAt(this.position)
-    if (quote !== "'" && quote !== "\"") return this.expected("a quoted text")
+    if (quote !== "'" && quote !== '"') return this.expected("a quoted text")
     let out = ""
     for (let at = this.position + 1; at < this.text.length; at++) {
       const character = this.text.charAt(at)
@@ -226,7 +228,8 @@ const run = <A>(text: string, read: (reader: Reader) => A): Result.Result<A, str
 }
 
 /** Reads one SQL type, case-insensitive. Elements and values may be null; struct fields are nullable unless NOT NULL. */
-export const parseColumnType = (text: string): Result.Result<ColumnType, string> => run(text, (reader) => readType(reader, 0))
+export const parseColumnType = (text: string): Result.Result<ColumnType, string> =>
+  run(text, (reader) => readType(reader, 0))
 
 /**
  * Reads `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (a, b)] [COMMENT '...']`, with an

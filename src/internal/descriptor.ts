@@ -98,7 +98,8 @@ const lengthDelimited = (out: Array<number>, number: number, bytes: ReadonlyArra
   for (const byte of bytes) out.push(byte)
 }
 
-const text = (out: Array<number>, number: number, value: string): void => lengthDelimited(out, number, new TextEncoder().encode(value))
+const text = (out: Array<number>, number: number, value: string): void =>
+  lengthDelimited(out, number, new TextEncoder().encode(value))
 
 const enumeration = (out: Array<number>, number: number, value: number): void => {
   varint(out, number << 3)
@@ -121,8 +122,11 @@ const writeMessage = (plan: MessagePlan, parent: string): Array<number> => {
   const scope = `${parent}.${plan.name}`
   text(out, 1, plan.name)
   // An entry's value message is its sibling, so the entry's fields refer to the scope around it.
-  for (const field of plan.fields) lengthDelimited(out, 2, writeField(field, plan.mapEntry ? parent : scope, plan.nested))
-  if (!plan.mapEntry) { for (const nested of plan.nested) lengthDelimited(out, 3, writeMessage(nested, scope)) }
+  for (const field of plan.fields)
+    lengthDelimited(out, 2, writeField(field, plan.mapEntry ? parent : scope, plan.nested))
+  if (!plan.mapEntry) {
+    for (const nested of plan.nested) lengthDelimited(out, 3, writeMessage(nested, scope))
+  }
   if (plan.mapEntry) lengthDelimited(out, 7, [0x38, 1])
   return out
 }
@@ -215,13 +219,23 @@ const readMessage = (reader: WireReader, parent: RawMessage | undefined, budget:
   const name = messageNameIn(reader.clone())
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return refuse("A message of the descriptor has no legal name.")
   const path = parent === undefined ? name : `${parent.path}.${name}`
-  const message: RawMessage = { name, path, parent, fields: [], nested: [], mapEntry: false, shape: undefined, resolving: false }
+  const message: RawMessage = {
+    name,
+    path,
+    parent,
+    fields: [],
+    nested: [],
+    mapEntry: false,
+    shape: undefined,
+    resolving: false
+  }
   if (budget.messages.has(path)) return refuse(`The descriptor defines the message ${path.slice(0, 128)} twice.`)
   budget.messages.set(path, message)
   while (reader.more()) {
     const { number, wire } = reader.tag()
     if (number === 2 && wire === 2) {
-      if (++budget.fields > maxDescriptorFields) return refuse(`The descriptor has more than ${maxDescriptorFields} fields.`)
+      if (++budget.fields > maxDescriptorFields)
+        return refuse(`The descriptor has more than ${maxDescriptorFields} fields.`)
       message.fields.push(readField(reader.sub()))
     } else if (number === 3 && wire === 2) {
       message.nested.push(readMessage(reader.sub(), message, budget, depth + 1))
@@ -254,14 +268,16 @@ const lookUp = (typeName: string, scope: RawMessage, budget: Budget): RawMessage
 
 const resolve = (message: RawMessage, budget: Budget, depth: number): MessageShape => {
   if (message.shape !== undefined) return message.shape
-  if (message.resolving) return refuse(`The message ${message.path.slice(0, 128)} contains itself. A table cannot hold recursive records.`)
+  if (message.resolving)
+    return refuse(`The message ${message.path.slice(0, 128)} contains itself. A table cannot hold recursive records.`)
   if (depth > maxDepth) return refuse(`The descriptor is nested deeper than ${maxDepth} levels.`)
   message.resolving = true
   const names = new Set<string>()
   const numbers = new Set<number>()
   const fields = message.fields.map((raw): FieldShape => {
     const where = `${message.path}.${raw.name}`.slice(0, 160)
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(raw.name)) return refuse(`The message ${message.path.slice(0, 128)} has a field without a legal name.`)
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(raw.name))
+      return refuse(`The message ${message.path.slice(0, 128)} has a field without a legal name.`)
     if (raw.number < 1 || raw.number > 536_870_911 || (raw.number >= 19_000 && raw.number <= 19_999)) {
       return refuse(`The field ${where} has the number ${raw.number}, which protobuf does not allow.`)
     }
@@ -271,14 +287,20 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
     const label = labels[raw.label - 1]
     if (label === undefined) return refuse(`The field ${where} has an unknown label.`)
     const type = typesByNumber.get(raw.type)
-    if (type === undefined) return refuse(`The field ${where} has ${raw.type === 10 ? "the type group, which is not supported" : "no known type"}.`)
+    if (type === undefined)
+      return refuse(
+        `The field ${where} has ${raw.type === 10 ? "the type group, which is not supported" : "no known type"}.`
+      )
     const base = { name: raw.name, number: raw.number, label, type, packed: raw.packed }
     if (type !== "message") return { ...base, mapEntry: false }
     const target = lookUp(raw.typeName, message, budget)
     if (target === undefined) {
-      return refuse(`The field ${where} uses a message that the descriptor does not contain. Nest every message inside the record's message.`)
+      return refuse(
+        `The field ${where} uses a message that the descriptor does not contain. Nest every message inside the record's message.`
+      )
     }
-    if (target.mapEntry && label !== "repeated") return refuse(`The field ${where} uses a map entry without being repeated.`)
+    if (target.mapEntry && label !== "repeated")
+      return refuse(`The field ${where} uses a map entry without being repeated.`)
     return { ...base, message: resolve(target, budget, depth + 1), mapEntry: target.mapEntry }
   })
   if (message.mapEntry && !(fields.length === 2 && numbers.has(1) && numbers.has(2))) {
@@ -294,7 +316,8 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
  * of the input but names, which are checked, stands in it.
  */
 export const parseDescriptorProto = (bytes: Uint8Array): Result.Result<MessageShape, string> => {
-  if (bytes.length > maxDescriptorBytes) return Result.fail(`The descriptor is ${bytes.length} bytes long, above the limit of ${maxDescriptorBytes}.`)
+  if (bytes.length > maxDescriptorBytes)
+    return Result.fail(`The descriptor is ${bytes.length} bytes long, above the limit of ${maxDescriptorBytes}.`)
   try {
     const budget: Budget = { fields: 0, messages: new Map() }
     return Result.succeed(resolve(readMessage(new WireReader(bytes), undefined, budget, 0), budget, 0))

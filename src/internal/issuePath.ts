@@ -1,4 +1,6 @@
-/** Where inside a value an Effect Schema issue sits. The issue's own text may quote the value, so only its place is used. */
+/**
+ * Where inside a value an Effect Schema issue sits. The issue's own text may quote the value, so only its place is used.
+ */
 import type * as SchemaIssue from "effect/SchemaIssue"
 
 /** The path of the first problem of an issue. */

@@ -17,27 +17,35 @@ export type ToJson = (value: unknown) => unknown
 /** Turns parsed JSON into a value. Leaves by a `Refusal`. */
 export type FromJson = (json: unknown) => unknown
 
-const leafToJson = (leaf: Leaf): ToJson => (value) => {
-  const wire = leaf.toWire(value)
-  switch (typeof wire) {
-    case "undefined":
-      return badLeaf(leaf, value)
-    case "number":
-      return Number.isFinite(wire) ? wire : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, kindOf(wire))
-    case "bigint":
-      return wire >= BigInt(Number.MIN_SAFE_INTEGER) && wire <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(wire) : wire.toString()
-    case "object":
-      return Buffer.from(wire.buffer, wire.byteOffset, wire.byteLength).toString("base64")
-    default:
-      return wire
+const leafToJson =
+  (leaf: Leaf): ToJson =>
+  (value) => {
+    const wire = leaf.toWire(value)
+    switch (typeof wire) {
+      case "undefined":
+        return badLeaf(leaf, value)
+      case "number":
+        return Number.isFinite(wire)
+          ? wire
+          : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, kindOf(wire))
+      case "bigint":
+        return wire >= BigInt(Number.MIN_SAFE_INTEGER) && wire <= BigInt(Number.MAX_SAFE_INTEGER)
+          ? Number(wire)
+          : wire.toString()
+      case "object":
+        return Buffer.from(wire.buffer, wire.byteOffset, wire.byteLength).toString("base64")
+      default:
+        return wire
+    }
   }
-}
 
-const leafFromJson = (leaf: Leaf): FromJson => (json) => {
-  const value = fromWireJson(leaf, json)
-  const result = value === undefined ? undefined : leaf.fromWire(value)
-  return result === undefined ? refuse(`A value is not ${leaf.expected}.`) : result
-}
+const leafFromJson =
+  (leaf: Leaf): FromJson =>
+  (json) => {
+    const value = fromWireJson(leaf, json)
+    const result = value === undefined ? undefined : leaf.fromWire(value)
+    return result === undefined ? refuse(`A value is not ${leaf.expected}.`) : result
+  }
 
 const fromWireJson = (leaf: Leaf, json: unknown): WireValue | undefined => {
   switch (leaf.scalar) {
@@ -134,7 +142,9 @@ export const structToJson = (node: StructNode): ToJson => {
       if (json !== undefined) out[field.name] = json
     }
     const extra = unknownKey(value, names)
-    return extra === undefined ? out : new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
+    return extra === undefined
+      ? out
+      : new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
   }
 }
 
@@ -153,7 +163,10 @@ export const fromJson = (node: ColumnNode): FromJson => {
       return fromJson(node.inner)
     case "Convert": {
       const inner = fromJson(node.inner)
-      return (json) => Result.getOrElse(node.decode(inner(json)), () => refuse("A value cannot be decoded by the schema of its column."))
+      return (json) =>
+        Result.getOrElse(node.decode(inner(json)), () =>
+          refuse("A value cannot be decoded by the schema of its column.")
+        )
     }
     case "Array": {
       const element = fromJson(node.element)
@@ -164,15 +177,27 @@ export const fromJson = (node: ColumnNode): FromJson => {
       const key = fromJson(node.keyNode)
       return (json) => {
         if (!isRecord(json)) return refuse("A value is not an object.")
-        const entries = Object.entries(json).map(([name, value]) => [key(keyJson(node.key, name)), item(value)] as const)
-        return node.plainObject ? Object.fromEntries(entries as ReadonlyArray<readonly [string, unknown]>) : new Map(entries)
+        const entries = Object.entries(json).map(
+          ([name, value]) => [key(keyJson(node.key, name)), item(value)] as const
+        )
+        return node.plainObject
+          ? Object.fromEntries(entries as ReadonlyArray<readonly [string, unknown]>)
+          : new Map(entries)
       }
     }
   }
 }
 
 const keyJson = (leaf: Leaf, name: string): unknown =>
-  leaf.scalar === "bool" ? (name === "true" ? true : name === "false" ? false : undefined) : leaf.scalar === "int32" ? Number(name) : name
+  leaf.scalar === "bool"
+    ? name === "true"
+      ? true
+      : name === "false"
+        ? false
+        : undefined
+    : leaf.scalar === "int32"
+      ? Number(name)
+      : name
 
 /** The JSON decoder of a record or struct: columns that are absent are null, absent or empty, as the schema has it. */
 export const structFromJson = (node: StructNode): FromJson => {

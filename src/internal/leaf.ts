@@ -40,7 +40,13 @@ export const kindOf = (value: unknown): string => {
       if (value instanceof Map) return "a Map"
       return DateTime.isDateTime(value) ? "a DateTime" : BigDecimal.isBigDecimal(value) ? "a BigDecimal" : "an object"
     case "number":
-      return Number.isNaN(value) ? "NaN" : !Number.isFinite(value) ? "an infinite number" : Number.isInteger(value) ? "an integer" : "a number with a fraction"
+      return Number.isNaN(value)
+        ? "NaN"
+        : !Number.isFinite(value)
+          ? "an infinite number"
+          : Number.isInteger(value)
+            ? "an integer"
+            : "a number with a fraction"
     default:
       return `a ${typeof value}`
   }
@@ -60,7 +66,8 @@ const integer = (tag: "TinyInt" | "SmallInt" | "Int", name: string, min: number,
   type: { _tag: tag },
   scalar: "int32",
   expected: `${name} (an integer from ${min} to ${max})`,
-  toWire: (value) => (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined),
+  toWire: (value) =>
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
   fromWire: (value) => (typeof value === "number" && value >= min && value <= max ? value : undefined),
   seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
 })
@@ -149,7 +156,8 @@ const microsOfMillis = (millis: number): number | bigint | undefined => {
 
 const millisOfMicros = (value: WireValue): number | undefined => {
   if (typeof value !== "number" && typeof value !== "bigint") return undefined
-  const millis = typeof value === "number" ? Math.floor(value / 1000) : Number(value / 1000n - (value % 1000n < 0n ? 1n : 0n))
+  const millis =
+    typeof value === "number" ? Math.floor(value / 1000) : Number(value / 1000n - (value % 1000n < 0n ? 1n : 0n))
   return inRange(millis) ? millis : undefined
 }
 
@@ -198,7 +206,9 @@ const daysOfMillis = (millis: number): number | undefined =>
 
 const dateSeen = (value: unknown): string | undefined =>
   DateTime.isDateTime(value)
-    ? inRange(value.epochMilliseconds) ? "a DateTime with a time of day" : "a time out of range"
+    ? inRange(value.epochMilliseconds)
+      ? "a DateTime with a time of day"
+      : "a time out of range"
     : undefined
 
 const date: Leaf = {
@@ -238,7 +248,9 @@ const decimalFits = (whole: string, fraction: string, precision: number, scale: 
   return front <= precision - scale && fraction.replace(/0+$/, "").length <= scale
 }
 
-const decimalText = (value: BigDecimal.BigDecimal): { readonly text: string; readonly whole: string; readonly fraction: string } | undefined => {
+const decimalText = (
+  value: BigDecimal.BigDecimal
+): { readonly text: string; readonly whole: string; readonly fraction: string } | undefined => {
   const negative = value.value < 0n
   // A scale far outside what any DECIMAL holds would only make a long text.
   if (value.scale < -100 || value.scale > 10_000) return undefined
@@ -260,13 +272,17 @@ export const decimal = (precision: number, scale: number): Leaf => ({
   toWire: (value) => {
     if (!BigDecimal.isBigDecimal(value)) return undefined
     const digits = decimalText(value)
-    return digits !== undefined && decimalFits(digits.whole, digits.fraction, precision, scale) ? digits.text : undefined
+    return digits !== undefined && decimalFits(digits.whole, digits.fraction, precision, scale)
+      ? digits.text
+      : undefined
   },
   fromWire: (value) => {
     if (typeof value !== "string" || !decimalPattern.test(value)) return undefined
     const text = value.startsWith("+") ? value.slice(1) : value
     const point = text.indexOf(".")
-    return point < 0 ? BigDecimal.make(BigInt(text), 0) : BigDecimal.make(BigInt(text.slice(0, point) + text.slice(point + 1)), text.length - point - 1)
+    return point < 0
+      ? BigDecimal.make(BigInt(text), 0)
+      : BigDecimal.make(BigInt(text.slice(0, point) + text.slice(point + 1)), text.length - point - 1)
   },
   seen: (value) => (BigDecimal.isBigDecimal(value) ? "a BigDecimal with too many digits" : undefined)
 })

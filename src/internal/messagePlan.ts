@@ -15,7 +15,9 @@ import { typeText } from "./columnType.ts"
 export type PlanScalar = "double" | "float" | "int64" | "int32" | "bool" | "string" | "bytes"
 
 /** The type of a planned field: a scalar, or the index of a message among `nested` of the same message. */
-export type PlanType = { readonly _tag: "Scalar"; readonly scalar: PlanScalar } | { readonly _tag: "Message"; readonly nested: number }
+export type PlanType =
+  | { readonly _tag: "Scalar"; readonly scalar: PlanScalar }
+  | { readonly _tag: "Message"; readonly nested: number }
 
 /** One field of a planned message. */
 export interface PlanField {
@@ -39,7 +41,10 @@ const maxFieldNumber = 536_870_911
 
 /** A name in PascalCase, ASCII letters and digits only, starting with a letter (`M` is put in front where it would not). */
 export const pascalCase = (text: string): string => {
-  const name = text.split(/[^A-Za-z0-9]+/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")
+  const name = text
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("")
   return /^[A-Za-z]/.test(name) ? name : `M${name}`
 }
 
@@ -51,7 +56,10 @@ export const messageName = (tableName: string): string => {
 
 /** The name protobuf demands for the entry message of a map field: underscores dropped, the letter after each capitalised. */
 export const mapEntryName = (field: string): string =>
-  `${field.split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")}Entry`
+  `${field
+    .split("_")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("")}Entry`
 
 /** The protobuf type of a scalar column type, or `undefined` for arrays, maps and structs. */
 export const planScalar = (type: ColumnType): PlanScalar | undefined => {
@@ -96,7 +104,13 @@ const unique = (scope: Scope, base: string): string => {
   return name
 }
 
-const addStruct = (scope: Scope, base: string, path: string, fields: ReadonlyArray<ColumnDefinition>, depth: number): PlanType => {
+const addStruct = (
+  scope: Scope,
+  base: string,
+  path: string,
+  fields: ReadonlyArray<ColumnDefinition>,
+  depth: number
+): PlanType => {
   const name = unique(scope, base)
   const message = planMessage(name, `${name}_`, path, fields, depth, (_, index) => index + 1)
   scope.nested.push(message)
@@ -113,7 +127,14 @@ const planElement = (scope: Scope, base: string, path: string, element: ColumnTy
   )
 }
 
-const planMap = (scope: Scope, base: string, field: string, path: string, type: ColumnType & { _tag: "Map" }, depth: number): PlanType => {
+const planMap = (
+  scope: Scope,
+  base: string,
+  field: string,
+  path: string,
+  type: ColumnType & { _tag: "Map" },
+  depth: number
+): PlanType => {
   const key = planScalar(type.key)
   if (key === undefined || !keyScalars.has(key) || type.key._tag === "Variant") {
     return refuse(
@@ -165,7 +186,9 @@ const planMessage = (
     const entry = mapEntryName(column.name)
     const other = entries.get(entry) ?? (scope.used.has(entry) ? entry : undefined)
     if (other !== undefined) {
-      return refuse(`Columns ${other} and ${column.name} both need the protobuf name ${entry}. Rename one, or wrap the map in a struct.`)
+      return refuse(
+        `Columns ${other} and ${column.name} both need the protobuf name ${entry}. Rename one, or wrap the map in a struct.`
+      )
     }
     entries.set(entry, column.name)
   }
@@ -183,17 +206,24 @@ const planMessage = (
     const base = pascalCase(`${prefix}${column.name}`)
     const type = column.type
     const scalar = planScalar(type)
-    const planned: PlanType = scalar !== undefined
-      ? { _tag: "Scalar", scalar }
-      : type._tag === "Array"
-      ? planElement(scope, base, columnPath, type.element, depth + 1)
-      : type._tag === "Map"
-      ? planMap(scope, base, column.name, columnPath, type, depth + 1)
-      : type._tag === "Struct"
-      ? addStruct(scope, base, columnPath, type.fields, depth + 1)
-      : refuse(`Column ${columnPath} has an unknown type.`)
+    const planned: PlanType =
+      scalar !== undefined
+        ? { _tag: "Scalar", scalar }
+        : type._tag === "Array"
+          ? planElement(scope, base, columnPath, type.element, depth + 1)
+          : type._tag === "Map"
+            ? planMap(scope, base, column.name, columnPath, type, depth + 1)
+            : type._tag === "Struct"
+              ? addStruct(scope, base, columnPath, type.fields, depth + 1)
+              : refuse(`Column ${columnPath} has an unknown type.`)
     const repeated = type._tag === "Array" || type._tag === "Map"
-    return { name: column.name, number, label: repeated ? "repeated" : column.nullable ? "optional" : "required", type: planned, comment: column.comment }
+    return {
+      name: column.name,
+      number,
+      label: repeated ? "repeated" : column.nullable ? "optional" : "required",
+      type: planned,
+      comment: column.comment
+    }
   })
   return { name, fields, nested: scope.nested, mapEntry: false }
 }
@@ -202,14 +232,21 @@ const planMessage = (
 export const planTable = (definition: TableDefinition, name?: string): Result.Result<MessagePlan, string> => {
   const problem = definitionProblem(definition)
   if (problem !== undefined) return Result.fail(problem)
-  const placed = definition.columns.map((column, index) => ({ column, position: column.position ?? index }))
+  const placed = definition.columns
+    .map((column, index) => ({ column, position: column.position ?? index }))
     .filter((entry) => entry.position >= 0)
     .sort((a, b) => a.position - b.position)
   if (placed.length === 0) return Result.fail(`Table ${definition.name} has no columns.`)
   try {
     return Result.succeed(
-      planMessage(name ?? messageName(definition.name), "", "", placed.map((entry) => entry.column), 0, (_, index) =>
-        (placed[index]?.position ?? 0) + 1)
+      planMessage(
+        name ?? messageName(definition.name),
+        "",
+        "",
+        placed.map((entry) => entry.column),
+        0,
+        (_, index) => (placed[index]?.position ?? 0) + 1
+      )
     )
   } catch (error) {
     if (error instanceof Refusal) return Result.fail(error.message)

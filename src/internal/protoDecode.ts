@@ -37,7 +37,8 @@ const readWire = (leaf: Leaf): ((reader: WireReader, wire: number) => WireValue)
   }
 }
 
-const dataView = (reader: WireReader): DataView => new DataView(reader.bytes.buffer, reader.bytes.byteOffset, reader.bytes.byteLength)
+const dataView = (reader: WireReader): DataView =>
+  new DataView(reader.bytes.buffer, reader.bytes.byteOffset, reader.bytes.byteLength)
 
 const leafReader = (leaf: Leaf): Read => {
   const read = readWire(leaf)
@@ -110,7 +111,7 @@ const gather = (node: ColumnNode): Gather => {
       const packed = packedWire(node.element)
       return {
         add: (reader, wire, sofar) => {
-          const items = sofar === undefined ? [] : sofar as Array<unknown>
+          const items = sofar === undefined ? [] : (sofar as Array<unknown>)
           if (wire === 2 && packed !== undefined) {
             const sub = reader.sub()
             while (sub.more()) items.push(read(sub, packed))
@@ -124,13 +125,13 @@ const gather = (node: ColumnNode): Gather => {
       const entry = entryReader(node)
       return {
         add: (reader, wire, sofar) => {
-          const map = sofar === undefined ? new Map<unknown, unknown>() : sofar as Map<unknown, unknown>
+          const map = sofar === undefined ? new Map<unknown, unknown>() : (sofar as Map<unknown, unknown>)
           if (wire !== 2) return mismatch()
           const [key, value] = entry(reader.sub())
           return map.set(key, value)
         },
         finish: (gathered) => {
-          const map = gathered === undefined ? new Map<unknown, unknown>() : gathered as Map<unknown, unknown>
+          const map = gathered === undefined ? new Map<unknown, unknown>() : (gathered as Map<unknown, unknown>)
           return node.plainObject ? Object.fromEntries(map as Map<string, unknown>) : map
         }
       }
@@ -150,7 +151,9 @@ const packedWire = (node: ColumnNode): number | undefined => {
   return scalar === "string" || scalar === "bytes" ? undefined : scalar === "double" ? 1 : scalar === "float" ? 5 : 0
 }
 
-const entryReader = (node: ColumnNode & { readonly _tag: "Map" }): ((reader: WireReader) => readonly [unknown, unknown]) => {
+const entryReader = (
+  node: ColumnNode & { readonly _tag: "Map" }
+): ((reader: WireReader) => readonly [unknown, unknown]) => {
   const readKey = fieldReader(node.keyNode)
   const readValue = fieldReader(node.value)
   return (reader) => {
@@ -171,7 +174,7 @@ const entryReader = (node: ColumnNode & { readonly _tag: "Map" }): ((reader: Wir
 
 const zero = (node: ColumnNode): [WireReader, number] => {
   if ("inner" in node) return zero(node.inner)
-  const wire = node._tag === "Leaf" ? packedWire(node) ?? 2 : 2
+  const wire = node._tag === "Leaf" ? (packedWire(node) ?? 2) : 2
   return [new WireReader(new Uint8Array(8).subarray(0, wire === 1 ? 8 : wire === 5 ? 4 : 1)), wire]
 }
 
@@ -189,9 +192,11 @@ export const recordReader = (node: ColumnNode): ((reader: WireReader) => unknown
 export const structReader = (node: StructNode): ((reader: WireReader) => Record<string, unknown>) => {
   const gathers = node.fields.map((field) => gather(field.node))
   const slots = new Map(node.fields.map((field, index) => [(field.definition.position ?? index) + 1, index]))
-  const absents = node.fields.map((field): Absent | undefined => isCollection(field.node) ? undefined : absent(field.node))
+  const absents = node.fields.map((field): Absent | undefined =>
+    isCollection(field.node) ? undefined : absent(field.node)
+  )
   return (reader) => {
-    const found: Array<unknown> = new Array(node.fields.length).fill(undefined)
+    const found: Array<unknown> = node.fields.map(() => undefined)
     while (reader.more()) {
       const { number, wire } = reader.tag()
       const slot = slots.get(number)

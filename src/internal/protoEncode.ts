@@ -84,8 +84,8 @@ export const recordWriter = (node: ColumnNode): WriteValue =>
   node._tag === "Check"
     ? checked(node, recordWriter(node.inner))
     : node._tag === "Convert"
-    ? converted(node, recordWriter(node.inner))
-    : structWriter(structOf(node))
+      ? converted(node, recordWriter(node.inner))
+      : structWriter(structOf(node))
 
 const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number): WriteValue => {
   const tag = fieldTag(number, "bytes")
@@ -121,13 +121,19 @@ const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number):
 
 /** Whether a value can be a record or struct: an object that is no array, map or buffer. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Map) && !ArrayBuffer.isView(value)
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Map) &&
+  !ArrayBuffer.isView(value)
 
 /** The first key of a record that is not a column. */
-export const unknownKey = (record: object, names: ReadonlySet<string>): string | undefined => Object.keys(record).find((key) => !names.has(key))
+export const unknownKey = (record: object, names: ReadonlySet<string>): string | undefined =>
+  Object.keys(record).find((key) => !names.has(key))
 
 /** The names of keys come from the caller's data, so only plain identifiers are repeated. */
-export const shownKey = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(a key that is no column name)")
+export const shownKey = (key: string): string =>
+  /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(a key that is no column name)"
 
 /** Writes the fields of a message, without tag and length. */
 export const structWriter = (node: StructNode): WriteValue => {
@@ -160,7 +166,8 @@ export const structWriter = (node: StructNode): WriteValue => {
     for (const _key in value) keys++
     if (keys !== present) {
       const extra = unknownKey(value, nameSet)
-      if (extra !== undefined) return new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
+      if (extra !== undefined)
+        return new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
     }
     return undefined
   }
@@ -174,4 +181,3 @@ export const expectedOf = (node: ColumnNode): string => {
 
 const leafOf = (node: ColumnNode): Leaf | undefined =>
   node._tag === "Leaf" ? node.leaf : "inner" in node ? leafOf(node.inner) : undefined
-

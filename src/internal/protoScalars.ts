@@ -131,7 +131,8 @@ const writeFloat = (sink: ByteSink, value: number): void => {
 // Up to here a loop over the characters beats the call into native code.
 const shortText = 24
 
-const varintSize = (value: number): number => (value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : value < 268_435_456 ? 4 : 5)
+const varintSize = (value: number): number =>
+  value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : value < 268_435_456 ? 4 : 5
 
 /** Writes the length of what stands behind `start + reserved`, moving it when the length takes more than the reserved bytes. */
 const closeLength = (sink: ByteSink, start: number, reserved: number): void => {
@@ -224,7 +225,8 @@ const writeWire = (leaf: Leaf, tag: number, wire: WireValue, sink: ByteSink): bo
 export const leafWriter = (leaf: Leaf, tag: number): WriteValue => {
   switch (leaf) {
     case leaves.String:
-      return (value, sink) => (typeof value === "string" && writeText(sink, tag, value) ? undefined : badLeaf(leaf, value))
+      return (value, sink) =>
+        typeof value === "string" && writeText(sink, tag, value) ? undefined : badLeaf(leaf, value)
     case leaves.Int:
       return (value, sink) => {
         if (typeof value !== "number" || (value | 0) !== value) return badLeaf(leaf, value)

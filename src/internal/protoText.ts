@@ -7,27 +7,30 @@ import type { MessagePlan, PlanField } from "./messagePlan.ts"
 /** The name that protobuf's JSON form uses unless told otherwise: underscores dropped, the letter after each capitalised. */
 const defaultJsonName = (name: string): string => name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase())
 
+// Control characters, and marks that change the direction or the place of the text that follows.
+const invisible = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
+
 /** A text from outside as comment lines, each starting with `//`. Line ends of every kind and control characters cannot get out of them. */
 export const commentLines = (comment: string, indent: string): ReadonlyArray<string> =>
   comment
     .slice(0, 4_096)
     .split(/[\r\n\u0085\u2028\u2029\v\f]+/)
-    // oxlint-disable-next-line no-control-regex
-    .map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, " ").trim())
+    .map((line) => line.replace(invisible, " ").trim())
     .filter((line) => line !== "")
     // A line that ends in a backslash continues on the next one in some languages.
     .map((line) => `${indent}// ${line.replace(/\\+$/, "")}`)
 
 const typeOf = (field: PlanField, plan: MessagePlan): string =>
-  field.type._tag === "Scalar" ? field.type.scalar : plan.nested[field.type.nested]?.name ?? ""
+  field.type._tag === "Scalar" ? field.type.scalar : (plan.nested[field.type.nested]?.name ?? "")
 
 const fieldLine = (field: PlanField, plan: MessagePlan): string => {
   const jsonName = defaultJsonName(field.name) === field.name ? "" : ` [json_name = "${field.name}"]`
   const entry = field.type._tag === "Message" ? plan.nested[field.type.nested] : undefined
   const [key, value] = entry?.mapEntry === true ? entry.fields : []
-  const type = key !== undefined && value !== undefined
-    ? `map<${typeOf(key, plan)}, ${typeOf(value, plan)}>`
-    : `${field.label} ${typeOf(field, plan)}`
+  const type =
+    key !== undefined && value !== undefined
+      ? `map<${typeOf(key, plan)}, ${typeOf(value, plan)}>`
+      : `${field.label} ${typeOf(field, plan)}`
   return `${type} ${field.name} = ${field.number}${jsonName};`
 }
 
@@ -57,7 +60,7 @@ export const planToProto = (
 ): string =>
   [
     ...(options.header === undefined ? [] : commentLines(options.header, "")),
-    "syntax = \"proto2\";",
+    'syntax = "proto2";',
     "",
     ...(options.packageName === "" ? [] : [`package ${options.packageName};`, ""]),
     ...messageLines(plan, "", options.comment),

@@ -19,13 +19,18 @@ export interface TableCodec<in out A> extends RecordCodec<A> {
   readonly decode: (payload: Uint8Array) => Result.Result<A, InvalidArgument>
 }
 
-const decoding = <A>(tableName: string, read: (payload: Uint8Array) => unknown): Pick<TableCodec<A>, "decode" | "read"> => {
+const decoding = <A>(
+  tableName: string,
+  read: (payload: Uint8Array) => unknown
+): Pick<TableCodec<A>, "decode" | "read"> => {
   const decode = (payload: Uint8Array): Result.Result<A, InvalidArgument> => {
     try {
       return Result.succeed(read(payload) as A)
     } catch (error) {
       if (error instanceof Refusal) {
-        return Result.fail(new InvalidArgumentError({ message: `The bytes are no record of ${tableName}: ${error.message}`, path: [] }))
+        return Result.fail(
+          new InvalidArgumentError({ message: `The bytes are no record of ${tableName}: ${error.message}`, path: [] })
+        )
       }
       throw error
     }

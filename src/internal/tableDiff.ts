@@ -31,10 +31,10 @@ const fieldsOf = (type: ColumnType): ReadonlyArray<ColumnDefinition> | undefined
   type._tag === "Struct"
     ? type.fields
     : type._tag === "Array"
-    ? fieldsOf(type.element)
-    : type._tag === "Map"
-    ? fieldsOf(type.value)
-    : undefined
+      ? fieldsOf(type.element)
+      : type._tag === "Map"
+        ? fieldsOf(type.value)
+        : undefined
 
 const diffFields = (
   code: ReadonlyArray<ColumnDefinition>,
@@ -46,20 +46,32 @@ const diffFields = (
     out.push({ kind, path: [...path, name], breaking, message })
   }
   const shown = (name: string): string => [...path, name].join(".")
-  const inTable = new Map(table.map((column, index) => [column.name, { column, number: (column.position ?? index) + 1 }]))
+  const inTable = new Map(
+    table.map((column, index) => [column.name, { column, number: (column.position ?? index) + 1 }])
+  )
   const inCode = new Set(code.map((column) => column.name))
   for (const [index, column] of code.entries()) {
     const found = inTable.get(column.name)
     if (found === undefined) {
       const close = table.find((other) => other.name.toLowerCase() === column.name.toLowerCase())
-      add("FIELD_NOT_IN_TABLE", column.name, true, close === undefined
-        ? `Column ${shown(column.name)} is not in the table. Remove it, or add it to the table.`
-        : `Column ${shown(column.name)} is called ${close.name} in the table. Use the table's spelling.`)
+      add(
+        "FIELD_NOT_IN_TABLE",
+        column.name,
+        true,
+        close === undefined
+          ? `Column ${shown(column.name)} is not in the table. Remove it, or add it to the table.`
+          : `Column ${shown(column.name)} is called ${close.name} in the table. Use the table's spelling.`
+      )
       continue
     }
     const number = (column.position ?? index) + 1
     if (found.number !== number) {
-      add("FIELD_OUT_OF_ORDER", column.name, false, `Column ${shown(column.name)} is number ${number} here and number ${found.number} in the table. Put the columns in the table's order.`)
+      add(
+        "FIELD_OUT_OF_ORDER",
+        column.name,
+        false,
+        `Column ${shown(column.name)} is number ${number} here and number ${found.number} in the table. Put the columns in the table's order.`
+      )
     }
     const mine = column.type
     const theirs = found.column.type
@@ -67,22 +79,49 @@ const diffFields = (
     const other = fieldsOf(theirs)
     if (mine._tag === theirs._tag && inner !== undefined && other !== undefined) {
       if (mine._tag === "Map" && theirs._tag === "Map" && !sameType(mine.key, theirs.key)) {
-        add("TYPE_INCOMPATIBLE", column.name, true, `Column ${shown(column.name)} has ${typeWord(mine.key)} keys here and ${typeWord(theirs.key)} keys in the table.`)
+        add(
+          "TYPE_INCOMPATIBLE",
+          column.name,
+          true,
+          `Column ${shown(column.name)} has ${typeWord(mine.key)} keys here and ${typeWord(theirs.key)} keys in the table.`
+        )
       }
       diffFields(inner, other, [...path, column.name], out)
     } else if (!sameType(mine, theirs)) {
-      add("TYPE_INCOMPATIBLE", column.name, true, `Column ${shown(column.name)} is ${typeWord(mine)} here and ${typeWord(theirs)} in the table.`)
+      add(
+        "TYPE_INCOMPATIBLE",
+        column.name,
+        true,
+        `Column ${shown(column.name)} is ${typeWord(mine)} here and ${typeWord(theirs)} in the table.`
+      )
     }
     if (column.nullable !== found.column.nullable) {
-      add("NULLABILITY", column.name, false, column.nullable
-        ? `Column ${shown(column.name)} is NOT NULL in the table. Declare it with Column.required.`
-        : `Column ${shown(column.name)} is required here and may be null in the table.`)
+      add(
+        "NULLABILITY",
+        column.name,
+        false,
+        column.nullable
+          ? `Column ${shown(column.name)} is NOT NULL in the table. Declare it with Column.required.`
+          : `Column ${shown(column.name)} is required here and may be null in the table.`
+      )
     }
   }
   for (const column of table) {
     if (inCode.has(column.name)) continue
-    if (column.nullable) add("MISSING_COLUMN", column.name, false, `Column ${shown(column.name)} of the table is not written and stays null.`)
-    else add("MISSING_REQUIRED_COLUMN", column.name, true, `Column ${shown(column.name)} of the table is NOT NULL and missing here. Add it.`)
+    if (column.nullable)
+      add(
+        "MISSING_COLUMN",
+        column.name,
+        false,
+        `Column ${shown(column.name)} of the table is not written and stays null.`
+      )
+    else
+      add(
+        "MISSING_REQUIRED_COLUMN",
+        column.name,
+        true,
+        `Column ${shown(column.name)} of the table is NOT NULL and missing here. Add it.`
+      )
   }
 }
 
@@ -90,7 +129,12 @@ const diffFields = (
 export const diffDefinitions = (code: TableDefinition, table: TableDefinition): ReadonlyArray<TableDifference> => {
   const out: Array<TableDifference> = []
   if (code.name !== table.name) {
-    out.push({ kind: "OTHER_TABLE", path: [], breaking: true, message: `The definitions are of two tables, ${code.name} and ${table.name}.` })
+    out.push({
+      kind: "OTHER_TABLE",
+      path: [],
+      breaking: true,
+      message: `The definitions are of two tables, ${code.name} and ${table.name}.`
+    })
   }
   diffFields(code.columns, table.columns, [], out)
   return out

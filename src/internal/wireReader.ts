@@ -33,7 +33,8 @@ export class WireReader {
     for (let n = 0; n < 8; n++) {
       const byte = this.byte()
       result += (byte & 127) * factor
-      if (byte < 128) return result <= Number.MAX_SAFE_INTEGER ? result : refuse("A number in the message is too large.")
+      if (byte < 128)
+        return result <= Number.MAX_SAFE_INTEGER ? result : refuse("A number in the message is too large.")
       factor *= 128
     }
     return refuse("A number in the message is too large.")

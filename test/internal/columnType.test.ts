@@ -1,9 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import type { ColumnType } from "../../src/internal/columnType.ts"
-import { definitionProblem, fromTypeJson, parseColumnType, parseTableDefinition, toTypeJson, typeName, typeText } from "../../src/internal/columnType.ts"
+import {
+  definitionProblem,
+  fromTypeJson,
+  parseColumnType,
+  parseTableDefinition,
+  toTypeJson,
+  typeName,
+  typeText
+} from "../../src/internal/columnType.ts"
 
-const parsed = (text: string): ColumnType => Result.getOrThrowWith(parseColumnType(text), (message) => new Error(message))
+const parsed = (text: string): ColumnType =>
+  Result.getOrThrowWith(parseColumnType(text), (message) => new Error(message))
 const refused = (result: Result.Result<unknown, string>): string =>
   Result.isFailure(result) ? result.failure : assert.fail("expected a refusal")
 
@@ -74,7 +83,7 @@ describe("columnType", () => {
     assert.deepStrictEqual(Result.getOrThrow(definition), {
       name: "main.default.air",
       columns: [
-        { name: "id", type: { _tag: "BigInt" }, nullable: false, comment: "the \"key\"" },
+        { name: "id", type: { _tag: "BigInt" }, nullable: false, comment: 'the "key"' },
         { name: "day", type: { _tag: "Date" }, nullable: true }
       ],
       partitionColumns: ["day"],
@@ -99,7 +108,12 @@ describe("columnType", () => {
     )
     const column = { name: "top", type, nullable: false, comment: "hello" }
     const json = JSON.parse(JSON.stringify(toTypeJson(column)))
-    assert.deepStrictEqual(json.type.fields[0], { name: "a", type: "byte", nullable: false, metadata: { comment: "x" } })
+    assert.deepStrictEqual(json.type.fields[0], {
+      name: "a",
+      type: "byte",
+      nullable: false,
+      metadata: { comment: "x" }
+    })
     assert.deepStrictEqual(json.metadata, { comment: "hello" })
     assert.deepStrictEqual(Result.getOrThrow(fromTypeJson(json)), type)
     assert.deepStrictEqual(Result.getOrThrow(fromTypeJson(json.type)), type)
@@ -114,7 +128,17 @@ describe("columnType", () => {
   })
 
   it("refuses type JSON that is no type", () => {
-    for (const json of [null, 1, {}, [], { type: "struct" }, { type: "struct", fields: [{}] }, "varchar(3)", "decimal(99,1)", "interval day"]) {
+    for (const json of [
+      null,
+      1,
+      {},
+      [],
+      { type: "struct" },
+      { type: "struct", fields: [{}] },
+      "varchar(3)",
+      "decimal(99,1)",
+      "interval day"
+    ]) {
       assert.isTrue(Result.isFailure(fromTypeJson(json)))
     }
     let deep: unknown = "integer"

@@ -10,12 +10,17 @@ import { planToProto } from "../../src/internal/protoText.ts"
 import { compileProtos } from "../support/protoc.ts"
 import { randomTable, seeded } from "../support/randomTables.ts"
 
-const table = (text: string): TableDefinition => Result.getOrThrowWith(parseTableDefinition(text), (message) => new Error(message))
+const table = (text: string): TableDefinition =>
+  Result.getOrThrowWith(parseTableDefinition(text), (message) => new Error(message))
 const failure = (result: Result.Result<unknown, string>): string =>
   Result.isFailure(result) ? result.failure : assert.fail("expected a refusal")
 const shape = (definition: TableDefinition) =>
-  Result.getOrThrowWith(Result.flatMap(toDescriptorProto(definition), parseDescriptorProto), (message) => new Error(message))
-const plan = (definition: TableDefinition) => Result.getOrThrowWith(planTable(definition), (message) => new Error(message))
+  Result.getOrThrowWith(
+    Result.flatMap(toDescriptorProto(definition), parseDescriptorProto),
+    (message) => new Error(message)
+  )
+const plan = (definition: TableDefinition) =>
+  Result.getOrThrowWith(planTable(definition), (message) => new Error(message))
 
 const everyType = `main.default.every(
   a BOOLEAN, b TINYINT NOT NULL, c SMALLINT, d INT, e BIGINT, f FLOAT, g DOUBLE, h DECIMAL(10,2), i STRING, j BINARY, k DATE,
@@ -32,9 +37,15 @@ describe("descriptor", () => {
   it("is byte-equal to protoc's for 2,000 tables at random", () => {
     const plans = Array.from({ length: 2_000 }, (_, seed) => plan(randomTable(seed)))
     for (let from = 0; from < plans.length; from += 500) {
-      const files = plans.slice(from, from + 500).map((plan, n) => ({ plan, name: `t${n}.proto`, packageName: `p${n}` }))
-      const compiled = compileProtos(new Map(files.map(({ name, packageName, plan }) => [name, planToProto(plan, { packageName })])))
-      const ours = Buffer.concat(files.map(({ name, packageName, plan }) => planToDescriptorSet(plan, name, packageName)))
+      const files = plans
+        .slice(from, from + 500)
+        .map((plan, n) => ({ plan, name: `t${n}.proto`, packageName: `p${n}` }))
+      const compiled = compileProtos(
+        new Map(files.map(({ name, packageName, plan }) => [name, planToProto(plan, { packageName })]))
+      )
+      const ours = Buffer.concat(
+        files.map(({ name, packageName, plan }) => planToDescriptorSet(plan, name, packageName))
+      )
       assert.isTrue(ours.equals(compiled))
     }
   }, 120_000)
@@ -44,10 +55,16 @@ describe("descriptor", () => {
       const definition = randomTable(seed)
       const read = shape(definition)
       assert.strictEqual(read.name, messageName(definition.name))
-      assert.deepStrictEqual(read.fields.map((field) => [field.name, field.number]), definition.columns.map((column, n) => [column.name, n + 1]))
+      assert.deepStrictEqual(
+        read.fields.map((field) => [field.name, field.number]),
+        definition.columns.map((column, n) => [column.name, n + 1])
+      )
       const set = planToDescriptorSet(plan(definition), "x.proto", "x")
       const type = protobuf.Root.fromDescriptor(set).lookupType(`x.${read.name}`)
-      assert.deepStrictEqual(type.fieldsArray.map((field) => field.id), read.fields.map((field) => field.number))
+      assert.deepStrictEqual(
+        type.fieldsArray.map((field) => field.id),
+        read.fields.map((field) => field.number)
+      )
     }
   })
 
@@ -55,10 +72,25 @@ describe("descriptor", () => {
     const read = shape(table(everyType))
     const types = Object.fromEntries(read.fields.map((field) => [field.name, `${field.label} ${field.type}`]))
     assert.deepStrictEqual(types, {
-      a: "optional bool", b: "required int32", c: "optional int32", d: "optional int32", e: "optional int64", f: "optional float",
-      g: "optional double", h: "optional string", i: "optional string", j: "optional bytes", k: "optional int32", l: "optional int64",
-      m: "optional int64", n: "optional string", o: "repeated int32", p: "repeated message", tags: "repeated message",
-      by_id: "repeated message", place: "optional message"
+      a: "optional bool",
+      b: "required int32",
+      c: "optional int32",
+      d: "optional int32",
+      e: "optional int64",
+      f: "optional float",
+      g: "optional double",
+      h: "optional string",
+      i: "optional string",
+      j: "optional bytes",
+      k: "optional int32",
+      l: "optional int64",
+      m: "optional int64",
+      n: "optional string",
+      o: "repeated int32",
+      p: "repeated message",
+      tags: "repeated message",
+      by_id: "repeated message",
+      place: "optional message"
     })
     const byName = new Map(read.fields.map((field) => [field.name, field]))
     assert.isTrue(byName.get("tags")?.mapEntry)
@@ -85,13 +117,24 @@ describe("descriptor", () => {
         { name: "first", type: { _tag: "Int" }, nullable: true, position: 0 }
       ]
     }
-    assert.deepStrictEqual(shape(definition).fields.map((field) => [field.name, field.number]), [["first", 1], ["late", 5]])
+    assert.deepStrictEqual(
+      shape(definition).fields.map((field) => [field.name, field.number]),
+      [
+        ["first", 1],
+        ["late", 5]
+      ]
+    )
   })
 
   it("US-14 refuses field numbers that protobuf does not have, naming the columns", () => {
     const at = (...positions: ReadonlyArray<number>): TableDefinition => ({
       name: "c.s.t",
-      columns: positions.map((position, n): ColumnDefinition => ({ name: `c${n}`, type: { _tag: "Int" }, nullable: true, position }))
+      columns: positions.map((position, n): ColumnDefinition => ({
+        name: `c${n}`,
+        type: { _tag: "Int" },
+        nullable: true,
+        position
+      }))
     })
     assert.match(failure(planTable(at(18_999))), /Column c0 would get the field number 19000/)
     assert.match(failure(planTable(at(19_998))), /19999/)
@@ -104,23 +147,42 @@ describe("descriptor", () => {
   it("US-18 gives map entries their names first and refuses two of one name", () => {
     assert.strictEqual(mapEntryName("a__b_c"), "ABCEntry")
     const read = shape(table("c.s.t(tags MAP<STRING, INT>, tags_entry STRUCT<a: INT>)"))
-    assert.deepStrictEqual(read.fields.map((field) => field.message?.name), ["TagsEntry", "TagsEntry2"])
-    assert.match(failure(planTable(table("c.s.t(a_b MAP<INT, INT>, a__b MAP<INT, INT>)"))), /a_b and a__b both need the protobuf name ABEntry/)
+    assert.deepStrictEqual(
+      read.fields.map((field) => field.message?.name),
+      ["TagsEntry", "TagsEntry2"]
+    )
+    assert.match(
+      failure(planTable(table("c.s.t(a_b MAP<INT, INT>, a__b MAP<INT, INT>)"))),
+      /a_b and a__b both need the protobuf name ABEntry/
+    )
     assert.match(failure(planTable(table("c.s.t(TagsEntry INT, tags MAP<INT, INT>)"))), /TagsEntry and tags both need/)
   })
 
   it("US-19 CG-03 refuses what protobuf cannot carry and says the way out", () => {
-    assert.match(failure(planTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"))), /array of arrays.*Wrap the inner array in a struct/)
+    assert.match(
+      failure(planTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"))),
+      /array of arrays.*Wrap the inner array in a struct/
+    )
     assert.match(failure(planTable(table("c.s.t(a ARRAY<MAP<STRING, INT>>)"))), /array of maps.*Wrap/)
     assert.match(failure(planTable(table("c.s.t(a MAP<STRING, MAP<STRING, INT>>)"))), /map of maps.*Wrap the value/)
-    assert.match(failure(planTable(table("c.s.t(s STRUCT<a: MAP<STRING, ARRAY<INT>>>)"))), /Column s.a is a map of arrays/)
+    assert.match(
+      failure(planTable(table("c.s.t(s STRUCT<a: MAP<STRING, ARRAY<INT>>>)"))),
+      /Column s.a is a map of arrays/
+    )
     for (const key of ["DOUBLE", "FLOAT", "BINARY", "STRUCT<a: INT>", "ARRAY<INT>", "VARIANT"]) {
       assert.match(failure(planTable(table(`c.s.t(a MAP<${key}, INT>)`))), /keys, which protobuf cannot carry/)
     }
     const deep = Result.getOrThrow(parseColumnType("struct<a:".repeat(100) + "int" + ">".repeat(100)))
     assert.isTrue(Result.isSuccess(planTable({ name: "c.s.t", columns: [{ name: "a", type: deep, nullable: true }] })))
     assert.match(
-      failure(planTable({ name: "c.s.t", columns: [{ name: "a", type: { _tag: "Struct", fields: [{ name: "b", type: deep, nullable: true }] }, nullable: true }] })),
+      failure(
+        planTable({
+          name: "c.s.t",
+          columns: [
+            { name: "a", type: { _tag: "Struct", fields: [{ name: "b", type: deep, nullable: true }] }, nullable: true }
+          ]
+        })
+      ),
       /deeper than 100/
     )
   })
@@ -133,22 +195,67 @@ describe("descriptor", () => {
 
   it("CG-04 takes protobuf's own words as column names, as protoc does", () => {
     const words = [
-      "syntax", "import", "option", "package", "message", "enum", "service", "rpc", "returns", "reserved", "to", "max", "double", "float",
-      "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "bool", "string", "bytes",
-      "group", "oneof", "map", "extend", "extensions", "optional", "required", "repeated", "true", "inf", "nan"
+      "syntax",
+      "import",
+      "option",
+      "package",
+      "message",
+      "enum",
+      "service",
+      "rpc",
+      "returns",
+      "reserved",
+      "to",
+      "max",
+      "double",
+      "float",
+      "int32",
+      "int64",
+      "uint32",
+      "uint64",
+      "sint32",
+      "sint64",
+      "fixed32",
+      "fixed64",
+      "sfixed32",
+      "sfixed64",
+      "bool",
+      "string",
+      "bytes",
+      "group",
+      "oneof",
+      "map",
+      "extend",
+      "extensions",
+      "optional",
+      "required",
+      "repeated",
+      "true",
+      "inf",
+      "nan"
     ]
     const columns = words.flatMap((word) => [`${word} INT`, `${word}_m MAP<STRING, INT>`])
-    const words2 = plan(table(`c.s.t(${columns.join(", ")}, s STRUCT<${words.map((word) => `${word}: STRING`).join(", ")}>)`))
+    const words2 = plan(
+      table(`c.s.t(${columns.join(", ")}, s STRUCT<${words.map((word) => `${word}: STRING`).join(", ")}>)`)
+    )
     const compiled = compileProtos(new Map([["words.proto", planToProto(words2, { packageName: "words" })]]))
     assert.isTrue(Buffer.from(planToDescriptorSet(words2, "words.proto", "words")).equals(compiled))
   })
 
   it("reads type names of any package, and relative ones", () => {
     const build = (typeName: string): Uint8Array => {
-      const message = (number: number, body: Buffer) => Buffer.concat([Buffer.from([(number << 3) | 2, body.length]), body])
+      const message = (number: number, body: Buffer) =>
+        Buffer.concat([Buffer.from([(number << 3) | 2, body.length]), body])
       const named = (name: string) => message(1, Buffer.from(name))
-      const inner = Buffer.concat([named("In"), message(2, Buffer.concat([named("x"), Buffer.from([0x18, 1, 0x20, 1, 0x28, 5])]))])
-      const field = Buffer.concat([named("f"), Buffer.from([0x18, 1, 0x20, 1, 0x28, 11]), message(6, Buffer.from(typeName))])
+      const inner = Buffer.concat([
+        named("In"),
+        message(2, Buffer.concat([named("x"), Buffer.from([0x18, 1, 0x20, 1, 0x28, 5])]))
+      ])
+      const field = Buffer.concat([
+        named("f"),
+        Buffer.from([0x18, 1, 0x20, 1, 0x28, 11]),
+        message(6, Buffer.from(typeName))
+      ])
       return Buffer.concat([named("Out"), message(2, field), message(3, inner)])
     }
     for (const name of ["In", "Out.In", ".Out.In", ".a.b.Out.In"]) {

@@ -12,7 +12,10 @@ export const compileProtos = (files: ReadonlyMap<string, string>): Uint8Array =>
   const folder = mkdtempSync(join(tmpdir(), "zerobus-protoc-"))
   try {
     for (const [name, text] of files) writeFileSync(join(folder, name), text)
-    execFileSync("protoc", ["--proto_path=.", "--descriptor_set_out=out.bin", ...files.keys()], { cwd: folder, stdio: ["ignore", "ignore", "pipe"] })
+    execFileSync("protoc", ["--proto_path=.", "--descriptor_set_out=out.bin", ...files.keys()], {
+      cwd: folder,
+      stdio: ["ignore", "ignore", "pipe"]
+    })
     return readFileSync(join(folder, "out.bin"))
   } finally {
     rmSync(folder, { recursive: true, force: true })

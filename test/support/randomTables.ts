@@ -13,10 +13,39 @@ export const seeded = (seed: number): (() => number) => {
 }
 
 const scalars = [
-  "Boolean", "TinyInt", "SmallInt", "Int", "BigInt", "Float", "Double", "String", "Binary", "Date", "Timestamp", "TimestampNtz", "Variant"
+  "Boolean",
+  "TinyInt",
+  "SmallInt",
+  "Int",
+  "BigInt",
+  "Float",
+  "Double",
+  "String",
+  "Binary",
+  "Date",
+  "Timestamp",
+  "TimestampNtz",
+  "Variant"
 ] as const
 const keys = ["Boolean", "TinyInt", "SmallInt", "Int", "BigInt", "String", "Date", "Timestamp", "TimestampNtz"] as const
-const words = ["id", "name", "message", "to", "max", "string", "a_b", "Place", "place", "int32", "x1", "_u", "t_9z", "Value", "tags", "option"]
+const words = [
+  "id",
+  "name",
+  "message",
+  "to",
+  "max",
+  "string",
+  "a_b",
+  "Place",
+  "place",
+  "int32",
+  "x1",
+  "_u",
+  "t_9z",
+  "Value",
+  "tags",
+  "option"
+]
 
 /** Picks one item. */
 export const pick = <A>(random: () => number, items: ReadonlyArray<A>): A => {
@@ -42,13 +71,20 @@ const type = (random: () => number, depth: number): ColumnType => {
   return struct(random, depth - 1)
 }
 
-const struct = (random: () => number, depth: number): ColumnType => ({ _tag: "Struct", fields: columns(random, depth, 1 + Math.floor(random() * 4)) })
+const struct = (random: () => number, depth: number): ColumnType => ({
+  _tag: "Struct",
+  fields: columns(random, depth, 1 + Math.floor(random() * 4))
+})
 
 const columns = (random: () => number, depth: number, count: number): ReadonlyArray<ColumnDefinition> =>
   Array.from({ length: count }, (_, n) => {
     const columnType = type(random, depth)
     const collection = columnType._tag === "Array" || columnType._tag === "Map"
-    return { name: `${pick(random, words)}${n === 0 ? "" : `_${n}`}`, type: columnType, nullable: collection || random() < 0.6 }
+    return {
+      name: `${pick(random, words)}${n === 0 ? "" : `_${n}`}`,
+      type: columnType,
+      nullable: collection || random() < 0.6
+    }
   })
 
 /** The table of a seed: 1 to 12 columns, structs, arrays and maps up to four deep, names that protobuf also uses as words. */

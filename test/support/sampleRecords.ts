@@ -9,7 +9,19 @@ export interface Sample {
   readonly wire: unknown
 }
 
-const texts = ["", "a", "device-17", "grüße", "日本語テキスト", "😀 emoji", "x".repeat(200), "\u0000", "ü".repeat(60), "y".repeat(128), "é".repeat(12)]
+const texts = [
+  "",
+  "a",
+  "device-17",
+  "grüße",
+  "日本語テキスト",
+  "😀 emoji",
+  "x".repeat(200),
+  "\u0000",
+  "ü".repeat(60),
+  "y".repeat(128),
+  "é".repeat(12)
+]
 
 const int = (random: () => number, min: number, max: number): number => {
   const roll = random()
@@ -57,12 +69,19 @@ export const sampleOf = (random: () => number, type: ColumnType): Sample => {
       return { value: DateTime.makeUnsafe(millis), wire: (BigInt(millis) * 1000n).toString() }
     }
     case "Variant": {
-      const value = pick<unknown>(random, [null, true, 1.5, "text", [1, "a", null], { a: { b: [1] }, "k y": "ü" }])
+      const value = pick<unknown>(random, [null, true, 1.5, "text", [1, "a", null], { "a": { b: [1] }, "k y": "ü" }])
       return { value, wire: JSON.stringify(value) }
     }
     case "Decimal": {
       const digits = BigInt("9".repeat(type.precision))
-      const raw = pick(random, [digits, -digits, 0n, 1n, -1n, (digits * BigInt(Math.floor(random() * 1e9))) / 1_000_000_000n])
+      const raw = pick(random, [
+        digits,
+        -digits,
+        0n,
+        1n,
+        -1n,
+        (digits * BigInt(Math.floor(random() * 1e9))) / 1_000_000_000n
+      ])
       return { value: BigDecimal.normalize(BigDecimal.make(raw, type.scale)), wire: plainDecimal(raw, type.scale) }
     }
     case "Array": {

@@ -3,8 +3,8 @@ import type { DateTime } from "effect"
 import { Effect, Schema } from "effect"
 import { Column, Table, Zerobus } from "effect-zerobus"
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
-const exact = <A, B>(_: Equal<A, B>): void => {}
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const exact = <A, B>(equal: Equal<A, B>): boolean => equal
 
 const Readings = Table.make("main.default.readings", {
   device: Column.String,
@@ -21,24 +21,30 @@ const Readings = Table.make("main.default.readings", {
   amount: Column.DecimalAsString(10, 2)
 })
 
-exact<typeof Readings.Type, {
-  readonly level?: number
-  readonly device: string
-  readonly temp: number
-  readonly humidity: bigint
-  readonly at: DateTime.Utc
-  readonly tags: ReadonlyArray<string>
-  readonly place: { readonly lat: number; readonly lon: number }
-  readonly labels: ReadonlyMap<string, number>
-  readonly props: { readonly [x: string]: string }
-  readonly note: string | null
-  readonly raw: Uint8Array
-  readonly amount: string
-}>(true)
+exact<
+  typeof Readings.Type,
+  {
+    readonly level?: number
+    readonly device: string
+    readonly temp: number
+    readonly humidity: bigint
+    readonly at: DateTime.Utc
+    readonly tags: ReadonlyArray<string>
+    readonly place: { readonly lat: number; readonly lon: number }
+    readonly labels: ReadonlyMap<string, number>
+    readonly props: { readonly [x: string]: string }
+    readonly note: string | null
+    readonly raw: Uint8Array
+    readonly amount: string
+  }
+>(true)
 
 const DeviceId = Column.String.pipe(Schema.brand("DeviceId"))
 class Order extends Schema.Class<Order>("Order")({ id: Column.BigInt, item: Column.String }) {}
-const Branded = Table.make("main.default.branded", { id: DeviceId, percent: Column.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 })) })
+const Branded = Table.make("main.default.branded", {
+  id: DeviceId,
+  percent: Column.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+})
 const Orders = Table.make("main.default.orders", Order)
 exact<typeof Orders.Type, Order>(true)
 exact<(typeof Branded.Type)["id"], (typeof DeviceId)["Type"]>(true)
@@ -68,21 +74,23 @@ Column.Map(Column.Struct({ a: Column.Int }), Column.Int)
 // @ts-expect-error a plain value is no column
 Table.make("main.default.t", { a: "STRING" })
 
-const use = (table: Table.Table<{ readonly id: bigint; readonly item: string }>) => Effect.gen(function*() {
-  const zerobus = yield* Zerobus
-  yield* zerobus.withStream(table, (stream) =>
-    Effect.gen(function*() {
-      yield* stream.ingestRecord({ id: 1n, item: "a" })
-      // @ts-expect-error a number is no bigint
-      yield* stream.ingestRecord({ id: 1, item: "a" })
-      // @ts-expect-error a column is missing
-      yield* stream.ingestRecord({ id: 1n })
-      // @ts-expect-error an unknown column
-      yield* stream.ingestRecord({ id: 1n, item: "a", more: true })
-      // @ts-expect-error null is not allowed
-      yield* stream.ingestRecord({ id: 1n, item: null })
-    }))
-})
+const use = (table: Table.Table<{ readonly id: bigint; readonly item: string }>) =>
+  Effect.gen(function* () {
+    const zerobus = yield* Zerobus
+    yield* zerobus.withStream(table, (stream) =>
+      Effect.gen(function* () {
+        yield* stream.ingestRecord({ id: 1n, item: "a" })
+        // @ts-expect-error a number is no bigint
+        yield* stream.ingestRecord({ id: 1, item: "a" })
+        // @ts-expect-error a column is missing
+        yield* stream.ingestRecord({ id: 1n })
+        // @ts-expect-error an unknown column
+        yield* stream.ingestRecord({ id: 1n, item: "a", more: true })
+        // @ts-expect-error null is not allowed
+        yield* stream.ingestRecord({ id: 1n, item: null })
+      })
+    )
+  })
 use(Table.make("main.default.orders", { id: Column.BigInt, item: Column.String }))
 // @ts-expect-error a table of other records
 use(Table.make("main.default.orders", { id: Column.String, item: Column.String }))
