@@ -1,7 +1,7 @@
 /**
  * The bytes of a log segment: frames with length and CRC-32, how they are written into a growing buffer and read back.
  *
- * A segment begins with a header frame. Each group of records that goes to disk in one write begins with a group frame that holds its own
+ * A segment begins with a header frame, synced by itself. Each group of records that goes to disk in one write begins with a group frame that holds its own
  * position and the segment's random mark. A group is only written once all before it is on disk, so a group frame found behind damaged bytes
  * proves that those bytes had been durable: that is how a damaged log is told from a write torn by a crash.
  */
@@ -35,8 +35,12 @@ const initialBytes = 64 * 1024
 
 /** Builds the bytes of one group. Reused for the next group after `clear`. */
 export class FrameBuffer {
-  bytes: Buffer = Buffer.allocUnsafeSlow(initialBytes)
+  bytes: Buffer
   size = 0
+
+  constructor(bytes = initialBytes) {
+    this.bytes = Buffer.allocUnsafeSlow(bytes)
+  }
 
   /** Empties the buffer; memory beyond `keep` bytes is given back. */
   clear(keep: number): void {
@@ -155,7 +159,7 @@ export const readSegment = (file: Buffer): SegmentContent => {
     }
     at = end
   }
-  return { header, frames, wholeBytes: at, tailIsTorn: header === undefined || !groupBehind(file, at, header) }
+  return { header, frames, wholeBytes: at, tailIsTorn: !groupBehind(file, at, header) }
 }
 
 const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
@@ -169,17 +173,20 @@ const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
   return records
 }
 
-/** Whether a whole group frame lies behind `from`. */
-const groupBehind = (file: Buffer, from: number, header: SegmentHeader): boolean => {
-  const mark = Buffer.from(header.mark, "hex")
+const groupBytes = 1 + markBytes + 8
+const groupLength = Buffer.from([groupBytes, 0, 0, 0])
+
+/** Whether a whole group frame lies behind `from`. When the header is damaged its mark is unknown and any mark counts. */
+const groupBehind = (file: Buffer, from: number, header: SegmentHeader | undefined): boolean => {
+  const mark = header === undefined ? undefined : Buffer.from(header.mark, "hex")
   // The group that starts exactly at `from` may be the torn one.
-  for (let at = file.indexOf(mark, from); at >= 0; at = file.indexOf(mark, at + 1)) {
-    const body = at - 1
-    const start = body - prefix
-    const end = at + markBytes + 8
-    if (start <= from || end > file.length) continue
-    if (file.readDoubleLE(at + markBytes) !== start) continue
-    if (crc32(file.subarray(body, end)) === file.readUInt32LE(body - 4)) return true
+  for (let start = file.indexOf(groupLength, from + 1); start >= 0; start = file.indexOf(groupLength, start + 1)) {
+    const body = start + prefix
+    const end = body + groupBytes
+    if (end > file.length) return false
+    if (file[body] !== groupKind || file.readDoubleLE(body + 1 + markBytes) !== start) continue
+    if (mark !== undefined && mark.compare(file, body + 1, body + 1 + markBytes) !== 0) continue
+    if (crc32(file.subarray(body, end)) === file.readUInt32LE(start + 4)) return true
   }
   return false
 }

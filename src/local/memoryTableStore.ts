@@ -43,7 +43,7 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
   const tables = new Map<string, MemoryTable>()
   return {
     create: (definition: TableDefinition) =>
-      Effect.suspend(() => {
+      Effect.suspend((): ReturnType<TableStoreShape["create"]> => {
         const problem = refuseDefinition(definition)
         if (problem !== undefined) return Effect.fail(problem)
         const key = tableKey(definition.name)
@@ -73,7 +73,7 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
         return tables.delete(tableKey(name))
       }),
     openWriter: (name, format) =>
-      Effect.suspend(() => {
+      Effect.suspend((): ReturnType<TableStoreShape["openWriter"]> => {
         const table = tables.get(tableKey(name))
         if (table === undefined) return Effect.fail(new TableNotFound({ name }))
         const rejected = refuseFormat(table.record.definition, format)

@@ -215,20 +215,22 @@ export class Wal {
       segment.damaged = false
     }
     segment.damaged = true
-    let size = segment.size
     if (!segment.headerWritten) {
-      const header = new FrameBuffer()
+      const header = new FrameBuffer(512)
       header.header({ version: 1, table: this.table, tableId: this.tableId, mark: segment.mark.toString("hex") })
-      size += await writeAll(handle, header, size)
+      await writeParts(handle, [header.bytes.subarray(0, header.size)], 0)
+      // On disk before the first group, so that a group frame behind a damaged header proves the damage.
+      await handle.datasync()
       await syncFolder(this.folder)
+      segment.size = header.size
+      segment.headerWritten = true
     }
-    const opening = new FrameBuffer()
-    opening.group(segment.mark, size)
-    const head = Buffer.from(opening.bytes.subarray(0, opening.size))
-    await writeParts(handle, [head, group.frames.bytes.subarray(0, group.frames.size)], size)
+    const opening = new FrameBuffer(64)
+    opening.group(segment.mark, segment.size)
+    const parts = [opening.bytes.subarray(0, opening.size), group.frames.bytes.subarray(0, group.frames.size)]
+    await writeParts(handle, parts, segment.size)
     await handle.datasync()
-    segment.size = size + head.length + group.frames.size
-    segment.headerWritten = true
+    segment.size += opening.size + group.frames.size
     segment.damaged = false
   }
 
@@ -284,11 +286,6 @@ const newSegment = (number: number): Segment => ({
 
 const closedFailure = (table: string): StorageFailure =>
   new StorageFailure({ reason: "Closed", message: `The storage of ${table} is closed.` })
-
-const writeAll = async (handle: Fs.FileHandle, frames: FrameBuffer, position: number): Promise<number> => {
-  await writeParts(handle, [frames.bytes.subarray(0, frames.size)], position)
-  return frames.size
-}
 
 const writeParts = async (handle: Fs.FileHandle, parts: ReadonlyArray<Uint8Array>, start: number): Promise<void> => {
   let position = start
