@@ -80,9 +80,7 @@ export const listTables = (store: TableStoreShape, query: URLSearchParams): Effe
   const schema = query.get("schema_name")
   if (catalog === null || schema === null) {
     const missing = catalog === null ? "catalog_name" : "schema_name"
-    return Effect.succeed(
-      catalogError(400, "INVALID_PARAMETER_VALUE", `The query parameter ${missing} is missing.`)
-    )
+    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", `The query parameter ${missing} is missing.`))
   }
   const size = Math.min(Math.max(Number(query.get("max_results") ?? 0) || 50, 1), 50)
   const start = Math.max(0, Number(query.get("page_token") ?? 0) || 0)
@@ -132,9 +130,11 @@ const readDefinition = (body: unknown): Result.Result<TableDefinition, string> =
     parts.push(value)
   }
   const listed = body["columns"]
-  if (!Array.isArray(listed) || listed.length === 0) return Result.fail("The field columns must list at least one column.")
+  if (!Array.isArray(listed) || listed.length === 0)
+    return Result.fail("The field columns must list at least one column.")
   if (listed.length > 2000) return Result.fail("A table has at most 2,000 columns.")
-  const columns: Array<{ readonly column: ColumnDefinition; readonly position: number; readonly partition: number }> = []
+  const columns: Array<{ readonly column: ColumnDefinition; readonly position: number; readonly partition: number }> =
+    []
   for (const [index, entry] of listed.entries()) {
     if (!isObject(entry) || typeof entry["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
     const type = readType(entry)

@@ -11,7 +11,8 @@ import { tableNameProblem } from "../internal/columnNames.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
 import type { Principals, Privilege } from "./principals.ts"
 import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "./serverStatus.ts"
-import { type Peer, startStream, type StreamHost } from "./serverStream.ts"
+import { startStream } from "./serverStream.ts"
+import type { Peer, StreamHost } from "./streamContract.ts"
 import type { TokenMint } from "./tokens.ts"
 
 /** What the gRPC face needs. */
@@ -82,8 +83,8 @@ export const serveGrpc = Effect.fnUntraced(function* (
         if (how === "reset") socket?.resetAndDestroy()
         else socket?.destroy()
       }),
-    method.requestDeserialize as never,
-    method.responseSerialize as never,
+    method.responseSerialize,
+    method.requestDeserialize,
     "bidi"
   )
   return { port: listener.port }
@@ -139,7 +140,8 @@ const admit = (metadata: Grpc.Metadata, { auth, streams }: GrpcServiceOptions): 
   if (claims.table === undefined) {
     return unauthenticated("The token is one for the catalog; ask for one with the table in authorization_details")
   }
-  if (claims.table !== tableName.toLowerCase()) return unauthenticated(`The token is bound to another table than ${tableName}`)
+  if (claims.table !== tableName.toLowerCase())
+    return unauthenticated(`The token is bound to another table than ${tableName}`)
   const missing = auth.principals.missing(claims.clientId, tableName, writing)
   if (missing.length > 0) return permissionDenied(`The principal lacks ${missing.join(", ")} for ${tableName}`)
   return tableName

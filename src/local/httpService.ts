@@ -26,6 +26,8 @@ export interface HttpServiceOptions {
   readonly tokenLifeMillis: number
   /** False lets everybody in. */
   readonly auth: boolean
+  /** Live counters as Prometheus text. */
+  readonly metrics: () => string
   /** Host names, besides those of loopback, that requests may name. */
   readonly hosts: ReadonlyArray<string>
 }
@@ -45,6 +47,9 @@ export const httpService = (
       return respond(catalogError(421, "INVALID_HOST", "The Host header names another server than this one."))
     }
     const url = new URL(request.url, "http://localhost")
+    if (url.pathname === "/metrics" && request.method === "GET") {
+      return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+    }
     return respond(yield* route(options, request, url))
   }).pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
@@ -79,19 +84,23 @@ const route = (
   }
   if (path === tables) {
     if (method === "GET") return guarded(options, request, undefined, () => listTables(options.store, url.searchParams))
-    return method === "POST" ? guarded(options, request, undefined, () => create(options, request)) : wrongMethod("GET, POST")
+    return method === "POST"
+      ? guarded(options, request, undefined, () => create(options, request))
+      : wrongMethod("GET, POST")
   }
   if (path.startsWith(`${tables}/`)) {
     const name = segment(path.slice(tables.length + 1))
-    if (name === undefined) return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed."))
+    if (name === undefined)
+      return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed."))
     if (method === "GET") return guarded(options, request, name, () => getTable(options.store, name))
-    return method === "DELETE" ? guarded(options, request, name, () => deleteTable(options.store, name)) : wrongMethod("GET, DELETE")
+    return method === "DELETE"
+      ? guarded(options, request, name, () => deleteTable(options.store, name))
+      : wrongMethod("GET, DELETE")
   }
   return Effect.succeed(catalogError(404, "ENDPOINT_NOT_FOUND", "This server has no such path."))
 }
 
-const wrongMethod = (allowed: string) =>
-  Effect.succeed(catalogError(405, "METHOD_NOT_ALLOWED", `Use ${allowed} here.`))
+const wrongMethod = (allowed: string) => Effect.succeed(catalogError(405, "METHOD_NOT_ALLOWED", `Use ${allowed} here.`))
 
 const segment = (text: string): string | undefined => {
   try {
@@ -102,9 +111,16 @@ const segment = (text: string): string | undefined => {
   }
 }
 
-const tooLarge = catalogError(413, "RESOURCE_EXHAUSTED", `The body cannot be read, or is larger than ${maxBodyBytes} bytes.`)
+const tooLarge = catalogError(
+  413,
+  "RESOURCE_EXHAUSTED",
+  `The body cannot be read, or is larger than ${maxBodyBytes} bytes.`
+)
 
-const token = (options: HttpServiceOptions, request: HttpServerRequest.HttpServerRequest): Effect.Effect<CatalogAnswer> =>
+const token = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<CatalogAnswer> =>
   request.text.pipe(
     Effect.map((body) =>
       answerTokenRequest(options, request.headers["authorization"], new URLSearchParams(body), options.timers.now())
@@ -112,7 +128,10 @@ const token = (options: HttpServiceOptions, request: HttpServerRequest.HttpServe
     Effect.catch(() => Effect.succeed(tooLarge))
   )
 
-const create = (options: HttpServiceOptions, request: HttpServerRequest.HttpServerRequest): Effect.Effect<CatalogAnswer> =>
+const create = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<CatalogAnswer> =>
   request.text.pipe(
     Effect.matchEffect({
       onFailure: () => Effect.succeed(tooLarge),
@@ -138,12 +157,17 @@ const guarded = (
   if (!options.auth) return next()
   const bearer = /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
   const refuse = (status: number, code: string, message: string) => Effect.succeed(catalogError(status, code, message))
-  if (bearer === undefined) return refuse(401, "UNAUTHENTICATED", "The header authorization is missing, or is no bearer token.")
+  if (bearer === undefined)
+    return refuse(401, "UNAUTHENTICATED", "The header authorization is missing, or is no bearer token.")
   const claims = options.mint.read(bearer, options.timers.now())
   if (claims === "Expired") return refuse(401, "UNAUTHENTICATED", "The token has expired, fetch a new one.")
   if (claims === "Foreign") return refuse(401, "UNAUTHENTICATED", "The token was not made by this server.")
   if (claims.table !== undefined) {
-    return refuse(403, "PERMISSION_DENIED", "The token is good for Zerobus writes only; fetch one with plain scope=all-apis.")
+    return refuse(
+      403,
+      "PERMISSION_DENIED",
+      "The token is good for Zerobus writes only; fetch one with plain scope=all-apis."
+    )
   }
   const missing = tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, reading)
   return missing.length > 0

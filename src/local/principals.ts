@@ -36,7 +36,10 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 /** Makes the directory of principals. */
 export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
   const known = new Map(
-    list.map(({ clientId, clientSecret, grants }) => [clientId, { digest: digest(Redacted.value(clientSecret)), grants }])
+    list.map(({ clientId, clientSecret, grants }) => [
+      clientId,
+      { digest: digest(Redacted.value(clientSecret)), grants }
+    ])
   )
   const nobody = digest("")
   return {

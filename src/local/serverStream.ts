@@ -6,11 +6,10 @@
  * but the opening of the table's writer, so a simulation can run it on a virtual clock. A refusal waits until everything that was
  * stored before it is durable and acknowledged, so that the client sends as little as possible again.
  */
-import type { FaultScript } from "./faultScript.ts"
 import { invalidArgument, schemaMismatch, type ServerStatus, tableNotFound, unavailable } from "./serverStatus.ts"
 import { createProblem, ingestProblem } from "./streamChecks.ts"
 import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
-import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
+import type { ConnectionRecorder } from "./streamAudit.ts"
 import {
   ackResponse,
   closeSignalResponse,
@@ -19,63 +18,9 @@ import {
   type RecordKind,
   type StreamRequest
 } from "./streamMessages.ts"
-import type { StorageFailure, SchemaRejected, TableNotFound } from "./storageErrors.ts"
+import type { StorageFailure } from "./storageErrors.ts"
+import type { Peer, StreamHost } from "./streamContract.ts"
 import type { TableWriter } from "./tableStore.ts"
-import type { Timers } from "./timers.ts"
-
-/** The client's end of a stream. After `finish` or `cut` nothing more is said to it. */
-export interface Peer {
-  readonly write: (response: Uint8Array) => void
-  /** Ends the call: with OK, or with a status. */
-  readonly finish: (status: ServerStatus | undefined) => void
-  /** Breaks the connection below the protocol. */
-  readonly cut: (how: "reset" | "fin") => void
-  /** Stops and goes on delivering requests. */
-  readonly pause: () => void
-  readonly resume: () => void
-}
-
-/** What one table offers to its streams. */
-export interface StreamTable {
-  readonly script: FaultScript
-  readonly audit: StreamAudit
-}
-
-/** Tells the owner of the server what happens, for its counters. */
-export interface StreamObserver {
-  readonly opened: () => void
-  readonly received: (records: number, bytes: number) => void
-  readonly acked: (latencyMillis: number) => void
-  readonly closed: () => void
-}
-
-/** Limits and pace of streams; times in milliseconds. */
-export interface StreamLimits {
-  /** How long a stream lives until it is told to close. */
-  readonly streamLife: number
-  /** How long it stays open after that. */
-  readonly closeGrace: number
-  /** The least time between two acknowledgements. */
-  readonly ackInterval: number
-  /** Record bytes of one message. */
-  readonly maxRecordBytes: number
-  /** Bytes that may wait for the disk before the stream is read no further. */
-  readonly maxUndurableBytes: number
-}
-
-/** What a stream needs of the server. */
-export interface StreamHost {
-  readonly limits: StreamLimits
-  readonly timers: Timers
-  readonly observer: StreamObserver
-  readonly table: (name: string) => StreamTable
-  readonly newStreamId: () => string
-  readonly openWriter: (
-    tableName: string,
-    format: { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array },
-    done: (writer: TableWriter | TableNotFound | SchemaRejected | StorageFailure) => void
-  ) => void
-}
 
 /** A stream, driven by its owner. */
 export interface ServerStream {
@@ -94,6 +39,9 @@ interface Pending {
   bytes: number
   durable: boolean
 }
+
+/** How far a stream may run ahead of its pace before it is slowed down. */
+const burstMillis = 20
 
 /** Starts a stream of an authorised call that named `tableName` in its header. */
 export const startStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
@@ -118,6 +66,9 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
   let backlog: Array<Uint8Array | "halfClose"> | undefined
   let reading = true
   let waitingForRoom = false
+  /** When the records received so far would have arrived at the permitted pace. */
+  let paceUntil = -Infinity
+  let slowedDown = false
   /** How the stream is to end once everything stored is acknowledged. */
   let ending: { readonly status: ServerStatus | undefined } | undefined
   const timeouts = new Set<() => void>()
@@ -171,11 +122,24 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
         updateFlow()
       })
     }
-    const mayRead = backlog === undefined && room && !pressed
+    const mayRead = backlog === undefined && room && !pressed && !slowedDown
     if (mayRead === reading) return
     reading = mayRead
     if (mayRead) peer.resume()
     else peer.pause()
+  }
+
+  const keepPace = (records: number, bytes: number) => {
+    const seconds = Math.max(records / limits.maxRecordsPerSecond, bytes / limits.maxBytesPerSecond)
+    if (seconds === 0) return
+    const now = timers.now()
+    paceUntil = Math.max(paceUntil, now) + seconds * 1000
+    if (slowedDown || paceUntil - now < burstMillis) return
+    slowedDown = true
+    after(paceUntil - now, () => {
+      slowedDown = false
+      updateFlow()
+    })
   }
 
   const inbound: Lane = {
@@ -358,6 +322,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
       pending.push(entry)
       into.onDurable(ticket, (failure) => whenDurable(entry, failure))
     }
+    keepPace(records.length, recordBytes)
     updateFlow()
   }
 

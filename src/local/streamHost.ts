@@ -5,19 +5,21 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { randomUUID } from "node:crypto"
 import { type FaultScript, makeFaultScript } from "./faultScript.ts"
-import type { StreamHost, StreamLimits, StreamObserver, StreamTable } from "./serverStream.ts"
+import type { StreamHost, StreamLimits, StreamObserver, StreamTable } from "./streamContract.ts"
 import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
 import { tableKey, type TableStoreShape } from "./tableStore.ts"
 import { StorageFailure } from "./storageErrors.ts"
 import type { Timers } from "./timers.ts"
 
-/** Limits when none are given: the service's stream life and payload limit, acknowledgements every 5 ms. */
+/** Limits when none are given: the service's stream life and payload limit, acknowledgements every 5 ms, no pace. */
 export const defaultLimits: StreamLimits = {
   streamLife: 15 * 60_000,
   closeGrace: 60_000,
   ackInterval: 5,
   maxRecordBytes: 10 * 1024 * 1024,
-  maxUndurableBytes: 16 * 1024 * 1024
+  maxUndurableBytes: 16 * 1024 * 1024,
+  maxRecordsPerSecond: Infinity,
+  maxBytesPerSecond: Infinity
 }
 
 /** The shared part of a server's streams, with access to scripts and audits for tests. */

@@ -91,10 +91,7 @@ const readBasic = (header: string | undefined): { readonly id: string; readonly 
 }
 
 /** Reads the three objects of `authorization_details`: catalog, schema and table of one name, each with its privileges. */
-const readDetails = (
-  json: string,
-  writing: boolean
-): { readonly name: string } | { readonly problem: string } => {
+const readDetails = (json: string, writing: boolean): { readonly name: string } | { readonly problem: string } => {
   let parsed: unknown
   try {
     parsed = JSON.parse(json)

@@ -1,10 +1,10 @@
 /**
- * Access tokens of the local server: signed with a key that lives as long as the process, so that a token of one server is foreign
- * to every other, and readable by nobody but the server that made it.
+ * Access tokens of the local server: signed with the server's own key, so that a token of one server is foreign to every other.
  *
  * A token is either bound to one table (what Zerobus wants) or good for the catalog (`scope=all-apis` without privileges); neither
  * is accepted in place of the other, as with the service.
  */
+import * as Redacted from "effect/Redacted"
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 
 /** What a token says. */
@@ -27,13 +27,17 @@ export interface TokenMint {
 
 const maxTokenLength = 4096
 
-/** Makes a mint with a new random key. */
-export const makeTokenMint = (): TokenMint => {
-  const key = randomBytes(32)
-  const sign = (body: string) => createHmac("sha256", key).update(body).digest("base64url")
+/** Makes a mint that signs with a key. */
+export const makeTokenMint = (key: Redacted.Redacted<Uint8Array>): TokenMint => {
+  const sign = (body: string) => createHmac("sha256", Redacted.value(key)).update(body).digest("base64url")
   return {
     mint: ({ clientId, expiresAt, table }) => {
-      const claims = { sub: clientId, exp: expiresAt, jti: randomBytes(8).toString("hex"), ...(table === undefined ? {} : { table }) }
+      const claims = {
+        sub: clientId,
+        exp: expiresAt,
+        jti: randomBytes(8).toString("hex"),
+        ...(table === undefined ? {} : { table })
+      }
       const body = Buffer.from(JSON.stringify(claims)).toString("base64url")
       return `${body}.${sign(body)}`
     },
@@ -43,7 +47,11 @@ export const makeTokenMint = (): TokenMint => {
       const expected = Buffer.from(sign(body))
       const given = Buffer.from(signature)
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "Foreign"
-      const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as { sub: string; exp: number; table?: string }
+      const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as {
+        sub: string
+        exp: number
+        table?: string
+      }
       if (claims.exp <= now) return "Expired"
       return { clientId: claims.sub, table: claims.table, expiresAt: claims.exp }
     }

@@ -1,0 +1,241 @@
+/**
+ * A Zerobus server on the own machine, as layers: for tests in memory, and on disk with real Delta tables.
+ *
+ * Three faces on loopback: the gRPC service with the protocol's strict checks, the OAuth token endpoint and the Unity Catalog tables
+ * API. Faults are scripted with `Faults`, and `audit` tells what was received, durable and acknowledged. The server runs on real time
+ * and real sockets also where a test has a virtual clock. It is made for development, not for production.
+ *
+ * @example
+ * layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("orders", (it) => {
+ *   it.effect("arrive", () => Effect.gen(function*() {
+ *     const local = yield* ZerobusLocal
+ *     yield* local.createTable("main.default.orders(id BIGINT, item STRING)")
+ *   }))
+ * })
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
+import { makeDurableTableStore } from "../local/durableTableStore.ts"
+import type { Fault, LocalEvent } from "../local/faultScript.ts"
+import { serveGrpc } from "../local/grpcService.ts"
+import { httpService } from "../local/httpService.ts"
+import type { PortUnavailable } from "../local/listener.ts"
+import { makeMemoryTableStore } from "../local/memoryTableStore.ts"
+import { makePrincipals } from "../local/principals.ts"
+import { makeServerCounters, type ServerCounters } from "../local/serverCounters.ts"
+import { folderIdentity, newIdentity, type ServerIdentity } from "../local/serverIdentity.ts"
+import {
+  InvalidDefinition,
+  type StorageFailure,
+  type TableExists,
+  type UnsupportedColumn
+} from "../local/storageErrors.ts"
+import type { Audit } from "../local/streamAudit.ts"
+import { makeStreamHub } from "../local/streamHost.ts"
+import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
+import { makeTimers } from "../local/timers.ts"
+import { makeTokenMint } from "../local/tokens.ts"
+import { Zerobus } from "../Zerobus.ts"
+import {
+  checkSafety,
+  flushIntervalOf,
+  limitsOf,
+  tokenLifeOf,
+  type UnsafeServer,
+  type ZerobusLocalDiskOptions,
+  type ZerobusLocalOptions
+} from "./localOptions.ts"
+import { serveHttp } from "./serveHttp.ts"
+
+export type { Audit, ConnectionAudit } from "../local/streamAudit.ts"
+
+/** A table's name: as text, or of anything that has one. */
+export type TableName = string | { readonly tableName: string } | { readonly name: string }
+
+/** A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed table. */
+export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
+
+/** What {@link ZerobusLocal} offers. */
+export interface ZerobusLocalShape {
+  /** `http://host:port` of the gRPC face. */
+  readonly serverEndpoint: string
+  /** `http://host:port` of the token endpoint and the catalog. */
+  readonly workspaceUrl: string
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+  /** Creates a table; fails when it exists, or has a column this server cannot write. */
+  readonly createTable: (
+    table: NewTable
+  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  /** The table's definition, when it exists. */
+  readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
+  /** All tables. */
+  readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
+  /** Deletes a table with its data; false when there is none. */
+  readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
+  /** The rows of a small table, everything acknowledged included. BIGINT and timestamps (microseconds) are bigint, DATE is days. */
+  readonly records: (table: TableName) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /** Commits everything acknowledged, of one table or of all. */
+  readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
+  /** Version, files, rows and bytes of the committed table. */
+  readonly stats: TableStoreShape["stats"]
+  /** What was received, durable and acknowledged per connection, and what that amounts to. */
+  readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure>
+  /** Adds faults to a table's script. The table need not exist yet. */
+  readonly inject: (table: TableName, ...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
+  /** Removes a table's faults; what is held stays held. */
+  readonly clearFaults: (table: TableName) => Effect.Effect<void>
+  /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
+  readonly release: (table: TableName) => Effect.Effect<number>
+  /** Waits until an event has happened on a table `count` times (default 1) since the server started. */
+  readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
+  /** How often an event has happened on a table. */
+  readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
+  /** Live counters over all tables. */
+  readonly counters: Effect.Effect<ServerCounters>
+}
+
+const nameOf = (table: TableName): string =>
+  typeof table === "string" ? table : "tableName" in table ? table.tableName : table.name
+
+const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDefinition> => {
+  if (typeof table !== "string") return Effect.succeed("definition" in table ? table.definition : table)
+  return Effect.fromResult(
+    Result.mapError(parseTableDefinition(table), (message) => new InvalidDefinition({ message }))
+  )
+}
+
+const start = Effect.fnUntraced(function* (
+  store: TableStoreShape,
+  identity: ServerIdentity,
+  options: ZerobusLocalOptions,
+  auditBytes: number
+): Effect.fn.Return<ZerobusLocalShape, PortUnavailable, Scope.Scope> {
+  const timers = makeTimers(yield* Clock.Clock)
+  const counters = makeServerCounters()
+  const hub = makeStreamHub({ store, timers, limits: limitsOf(options), observer: counters.observer, auditBytes })
+  const mint = makeTokenMint(identity.tokenKey)
+  const clientId = options.clientId ?? identity.clientId
+  const clientSecret = options.clientSecret ?? identity.clientSecret
+  const principals = makePrincipals([{ clientId, clientSecret }, ...(options.principals ?? [])])
+  const auth = options.auth ?? true
+  const host = options.host ?? "127.0.0.1"
+
+  const http = yield* serveHttp({
+    host,
+    port: options.httpPort ?? 0,
+    app: httpService({
+      store,
+      timers,
+      mint,
+      principals,
+      auth,
+      tokenLifeMillis: tokenLifeOf(options),
+      metrics: counters.prometheus,
+      hosts: [host.includes(":") ? `[${host}]` : host]
+    })
+  })
+  const grpc = yield* serveGrpc({
+    host,
+    port: options.port ?? 0,
+    streams: hub,
+    auth: auth ? { mint, principals } : undefined
+  })
+  // A wildcard address is for listening, not for calling.
+  const called = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
+
+  const flush = (table?: TableName) => store.flush(table === undefined ? undefined : nameOf(table))
+  return {
+    serverEndpoint: `http://${called}:${grpc.port}`,
+    workspaceUrl: `http://${called}:${http.port}`,
+    clientId,
+    clientSecret,
+    createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
+    getTable: (table) => store.get(nameOf(table)),
+    listTables: store.listAll,
+    dropTable: (table) => store.drop(nameOf(table)),
+    records: (table) => Effect.andThen(flush(table), store.rows(nameOf(table))),
+    flush,
+    stats: store.stats,
+    audit: (table) =>
+      flush(table).pipe(
+        Effect.andThen(store.stats(nameOf(table))),
+        Effect.map((stats) => hub.audit(nameOf(table)).read(stats.rows))
+      ),
+    inject: (table, ...faults) =>
+      Effect.sync(() => {
+        for (const fault of faults) hub.script(nameOf(table)).inject(fault)
+      }),
+    clearFaults: (table) => Effect.sync(() => hub.script(nameOf(table)).clear()),
+    release: (table) => Effect.sync(() => hub.script(nameOf(table)).releaseUnsafe()),
+    waitFor: (table, event, count = 1) =>
+      Effect.callback<void>((resume) => {
+        const stop = hub.script(nameOf(table)).when(event, count, () => resume(Effect.void))
+        return Effect.sync(stop)
+      }),
+    count: (table, event) => Effect.sync(() => hub.script(nameOf(table)).count(event)),
+    counters: Effect.sync(counters.read)
+  }
+})
+
+/** What can keep a server from starting. */
+export type StartFailure = PortUnavailable | UnsafeServer | StorageFailure
+
+const defaultAuditBytes = 256 * 1024 * 1024
+
+/** Sockets and disks run on real time, whatever clock a test has. */
+const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, Clock.Clock, Clock.Clock.defaultValue())
+
+/** The local server. Its layers provide it together with a {@link Zerobus} client that is connected to it. */
+export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShape>()("effect-zerobus/ZerobusLocal") {
+  /** Only the server, on disk. */
+  static readonly layerServer = (options: ZerobusLocalDiskOptions): Layer.Layer<ZerobusLocal, StartFailure> =>
+    Layer.effect(
+      this,
+      Effect.gen(function* () {
+        yield* checkSafety(options)
+        const store = yield* makeDurableTableStore({
+          folder: options.dataDir,
+          flushIntervalMillis: flushIntervalOf(options)
+        })
+        return yield* start(store, yield* folderIdentity(options.dataDir), options, options.auditBytes ?? 0)
+      }).pipe(onRealTime)
+    )
+
+  /** Only the server, in memory. */
+  static readonly layerServerMemory = (options: ZerobusLocalOptions = {}): Layer.Layer<ZerobusLocal, StartFailure> =>
+    Layer.effect(
+      this,
+      Effect.gen(function* () {
+        yield* checkSafety(options)
+        const store = yield* makeMemoryTableStore
+        return yield* start(store, yield* newIdentity, options, options.auditBytes ?? defaultAuditBytes)
+      }).pipe(onRealTime)
+    )
+
+  /** The client of whatever local server there is. */
+  static readonly layerClient: Layer.Layer<Zerobus, never, ZerobusLocal> = Layer.unwrap(
+    Effect.map(ZerobusLocal, ({ clientId, clientSecret, serverEndpoint, workspaceUrl }) =>
+      Layer.orDie(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false }))
+    )
+  )
+
+  /** Server and client; the server keeps real Delta tables below `dataDir`. */
+  static readonly layer = (options: ZerobusLocalDiskOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
+    Layer.provideMerge(ZerobusLocal.layerClient, ZerobusLocal.layerServer(options))
+
+  /** Server and client in memory, with options. */
+  static readonly layerMemoryWith = (options: ZerobusLocalOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
+    Layer.provideMerge(ZerobusLocal.layerClient, ZerobusLocal.layerServerMemory(options))
+
+  /** Server and client in memory, on free ports of loopback. */
+  static readonly layerMemory: Layer.Layer<ZerobusLocal | Zerobus, StartFailure> = ZerobusLocal.layerMemoryWith({})
+}

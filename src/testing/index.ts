@@ -1,0 +1,22 @@
+/**
+ * The local Zerobus server for tests and development, scripted faults for it, and the transport without sockets.
+ */
+export * as Faults from "./Faults.ts"
+export * as MemoryTransport from "./MemoryTransport.ts"
+export {
+  UnsafeServer,
+  type ZerobusLocalDiskOptions,
+  type ZerobusLocalOptions,
+  type Grant,
+  type Principal,
+  type Privilege
+} from "./localOptions.ts"
+export {
+  type Audit,
+  type ConnectionAudit,
+  type NewTable,
+  type StartFailure,
+  type TableName,
+  ZerobusLocal,
+  type ZerobusLocalShape
+} from "./ZerobusLocal.ts"

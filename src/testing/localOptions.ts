@@ -1,0 +1,107 @@
+/**
+ * The options of the local server, and the checks that keep it a server for development.
+ */
+import * as Config from "effect/Config"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type { Principal } from "../local/principals.ts"
+import type { StreamLimits } from "../local/streamContract.ts"
+import { defaultLimits } from "../local/streamHost.ts"
+
+export type { Grant, Principal, Privilege } from "../local/principals.ts"
+
+/** Options of a server in memory. Durations are Effect durations; plain numbers are milliseconds. */
+export interface ZerobusLocalOptions {
+  /** The address to listen on; default `127.0.0.1`. One that is not loopback needs `allowRemote` and works only with `auth`. */
+  readonly host?: string | undefined
+  /** Port of the gRPC face; default 0, a free one. */
+  readonly port?: number | undefined
+  /** Port of the HTTP face (tokens, catalog); default 0, a free one. */
+  readonly httpPort?: number | undefined
+  /** Listens on addresses others can reach; default false. */
+  readonly allowRemote?: boolean | undefined
+  /** Whether tokens are checked as the service does; default true. */
+  readonly auth?: boolean | undefined
+  /** The client id that `environment` names; default `local-client`. */
+  readonly clientId?: string | undefined
+  /** Its secret; default one made at random, which a data folder keeps. */
+  readonly clientSecret?: Redacted.Redacted<string> | undefined
+  /** Further service principals, with what they may do. */
+  readonly principals?: ReadonlyArray<Principal> | undefined
+  /** How long tokens are good; default 1 hour. */
+  readonly tokenLife?: Duration.Input | undefined
+  /** How long a stream lives until it gets a close signal; default 15 minutes. */
+  readonly streamLife?: Duration.Input | undefined
+  /** How long it stays open after that; default 1 minute. */
+  readonly closeGrace?: Duration.Input | undefined
+  /** The least time between two acknowledgements of a stream; default 5 ms. */
+  readonly ackInterval?: Duration.Input | undefined
+  /** Slows each stream down to this pace; default no limit. The service's limits are 100,000 records and 100 MB a second. */
+  readonly rateLimit?: { readonly records?: number | undefined; readonly bytes?: number | undefined } | undefined
+  /** Record bytes each table's audit keeps; default 256 MiB in memory, 0 (counts only) on disk. */
+  readonly auditBytes?: number | undefined
+  /** Runs although `NODE_ENV` is `production`; default false. */
+  readonly allowProduction?: boolean | undefined
+}
+
+/** Options of a server on disk. */
+export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
+  /** The folder of the tables; made when missing. */
+  readonly dataDir: string
+  /** Time between commits to the tables; default 1 second. */
+  readonly flushInterval?: Duration.Input | undefined
+}
+
+/** The options would make the server reachable or used in a way it is not made for. `message` says what to change. */
+export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly message: string }> {}
+
+const loopback = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
+
+/** Refuses what the server is not made for: other machines without a check of tokens, and production. */
+export const checkSafety = Effect.fnUntraced(function* (
+  options: ZerobusLocalOptions
+): Effect.fn.Return<void, UnsafeServer> {
+  const host = options.host ?? "127.0.0.1"
+  if (!loopback.test(host)) {
+    if (options.allowRemote !== true) {
+      return yield* new UnsafeServer({
+        message: `The local server listens on loopback only. To let others reach it on ${host}, set allowRemote, and keep auth on.`
+      })
+    }
+    if (options.auth === false) {
+      return yield* new UnsafeServer({
+        message: `The local server does not listen on ${host} without checking tokens. Turn auth on, or listen on 127.0.0.1.`
+      })
+    }
+    yield* Effect.logWarning(
+      `The local Zerobus server can be reached from other machines on ${host}. It is made for development.`
+    )
+  }
+  const environment = yield* Effect.orElseSucceed(Config.String("NODE_ENV"), () => "")
+  if (environment === "production" && options.allowProduction !== true) {
+    return yield* new UnsafeServer({
+      message: "NODE_ENV is production, and this server is made for development. Set allowProduction if you mean it."
+    })
+  }
+})
+
+const millis = (input: Duration.Input | undefined, otherwise: number): number =>
+  input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+/** The limits of streams that the options ask for. */
+export const limitsOf = (options: ZerobusLocalOptions): StreamLimits => ({
+  ...defaultLimits,
+  streamLife: millis(options.streamLife, defaultLimits.streamLife),
+  closeGrace: millis(options.closeGrace, defaultLimits.closeGrace),
+  ackInterval: millis(options.ackInterval, defaultLimits.ackInterval),
+  maxRecordsPerSecond: options.rateLimit?.records ?? Infinity,
+  maxBytesPerSecond: options.rateLimit?.bytes ?? Infinity
+})
+
+/** How long tokens are good, in milliseconds. */
+export const tokenLifeOf = (options: ZerobusLocalOptions): number => millis(options.tokenLife, 3_600_000)
+
+/** Time between flushes in milliseconds. */
+export const flushIntervalOf = (options: ZerobusLocalDiskOptions): number => millis(options.flushInterval, 1000)
