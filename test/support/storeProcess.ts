@@ -1,0 +1,38 @@
+/**
+ * A process of its own that opens a store and appends numbered records until it is killed; prints what was acknowledged.
+ *
+ *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS     one line `ack N` per acknowledged record id
+ */
+import { Effect, Option } from "effect"
+import { writeSync } from "node:fs"
+import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
+import { RecordRejected } from "../../src/local/storageErrors.ts"
+import { json, table } from "./storedTables.ts"
+
+const [folder = "", first = "0", flushMillis = "40"] = process.argv.slice(2)
+const definition = table("main.default.killed(id BIGINT NOT NULL, word STRING, tags ARRAY<STRING>)")
+
+const program = Effect.gen(function*() {
+  const store = yield* makeDurableTableStore({ folder, flushIntervalMillis: Number(flushMillis), limits: { maxBatchRows: 500 } })
+  if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
+  const writers = yield* Effect.forEach([1, 2, 3, 4], () => store.openWriter(definition.name, { _tag: "Json" }))
+  writeSync(1, "open\n")
+  let id = Number(first)
+  return yield* Effect.callback<never>(() => {
+    const produce = (index: number): void => {
+      const writer = writers[index]!
+      const ids = Array.from({ length: 1 + index * 5 }, () => id++)
+      const ticket = writer.appendUnsafe(ids.map((each) => json({ id: each, word: `w${each}`, tags: ["a", "b"] })))
+      if (ticket instanceof RecordRejected) throw new Error(ticket.message)
+      writer.onDurable(ticket, (failure) => {
+        if (failure !== undefined) throw failure
+        writeSync(1, ids.map((each) => `ack ${each}\n`).join(""))
+        if (writer.pressure()) writer.onRoom(() => produce(index))
+        else setImmediate(() => produce(index))
+      })
+    }
+    for (const index of writers.keys()) produce(index)
+  })
+})
+
+await Effect.runPromise(Effect.scoped(program))
