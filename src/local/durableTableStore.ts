@@ -34,6 +34,8 @@ export interface DurableOptions {
   readonly flushIntervalMillis?: number | undefined
   /** Whether Parquet and commits run in a worker thread, true by default. */
   readonly worker?: boolean | undefined
+  /** Where flushes run instead; for tests that make them fail. The store closes it. */
+  readonly flusher?: Flusher | undefined
   readonly limits?: Partial<EngineLimits> | undefined
 }
 
@@ -72,7 +74,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
     (lock) => Effect.promise(() => lock.release())
   )
   const flusher: Flusher = yield* Effect.acquireRelease(
-    Effect.sync(() => (options.worker ?? true) ? workerFlusher() : localFlusher()),
+    Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher() : localFlusher())),
     (flusher) => Effect.promise(() => flusher.close())
   )
 

@@ -27,8 +27,8 @@ interface Waiting {
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
 
-/** A flusher with a worker thread of its own, started with the first flush. */
-export const workerFlusher = (): Flusher => {
+/** A flusher with a worker thread of its own, started with the first flush. `onStart` sees each worker; tests end it there. */
+export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flusher => {
   let worker: Worker | undefined
   let nextId = 1
   const waiting = new Map<number, Waiting>()
@@ -50,6 +50,7 @@ export const workerFlusher = (): Flusher => {
     })
     started.on("error", (error) => end(`The flush worker failed: ${error.message}`))
     started.on("exit", (code) => end(`The flush worker ended with code ${code}.`))
+    onStart(started)
     return started
   }
 

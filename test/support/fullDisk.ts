@@ -1,0 +1,40 @@
+/**
+ * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts it again with prlimit.
+ *
+ *     node fullDisk.ts FOLDER     prints `failed REASON` when the log cannot grow, goes on after a line on stdin, prints `rows N acked M`
+ */
+import { Effect } from "effect"
+import { writeSync } from "node:fs"
+import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
+import { append, json, table } from "./storedTables.ts"
+
+const definition = table("main.default.full(id BIGINT NOT NULL, word STRING)")
+
+const program = Effect.gen(function*() {
+  const store = yield* makeDurableTableStore({ folder: process.argv[2]!, flushIntervalMillis: 3_600_000 })
+  yield* store.create(definition)
+  const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+  let acked = 0
+  const message = () => Array.from({ length: 10 }, (_, n) => json({ id: acked + n, word: "w".repeat(1000) }))
+  for (;;) {
+    const outcome = yield* Effect.result(append(writer, message()))
+    if (outcome._tag === "Failure") {
+      writeSync(1, `failed ${"reason" in outcome.failure ? outcome.failure.reason : outcome.failure._tag}\n`)
+      break
+    }
+    acked += 10
+  }
+  // Still full: fails again, and does not hurt what is there.
+  const again = yield* Effect.result(append(writer, message()))
+  writeSync(1, `again ${again._tag}\n`)
+  yield* Effect.promise(() => new Promise((resolve) => process.stdin.once("data", resolve)))
+  process.stdin.unref()
+  yield* append(writer, message())
+  acked += 10
+  yield* store.flush()
+  const rows = yield* store.rows(definition.name)
+  writeSync(1, `rows ${new Set(rows.map((row) => row["id"])).size} ${rows.length} acked ${acked}\n`)
+})
+
+await Effect.runPromise(Effect.scoped(program))
+process.exit(0)
