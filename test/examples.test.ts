@@ -12,15 +12,17 @@ const tables = [
   "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
 ]
 
-const printed: Readonly<Record<string, string>> = {
-  "01-first-record.ts": "durable at offset 0\n",
-  "02-batches.ts": "1100 records durable, the last batch at offset 10\n",
-  "03-schema-records.ts": "refused at temp\n2 records durable\n",
-  "04-stream-to-table.ts": "10000 records durable, last offset 9999\n",
-  "05-acknowledgements.ts": "0 refused, durable up to offset 99\n",
-  "06-recovery.ts": "all 1000 records durable\n",
-  "07-promises.ts": "1000 records durable\n",
-  "08-own-server.ts": "1000 orders arrived, 0 acknowledged but missing\n"
+/** The whole of what each example prints. */
+const printed: Readonly<Record<string, RegExp>> = {
+  "01-first-record.ts": /^durable at offset 0\n$/,
+  "02-batches.ts": /^1100 records durable, the last batch at offset 10\n$/,
+  "03-schema-records.ts": /^refused at temp\n2 records durable\n$/,
+  "04-stream-to-table.ts": /^10000 records durable, last offset 9999\n$/,
+  "05-acknowledgements.ts": /^0 refused, durable up to offset 99\n$/,
+  "06-recovery.ts": /^all 1000 records durable\n$/,
+  "07-promises.ts": /^1000 records durable\n$/,
+  // The lost connection is worth a warning of the client's.
+  "08-own-server.ts": /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/
 }
 
 const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))
@@ -33,7 +35,8 @@ layer(LocalEnvironment.layer(tables), { excludeTestServices: true, timeout: 60_0
         Effect.gen(function* () {
           const { environment } = yield* LocalEnvironment
           const { output, status } = yield* runSource(Path.join(root, "examples", file), environment)
-          assert.deepStrictEqual({ output, status }, { output: printed[file], status: 0 })
+          assert.match(output, printed[file] ?? /^an entry in the table$/)
+          assert.strictEqual(status, 0, output)
         }),
       60_000
     )
