@@ -4,6 +4,7 @@
  * A typed table is a `TableProperties`, so it goes wherever those go: `createStream`, `withStream`, `sink`. No `protoc`, no generated
  * code. Columns are in `Column.ts`; reading a table from the catalog is in `UnityCatalog.ts`.
  */
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ColumnNode } from "./internal/columnNode.ts"
@@ -16,7 +17,8 @@ import { jsonTableCodec, protoTableCodec } from "./internal/tableCodec.ts"
 import type { TableDifference } from "./internal/tableDiff.ts"
 import { diffDefinitions } from "./internal/tableDiff.ts"
 import type { TableProperties } from "./TableProperties.ts"
-import { InvalidArgument, InvalidTable, SchemaMismatch } from "./ZerobusError.ts"
+import { UnityCatalog } from "./UnityCatalog.ts"
+import { InvalidArgument, InvalidTable, SchemaMismatch, type StreamFailure } from "./ZerobusError.ts"
 
 export type { ColumnDefinition, ColumnType, TableDefinition } from "./internal/columnType.ts"
 export type { TableDifference } from "./internal/tableDiff.ts"
@@ -141,6 +143,38 @@ export const fromDefinition = (
       options?.recordType ?? "proto"
     )
   })
+
+/**
+ * Reads a table from the catalog: columns, nullability, positions and descriptor as they are now, records checked at the ingest call
+ * (see {@link fromDefinition}). Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
+ */
+export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
+  tableName: string,
+  options?: Pick<TableOptions, "recordType">
+): Effect.fn.Return<Table<DynamicRecord>, StreamFailure, UnityCatalog> {
+  const catalog = yield* UnityCatalog
+  const { definition } = yield* catalog.getTable(tableName)
+  return yield* Effect.try({
+    try: () => fromDefinition(definition, options),
+    catch: (error): InvalidArgument | InvalidTable => {
+      if (error instanceof InvalidArgument || error instanceof InvalidTable) return error
+      throw error
+    }
+  })
+})
+
+/**
+ * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences; fails with `SchemaMismatch`, which
+ * says each breaking one in words, or as `UnityCatalog.getTable` does.
+ */
+export const check = Effect.fn("Table.check")(function* (
+  table: Table<any>
+): Effect.fn.Return<ReadonlyArray<TableDifference>, StreamFailure, UnityCatalog> {
+  const catalog = yield* UnityCatalog
+  const differences = diff(table, (yield* catalog.getTable(table.tableName)).definition)
+  const error = mismatch(table.tableName, differences)
+  return error === undefined ? differences : yield* error
+})
 
 /** Says what differs between a table in code and another one, usually the catalog's. Empty when nothing does. */
 export const diff = (

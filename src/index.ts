@@ -17,6 +17,14 @@ export type { StreamState } from "./StreamState.ts"
 export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"
 export { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
+export {
+  type CatalogTable,
+  UnityCatalog,
+  unityCatalogConfig,
+  UnityCatalogLayer,
+  type UnityCatalogOptions,
+  type UnityCatalogShape
+} from "./UnityCatalog.ts"
 export { Zerobus, ZerobusLayer, type ZerobusShape } from "./Zerobus.ts"
 export {
   FlushTimeout,

@@ -83,17 +83,19 @@ export const nameProblem = (what: string, name: string): string | undefined =>
     : `The ${what} ${JSON.stringify(name.slice(0, 64))} is not allowed. Use ASCII letters, digits and underscores, ` +
       `not starting with a digit, at most 255 characters.`
 
+/** Whether a text can be a part of a table's name: as a column's, but a leading digit is allowed. */
+export const isTablePart = (part: string): boolean => /^[A-Za-z0-9_]{1,255}$/.test(part)
+
 /** Why a table name is not three legal parts, or `undefined` when it is. */
 export const tableNameProblem = (name: string): string | undefined => {
   const parts = name.split(".")
   if (parts.length !== 3) {
     return `The table name ${JSON.stringify(name.slice(0, 128))} has ${parts.length} parts. Write catalog.schema.table.`
   }
-  for (const part of parts) {
-    const problem = nameProblem("table name part", part)
-    if (problem !== undefined) return problem
-  }
-  return undefined
+  const illegal = parts.find((part) => !isTablePart(part))
+  return illegal === undefined
+    ? undefined
+    : `The table name part ${JSON.stringify(illegal.slice(0, 64))} is not allowed. Use ASCII letters, digits and underscores, at most 255.`
 }
 
 /** Why a precision and scale make no DECIMAL, or `undefined` when they do. */

@@ -13,6 +13,10 @@ export class Refusal {
   }
 }
 
+/** Whether a JSON value is an object. */
+export const isObject = (json: unknown): json is Record<string, unknown> =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
+
 /** Leaves a reader with a {@link Refusal}. */
 export const refuse = (message: string): never => {
   throw new Refusal(message)

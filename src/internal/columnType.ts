@@ -8,7 +8,7 @@
 import * as Result from "effect/Result"
 import type { ScalarTag } from "./columnNames.ts"
 import { decimalProblem, maxColumns, maxDepth, scalarNames, scalarTag, unsupportedType } from "./columnNames.ts"
-import { Refusal, refuse } from "./columnRules.ts"
+import { isObject, Refusal, refuse } from "./columnRules.ts"
 
 export { definitionProblem } from "./columnRules.ts"
 export { parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
@@ -96,9 +96,6 @@ export const toTypeJson = (column: ColumnDefinition): unknown => ({
   nullable: column.nullable,
   metadata: column.comment === undefined ? {} : { comment: column.comment }
 })
-
-const isObject = (json: unknown): json is Record<string, unknown> =>
-  typeof json === "object" && json !== null && !Array.isArray(json)
 
 const readName = (text: string): ColumnType => {
   const decimal = /^decimal(?:\(\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?\))?$/i.exec(text)

@@ -6,7 +6,15 @@
  * partitions are checked by the model at the end.
  */
 import * as Result from "effect/Result"
-import { decimalProblem, isName, maxDepth, nameProblem, scalarTag, unsupportedType } from "./columnNames.ts"
+import {
+  decimalProblem,
+  isName,
+  isTablePart,
+  maxDepth,
+  nameProblem,
+  scalarTag,
+  unsupportedType
+} from "./columnNames.ts"
 import { definitionProblem, Refusal } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 
@@ -69,7 +77,7 @@ class Reader {
     return true
   }
 
-  name(what: string): string {
+  name(what: string, table = false): string {
     this.skip()
     let name: string
     if (this.text.charAt(this.position) === "`") {
@@ -82,7 +90,7 @@ class Reader {
       if (name === "") return this.expected(`a ${what}`)
       this.position += name.length
     }
-    return isName(name) ? name : this.refuse(nameProblem(what, name) ?? "")
+    return isName(name) || (table && isTablePart(name)) ? name : this.refuse(nameProblem(what, name) ?? "")
   }
 
   integer(): number {
@@ -193,8 +201,8 @@ const readList = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {
 
 const readTable = (reader: Reader): TableDefinition => {
   if (reader.acceptWords("CREATE", "TABLE")) reader.acceptWords("IF", "NOT", "EXISTS")
-  const parts = [reader.name("table name")]
-  while (reader.accept(".")) parts.push(reader.name("table name part"))
+  const parts = [reader.name("table name", true)]
+  while (reader.accept(".")) parts.push(reader.name("table name part", true))
   const columns = readList(reader, () => readColumn(reader, "column name", 0))
   let partitionColumns: ReadonlyArray<string> | undefined
   let comment: string | undefined

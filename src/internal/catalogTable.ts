@@ -1,0 +1,106 @@
+/**
+ * Reads the Unity Catalog's description of a table into a `TableDefinition`. The JSON comes from outside: every field is checked, what
+ * cannot be used is refused with the name of the column.
+ */
+import * as Result from "effect/Result"
+import { scalarTag, unsupportedType } from "./columnNames.ts"
+import { definitionProblem, isObject } from "./columnRules.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+import { fromTypeJson, parseColumnType } from "./columnType.ts"
+
+/** A table as the catalog describes it. */
+export interface CatalogTable {
+  readonly definition: TableDefinition
+  /** The catalog's id of the table; it changes when the table is dropped and created again. */
+  readonly tableId: string | undefined
+  /** `MANAGED`, `EXTERNAL`, `VIEW`, ... Only managed Delta tables take records. */
+  readonly tableType: string | undefined
+  /** `DELTA`, ... */
+  readonly dataSourceFormat: string | undefined
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
+
+const fromJsonText = (json: string): Result.Result<ColumnType, string> => {
+  try {
+    return fromTypeJson(JSON.parse(json))
+  } catch (error) {
+    if (error instanceof SyntaxError) return Result.fail("The type JSON is not JSON.")
+    throw error
+  }
+}
+
+// `type_json` says most; the text lacks nullability, the name lacks everything nested. A VARCHAR has the name STRING.
+const readType = (column: Readonly<Record<string, unknown>>): Result.Result<ColumnType, string> => {
+  const json = text(column["type_json"])
+  const name = text(column["type_name"])
+  const scalar = name === undefined ? undefined : scalarTag(name)
+  const read =
+    json !== undefined && json !== "{}"
+      ? fromJsonText(json)
+      : text(column["type_text"]) === undefined
+        ? undefined
+        : parseColumnType(String(column["type_text"]))
+  if (read !== undefined && Result.isSuccess(read)) return read
+  if (scalar !== undefined) return Result.succeed({ _tag: scalar })
+  if (name?.toUpperCase() === "DECIMAL") {
+    const { type_precision: precision, type_scale: scale } = column
+    if (typeof precision === "number" && typeof scale === "number")
+      return Result.succeed({ _tag: "Decimal", precision, scale })
+  }
+  return read ?? Result.fail(name === undefined ? "The column has no type." : unsupportedType(name))
+}
+
+const readColumn = (
+  value: unknown,
+  index: number
+): Result.Result<ColumnDefinition & { readonly partition: number | undefined }, string> => {
+  if (!isObject(value) || typeof value["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
+  const name = value["name"]
+  const position = value["position"] ?? index
+  if (typeof position !== "number" || !Number.isInteger(position))
+    return Result.fail(`Column ${JSON.stringify(name.slice(0, 64))} has no integral position.`)
+  const comment = text(value["comment"])
+  const partition = value["partition_index"]
+  return Result.mapBoth(readType(value), {
+    onFailure: (message) => `Column ${JSON.stringify(name.slice(0, 64))}: ${message}`,
+    onSuccess: (type) => ({
+      name,
+      type,
+      nullable: value["nullable"] !== false,
+      position,
+      partition: typeof partition === "number" ? partition : undefined,
+      ...(comment === undefined ? {} : { comment })
+    })
+  })
+}
+
+/** Reads the body of `GET /tables/{name}`, sorted by position. The failure is a sentence. */
+export const readCatalogTable = (tableName: string, body: unknown): Result.Result<CatalogTable, string> => {
+  if (!isObject(body) || !Array.isArray(body["columns"]))
+    return Result.fail("The catalog's answer has no list of columns.")
+  const listed: ReadonlyArray<unknown> = body["columns"]
+  if (listed.length === 0) return Result.fail(`The table ${tableName} has no columns.`)
+  return Result.flatMap(Result.all(listed.map(readColumn)), (read) => {
+    const columns = read.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0))
+    const partitions = columns
+      .filter((column) => column.partition !== undefined)
+      .sort((a, b) => (a.partition ?? 0) - (b.partition ?? 0))
+    const comment = text(body["comment"])
+    const definition: TableDefinition = {
+      name: tableName,
+      columns: columns.map(({ partition: _partition, ...column }) => column),
+      ...(partitions.length === 0 ? {} : { partitionColumns: partitions.map((column) => column.name) }),
+      ...(comment === undefined ? {} : { comment })
+    }
+    const problem = definitionProblem(definition)
+    return problem === undefined
+      ? Result.succeed({
+          definition,
+          tableId: text(body["table_id"]),
+          tableType: text(body["table_type"]),
+          dataSourceFormat: text(body["data_source_format"])
+        })
+      : Result.fail(problem)
+  })
+}
