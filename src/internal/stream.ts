@@ -81,6 +81,12 @@ export const openStream = Effect.fnUntraced(function*<A>(
   adopted: ReadonlyArray<Message> = []
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   yield* checkTableName(table.tableName)
+  if (table.recordType !== "json" && table.recordType !== "proto") {
+    return yield* new InvalidArgument({
+      message: "The record type must be json or proto. Make the table with TableProperties or Table.make.",
+      path: ["recordType"]
+    })
+  }
   if (table.recordType === "proto" && (table.descriptor?.length ?? 0) === 0) {
     return yield* new InvalidArgument({
       message: `The table ${table.tableName} takes protobuf records, but has no descriptor. Pass a serialized DescriptorProto.`,

@@ -35,7 +35,8 @@ export const record = (n: number): string => `{"n":${n}}`
 export const recordsFrom = (from: number, count: number): Array<string> =>
   Array.from({ length: count }, (_, i) => record(from + i))
 
-const turn = Effect.callback<void>((resume) => {
+/** One turn of the event loop. */
+export const turn: Effect.Effect<void> = Effect.callback<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
@@ -54,12 +55,12 @@ export const until = (what: string, condition: () => boolean): Effect.Effect<voi
     assert.fail(`never happened: ${what}`)
   })
 
-/** Moves the virtual clock, in steps so that timers which start other timers do so at their own time. */
-export const advance = (millis: number, step = millis / 10): Effect.Effect<void> =>
+/** Moves the virtual clock by whole milliseconds, in steps so that timers which start other timers do so at their own time. */
+export const advance = (millis: number, step = Math.max(1, Math.ceil(millis / 10))): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* settle
-    for (let done = 0; done < millis - 1e-6; done += step) {
-      yield* TestClock.adjust(Math.min(step, millis - done))
+    for (let left = millis; left > 0; left -= step) {
+      yield* TestClock.adjust(Math.min(step, left))
       yield* settle
     }
   })
