@@ -1,0 +1,213 @@
+/**
+ * The catalog that the environment names, as the commands use it: read, list and create tables over the Unity Catalog's REST API.
+ *
+ * Tokens come from `Credentials`. Every failure is a sentence for the user; none carries a header or a token.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { catalogToken } from "../Credentials.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "../internal/columnType.ts"
+import { fromTypeJson, parseColumnType, toTypeJson, typeName, typeText } from "../internal/columnType.ts"
+import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+
+/** A table as the catalog tells it. */
+export interface CatalogTable {
+  readonly definition: TableDefinition
+  /** Where its files are; empty when the catalog does not say. */
+  readonly location: string
+  /** Milliseconds since 1970-01-01 UTC, when the catalog says. */
+  readonly createdAt: number | undefined
+}
+
+/** The catalog. */
+export interface Catalog {
+  readonly get: (name: string) => Effect.Effect<CatalogTable, CommandFailed>
+  readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<CatalogTable>, CommandFailed>
+  readonly create: (definition: TableDefinition) => Effect.Effect<CatalogTable, CommandFailed>
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+const path = "/api/2.1/unity-catalog/tables"
+const limit = "30 seconds"
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const settings = Config.all({
+  workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
+  clientId: Config.NonEmptyString("DATABRICKS_CLIENT_ID"),
+  clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
+})
+
+/** What to do when the environment lacks a setting. */
+export const missingSetting = (error: { readonly message: string }): CommandFailed =>
+  failed(
+    `${error.message.trim()}. Set ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; ` +
+      "`zerobus local` prints them for a local server."
+  )
+
+/** The catalog of `DATABRICKS_WORKSPACE_URL`. The token is fetched with the first call and kept for the others. */
+export const catalog: Effect.Effect<Catalog, CommandFailed> = Effect.gen(function* () {
+  const { clientId, clientSecret, workspaceUrl } = yield* settings.pipe(Effect.mapError(missingSetting))
+  const client = yield* HttpClient.HttpClient
+  const token = yield* Effect.cached(
+    catalogToken({ serverEndpoint: workspaceUrl, workspaceUrl, clientId, clientSecret }).pipe(Effect.mapError(because))
+  )
+  const origin = workspaceUrl.trim().replace(/\/+$/, "")
+
+  const send = Effect.fnUntraced(function* (
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.fn.Return<Answer, CommandFailed> {
+    const bearer = Redacted.value(yield* token)
+    return yield* client.execute(HttpClientRequest.bearerToken(request, bearer)).pipe(
+      Effect.flatMap((response) =>
+        Effect.map(response.text, (text) => ({ status: response.status, body: readJson(text) }))
+      ),
+      Effect.timeout(limit),
+      // The client's own errors hold the request with its headers: only their kind is told.
+      Effect.mapError((error) =>
+        failed(
+          `The catalog at ${origin} cannot be reached (${error._tag}). Check DATABRICKS_WORKSPACE_URL and the network.`
+        )
+      )
+    )
+  })
+
+  const table = (answer: Answer, what: string): Effect.Effect<CatalogTable, CommandFailed> =>
+    answer.status === 200 ? Effect.fromResult(readTable(answer.body)) : Effect.fail(refusal(answer, what))
+
+  return {
+    get: (name) =>
+      Effect.flatMap(send(HttpClientRequest.get(`${origin}${path}/${encodeURIComponent(name)}`)), (answer) =>
+        answer.status === 404
+          ? Effect.fail(
+              failed(
+                `The table ${name} does not exist in the catalog at ${origin}. Create it with: zerobus table create '${name}(...)'`
+              )
+            )
+          : table(answer, `The table ${name} cannot be read`)
+      ),
+    list: Effect.fnUntraced(function* (catalogName, schemaName) {
+      const found: Array<CatalogTable> = []
+      let page: string | undefined
+      do {
+        const query = {
+          catalog_name: catalogName,
+          schema_name: schemaName,
+          ...(page === undefined ? {} : { page_token: page })
+        }
+        const answer = yield* send(
+          HttpClientRequest.get(`${origin}${path}`).pipe(HttpClientRequest.setUrlParams(query))
+        )
+        if (answer.status !== 200 || !isObject(answer.body)) {
+          return yield* refusal(answer, `The tables of ${catalogName}.${schemaName} cannot be listed`)
+        }
+        const tables = answer.body["tables"]
+        for (const one of Array.isArray(tables) ? tables : []) found.push(yield* Effect.fromResult(readTable(one)))
+        const next = answer.body["next_page_token"]
+        page = typeof next === "string" && next !== "" && next !== page ? next : undefined
+      } while (page !== undefined)
+      return found
+    }),
+    create: (definition) =>
+      Effect.flatMap(
+        send(HttpClientRequest.post(`${origin}${path}`).pipe(HttpClientRequest.bodyJsonUnsafe(tableBody(definition)))),
+        (answer) => table(answer, `The table ${definition.name} cannot be created`)
+      )
+  } satisfies Catalog
+}).pipe(Effect.provide(FetchHttpClient.layer))
+
+const readJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A refusal in the catalog's words, cut short. */
+const refusal = ({ body, status }: Answer, what: string): CommandFailed => {
+  const said = isObject(body) && typeof body["message"] === "string" ? body["message"].slice(0, 500) : "no reason given"
+  return failed(`${what}: ${said} (HTTP ${status})`)
+}
+
+const readType = (column: Record<string, unknown>): Result.Result<ColumnType, string> => {
+  const json = column["type_json"]
+  if (typeof json === "string" && json !== "") return fromTypeJson(readJson(json) ?? json)
+  const text = column["type_text"]
+  return typeof text === "string" ? parseColumnType(text) : Result.fail("The catalog gives no type.")
+}
+
+const readTable = (body: unknown): Result.Result<CatalogTable, CommandFailed> => {
+  const name = isObject(body) ? [body["catalog_name"], body["schema_name"], body["name"]].join(".") : ""
+  if (!isObject(body) || !Array.isArray(body["columns"]))
+    return Result.fail(failed("The catalog's answer holds no table."))
+  const columns: Array<ColumnDefinition & { readonly position: number }> = []
+  const partitions: Array<{ readonly name: string; readonly index: number }> = []
+  for (const [index, column] of body["columns"].entries()) {
+    if (!isObject(column) || typeof column["name"] !== "string")
+      return Result.fail(failed(`Column ${index} of ${name} has no name.`))
+    const type = readType(column)
+    if (Result.isFailure(type)) {
+      return Result.fail(
+        failed(`Column ${column["name"]} of ${name} has a type that is not supported here. ${type.failure}`)
+      )
+    }
+    columns.push({
+      name: column["name"],
+      type: type.success,
+      nullable: column["nullable"] !== false,
+      position: typeof column["position"] === "number" ? column["position"] : index,
+      ...(typeof column["comment"] === "string" ? { comment: column["comment"] } : {})
+    })
+    if (typeof column["partition_index"] === "number")
+      partitions.push({ name: column["name"], index: column["partition_index"] })
+  }
+  columns.sort((one, other) => one.position - other.position)
+  partitions.sort((one, other) => one.index - other.index)
+  return Result.succeed({
+    definition: {
+      name,
+      columns,
+      ...(partitions.length === 0 ? {} : { partitionColumns: partitions.map((partition) => partition.name) }),
+      ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
+    },
+    location: typeof body["storage_location"] === "string" ? body["storage_location"] : "",
+    createdAt: typeof body["created_at"] === "number" ? body["created_at"] : undefined
+  })
+}
+
+const tableBody = (definition: TableDefinition): unknown => {
+  const [catalogName, schemaName, name] = definition.name.split(".")
+  const partitions = definition.partitionColumns ?? []
+  return {
+    name,
+    catalog_name: catalogName,
+    schema_name: schemaName,
+    table_type: "MANAGED",
+    data_source_format: "DELTA",
+    columns: definition.columns.map((column, position) => ({
+      name: column.name,
+      type_text: typeText(column.type),
+      type_name: typeName(column.type),
+      type_json: JSON.stringify(toTypeJson(column)),
+      position,
+      nullable: column.nullable,
+      ...(column.type._tag === "Decimal"
+        ? { type_precision: column.type.precision, type_scale: column.type.scale }
+        : {}),
+      ...(column.comment === undefined ? {} : { comment: column.comment }),
+      ...(partitions.includes(column.name) ? { partition_index: partitions.indexOf(column.name) } : {})
+    })),
+    ...(definition.comment === undefined ? {} : { comment: definition.comment })
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * SQL over local Delta tables with DuckDB, where `@duckdb/node-api` is installed.
+ *
+ * Each table becomes a view over its live data files, as `catalog.schema.table`, so a query sees one committed version of each.
+ * DuckDB's own reader for Delta is a download; the list of files is all that is needed here.
+ */
+import type { DuckDBConnection } from "@duckdb/node-api"
+import type { ColumnDefinition, ColumnType } from "../internal/columnType.ts"
+import type { LiveTable } from "../local/liveFiles.ts"
+
+/** A table to query: `catalog.schema.table` and what it consists of. */
+export interface QueryTable {
+  readonly name: string
+  readonly columns: ReadonlyArray<ColumnDefinition>
+  readonly live: LiveTable
+}
+
+/** Rows as text, in the order of the columns. */
+export interface QueryResult {
+  readonly columns: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<ReadonlyArray<string | null>>
+}
+
+/** What to type when DuckDB is missing. */
+export const installDuckdb = "npm install @duckdb/node-api"
+
+/** Loads DuckDB; undefined when it is not installed. */
+export const loadDuckdb = async (): Promise<typeof import("@duckdb/node-api") | undefined> => {
+  try {
+    return await import("@duckdb/node-api")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
+    throw error
+  }
+}
+
+const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** The SQL type of a column in DuckDB's words. */
+const sqlType = (type: ColumnType): string => {
+  switch (type._tag) {
+    case "Boolean":
+    case "TinyInt":
+    case "SmallInt":
+    case "BigInt":
+    case "Float":
+    case "Double":
+    case "Date":
+      return type._tag.toUpperCase()
+    case "Int":
+      return "INTEGER"
+    case "Binary":
+      return "BLOB"
+    case "Timestamp":
+      return "TIMESTAMPTZ"
+    case "TimestampNtz":
+      return "TIMESTAMP"
+    case "Decimal":
+      return `DECIMAL(${type.precision},${type.scale})`
+    case "Array":
+      return `${sqlType(type.element)}[]`
+    case "Map":
+      return `MAP(${sqlType(type.key)}, ${sqlType(type.value)})`
+    case "Struct":
+      return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${sqlType(field.type)}`).join(", ")})`
+    default:
+      return "VARCHAR"
+  }
+}
+
+/**
+ * The query that reads a table: one `read_parquet` over its live files; for a partitioned table one for each partition, with the
+ * partition's values, which are not in the files.
+ */
+export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
+  const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ${identifier(column.name)}`).join(", ")} WHERE false`
+  const partitions = new Map<string, Array<string>>()
+  for (const file of live.live) {
+    const values = live.partitionColumns
+      .map((name) => {
+        const type = columns.find((column) => column.name === name)?.type ?? { _tag: "String" as const }
+        const value = file.partitionValues[name]
+        return `, ${value === null || value === undefined ? "NULL" : text(value)}::${sqlType(type)} AS ${identifier(name)}`
+      })
+      .join("")
+    const paths = partitions.get(values)
+    if (paths === undefined) partitions.set(values, [file.path])
+    else paths.push(file.path)
+  }
+  const reads = [...partitions].map(
+    ([values, paths]) =>
+      `SELECT *${values} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`
+  )
+  const order = columns.map((column) => identifier(column.name)).join(", ")
+  return `SELECT ${order} FROM (${[...reads, empty].join(" UNION ALL BY NAME ")})`
+}
+
+/** Makes the tables visible to the connection under their three-part names. */
+export const attachTables = async (connection: DuckDBConnection, tables: ReadonlyArray<QueryTable>): Promise<void> => {
+  const made = new Set<string>()
+  for (const table of tables) {
+    const [catalog = "", schema = "", name = ""] = table.name.split(".")
+    if (!made.has(catalog)) await connection.run(`ATTACH ':memory:' AS ${identifier(catalog)}`)
+    made.add(catalog)
+    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(catalog)}.${identifier(schema)}`)
+    await connection.run(
+      `CREATE VIEW ${identifier(catalog)}.${identifier(schema)}.${identifier(name)} AS ${tableSelect(table)}`
+    )
+  }
+}
+
+/** Runs SQL over the tables and gives at most `limit` rows as text. Throws what DuckDB says. */
+export const runQuery = async (
+  duckdb: typeof import("@duckdb/node-api"),
+  tables: ReadonlyArray<QueryTable>,
+  sql: string,
+  limit = 1000
+): Promise<QueryResult> => {
+  const instance = await duckdb.DuckDBInstance.create(":memory:")
+  const connection = await instance.connect()
+  try {
+    await attachTables(connection, tables)
+    const reader = await connection.runAndReadUntil(sql, limit)
+    return {
+      columns: reader.columnNames(),
+      rows: reader
+        .getRows()
+        .slice(0, limit)
+        .map((row) => row.map((value) => (value === null || value === undefined ? null : String(value))))
+    }
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+/** Rows as aligned text under a header. NULL is shown as such, long values are cut. */
+export const tableText = ({ columns, rows }: QueryResult): string => {
+  const cell = (value: string | null) => {
+    const shown = (value ?? "NULL").replace(/\s+/g, " ")
+    return shown.length > 60 ? `${shown.slice(0, 59)}…` : shown
+  }
+  const numeric = columns.map((_, index) => rows.every((row) => row[index] === null || /^-?[\d.]+$/.test(row[index]!)))
+  const lines = [columns, ...rows].map((row) => row.map(cell))
+  const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)))
+  const print = (line: ReadonlyArray<string>) =>
+    line
+      .map((value, index) => (numeric[index] ? value.padStart(widths[index]!) : value.padEnd(widths[index]!)))
+      .join("  ")
+      .trimEnd()
+  return [print(lines[0]!), widths.map((width) => "-".repeat(width)).join("  "), ...lines.slice(1).map(print)].join(
+    "\n"
+  )
+}

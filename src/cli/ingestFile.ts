@@ -1,0 +1,164 @@
+/**
+ * Moves the records of a file into a stream: read, check, queue, and remember where in the file the durable records end.
+ *
+ * Memory is bounded by the stream's landing zone, whose full state stops the reading. Per record everything is synchronous; effects
+ * run per chunk of the file, and where a record has to wait. What is shown to the user is the business of `progress.ts`.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { JsonRecord } from "../TableProperties.ts"
+import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
+import type { ZerobusStream } from "../ZerobusStream.ts"
+import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+import type { RecordCheck } from "./recordCheck.ts"
+import type { RecordReader, SourceRecord } from "./sourceRecord.ts"
+
+/** How far an ingest has come. Changed in place while it runs. */
+export interface Counts {
+  /** Bytes of the file, decompressed. */
+  bytes: number
+  /** Records of the file that were passed over at its start. */
+  skipped: number
+  /** Records that the stream took. */
+  accepted: number
+  /** Records that are no valid records of the table. */
+  rejected: number
+  /** Accepted records that the server has made durable. */
+  durable: number
+}
+
+/** A place in the file: the line of a record, and how many records of the file end there. */
+export interface Place {
+  readonly line: number
+  readonly records: number
+}
+
+/** A record that is not valid, and why. */
+export interface Reject {
+  readonly line: number
+  readonly reason: string
+  readonly record: string
+}
+
+/** Fresh counts. */
+export const noCounts = (): Counts => ({ bytes: 0, skipped: 0, accepted: 0, rejected: 0, durable: 0 })
+
+/** Records of the file, accepted and rejected. */
+export const recordsRead = (counts: Counts): number => counts.skipped + counts.accepted + counts.rejected
+
+/** How many places are forgotten at a time. */
+const forgetEvery = 65_536
+
+/** Where accepted records stand in the file, from the first one that is not durable yet. */
+export class Places {
+  private lines: Array<number> = []
+  private records: Array<number> = []
+  private first = 0
+
+  /** Notes the place of the next accepted record. */
+  add(line: number, records: number): void {
+    this.lines.push(line)
+    this.records.push(records)
+  }
+
+  /** The place of the last of the first `durable` accepted records; forgets the places before it. */
+  reached(durable: number): Place | undefined {
+    const index = durable - 1 - this.first
+    if (index < 0 || index >= this.lines.length) return undefined
+    const place = { line: this.lines[index]!, records: this.records[index]! }
+    if (index >= forgetEvery) {
+      this.lines = this.lines.slice(index)
+      this.records = this.records.slice(index)
+      this.first += index
+    }
+    return place
+  }
+}
+
+/** What an ingest needs. */
+export interface IngestSource {
+  readonly bytes: Stream.Stream<Uint8Array, CommandFailed>
+  readonly reader: RecordReader
+  /** Makes the check, once: with the header where the format has one. Fails with what is wrong with the header. */
+  readonly check: (header: ReadonlyArray<string> | undefined) => Result.Result<RecordCheck, string>
+  readonly stream: ZerobusStream<JsonRecord>
+  /** Receives records that are not valid; without it the first one ends the ingest. */
+  readonly onRejects: ((rejects: ReadonlyArray<Reject>) => Effect.Effect<void, CommandFailed>) | undefined
+  /** Records at the start of the file that are passed over. */
+  readonly skip: number
+  readonly counts: Counts
+  readonly places: Places
+}
+
+/** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
+export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Effect.fn.Return<void, CommandFailed> {
+  const { counts, reader } = source
+  let check: RecordCheck | undefined
+  const take = Effect.fnUntraced(function* (
+    records: ReadonlyArray<SourceRecord>
+  ): Effect.fn.Return<void, CommandFailed> {
+    if (records.length === 0) return
+    if (check === undefined) {
+      const made = source.check(reader.header())
+      if (Result.isFailure(made)) return yield* failed(made.failure)
+      check = made.success
+    }
+    yield* queue(source, check, records)
+  })
+  yield* Stream.runForEach(source.bytes, (bytes) => {
+    counts.bytes += bytes.length
+    return take(reader.push(bytes))
+  })
+  yield* take(reader.end())
+})
+
+/** Checks and queues records in order. */
+const queue = Effect.fnUntraced(function* (
+  source: IngestSource,
+  check: RecordCheck,
+  records: ReadonlyArray<SourceRecord>
+): Effect.fn.Return<void, CommandFailed> {
+  const { counts, places, skip, stream } = source
+  const rejects: Array<Reject> = []
+  for (const record of records) {
+    if (recordsRead(counts) < skip) {
+      counts.skipped++
+      continue
+    }
+    const checked = check(record)
+    let problem = "problem" in checked ? checked.problem : undefined
+    if ("json" in checked) {
+      const queued = offer(stream, checked.json)
+      if (queued === false) {
+        problem = yield* stream.ingestRecord(checked.json).pipe(
+          Effect.as(undefined),
+          Effect.catchTags({
+            InvalidArgument: (error) => Effect.succeed(error.message),
+            PayloadTooLarge: (error) => Effect.succeed(error.message),
+            StreamClosed: (error) => Effect.fail(because(error.cause ?? error))
+          })
+        )
+      } else if (queued !== true) problem = queued
+    }
+    if (problem === undefined) {
+      counts.accepted++
+      places.add(record.line, recordsRead(counts))
+      continue
+    }
+    if (source.onRejects === undefined) return yield* failed(`Line ${record.line}: ${problem}.`)
+    counts.rejected++
+    rejects.push({ line: record.line, reason: problem, record: record.text })
+  }
+  if (rejects.length > 0 && source.onRejects !== undefined) yield* source.onRejects(rejects)
+})
+
+/** Queues without waiting: true when queued, false when it has to wait, or why the record cannot be sent. */
+const offer = (stream: ZerobusStream<JsonRecord>, json: string): boolean | string => {
+  try {
+    return stream.offerUnsafe(json) !== undefined
+  } catch (error) {
+    if (error instanceof InvalidArgument || error instanceof PayloadTooLarge) return error.message
+    throw error
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * `zerobus local`: the local server until it is stopped, and the environment that a client needs to reach it.
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Path from "node:path"
+import type { TableDefinition } from "../internal/columnType.ts"
+import { toTypeJson } from "../internal/columnType.ts"
+import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
+import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+import { counted } from "./progress.ts"
+import { definitionOf } from "./table.ts"
+
+const duration = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
+
+const flags = {
+  dataDir: Flag.String("data-dir").pipe(
+    Flag.withDescription("Folder of the Delta tables, made when missing; default zerobus-data"),
+    Flag.withDefault("zerobus-data")
+  ),
+  memory: Flag.Boolean("memory").pipe(
+    Flag.withDescription("Keep tables in memory only; they are gone when the server stops"),
+    Flag.withDefault(false)
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("Port of the gRPC service, 0 for a free one; default 7170"),
+    Flag.withDefault(7170)
+  ),
+  httpPort: Flag.Int("http-port").pipe(
+    Flag.withDescription("Port of the token endpoint and the catalog, 0 for a free one; default 7171"),
+    Flag.withDefault(7171)
+  ),
+  host: Flag.String("host").pipe(
+    Flag.withDescription("Address to listen on; default 127.0.0.1"),
+    Flag.withDefault("127.0.0.1")
+  ),
+  allowRemote: Flag.Boolean("allow-remote").pipe(
+    Flag.withDescription("Allow a --host that other machines can reach"),
+    Flag.withDefault(false)
+  ),
+  auth: Flag.Boolean("auth").pipe(
+    Flag.withDescription("Check tokens as the service does; on by default"),
+    Flag.withDefault(true)
+  ),
+  tables: Flag.String("table").pipe(
+    Flag.withDescription(
+      "Table to create: catalog.schema.table(column TYPE, ...); repeatable. An equal table that exists is kept"
+    ),
+    Flag.withMetavar("definition"),
+    Flag.atLeast(0)
+  ),
+  streamLife: duration(
+    "stream-life",
+    'How long a stream lives until the server asks it to reconnect; default "15 minutes"'
+  ),
+  ackInterval: duration("ack-interval", 'Least time between two acknowledgements of a stream; default "5 millis"'),
+  rateLimit: Flag.Int("rate-limit").pipe(
+    Flag.withDescription("Records a second that a stream may send; default no limit"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print what a client needs as one line of JSON"),
+    Flag.withDefault(false)
+  )
+}
+
+type Input = Command.Command.Config.Infer<typeof flags>
+
+const durationOf = (
+  flag: string,
+  text: Option.Option<string>
+): Effect.Effect<Duration.Duration | undefined, CommandFailed> =>
+  Option.isNone(text)
+    ? Effect.succeed(undefined)
+    : Option.match(Duration.fromInput(text.value as Duration.Input), {
+        onNone: () => Effect.fail(failed(`--${flag} must be a duration such as "15 minutes" or "5 millis".`)),
+        onSome: Effect.succeed
+      })
+
+/** The variables that `ZerobusLayer` and the commands read. */
+const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
+  ZEROBUS_SERVER_ENDPOINT: local.serverEndpoint,
+  DATABRICKS_WORKSPACE_URL: local.workspaceUrl,
+  DATABRICKS_CLIENT_ID: local.clientId,
+  // The secret of this server alone: whoever starts it is meant to have it.
+  DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret)
+})
+
+const sameColumns = (one: TableDefinition, other: TableDefinition): boolean => {
+  const text = (definition: TableDefinition) =>
+    JSON.stringify([definition.columns.map(toTypeJson), definition.partitionColumns ?? []])
+  return text(one) === text(other)
+}
+
+/** Creates the table, unless an equal one exists. */
+const ensureTable = Effect.fnUntraced(function* (
+  local: ZerobusLocalShape,
+  definition: TableDefinition
+): Effect.fn.Return<void, CommandFailed> {
+  const existing = yield* local.getTable(definition.name)
+  if (Option.isNone(existing)) return yield* Effect.asVoid(Effect.mapError(local.createTable(definition), because))
+  if (!sameColumns(existing.value.definition, definition)) {
+    return yield* failed(
+      `The table ${definition.name} exists with other columns. Use another name or --data-dir, or leave --table out to keep it.`
+    )
+  }
+})
+
+const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
+  for (const [flag, port] of [
+    ["port", input.port],
+    ["http-port", input.httpPort]
+  ] as const) {
+    if (port < 0 || port > 65_535) return yield* failed(`--${flag} must be from 0 to 65535.`)
+  }
+  const rateLimit = Option.getOrUndefined(input.rateLimit)
+  if (rateLimit !== undefined && rateLimit < 1) return yield* failed("--rate-limit must be at least 1.")
+  const definitions = yield* Effect.forEach(input.tables, definitionOf)
+  const options = {
+    host: input.host,
+    port: input.port,
+    httpPort: input.httpPort,
+    allowRemote: input.allowRemote,
+    auth: input.auth,
+    streamLife: yield* durationOf("stream-life", input.streamLife),
+    ackInterval: yield* durationOf("ack-interval", input.ackInterval),
+    rateLimit: rateLimit === undefined ? undefined : { records: rateLimit }
+  }
+  const dataDir = Path.resolve(input.dataDir)
+  const layer = input.memory
+    ? ZerobusLocal.layerServerMemory({ ...options, auditBytes: 0 })
+    : ZerobusLocal.layerServer({ ...options, dataDir })
+  const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
+  yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
+  const tables = (yield* local.listTables).map((table) => table.definition.name)
+  const environment = environmentOf(local)
+  if (input.json) {
+    yield* Console.log(JSON.stringify({ environment, dataDir: input.memory ? null : dataDir, tables }))
+  } else {
+    yield* Console.log(
+      [
+        `Local Zerobus server for development, ${input.memory ? "in memory" : `tables in ${dataDir}`}.`,
+        tables.length === 0
+          ? "No tables yet: zerobus table create 'main.default.t(id BIGINT, name STRING)'"
+          : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
+        "",
+        ...Object.entries(environment).map(([name, value]) => `export ${name}=${value}`),
+        "",
+        "Ctrl-C stops it."
+      ].join("\n")
+    )
+  }
+  return yield* Effect.never
+})
+
+/** The command. */
+export const local = Command.make("local", flags, (input) =>
+  Effect.scoped(serve(input)).pipe(
+    // The scope has closed by now: everything acknowledged is committed. Being stopped is how this command ends well.
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        process.exitCode = 0
+      })
+    )
+  )
+).pipe(
+  Command.withDescription(
+    "Run a Zerobus server on this machine that writes real Delta tables; for development, not for production"
+  ),
+  Command.withExamples([
+    {
+      command: "zerobus local --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'",
+      description: "A server with one table"
+    },
+    { command: "zerobus local --memory --port 0 --http-port 0 --json", description: "A throw-away server for a script" }
+  ])
+)

@@ -1,0 +1,87 @@
+/**
+ * `zerobus query`: SQL over tables that lie on this machine, with DuckDB where it is installed.
+ *
+ * The tables are those whose full names the SQL mentions. What was acknowledged within the last second may not be committed yet
+ * and is not seen.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { readLiveTable } from "../local/liveFiles.ts"
+import { catalog } from "./catalog.ts"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { installDuckdb, loadDuckdb, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
+import { localFolder } from "./table.ts"
+
+const mostRows = 1000
+
+/** The three-part names in a query, quotes or not. Names of fields may be among them. */
+export const namesIn = (sql: string): ReadonlyArray<string> => [
+  ...new Set(
+    [...sql.matchAll(/"?([A-Za-z_]\w*)"?\."?([A-Za-z_]\w*)"?\."?([A-Za-z_]\w*)"?/g)].map(
+      ([, a, b, c]) => `${a}.${b}.${c}`
+    )
+  )
+]
+
+const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
+  const table = yield* Effect.flatMap(catalog, (tables) => tables.get(name))
+  const folder = localFolder(table)
+  if (folder === undefined) return yield* failed(`The table ${name} is not on this machine. Query it in its workspace.`)
+  const live = yield* Effect.tryPromise({
+    try: () => readLiveTable(folder),
+    catch: (error) => failed(error instanceof Error ? error.message : String(error))
+  })
+  if (live === undefined)
+    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
+  return { name: table.definition.name, columns: table.definition.columns, live }
+})
+
+/** The command. */
+export const query = Command.make(
+  "query",
+  {
+    sql: Argument.String("sql").pipe(
+      Argument.withDescription("SQL of DuckDB; tables by their full names, catalog.schema.table")
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print one JSON object per row; values are text"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn(function* ({ json, sql }) {
+    const duckdb = yield* Effect.promise(loadDuckdb)
+    if (duckdb === undefined)
+      return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)
+    const names = namesIn(sql)
+    if (names.length === 0)
+      return yield* failed("The SQL names no table. Name tables in full, such as main.default.flights.")
+    const found = yield* Effect.forEach(names, (name) => Effect.result(queryTable(name)))
+    const tables = found.flatMap((one) => (Result.isSuccess(one) ? [one.success] : []))
+    const refused = found.find(Result.isFailure)
+    if (tables.length === 0 && refused !== undefined) return yield* refused.failure
+    const result = yield* Effect.tryPromise({
+      try: () => runQuery(duckdb, tables, sql, mostRows),
+      catch: (error) => failed(error instanceof Error ? error.message : String(error))
+    })
+    if (json) {
+      for (const row of result.rows) {
+        yield* Console.log(
+          JSON.stringify(Object.fromEntries(result.columns.map((column, index) => [column, row[index]])))
+        )
+      }
+      return
+    }
+    yield* Console.log(tableText(result))
+    if (result.rows.length === mostRows)
+      yield* Console.log(`The first ${mostRows} rows are shown; use LIMIT, or aggregate.`)
+  })
+).pipe(
+  Command.withDescription("Query tables of the local server with SQL (DuckDB)"),
+  Command.withExamples([
+    { command: "zerobus query 'SELECT count(*) FROM main.default.flights'", description: "Rows of a table" }
+  ])
+)

@@ -1,0 +1,54 @@
+/**
+ * The bytes of a record file or of standard input, decompressed, as a stream that reads no further than its consumer.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Fs from "node:fs/promises"
+import { pipeline } from "node:stream"
+import { createGunzip } from "node:zlib"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
+
+/** Bytes read at a time. */
+const chunkSize = 256 * 1024
+
+/** Opens a file (`-` is standard input) and gives its bytes. Fails when it cannot be opened or read, or is not gzip as it should be. */
+export const recordBytes = (file: string, gzip: boolean): Stream.Stream<Uint8Array, CommandFailed> => {
+  const name = file === "-" ? "Standard input" : file
+  return Stream.unwrap(
+    Effect.gen(function* () {
+      const source =
+        file === "-" ? process.stdin : (yield* openFile(file)).createReadStream({ highWaterMark: chunkSize })
+      // The callback takes the error that also reaches whoever reads the last stream of the pipeline.
+      const bytes = gzip ? pipeline(source, createGunzip({ chunkSize }), () => {}) : source
+      return Stream.fromAsyncIterable<Uint8Array, CommandFailed>(bytes, (error) => failed(unreadable(name, error)))
+    })
+  )
+}
+
+const openFile = (file: string): Effect.Effect<Fs.FileHandle, CommandFailed> =>
+  Effect.tryPromise({
+    try: async () => {
+      const handle = await Fs.open(file, "r")
+      if ((await handle.stat()).isDirectory()) {
+        await handle.close()
+        throw Object.assign(new Error(), { code: "EISDIR" })
+      }
+      return handle
+    },
+    catch: (error) => failed(unreadable(file, error))
+  })
+
+const unreadable = (name: string, error: unknown): string => {
+  const code = (error as NodeJS.ErrnoException).code ?? "unknown error"
+  switch (code) {
+    case "ENOENT":
+      return `${name} does not exist.`
+    case "EACCES":
+    case "EPERM":
+      return `${name} may not be read (${code}). Check its permissions.`
+    case "EISDIR":
+      return `${name} is a folder. Name a file.`
+    default:
+      return code.startsWith("Z_") ? `${name} is not a whole gzip file (${code}).` : `${name} cannot be read (${code}).`
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * `zerobus table create|list|show`: tables of the catalog that the environment names.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { fileURLToPath } from "node:url"
+import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columnType.ts"
+import { readLiveTable } from "../local/liveFiles.ts"
+import { catalog, type CatalogTable } from "./catalog.ts"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { count, counted } from "./progress.ts"
+
+const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+
+/** Reads a definition as the command line has it. */
+export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
+  Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
+    failed(`The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}`)
+  )
+
+const create = Command.make(
+  "create",
+  {
+    definition: Argument.String("definition").pipe(
+      Argument.withDescription(
+        "catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (column, ...)]"
+      )
+    )
+  },
+  Effect.fn(function* (input) {
+    const definition = yield* definitionOf(input.definition)
+    const created = yield* Effect.flatMap(catalog, (tables) => tables.create(definition))
+    yield* Console.log(
+      `Created ${created.definition.name} with ${counted(created.definition.columns.length, "column")}.`
+    )
+  })
+).pipe(
+  Command.withDescription("Create a table"),
+  Command.withExamples([
+    {
+      command: "zerobus table create 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'",
+      description: "A table of three columns"
+    }
+  ])
+)
+
+const schemaName = /^[A-Za-z_]\w*\.[A-Za-z_]\w*$/
+
+const list = Command.make(
+  "list",
+  {
+    schema: Argument.String("schema").pipe(
+      Argument.withDescription("catalog.schema; default main.default"),
+      Argument.withDefault("main.default")
+    ),
+    json
+  },
+  Effect.fn(function* (input) {
+    if (!schemaName.test(input.schema))
+      return yield* failed(`${JSON.stringify(input.schema)} is not catalog.schema, such as main.default.`)
+    const [catalogName = "", name = ""] = input.schema.split(".")
+    const tables = yield* Effect.flatMap(catalog, (all) => all.list(catalogName, name))
+    if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.definition.name)))
+    if (tables.length === 0) return yield* Console.log(`No tables in ${input.schema}.`)
+    const width = Math.max(...tables.map((table) => table.definition.name.length))
+    for (const table of tables) {
+      yield* Console.log(
+        `${table.definition.name.padEnd(width)}  ${counted(table.definition.columns.length, "column")}`
+      )
+    }
+  })
+).pipe(Command.withDescription("List the tables of a schema"))
+
+/** The folder of a table on this machine; undefined for tables elsewhere. */
+export const localFolder = (table: CatalogTable): string | undefined =>
+  table.location.startsWith("file://") ? fileURLToPath(table.location) : undefined
+
+const show = Command.make(
+  "show",
+  { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")), json },
+  Effect.fn(function* (input) {
+    const table = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
+    const folder = localFolder(table)
+    const live =
+      folder === undefined
+        ? undefined
+        : yield* Effect.tryPromise({
+            try: () => readLiveTable(folder),
+            catch: (error) => failed(error instanceof Error ? error.message : String(error))
+          })
+    const { columns, comment, name, partitionColumns = [] } = table.definition
+    if (input.json) {
+      const size =
+        live === undefined ? {} : { version: live.version, files: live.files, rows: live.rows, bytes: live.bytes }
+      return yield* Console.log(
+        JSON.stringify({
+          name,
+          columns: columns.map((column) => ({
+            name: column.name,
+            type: typeText(column.type),
+            nullable: column.nullable
+          })),
+          partitionColumns,
+          location: table.location,
+          ...size
+        })
+      )
+    }
+    const width = Math.max(...columns.map((column) => column.name.length))
+    const lines = [
+      name + (comment === undefined ? "" : `: ${comment}`),
+      ...columns.map(
+        (column) =>
+          `  ${column.name.padEnd(width)}  ${typeText(column.type).toUpperCase()}${column.nullable ? "" : " NOT NULL"}` +
+          (column.comment === undefined ? "" : `  -- ${column.comment}`)
+      ),
+      ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),
+      ...(folder === undefined ? [`location ${table.location}`] : [`location ${folder}`]),
+      ...(live === undefined
+        ? []
+        : [
+            `version ${live.version}, ${counted(live.files, "file")}, ${counted(live.rows, "row")}, ${count(live.bytes)} bytes`
+          ])
+    ]
+    yield* Console.log(lines.join("\n"))
+  })
+).pipe(Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"))
+
+/** The command. */
+export const table = Command.make("table").pipe(
+  Command.withDescription("Create, list and show tables of the catalog at DATABRICKS_WORKSPACE_URL"),
+  Command.withSubcommands([create, list, show])
+)
