@@ -1,111 +1,98 @@
 /**
- * The benchmark: `npm run bench -- [--quick] [--json FILE]`. Every case runs each client in a fresh process against the same neutral
- * server, alternating, and reports the median of the rounds with the smallest and largest value. Read the ratios, not the rates.
+ * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral sink, in turns; read the ratios.
+ *
+ * - `--quick`: the rows that have a budget, in short runs; under three minutes on two cores.
+ * - `--only TEXT`: the cases whose name contains the text.
+ * - `--rounds N`, `--run MILLIS`: how many measured runs of a case, and how long each ingests.
+ * - `--json FILE`: writes all figures.
+ * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after a regression.
  */
-import { fork, type ChildProcess } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as Os from "node:os"
+import * as Path from "node:path"
 import { parseArgs } from "node:util"
+import { compareWithBaseline, saveBaseline } from "./baseline.ts"
+import { budgeted, further } from "./cases.ts"
+import { fetchNative } from "./nativeSdk.ts"
+import { startSink } from "./processes.ts"
+import { measureThroughput, type Pace, ratioTable, type ThroughputResult, throughputTable } from "./throughput.ts"
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" }, rounds: { type: "string" } }
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    rounds: { type: "string" },
+    run: { type: "string" },
+    json: { type: "string" },
+    save: { type: "boolean", default: false },
+    check: { type: "boolean", default: false }
+  }
 })
-const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 5))
-const scale = flags.quick ? 1 : 4
 
-interface Case {
-  readonly api: "single" | "batch"
-  readonly size: number
-  readonly count: number
+const pace: Pace = {
+  rounds: Number(flags.rounds ?? 5),
+  warmUp: flags.quick ? 400 : 1000,
+  run: Number(flags.run ?? (flags.quick ? 600 : 2000))
 }
 
-const cases: ReadonlyArray<Case> = [
-  { api: "single", size: 1000, count: 400_000 * scale },
-  { api: "single", size: 100, count: 1_500_000 * scale },
-  { api: "batch", size: 1000, count: 400_000 * scale },
-  { api: "batch", size: 100, count: 1_500_000 * scale }
-]
-const clients = ["ours", "raw"] as const
-
-interface Measured {
-  readonly rate: number
-  readonly cpuMicros: number
-  readonly rss: number
-}
-
-const start = (file: string, args: ReadonlyArray<string>): ChildProcess =>
-  fork(new URL(file, import.meta.url), args, { execArgv: ["--conditions=effect-zerobus-source", "--expose-gc"] })
-
-const message = <A>(child: ChildProcess): Promise<A> =>
-  new Promise((resolve, reject) => {
-    const ended = (code: number | null) => reject(new Error(`a process of the benchmark ended with ${code}`))
-    child.once("exit", ended)
-    child.once("message", (value) => {
-      child.off("exit", ended)
-      resolve(value as A)
-    })
-  })
-
-const runOnce = async (
-  sink: ChildProcess,
-  port: number,
-  client: string,
-  { api, count, size }: Case
-): Promise<Measured> => {
-  const child = start("./client.ts", [String(port), client, api, String(size), String(count)])
-  const { cpuSeconds, rss, seconds } = await message<{ seconds: number; cpuSeconds: number; rss: number }>(child)
-  await new Promise((resolve) => child.once("exit", resolve))
-  sink.send("count")
-  const { records } = await message<{ records: number }>(sink)
-  const expected = count + count / 5
-  if (records !== expected)
-    throw new Error(`${client} ${api} ${size} B: the server counted ${records} records, not ${expected}`)
-  return { rate: count / seconds, cpuMicros: (cpuSeconds / count) * 1e6, rss }
-}
-
-const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-
-const spread = (values: ReadonlyArray<number>, digits: number): string =>
-  `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`
-
-const sink = start("./sink.ts", [])
-const { port } = await message<{ port: number }>(sink)
-
-console.log(
-  `${Os.cpus().length} cores, ${Os.cpus()[0]?.model.trim()}, Node ${process.version}, ${rounds} rounds, median (min to max)\n`
-)
-console.log("| case | client | million records/s | MB/s | CPU us/record | RSS MB | rate against raw |")
-console.log("| --- | --- | --- | --- | --- | --- | --- |")
-const results = []
-for (const one of cases) {
-  const measured: Record<(typeof clients)[number], Array<Measured>> = { ours: [], raw: [] }
-  for (let round = 0; round < rounds; round++) {
-    for (const client of clients) measured[client].push(await runOnce(sink, port, client, one))
-  }
-  const limit = median(measured.raw.map(({ rate }) => rate))
-  for (const client of clients) {
-    const rates = measured[client].map(({ rate }) => rate)
-    const rate = median(rates)
-    const row = [
-      `${one.api === "single" ? "ingestRecord" : "ingestRecords x100"}, ${one.size} B`,
-      client === "ours" ? "effect-zerobus" : "grpc-js, prepared bytes, 100 per message",
-      spread(
-        rates.map((value) => value / 1e6),
-        2
-      ),
-      ((rate * one.size) / 1e6).toFixed(0),
-      spread(
-        measured[client].map(({ cpuMicros }) => cpuMicros),
-        2
-      ),
-      (median(measured[client].map(({ rss }) => rss)) / 1e6).toFixed(0),
-      (rate / limit).toFixed(2)
-    ]
-    console.log(`| ${row.join(" | ")} |`)
-    results.push({ ...one, client, measured: measured[client], ratioToRaw: rate / limit })
+/** A key and a certificate for 127.0.0.1, made for this run; `undefined` where there is no openssl. */
+const makeCertificate = (): { readonly key: string; readonly cert: string } | undefined => {
+  const folder = mkdtempSync(Path.join(Os.tmpdir(), "benchmark-"))
+  try {
+    const [key, cert] = [Path.join(folder, "key.pem"), Path.join(folder, "cert.pem")]
+    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert, ...subject], { stdio: "ignore" })
+    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
+  } catch {
+    return undefined
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }
-if (flags.json !== undefined)
-  writeFileSync(flags.json, JSON.stringify({ node: process.version, rounds, results }, undefined, 2))
-sink.disconnect()
+
+const say = (text = ""): void => console.log(text)
+
+const native = fetchNative()
+const certificate = makeCertificate()
+if ("folder" in native) process.env.NATIVE_SDK = native.folder
+else say(`Without the native SDK: ${native.problem}`)
+if (certificate === undefined) say("Without TLS: openssl is not there to make a certificate.")
+
+const cpus = Os.cpus()
+const machine = `${cpus.length} cores (${cpus[0]?.model.trim()}), ${Os.platform()} ${Os.arch()}, Node ${process.version}`
+say(`${machine}, load ${Os.loadavg()[0]?.toFixed(1)}, ${pace.rounds} rounds, median (min to max)\n`)
+
+const wanted = (id: string): boolean => flags.only === undefined || id.includes(flags.only)
+const cases = (flags.quick ? budgeted : [...budgeted, ...further])
+  .filter(({ id }) => wanted(id))
+  .filter(({ tls }) => !tls || certificate !== undefined)
+
+const sink = await startSink(certificate)
+const throughput: Array<ThroughputResult> = []
+try {
+  for (const one of cases) {
+    const result = await measureThroughput(one, sink, pace, { native: "folder" in native, ca: certificate?.cert })
+    throughput.push(result)
+    const { native: n, raw } = result.ratios
+    console.error(`${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x grpc-js`)
+  }
+} finally {
+  await sink.stop()
+}
+say(throughputTable(throughput))
+say()
+say(ratioTable(throughput, cases))
+
+const date = new Date().toISOString().slice(0, 10)
+if (flags.json !== undefined) {
+  writeFileSync(flags.json, `${JSON.stringify({ date, machine, pace, throughput }, undefined, 2)}\n`)
+}
+if (flags.save) saveBaseline({ date, machine, throughput })
+if (flags.check) {
+  const { lines, regressions } = compareWithBaseline(throughput)
+  say()
+  say(lines.join("\n"))
+  if (regressions > 0) process.exitCode = 1
+}

@@ -1,68 +1,219 @@
 /**
- * The neutral server of the benchmarks, in a process of its own: it counts the records in each message and acknowledges what has
- * arrived every five milliseconds. It stores nothing and decodes nothing, so that the clients are what is measured.
+ * The neutral server of the benchmark, in a process of its own. It follows the frames of each call by their length, acknowledges
+ * cumulatively by count every few milliseconds, stores nothing and decodes nothing, so that the clients are what is measured. While
+ * `verify` is on it also reads every message: offsets must rise by one, and the records are counted.
+ *
+ * Its parent drives it by messages: `SinkOrder` in, one `SinkReport` back for each.
  */
-import * as Grpc from "@grpc/grpc-js"
-import { readLength } from "../../src/internal/envelope.ts"
-import { ackResponse, createdResponse } from "../../src/local/streamMessages.ts"
+import * as Http2 from "node:http2"
+import type { AddressInfo } from "node:net"
 
-const ACK_INTERVAL = 5
-const CREATE = 0x0a
-const BATCH = 0x1a
-
-const identity = (bytes: Buffer): Buffer => bytes
-let records = 0
-
-/** How many records a message carries: one, or those of its batch. */
-const countRecords = (message: Buffer): number => {
-  const body = readLength(message, 1).next
-  if (message[0] !== BATCH) return 1
-  // The offset, then the tag of the batch and its length; after it each record as tag, length, bytes.
-  const offset = message[body] === 0x08 ? readLength(message, body + 1).next : body
-  let position = readLength(message, offset + 1).next
-  let count = 0
-  while (position < message.length) {
-    const { length, next } = readLength(message, position + 1)
-    position = next + length
-    count++
-  }
-  return count
+/** What the parent may change; what is left out stays as it is. */
+export interface SinkOrder {
+  /** Milliseconds between acknowledgements; 0 acknowledges each read at once. */
+  readonly ackInterval?: number
+  /** `ack`: normal. `silent`: reads, never acknowledges. `frozen`: does not even read. */
+  readonly mode?: SinkMode
+  readonly verify?: boolean
+  /** Destroys all connections. */
+  readonly cut?: boolean
 }
 
-const serve = (call: Grpc.ServerDuplexStream<Buffer, Buffer>): void => {
-  let received = 0
-  let acknowledged = 0
-  const acknowledge = (): void => {
-    if (received === acknowledged) return
-    acknowledged = received
-    call.write(Buffer.from(ackResponse(received - 1)))
+export type SinkMode = "ack" | "silent" | "frozen"
+
+/** What arrived since the last report. */
+export interface SinkReport {
+  readonly port: number
+  readonly securePort: number | undefined
+  readonly messages: number
+  readonly bytes: number
+  /** Only counted while `verify` is on. */
+  readonly records: number
+  /** Calls open now. */
+  readonly calls: number
+  /** CPU time in seconds. */
+  readonly cpu: number
+  /** What broke the protocol, if anything did. */
+  readonly violation: string | undefined
+}
+
+const FRAME_HEADER = 5
+const STREAM_WINDOW = 16 * 1024 * 1024
+const CONNECTION_WINDOW = 64 * 1024 * 1024
+
+let mode: SinkMode = "ack"
+let ackInterval = 5
+let verify = false
+let messages = 0
+let bytes = 0
+let records = 0
+let violation: string | undefined
+let cpuBefore = process.cpuUsage()
+const sessions = new Set<Http2.ServerHttp2Session>()
+const calls = new Set<Call>()
+
+const varint = (buffer: Buffer, position: number): { readonly value: number; readonly next: number } => {
+  let value = 0
+  for (let scale = 1; ; scale *= 128) {
+    const byte = buffer[position++] ?? 0
+    value += (byte & 127) * scale
+    if (byte < 128) return { value, next: position }
   }
-  const timer = setInterval(acknowledge, ACK_INTERVAL)
-  call.on("data", (message: Buffer) => {
-    if (message[0] === CREATE) {
-      call.write(Buffer.from(createdResponse("benchmark")))
+}
+
+/** Reads one ingest message: its offset, and how many records it has. */
+const inspect = (message: Buffer): { readonly offset: number; readonly records: number } => {
+  const offset = varint(message, varint(message, 1).next + 1)
+  if (message[0] === 0x12) return { offset: offset.value, records: 1 }
+  let position = varint(message, offset.next + 1).next
+  let count = 0
+  for (; position < message.length; count++) {
+    const { next, value } = varint(message, position + 1)
+    position = next + value
+  }
+  return { offset: offset.value, records: count }
+}
+
+const frame = (payload: ReadonlyArray<number>): Buffer => {
+  const framed = Buffer.alloc(FRAME_HEADER + payload.length)
+  framed.writeUInt32BE(payload.length, 1)
+  framed.set(payload, FRAME_HEADER)
+  return framed
+}
+
+const created = frame([0x0a, 3, 0x0a, 1, 0x62])
+
+const acknowledgement = (upTo: number): Buffer => {
+  const digits: Array<number> = []
+  let rest = upTo
+  for (; rest >= 128; rest = Math.floor(rest / 128)) digits.push((rest % 128) | 128)
+  digits.push(rest)
+  return frame([0x12, digits.length + 1, 0x08, ...digits])
+}
+
+/** One call: where it is in its frames, what it received and acknowledged. */
+class Call {
+  private readonly stream: Http2.ServerHttp2Stream
+  private readonly header = Buffer.alloc(FRAME_HEADER)
+  private headerBytes = 0
+  private bodyLeft = 0
+  private body: Array<Buffer> | undefined
+  private open = false
+  private received = 0
+  private acknowledged = 0
+
+  constructor(stream: Http2.ServerHttp2Stream) {
+    this.stream = stream
+  }
+
+  read(chunk: Buffer): void {
+    bytes += chunk.length
+    let position = 0
+    while (position < chunk.length) {
+      if (this.bodyLeft === 0) {
+        while (this.headerBytes < FRAME_HEADER && position < chunk.length) {
+          this.header[this.headerBytes++] = chunk[position++]!
+        }
+        if (this.headerBytes < FRAME_HEADER) return
+        this.bodyLeft = this.header.readUInt32BE(1)
+        this.body = verify ? [] : undefined
+      }
+      const taken = Math.min(this.bodyLeft, chunk.length - position)
+      this.body?.push(chunk.subarray(position, position + taken))
+      position += taken
+      this.bodyLeft -= taken
+      if (this.bodyLeft > 0) return
+      this.headerBytes = 0
+      this.complete()
+    }
+    if (ackInterval === 0) this.acknowledge()
+  }
+
+  acknowledge(): void {
+    if (mode !== "ack" || this.received === this.acknowledged || this.stream.destroyed) return
+    this.acknowledged = this.received
+    this.stream.write(acknowledgement(this.received - 1))
+  }
+
+  freeze(frozen: boolean): void {
+    if (frozen) this.stream.pause()
+    else this.stream.resume()
+  }
+
+  private complete(): void {
+    if (!this.open) {
+      this.open = true
+      this.stream.write(created)
       return
     }
-    received++
-    records += countRecords(message)
-  })
-  call.on("end", () => {
-    clearInterval(timer)
-    acknowledge()
-    call.end()
-  })
-  call.on("error", () => clearInterval(timer))
-  call.on("cancelled", () => clearInterval(timer))
+    messages++
+    if (this.body !== undefined) {
+      const read = inspect(Buffer.concat(this.body))
+      records += read.records
+      if (read.offset !== this.received) violation ??= `offset ${read.offset} came as message ${this.received}`
+    }
+    this.received++
+  }
 }
 
-const server = new Grpc.Server({ "grpc.max_receive_message_length": 16 * 1024 * 1024 })
-server.register("/databricks.zerobus.Zerobus/EphemeralStream", serve as never, identity, identity, "bidi")
-server.bindAsync("127.0.0.1:0", Grpc.ServerCredentials.createInsecure(), (error, port) => {
-  if (error !== null) throw error
-  process.send?.({ port })
-})
-process.on("message", () => {
-  process.send?.({ records, cpu: process.cpuUsage() })
-  records = 0
+const serve = (server: Http2.Http2Server | Http2.Http2SecureServer): Promise<number> => {
+  server.on("session", (session: Http2.ServerHttp2Session) => {
+    sessions.add(session)
+    session.setLocalWindowSize(CONNECTION_WINDOW)
+    session.on("close", () => sessions.delete(session))
+    session.on("error", () => {})
+  })
+  server.on("stream", (stream: Http2.ServerHttp2Stream) => {
+    const call = new Call(stream)
+    calls.add(call)
+    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
+    stream.on("data", (chunk: Buffer) => call.read(chunk))
+    stream.on("end", () => {
+      call.acknowledge()
+      stream.end()
+    })
+    stream.on("error", () => {})
+    stream.on("close", () => calls.delete(call))
+    if (mode === "frozen") call.freeze(true)
+  })
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
+}
+
+const settings = { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: 10_000 }
+const port = await serve(Http2.createServer({ settings }))
+const [key, cert] = process.argv.slice(2)
+const securePort =
+  key === undefined || cert === undefined ? undefined : await serve(Http2.createSecureServer({ key, cert, settings }))
+
+const acknowledgeAll = (): void => {
+  for (const call of calls) call.acknowledge()
+}
+let timer = setInterval(acknowledgeAll, ackInterval)
+
+const report = (): void => {
+  const { system, user } = process.cpuUsage(cpuBefore)
+  cpuBefore = process.cpuUsage()
+  const cpu = (system + user) / 1e6
+  const answer: SinkReport = { port, securePort, messages, bytes, records, calls: calls.size, cpu, violation }
+  process.send?.(answer)
+  messages = bytes = records = 0
+  violation = undefined
+}
+
+process.on("message", (order: SinkOrder) => {
+  if (order.ackInterval !== undefined) {
+    ackInterval = order.ackInterval
+    clearInterval(timer)
+    timer = setInterval(acknowledgeAll, Math.max(1, ackInterval))
+  }
+  if (order.verify !== undefined) verify = order.verify
+  if (order.mode !== undefined) {
+    mode = order.mode
+    for (const call of calls) call.freeze(mode === "frozen")
+  }
+  if (order.cut === true) for (const session of sessions) session.destroy()
+  report()
 })
 process.on("disconnect", () => process.exit(0))
+report()

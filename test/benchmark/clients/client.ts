@@ -1,0 +1,133 @@
+/**
+ * What every measured client can do, and the records they all send.
+ */
+
+/** Names are those of the modules in this folder. */
+export type ClientName = "ours" | "native" | "rawGrpc" | "rawHttp2"
+
+/** `single`: one call per record. `batch`: calls with 100 records. `offer`: the callback face of ours, without an effect. */
+export type Api = "single" | "batch" | "offer"
+
+/** How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many columns. */
+export type Format = "bytes" | "jsonObject" | "jsonText" | "typed3" | "typed20" | "typed105"
+
+/** One client in one case. */
+export interface ClientSpec {
+  readonly client: ClientName
+  readonly api: Api
+  /** Encoded bytes of one record, about. */
+  readonly size: number
+  readonly format: Format
+  readonly streams: number
+  readonly port: number
+  /** The certificate to trust (PEM); without one the connection is plaintext. */
+  readonly ca?: string | undefined
+  /** Records in flight at most. */
+  readonly window: number
+}
+
+/** An open client. */
+export interface Client {
+  /** Ingests for so many milliseconds, then waits until all is acknowledged. Gives how many records that were. */
+  readonly run: (millis: number) => Promise<number>
+  /** Ingests so many records without waiting for acknowledgements, or as many as are taken within so many milliseconds. */
+  readonly fill: (records: number, within: number) => Promise<number>
+  /** Waits until all is acknowledged. */
+  readonly flush: () => Promise<void>
+  /** Ingests at a steady rate per second for so many milliseconds; gives the times to acknowledgement in milliseconds. */
+  readonly latency: (rate: number, millis: number) => Promise<ReadonlyArray<number>>
+}
+
+export const BATCH = 100
+export const TABLE = "main.default.benchmark"
+export const METHOD = "/databricks.zerobus.Zerobus/EphemeralStream"
+
+/** `message R { optional bytes payload = 1; }` as a DescriptorProto. */
+export const descriptor = Uint8Array.from([10, 1, 82, 18, 15, 10, 7, ...Buffer.from("payload"), 24, 1, 32, 1, 40, 12])
+
+/** How many different records a client goes round in; a power of two. */
+export const VARIETY = 64
+
+const noise = (length: number, seed: number): string => {
+  let text = ""
+  for (let state = seed + 1; text.length < length; state = (state * 48_271) % 2_147_483_647) text += state.toString(36)
+  return text.slice(0, length)
+}
+
+/** Records as protobuf bytes of that `size` each. */
+export const byteRecords = (size: number): ReadonlyArray<Buffer> =>
+  Array.from({ length: VARIETY }, (_, n) => {
+    const lengthSize = size < 130 ? 1 : size < 16_387 ? 2 : 3
+    const payload = size - 1 - lengthSize
+    const length = Array.from(
+      { length: lengthSize },
+      (_, i) => ((payload >>> (7 * i)) & 127) | (i < lengthSize - 1 ? 128 : 0)
+    )
+    return Buffer.concat([Buffer.from([0x0a, ...length]), Buffer.from(noise(payload, n))])
+  })
+
+/** Records as objects whose JSON text has about `size` bytes. */
+export const objectRecords = (size: number): ReadonlyArray<object> =>
+  Array.from({ length: VARIETY }, (_, n) => {
+    const reading = { device: `sensor-${n}`, temp: 20 + n, humidity: 40.5 + n, ok: true, note: "" }
+    return { ...reading, note: noise(Math.max(0, size - JSON.stringify(reading).length), n) }
+  })
+
+const varint = (value: number): ReadonlyArray<number> =>
+  value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))]
+
+const field = (tag: number, content: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from([tag, ...varint(content.length)]), content])
+
+/** The create request for {@link TABLE} with protobuf records. */
+export const createMessage = field(
+  0x0a,
+  Buffer.concat([field(0x0a, Buffer.from(TABLE)), field(0x1a, descriptor), Buffer.from([0x20, 1])])
+)
+
+/** One prepared message with these records as a batch, its offset left at 0: the sink counts messages. */
+export const batchMessage = (records: ReadonlyArray<Uint8Array>): Buffer => {
+  const batch = Buffer.concat(records.map((record) => field(0x0a, record)))
+  return field(0x1a, Buffer.concat([Buffer.from([0x08, 0]), field(0x12, batch)]))
+}
+
+/** One prepared message with one record. */
+export const singleMessage = (record: Uint8Array): Buffer =>
+  field(0x12, Buffer.concat([Buffer.from([0x08, 0]), field(0x12, record)]))
+
+/** Puts the gRPC frame in front of a message. */
+export const framed = (message: Uint8Array): Buffer => {
+  const header = Buffer.alloc(5)
+  header.writeUInt32BE(message.length, 1)
+  return Buffer.concat([header, message])
+}
+
+/** Reads the offset of an acknowledgement; `undefined` for other responses. */
+export const acknowledgedUpTo = (response: Uint8Array): number | undefined => {
+  if (response[0] !== 0x12) return undefined
+  let value = 0
+  for (let at = 3, scale = 1; at < response.length; at++, scale *= 128) value += (response[at]! & 127) * scale
+  return value
+}
+
+/** Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between. */
+export const paced = async (
+  rate: number,
+  millis: number,
+  send: (count: number) => void | Promise<void>
+): Promise<void> => {
+  const started = performance.now()
+  let sent = 0
+  for (;;) {
+    const elapsed = performance.now() - started
+    if (elapsed >= millis) return
+    const due = Math.floor((elapsed * rate) / 1000) + 1 - sent
+    if (due > 0) {
+      sent += due
+      await send(due)
+    }
+    // A timer is precise enough for slow rates and leaves the processor to the others; fast ones need finer steps.
+    const gap = 1000 / rate
+    await new Promise<void>((resolve) => (gap > 2 ? setTimeout(resolve, gap / 2) : setImmediate(resolve)))
+  }
+}

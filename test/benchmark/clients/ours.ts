@@ -1,0 +1,173 @@
+/**
+ * This package, through its public face: `ingestRecord` as one effect per record, `ingestRecords` with 100, or `offerUnsafe`.
+ */
+import { Effect, Exit, ManagedRuntime, Scope } from "effect"
+import {
+  HeadersProvider,
+  type RecordAck,
+  type StreamClosed,
+  type TableProperties as Table,
+  TableProperties,
+  Zerobus,
+  type ZerobusStream
+} from "effect-zerobus"
+import {
+  BATCH,
+  byteRecords,
+  type Client,
+  type ClientSpec,
+  descriptor,
+  objectRecords,
+  paced,
+  TABLE,
+  VARIETY
+} from "./client.ts"
+
+const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
+
+interface Source {
+  readonly table: Table.TableProperties<any>
+  readonly records: ReadonlyArray<any>
+}
+
+const sourceOf = ({ format, size }: ClientSpec): Source => {
+  switch (format) {
+    case "bytes":
+      return { table: TableProperties.proto(TABLE, descriptor), records: byteRecords(size) }
+    case "jsonObject":
+      return { table: TableProperties.json(TABLE), records: objectRecords(size) }
+    case "jsonText":
+      return {
+        table: TableProperties.json(TABLE),
+        records: objectRecords(size).map((record) => JSON.stringify(record))
+      }
+    default:
+      throw new Error(`There are no records of the format ${format}.`)
+  }
+}
+
+export const open = async (spec: ClientSpec): Promise<Client> => {
+  const { records, table } = sourceOf(spec)
+  const runtime = ManagedRuntime.make(
+    Zerobus.layer({
+      serverEndpoint: `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`,
+      ...(spec.ca === undefined ? {} : { tls: { ca: spec.ca } })
+    })
+  )
+  const scope = Scope.makeUnsafe()
+  const streams = await runtime.runPromise(
+    Effect.gen(function* () {
+      const zerobus = yield* Zerobus
+      const openOne = zerobus.createStream(table, {
+        headersProvider,
+        maxInflightRecords: Math.max(1, Math.floor(spec.window / spec.streams))
+      })
+      return yield* Effect.all(
+        Array.from({ length: spec.streams }, () => openOne),
+        { concurrency: 64 }
+      )
+    }).pipe(Scope.provide(scope))
+  )
+  const batch = Array.from({ length: BATCH }, (_, n) => records[n % VARIETY]!)
+  const flush = () =>
+    runtime.runPromise(Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true }))
+
+  /** The clock is looked at every so many records. */
+  const STRIDE = 128
+  const sendSingle = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
+    Effect.gen(function* () {
+      let count = 0
+      while (goesOn(count)) {
+        for (let n = 0; n < STRIDE; n++) yield* stream.ingestRecord(records[count++ & (VARIETY - 1)]!)
+      }
+      return count
+    })
+  const sendBatch = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
+    Effect.gen(function* () {
+      let count = 0
+      for (; goesOn(count); count += BATCH) yield* stream.ingestRecords(batch)
+      return count
+    })
+  const sendOffer = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
+    Effect.promise(async () => {
+      let count = 0
+      while (goesOn(count)) {
+        for (let n = 0; n < STRIDE; n++) {
+          while (stream.offerUnsafe(records[count & (VARIETY - 1)]!) === undefined) {
+            await new Promise<void>((resolve) => setImmediate(resolve))
+          }
+          count++
+        }
+        if (count % (STRIDE * 16) === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+      }
+      return count
+    })
+  const sender = { single: sendSingle, batch: sendBatch, offer: sendOffer }[spec.api]
+  const send = async (goesOn: (count: number) => boolean): Promise<number> => {
+    const counts = await runtime.runPromise(
+      Effect.forEach(streams, (stream) => sender(stream, goesOn), { concurrency: "unbounded" }) as Effect.Effect<
+        Array<number>
+      >
+    )
+    return counts.reduce((total, count) => total + count, 0)
+  }
+
+  return {
+    run: async (millis) => {
+      const until = performance.now() + millis
+      const count = await send(() => performance.now() < until)
+      await flush()
+      return count
+    },
+    fill: async (wanted, within) => {
+      const until = performance.now() + within
+      const share = wanted / streams.length
+      // A full landing zone makes the senders wait: what was taken by then is what was filled.
+      let taken = 0
+      const filling = Effect.forEach(
+        streams,
+        (stream) =>
+          Effect.gen(function* () {
+            for (let count = 0; count < share && performance.now() < until;) {
+              if (spec.api === "batch") {
+                yield* stream.ingestRecords(batch)
+                taken += BATCH
+                count += BATCH
+              } else {
+                yield* stream.ingestRecord(records[count++ & (VARIETY - 1)]!)
+                taken++
+              }
+            }
+          }),
+        { concurrency: "unbounded", discard: true }
+      )
+      await runtime.runPromise(Effect.timeoutOption(filling as Effect.Effect<void>, within))
+      return taken
+    },
+    flush,
+    latency: async (rate, millis) => {
+      const stream = streams[0]!
+      const times: Array<number> = []
+      const pending: Array<Promise<Exit.Exit<unknown, unknown>>> = []
+      const every = Math.max(1, Math.floor(rate / 2000))
+      let count = 0
+      const wait = (ack: RecordAck, started: number) => {
+        pending.push(runtime.runPromiseExit(Effect.map(ack.await, () => void times.push(performance.now() - started))))
+      }
+      await paced(rate, millis, (due) =>
+        runtime.runPromise(
+          Effect.gen(function* () {
+            for (let n = 0; n < due; n++) {
+              const started = performance.now()
+              const ack = yield* stream.ingestRecord(records[count & (VARIETY - 1)]!)
+              if (count++ % every === 0) wait(ack, started)
+            }
+          }) as Effect.Effect<void, StreamClosed>
+        )
+      )
+      const exits = await Promise.all(pending)
+      if (exits.some(Exit.isFailure)) throw new Error("An acknowledgement failed.")
+      return times
+    }
+  }
+}

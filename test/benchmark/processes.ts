@@ -1,0 +1,102 @@
+/**
+ * The processes of the benchmark as the parent sees them: the sink, and one process per client and case. Each answers every message
+ * with one message.
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import type { ClientSpec } from "./clients/client.ts"
+import type { ClientOrder } from "./runner.ts"
+import type { SinkOrder, SinkReport } from "./sink.ts"
+
+/** Longest time any single step may take, in milliseconds. */
+const STEP_LIMIT = 120_000
+
+const start = (file: string, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
+  fork(new URL(file, import.meta.url), args, {
+    execArgv: ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", ...flags],
+    serialization: "advanced"
+  })
+
+const nextMessage = <A>(child: ChildProcess, what: string): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const settle = (then: () => void) => {
+      clearTimeout(timer)
+      child.off("exit", ended)
+      child.off("message", received)
+      then()
+    }
+    const ended = (code: number | null, signal: string | null) =>
+      settle(() => reject(new Error(`${what} ended early (${signal ?? `exit code ${code}`}).`)))
+    const received = (value: unknown) =>
+      settle(() => {
+        const failed = value as { readonly error?: string }
+        if (failed?.error !== undefined) reject(new Error(`${what}: ${failed.error}`))
+        else resolve(value as A)
+      })
+    const timer = setTimeout(
+      () => settle(() => reject(new Error(`${what} did not answer within ${STEP_LIMIT} ms.`))),
+      STEP_LIMIT
+    )
+    child.on("exit", ended)
+    child.on("message", received)
+  })
+
+const stop = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    const timer = setTimeout(() => child.kill("SIGKILL"), 3000)
+    child.once("exit", () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    if (child.connected) child.disconnect()
+  })
+
+/** The running sink. */
+export interface Sink {
+  readonly port: number
+  readonly securePort: number | undefined
+  readonly order: (order: SinkOrder) => Promise<SinkReport>
+  readonly stop: () => Promise<void>
+}
+
+/** Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. */
+export const startSink = async (tls?: { readonly key: string; readonly cert: string }): Promise<Sink> => {
+  const child = start("./sink.ts", tls === undefined ? [] : [tls.key, tls.cert])
+  const { port, securePort } = await nextMessage<SinkReport>(child, "The sink")
+  return {
+    port,
+    securePort,
+    order: (order) => {
+      const answer = nextMessage<SinkReport>(child, "The sink")
+      child.send(order)
+      return answer
+    },
+    stop: () => stop(child)
+  }
+}
+
+/** A running client. */
+export interface ClientProcess {
+  readonly ask: <A>(order: ClientOrder) => Promise<A>
+  readonly stop: () => Promise<void>
+}
+
+/** Starts one client in a process of its own and waits until its streams are open. `flags` go to Node. */
+export const startClient = async (spec: ClientSpec, flags?: ReadonlyArray<string>): Promise<ClientProcess> => {
+  const child = start("./runner.ts", [JSON.stringify(spec)], flags)
+  const what = `The client ${spec.client} (${spec.api}, ${spec.size} B)`
+  try {
+    await nextMessage(child, what)
+  } catch (error) {
+    await stop(child)
+    throw error
+  }
+  return {
+    ask: <A>(order: ClientOrder) => {
+      const answer = nextMessage<A>(child, what)
+      child.send(order)
+      return answer
+    },
+    stop: () => stop(child)
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The throughput cases: each client in a process of its own, warmed up, then measured in turns.
+ */
+import { specOf, type ThroughputCase } from "./cases.ts"
+import type { ClientName } from "./clients/client.ts"
+import { digits, type Spread, spreadOf, spreadText, table } from "./figures.ts"
+import { type ClientProcess, type Sink, startClient } from "./processes.ts"
+import type { RunResult } from "./runner.ts"
+
+/** The figures of one client in one case. */
+export interface ClientFigures {
+  readonly client: ClientName
+  /** Records per second. */
+  readonly rate: Spread
+  readonly megabytes: number
+  /** CPU microseconds per record, native threads included. */
+  readonly cpu: Spread
+  /** Bytes. */
+  readonly rss: number
+  /** Milliseconds. */
+  readonly loopDelay: number
+  readonly gc: number
+  /** Share of one core that the sink was busy. Close to 1 the sink is what was measured. */
+  readonly sinkBusy: number
+}
+
+/** What one case came to. */
+export interface ThroughputResult {
+  readonly id: string
+  readonly figures: ReadonlyArray<ClientFigures>
+  /** Of this package. Medians of the ratios within each round, which share whatever else the machine did. */
+  readonly ratios: {
+    readonly native?: Spread
+    readonly raw?: Spread
+    readonly wall?: Spread
+    readonly cpu?: Spread
+  }
+  /** Whether the budget is met, for a case that has one and whose competitors ran. */
+  readonly met: boolean | undefined
+}
+
+interface Round {
+  readonly run: RunResult
+  readonly sinkBusy: number
+}
+
+/** How long to run. Milliseconds. */
+export interface Pace {
+  readonly rounds: number
+  readonly warmUp: number
+  readonly run: number
+}
+
+const warmUp = async (
+  one: ThroughputCase,
+  sink: Sink,
+  client: ClientProcess,
+  name: ClientName,
+  pace: Pace
+): Promise<void> => {
+  const checked = name === "ours" || name === "native"
+  await sink.order({ verify: checked })
+  const { records } = await client.ask<RunResult>({ do: "run", for: pace.warmUp })
+  const report = await sink.order({ verify: false })
+  if (!checked) return
+  if (report.violation !== undefined) throw new Error(`${one.id}, ${name}: ${report.violation}`)
+  if (report.records !== records) {
+    throw new Error(`${one.id}, ${name}: the sink counted ${report.records} records, the client sent ${records}.`)
+  }
+}
+
+/** Measures one case. Clients that are not available are left out. */
+export const measureThroughput = async (
+  one: ThroughputCase,
+  sink: Sink,
+  pace: Pace,
+  options: { readonly native: boolean; readonly ca?: string | undefined }
+): Promise<ThroughputResult> => {
+  const names = one.clients.filter((name) => name !== "native" || options.native)
+  const clients = new Map<ClientName, ClientProcess>()
+  const rounds = new Map<ClientName, Array<Round>>(names.map((name) => [name, []]))
+  try {
+    for (const name of names) {
+      const port = one.tls ? sink.securePort! : sink.port
+      const client = await startClient(specOf(one, name, port, { ca: one.tls ? options.ca : undefined }))
+      clients.set(name, client)
+      await warmUp(one, sink, client, name, pace)
+    }
+    for (let round = 0; round < pace.rounds; round++) {
+      for (const name of names) {
+        await sink.order({})
+        const started = performance.now()
+        const run = await clients.get(name)!.ask<RunResult>({ do: "run", for: pace.run })
+        const { cpu } = await sink.order({})
+        rounds.get(name)!.push({ run, sinkBusy: (cpu * 1000) / (performance.now() - started) })
+      }
+    }
+  } finally {
+    for (const client of clients.values()) await client.stop()
+  }
+  const figures = names.map((name) => figuresOf(one, name, rounds.get(name)!))
+  const rateOf = ({ run }: Round) => run.records / run.seconds
+  const cpuOf = ({ run }: Round) => run.cpu / run.records
+  const against = (other: ClientName, value: (round: Round) => number): Spread | undefined => {
+    const theirs = rounds.get(other)
+    return theirs === undefined
+      ? undefined
+      : spreadOf(rounds.get("ours")!.map((round, n) => value(round) / value(theirs[n]!)))
+  }
+  const [native, raw, wall, cpu] = [
+    against("native", rateOf),
+    against("rawGrpc", rateOf),
+    against("rawHttp2", rateOf),
+    against("native", cpuOf)
+  ]
+  const met =
+    one.budget === undefined || native === undefined || raw === undefined || cpu === undefined
+      ? undefined
+      : native.median >= one.budget.native &&
+        raw.median >= one.budget.raw &&
+        (one.budget.cpu === undefined || cpu.median <= one.budget.cpu)
+  return {
+    id: one.id,
+    figures,
+    ratios: {
+      ...(native === undefined ? {} : { native }),
+      ...(raw === undefined ? {} : { raw }),
+      ...(wall === undefined ? {} : { wall }),
+      ...(cpu === undefined ? {} : { cpu })
+    },
+    met
+  }
+}
+
+const figuresOf = (one: ThroughputCase, client: ClientName, rounds: ReadonlyArray<Round>): ClientFigures => {
+  const rate = spreadOf(rounds.map(({ run }) => run.records / run.seconds))
+  return {
+    client,
+    rate,
+    megabytes: (rate.median * one.size) / 1e6,
+    cpu: spreadOf(rounds.map(({ run }) => (run.cpu / run.records) * 1e6)),
+    rss: Math.max(...rounds.map(({ run }) => run.rss)),
+    loopDelay: Math.max(...rounds.map(({ run }) => run.loopDelay)),
+    gc: spreadOf(rounds.map(({ run }) => run.gc)).median,
+    sinkBusy: spreadOf(rounds.map(({ sinkBusy }) => sinkBusy)).median
+  }
+}
+
+const titles: Readonly<Record<ClientName, string>> = {
+  ours: "effect-zerobus",
+  native: "native SDK",
+  rawGrpc: "grpc-js, prepared",
+  rawHttp2: "node:http2, prepared"
+}
+
+/** All figures, a row per client and case. */
+export const throughputTable = (results: ReadonlyArray<ThroughputResult>): string =>
+  table(
+    ["case", "client", "million records/s", "MB/s", "CPU us/record", "RSS MB", "loop p99 ms", "GC", "sink busy"],
+    results.flatMap(({ figures, id }) =>
+      figures.map(({ client, cpu, gc, loopDelay, megabytes, rate, rss, sinkBusy }) => [
+        id,
+        titles[client],
+        spreadText(rate, 1e-6),
+        digits(megabytes),
+        spreadText(cpu),
+        digits(rss / 1e6),
+        digits(loopDelay),
+        `${digits(gc * 100)} %`,
+        `${digits(sinkBusy * 100)} %`
+      ])
+    )
+  )
+
+/** The ratios of this package, with the budgets. */
+export const ratioTable = (results: ReadonlyArray<ThroughputResult>, cases: ReadonlyArray<ThroughputCase>): string =>
+  table(
+    ["case", "rate / native", "rate / grpc-js", "rate / node:http2", "CPU / native", "budget", "met"],
+    results.map(({ id, met, ratios }) => {
+      const budget = cases.find((one) => one.id === id)?.budget
+      const text = (spread: Spread | undefined) => (spread === undefined ? "-" : spreadText(spread))
+      return [
+        id,
+        text(ratios.native),
+        text(ratios.raw),
+        text(ratios.wall),
+        text(ratios.cpu),
+        budget === undefined
+          ? ""
+          : [
+              `>= ${budget.native}`,
+              `>= ${budget.raw}`,
+              ...(budget.cpu === undefined ? [] : [`CPU <= ${budget.cpu}`])
+            ].join(", "),
+        met === undefined ? "-" : met ? "yes" : "no"
+      ]
+    })
+  )
