@@ -116,6 +116,8 @@ const serveCall = (
   }
   const admitted = admit(call.metadata, options)
   if (typeof admitted !== "string") return peer.finish(admitted)
+  // Clients built on tonic send nothing before the response headers are there.
+  call.sendMetadata(new Grpc.Metadata())
   const stream = startStream(options.streams, peer, admitted)
   call.on("data", stream.receive)
   call.on("end", stream.halfClosed)
