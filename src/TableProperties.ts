@@ -23,7 +23,11 @@ export interface TableProperties<in out A> {
 }
 
 /** A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and bytes are refused. */
-export type JsonRecord = string | (object & { readonly [Symbol.iterator]?: never })
+export type JsonRecord =
+  | string
+  // For literals and type aliases, then for interfaces and classes, which have no index signature.
+  | { readonly [key: string]: unknown }
+  | (object & { readonly [Symbol.iterator]?: never })
 
 /**
  * A table that takes JSON records.

@@ -1,0 +1,121 @@
+/**
+ * Kills the local server with SIGKILL, over and over, while the client ingests, and counts rows in the end.
+ * `npm run faults:kill -- --kills 200 --seed 1`
+ *
+ * The server keeps its folder and its ports over the kills; the client recovers by itself. Every acknowledged record must be in the
+ * table, and, since the client's stream lives through it all, every record that was ingested.
+ */
+import { Effect, Redacted, References, Schedule } from "effect"
+import { TableProperties, Zerobus } from "effect-zerobus"
+import { ZerobusLocal } from "effect-zerobus/testing"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
+
+interface Running {
+  readonly process: ChildProcess
+  readonly serverEndpoint: string
+  readonly workspaceUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+const script = new URL("./serverProcess.ts", import.meta.url).pathname
+
+const startServer = (folder: string, port: string, httpPort: string): Promise<Running> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", script, folder, port, httpPort], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it served`)))
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      if (line.startsWith("{")) resolve({ process: child, ...JSON.parse(line) })
+    })
+  })
+
+const kill = ({ process }: Running): Promise<void> =>
+  new Promise((resolve) => {
+    process.removeAllListeners("exit")
+    process.once("exit", () => resolve())
+    process.kill("SIGKILL")
+  })
+
+/** A small generator of its own, so that a run can be repeated. */
+const seeded = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
+  return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
+}
+
+const table = TableProperties.json("main.default.kills")
+
+const run = (kills: number, seed: number) =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "zerobus-kills-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const random = seeded(seed)
+    yield* Effect.flatMap(ZerobusLocal, (local) => local.createTable("main.default.kills(n BIGINT, pad STRING)")).pipe(
+      Effect.provide(ZerobusLocal.layerServer({ dataDir: folder }))
+    )
+    let server = yield* Effect.promise(() => startServer(folder, "0", "0"))
+    const port = new URL(server.serverEndpoint).port
+    const httpPort = new URL(server.workspaceUrl).port
+    let done = 0
+    let acknowledged = -1
+    const ingested = yield* Effect.gen(function*() {
+      const zerobus = yield* Zerobus
+      const stream = yield* zerobus.createStream(table)
+      const killer = yield* Effect.gen(function*() {
+        while (done < kills) {
+          yield* Effect.sleep(20 + random() * 400)
+          yield* Effect.promise(() => kill(server))
+          server = yield* Effect.promise(() => startServer(folder, port, httpPort))
+          done++
+        }
+      }).pipe(Effect.forkScoped)
+      let sent = 0
+      while (killer.pollUnsafe() === undefined) {
+        for (let n = 0; n < 50; n++) {
+          const ack = yield* stream.ingestRecord({ n: sent++, pad: "x".repeat(60) })
+          if (n === 49) yield* Effect.forkChild(Effect.tap(ack.await, (offset) => Effect.sync(() => acknowledged = Math.max(acknowledged, offset))))
+        }
+        yield* Effect.sleep("2 millis")
+      }
+      yield* stream.close
+      return sent
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Zerobus.layer({
+        serverEndpoint: server.serverEndpoint,
+        workspaceUrl: server.workspaceUrl,
+        clientId: server.clientId,
+        clientSecret: Redacted.make(server.clientSecret),
+        proxy: false,
+        stream: { recoverySchedule: Schedule.spaced("50 millis"), recoveryTimeout: "3 seconds", maxInflightRecords: 5000 }
+      }))
+    )
+    yield* Effect.promise(() => kill(server))
+    const rows = yield* Effect.flatMap(ZerobusLocal, (local) => local.records(table)).pipe(
+      Effect.provide(ZerobusLocal.layerServer({ dataDir: folder }))
+    )
+    const distinct = new Set(rows.map((row) => String(row["n"])))
+    let lost = 0
+    for (let n = 0; n < ingested; n++) if (!distinct.has(String(n))) lost++
+    return { ingested, rows: rows.length, lost, acknowledged }
+  }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None"))
+
+const { values } = parseArgs({ options: { kills: { type: "string", default: "20" }, seed: { type: "string", default: "1" } } })
+const started = performance.now()
+const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed)))
+console.log(
+  `${values.kills} kills in ${((performance.now() - started) / 1000).toFixed(1)} s: ${result.ingested} records ingested and acknowledged, ` +
+    `${result.rows} rows in the table, ${result.lost} lost, seed ${values.seed}`
+)
+console.log(result.lost === 0 ? `${values.kills} passed, 0 failed` : `0 passed, ${result.lost} failed`)
+process.exit(result.lost === 0 ? 0 : 1)
