@@ -15,9 +15,10 @@ import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { createLog, openLog } from "./deltaLog.ts"
 import { syncFolder } from "./durableFile.ts"
-import { type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
+import { filePath, type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
 import { lockFolder } from "./folderLock.ts"
 import { readParquet } from "./parquetRows.ts"
+import { partitionValue } from "./partitions.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "./storageErrors.ts"
 import { type EngineLimits, TableEngine } from "./tableEngine.ts"
 import { definitionOf, metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
@@ -265,9 +266,15 @@ const tableFolders = async (folder: string): Promise<ReadonlyArray<readonly [str
 const readRows = async (record: TableRecord): Promise<ReadonlyArray<Record<string, unknown>>> => {
   const log = await openLog(record.location)
   const rows: Array<Record<string, unknown>> = []
+  const { columns } = record.definition
   for (const add of log?.snapshot.files.values() ?? []) {
-    const path = Path.join(record.location, ...add.path.split("/").map(decodeURIComponent))
-    for (const row of await readParquet(await Fs.readFile(path), record.definition.columns)) rows.push(row)
+    const found = await readParquet(await Fs.readFile(filePath(record.location, add.path)), columns)
+    const partition = columns.filter((column) => Object.hasOwn(add.partitionValues, column.name))
+      .map((column) => [column.name, partitionValue(column.type, add.partitionValues[column.name] ?? null)] as const)
+    for (const row of found) {
+      for (const [name, value] of partition) row[name] = value
+      rows.push(row)
+    }
   }
   return rows
 }

@@ -103,6 +103,13 @@ export const localFlusher = (): Flusher => {
   }
 }
 
+/** A relative path as the log wants it: percent-encoded, but for the sign between a partition column and its value. */
+const logPath = (names: ReadonlyArray<string>): string =>
+  names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
+
+/** Where a file of the log lies. */
+export const filePath = (folder: string, path: string): string => Path.join(folder, ...path.split("/").map(decodeURIComponent))
+
 const committedAlready = (snapshot: Snapshot, job: FlushJob): boolean =>
   (snapshot.transactions.get(job.appId)?.version ?? 0) >= job.lastSequence
 
@@ -119,7 +126,7 @@ const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<Flus
       await writeSynced(Path.join(folder, name), bytes)
       await syncFolder(folder)
       adds.push({
-        path: [...part.folders, name].map(encodeURIComponent).join("/"),
+        path: logPath([...part.folders, name]),
         partitionValues: part.values,
         size: bytes.length,
         modificationTime: job.now,
@@ -134,7 +141,7 @@ const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<Flus
     })
   } finally {
     if (!committed) {
-      for (const add of adds) await Fs.rm(Path.join(job.folder, ...add.path.split("/").map(decodeURIComponent)), { force: true })
+      for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
   }
   let warning: string | undefined
@@ -165,16 +172,14 @@ const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<A
 
 /** Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers how many. */
 export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
-  const named = new Set([...log.snapshot.files.keys(), ...log.snapshot.tombstones.keys()].map((path) =>
-    path.split("/").map(decodeURIComponent).join(Path.sep)
-  ))
+  const named = new Set([...log.snapshot.files.keys(), ...log.snapshot.tombstones.keys()].map((path) => filePath(log.table, path)))
   let removed = 0
   const entries = await Fs.readdir(log.table, { recursive: true, withFileTypes: true })
   for (const entry of entries) {
     if (!entry.isFile()) continue
     const path = Path.join(entry.parentPath, entry.name)
     const orphan = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet") &&
-      !named.has(Path.relative(log.table, path))
+      !named.has(path)
     if (orphan || entry.name.startsWith(".tmp-")) {
       await Fs.rm(path, { force: true })
       removed++

@@ -91,6 +91,24 @@ describe("delta-rs", () => {
       assert.strictEqual((yield* read(location, "--version", "2")).rows.length, 20)
     }), 60_000)
 
+  it.live("reads a partitioned table and its values", () =>
+    Effect.gen(function*() {
+      const definition = table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
+        PARTITIONED BY (word, day, at, price, flag, big)`)
+      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+      const { location } = yield* store.create(definition)
+      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+      const rows = ["plain", "a/b=c d%e", "žluť 🐎", null].map((word, n) => ({
+        n, word, day: 20_000 + n, at: 1767225600000001 + n, price: `${n}.50`, flag: n % 2 === 0, big: n - 2
+      }))
+      yield* append(writer, rows.map(json))
+      yield* store.flush()
+      const found = yield* read(location)
+      const sorted = [...found.rows].sort((a, b) => Number(a["n"]) - Number(b["n"]))
+      assert.deepStrictEqual(sorted, rows.map((row) => ({ ...row, n: String(row.n), day: String(row.day), at: String(row.at), big: String(row.big) })))
+      assert.strictEqual((yield* read(location, "--where", "word", "=", "a/b=c d%e")).files, 1)
+    }), 60_000)
+
   it.live("reads the checkpoint alone", () =>
     Effect.gen(function*() {
       const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
