@@ -80,14 +80,10 @@ check(
   "imports from the installed package",
   verdict(run(process.execPath, ["first.js"], { cwd: project, mayFail: true }))
 )
+const version = run("npx", ["--no", "effect-zerobus", "--version"], { cwd: project, mayFail: true })
 check(
-  "zerobus --version",
-  verdict(
-    run(process.execPath, [join(modules, manifest.name, "dist/cli/main.js"), "--version"], {
-      cwd: project,
-      mayFail: true
-    })
-  )
+  "npx effect-zerobus --version",
+  version.stdout.includes(manifest.version) ? undefined : version.stdout + version.stderr
 )
 rmSync(project, { recursive: true, force: true })
 end()

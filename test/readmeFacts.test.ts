@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
@@ -99,4 +100,21 @@ describe("what the README names", () => {
       }
     }
   })
+
+  it("is every command, with its flags", () => {
+    const commands = [...readme.matchAll(/^(?:zerobus|npx effect-zerobus) (.*)$/gm)].map(([, line]) => line!)
+    assert.isAtLeast(commands.length, 6)
+    for (const line of commands) {
+      const path = /^[a-z]+(?: (?:create|list|show)\b)?/.exec(line)![0].split(" ")
+      const help = execFileSync(
+        process.execPath,
+        ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts"), ...path, "--help"],
+        { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } }
+      )
+      assert.include(help, `zerobus ${path.join(" ")}`, line)
+      for (const [flag] of line.replace(/'[^']*'/g, "").matchAll(/--[a-z-]+/g)) {
+        assert.match(help, new RegExp(`^ +${flag}\\b`, "m"), line)
+      }
+    }
+  }, 30_000)
 })
