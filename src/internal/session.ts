@@ -6,7 +6,6 @@
  * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
  */
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -98,8 +97,7 @@ export const runSession = Effect.fnUntraced(function*<A>(
   core: StreamCore<A>,
   session: Session
 ): Effect.fn.Return<SessionEnd, never, Scope.Scope> {
-  const clock = yield* Effect.clockWith(Effect.succeed)
-  const flight = makeFlight(core, session, clock)
+  const flight = makeFlight(core, session)
   const ended = Deferred.makeUnsafe<SessionEnd>()
   const pauseRequested = Deferred.makeUnsafe<number | undefined>()
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
@@ -110,11 +108,11 @@ export const runSession = Effect.fnUntraced(function*<A>(
     Effect.catch((cause) => Effect.sync(() => end(cause))),
     Effect.forkScoped({ startImmediately: true })
   )
-  yield* watchSilence(core, flight, clock).pipe(
+  yield* watchSilence(core, flight).pipe(
     Effect.catch((cause) => Effect.sync(() => end(cause))),
     Effect.forkScoped({ startImmediately: true })
   )
-  const sender = yield* Effect.forkScoped(send(core, session, flight, clock), { startImmediately: true })
+  const sender = yield* Effect.forkScoped(send(core, session, flight), { startImmediately: true })
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
   /** Waits for the session's end, at most so many milliseconds. */
   const endWithin = (millis: number) =>
@@ -164,7 +162,7 @@ interface Flight {
   readonly acknowledgeHeldUnsafe: () => void
 }
 
-const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock): Flight => {
+const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
   const { acks, zone } = core
   const busy = Latch.makeUnsafe(false)
   const idle = Latch.makeUnsafe(true)
@@ -175,7 +173,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock
     const count = upTo + 1 - session.acknowledged
     if (count <= 0) return
     session.acknowledged += count
-    flight.silentSince = clock.currentTimeMillisUnsafe()
+    flight.silentSince = core.now()
     const acceptedAt = zone.inFlightAt(0).acceptedAt
     const recordsBefore = zone.acknowledgedRecords
     const bytesBefore = zone.usedBytes
@@ -197,7 +195,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock
     silentSince: 0,
     handedUnsafe: () => {
       if (session.handed++ !== session.acknowledged) return
-      flight.silentSince = clock.currentTimeMillisUnsafe()
+      flight.silentSince = core.now()
       idle.closeUnsafe()
       busy.openUnsafe()
     },
@@ -224,7 +222,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session, clock: Clock.Clock
 }
 
 /** Sends what the landing zone has, as long as the transport takes it. Parks by being interrupted. */
-const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Session, flight: Flight, clock: Clock.Clock) {
+const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Session, flight: Flight) {
   const { table, zone } = core
   let replaying = zone.toReplay > 0
   for (;;) {
@@ -236,7 +234,7 @@ const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Sessio
       flight.handedUnsafe()
       if (replaying && zone.toReplay === 0) {
         replaying = false
-        flight.silentSince = clock.currentTimeMillisUnsafe()
+        flight.silentSince = core.now()
         yield* SubscriptionRef.set(core.state, "open")
       }
       if (!more) yield* session.call.writable
@@ -268,13 +266,12 @@ const receive = Effect.fnUntraced(function*<A>(
 /** Fails when records were in flight for too long and none became durable. Not running while nothing is in flight. */
 const watchSilence = Effect.fnUntraced(function*<A>(
   core: StreamCore<A>,
-  flight: Flight,
-  clock: Clock.Clock
+  flight: Flight
 ): Effect.fn.Return<never, SessionFailure> {
   const limit = core.options.serverLackOfAckTimeout
   for (;;) {
     yield* flight.busy.await
-    const left = flight.silentSince + limit - clock.currentTimeMillisUnsafe()
+    const left = flight.silentSince + limit - core.now()
     if (left > 0) yield* Effect.sleep(left)
     else {
       const message = `No record became durable for ${limit} ms although ${core.zone.inFlight} messages are in flight.`

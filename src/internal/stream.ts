@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -24,6 +24,7 @@ import { Full } from "./landingZone.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, makeStreamCore, refuseRecordsUnsafe, type StreamCore, streamClosed } from "./streamCore.ts"
 import { checkTableName } from "./tableName.ts"
+import { isMessage } from "./wire.ts"
 
 /** The cores of live stream objects, for `recreateStream`. */
 const origins = new WeakMap<object, Origin>()
@@ -55,8 +56,10 @@ class Ack implements RecordAck {
 }
 
 const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
-  Effect.suspend(() =>
-    core.acks.pollUnsafe(offset) ?? withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
+  Effect.suspend(
+    () =>
+      core.acks.pollUnsafe(offset) ??
+      withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
   )
 
 const withinLimit = <A, E>(
@@ -74,11 +77,29 @@ const withinLimit = <A, E>(
   })
 
 /** Opens a stream in the current scope. With `adopted`, these messages go first. */
-export const openStream = Effect.fnUntraced(function*<A>(
+export const openStream = <A>(
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
   layerProvider: HeadersProviderShape,
   adopted: ReadonlyArray<Message> = []
+): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
+      const scope = yield* Scope.fork(yield* Scope.Scope)
+      return yield* restore(open(table, options, layerProvider, adopted, scope)).pipe(
+        Effect.provideService(Scope.Scope, scope),
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      )
+    })
+  )
+
+const open = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  layerProvider: HeadersProviderShape,
+  adopted: ReadonlyArray<Message>,
+  scope: Scope.Closeable
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   yield* checkTableName(table.tableName)
   if (table.recordType !== "json" && table.recordType !== "proto") {
@@ -93,6 +114,12 @@ export const openStream = Effect.fnUntraced(function*<A>(
       path: ["descriptor"]
     })
   }
+  if (table.descriptor !== undefined && !isMessage(table.descriptor)) {
+    return yield* new InvalidArgument({
+      message: `The descriptor of ${table.tableName} is not a protobuf message. Pass a serialized DescriptorProto, not its text or base64.`,
+      path: ["descriptor"]
+    })
+  }
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
   const core = yield* makeStreamCore(table, resolved.success)
@@ -102,19 +129,21 @@ export const openStream = Effect.fnUntraced(function*<A>(
   yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
-      Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => {
-        refuseRecordsUnsafe(core)
-        core.acks.endUnsafe(Exit.failCause(exit.cause))
-        Deferred.doneUnsafe(opened, Exit.failCause(exit.cause))
-        Deferred.doneUnsafe(core.finished, Exit.void)
-      })
+      Exit.isSuccess(exit)
+        ? Effect.void
+        : Effect.sync(() => {
+            refuseRecordsUnsafe(core)
+            core.acks.endUnsafe(Exit.failCause(exit.cause))
+            Deferred.doneUnsafe(opened, Exit.failCause(exit.cause))
+            Deferred.doneUnsafe(core.finished, Exit.void)
+          })
     ),
     Effect.annotateLogs({ table: table.tableName }),
     Effect.forkScoped({ startImmediately: true })
   )
   yield* Deferred.await(opened)
 
-  const stream = makeStream(core)
+  const stream = makeStream(core, scope)
   const origin: Origin = { core, options, handedBack: false, recreated: false }
   origins.set(stream, origin)
   yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
@@ -125,12 +154,17 @@ export const openStream = Effect.fnUntraced(function*<A>(
 export const takeOver = <A>(
   stream: ZerobusStream<A>
 ): Effect.Effect<
-  { readonly table: TableProperties<A>; readonly options: StreamConfigurationOptions<A>; readonly messages: ReadonlyArray<Message> },
+  {
+    readonly table: TableProperties<A>
+    readonly options: StreamConfigurationOptions<A>
+    readonly messages: ReadonlyArray<Message>
+  },
   InvalidState
 > =>
   Effect.suspend(() => {
     const origin = origins.get(stream)
-    if (origin === undefined) return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
+    if (origin === undefined)
+      return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
     if (!Deferred.isDoneUnsafe(origin.core.finished)) {
       return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
     }
@@ -152,13 +186,17 @@ export const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, un
   else origin.recreated = false
 }
 
-const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
+const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStream<A> => {
   const { acks, zone } = core
   const streamId = core.sessionId ?? `stream-${core.table.tableName}`
 
   const receipt = (result: number): RecordAck => new Ack(core, result)
 
-  const admitted = (records: ReadonlyArray<A>, atomic: boolean, operation: string): Effect.Effect<RecordAck, IngestError> =>
+  const admitted = (
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    operation: string
+  ): Effect.Effect<RecordAck, IngestError> =>
     Effect.callback<RecordAck, IngestError>((resume) => {
       const waiting = zone.waitUnsafe(records, atomic, (offset) => {
         resume(offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(receipt(offset)))
@@ -206,12 +244,18 @@ const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
       return Effect.asVoid(withinLimit(core, acks.await(Offset(target)), operation, millis))
     })
 
-  const close = makeClose(core, Effect.suspend(() => flushed("close", core.options.flushTimeout)))
+  const close = makeClose(
+    core,
+    scope,
+    Effect.suspend(() => flushed("close", core.options.flushTimeout))
+  )
 
   const unacked = Effect.suspend(() => {
     if (!Deferred.isDoneUnsafe(core.finished)) {
       return Effect.fail(
-        new InvalidState({ message: "The stream is still active. Unacknowledged records can be read after close or failure." })
+        new InvalidState({
+          message: "The stream is still active. Unacknowledged records can be read after close or failure."
+        })
       )
     }
     return Effect.succeed(zone.unackedUnsafe())
@@ -237,8 +281,11 @@ const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
       Effect.suspend((): Effect.Effect<Offset, AckError> =>
         !Number.isSafeInteger(offset) || offset < 0 || offset >= zone.nextOffset
           ? Effect.fail(
-            new InvalidArgument({ message: `The stream has not given out offset ${String(offset)} yet.`, path: ["offset"] })
-          )
+              new InvalidArgument({
+                message: `The stream has not given out offset ${String(offset)} yet.`,
+                path: ["offset"]
+              })
+            )
           : awaitOffset(core, offset)
       ),
     getUnackedRecords: Effect.map(unacked, (messages) => {
@@ -265,7 +312,8 @@ const makeStream = <A>(core: StreamCore<A>): ZerobusStream<A> => {
 
 /** An orderly close ends the stream of durable offsets; a failure fails it. */
 const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
-  core.failure === undefined && cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
+  core.failure === undefined &&
+  cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
     ? Stream.empty
     : Stream.failCause(cause)
 
@@ -275,6 +323,7 @@ const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Str
  */
 const makeClose = (
   core: StreamCore<any>,
+  scope: Scope.Closeable,
   flushed: Effect.Effect<void, AckError>
 ): Effect.Effect<void, AckError> => {
   let result: Deferred.Deferred<void, AckError> | undefined
@@ -282,15 +331,15 @@ const makeClose = (
     if (result !== undefined) return Deferred.await(result)
     const done = Deferred.makeUnsafe<void, AckError>()
     result = done
-    if (Deferred.isDoneUnsafe(core.finished)) {
-      Deferred.doneUnsafe(done, core.failure === undefined ? Exit.void : Exit.fail(core.failure))
-      return Deferred.await(done)
-    }
+    const wasFinished = Deferred.isDoneUnsafe(core.finished)
     refuseRecordsUnsafe(core)
-    const closing = Effect.gen(function*() {
-      const exit = yield* Effect.exit(flushed)
+    const closing = Effect.gen(function* () {
+      const failure = core.failure
+      const exit = wasFinished ? (failure === undefined ? Exit.void : Exit.fail(failure)) : yield* Effect.exit(flushed)
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
       yield* Deferred.await(core.finished)
+      // With records left the scope stays, since they are still to be read or handed to `onUnacked`.
+      if (core.zone.isEmpty) yield* Scope.close(scope, Exit.void)
       Deferred.doneUnsafe(done, exit)
     })
     return Effect.andThen(Effect.forkDetach(closing, { startImmediately: true }), Deferred.await(done))
@@ -298,7 +347,7 @@ const makeClose = (
 }
 
 /** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */
-const closeWithScope = Effect.fnUntraced(function*(core: StreamCore<any>, origin: Origin, streamId: string) {
+const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
   const { onUnacked, scopeCloseTimeout } = core.options
   const { acks, table, zone } = core
   let timedOut: FlushTimeout | undefined
@@ -319,27 +368,30 @@ const closeWithScope = Effect.fnUntraced(function*(core: StreamCore<any>, origin
   const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
   yield* onUnacked === undefined
     ? Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
-      table: table.tableName,
-      streamId,
-      records: records.length,
-      cause: cause.message
-    })
+        table: table.tableName,
+        streamId,
+        records: records.length,
+        cause: cause.message
+      })
     : Effect.ignoreCause(Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })))
 })
 
-const makeSink = <A>(core: StreamCore<A>, stream: ZerobusStream<A>): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
+const makeSink = <A>(
+  core: StreamCore<A>,
+  stream: ZerobusStream<A>
+): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
   const bytesBefore = core.zone.acceptedBytes
   let records = 0
   let lastOffset = -1
   return Sink.forEachArray((batch: ReadonlyArray<A>) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       for (const record of batch) {
         lastOffset = (yield* stream.ingestRecord(record)).offset
         records++
       }
     })
   ).pipe(
-    Sink.mapEffect(() => records === 0 ? Effect.void : stream.flush),
+    Sink.mapEffect(() => (records === 0 ? Effect.void : stream.flush)),
     Sink.map((): SinkSummary => ({ records, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }))
   )
 }

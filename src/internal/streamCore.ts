@@ -24,6 +24,8 @@ export type AckFailure = StreamFailure | StreamClosed
 export interface StreamCore<in out A> {
   readonly table: TableProperties<A>
   readonly options: ResolvedStreamOptions
+  /** Monotonic time in milliseconds. */
+  readonly now: () => number
   readonly zone: LandingZone<A>
   readonly acks: Acknowledgements<AckFailure>
   readonly telemetry: Telemetry
@@ -49,15 +51,18 @@ export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TablePropert
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
   const context = yield* Effect.context<never>()
+  // Monotonic: a wall clock that is set must not look like silence, or like uptime.
+  const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const zone = new LandingZone<A>({
     queue,
     codec: table.codec,
     limits: options,
-    now: () => clock.currentTimeMillisUnsafe()
+    now
   })
   const core: StreamCore<A> = {
     table,
     options,
+    now,
     zone,
     telemetry: makeTelemetry(zone, table.tableName, () => core.sessionId ?? "", context),
     acks: new Acknowledgements<AckFailure>(),

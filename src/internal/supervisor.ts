@@ -126,14 +126,13 @@ const attemptSession = Effect.fnUntraced(function*<A>(
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
     return { end: { _tag: "Failed", cause }, stable: false } satisfies Attempt
   }
-  const openedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  const openedAt = core.now()
   yield* Deferred.succeed(opened, undefined)
   yield* Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
     attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
   })
-  const closedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-  return { end, stable: session.value.acknowledged > 0 || closedAt - openedAt >= STABLE_UPTIME } satisfies Attempt
+  return { end, stable: session.value.acknowledged > 0 || core.now() - openedAt >= STABLE_UPTIME } satisfies Attempt
 })
 
 /** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */

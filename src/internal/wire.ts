@@ -76,3 +76,14 @@ export const forEachField = (
     if (position > to) throw new MalformedMessage()
   }
 }
+
+/** Whether the bytes can be a protobuf message, judged by its top level. */
+export const isMessage = (bytes: Uint8Array): boolean => {
+  try {
+    forEachField(bytes, 0, bytes.length, () => {})
+    return true
+  } catch (error) {
+    if (error instanceof MalformedMessage) return false
+    throw error
+  }
+}
