@@ -20,7 +20,9 @@ const root = Path.resolve(import.meta.dirname, "..")
 const folder = Path.join(root, "test/acceptance")
 const groups = JSON.parse(Fs.readFileSync(Path.join(folder, "scenarios.json"), "utf8")) as ReadonlyArray<Group>
 const files = [
-  ...Fs.readdirSync(folder).filter((file) => file.endsWith(".test.ts")).map((file) => Path.join(folder, file)),
+  ...Fs.readdirSync(folder)
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => Path.join(folder, file)),
   Path.join(root, "test/hardening.test.ts")
 ].filter((file) => Fs.existsSync(file))
 
@@ -39,10 +41,16 @@ for (const id of covered) {
   if (!known.has(id)) problems.push(`${id} is named by a test, but is no scenario`)
   if (id in notApplicable) problems.push(`${id} is named by a test and in notApplicable.ts`)
 }
-for (const id of Object.keys(notApplicable)) if (!known.has(id)) problems.push(`${id} in notApplicable.ts is no scenario`)
+for (const id of Object.keys(notApplicable))
+  if (!known.has(id)) problems.push(`${id} in notApplicable.ts is no scenario`)
 
 const row = (cells: ReadonlyArray<string | number>) =>
-  String(cells[0]).padEnd(6) + cells.slice(1, 5).map((cell) => String(cell).padStart(9)).join("") + `  ${cells[5] ?? ""}`
+  String(cells[0]).padEnd(6) +
+  cells
+    .slice(1, 5)
+    .map((cell) => String(cell).padStart(9))
+    .join("") +
+  `  ${cells[5] ?? ""}`
 console.log(row(["group", "rows", "tested", "n/a", "missing", "topic"]))
 const total = { rows: 0, tested: 0, na: 0, missing: 0 }
 for (const { group, scenarios, topic } of groups) {

@@ -41,13 +41,13 @@ export const turn: Effect.Effect<void> = Effect.callback<void>((resume) => {
 })
 
 /** Gives everything that is ready to run its turns. */
-export const settle: Effect.Effect<void> = Effect.gen(function*() {
+export const settle: Effect.Effect<void> = Effect.gen(function* () {
   for (let i = 0; i < 40; i++) yield* turn
 })
 
 /** Settles until the condition holds; fails when it does not come true without moving the clock. */
 export const until = (what: string, condition: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (let i = 0; i < 5000; i++) {
       if (condition()) return
       yield* turn
@@ -57,7 +57,7 @@ export const until = (what: string, condition: () => boolean): Effect.Effect<voi
 
 /** Moves the virtual clock by whole milliseconds, in steps so that timers which start other timers do so at their own time. */
 export const advance = (millis: number, step = Math.max(1, Math.ceil(millis / 10))): Effect.Effect<void> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* settle
     for (let left = millis; left > 0; left -= step) {
       yield* TestClock.adjust(Math.min(step, left))
@@ -78,8 +78,10 @@ export interface Running<A, E> {
 }
 
 /** Starts a call in the background and lets it come as far as it gets without time. */
-export const started = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Running<A, E>, never, R | Scope.Scope> =>
-  Effect.gen(function*() {
+export const started = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Running<A, E>, never, R | Scope.Scope> =>
+  Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
     yield* settle
     const ended = (): Exit.Exit<A, E> => fiber.pollUnsafe() ?? assert.fail("the call is still running")
@@ -137,8 +139,12 @@ export class CountingProvider {
 /** A client on a scripted server. Protocol violations of the client fail the test when it ends. */
 export const client = (
   ...scripts: ReadonlyArray<Script>
-): Effect.Effect<{ readonly server: ScriptedServer; readonly zerobus: ZerobusShape; readonly provider: CountingProvider }, never, Scope.Scope> =>
-  Effect.gen(function*() {
+): Effect.Effect<
+  { readonly server: ScriptedServer; readonly zerobus: ZerobusShape; readonly provider: CountingProvider },
+  never,
+  Scope.Scope
+> =>
+  Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
     const provider = new CountingProvider()
     yield* Effect.addFinalizer(() => Effect.sync(() => assert.deepStrictEqual(server.violations, [])))
@@ -167,7 +173,7 @@ export const open = (
   StreamFailure,
   Scope.Scope
 > =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { provider, server, zerobus } = yield* client(...scripts)
     const stream = yield* zerobus.createStream(table, { ...testOptions, ...options })
     return { server, zerobus, provider, stream }
