@@ -1,0 +1,126 @@
+/**
+ * A Zerobus call made by hand over grpc-js, for tests of what the server does with requests that no decent client sends.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import { Deferred, Effect, Queue, Redacted, type Scope } from "effect"
+import type { ZerobusLocalShape } from "effect-zerobus/testing"
+import { databricks } from "../../src/internal/generated/zerobus_service.js"
+
+const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
+type Request = Parameters<typeof EphemeralStreamRequest.encode>[0]
+
+/** How a call ended. */
+export interface RawEnd {
+  readonly code: number
+  readonly message: string
+  readonly details: Uint8Array | undefined
+}
+
+/** A call under way. */
+export interface RawStream {
+  readonly send: (request: Request) => Effect.Effect<void>
+  readonly sendBytes: (bytes: Uint8Array) => Effect.Effect<void>
+  readonly halfClose: Effect.Effect<void>
+  readonly next: Effect.Effect<InstanceType<typeof EphemeralStreamResponse>>
+  readonly end: Effect.Effect<RawEnd>
+}
+
+const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+
+/** Starts a call with these headers; the scope ends it. */
+export const openRaw = Effect.fnUntraced(function* (
+  serverEndpoint: string,
+  headers: Readonly<Record<string, string>>
+): Effect.fn.Return<RawStream, never, Scope.Scope> {
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(() => new Grpc.Client(new URL(serverEndpoint).host, Grpc.credentials.createInsecure())),
+    (client) => Effect.sync(() => client.close())
+  )
+  const metadata = new Grpc.Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  const responses = yield* Queue.unbounded<InstanceType<typeof EphemeralStreamResponse>>()
+  const end = yield* Deferred.make<RawEnd>()
+  const call = client.makeBidiStreamRequest(
+    "/databricks.zerobus.Zerobus/EphemeralStream",
+    buffer,
+    (bytes) => EphemeralStreamResponse.decode(bytes),
+    metadata
+  )
+  call.on("data", (response) => Queue.offerUnsafe(responses, response))
+  call.on("error", () => {})
+  call.on("status", (status) => {
+    const details = status.metadata.get("grpc-status-details-bin")[0]
+    Deferred.doneUnsafe(
+      end,
+      Effect.succeed({
+        code: status.code,
+        message: status.details,
+        details: typeof details === "string" ? undefined : details
+      })
+    )
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(() => call.cancel()))
+  const sendBytes = (bytes: Uint8Array) => Effect.sync(() => void call.write(buffer(bytes)))
+  return {
+    send: (request) => Effect.suspend(() => sendBytes(EphemeralStreamRequest.encode(request).finish())),
+    sendBytes,
+    halfClose: Effect.sync(() => call.end()),
+    next: Queue.take(responses),
+    end: Deferred.await(end)
+  }
+})
+
+/** The form of a token request for a table, as the official SDKs send it. */
+export const tokenForm = (tableName: string): Record<string, string> => {
+  const [catalog, schema] = tableName.split(".")
+  const entry = (object_type: string, object_full_path: string, privileges: ReadonlyArray<string>) => ({
+    type: "unity_catalog_privileges",
+    privileges,
+    object_type,
+    object_full_path
+  })
+  return {
+    grant_type: "client_credentials",
+    scope: "all-apis",
+    resource: "api://databricks/workspaces/127/zerobusDirectWriteApi",
+    authorization_details: JSON.stringify([
+      entry("CATALOG", catalog!, ["USE CATALOG"]),
+      entry("SCHEMA", `${catalog}.${schema}`, ["USE SCHEMA"]),
+      { ...entry("TABLE", tableName, ["SELECT", "MODIFY"]), operations: ["zerobuswrite"] }
+    ])
+  }
+}
+
+/** Posts a form to the token endpoint with the server's own credentials, or others. */
+export const postToken = (
+  local: ZerobusLocalShape,
+  form: Readonly<Record<string, string>>,
+  credentials = `${local.clientId}:${Redacted.value(local.clientSecret)}`
+) =>
+  Effect.promise(async () => {
+    const response = await fetch(`${local.workspaceUrl}/oidc/v1/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` },
+      body: new URLSearchParams(form)
+    })
+    return { status: response.status, body: (await response.json()) as Record<string, any> }
+  })
+
+/** The headers of a call to a table, with a fresh token. */
+export const headersFor = (local: ZerobusLocalShape, tableName: string) =>
+  Effect.map(postToken(local, tokenForm(tableName)), ({ body }) => ({
+    "authorization": `Bearer ${body["access_token"]}`,
+    "x-databricks-zerobus-table-name": tableName
+  }))
+
+/** Opens a stream to a table and reads the answer to its create request. */
+export const openCreated = Effect.fnUntraced(function* (
+  local: ZerobusLocalShape,
+  tableName: string,
+  create: { readonly recordType?: number; readonly descriptorProto?: Uint8Array } = { recordType: 2 }
+) {
+  const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, tableName))
+  yield* stream.send({ createStream: { tableName, ...create } })
+  const answer = yield* stream.next
+  return { stream, streamId: answer.createStreamResponse?.streamId }
+})
