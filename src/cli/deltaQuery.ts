@@ -1,10 +1,10 @@
 /**
  * SQL over local Delta tables with DuckDB, where `@duckdb/node-api` is installed.
  *
- * Each table becomes a view over its live data files, as `catalog.schema.table`, so a query sees one committed version of each.
- * DuckDB's own reader for Delta is a download; the list of files is all that is needed here.
+ * Each table becomes a view over its live data files, so a query sees one committed version of each. DuckDB's own reader for Delta is
+ * a download; the list of files is all that is needed here. DuckDB lets no database be called `main`, so the view's name is the
+ * table's whole name, and full names in a query are put in quotes.
  */
-import type { DuckDBConnection } from "@duckdb/node-api"
 import type { ColumnDefinition, ColumnType } from "../internal/columnType.ts"
 import type { LiveTable } from "../local/liveFiles.ts"
 
@@ -96,18 +96,22 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
   return `SELECT ${order} FROM (${[...reads, empty].join(" UNION ALL BY NAME ")})`
 }
 
-/** Makes the tables visible to the connection under their three-part names. */
-export const attachTables = async (connection: DuckDBConnection, tables: ReadonlyArray<QueryTable>): Promise<void> => {
-  const made = new Set<string>()
-  for (const table of tables) {
-    const [catalog = "", schema = "", name = ""] = table.name.split(".")
-    if (!made.has(catalog)) await connection.run(`ATTACH ':memory:' AS ${identifier(catalog)}`)
-    made.add(catalog)
-    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(catalog)}.${identifier(schema)}`)
-    await connection.run(
-      `CREATE VIEW ${identifier(catalog)}.${identifier(schema)}.${identifier(name)} AS ${tableSelect(table)}`
-    )
-  }
+const literalOrName = /'(?:[^']|'')*'|("?)([A-Za-z_]\w*)\1\.("?)([A-Za-z_]\w*)\3\.("?)([A-Za-z_]\w*)\5/g
+
+/** The three-part names in a query, with and without quotes. Fields of structs may be among them. */
+export const namesIn = (sql: string): ReadonlyArray<string> => [
+  ...new Set(
+    [...sql.matchAll(literalOrName)].flatMap(([, , a, , b, , c]) => (a === undefined ? [] : [`${a}.${b}.${c}`]))
+  )
+]
+
+/** The query with the full names of these tables as single quoted names. Text in quotes stays as it is. */
+export const withTableNames = (sql: string, names: ReadonlyArray<string>): string => {
+  const known = new Map(names.map((name) => [name.toLowerCase(), name]))
+  return sql.replace(literalOrName, (whole, _1, a?: string, _2?: string, b?: string, _3?: string, c?: string) => {
+    const name = a === undefined ? undefined : known.get(`${a}.${b}.${c}`.toLowerCase())
+    return name === undefined ? whole : identifier(name)
+  })
 }
 
 /** Runs SQL over the tables and gives at most `limit` rows as text. Throws what DuckDB says. */
@@ -120,8 +124,11 @@ export const runQuery = async (
   const instance = await duckdb.DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   try {
-    await attachTables(connection, tables)
-    const reader = await connection.runAndReadUntil(sql, limit)
+    // Text of timestamps must not depend on where the program runs.
+    await connection.run("SET TimeZone = 'UTC'")
+    for (const table of tables) await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
+    const names = tables.map((table) => table.name)
+    const reader = await connection.runAndReadUntil(withTableNames(sql, names), limit)
     return {
       columns: reader.columnNames(),
       rows: reader

@@ -13,19 +13,10 @@ import * as Result from "effect/Result"
 import { readLiveTable } from "../local/liveFiles.ts"
 import { catalog } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { installDuckdb, loadDuckdb, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
+import { installDuckdb, loadDuckdb, namesIn, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
 import { localFolder } from "./table.ts"
 
 const mostRows = 1000
-
-/** The three-part names in a query, quotes or not. Names of fields may be among them. */
-export const namesIn = (sql: string): ReadonlyArray<string> => [
-  ...new Set(
-    [...sql.matchAll(/"?([A-Za-z_]\w*)"?\."?([A-Za-z_]\w*)"?\."?([A-Za-z_]\w*)"?/g)].map(
-      ([, a, b, c]) => `${a}.${b}.${c}`
-    )
-  )
-]
 
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
   const table = yield* Effect.flatMap(catalog, (tables) => tables.get(name))

@@ -114,7 +114,7 @@ const show = Command.make(
       name + (comment === undefined ? "" : `: ${comment}`),
       ...columns.map(
         (column) =>
-          `  ${column.name.padEnd(width)}  ${typeText(column.type).toUpperCase()}${column.nullable ? "" : " NOT NULL"}` +
+          `  ${column.name.padEnd(width)}  ${typeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
       ),
       ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),

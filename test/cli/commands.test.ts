@@ -1,0 +1,324 @@
+/**
+ * The commands as child processes against a local server: what they print, their exit codes, and what they say about bad input.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Path from "node:path"
+import { gzipSync } from "node:zlib"
+import {
+  type Environment,
+  type LocalServer,
+  start,
+  startServer,
+  temporaryFolder,
+  zerobus
+} from "../support/commandLine.ts"
+
+const folder = temporaryFolder()
+const dataDir = Path.join(folder, "data")
+const readings = "main.default.readings(device STRING NOT NULL, temp INT, at TIMESTAMP, price DECIMAL(10,2))"
+let server: LocalServer
+let environment: Environment
+
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = Path.join(folder, name)
+  Fs.writeFileSync(path, content)
+  return path
+}
+
+/** A fresh table like `readings`. */
+let tables = 0
+const newTable = async (definition = readings): Promise<string> => {
+  const name = `main.default.t${++tables}`
+  const { code, err } = await zerobus(["table", "create", definition.replace(/^[^(]+/, name)], environment)
+  assert.strictEqual(code, 0, err)
+  return name
+}
+
+/** The table as `table show` has it, once all that was acknowledged is committed: rows are waited for, not slept for. */
+const show = async (table: string, rows: number): Promise<{ rows: number; version: number }> => {
+  for (;;) {
+    const { code, err, out } = await zerobus(["table", "show", table, "--json"], environment)
+    assert.strictEqual(code, 0, err)
+    const shown = JSON.parse(out)
+    if (shown.rows >= rows) return shown
+  }
+}
+
+beforeAll(async () => {
+  server = await startServer(["--data-dir", dataDir, "--table", readings])
+  environment = server.environment
+}, 30_000)
+
+afterAll(async () => {
+  server.child.kill("SIGTERM")
+  await server.end
+  Fs.rmSync(folder, { recursive: true, force: true })
+})
+
+describe("zerobus ingest", () => {
+  it("brings every format into the table, and the rows can be queried", async () => {
+    const table = await newTable()
+    const lines = '{"device":"a","temp":1,"at":"2026-11-22T08:30:00Z","price":1.5}\n{"device":"b","temp":2}\n'
+    const csv = 'Device,Temp,at,price\r\nc,3,2026-11-22 08:30,10.05\r\n"d ""x""",,,\r\n'
+    const inputs: ReadonlyArray<readonly [args: ReadonlyArray<string>, input?: string]> = [
+      [[file("lines.ndjson", lines)]],
+      [[file("array.json", `[${lines.trim().replace("\n", ",")}]`)]],
+      [[file("rows.csv", csv)]],
+      [[file("rows.tsv.gz", gzipSync(csv.replaceAll(",", "\t").replaceAll("22\t", "22,")))]],
+      [["-"], lines],
+      [["-", "--format", "csv", "--delimiter", ";"], csv.replaceAll(",", ";")]
+    ]
+    for (const [args, input] of inputs) {
+      const { code, err, out } = await zerobus(["ingest", ...args, "--table", table, "--json"], environment, input)
+      assert.strictEqual(code, 0, `${args.join(" ")}: ${err}`)
+      const { accepted, complete, durable } = JSON.parse(out)
+      assert.deepStrictEqual({ accepted, complete, durable }, { accepted: 2, complete: true, durable: 2 })
+    }
+    await show(table, 12)
+    const { code, err, out } = await zerobus(
+      [
+        "query",
+        `SELECT count(*) AS n, sum(price) AS price, count(at) AS dated, max(at) AS latest FROM ${table} -- 'a.b.c'`,
+        "--json"
+      ],
+      environment
+    )
+    assert.strictEqual(code, 0, err)
+    assert.deepStrictEqual(JSON.parse(out), { n: "12", price: "34.65", dated: "6", latest: "2026-11-22 08:30:00+00" })
+  }, 60_000)
+
+  it("says in a sentence what is durable", async () => {
+    const table = await newTable()
+    const { code, err, out } = await zerobus(
+      ["ingest", file("one.ndjson", '{"device":"a"}\n'), "-t", table],
+      environment
+    )
+    assert.strictEqual(code, 0, err)
+    assert.match(out, /^1 record durable in main\.default\.t\d+ \(0\.0 MB read in [\d.]+ s, [\d,]+ records\/s\)\.\n$/)
+  })
+
+  it("stops at the first bad line with its number, and what came before is durable", async () => {
+    const table = await newTable()
+    const lines = ['{"device":"a"}', "", '{"device":"b"}', '{"device":"c","temp":"warm"}', '{"device":"d"}']
+    const path = file("bad.ndjson", lines.join("\n"))
+    const { code, err, out } = await zerobus(["ingest", path, "-t", table], environment)
+    assert.strictEqual(code, 1)
+    assert.include(err, "Line 4: column temp: expected INT, an integer from -2147483648 to 2147483647.")
+    assert.notInclude(err + out, "warm")
+    assert.match(out, /2 records durable/)
+    assert.include(out, "Durable up to line 3. To go on from there: --skip 2")
+    assert.strictEqual((await show(table, 2)).rows, 2)
+
+    lines[3] = '{"device":"c","temp":20}'
+    Fs.writeFileSync(path, lines.join("\n"))
+    const rest = await zerobus(["ingest", path, "-t", table, "--skip", "2", "--json"], environment)
+    assert.strictEqual(rest.code, 0, rest.err)
+    assert.strictEqual(JSON.parse(rest.out).accepted, 2)
+    assert.strictEqual((await show(table, 4)).rows, 4)
+  }, 30_000)
+
+  it("writes bad records to --rejects and goes on", async () => {
+    const table = await newTable()
+    const rejects = Path.join(folder, "rejects.ndjson")
+    const lines = ['{"device":"a"}', "nonsense", '{"device":"b","when":1}', "[1]", '{"temp":1}', '{"device":"c"}']
+    const { code, err, out } = await zerobus(
+      ["ingest", file("mixed.ndjson", lines.join("\n")), "-t", table, "--rejects", rejects],
+      environment
+    )
+    assert.strictEqual(code, 0, err)
+    assert.include(out, `4 records rejected, see ${rejects}`)
+    const written = Fs.readFileSync(rejects, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    assert.deepStrictEqual(written, [
+      { line: 2, reason: "is not valid JSON", record: "nonsense" },
+      { line: 3, reason: 'column "when": the table has no such column', record: lines[2] },
+      { line: 4, reason: "is not a JSON object", record: "[1]" },
+      { line: 5, reason: "column device: expected STRING, valid UTF-8 text; the column is NOT NULL", record: lines[4] }
+    ])
+    assert.strictEqual((await show(table, 2)).rows, 2)
+  })
+
+  it("drops what the table has no column for when asked to", async () => {
+    const table = await newTable()
+    const { code, err } = await zerobus(
+      ["ingest", "-", "-t", table, "--ignore-unknown"],
+      environment,
+      '{"device":"a","when":1}\n'
+    )
+    assert.strictEqual(code, 0, err)
+  })
+
+  it("interrupted, makes durable what it has read and says how far it got", async () => {
+    const table = await newTable()
+    const running = start(["ingest", "-", "-t", table], environment, "caller")
+    running.child.stdin!.write('{"device":"a"}\n{"device":"b"}\n{"device":"half')
+    await show(table, 2)
+    running.child.kill("SIGINT")
+    const { code, err, out } = await running.end
+    assert.strictEqual(code, 130, err)
+    assert.match(out, /^2 records durable/)
+    assert.include(out, "Durable up to line 2. To go on from there: --skip 2")
+  })
+
+  it.each<readonly [what: string, args: ReadonlyArray<string>, says: RegExp]>([
+    [
+      "a file that does not exist",
+      ["ingest", "nowhere.ndjson", "-t", "main.default.readings"],
+      /nowhere\.ndjson does not exist/
+    ],
+    ["a folder", ["ingest", "/tmp", "-f", "ndjson", "-t", "main.default.readings"], /\/tmp is a folder/],
+    [
+      "an unknown format",
+      ["ingest", "a.parquet", "-t", "main.default.readings"],
+      /Give it with --format \(ndjson, json, csv\)/
+    ],
+    [
+      "a table that does not exist",
+      ["ingest", "-", "-t", "main.default.nowhere"],
+      /main\.default\.nowhere does not exist.*zerobus table create/
+    ],
+    ["a malformed table name", ["ingest", "-", "-t", "nowhere"], /nowhere/],
+    [
+      "a delimiter of two characters",
+      ["ingest", "a.csv", "-t", "main.default.readings", "--delimiter", "::"],
+      /one character/
+    ],
+    ["no table", ["ingest", "a.csv"], /--table/]
+  ])("ends with 1 for %s", async (_, args, says) => {
+    const { code, err, out } = await zerobus(args, environment)
+    assert.strictEqual(code, 1)
+    assert.match(err + out, says)
+    assert.notMatch(err, /\n\s+at /, "no stack trace")
+  })
+
+  it("names the setting that is missing, and a secret that is wrong", async () => {
+    const { ZEROBUS_SERVER_ENDPOINT: _, ...rest } = environment
+    const without = await zerobus(["ingest", "-", "-t", "main.default.readings"], rest, "")
+    assert.strictEqual(without.code, 1)
+    assert.include(without.err, "ZEROBUS_SERVER_ENDPOINT")
+    const wrong = { ...environment, DATABRICKS_CLIENT_SECRET: "hunter2-hunter2" }
+    const refused = await zerobus(["ingest", "-", "-t", "main.default.readings"], wrong, "")
+    assert.strictEqual(refused.code, 1)
+    assert.notInclude(refused.err + refused.out, "hunter2")
+    assert.match(refused.err, /credentials|secret|client/i)
+  })
+})
+
+describe("zerobus table", () => {
+  it("creates, lists and shows", async () => {
+    const table = await newTable(
+      "x(id BIGINT NOT NULL COMMENT 'the key', day DATE, s STRUCT<a: ARRAY<INT>>) PARTITIONED BY (day)"
+    )
+    const list = await zerobus(["table", "list", "main.default"], environment)
+    assert.match(list.out, new RegExp(`^${table} +3 columns$`, "m"))
+    const shown = await zerobus(["table", "show", table], environment)
+    assert.strictEqual(shown.code, 0, shown.err)
+    for (const part of [
+      "id   bigint NOT NULL  -- the key",
+      "s    struct<a:array<int>>",
+      "partitioned by day",
+      "version 0, 0 files, 0 rows"
+    ]) {
+      assert.include(shown.out, part)
+    }
+  })
+
+  it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
+    [["table", "create", "main.default.readings(a INT)"], /exists already/],
+    [["table", "create", "main.default.bad(a NOPE)"], /NOPE/],
+    [["table", "create", "bad"], /cannot be read/],
+    [["table", "show", "main.default.nowhere"], /does not exist/],
+    [["table", "list", "main"], /is not catalog\.schema/],
+    [["query", "SELECT 1"], /names no table/],
+    [["query", "SELECT * FROM main.default.nowhere"], /does not exist/],
+    [["query", "SELEC * FROM main.default.readings"], /syntax error/]
+  ])("%j ends with 1 and says why", async (args, says) => {
+    const { code, err, out } = await zerobus(args, environment)
+    assert.strictEqual(code, 1)
+    assert.match(err + out, says)
+    assert.notMatch(err, /\n\s+at /, "no stack trace")
+  })
+})
+
+describe("zerobus local", () => {
+  it("keeps tables over a restart, keeps an equal table and refuses a different one", async () => {
+    const own = Path.join(folder, "own")
+    const first = await startServer(["--data-dir", own, "--table", readings])
+    const filled = await zerobus(["ingest", "-", "-t", "main.default.readings"], first.environment, '{"device":"a"}\n')
+    assert.strictEqual(filled.code, 0, filled.err)
+    first.child.kill("SIGTERM")
+    assert.strictEqual((await first.end).code, 0)
+
+    const second = await startServer(["--data-dir", own, "--table", readings])
+    assert.strictEqual(second.environment["DATABRICKS_CLIENT_SECRET"], first.environment["DATABRICKS_CLIENT_SECRET"])
+    const shown = await zerobus(["table", "show", "main.default.readings", "--json"], second.environment)
+    assert.strictEqual(JSON.parse(shown.out).rows, 1)
+    second.child.kill("SIGINT")
+    assert.strictEqual((await second.end).code, 0)
+
+    const other = await zerobus([
+      "local",
+      "--data-dir",
+      own,
+      "--port",
+      "0",
+      "--http-port",
+      "0",
+      "--table",
+      "main.default.readings(a INT)"
+    ])
+    assert.strictEqual(other.code, 1)
+    assert.match(other.err, /main\.default\.readings exists with other columns/)
+  }, 60_000)
+
+  it("prints the environment as lines for a shell", async () => {
+    const running = start(["local", "--memory", "--port", "0", "--http-port", "0"])
+    await running.says(/Ctrl-C stops it/)
+    for (const name of [
+      "ZEROBUS_SERVER_ENDPOINT",
+      "DATABRICKS_WORKSPACE_URL",
+      "DATABRICKS_CLIENT_ID",
+      "DATABRICKS_CLIENT_SECRET"
+    ]) {
+      assert.match(running.out(), new RegExp(`^export ${name}=\\S+$`, "m"))
+    }
+    running.child.kill("SIGINT")
+    assert.strictEqual((await running.end).code, 0)
+  })
+
+  it("says in one line that a port or the folder is taken", async () => {
+    const port = new URL(environment["ZEROBUS_SERVER_ENDPOINT"]!).port
+    const taken = await zerobus(["local", "--memory", "--port", port, "--http-port", "0"])
+    assert.strictEqual(taken.code, 1)
+    assert.include(taken.err, `Port ${port} on 127.0.0.1 is in use.`)
+    const http = Net.createServer()
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
+    const httpPort = String((http.address() as Net.AddressInfo).port)
+    const takenHttp = await zerobus(["local", "--memory", "--port", "0", "--http-port", httpPort])
+    http.close()
+    assert.strictEqual(takenHttp.code, 1)
+    assert.include(takenHttp.err, `Port ${httpPort} on 127.0.0.1 is in use.`)
+    const locked = await zerobus(["local", "--data-dir", dataDir, "--port", "0", "--http-port", "0"])
+    assert.strictEqual(locked.code, 1)
+    assert.match(locked.err, /in use|another/i)
+    assert.include(locked.err, dataDir)
+  }, 30_000)
+
+  it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
+    [["--data-dir", "/proc/nothing"], /\/proc\/nothing/],
+    [["--memory", "--table", "bad("], /cannot be read/],
+    [["--memory", "--port", "70000"], /0 to 65535/],
+    [["--memory", "--stream-life", "soon"], /must be a duration/],
+    [["--memory", "--host", "0.0.0.0"], /loopback/],
+    [["--memory", "--rate-limit", "0"], /at least 1/]
+  ])("%j ends with 1 and says why", async (args, says) => {
+    const { code, err, out } = await zerobus(["local", "--port", "0", "--http-port", "0", ...args])
+    assert.strictEqual(code, 1)
+    assert.match(err + out, says)
+    assert.notMatch(err, /\n\s+at /, "no stack trace")
+  })
+})

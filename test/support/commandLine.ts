@@ -1,0 +1,98 @@
+/**
+ * The command line as a user has it: child processes over the sources, their output and exit codes, and a server that can be killed.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+
+const root = Path.resolve(import.meta.dirname, "../..")
+const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts")]
+
+/** What a client reads from the environment. */
+export type Environment = Readonly<Record<string, string>>
+
+/** A finished command. `code` is the signal's name when one ended it. */
+export interface Finished {
+  readonly code: number | string | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A command that runs. */
+export interface Running {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly err: () => string
+  /** Waits for output on either channel; fails when the command ends without it. */
+  readonly says: (pattern: RegExp) => Promise<void>
+  readonly end: Promise<Finished>
+}
+
+/** The environment of this process without anything that could point a command somewhere else. */
+const plainEnvironment = (): Record<string, string | undefined> =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(ZEROBUS|DATABRICKS)_|^NODE_(ENV|OPTIONS)$|_proxy$|^VITEST/i.test(name)
+    )
+  )
+
+/** Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller writes. */
+export const start = (
+  args: ReadonlyArray<string>,
+  environment: Environment = {},
+  input?: string | "caller"
+): Running => {
+  const child = spawn(process.execPath, [...program, ...args], {
+    env: { ...plainEnvironment(), ...environment, NO_COLOR: "1" },
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]
+  })
+  let out = ""
+  let err = ""
+  child.stdout!.on("data", (data) => (out += data))
+  child.stderr!.on("data", (data) => (err += data))
+  if (input !== undefined) {
+    // A command that ends early closes its end of the pipe.
+    child.stdin!.on("error", () => {})
+    if (input !== "caller") child.stdin!.end(input)
+  }
+  const end = once(child, "close").then(([code, signal]): Finished => ({ code: signal ?? code, out, err }))
+  const says = (pattern: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (pattern.test(out) || pattern.test(err)) resolve()
+      }
+      child.stdout!.on("data", look)
+      child.stderr!.on("data", look)
+      look()
+      void end.then(({ code }) => reject(new Error(`ended with ${code} before it said ${pattern}\n${out}${err}`)))
+    })
+  return { child, out: () => out, err: () => err, says, end }
+}
+
+/** Runs `zerobus` to its end. */
+export const zerobus = (
+  args: ReadonlyArray<string>,
+  environment: Environment = {},
+  input?: string
+): Promise<Finished> => start(args, environment, input).end
+
+/** A running `zerobus local`. */
+export interface LocalServer extends Running {
+  readonly environment: Environment
+}
+
+/** Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say otherwise. */
+export const startServer = async (args: ReadonlyArray<string>): Promise<LocalServer> => {
+  const running = start(["local", "--json", "--port", "0", "--http-port", "0", ...args])
+  await running.says(/^\{.*\}$/m)
+  const { environment } = JSON.parse(/^\{.*\}$/m.exec(running.out())![0]) as { readonly environment: Environment }
+  return { ...running, environment }
+}
+
+/** A folder for one test file. */
+export const temporaryFolder = (): string => Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-cli-"))
+
+/** A file of the package vega-datasets. */
+export const dataset = (name: string): string => Path.join(root, "node_modules/vega-datasets/data", name)
