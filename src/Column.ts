@@ -9,7 +9,7 @@ import type * as BigDecimal from "effect/BigDecimal"
 import type * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
-import { columnAnnotation, requiredAnnotation } from "./internal/columnNode.ts"
+import { columnAnnotation, positionAnnotation, requiredAnnotation } from "./internal/columnNode.ts"
 import { decimalProblem } from "./internal/columnNames.ts"
 import type { Leaf } from "./internal/leaf.ts"
 import { decimal, decimalAsString, leaves } from "./internal/leaf.ts"
@@ -155,3 +155,10 @@ export const nullable = <S extends Schema.Constraint>(column: S): Schema.NullOr<
 /** Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The TypeScript type stays. */
 export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
   column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
+
+/**
+ * Gives a column the 0-based position it has in the catalog, for tables with dropped columns: its field number is the position + 1.
+ * Default: the place in the list. Only for the columns of a table, not for fields of structs.
+ */
+export const positioned = <S extends Schema.Top>(column: S, position: number): S["Rebuild"] =>
+  column.annotate({ [positionAnnotation]: position }) as S["Rebuild"]

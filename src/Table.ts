@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ColumnNode } from "./internal/columnNode.ts"
-import { compileRecord, nodeOfFields, structOf } from "./internal/columnNode.ts"
+import { compileRecord, nodeOfColumns, structOf } from "./internal/columnNode.ts"
 import { tableNameProblem } from "./internal/columnNames.ts"
 import { definitionProblem, Refusal } from "./internal/columnRules.ts"
 import type { ColumnDefinition, TableDefinition } from "./internal/columnType.ts"
@@ -138,7 +138,7 @@ export const fromDefinition = (
       .sort((a, b) => a.position - b.position)
     return build<DynamicRecord>(
       { ...definition, columns },
-      nodeOfFields(columns),
+      nodeOfColumns(columns),
       undefined,
       options?.recordType ?? "proto"
     )

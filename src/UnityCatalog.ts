@@ -14,8 +14,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { catalogToken } from "./Credentials.ts"
-import type { CatalogTable } from "./internal/catalogTable.ts"
-import { readCatalogTable } from "./internal/catalogTable.ts"
+import type { CatalogTable } from "./internal/tableDescription.ts"
+import { readCatalogTable } from "./internal/tableDescription.ts"
 import type { Route } from "./internal/connector.ts"
 import { parseEndpoint } from "./internal/endpoint.ts"
 import type { HttpAnswer } from "./internal/httpRequest.ts"
@@ -36,7 +36,7 @@ import {
 } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
-export type { CatalogTable } from "./internal/catalogTable.ts"
+export type { CatalogTable } from "./internal/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
 export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "clientSecret" | "tls" | "proxy"> {

@@ -73,8 +73,12 @@ export const unsupportedType = (word: string): string => {
   return `${/^[A-Z_][A-Z0-9_]{0,63}$/.test(name) ? name : "The type"} is not a supported column type.`
 }
 
-/** Whether a name can be a table part, a column or a struct field: ASCII letters, digits and underscore, no leading digit. */
-export const isName = (name: string): boolean => name.length <= 255 && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+/**
+ * Whether a name can be a column or a struct field: ASCII letters, digits and underscore, no leading digit. `__proto__` is none: as a
+ * key it would change what an object is.
+ */
+export const isName = (name: string): boolean =>
+  name.length <= 255 && name !== "__proto__" && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 
 /** Why a name cannot be used, or `undefined` when it can. The name is shown as a string literal. */
 export const nameProblem = (what: string, name: string): string | undefined =>

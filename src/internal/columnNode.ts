@@ -19,6 +19,9 @@ import { decimal, leaves } from "./leaf.ts"
 /** Annotation of a leaf column: its {@link Leaf}; of a map column: `"map"`. */
 export const columnAnnotation = "effect-zerobus/column"
 
+/** Annotation of a column whose catalog position is not its place in the list: the position. */
+export const positionAnnotation = "effect-zerobus/position"
+
 /** Annotation of a column that is NOT NULL in its table. */
 export const requiredAnnotation = "effect-zerobus/required"
 
@@ -57,6 +60,8 @@ export interface FieldNode {
   readonly name: string
   readonly node: ColumnNode
   readonly optional: boolean
+  /** The number of the protobuf field. */
+  readonly number: number
   readonly definition: ColumnDefinition
 }
 
@@ -159,7 +164,7 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
   }
   return {
     _tag: "Struct",
-    fields: ast.propertySignatures.map((property): FieldNode => {
+    fields: ast.propertySignatures.map((property, index): FieldNode => {
       if (typeof property.name !== "string")
         return refuse(`A column of ${path === "" ? "the table" : path} is named by a symbol. Use a string.`)
       const name = property.name
@@ -183,11 +188,21 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
         )
       }
       const comment = SchemaAST.resolveDescription(property.type)
+      // Fields of structs have no positions: they are numbered in order.
+      const placed = annotation(property.type, positionAnnotation) ?? annotation(encoded, positionAnnotation)
+      const position = path === "" && typeof placed === "number" ? placed : undefined
       return {
         name,
         node,
         optional,
-        definition: { name, type, nullable: !required, ...(comment === undefined ? {} : { comment }) }
+        number: (position ?? index) + 1,
+        definition: {
+          name,
+          type,
+          nullable: !required,
+          ...(comment === undefined ? {} : { comment }),
+          ...(position === undefined ? {} : { position })
+        }
       }
     })
   }
@@ -233,22 +248,29 @@ export const nodeOfType = (type: ColumnType): ColumnNode => {
       }
     }
     case "Struct":
-      return nodeOfFields(type.fields)
+      return nodeOfFields(type.fields, (_column, index) => index + 1)
     default:
       return refuse("A column has an unknown type.")
   }
 }
 
 /** The struct of columns known only at run time. */
-export const nodeOfFields = (columns: ReadonlyArray<ColumnDefinition>): StructNode => ({
+export const nodeOfColumns = (columns: ReadonlyArray<ColumnDefinition>): StructNode =>
+  nodeOfFields(columns, (column, index) => (column.position ?? index) + 1)
+
+const nodeOfFields = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  numberOf: (column: ColumnDefinition, index: number) => number
+): StructNode => ({
   _tag: "Struct",
-  fields: columns.map((definition): FieldNode => {
+  fields: columns.map((definition, index): FieldNode => {
     const node = nodeOfType(definition.type)
     const collection = node._tag === "Array" || node._tag === "Map"
     return {
       name: definition.name,
       node: definition.nullable && !collection ? { _tag: "Nullable", inner: node, empty: null } : node,
       optional: definition.nullable,
+      number: numberOf(definition, index),
       definition
     }
   })

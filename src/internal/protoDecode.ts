@@ -191,7 +191,7 @@ export const recordReader = (node: ColumnNode): ((reader: WireReader) => unknown
 /** Reads the fields of a message into an object with its columns in order. Leaves by a `Refusal`. */
 export const structReader = (node: StructNode): ((reader: WireReader) => Record<string, unknown>) => {
   const gathers = node.fields.map((field) => gather(field.node))
-  const slots = new Map(node.fields.map((field, index) => [(field.definition.position ?? index) + 1, index]))
+  const slots = new Map(node.fields.map((field, index) => [field.number, index]))
   const absents = node.fields.map((field): Absent | undefined =>
     isCollection(field.node) ? undefined : absent(field.node)
   )

@@ -141,7 +141,7 @@ export const structWriter = (node: StructNode): WriteValue => {
   const names = node.fields.map((field) => field.name)
   const nameSet = new Set(names)
   const optional = node.fields.map((field) => field.optional)
-  const writers = node.fields.map((field, index) => fieldWriter(field.node, (field.definition.position ?? index) + 1))
+  const writers = node.fields.map((field) => fieldWriter(field.node, field.number))
   const nodes = node.fields.map((field) => field.node)
   // A column called "constructor" must not find what every object inherits.
   const inherited = names.map((name) => name in Object.prototype)

@@ -10,15 +10,20 @@ const defaultJsonName = (name: string): string => name.replace(/_+(.?)/g, (_, le
 // Control characters, and marks that change the direction or the place of the text that follows.
 const invisible = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
 
-/** A text from outside as comment lines, each starting with `//`. Line ends of every kind and control characters cannot get out of them. */
-export const commentLines = (comment: string, indent: string): ReadonlyArray<string> =>
+/** A text from outside as single lines without line ends, control characters or blank lines, at most 4,096 characters in all. */
+export const cleanLines = (comment: string): ReadonlyArray<string> =>
   comment
     .slice(0, 4_096)
+    .toWellFormed()
     .split(/[\r\n\u0085\u2028\u2029\v\f]+/)
-    .map((line) => line.replace(invisible, " ").trim())
-    .filter((line) => line !== "")
+    .map((line) => line.replace(invisible, " ").replace(/ +/g, " ").trim())
     // A line that ends in a backslash continues on the next one in some languages.
-    .map((line) => `${indent}// ${line.replace(/\\+$/, "")}`)
+    .map((line) => line.replace(/[\\ ]+$/, ""))
+    .filter((line) => line !== "")
+
+/** A text from outside as comment lines, each starting with `//`. */
+export const commentLines = (comment: string, indent: string): ReadonlyArray<string> =>
+  cleanLines(comment).map((line) => `${indent}// ${line}`)
 
 const typeOf = (field: PlanField, plan: MessagePlan): string =>
   field.type._tag === "Scalar" ? field.type.scalar : (plan.nested[field.type.nested]?.name ?? "")
