@@ -22,6 +22,5 @@ export const codec: { readonly name: CompressionCodec; readonly suffix: string; 
     : { name: "ZSTD", suffix: "zstd", compress: (bytes) => zlib.zstdCompressSync!(bytes, options) }
 
 /** Reads zstd pages, where the runtime can. */
-export const decompressZstd: Compress | undefined = zlib.zstdDecompressSync === undefined
-  ? undefined
-  : (bytes) => zlib.zstdDecompressSync!(bytes)
+export const decompressZstd: Compress | undefined =
+  zlib.zstdDecompressSync === undefined ? undefined : (bytes) => zlib.zstdDecompressSync!(bytes)

@@ -85,7 +85,11 @@ const physicalOf = (type: ColumnType): readonly [PhysicalType, number] => {
     case "Double":
       return ["DOUBLE", 8]
     case "Decimal":
-      return type.precision <= 9 ? ["INT32", 4] : type.precision <= 18 ? ["INT64", 8] : ["FIXED", decimalWidth(type.precision)]
+      return type.precision <= 9
+        ? ["INT32", 4]
+        : type.precision <= 18
+          ? ["INT64", 8]
+          : ["FIXED", decimalWidth(type.precision)]
     default:
       return ["BYTE_ARRAY", 0]
   }

@@ -99,7 +99,11 @@ const addFields = ["path", "partitionValues", "size", "modificationTime", "tags"
 const removeFields = ["path", "deletionTimestamp", "extendedFileMetadata", "partitionValues", "size"]
 
 /** The fields of a foreign action that the checkpoint's schema has. */
-const known = (action: object, fields: ReadonlyArray<string>, extra: Record<string, unknown>): Record<string, unknown> => {
+const known = (
+  action: object,
+  fields: ReadonlyArray<string>,
+  extra: Record<string, unknown>
+): Record<string, unknown> => {
   const source = action as Record<string, unknown>
   const picked: Record<string, unknown> = { ...extra }
   for (const field of fields) if (source[field] !== undefined) picked[field] = source[field]

@@ -16,6 +16,10 @@ const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
 const fewestCommitsBetweenCheckpoints = 10
 
+/** How long commits are kept, in milliseconds: thirty days, Delta's default. */
+export const logRetention = 30 * 24 * 3600 * 1000
+const cleanUpInterval = 3600 * 1000
+
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
 
 /** The log folder of a table folder. */
@@ -31,8 +35,14 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
     if (isMissing(error)) return undefined
     throw error
   }
-  const versions = names.flatMap((name) => commitName.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b)
-  const checkpoints = names.flatMap((name) => checkpointName.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a)
+  const versions = names
+    .flatMap((name) => commitName.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+  const checkpoints = names
+    .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a)
   let snapshot: Snapshot = emptySnapshot()
   let lastCheckpoint = -1
   for (const version of checkpoints) {
@@ -90,6 +100,7 @@ export class DeltaLog {
   readonly table: string
   readonly snapshot: Snapshot
   private lastCheckpoint: number
+  private lastCleanUp = -Infinity
 
   constructor(table: string, snapshot: Snapshot, lastCheckpoint: number) {
     this.table = table
@@ -109,8 +120,11 @@ export class DeltaLog {
       if (await this.tryCommit(actions)) return this.snapshot.version
       await this.refresh()
       const now = this.snapshot
-      if (now.metadata?.schemaString !== metadata?.schemaString ||
-        JSON.stringify(now.protocol) !== JSON.stringify(protocol)) throw new TableChanged(this.table)
+      if (
+        now.metadata?.schemaString !== metadata?.schemaString ||
+        JSON.stringify(now.protocol) !== JSON.stringify(protocol)
+      )
+        throw new TableChanged(this.table)
     }
   }
 
@@ -129,7 +143,8 @@ export class DeltaLog {
         const code = (error as NodeJS.ErrnoException).code
         if (code === "EEXIST") return false
         // No hard links on this file system: an exclusive create is the next best put-if-absent.
-        if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK") throw error
+        if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
+          throw error
         if (!(await createExclusive(target, text))) return false
       }
     } finally {
@@ -161,6 +176,39 @@ export class DeltaLog {
     if (this.snapshot.version - Math.max(this.lastCheckpoint, 0) < step) return false
     await this.checkpoint(now)
     return true
+  }
+
+  /**
+   * Deletes commits and checkpoints that no reader needs any more: those older than thirty days, Delta's default, and below a checkpoint that
+   * is as old itself, so that every version of the last thirty days stays readable. Looks at most once in an hour.
+   */
+  async cleanUp(now: number): Promise<number> {
+    if (now - this.lastCleanUp < cleanUpInterval) return 0
+    this.lastCleanUp = now
+    const folder = logFolder(this.table)
+    const names = await Fs.readdir(folder)
+    const isOld = async (name: string): Promise<boolean> =>
+      (await Fs.stat(Path.join(folder, name))).mtimeMs < now - logRetention
+    const checkpoints = names
+      .filter((name) => checkpointName.test(name))
+      .sort()
+      .reverse()
+    let oldest: number | undefined
+    for (const name of checkpoints) {
+      if (await isOld(name)) {
+        oldest = Number(checkpointName.exec(name)![1])
+        break
+      }
+    }
+    if (oldest === undefined) return 0
+    let removed = 0
+    for (const name of names) {
+      const version = commitName.exec(name)?.[1] ?? checkpointName.exec(name)?.[1]
+      if (version === undefined || Number(version) >= oldest || !(await isOld(name))) continue
+      await Fs.rm(Path.join(folder, name), { force: true })
+      removed++
+    }
+    return removed
   }
 
   /** Writes a checkpoint of the current version, and points `_last_checkpoint` at it. */

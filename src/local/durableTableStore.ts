@@ -15,7 +15,8 @@ import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { createLog, openLog } from "./deltaLog.ts"
 import { syncFolder } from "./durableFile.ts"
-import { filePath, type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
+import { filePath } from "./filePaths.ts"
+import { type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
 import { lockFolder } from "./folderLock.ts"
 import { readParquet } from "./parquetRows.ts"
 import { partitionValue } from "./partitions.ts"
@@ -45,7 +46,8 @@ export const defaultLimits: EngineLimits = {
   maxBatchRows: 100_000,
   maxBatchBytes: 64 * 1024 * 1024,
   maxPendingRows: 400_000,
-  maxPendingBytes: 256 * 1024 * 1024
+  maxPendingBytes: 256 * 1024 * 1024,
+  compactFiles: 100
 }
 
 interface OpenTable {
@@ -57,7 +59,7 @@ const walFolder = (folder: string, tableId: string): string => Path.join(folder,
 const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
 
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
-export const makeDurableTableStore = Effect.fnUntraced(function*(
+export const makeDurableTableStore = Effect.fnUntraced(function* (
   options: DurableOptions
 ): Effect.fn.Return<TableStoreShape, StorageFailure, Scope.Scope> {
   const folder = Path.resolve(options.folder)
@@ -134,7 +136,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
   }
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
-    name === undefined ? [...tables.values()].map((table) => table.engine) : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
+    name === undefined
+      ? [...tables.values()].map((table) => table.engine)
+      : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
 
   const flush: TableStoreShape["flush"] = (name) =>
     Effect.suspend(() =>
@@ -145,34 +149,48 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
     )
 
   yield* Effect.addFinalizer(() =>
-    Effect.forEach([...tables.values()], ({ engine, record }) =>
-      attempt("writing the table", () => engine.flush()).pipe(
-        Effect.catch((failure) => Effect.logWarning(`The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`)),
-        Effect.andThen(Effect.promise(() =>
-          engine.stop(new StorageFailure({ reason: "Closed", message: `The storage of ${record.definition.name} is closed.` }))
-        ))
-      ), { discard: true })
+    Effect.forEach(
+      [...tables.values()],
+      ({ engine, record }) =>
+        attempt("writing the table", () => engine.flush()).pipe(
+          Effect.catch((failure) =>
+            Effect.logWarning(
+              `The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`
+            )
+          ),
+          Effect.andThen(
+            Effect.promise(() =>
+              engine.stop(
+                new StorageFailure({ reason: "Closed", message: `The storage of ${record.definition.name} is closed.` })
+              )
+            )
+          )
+        ),
+      { discard: true }
+    )
   )
   const reported = new Map<TableEngine, string>()
   yield* Effect.sleep(options.flushIntervalMillis ?? 1000).pipe(
-    Effect.andThen(Effect.suspend(() => {
-      const warnings: Array<string> = []
-      for (const { engine, record } of tables.values()) {
-        engine.seal()
-        const problem = engine.lastProblem ?? ""
-        if (problem !== (reported.get(engine) ?? "")) {
-          reported.set(engine, problem)
-          if (problem !== "") warnings.push(`${record.definition.name}: ${problem}`)
+    Effect.andThen(
+      Effect.suspend(() => {
+        const warnings: Array<string> = []
+        for (const { engine, record } of tables.values()) {
+          engine.seal()
+          const problem = engine.lastProblem ?? ""
+          if (problem !== (reported.get(engine) ?? "")) {
+            reported.set(engine, problem)
+            if (problem !== "") warnings.push(`${record.definition.name}: ${problem}`)
+          }
         }
-      }
-      return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
-    })),
+        return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+      })
+    ),
     Effect.forever,
     Effect.forkScoped
   )
 
   return {
-    create: Effect.fnUntraced(function*(definition: TableDefinition) {
+    create: Effect.fnUntraced(function* (definition: TableDefinition) {
       const problem = refuseDefinition(definition)
       if (problem !== undefined) return yield* problem
       const key = tableKey(definition.name)
@@ -184,7 +202,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
       const created = yield* attempt("creating the table", async () => {
         const metadata = metadataOf(definition, record.tableId, createdAt)
         const log = await createLog(location, [
-          { commitInfo: { timestamp: createdAt, operation: "CREATE TABLE", operationParameters: {}, engineInfo: "effect-zerobus" } },
+          {
+            commitInfo: {
+              timestamp: createdAt,
+              operation: "CREATE TABLE",
+              operationParameters: {},
+              engineInfo: "effect-zerobus"
+            }
+          },
           { protocol: protocolOf(definition) },
           { metaData: metadata }
         ])
@@ -204,13 +229,15 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
         return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
       }),
     listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
-    drop: Effect.fnUntraced(function*(name: string) {
+    drop: Effect.fnUntraced(function* (name: string) {
       const key = tableKey(name)
       const found = tables.get(key)
       if (found === undefined) return false
       tables.delete(key)
       yield* attempt("dropping the table", async () => {
-        await found.engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
+        await found.engine.stop(
+          new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+        )
         await flusher.forget(found.record.location)
         const trash = Path.join(folder, `.trash-${randomUUID()}`)
         await Fs.rename(found.record.location, trash)
@@ -220,7 +247,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
       })
       return true
     }),
-    openWriter: Effect.fnUntraced(function*(name: string, format) {
+    openWriter: Effect.fnUntraced(function* (name: string, format) {
       const key = tableKey(name)
       const failure = refused.get(key)
       if (failure !== undefined) return yield* failure
@@ -233,7 +260,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function*(
     flush,
     stats: (name) =>
       Effect.sync(() => {
-        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? { version: 0, files: 0, rows: 0, bytes: 0 }
+        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? {
+          version: 0,
+          files: 0,
+          rows: 0,
+          bytes: 0
+        }
         return { version, files, rows, bytes }
       }),
     rows: (name) =>
@@ -249,7 +281,9 @@ const tableFolders = async (folder: string): Promise<ReadonlyArray<readonly [str
   const found: Array<readonly [string, string]> = []
   const folders = async (path: string) =>
     (await Fs.readdir(path, { withFileTypes: true }))
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map((entry) => entry.name).sort()
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+      .map((entry) => entry.name)
+      .sort()
   for (const trash of await Fs.readdir(folder)) {
     if (trash.startsWith(".trash-")) await Fs.rm(Path.join(folder, trash), { recursive: true, force: true })
   }
@@ -269,7 +303,8 @@ const readRows = async (record: TableRecord): Promise<ReadonlyArray<Record<strin
   const { columns } = record.definition
   for (const add of log?.snapshot.files.values() ?? []) {
     const found = await readParquet(await Fs.readFile(filePath(record.location, add.path)), columns)
-    const partition = columns.filter((column) => Object.hasOwn(add.partitionValues, column.name))
+    const partition = columns
+      .filter((column) => Object.hasOwn(add.partitionValues, column.name))
       .map((column) => [column.name, partitionValue(column.type, add.partitionValues[column.name] ?? null)] as const)
     for (const row of found) {
       for (const [name, value] of partition) row[name] = value

@@ -10,9 +10,11 @@ import * as Path from "node:path"
 import type { ColumnDefinition } from "../internal/columnType.ts"
 import { codec } from "./codecs.ts"
 import { type ColumnTree, columnTree } from "./columnTree.ts"
+import { compactIfDue } from "./compaction.ts"
 import { type Action, type Add, rowsOf, type Snapshot } from "./deltaActions.ts"
 import { type DeltaLog, LogDamaged, openLog } from "./deltaLog.ts"
 import { syncFolder, writeSynced } from "./durableFile.ts"
+import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
 import type { LeafChunk } from "./leaf.ts"
 import { encodeParquet } from "./parquet.ts"
 import { splitByPartition } from "./partitions.ts"
@@ -28,6 +30,8 @@ export interface FlushJob {
   readonly chunks: ReadonlyArray<LeafChunk>
   readonly lastSequence: number
   readonly now: number
+  /** From how many small files on a flush also merges some; 0 never does. */
+  readonly compactFiles: number
 }
 
 /** The table after a flush. `committed` is false when the rows were in the table already. */
@@ -38,7 +42,7 @@ export interface TableSize {
   readonly bytes: number
 }
 
-/** What a flush answers; `warning` tells of a checkpoint that could not be written. */
+/** What a flush answers; `warning` tells of upkeep that failed. */
 export interface FlushOutcome extends TableSize {
   readonly committed: boolean
   readonly warning?: string | undefined
@@ -51,9 +55,6 @@ export interface Flusher {
   readonly forget: (folder: string) => Promise<void>
   readonly close: () => Promise<void>
 }
-
-/** Our data files carry this prefix, so that a sweep never touches those of other writers. */
-export const dataFilePrefix = "zerobus-"
 
 /** Live files, rows and bytes of a snapshot. */
 export const sizeOf = (snapshot: Snapshot): TableSize => {
@@ -103,13 +104,6 @@ export const localFlusher = (): Flusher => {
   }
 }
 
-/** A relative path as the log wants it: percent-encoded, but for the sign between a partition column and its value. */
-const logPath = (names: ReadonlyArray<string>): string =>
-  names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
-
-/** Where a file of the log lies. */
-export const filePath = (folder: string, path: string): string => Path.join(folder, ...path.split("/").map(decodeURIComponent))
-
 const committedAlready = (snapshot: Snapshot, job: FlushJob): boolean =>
   (snapshot.transactions.get(job.appId)?.version ?? 0) >= job.lastSequence
 
@@ -144,14 +138,20 @@ const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<Flus
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
   }
-  let warning: string | undefined
-  try {
-    await log.checkpointIfDue(job.now)
-  } catch (error) {
-    // The rows are committed; a missing checkpoint costs time when the table is opened, nothing else.
-    warning = `The checkpoint of ${job.folder} could not be written: ${error instanceof Error ? error.message : "unknown error"}`
-  }
+  const warning = await upkeep(log, tree, job)
   return { ...sizeOf(log.snapshot), committed, warning }
+}
+
+/** Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is a warning and nothing more. */
+const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<string | undefined> => {
+  try {
+    if (job.compactFiles > 0) await compactIfDue(log, tree, job.compactFiles, job.now)
+    if (await log.checkpointIfDue(job.now)) await log.cleanUp(job.now)
+    return undefined
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "unknown error"
+    return `Upkeep of ${job.folder} failed (compaction, checkpoint or clean-up), its rows are safe: ${why}`
+  }
 }
 
 const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<Action> => [
@@ -172,14 +172,15 @@ const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<A
 
 /** Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers how many. */
 export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
-  const named = new Set([...log.snapshot.files.keys(), ...log.snapshot.tombstones.keys()].map((path) => filePath(log.table, path)))
+  const named = new Set(
+    [...log.snapshot.files.keys(), ...log.snapshot.tombstones.keys()].map((path) => filePath(log.table, path))
+  )
   let removed = 0
   const entries = await Fs.readdir(log.table, { recursive: true, withFileTypes: true })
   for (const entry of entries) {
     if (!entry.isFile()) continue
     const path = Path.join(entry.parentPath, entry.name)
-    const orphan = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet") &&
-      !named.has(path)
+    const orphan = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet") && !named.has(path)
     if (orphan || entry.name.startsWith(".tmp-")) {
       await Fs.rm(path, { force: true })
       removed++

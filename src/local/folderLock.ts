@@ -26,7 +26,12 @@ export interface FolderLock {
 /** Takes the lock of a folder, or throws a `StorageFailure` with reason `Locked`. */
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const path = Path.join(folder, ".lock")
-  const mine: Owner = { pid: process.pid, started: await startOf(process.pid), host: Os.hostname(), token: randomUUID() }
+  const mine: Owner = {
+    pid: process.pid,
+    started: await startOf(process.pid),
+    host: Os.hostname(),
+    token: randomUUID()
+  }
   const temporary = `${path}-${mine.token}`
   await Fs.writeFile(temporary, JSON.stringify(mine))
   try {
@@ -37,7 +42,8 @@ export const lockFolder = async (folder: string): Promise<FolderLock> => {
       if (await isAlive(owner)) {
         throw new StorageFailure({
           reason: "Locked",
-          message: `The data folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
+          message:
+            `The data folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
             `Stop that server, or choose another data folder. If no such server exists, delete ${path}.`
         })
       }
@@ -58,10 +64,13 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
     const code = (error as NodeJS.ErrnoException).code
     if (code === "EEXIST") return false
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS") throw error
-    return Fs.copyFile(temporary, path, Fs.constants.COPYFILE_EXCL).then(() => true, (reason: NodeJS.ErrnoException) => {
-      if (reason.code === "EEXIST") return false
-      throw reason
-    })
+    return Fs.copyFile(temporary, path, Fs.constants.COPYFILE_EXCL).then(
+      () => true,
+      (reason: NodeJS.ErrnoException) => {
+        if (reason.code === "EEXIST") return false
+        throw reason
+      }
+    )
   }
 }
 
@@ -75,7 +84,12 @@ const readOwner = async (path: string): Promise<Owner | undefined> => {
   }
   try {
     const owner = JSON.parse(text) as Partial<Owner>
-    return { pid: Number(owner.pid), started: String(owner.started), host: String(owner.host), token: String(owner.token) }
+    return {
+      pid: Number(owner.pid),
+      started: String(owner.started),
+      host: String(owner.host),
+      token: String(owner.token)
+    }
   } catch {
     // Not ours, or cut short by a crash without hard links: nobody can be holding it.
     return { pid: 0, started: "", host: Os.hostname(), token: "" }

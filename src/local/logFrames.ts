@@ -154,7 +154,11 @@ export const readSegment = (file: Buffer): SegmentContent => {
         )
         break
       case recordsKind:
-        frames.push({ sequence: body.readDoubleLE(5), format: formats.get(body.readUInt32LE(1))!, records: recordsOf(body) })
+        frames.push({
+          sequence: body.readDoubleLE(5),
+          format: formats.get(body.readUInt32LE(1))!,
+          records: recordsOf(body)
+        })
         break
     }
     at = end

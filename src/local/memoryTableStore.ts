@@ -38,7 +38,7 @@ const seal = (table: MemoryTable): void => {
 }
 
 /** Makes an empty store. */
-export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(function*() {
+export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const tables = new Map<string, MemoryTable>()
   return {
@@ -55,7 +55,16 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
           tableId: randomUUID(),
           location: `memory:${definition.name}`
         }
-        tables.set(key, { record, tree, leaves: makeLeaves(tree), sealed: [], rows: 0, total: 0, groups: 0, dropped: false })
+        tables.set(key, {
+          record,
+          tree,
+          leaves: makeLeaves(tree),
+          sealed: [],
+          rows: 0,
+          total: 0,
+          groups: 0,
+          dropped: false
+        })
         return Effect.succeed(record)
       }),
     get: (name) => Effect.sync(() => Option.fromUndefinedOr(tables.get(tableKey(name))?.record)),
@@ -97,7 +106,11 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
           },
           onDurable: (_ticket: number, callback: (failure: StorageFailure | undefined) => void) => {
             setImmediate(() =>
-              callback(table.dropped ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }) : undefined)
+              callback(
+                table.dropped
+                  ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+                  : undefined
+              )
             )
           },
           pressure: () => false,

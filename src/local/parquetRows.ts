@@ -32,7 +32,13 @@ const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   schema: metadata.schema.map((element) => {
     // A list keeps its mark; a map loses it, because the library would turn its keys into text.
     if (element.converted_type === "LIST" || element.logical_type?.type === "LIST") return element
-    const { converted_type: _converted, logical_type: _logical, scale: _scale, precision: _precision, ...physical } = element
+    const {
+      converted_type: _converted,
+      logical_type: _logical,
+      scale: _scale,
+      precision: _precision,
+      ...physical
+    } = element
     return physical
   })
 })

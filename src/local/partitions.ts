@@ -28,7 +28,10 @@ export const splitByPartition = (job: FlushJob): ReadonlyArray<PartitionPart> =>
     return partitionTexts(tree.leaves[leaf]!, tree.leafTypes[leaf]!, job.chunks[leaf]!)
   })
   const partOfRow = new Uint32Array(job.rows)
-  const parts = new Map<string, { readonly index: number; readonly values: ReadonlyArray<string | null>; rows: number }>()
+  const parts = new Map<
+    string,
+    { readonly index: number; readonly values: ReadonlyArray<string | null>; rows: number }
+  >()
   for (let row = 0; row < job.rows; row++) {
     const values = texts.map((column) => column[row]!)
     const key = JSON.stringify(values)
@@ -44,7 +47,9 @@ export const splitByPartition = (job: FlushJob): ReadonlyArray<PartitionPart> =>
   tree.columns.forEach((column, index) => {
     if (job.partitionColumns.includes(tree.names[index]!)) return
     for (let leaf = column.firstLeaf; leaf < column.endLeaf; leaf++) {
-      splitLeaf(tree.leaves[leaf]!, job.chunks[leaf]!, partOfRow, parts.size).forEach((chunk, part) => chunks[part]!.push(chunk))
+      splitLeaf(tree.leaves[leaf]!, job.chunks[leaf]!, partOfRow, parts.size).forEach((chunk, part) =>
+        chunks[part]!.push(chunk)
+      )
     }
   })
   return Array.from(parts.values(), (part) => ({
@@ -56,7 +61,12 @@ export const splitByPartition = (job: FlushJob): ReadonlyArray<PartitionPart> =>
 }
 
 /** Copies the entries of each row to the chunk of its part: one pass to measure, one to copy. */
-const splitLeaf = (shape: LeafShape, chunk: LeafChunk, partOfRow: Uint32Array, count: number): ReadonlyArray<LeafChunk> => {
+const splitLeaf = (
+  shape: LeafShape,
+  chunk: LeafChunk,
+  partOfRow: Uint32Array,
+  count: number
+): ReadonlyArray<LeafChunk> => {
   const entries = new Float64Array(count)
   const sizes = new Float64Array(count)
   walk(shape, chunk, partOfRow, (part, _entry, bytes) => {
@@ -147,7 +157,7 @@ const valueText = (type: ColumnType, shape: LeafShape, value: Buffer): string =>
   }
 }
 
-const numberText = (value: number): string => Object.is(value, -0) ? "-0.0" : String(value)
+const numberText = (value: number): string => (Object.is(value, -0) ? "-0.0" : String(value))
 
 const unscaledOf = (shape: LeafShape, value: Buffer): bigint => {
   if (shape.physical === "INT32") return BigInt(value.readInt32LE(0))
@@ -191,6 +201,9 @@ export const partitionValue = (type: ColumnType, text: string | null): unknown =
 /** `column=value` with everything a file system or shell may stumble over percent-encoded; long values become a digest. */
 const folderName = (column: string, value: string | null): string => {
   if (value === null) return `${column}=__HIVE_DEFAULT_PARTITION__`
-  const escaped = encodeURIComponent(value).replace(/[.!'()*~]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
+  const escaped = encodeURIComponent(value).replace(
+    /[.!'()*~]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`
+  )
   return `${column}=${escaped.length <= 100 ? escaped : createHash("sha256").update(value).digest("hex").slice(0, 32)}`
 }

@@ -15,7 +15,14 @@ import { expectation, RecordProblem } from "./recordProblem.ts"
 type FieldShape = MessageShape["fields"][number]
 
 /** Reads one occurrence of a field. `first` is false from the second occurrence in the same message on. */
-type ReadField = (bytes: Uint8Array, at: number, end: number, wire: number, first: boolean, repetition: number) => number
+type ReadField = (
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  wire: number,
+  first: boolean,
+  repetition: number
+) => number
 
 interface Field {
   readonly read: ReadField
@@ -48,9 +55,10 @@ const messageReader = (
   const byName = new Map(shape.fields.map((field) => [field.name.toLowerCase(), field]))
   nodes.forEach((node, index) => {
     const fieldShape = byName.get(names[index]!.toLowerCase())
-    const field = fieldShape === undefined
-      ? { read: unknownField(path), absent: absentNull(node, leaves), seen: 0 }
-      : fieldReader(node, fieldShape, leaves)
+    const field =
+      fieldShape === undefined
+        ? { read: unknownField(path), absent: absentNull(node, leaves), seen: 0 }
+        : fieldReader(node, fieldShape, leaves)
     fields.push(field)
     if (fieldShape !== undefined) byNumber.set(fieldShape.number, field)
   })
@@ -83,9 +91,16 @@ const messageReader = (
   }
 }
 
-const unknownField = (path: ReadonlyArray<string>): ReadField => () => malformed(path)
+const unknownField =
+  (path: ReadonlyArray<string>): ReadField =>
+  () =>
+    malformed(path)
 
-const addNulls = (node: ColumnNode, leaves: ReadonlyArray<Leaf>, definition: number): ((repetition: number) => void) => {
+const addNulls = (
+  node: ColumnNode,
+  leaves: ReadonlyArray<Leaf>,
+  definition: number
+): ((repetition: number) => void) => {
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const only = below[0]!
   if (below.length === 1) return (repetition) => only.addNull(repetition, definition)
@@ -95,9 +110,11 @@ const addNulls = (node: ColumnNode, leaves: ReadonlyArray<Leaf>, definition: num
 }
 
 const absentNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
-  node.nullable ? addNulls(node, leaves, node.nullDefinition) : () => {
-    throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
-  }
+  node.nullable
+    ? addNulls(node, leaves, node.nullDefinition)
+    : () => {
+        throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+      }
 
 const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): Field => {
   switch (node.kind) {
@@ -129,7 +146,11 @@ const scalarField = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<
 }
 
 /** Reads a nested message. A second occurrence is decoded again together with the first, which is how protobuf merges. */
-const structField = (node: ColumnNode & { kind: "struct" }, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+const structField = (
+  node: ColumnNode & { kind: "struct" },
+  field: FieldShape,
+  leaves: ReadonlyArray<Leaf>
+): FieldParts => {
   const read = messageReader(node.path, node.names, node.fields, field.message!, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const entries = new Float64Array(below.length)
@@ -222,8 +243,16 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
 const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   // The entry message has key = 1 and value = 2; an absent key or value stands for its default.
   const entryShape = field.message!
-  const key = entryPart(node.key, entryShape.fields.find((part) => part.number === 1)!, leaves)
-  const value = entryPart(node.value, entryShape.fields.find((part) => part.number === 2)!, leaves)
+  const key = entryPart(
+    node.key,
+    entryShape.fields.find((part) => part.number === 1)!,
+    leaves
+  )
+  const value = entryPart(
+    node.value,
+    entryShape.fields.find((part) => part.number === 2)!,
+    leaves
+  )
   return {
     read: (bytes, at, end, wire, first, repetition) => {
       if (wire !== 2) malformed(node.path)
@@ -260,7 +289,10 @@ const entryPart = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Le
   const parts = scalarField(node, field, leaves)
   const leaf = leaves[node.firstLeaf]!
   const scalar = scalarReader(node.type, field.type, node.path, leaf)
-  return { read: parts.read, absent: (repetition) => void scalar(zeros, 0, wireTypeOf(field.type) === 5 ? 4 : 8, repetition) }
+  return {
+    read: parts.read,
+    absent: (repetition) => void scalar(zeros, 0, wireTypeOf(field.type) === 5 ? 4 : 8, repetition)
+  }
 }
 
 const empty = new Uint8Array(0)

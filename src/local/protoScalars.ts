@@ -36,7 +36,16 @@ export const wireTypeOf = (type: FieldType): number => {
 }
 
 const narrow: ReadonlyArray<FieldType> = ["int32", "sint32", "sfixed32"]
-const wide: ReadonlyArray<FieldType> = ["int64", "sint64", "sfixed64", "int32", "sint32", "sfixed32", "uint32", "fixed32"]
+const wide: ReadonlyArray<FieldType> = [
+  "int64",
+  "sint64",
+  "sfixed64",
+  "int32",
+  "sint32",
+  "sfixed32",
+  "uint32",
+  "fixed32"
+]
 
 /** Which protobuf types a column takes; the first one is what descriptors derived from the table use. */
 export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> => {
@@ -68,10 +77,7 @@ export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> => {
 }
 
 /** Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader that leaves them to `use`. */
-const integerReader = (
-  field: FieldType,
-  use: (low: number, high: number, repetition: number) => void
-): ReadScalar => {
+const integerReader = (field: FieldType, use: (low: number, high: number, repetition: number) => void): ReadScalar => {
   switch (field) {
     case "sfixed32":
       return (bytes, at, end, repetition) => {

@@ -52,7 +52,10 @@ const message = (
     const field = byName.get(column.name.toLowerCase())
     if (field !== undefined) column_(path, column.type, field, findings)
     else if (!column.nullable && column.type._tag !== "Array" && column.type._tag !== "Map") {
-      findings.push({ cause: "MISSING_REQUIRED_COLUMN", message: `the descriptor has no field for the NOT NULL column ${path}` })
+      findings.push({
+        cause: "MISSING_REQUIRED_COLUMN",
+        message: `the descriptor has no field for the NOT NULL column ${path}`
+      })
     } else if (!column.nullable) {
       findings.push({ cause: "MISSING_REQUIRED_COLUMN", message: `the descriptor has no field for the column ${path}` })
     }
@@ -77,7 +80,12 @@ const column_ = (path: string, type: ColumnType, field: FieldShape, findings: Ar
       if (field.label !== "repeated" || !field.mapEntry || key === undefined || value === undefined) {
         return incompatible(path, "a map field", findings)
       }
-      if (key.label === "repeated" || value.label === "repeated" || type.value._tag === "Array" || type.value._tag === "Map") {
+      if (
+        key.label === "repeated" ||
+        value.label === "repeated" ||
+        type.value._tag === "Array" ||
+        type.value._tag === "Map"
+      ) {
         return incompatible(path, "a map of single values", findings)
       }
       single(`${path}.key`, type.key, key, findings)

@@ -5,7 +5,15 @@
 import * as Data from "effect/Data"
 
 /** Why storage failed. `DiskFull` and `NotWritable` pass when the operator acts; the store stays usable afterwards. */
-export type StorageReason = "NotWritable" | "Locked" | "DiskFull" | "CorruptLog" | "CorruptTable" | "TableDropped" | "Closed" | "Io"
+export type StorageReason =
+  | "NotWritable"
+  | "Locked"
+  | "DiskFull"
+  | "CorruptLog"
+  | "CorruptTable"
+  | "TableDropped"
+  | "Closed"
+  | "Io"
 
 /** The disk or the data folder failed; `message` says which folder and what to do. */
 export class StorageFailure extends Data.TaggedError("StorageFailure")<{

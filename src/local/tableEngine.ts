@@ -15,7 +15,7 @@ import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks
 import type { LogFormat, RecordsFrame } from "./logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 import { RecordProblem } from "./recordProblem.ts"
-import { RecordRejected, StorageFailure, storageFailure } from "./storageErrors.ts"
+import { RecordRejected, type StorageFailure, storageFailure } from "./storageErrors.ts"
 import type { DurableCallback, LogWriter, Wal } from "./wal.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
@@ -28,6 +28,8 @@ export interface EngineLimits {
   readonly maxPendingRows: number
   /** Bytes of column data that may wait for their flush before writers are asked to pause. */
   readonly maxPendingBytes: number
+  /** From how many small files on a flush also merges some of them; 0 never does. */
+  readonly compactFiles: number
 }
 
 interface GroupMark {
@@ -53,7 +55,11 @@ export type Decoder = (record: Uint8Array) => void
 /** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
 export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
   if (format._tag === "Json") return jsonDecoder(tree, leaves)
-  return protoDecoder(tree, Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)), leaves)
+  return protoDecoder(
+    tree,
+    Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)),
+    leaves
+  )
 }
 
 /** The working side of a table. */
@@ -128,7 +134,11 @@ export class TableEngine {
     if (this.marks.length > 64) this.dropOldMarks()
     if (this.marks.length === 0 || this.marks[this.marks.length - 1]!.group !== group) {
       const entries = mark.entries.slice()
-      this.marks.push({ group, mark: { rows: this.rows, entries, sizes: mark.sizes.slice() }, lastSequence: this.wal.lastSequence })
+      this.marks.push({
+        group,
+        mark: { rows: this.rows, entries, sizes: mark.sizes.slice() },
+        lastSequence: this.wal.lastSequence
+      })
     }
     this.rows += records.length
     const ticket = this.wal.append(writer, records)
@@ -201,7 +211,15 @@ export class TableEngine {
       const chunks = this.leaves.map((leaf) => leaf.seal())
       const lastSequence = this.wal.lastSequence
       const segment = this.wal.rotate()
-      this.batches.push({ segment, lastGroup, rows: this.rows, bytes: bytesOf(chunks), lastSequence, chunks, marks: this.marks })
+      this.batches.push({
+        segment,
+        lastGroup,
+        rows: this.rows,
+        bytes: bytesOf(chunks),
+        lastSequence,
+        chunks,
+        marks: this.marks
+      })
       this.rows = 0
       this.marks = []
     }
@@ -253,9 +271,10 @@ export class TableEngine {
 
   private async flushBatch(batch: Batch): Promise<void> {
     if (batch.rows > 0) {
-      const { chunks, rows, lastSequence } = batch.chunks === undefined
-        ? await this.fromLog(batch.segment)
-        : { chunks: batch.chunks, rows: batch.rows, lastSequence: batch.lastSequence }
+      const { chunks, rows, lastSequence } =
+        batch.chunks === undefined
+          ? await this.fromLog(batch.segment)
+          : { chunks: batch.chunks, rows: batch.rows, lastSequence: batch.lastSequence }
       batch.chunks = undefined
       if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
     }
@@ -271,7 +290,8 @@ export class TableEngine {
       rows,
       chunks,
       lastSequence,
-      now: this.now()
+      now: this.now(),
+      compactFiles: this.limits.compactFiles
     })
   }
 
@@ -314,4 +334,3 @@ const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>, aft
   }
   return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence }
 }
-

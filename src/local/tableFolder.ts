@@ -2,7 +2,13 @@
  * How a table definition lives in a Delta table: names to folders, definition to metaData and protocol, and back.
  */
 import * as Result from "effect/Result"
-import { type ColumnDefinition, type ColumnType, fromTypeJson, type TableDefinition, toTypeJson } from "../internal/columnType.ts"
+import {
+  type ColumnDefinition,
+  type ColumnType,
+  fromTypeJson,
+  type TableDefinition,
+  toTypeJson
+} from "../internal/columnType.ts"
 import { columnTree, maxDefinitionLevel } from "./columnTree.ts"
 import type { Metadata, Protocol } from "./deltaActions.ts"
 import { UnsupportedColumn } from "./storageErrors.ts"
@@ -34,7 +40,9 @@ const complexKey = (type: ColumnType): boolean => {
     case "Array":
       return complexKey(type.element)
     case "Map":
-      return type.key._tag === "Struct" || type.key._tag === "Array" || type.key._tag === "Map" || complexKey(type.value)
+      return (
+        type.key._tag === "Struct" || type.key._tag === "Array" || type.key._tag === "Map" || complexKey(type.value)
+      )
     case "Struct":
       return type.fields.some((field) => complexKey(field.type))
     default:
@@ -52,13 +60,19 @@ export const unsupportedColumn = (definition: TableDefinition): UnsupportedColum
       })
     }
     if (complexKey(type)) {
-      return new UnsupportedColumn({ column: name, message: `The column ${name} has a MAP whose key is not a simple type. Use a simple key.` })
+      return new UnsupportedColumn({
+        column: name,
+        message: `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`
+      })
     }
   }
   const deep = columnTree(definition.columns).leaves.find((leaf) => leaf.maxDefinition > maxDefinitionLevel)
   return deep === undefined
     ? undefined
-    : new UnsupportedColumn({ column: deep.path[0]!, message: `The column ${deep.path[0]!} is nested too deeply. Flatten it.` })
+    : new UnsupportedColumn({
+        column: deep.path[0]!,
+        message: `The column ${deep.path[0]!} is nested too deeply. Flatten it.`
+      })
 }
 
 /** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
@@ -83,7 +97,10 @@ export const metadataOf = (definition: TableDefinition, tableId: string, created
 
 /** Reads a table definition out of its metaData. The name comes from the folder, not from the file. */
 export const definitionOf = (name: string, metadata: Metadata): Result.Result<TableDefinition, string> => {
-  const parsed = Result.try({ try: () => JSON.parse(metadata.schemaString) as unknown, catch: () => "The schema is not valid JSON." })
+  const parsed = Result.try({
+    try: () => JSON.parse(metadata.schemaString) as unknown,
+    catch: () => "The schema is not valid JSON."
+  })
   return Result.map(Result.flatMap(parsed, fromTypeJson), (type) => ({
     name,
     columns: (type._tag === "Struct" ? type.fields : []) as ReadonlyArray<ColumnDefinition>,

@@ -6,7 +6,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { definitionProblem, type TableDefinition } from "../internal/columnType.ts"
 import { parseDescriptorProto } from "../internal/descriptor.ts"
@@ -89,7 +89,8 @@ export const refuseFormat = (definition: TableDefinition, format: LogFormat): Sc
   if (findings.length === 0) return undefined
   return new SchemaRejected({
     causes: [...new Set(findings.map((finding) => finding.cause))],
-    message: `The descriptor does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
+    message:
+      `The descriptor does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
       `Derive it from the table's columns.`
   })
 }

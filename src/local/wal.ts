@@ -87,7 +87,9 @@ export class Wal {
 
   /** Up to which group everything is settled, on disk or failed. */
   get settledGroup(): number {
-    return (this.writing ?? this.queue[0])?.number === undefined ? this.nextGroup - 1 : (this.writing ?? this.queue[0])!.number - 1
+    return (this.writing ?? this.queue[0])?.number === undefined
+      ? this.nextGroup - 1
+      : (this.writing ?? this.queue[0])!.number - 1
   }
 
   /** Sets the next sequence number, before the first append. */
@@ -135,7 +137,9 @@ export class Wal {
     const failed = this.failures.find((range) => range.first <= group && group <= range.last)
     if (failed !== undefined) return callback(failed.failure)
     if (group <= this.durableGroup) return callback(undefined)
-    const found = this.queue.find((candidate) => candidate.number === group) ?? (this.writing?.number === group ? this.writing : undefined)
+    const found =
+      this.queue.find((candidate) => candidate.number === group) ??
+      (this.writing?.number === group ? this.writing : undefined)
     if (found !== undefined) found.callbacks.push(callback)
     else callback(closedFailure(this.table))
   }
@@ -308,7 +312,7 @@ export interface FoundSegment {
  * Reads all segments of a log folder in order, one at a time. A torn end of the last one is cut off; damage anywhere else
  * throws a `StorageFailure` with reason `CorruptLog`.
  */
-export const readSegments = async function*(folder: string, table: string): AsyncGenerator<FoundSegment> {
+export const readSegments = async function* (folder: string, table: string): AsyncGenerator<FoundSegment> {
   const numbers = await segmentNumbers(folder)
   for (const [index, number] of numbers.entries()) {
     const path = Path.join(folder, segmentName(number))
@@ -319,7 +323,8 @@ export const readSegments = async function*(folder: string, table: string): Asyn
       if (!last || !content.tailIsTorn) {
         throw new StorageFailure({
           reason: "CorruptLog",
-          message: `The log ${path} of table ${table} is damaged at byte ${content.wholeBytes} of ${file.length}, ` +
+          message:
+            `The log ${path} of table ${table} is damaged at byte ${content.wholeBytes} of ${file.length}, ` +
             `inside records that had been acknowledged. Restore the file from a backup, or move it away to give up its records.`
         })
       }
@@ -333,7 +338,10 @@ export const readSegments = async function*(folder: string, table: string): Asyn
 export const segmentNumbers = async (folder: string): Promise<ReadonlyArray<number>> => {
   try {
     const names = await Fs.readdir(folder)
-    return names.flatMap((name) => segmentPattern.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b)
+    return names
+      .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
     throw error

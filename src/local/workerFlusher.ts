@@ -34,7 +34,10 @@ export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flu
   const waiting = new Map<number, Waiting>()
 
   const start = (): Worker => {
-    const started = new Worker(entry, { name: "effect-zerobus-flush", resourceLimits: { maxOldGenerationSizeMb: 2048 } })
+    const started = new Worker(entry, {
+      name: "effect-zerobus-flush",
+      resourceLimits: { maxOldGenerationSizeMb: 2048 }
+    })
     const end = (why: string) => {
       if (worker === started) worker = undefined
       const lost = [...waiting.values()]

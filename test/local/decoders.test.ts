@@ -12,7 +12,7 @@ import { json, table } from "../support/storedTables.ts"
 const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
 
 const open = (definition: TableDefinition) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const store = yield* makeMemoryTableStore
     yield* store.create(definition)
     const descriptor = get(toDescriptorProto(definition))
@@ -21,15 +21,19 @@ const open = (definition: TableDefinition) =>
     return { shape: get(parseDescriptorProto(descriptor)), proto, text, rows: store.rows(definition.name) }
   })
 
-const varint = (value: number): ReadonlyArray<number> => value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]
-const field = (number: number, wire: number, ...bytes: ReadonlyArray<number>) => [...varint(number << 3 | wire), ...bytes]
+const varint = (value: number): ReadonlyArray<number> =>
+  value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]
+const field = (number: number, wire: number, ...bytes: ReadonlyArray<number>) => [
+  ...varint((number << 3) | wire),
+  ...bytes
+]
 const delimited = (number: number, bytes: ReadonlyArray<number>) => field(number, 2, ...varint(bytes.length), ...bytes)
 const utf8 = (text: string) => [...Buffer.from(text)]
 
 describe("decoders", () => {
   for (let seed = 1; seed <= 60; seed++) {
     it.effect(`agree with protobufjs on random table ${seed}`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const definition = withoutVariant(randomTable(seed))
         const { proto, rows, shape, text } = yield* open(definition)
         const random = seeded(seed * 7919)
@@ -42,17 +46,19 @@ describe("decoders", () => {
           const whole = type.encode(type.fromObject(made.proto as Record<string, unknown>)).finish()
           assert.strictEqual(typeof proto.appendUnsafe([whole]), "number")
           // The same fields one by one in another order are the same message.
-          const parts = Object.entries(made.proto as Record<string, unknown>).sort(() => random() - 0.5)
+          const parts = Object.entries(made.proto as Record<string, unknown>)
+            .sort(() => random() - 0.5)
             .map(([name, value]) => type.encode(type.fromObject({ [name]: value })).finish())
           assert.strictEqual(typeof proto.appendUnsafe([Buffer.concat(parts)]), "number")
           assert.strictEqual(typeof text.appendUnsafe([json(made.json)]), "number")
         }
         assert.deepStrictEqual(yield* rows, expected)
-      }))
+      })
+    )
   }
 
   it.effect("survive damaged records: each is refused or read, and good ones around them stay whole", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const definition = withoutVariant(randomTable(5))
       const { proto, rows, shape } = yield* open(definition)
       const type = protobufType(shape, true)
@@ -78,13 +84,20 @@ describe("decoders", () => {
       assert.isAbove(refused, 200)
       const found = yield* rows
       assert.strictEqual(found.length, accepted)
-      assert.deepStrictEqual(good.map((index) => found[index]), expected)
-    }))
+      assert.deepStrictEqual(
+        good.map((index) => found[index]),
+        expected
+      )
+    })
+  )
 
   it.effect("follow protobuf where the wire leaves a choice", () =>
-    Effect.gen(function*() {
-      const { proto, rows } = yield* open(table("a.b.c(n INT, s STRING, l ARRAY<INT>, p STRUCT<x: INT, y: STRING>, m MAP<STRING, INT>)"))
-      const put = (...parts: ReadonlyArray<ReadonlyArray<number>>) => proto.appendUnsafe([Uint8Array.from(parts.flat())])
+    Effect.gen(function* () {
+      const { proto, rows } = yield* open(
+        table("a.b.c(n INT, s STRING, l ARRAY<INT>, p STRUCT<x: INT, y: STRING>, m MAP<STRING, INT>)")
+      )
+      const put = (...parts: ReadonlyArray<ReadonlyArray<number>>) =>
+        proto.appendUnsafe([Uint8Array.from(parts.flat())])
       // The last scalar wins, also for text of another length.
       put(field(1, 0, 1), delimited(2, utf8("first, long")), field(1, 0, 2), delimited(2, utf8("b")))
       // Packed and single elements mix; an empty packed run adds nothing, wherever it stands.
@@ -102,16 +115,25 @@ describe("decoders", () => {
         { ...none, l: [7, 8, 9] },
         none,
         { ...none, p: { x: 6, y: "y" } },
-        { ...none, m: new Map([["", 0], ["k", 0]]) },
+        {
+          ...none,
+          m: new Map([
+            ["", 0],
+            ["k", 0]
+          ])
+        },
         { ...none, n: -1 }
       ])
-    }))
+    })
+  )
 
   it.effect("name the column and what it takes, never the value", () =>
-    Effect.gen(function*() {
-      const { proto, text } = yield* open(table(
-        "a.b.c(id BIGINT NOT NULL, t TINYINT, d DECIMAL(5,2), day DATE, at TIMESTAMP, s STRING, b BINARY, f FLOAT, p STRUCT<x: INT NOT NULL>, l ARRAY<INT>, m MAP<INT, STRING>)"
-      ))
+    Effect.gen(function* () {
+      const { proto, text } = yield* open(
+        table(
+          "a.b.c(id BIGINT NOT NULL, t TINYINT, d DECIMAL(5,2), day DATE, at TIMESTAMP, s STRING, b BINARY, f FLOAT, p STRUCT<x: INT NOT NULL>, l ARRAY<INT>, m MAP<INT, STRING>)"
+        )
+      )
       const id = field(1, 0, 1)
       const cases: ReadonlyArray<readonly [RecordRejected | number, string, string]> = [
         [proto.appendUnsafe([new Uint8Array(0)]), "id", "NOT NULL"],
@@ -119,7 +141,11 @@ describe("decoders", () => {
         [proto.appendUnsafe([Uint8Array.from([...id, ...delimited(3, utf8("1.234"))])]), "d", "DECIMAL(5,2)"],
         [proto.appendUnsafe([Uint8Array.from([...id, ...delimited(3, utf8("1234"))])]), "d", "DECIMAL(5,2)"],
         [proto.appendUnsafe([Uint8Array.from([...id, ...delimited(3, utf8("."))])]), "d", "DECIMAL(5,2)"],
-        [proto.appendUnsafe([Uint8Array.from([...id, ...field(4, 0, 0xff, 0xff, 0xff, 0x7f)])]), "day", "years 1 to 9999"],
+        [
+          proto.appendUnsafe([Uint8Array.from([...id, ...field(4, 0, 0xff, 0xff, 0xff, 0x7f)])]),
+          "day",
+          "years 1 to 9999"
+        ],
         [proto.appendUnsafe([Uint8Array.from([...id, ...delimited(6, [0xc3, 0x28])])]), "s", "valid UTF-8"],
         [proto.appendUnsafe([Uint8Array.from([...id, ...delimited(9, [])])]), "p.x", "NOT NULL"],
         [proto.appendUnsafe([Uint8Array.from([...id, ...field(99, 0, 1)])]), "", "field number 99"],
@@ -129,14 +155,14 @@ describe("decoders", () => {
         [text.appendUnsafe([Buffer.from([0x22, 0xff, 0x22])]), "", "UTF-8"],
         [text.appendUnsafe([json({ id: null })]), "id", "NOT NULL"],
         [text.appendUnsafe([json({ id: 1, extra: 1 })]), "extra", "no such column"],
-        [text.appendUnsafe([json({ id: 1, "secret value": 1 })]), "(unknown)", "no such column"],
+        [text.appendUnsafe([json({ "id": 1, "secret value": 1 })]), "(unknown)", "no such column"],
         [text.appendUnsafe([json({ id: 1.5 })]), "id", "64-bit integer"],
-        [text.appendUnsafe([Buffer.from("{\"id\":9007199254740993}")]), "id", "as a string"],
+        [text.appendUnsafe([Buffer.from('{"id":9007199254740993}')]), "id", "as a string"],
         [text.appendUnsafe([json({ id: "9223372036854775808" })]), "id", "64-bit integer"],
         [text.appendUnsafe([json({ id: 1, t: 128 })]), "t", "-128 to 127"],
         [text.appendUnsafe([json({ id: 1, d: 1.5 })]), "d", "a string such as"],
         [text.appendUnsafe([json({ id: 1, at: "2024-01-01" })]), "at", "microseconds"],
-        [text.appendUnsafe([Buffer.from("{\"id\":1,\"s\":\"\\ud800\"}")]), "s", "valid UTF-8"],
+        [text.appendUnsafe([Buffer.from('{"id":1,"s":"\\ud800"}')]), "s", "valid UTF-8"],
         [text.appendUnsafe([json({ id: 1, b: "not base64!" })]), "b", "base64"],
         [text.appendUnsafe([json({ id: 1, f: 1e39 })]), "f", "FLOAT"],
         [text.appendUnsafe([json({ id: 1, p: { x: 1, y: 2 } })]), "p.y", "no such column"],
@@ -148,5 +174,6 @@ describe("decoders", () => {
         assert.strictEqual((result as RecordRejected).path, path)
         assert.include((result as RecordRejected).message, expected)
       }
-    }))
+    })
+  )
 })

@@ -20,9 +20,9 @@ interface Seen {
 }
 
 const python = (...args: ReadonlyArray<string>) =>
-  Effect.tryPromise(() => promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, ...args], { maxBuffer: 1 << 28 })).pipe(
-    Effect.map(({ stdout }) => JSON.parse(stdout) as Seen)
-  )
+  Effect.tryPromise(() =>
+    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, ...args], { maxBuffer: 1 << 28 })
+  ).pipe(Effect.map(({ stdout }) => JSON.parse(stdout) as Seen))
 const read = (...args: ReadonlyArray<string>) => python("read", ...args)
 
 const seenRecord = {
@@ -32,8 +32,17 @@ const seenRecord = {
   whole: "-5",
   day: "20000",
   at: "1767225600000001",
-  counts: [["x", "1"], ["y", null]],
-  place: { lat: 44.8, names: [{ lang: "cs", text: null }, { lang: "en", text: null }] },
+  counts: [
+    ["x", "1"],
+    ["y", null]
+  ],
+  place: {
+    lat: 44.8,
+    names: [
+      { lang: "cs", text: null },
+      { lang: "en", text: null }
+    ]
+  },
   local: "-1"
 }
 
@@ -41,132 +50,181 @@ const { local: _, ...plainRecord } = fullRecord
 const { local: __, ...seenPlain } = seenRecord
 
 describe("delta-rs", () => {
-  for (
-    const [definition, record, seen, reader] of [
-      [everyPlainType, plainRecord, seenPlain, 1],
-      [everyType, fullRecord, seenRecord, 3]
-    ] as const
-  ) {
-    it.live(`reads every type of ${definition.name}`, () =>
-      Effect.gen(function*() {
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
-        const { location } = yield* store.create(definition)
-        const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-        yield* append(writer, [json(record), json({ id: 2 })])
-        yield* store.flush()
-        const found = yield* read(location)
-        assert.deepStrictEqual(found.rows[0], seen)
-        assert.deepStrictEqual(Object.values(found.rows[1]!).filter((value) => value !== null), ["2"])
-        assert.strictEqual(found.reader, reader)
-        assert.strictEqual(found.types["huge"], "decimal128(38, 10)")
-        assert.strictEqual(found.types["tiny"], "int8")
-        assert.strictEqual(found.types["at"], "timestamp[us, tz=UTC]")
-      }), 60_000)
+  for (const [definition, record, seen, reader] of [
+    [everyPlainType, plainRecord, seenPlain, 1],
+    [everyType, fullRecord, seenRecord, 3]
+  ] as const) {
+    it.live(
+      `reads every type of ${definition.name}`,
+      () =>
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+          const { location } = yield* store.create(definition)
+          const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+          yield* append(writer, [json(record), json({ id: 2 })])
+          yield* store.flush()
+          const found = yield* read(location)
+          assert.deepStrictEqual(found.rows[0], seen)
+          assert.deepStrictEqual(
+            Object.values(found.rows[1]!).filter((value) => value !== null),
+            ["2"]
+          )
+          assert.strictEqual(found.reader, reader)
+          assert.strictEqual(found.types["huge"], "decimal128(38, 10)")
+          assert.strictEqual(found.types["tiny"], "int8")
+          assert.strictEqual(found.types["at"], "timestamp[us, tz=UTC]")
+        }),
+      60_000
+    )
   }
 
-  it.live("skips files by our statistics, and travels in time", () =>
-    Effect.gen(function*() {
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
-      const { location } = yield* store.create(everyPlainType)
-      const writer = yield* store.openWriter(everyPlainType.name, { _tag: "Json" })
-      for (let file = 0; file < 4; file++) {
-        const rows = Array.from({ length: 10 }, (_, i) => json({ id: file * 10 + i, words: `w${file}-${"long ".repeat(20)}${i}`, day: file, price: `${file}.25` }))
-        yield* append(writer, rows)
-        yield* store.flush()
-      }
-      assert.strictEqual((yield* read(location)).rows.length, 40)
-      for (
-        const [column, operator, value, rows] of [
+  it.live(
+    "skips files by our statistics, and travels in time",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const { location } = yield* store.create(everyPlainType)
+        const writer = yield* store.openWriter(everyPlainType.name, { _tag: "Json" })
+        for (let file = 0; file < 4; file++) {
+          const rows = Array.from({ length: 10 }, (_, i) =>
+            json({ id: file * 10 + i, words: `w${file}-${"long ".repeat(20)}${i}`, day: file, price: `${file}.25` })
+          )
+          yield* append(writer, rows)
+          yield* store.flush()
+        }
+        assert.strictEqual((yield* read(location)).rows.length, 40)
+        for (const [column, operator, value, rows] of [
           ["id", "=", "25", 1],
           ["id", ">", "35", 4],
           ["words", "<", "w1", 10],
           ["day", "=", "1970-01-03", 10],
           ["price", "=", "3.25", 10]
-        ] as const
-      ) {
-        const found = yield* read(location, "--where", column, operator, value)
-        assert.strictEqual(found.rows.length, rows, column)
-        assert.strictEqual(found.files, 1, `${column}: only one file may be read`)
-      }
-      assert.strictEqual((yield* read(location, "--version", "2")).rows.length, 20)
-    }), 60_000)
+        ] as const) {
+          const found = yield* read(location, "--where", column, operator, value)
+          assert.strictEqual(found.rows.length, rows, column)
+          assert.strictEqual(found.files, 1, `${column}: only one file may be read`)
+        }
+        assert.strictEqual((yield* read(location, "--version", "2")).rows.length, 20)
+      }),
+    60_000
+  )
 
-  it.live("reads a partitioned table and its values", () =>
-    Effect.gen(function*() {
-      const definition = table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
+  it.live(
+    "reads a partitioned table and its values",
+    () =>
+      Effect.gen(function* () {
+        const definition =
+          table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
         PARTITIONED BY (word, day, at, price, flag, big)`)
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
-      const { location } = yield* store.create(definition)
-      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-      const rows = ["plain", "a/b=c d%e", "žluť 🐎", null].map((word, n) => ({
-        n, word, day: 20_000 + n, at: 1767225600000001 + n, price: `${n}.50`, flag: n % 2 === 0, big: n - 2
-      }))
-      yield* append(writer, rows.map(json))
-      yield* store.flush()
-      const found = yield* read(location)
-      const sorted = [...found.rows].sort((a, b) => Number(a["n"]) - Number(b["n"]))
-      assert.deepStrictEqual(sorted, rows.map((row) => ({ ...row, n: String(row.n), day: String(row.day), at: String(row.at), big: String(row.big) })))
-      assert.strictEqual((yield* read(location, "--where", "word", "=", "a/b=c d%e")).files, 1)
-    }), 60_000)
-
-  it.live("reads the checkpoint alone", () =>
-    Effect.gen(function*() {
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
-      const { location } = yield* store.create(everyType)
-      const writer = yield* store.openWriter(everyType.name, { _tag: "Json" })
-      for (let i = 0; i < 12; i++) {
-        yield* append(writer, [json({ ...fullRecord, id: i })])
+        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const { location } = yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+        const rows = ["plain", "a/b=c d%e", "žluť 🐎", null].map((word, n) => ({
+          n,
+          word,
+          day: 20_000 + n,
+          at: 1767225600000001 + n,
+          price: `${n}.50`,
+          flag: n % 2 === 0,
+          big: n - 2
+        }))
+        yield* append(writer, rows.map(json))
         yield* store.flush()
-      }
-      const log = Path.join(location, "_delta_log")
-      const last = JSON.parse(yield* Effect.promise(() => Fs.readFile(Path.join(log, "_last_checkpoint"), "utf8"))) as { version: number }
-      assert.strictEqual(last.version, 10)
-      for (let version = 0; version <= last.version; version++) {
-        yield* Effect.promise(() => Fs.rm(Path.join(log, `${String(version).padStart(20, "0")}.json`)))
-      }
-      const found = yield* read(location)
-      assert.strictEqual(found.version, 12)
-      assert.deepStrictEqual(found.rows.map((row) => Number(row["id"])).sort((a, b) => a - b), [...Array(12).keys()])
-      assert.strictEqual((yield* store.rows(everyType.name)).length, 12)
-    }), 60_000)
+        const found = yield* read(location)
+        const sorted = [...found.rows].sort((a, b) => Number(a["n"]) - Number(b["n"]))
+        assert.deepStrictEqual(
+          sorted,
+          rows.map((row) => ({
+            ...row,
+            n: String(row.n),
+            day: String(row.day),
+            at: String(row.at),
+            big: String(row.big)
+          }))
+        )
+        assert.strictEqual((yield* read(location, "--where", "word", "=", "a/b=c d%e")).files, 1)
+      }),
+    60_000
+  )
 
-  it.live("may take the version we wanted: both sets of rows stay", () =>
-    Effect.gen(function*() {
-      const definition = table("main.default.shared(id BIGINT, note STRING)")
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: true })
-      const { location } = yield* store.create(definition)
-      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-      yield* append(writer, [json({ id: 1 })])
-      yield* store.flush()
-      yield* append(writer, [json({ id: 2, note: "ours" })])
-      assert.strictEqual((yield* python("append", location, "id", "100", "101")).version, 2)
-      yield* store.flush()
-      const found = yield* read(location)
-      assert.deepStrictEqual(found.rows.map((row) => Number(row["id"])).sort((a, b) => a - b), [1, 2, 100, 101])
-      for (let i = 3; i < 15; i++) {
-        yield* append(writer, [json({ id: i })])
-        yield* store.flush()
-      }
-      assert.strictEqual((yield* read(location)).rows.length, 16)
-      assert.strictEqual((yield* store.rows(definition.name)).length, 16)
-    }), 60_000)
+  it.live(
+    "reads the checkpoint alone",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const { location } = yield* store.create(everyType)
+        const writer = yield* store.openWriter(everyType.name, { _tag: "Json" })
+        for (let i = 0; i < 12; i++) {
+          yield* append(writer, [json({ ...fullRecord, id: i })])
+          yield* store.flush()
+        }
+        const log = Path.join(location, "_delta_log")
+        const last = JSON.parse(
+          yield* Effect.promise(() => Fs.readFile(Path.join(log, "_last_checkpoint"), "utf8"))
+        ) as { version: number }
+        assert.strictEqual(last.version, 10)
+        for (let version = 0; version <= last.version; version++) {
+          yield* Effect.promise(() => Fs.rm(Path.join(log, `${String(version).padStart(20, "0")}.json`)))
+        }
+        const found = yield* read(location)
+        assert.strictEqual(found.version, 12)
+        assert.deepStrictEqual(
+          found.rows.map((row) => Number(row["id"])).sort((a, b) => a - b),
+          [...Array(12).keys()]
+        )
+        assert.strictEqual((yield* store.rows(everyType.name)).length, 12)
+      }),
+    60_000
+  )
 
-  it.live("is awake: it refuses a table with a missing data file and one with a gap in the log", () =>
-    Effect.gen(function*() {
-      const definition = table("main.default.broken(id BIGINT)")
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
-      const { location } = yield* store.create(definition)
-      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-      for (let i = 0; i < 3; i++) {
-        yield* append(writer, [json({ id: i })])
+  it.live(
+    "may take the version we wanted: both sets of rows stay",
+    () =>
+      Effect.gen(function* () {
+        const definition = table("main.default.shared(id BIGINT, note STRING)")
+        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: true })
+        const { location } = yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+        yield* append(writer, [json({ id: 1 })])
         yield* store.flush()
-      }
-      const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) => name.endsWith(".parquet"))!
-      yield* Effect.promise(() => Fs.rename(Path.join(location, data), Path.join(location, "aside")))
-      yield* Effect.flip(read(location))
-      yield* Effect.promise(() => Fs.rename(Path.join(location, "aside"), Path.join(location, data)))
-      assert.strictEqual((yield* read(location)).rows.length, 3)
-      yield* Effect.promise(() => Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json")))
-      yield* Effect.flip(read(location))
-    }), 60_000)
+        yield* append(writer, [json({ id: 2, note: "ours" })])
+        assert.strictEqual((yield* python("append", location, "id", "100", "101")).version, 2)
+        yield* store.flush()
+        const found = yield* read(location)
+        assert.deepStrictEqual(
+          found.rows.map((row) => Number(row["id"])).sort((a, b) => a - b),
+          [1, 2, 100, 101]
+        )
+        for (let i = 3; i < 15; i++) {
+          yield* append(writer, [json({ id: i })])
+          yield* store.flush()
+        }
+        assert.strictEqual((yield* read(location)).rows.length, 16)
+        assert.strictEqual((yield* store.rows(definition.name)).length, 16)
+      }),
+    60_000
+  )
+
+  it.live(
+    "is awake: it refuses a table with a missing data file and one with a gap in the log",
+    () =>
+      Effect.gen(function* () {
+        const definition = table("main.default.broken(id BIGINT)")
+        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const { location } = yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+        for (let i = 0; i < 3; i++) {
+          yield* append(writer, [json({ id: i })])
+          yield* store.flush()
+        }
+        const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) => name.endsWith(".parquet"))!
+        yield* Effect.promise(() => Fs.rename(Path.join(location, data), Path.join(location, "aside")))
+        yield* Effect.flip(read(location))
+        yield* Effect.promise(() => Fs.rename(Path.join(location, "aside"), Path.join(location, data)))
+        assert.strictEqual((yield* read(location)).rows.length, 3)
+        yield* Effect.promise(() => Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json")))
+        yield* Effect.flip(read(location))
+      }),
+    60_000
+  )
 })

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import { openLog } from "../../src/local/deltaLog.ts"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { seeded } from "../support/randomTables.ts"
 import { temporaryFolder } from "../support/storedTables.ts"
@@ -26,32 +27,57 @@ const killAfter = (folder: string, first: number, acknowledgements: number) =>
     })
     child.on("exit", (_code, signal) => {
       if (signal !== "SIGKILL") return reject(new Error(`the process ended by itself: ${errors}`))
-      resolve(text.split("\n").slice(0, -1).flatMap((line) => (line.startsWith("ack ") ? [Number(line.slice(4))] : [])))
+      resolve(
+        text
+          .split("\n")
+          .slice(0, -1)
+          .flatMap((line) => (line.startsWith("ack ") ? [Number(line.slice(4))] : []))
+      )
     })
   })
 
-it.live(`keeps every acknowledged row exactly once over ${kills} kills`, () =>
-  Effect.gen(function*() {
-    const folder = yield* temporaryFolder
-    const random = seeded(4711)
-    const acknowledged = new Set<number>()
-    for (let round = 0; round < kills; round++) {
-      for (const id of yield* Effect.promise(() => killAfter(folder, round * 10_000_000, 50 + Math.floor(random() * 4000)))) {
-        acknowledged.add(id)
+it.live(
+  `keeps every acknowledged row exactly once over ${kills} kills`,
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const random = seeded(4711)
+      const acknowledged = new Set<number>()
+      for (let round = 0; round < kills; round++) {
+        for (const id of yield* Effect.promise(() =>
+          killAfter(folder, round * 10_000_000, 50 + Math.floor(random() * 4000))
+        )) {
+          acknowledged.add(id)
+        }
+        if (round % 5 === 4) yield* Effect.promise(() => tearTail(folder, random))
       }
-      if (round % 5 === 4) yield* Effect.promise(() => tearTail(folder, random))
-    }
-    assert.isAbove(acknowledged.size, kills * 50)
-    const store = yield* makeDurableTableStore({ folder, worker: false })
-    const ids = (yield* store.rows("main.default.killed")).map((row) => Number(row["id"]))
-    const inTable = new Set(ids)
-    assert.strictEqual(ids.length, inTable.size, "no row twice")
-    assert.deepStrictEqual([...acknowledged].filter((id) => !inTable.has(id)), [], "no acknowledged row lost")
-    assert.strictEqual((yield* store.stats("main.default.killed")).rows, ids.length)
-    // Nothing is left over: the log is empty and every data file is named by the table.
-    const files = yield* Effect.promise(() => Fs.readdir(Path.join(folder, "main", "default", "killed")))
-    assert.strictEqual(files.filter((name) => name.endsWith(".parquet")).length, (yield* store.stats("main.default.killed")).files)
-  }), 60_000 + kills * 3000)
+      assert.isAbove(acknowledged.size, kills * 50)
+      const store = yield* makeDurableTableStore({ folder, worker: false })
+      const ids = (yield* store.rows("main.default.killed")).map((row) => Number(row["id"]))
+      const inTable = new Set(ids)
+      assert.strictEqual(ids.length, inTable.size, "no row twice")
+      assert.deepStrictEqual(
+        [...acknowledged].filter((id) => !inTable.has(id)),
+        [],
+        "no acknowledged row lost"
+      )
+      assert.strictEqual((yield* store.stats("main.default.killed")).rows, ids.length)
+      // Nothing is left over: the log is empty and every data file is named by the table.
+      const location = Path.join(folder, "main", "default", "killed")
+      const files = yield* Effect.promise(() => Fs.readdir(location))
+      const log = yield* Effect.promise(() => openLog(location))
+      const named = [...log!.snapshot.files.keys(), ...log!.snapshot.tombstones.keys()]
+      assert.deepStrictEqual(files.filter((name) => name.endsWith(".parquet")).sort(), named.sort())
+      assert.isAbove(log!.snapshot.tombstones.size, 0, "compaction took part")
+      const logs = yield* Effect.promise(async () =>
+        Promise.all(
+          (await Fs.readdir(Path.join(folder, ".wal"))).map((id) => Fs.readdir(Path.join(folder, ".wal", id)))
+        )
+      )
+      assert.deepStrictEqual(logs, [[]])
+    }),
+  60_000 + kills * 3000
+)
 
 /** Appends garbage to the newest log segment, as a write under way at a power cut may leave it. */
 const tearTail = async (folder: string, random: () => number): Promise<void> => {
@@ -59,5 +85,8 @@ const tearTail = async (folder: string, random: () => number): Promise<void> => 
   const segments = (await Fs.readdir(Path.join(folder, ".wal", id!))).sort()
   const last = segments[segments.length - 1]
   if (last === undefined) return
-  await Fs.appendFile(Path.join(folder, ".wal", id!, last), Uint8Array.from({ length: 50 }, () => Math.floor(random() * 256)))
+  await Fs.appendFile(
+    Path.join(folder, ".wal", id!, last),
+    Uint8Array.from({ length: 50 }, () => Math.floor(random() * 256))
+  )
 }

@@ -25,7 +25,14 @@ const encode = (columns: ReadonlyArray<ColumnDefinition>, records: ReadonlyArray
 /** A row as text, from ours or DuckDB's values. */
 const canonical = (type: ColumnType, value: unknown): unknown => {
   if (value === null || value === undefined) return null
-  const any = value as { days?: number; micros?: bigint; bytes?: Uint8Array; items?: Array<unknown>; entries?: unknown; toString: () => string }
+  const any = value as {
+    days?: number
+    micros?: bigint
+    bytes?: Uint8Array
+    items?: Array<unknown>
+    entries?: unknown
+    toString: () => string
+  }
   switch (type._tag) {
     case "Struct": {
       const fields = (any as { entries?: Record<string, unknown> }).entries ?? (value as Record<string, unknown>)
@@ -34,9 +41,10 @@ const canonical = (type: ColumnType, value: unknown): unknown => {
     case "Array":
       return ((any.items ?? value) as Array<unknown>).map((item) => canonical(type.element, item))
     case "Map": {
-      const entries = value instanceof Map
-        ? [...value]
-        : (any.entries as Array<{ key: unknown; value: unknown }>).map((entry) => [entry.key, entry.value] as const)
+      const entries =
+        value instanceof Map
+          ? [...value]
+          : (any.entries as Array<{ key: unknown; value: unknown }>).map((entry) => [entry.key, entry.value] as const)
       return entries.map(([key, item]) => [canonical(type.key, key), canonical(type.value, item)])
     }
     case "Date":
@@ -55,55 +63,95 @@ const canonical = (type: ColumnType, value: unknown): unknown => {
 }
 
 describe("parquet", () => {
-  it.live("files of random tables are the same to DuckDB and to us", () =>
-    Effect.gen(function*() {
-      const folder = yield* temporaryFolder
-      const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
-      for (let seed = 100; seed < 130; seed++) {
-        const { columns } = withoutVariant(randomTable(seed))
-        const random = seeded(seed)
-        const made = Array.from({ length: 200 }, () => record(random, columns))
-        const bytes = encode(columns, made.map((each) => each.json))
-        const path = Path.join(folder, `${seed}.parquet`)
-        yield* Effect.promise(() => Fs.writeFile(path, bytes))
-        const reader = yield* Effect.promise(() => connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`))
-        const struct: ColumnType = { _tag: "Struct", fields: columns }
-        const names = columns.map((column) => column.name)
-        const theirs = reader.getRows().map((row) => canonical(struct, Object.fromEntries(row.map((value, index) => [names[index]!, value]))))
-        const expected = made.map((each) => canonical(struct, each.row))
-        assert.deepStrictEqual(theirs, expected, `table ${seed}`)
-        const ours = yield* Effect.promise(() => readParquet(bytes, columns))
-        assert.deepStrictEqual(ours, made.map((each) => each.row as Record<string, unknown>), `table ${seed}`)
-      }
-    }), 60_000)
+  it.live(
+    "files of random tables are the same to DuckDB and to us",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
+        for (let seed = 100; seed < 130; seed++) {
+          const { columns } = withoutVariant(randomTable(seed))
+          const random = seeded(seed)
+          const made = Array.from({ length: 200 }, () => record(random, columns))
+          const bytes = encode(
+            columns,
+            made.map((each) => each.json)
+          )
+          const path = Path.join(folder, `${seed}.parquet`)
+          yield* Effect.promise(() => Fs.writeFile(path, bytes))
+          const reader = yield* Effect.promise(() => connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`))
+          const struct: ColumnType = { _tag: "Struct", fields: columns }
+          const names = columns.map((column) => column.name)
+          const theirs = reader
+            .getRows()
+            .map((row) => canonical(struct, Object.fromEntries(row.map((value, index) => [names[index]!, value]))))
+          const expected = made.map((each) => canonical(struct, each.row))
+          assert.deepStrictEqual(theirs, expected, `table ${seed}`)
+          const ours = yield* Effect.promise(() => readParquet(bytes, columns))
+          assert.deepStrictEqual(
+            ours,
+            made.map((each) => each.row as Record<string, unknown>),
+            `table ${seed}`
+          )
+        }
+      }),
+    60_000
+  )
 
   it.live("small integers and timestamps have the types that other readers expect", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const path = Path.join(folder, "types.parquet")
-      const { columns } = table("a.b.c(t TINYINT, s SMALLINT, i INT, at TIMESTAMP, n TIMESTAMP_NTZ, d DECIMAL(20,3), day DATE, b BINARY, x STRING)")
+      const { columns } = table(
+        "a.b.c(t TINYINT, s SMALLINT, i INT, at TIMESTAMP, n TIMESTAMP_NTZ, d DECIMAL(20,3), day DATE, b BINARY, x STRING)"
+      )
       yield* Effect.promise(() => Fs.writeFile(path, encode(columns, [{ t: 1 }])))
       const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
-      const described = yield* Effect.promise(() => connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet('${path}')`))
-      assert.deepStrictEqual(described.getRows().map((row) => row[1]), [
-        "TINYINT", "SMALLINT", "INTEGER", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DECIMAL(20,3)", "DATE", "BLOB", "VARCHAR"
-      ])
-    }))
+      const described = yield* Effect.promise(() =>
+        connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet('${path}')`)
+      )
+      assert.deepStrictEqual(
+        described.getRows().map((row) => row[1]),
+        [
+          "TINYINT",
+          "SMALLINT",
+          "INTEGER",
+          "TIMESTAMP WITH TIME ZONE",
+          "TIMESTAMP",
+          "DECIMAL(20,3)",
+          "DATE",
+          "BLOB",
+          "VARCHAR"
+        ]
+      )
+    })
+  )
 
   it.live("a column of several pages keeps rows together", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { columns } = table("a.b.c(n INT, l ARRAY<STRING>)")
-      const rows = Array.from({ length: 30_000 }, (_, n) => ({ n, l: Array.from({ length: n % 5 }, (_, i) => `${n}-${i}-${"x".repeat(100)}`) }))
+      const rows = Array.from({ length: 30_000 }, (_, n) => ({
+        n,
+        l: Array.from({ length: n % 5 }, (_, i) => `${n}-${i}-${"x".repeat(100)}`)
+      }))
       const bytes = encode(columns, rows)
       assert.deepStrictEqual(yield* Effect.promise(() => readParquet(bytes, columns)), rows)
       const folder = yield* temporaryFolder
       const path = Path.join(folder, "pages.parquet")
       yield* Effect.promise(() => Fs.writeFile(path, bytes))
       const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
-      const sums = yield* Effect.promise(() => connection.runAndReadAll(`SELECT count(*), sum(n), sum(len(l)), min(l[1]) FROM read_parquet('${path}')`))
+      const sums = yield* Effect.promise(() =>
+        connection.runAndReadAll(`SELECT count(*), sum(n), sum(len(l)), min(l[1]) FROM read_parquet('${path}')`)
+      )
       const first = rows.flatMap((row) => row.l.slice(0, 1)).sort()[0]!
-      assert.deepStrictEqual(sums.getRows()[0]!.map(String), ["30000", String(30_000 * 29_999 / 2), String(rows.reduce((sum, row) => sum + row.l.length, 0)), first])
-    }))
+      assert.deepStrictEqual(sums.getRows()[0]!.map(String), [
+        "30000",
+        String((30_000 * 29_999) / 2),
+        String(rows.reduce((sum, row) => sum + row.l.length, 0)),
+        first
+      ])
+    })
+  )
 
   it("levels survive their encoding whatever their runs", () => {
     const random = seeded(3)
@@ -114,7 +162,14 @@ describe("parquet", () => {
         const level = Math.floor(random() * (max + 1))
         for (let run = Math.floor(random() * (random() < 0.3 ? 30 : 3)); run >= 0; run--) levels.push(level)
       }
-      assert.deepStrictEqual(decodeLevels(encodeLevels(Uint8Array.from(levels), 0, levels.length, bitWidthOf(max)), bitWidthOf(max), levels.length), levels)
+      assert.deepStrictEqual(
+        decodeLevels(
+          encodeLevels(Uint8Array.from(levels), 0, levels.length, bitWidthOf(max)),
+          bitWidthOf(max),
+          levels.length
+        ),
+        levels
+      )
     }
   })
 })

@@ -15,7 +15,8 @@ import { append, json, table, temporaryFolder } from "../support/storedTables.ts
 const definition = table("main.default.t(id BIGINT NOT NULL)")
 const other = table("main.default.other(id BIGINT NOT NULL)")
 const format = { _tag: "Json" } as const
-const idsOf = (rows: ReadonlyArray<Record<string, unknown>>) => rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
+const idsOf = (rows: ReadonlyArray<Record<string, unknown>>) =>
+  rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
 const expectFailure = (exit: Exit.Exit<unknown, unknown>, reason: StorageFailure["reason"]): StorageFailure => {
   const failure = Option.getOrThrow(Exit.findErrorOption(exit))
   assert.instanceOf(failure, StorageFailure)
@@ -25,7 +26,7 @@ const expectFailure = (exit: Exit.Exit<unknown, unknown>, reason: StorageFailure
 
 describe("a data folder", () => {
   it.live("belongs to one store at a time", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const scope = yield* Scope.make()
       yield* makeDurableTableStore({ folder, worker: false }).pipe(Scope.provide(scope))
@@ -33,10 +34,11 @@ describe("a data folder", () => {
       assert.include(failure.message, String(process.pid))
       yield* Scope.close(scope, Exit.void)
       yield* makeDurableTableStore({ folder, worker: false })
-    }))
+    })
+  )
 
   it.live("is taken over from a process that is gone", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const gone = spawn(process.execPath, ["-e", ""])
       yield* Effect.promise(() => new Promise((resolve) => gone.once("exit", resolve)))
@@ -50,32 +52,43 @@ describe("a data folder", () => {
       yield* Effect.promise(() => Fs.writeFile(Path.join(folder, ".lock"), ""))
       yield* Effect.scoped(makeDurableTableStore({ folder, worker: false }))
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(folder)), [])
-    }))
+    })
+  )
 
   it.live("that cannot be written gives its own error", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = Path.join(folder, "file")
       yield* Effect.promise(() => Fs.writeFile(file, ""))
-      const failure = expectFailure(yield* Effect.exit(makeDurableTableStore({ folder: Path.join(file, "data") })), "NotWritable")
+      const failure = expectFailure(
+        yield* Effect.exit(makeDurableTableStore({ folder: Path.join(file, "data") })),
+        "NotWritable"
+      )
       assert.include(failure.message, "choose another data folder")
-    }))
+    })
+  )
 })
 
 describe("a table", () => {
   it.live("with a damaged log is refused, the others work, and nothing of it is touched", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const never: Flusher = { flush: () => Promise.reject(new Error("not now")), forget: async () => {}, close: async () => {} }
-      const { tableId } = yield* Effect.scoped(Effect.gen(function*() {
-        const store = yield* makeDurableTableStore({ folder, flusher: never })
-        const record = yield* store.create(definition)
-        yield* store.create(other)
-        const writer = yield* store.openWriter(definition.name, format)
-        for (let id = 0; id < 3; id++) yield* append(writer, [json({ id })])
-        yield* append(yield* store.openWriter(other.name, format), [json({ id: 7 })])
-        return record
-      }))
+      const never: Flusher = {
+        flush: () => Promise.reject(new Error("not now")),
+        forget: async () => {},
+        close: async () => {}
+      }
+      const { tableId } = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ folder, flusher: never })
+          const record = yield* store.create(definition)
+          yield* store.create(other)
+          const writer = yield* store.openWriter(definition.name, format)
+          for (let id = 0; id < 3; id++) yield* append(writer, [json({ id })])
+          yield* append(yield* store.openWriter(other.name, format), [json({ id: 7 })])
+          return record
+        })
+      )
       const wal = Path.join(folder, ".wal", tableId)
       const [segment] = yield* Effect.promise(() => Fs.readdir(wal))
       const path = Path.join(wal, segment!)
@@ -83,22 +96,25 @@ describe("a table", () => {
       const damaged = Buffer.from(whole)
       damaged[200]! ^= 1
       yield* Effect.promise(() => Fs.writeFile(path, damaged))
-      yield* Effect.scoped(Effect.gen(function*() {
-        const store = yield* makeDurableTableStore({ folder, worker: false })
-        const failure = expectFailure(yield* Effect.exit(store.openWriter(definition.name, format)), "CorruptLog")
-        assert.include(failure.message, path)
-        assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7])
-        yield* append(yield* store.openWriter(other.name, format), [json({ id: 8 })])
-      }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ folder, worker: false })
+          const failure = expectFailure(yield* Effect.exit(store.openWriter(definition.name, format)), "CorruptLog")
+          assert.include(failure.message, path)
+          assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7])
+          yield* append(yield* store.openWriter(other.name, format), [json({ id: 8 })])
+        })
+      )
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readFile(path)), damaged)
       yield* Effect.promise(() => Fs.writeFile(path, whole))
       const store = yield* makeDurableTableStore({ folder, worker: false })
       assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), [0, 1, 2])
       assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7, 8])
-    }))
+    })
+  )
 
   it.live("takes each row once when the answer of a flush is lost, or the flush fails half-way", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const inner = localFlusher()
       let calls = 0
@@ -125,10 +141,11 @@ describe("a table", () => {
         assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), expected)
       }
       assert.strictEqual(calls, 15)
-    }))
+    })
+  )
 
   it.live("survives the death of the flush worker in the middle of a flush", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const workers: Array<Worker> = []
       const store = yield* makeDurableTableStore({ folder, flusher: workerFlusher((worker) => workers.push(worker)) })
@@ -136,18 +153,25 @@ describe("a table", () => {
       const writer = yield* store.openWriter(definition.name, format)
       yield* append(writer, [json({ id: 1 })])
       yield* store.flush()
-      yield* append(writer, Array.from({ length: 20_000 }, (_, id) => json({ id: id + 2 })))
+      yield* append(
+        writer,
+        Array.from({ length: 20_000 }, (_, id) => json({ id: id + 2 }))
+      )
       const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), { startImmediately: true })
       yield* Effect.promise(() => workers[0]!.terminate())
       const failure = expectFailure(yield* Fiber.join(flushing), "Io")
       assert.include(failure.message, "worker")
       yield* store.flush()
       assert.strictEqual(workers.length, 2)
-      assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), Array.from({ length: 20_001 }, (_, id) => id + 1))
-    }))
+      assert.deepStrictEqual(
+        idsOf(yield* store.rows(definition.name)),
+        Array.from({ length: 20_001 }, (_, id) => id + 1)
+      )
+    })
+  )
 
   it.live("asks writers to pause while too much waits for its flush", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const inner = localFlusher()
       let open = () => {}
@@ -161,16 +185,20 @@ describe("a table", () => {
         yield* append(writer, [json({ id })])
       }
       assert.isTrue(writer.pressure())
-      const room = yield* Effect.forkChild(Effect.callback<void>((resume) => writer.onRoom(() => resume(Effect.void))), { startImmediately: true })
+      const room = yield* Effect.forkChild(
+        Effect.callback<void>((resume) => writer.onRoom(() => resume(Effect.void))),
+        { startImmediately: true }
+      )
       open()
       yield* Fiber.join(room)
       assert.isFalse(writer.pressure())
       yield* store.flush()
       assert.strictEqual((yield* store.stats(definition.name)).files, 4)
-    }))
+    })
+  )
 
   it.live("that is dropped fails its writers, and its name is free again", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const store = yield* makeDurableTableStore({ folder, worker: false })
       yield* store.create(definition)
@@ -184,27 +212,31 @@ describe("a table", () => {
       yield* append(yield* store.openWriter(definition.name, format), [json({ id: 3 })])
       yield* store.flush()
       assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), [3])
-    }))
+    })
+  )
 })
 
 describe.runIf(process.platform === "linux")("a full disk", () => {
   it.live("fails what cannot be logged, keeps what was acknowledged, and goes on when there is room", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const script = fileURLToPath(new URL("../support/fullDisk.ts", import.meta.url))
-      const child = spawn("prlimit", ["--fsize=200000:unlimited", process.execPath, script, folder], { stdio: ["pipe", "pipe", "inherit"] })
+      const child = spawn("prlimit", ["--fsize=200000:unlimited", process.execPath, script, folder], {
+        stdio: ["pipe", "pipe", "inherit"]
+      })
       const lines: Array<string> = []
-      yield* Effect.promise(() =>
-        new Promise<void>((resolve) => {
-          child.stdout.on("data", (chunk: Buffer) => {
-            lines.push(...chunk.toString().trim().split("\n"))
-            if (lines.length === 2) {
-              execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
-              child.stdin.write("go on\n")
-            }
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((resolve) => {
+            child.stdout.on("data", (chunk: Buffer) => {
+              lines.push(...chunk.toString().trim().split("\n"))
+              if (lines.length === 2) {
+                execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
+                child.stdin.write("go on\n")
+              }
+            })
+            child.on("exit", () => resolve())
           })
-          child.on("exit", () => resolve())
-        })
       )
       assert.deepStrictEqual(lines.slice(0, 2), ["failed DiskFull", "again Failure"])
       const counts = /^rows (\d+) (\d+) acked (\d+)$/.exec(lines[2] ?? "")
@@ -212,5 +244,6 @@ describe.runIf(process.platform === "linux")("a full disk", () => {
       const [unique, rows, acked] = counts!.slice(1).map(Number)
       assert.isAbove(acked!, 50)
       assert.deepStrictEqual([unique, rows], [acked, acked])
-    }))
+    })
+  )
 })

@@ -20,7 +20,8 @@ const all = async (folder: string): Promise<ReadonlyArray<RecordsFrame>> => {
   for await (const segment of readSegments(folder, "a.b.c")) frames.push(...segment.frames)
   return frames
 }
-const words = (frames: ReadonlyArray<RecordsFrame>) => frames.map((frame) => frame.records.map((record) => Buffer.from(record).toString()).join("+"))
+const words = (frames: ReadonlyArray<RecordsFrame>) =>
+  frames.map((frame) => frame.records.map((record) => Buffer.from(record).toString()).join("+"))
 
 const withFolder = (body: (folder: string) => Promise<void>) =>
   Effect.flatMap(temporaryFolder, (folder) => Effect.promise(() => body(Path.join(folder, "wal"))))
@@ -50,12 +51,19 @@ describe("wal", () => {
       await wal.close()
       const frames = await all(folder)
       assert.deepStrictEqual(words(frames), ["a+", "b".repeat(200_000), "c"])
-      assert.deepStrictEqual(frames.map((frame) => frame.sequence), [40, 41, 42])
-      assert.deepStrictEqual(frames.map((frame) => frame.format), [jsonFormat, protoFormat, protoFormat])
+      assert.deepStrictEqual(
+        frames.map((frame) => frame.sequence),
+        [40, 41, 42]
+      )
+      assert.deepStrictEqual(
+        frames.map((frame) => frame.format),
+        [jsonFormat, protoFormat, protoFormat]
+      )
       assert.deepStrictEqual(await segmentNumbers(folder), [7, 8])
       await wal.removeSegment(7)
       assert.deepStrictEqual(words(await all(folder)), ["c"])
-    }))
+    })
+  )
 
   it.live("puts what arrives while a group is written into the next one", () =>
     withFolder(async (folder) => {
@@ -66,7 +74,8 @@ describe("wal", () => {
       assert.isAbove(wal.append({ id: 1, format: jsonFormat }, [text("late")]), tickets[0]!)
       await wal.close()
       assert.strictEqual((await all(folder)).length, 51)
-    }))
+    })
+  )
 
   it.live("cuts a torn end off at every byte and keeps each whole group", () =>
     withFolder(async (folder) => {
@@ -78,7 +87,8 @@ describe("wal", () => {
         // Reading again finds the file repaired.
         assert.deepStrictEqual(words(await all(folder)), ["one", "two", "three"].slice(0, whole))
       }
-    }))
+    })
+  )
 
   it.live("takes damage in the last group for a torn write, and damage before it for corruption", () =>
     withFolder(async (folder) => {
@@ -93,7 +103,8 @@ describe("wal", () => {
         else assert.fail(`byte ${at} was durable, its damage went unnoticed`)
         if (outcome instanceof StorageFailure) assert.deepStrictEqual(await Fs.readFile(path), damaged)
       }
-    }))
+    })
+  )
 
   it.live("refuses a torn segment that is not the last", () =>
     withFolder(async (folder) => {
@@ -105,7 +116,8 @@ describe("wal", () => {
       const failure = await all(folder).catch((error: unknown) => error)
       assert.instanceOf(failure, StorageFailure)
       assert.strictEqual((failure as StorageFailure).reason, "CorruptLog")
-    }))
+    })
+  )
 
   it.live("fails the group and those behind it when the folder is gone, and goes on when it is back", () =>
     withFolder(async (folder) => {
@@ -124,5 +136,6 @@ describe("wal", () => {
       await wal.close()
       assert.deepStrictEqual(words(await all(folder)), ["kept"])
       assert.instanceOf(await durable(wal, wal.append({ id: 1, format: jsonFormat }, [text("closed")])), StorageFailure)
-    }))
+    })
+  )
 })

@@ -11,7 +11,16 @@ if (log === undefined) throw new Error("no table")
 for (let n = 0; n < Number(count); n++) {
   await log.commit(() => [
     { commitInfo: { operation: "WRITE" } },
-    { add: { path: `${name}-${n}`, partitionValues: {}, size: 1, modificationTime: 0, dataChange: true, stats: "{\"numRecords\":1}" } }
+    {
+      add: {
+        path: `${name}-${n}`,
+        partitionValues: {},
+        size: 1,
+        modificationTime: 0,
+        dataChange: true,
+        stats: '{"numRecords":1}'
+      }
+    }
   ])
   await log.checkpointIfDue(0)
 }

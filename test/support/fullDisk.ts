@@ -10,7 +10,7 @@ import { append, json, table } from "./storedTables.ts"
 
 const definition = table("main.default.full(id BIGINT NOT NULL, word STRING)")
 
-const program = Effect.gen(function*() {
+const program = Effect.gen(function* () {
   const store = yield* makeDurableTableStore({ folder: process.argv[2]!, flushIntervalMillis: 3_600_000 })
   yield* store.create(definition)
   const writer = yield* store.openWriter(definition.name, { _tag: "Json" })

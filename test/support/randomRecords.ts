@@ -11,8 +11,17 @@ export interface Sample {
   readonly row: unknown
 }
 
-const texts = ["", "a", "Žluťoučký kůň", "🐎🐎", "\u0000tab\t\"quote\"", "x".repeat(100), "\u{10FFFF}", "0"]
-const int64s = ["0", "1", "-1", "9223372036854775807", "-9223372036854775808", "4294967296", "-4294967297", "9007199254740993"]
+const texts = ["", "a", "Žluťoučký kůň", "🐎🐎", '\u0000tab\t"quote"', "x".repeat(100), "\u{10FFFF}", "0"]
+const int64s = [
+  "0",
+  "1",
+  "-1",
+  "9223372036854775807",
+  "-9223372036854775808",
+  "4294967296",
+  "-4294967297",
+  "9007199254740993"
+]
 const timestamps = ["0", "-1", "1767225600000001", "-62135596800000000", "253402300799999999", "4294967295"]
 
 const integer = (random: () => number, min: number, max: number): number => {
@@ -69,7 +78,11 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
     }
     case "Array": {
       const items = Array.from({ length: Math.floor(random() * 4) }, () => sample(random, type.element))
-      return { proto: items.map((item) => item.proto), json: items.map((item) => item.json), row: items.map((item) => item.row) }
+      return {
+        proto: items.map((item) => item.proto),
+        json: items.map((item) => item.json),
+        row: items.map((item) => item.row)
+      }
     }
     case "Map": {
       const entries = new Map<string, readonly [Sample, Sample]>()
@@ -141,7 +154,16 @@ export const protobufType = (shape: MessageShape, packed: boolean): protobuf.Typ
       const typeName = field.message === undefined ? field.type : add(field.message)
       const number = ["string", "bytes", "message"].includes(field.type)
       const options = field.label === "repeated" && !number ? { packed } : {}
-      type.add(new protobuf.Field(field.name, field.number, typeName, field.label === "repeated" ? "repeated" : "optional", undefined, options))
+      type.add(
+        new protobuf.Field(
+          field.name,
+          field.number,
+          typeName,
+          field.label === "repeated" ? "repeated" : "optional",
+          undefined,
+          options
+        )
+      )
     }
     root.add(type)
     return name

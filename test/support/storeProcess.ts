@@ -12,8 +12,12 @@ import { json, table } from "./storedTables.ts"
 const [folder = "", first = "0", flushMillis = "40"] = process.argv.slice(2)
 const definition = table("main.default.killed(id BIGINT NOT NULL, word STRING, tags ARRAY<STRING>)")
 
-const program = Effect.gen(function*() {
-  const store = yield* makeDurableTableStore({ folder, flushIntervalMillis: Number(flushMillis), limits: { maxBatchRows: 500 } })
+const program = Effect.gen(function* () {
+  const store = yield* makeDurableTableStore({
+    folder,
+    flushIntervalMillis: Number(flushMillis),
+    limits: { maxBatchRows: 500, compactFiles: 8 }
+  })
   if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
   const writers = yield* Effect.forEach([1, 2, 3, 4], () => store.openWriter(definition.name, { _tag: "Json" }))
   writeSync(1, "open\n")

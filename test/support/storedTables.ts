@@ -59,7 +59,16 @@ export const fullRow = {
   id: 9007199254740993n,
   blob: new Uint8Array([0, 1, 2]),
   at: 1767225600000001n,
-  counts: new Map([["x", 1], ["y", null]]),
-  place: { lat: 44.8, names: [{ lang: "cs", text: null }, { lang: "en", text: null }] },
+  counts: new Map([
+    ["x", 1],
+    ["y", null]
+  ]),
+  place: {
+    lat: 44.8,
+    names: [
+      { lang: "cs", text: null },
+      { lang: "en", text: null }
+    ]
+  },
   local: -1n
 }
