@@ -94,6 +94,8 @@ const secure = (
     const tlsSocket = Tls.connect({
       socket,
       host,
+      // Said outright, since otherwise an environment variable of Node could switch the check off.
+      rejectUnauthorized: true,
       // An IP address is no server name, but it is still what the certificate is checked against.
       ...(Net.isIP(host) === 0 ? { servername: host } : {}),
       ...(secureContext === undefined ? {} : { secureContext }),
