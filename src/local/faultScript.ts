@@ -107,7 +107,8 @@ export const makeFaultScript = (): FaultScript => {
     const due = waiting.filter((waiter) => waiter.event === event && waiter.count <= count)
     if (due.length === 0) return
     waiting = waiting.filter((waiter) => !due.includes(waiter))
-    for (const waiter of due) waiter.resume()
+    // A waiter may change the script, so it goes on when the stream's step is over, not in the middle of it.
+    for (const waiter of due) queueMicrotask(waiter.resume)
   }
 
   return {
