@@ -17,7 +17,7 @@ import {
 
 const folder = temporaryFolder()
 const dataDir = Path.join(folder, "data")
-const readings = "main.default.readings(device STRING NOT NULL, temp INT, at TIMESTAMP, price DECIMAL(10,2))"
+const readings = "main.default.readings(device STRING NOT NULL, temp INT, seen TIMESTAMP, price DECIMAL(10,2))"
 let server: LocalServer
 let environment: Environment
 
@@ -60,8 +60,8 @@ afterAll(async () => {
 describe("zerobus ingest", () => {
   it("brings every format into the table, and the rows can be queried", async () => {
     const table = await newTable()
-    const lines = '{"device":"a","temp":1,"at":"2026-11-22T08:30:00Z","price":1.5}\n{"device":"b","temp":2}\n'
-    const csv = 'Device,Temp,at,price\r\nc,3,2026-11-22 08:30,10.05\r\n"d ""x""",,,\r\n'
+    const lines = '{"device":"a","temp":1,"seen":"2026-11-22T08:30:00Z","price":1.5}\n{"device":"b","temp":2}\n'
+    const csv = 'Device,Temp,seen,price\r\nc,3,2026-11-22 08:30,10.05\r\n"d ""x""",,,\r\n'
     const inputs: ReadonlyArray<readonly [args: ReadonlyArray<string>, input?: string]> = [
       [[file("lines.ndjson", lines)]],
       [[file("array.json", `[${lines.trim().replace("\n", ",")}]`)]],
@@ -80,7 +80,7 @@ describe("zerobus ingest", () => {
     const { code, err, out } = await zerobus(
       [
         "query",
-        `SELECT count(*) AS n, sum(price) AS price, count(at) AS dated, max(at) AS latest FROM ${table} -- 'a.b.c'`,
+        `SELECT count(*) AS n, sum(price) AS price, count(seen) AS dated, max(seen) AS latest FROM ${table} -- 'a.b.c'`,
         "--json"
       ],
       environment
@@ -309,14 +309,14 @@ describe("zerobus local", () => {
   }, 30_000)
 
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["--data-dir", "/proc/nothing"], /\/proc\/nothing/],
+    [["--data-dir", "/etc/hostname/data"], /\/etc\/hostname\/data is not writable/],
     [["--memory", "--table", "bad("], /cannot be read/],
-    [["--memory", "--port", "70000"], /0 to 65535/],
+    [["--memory", "--port", "70000", "--http-port", "0"], /0 to 65535/],
     [["--memory", "--stream-life", "soon"], /must be a duration/],
     [["--memory", "--host", "0.0.0.0"], /loopback/],
     [["--memory", "--rate-limit", "0"], /at least 1/]
   ])("%j ends with 1 and says why", async (args, says) => {
-    const { code, err, out } = await zerobus(["local", "--port", "0", "--http-port", "0", ...args])
+    const { code, err, out } = await zerobus(["local", ...args])
     assert.strictEqual(code, 1)
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
