@@ -1,22 +1,25 @@
 /**
  * From a program that is not built on Effect: one runtime for the process, promises at its edge.
  */
-import { Effect, Exit, ManagedRuntime, Scope } from "effect"
+import { Exit, ManagedRuntime, Scope } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
 
-await using runtime = ManagedRuntime.make(ZerobusLayer)
-
+const runtime = ManagedRuntime.make(ZerobusLayer)
 const scope = Scope.makeUnsafe()
-const stream = await runtime.runPromise(
-  Zerobus.use((zerobus) => zerobus.createStream(TableProperties.json("main.default.air_quality"))).pipe(
-    Scope.provide(scope)
+try {
+  const stream = await runtime.runPromise(
+    Zerobus.use((zerobus) => zerobus.createStream(TableProperties.json("main.default.air_quality"))).pipe(
+      Scope.provide(scope)
+    )
   )
-)
-
-// Per record plain code, with room checked; a promise only where there is something to wait for.
-for (let n = 0; n < 1000; n++) {
-  const record = { device_name: "sensor-1", temp: n, humidity: n }
-  if (stream.offerUnsafe(record) === undefined) await runtime.runPromise(stream.ingestRecord(record))
+  // Per record plain code; a promise only where there is no room and something to wait for.
+  for (let n = 0; n < 1000; n++) {
+    const record = { device_name: "sensor-1", temp: n, humidity: n }
+    if (stream.offerUnsafe(record) === undefined) await runtime.runPromise(stream.ingestRecord(record))
+  }
+  await runtime.runPromise(stream.close)
+  console.log("1000 records durable")
+} finally {
+  await runtime.runPromise(Scope.close(scope, Exit.void))
+  await runtime.dispose()
 }
-await runtime.runPromise(Effect.andThen(stream.close, Scope.close(scope, Exit.void)))
-console.log("1000 records durable")

@@ -80,7 +80,7 @@ check(
   "imports from the installed package",
   verdict(run(process.execPath, ["first.js"], { cwd: project, mayFail: true }))
 )
-const version = run("npx", ["--no", "effect-zerobus", "--version"], { cwd: project, mayFail: true })
+const version = run("npx", ["--no", "--", "effect-zerobus", "--version"], { cwd: project, mayFail: true })
 check(
   "npx effect-zerobus --version",
   version.stdout.includes(manifest.version) ? undefined : version.stdout + version.stderr
