@@ -2,6 +2,7 @@
  * The root command `zerobus` and its sub-commands, each in a file of its own.
  */
 import * as Command from "effect/cli/Command"
+import { generate } from "./generate.ts"
 import { ingest } from "./ingest.ts"
 import { local } from "./local.ts"
 import { query } from "./query.ts"
@@ -10,5 +11,5 @@ import { table } from "./table.ts"
 /** The root command. */
 export const zerobus = Command.make("zerobus").pipe(
   Command.withDescription("Ingest records into Delta tables over Zerobus, and run a local server to develop against"),
-  Command.withSubcommands([local, table, ingest, query])
+  Command.withSubcommands([local, table, ingest, query, generate])
 )

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import { execFileSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import type { ColumnDefinition, TableDefinition } from "../../src/internal/columnType.ts"
@@ -43,6 +44,21 @@ const inFolder = <A>(files: ReadonlyMap<string, string>, use: (folder: string) =
   if (result instanceof Promise) return result.finally(remove) as A
   remove()
   return result
+}
+
+const tsconfig = JSON.stringify({
+  extends: "../../tsconfig.base.json",
+  compilerOptions: { noEmit: true },
+  include: ["*.ts"]
+})
+
+/** What a program of the project has against the files of a folder; empty when nothing. */
+const complaints = (folder: string, program: string, ...args: ReadonlyArray<string>): string => {
+  const { status, stderr, stdout } = spawnSync(join(root, "node_modules/.bin", program), args, {
+    cwd: folder,
+    encoding: "utf8"
+  })
+  return status === 0 ? "" : `${stdout}${stderr}`.slice(0, 2000)
 }
 
 const wrapped = (definition: TableDefinition): TableDefinition => ({
@@ -121,46 +137,20 @@ describe("generateTable", () => {
     })
   }, 60_000)
 
-  it("writes modules that type-check, lint and need no formatting", () => {
-    const definitions = [every, ...Array.from({ length: 60 }, (_, seed) => randomTable(seed))]
+  it("writes modules that type-check and need no formatting", () => {
+    const definitions = [every, ...Array.from({ length: 200 }, (_, seed) => randomTable(seed))]
     const files = new Map(definitions.map((definition, n) => [`t${n}.ts`, text(generated(definition), ".ts")]))
-    inFolder(
-      new Map([
-        ...files,
-        [
-          "tsconfig.json",
-          JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions: { noEmit: true }, include: ["*.ts"] })
-        ]
-      ]),
-      (folder) => {
-        const run = (program: string, ...args: ReadonlyArray<string>): string => {
-          try {
-            return execFileSync(join(root, "node_modules/.bin", program), args, {
-              cwd: folder,
-              encoding: "utf8",
-              stdio: "pipe"
-            })
-          } catch (error) {
-            return assert.fail(
-              `${program}: ${(error as { stdout: string; stderr: string }).stdout}${(error as { stderr: string }).stderr}`.slice(
-                0,
-                2000
-              )
-            )
-          }
-        }
-        run("tsc", "-p", ".")
-        // The project's formatter and its settings; the folder is outside of what those ignore.
-        for (const [name, content] of files) {
-          const formatted = execFileSync(
-            join(root, "node_modules/.bin/oxfmt"),
-            ["--stdin-filepath", join(root, "src", name)],
-            { cwd: root, input: content, encoding: "utf8" }
-          )
-          assert.strictEqual(content, formatted, name)
-        }
-      }
-    )
+    inFolder(new Map([...files, ["tsconfig.json", tsconfig]]), (folder) => {
+      assert.strictEqual(complaints(folder, "tsc", "-p", "."), "")
+    })
+    // The formatter passes over the repository's own output folders, so it gets one elsewhere, with the project's settings.
+    const folder = mkdtempSync(join(tmpdir(), "zerobus-generated-"))
+    try {
+      for (const [name, content] of files) writeFileSync(join(folder, name), content)
+      assert.strictEqual(complaints(folder, "oxfmt", "--check", "-c", join(root, ".oxfmtrc.json"), "."), "")
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   }, 60_000)
 
   it("cannot be injected into by 1,000 hostile names and comments", () => {
@@ -245,14 +235,9 @@ describe("generateTable", () => {
     inFolder(
       new Map([
         ["t.ts", text(files, ".ts")],
-        [
-          "tsconfig.json",
-          JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions: { noEmit: true }, include: ["*.ts"] })
-        ]
+        ["tsconfig.json", tsconfig]
       ]),
-      (folder) => {
-        execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: folder, stdio: "pipe" })
-      }
+      (folder) => assert.strictEqual(complaints(folder, "tsc", "-p", "."), "")
     )
   }, 60_000)
 
