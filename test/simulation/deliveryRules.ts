@@ -1,0 +1,159 @@
+/**
+ * What the program was told about durability, held against what the server stored and said (I2, I3, I9, I11), and what the scope's
+ * end handed over.
+ */
+import { ackedAtMost, accepted, type Call, type Connection, type StreamView, type View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+/** Checks every statement about durability. */
+export const checkDelivery = (view: View, report: Report): void => {
+  for (const stream of view.streams.values()) {
+    const told = whenTold(view, stream, report)
+    checkStatements(view, stream, told, report)
+    checkOrderInTable(view, stream, told, report)
+    checkBounds(stream, told, report)
+    checkHandOver(view, stream, report)
+  }
+  if (view.profile === "calm") {
+    const all = view.events.reduce((sum, event) => sum + (event.e === "durable" ? event.records.length : 0), 0)
+    if (all !== view.durable.size) report("duplicates", `${all - view.durable.size} duplicates in a run without faults`)
+  }
+}
+
+/** Per position of the stream's order: when its acknowledgement reached the client, and whether that was a lie. */
+interface Told {
+  readonly at: number
+  readonly lie: boolean
+}
+
+const durableSeq = (view: View, call: Call): number =>
+  call.records.reduce((latest, record) => Math.max(latest, view.durable.get(record)?.seq ?? Infinity), -1)
+
+const whenTold = (view: View, stream: StreamView, report: Report): ReadonlyArray<Told | undefined> => {
+  const told: Array<Told | undefined> = []
+  for (const connection of stream.connections) {
+    let covered = 0
+    for (const response of connection.responses) {
+      const acked = ackedAtMost(connection, response.seq + 1)
+      for (; covered < acked; covered++) {
+        for (const call of connection.messages[covered]!.calls) {
+          const position = positionOf(connection, covered, call)
+          const lie = durableSeq(view, call) > response.seq
+          if (lie && view.profile !== "hostile") {
+            report("server", `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was durable`)
+          }
+          if (told[position] === undefined || (told[position]!.lie && !lie)) told[position] = { at: response.seq, lie }
+        }
+      }
+    }
+  }
+  return told
+}
+
+const positionOf = (connection: Connection, message: number, call: Call): number => {
+  let position = connection.base
+  for (let i = 0; i < message; i++) position += connection.messages[i]!.calls.length
+  return position + connection.messages[message]!.calls.indexOf(call)
+}
+
+const checkStatements = (view: View, stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+  /** The program was told at `seq` that the call at `position` is durable. */
+  const claim = (position: number, seq: number, what: string) => {
+    const call = stream.order[position]
+    const by = told[position]
+    if (call === undefined) report("I2", `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`)
+    else if (by === undefined || by.at > seq) {
+      report("I2", `${what} of stream ${stream.id} calls offset ${position} durable before the server did`)
+    } else if (!by.lie && durableSeq(view, call) > seq) {
+      report("I2", `${what} of stream ${stream.id} calls offset ${position} durable, but it is not stored`)
+    }
+  }
+  let before = -1
+  for (const { offset, seq } of stream.watermarks) {
+    if (offset <= before) report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
+    for (let position = before + 1; position <= offset; position++) claim(position, seq, "the watermark")
+    before = Math.max(before, offset)
+  }
+  for (const call of stream.calls) {
+    const { end, op } = call
+    if (end === undefined) continue
+    const { outcome } = end
+    if ((op === "await" || op === "waitForOffset") && outcome._tag === "Offset") {
+      if (outcome.offset !== call.offset) report("I2", `${op} for offset ${call.offset} answered ${outcome.offset}`)
+      claim(outcome.offset, end.seq, op)
+    }
+    if ((op === "flush" || op === "close") && outcome._tag === "Done" && stream.opening.end?.outcome._tag === "Done") {
+      for (const [position, other] of stream.order.entries()) {
+        const earlier = other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
+        // A second close repeats the first one's answer.
+        if (earlier && !(op === "close" && position >= stream.durable && closedBefore(stream, call))) claim(position, end.seq, op)
+      }
+    }
+  }
+  for (const final of stream.finals) if (final.durable) claim(final.offset, final.seq, "poll")
+}
+
+const closedBefore = (stream: StreamView, call: Call): boolean =>
+  stream.calls.some((other) => other !== call && other.op === "close" && other.start.seq < call.start.seq)
+
+/** Apart from repetitions the table has the records in the order of the calls. */
+const checkOrderInTable = (view: View, stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+  let before = -1
+  let missing: Call | undefined
+  for (const [position, call] of stream.order.entries()) {
+    for (const record of call.records) {
+      const place = view.durable.get(record)?.place
+      if (place === undefined) {
+        if (told[position]?.lie !== true) missing ??= call
+      } else if (missing !== undefined) {
+        report("order", `the table has record ${record} of stream ${stream.id}, but not ${missing.op} #${missing.id} before it`)
+        return
+      } else if (place < before) {
+        report("order", `record ${record} of stream ${stream.id} stands in the table before one that was ingested earlier`)
+        return
+      } else before = place
+    }
+  }
+}
+
+/** What is accepted and not acknowledged stays within the bounds. */
+const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+  const changes: Array<{ readonly seq: number; readonly by: number }> = []
+  for (const [position, call] of stream.order.entries()) {
+    if (call.stream === stream.id && accepted(call)) changes.push({ seq: call.end!.seq, by: 1 })
+    else if (call.stream !== stream.id) changes.push({ seq: -1, by: 1 })
+    else continue
+    const by = told[position]
+    if (by !== undefined) changes.push({ seq: by.at, by: -1 })
+  }
+  changes.sort((a, b) => a.seq - b.seq)
+  let used = 0
+  for (const { by, seq } of changes) {
+    used += by
+    if (used > stream.settings.maxInflightRecords && by > 0 && seq >= 0) {
+      report("I9", `stream ${stream.id} has ${used} records in flight, its bound is ${stream.settings.maxInflightRecords}`)
+      return
+    }
+  }
+}
+
+/** What the scope's end left goes to `onUnacked`, once, unless the program took it itself. */
+const checkHandOver = (view: View, stream: StreamView, report: Report): void => {
+  const close = stream.calls.find((call) => call.op === "closeScope")
+  if (close?.end === undefined || stream.opening.end?.outcome._tag !== "Done") return
+  const rest = stream.order.slice(stream.durable).flatMap((call) => call.records)
+  const taken = stream.calls.some((call) => call.op === "unacked" && call.end?.outcome._tag === "Records" && call.end.seq < close.start.seq) ||
+    stream.calls.some((call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Done" && call.end.seq < close.end!.seq) ||
+    stream.calls.some((call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Interrupted") ||
+    [...view.streams.values()].some(
+      (other) => other.opening.from === stream.id && other.opening.end?.outcome._tag === "Done" && other.opening.end.seq < close.end!.seq
+    )
+  if (taken || rest.length === 0) {
+    if (stream.unacked.length > (taken ? 1 : 0)) report("I1", `stream ${stream.id} reports unacknowledged records that were taken or do not exist`)
+    return
+  }
+  const [event] = stream.unacked
+  if (stream.unacked.length !== 1) report("I1", `stream ${stream.id} left ${rest.length} records and told onUnacked ${stream.unacked.length} times`)
+  else if (event!.records.join() !== rest.join()) report("I1", `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are [${rest.join(",")}]`)
+}

@@ -1,0 +1,188 @@
+/**
+ * When a stream tries again, when it fails, and with what: attempts within the budget, the deciding cause, credentials asked for every
+ * connection and invalidated once per rejection (I12, I13, I14).
+ */
+import type { Outcome } from "./history.ts"
+import { ackedAtMost, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+const stableUptime = 15_000
+
+const classOf = (code: number): string => {
+  switch (code) {
+    case 16:
+      return "InvalidToken"
+    case 7:
+      return "PermissionDenied"
+    case 5:
+      return "InvalidTable"
+    case 12:
+      return "Unsupported"
+    case 3:
+    case 9:
+    case 11:
+      return "InvalidArgument"
+    default:
+      return "Retryable ServerUnavailable"
+  }
+}
+
+/** One attempt to have a session, from asking for headers to the next time. */
+interface Attempt {
+  readonly asked: { readonly seq: number; readonly t: number }
+  readonly until: { readonly seq: number; readonly t: number }
+  readonly connection: Connection | undefined
+  /** What ended it, when the client was told; the first thing it was told. */
+  readonly cause: string | undefined
+  readonly rotated: boolean
+  readonly stable: boolean
+}
+
+/** Checks attempts and failures of every stream. */
+export const checkFailures = (view: View, report: Report): void => {
+  for (const stream of view.streams.values()) {
+    const attempts = attemptsOf(view, stream)
+    const ending = failureOf(stream, report)
+    checkBudget(stream, attempts, ending, report)
+    checkCause(view, stream, attempts, ending, report)
+    checkCredentials(stream, attempts, report)
+  }
+}
+
+const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
+  const asked = stream.headers.filter(({ outcome }) => outcome === "asked")
+  const last = view.events[view.events.length - 1]!
+  return asked.map((event, index) => {
+    const until = asked[index + 1] ?? { seq: Infinity, t: last.t }
+    const within = ({ seq }: { readonly seq: number }) => seq > event.seq && seq < until.seq
+    const connection = stream.connections.find(({ open }) => within(open))
+    const answer = stream.headers.find((other) => other.outcome !== "asked" && within(other))
+    return {
+      asked: event,
+      until,
+      connection,
+      cause: answer?.outcome === "Retryable" ? "Retryable TokenServiceUnavailable" : answer?.outcome === "InvalidToken" ? "InvalidToken" : causeOf(connection),
+      rotated: connection?.responses.some((response) => response.text.closeAfter !== undefined && !isViolation(connection, response)) ?? false,
+      stable: connection !== undefined && isStable(connection, until.t)
+    }
+  })
+}
+
+const isStable = (connection: Connection, until: number): boolean => {
+  const created = connection.responses.find(({ text }) => text.created === true)
+  if (created === undefined) return false
+  return ackedAtMost(connection, Infinity) > 0 || (connection.released?.t ?? until) - created.t >= stableUptime - 1
+}
+
+const causeOf = (connection: Connection | undefined): string | undefined => {
+  if (connection === undefined) return undefined
+  const { ended, released, responses } = connection
+  // What arrived in the moment of giving up may not have been read.
+  const bad = responses.find((response) => isViolation(connection, response))
+  if (bad !== undefined && bad.seq < (ended?.seq ?? Infinity)) return bad.quiet < (released?.quiet ?? Infinity) ? "ProtocolViolation" : undefined
+  if (ended === undefined) return undefined
+  return ended.ended.how === "status" ? classOf(ended.ended.code) : "Retryable ConnectionLost"
+}
+
+/** What the program was told the stream failed with; everybody must be told the same. */
+const failureOf = (stream: StreamView, report: Report): string | undefined => {
+  const told = new Set<string>()
+  const hear = (outcome: Outcome | undefined) => {
+    if (outcome?._tag !== "Error" || ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge"].includes(outcome.error)) return
+    told.add(outcome.error === "Retryable" ? `Retryable ${outcome.reason}` : outcome.error)
+  }
+  hear(stream.opening.end?.outcome)
+  for (const { end, op } of stream.calls) if (op === "flush" || op === "close" || op === "await") hear(end?.outcome)
+  if (told.size > 1) report("I13", `stream ${stream.id} failed with different errors: ${[...told].join(", ")}`)
+  return [...told][0]
+}
+
+const closingSeq = (stream: StreamView): number =>
+  Math.min(...stream.calls.filter(({ op }) => op === "close" || op === "closeScope").map(({ start }) => start.seq), Infinity)
+
+const checkBudget = (stream: StreamView, attempts: ReadonlyArray<Attempt>, ending: string | undefined, report: Report): void => {
+  const { recovery, recoveryRetries } = stream.settings
+  const allowed = recovery ? 1 + recoveryRetries : 1
+  let count = 0
+  for (const attempt of attempts) {
+    count++
+    if (count > allowed) {
+      report("I12", `stream ${stream.id} made ${count} attempts without progress, ${allowed} are allowed`)
+      return
+    }
+    if ((attempt.stable && recovery) || (attempt.rotated && recovery)) count = 0
+  }
+  if (ending?.startsWith("Retryable") !== true || !recovery || attempts.length === 0) return
+  const last = attempts[attempts.length - 1]!
+  // A rotation that failed spends the budget, one that did not is free; either may have been the last one's end.
+  if (last.rotated || last.stable) {
+    if (last.stable) report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
+    return
+  }
+  const rotations = attempts.some(({ rotated }) => rotated)
+  if (count < allowed && !rotations) report("I12", `stream ${stream.id} gave up (${ending}) after ${count} of ${allowed} attempts`)
+}
+
+const timeouts = new Set(["Retryable ConnectTimeout", "Retryable AckTimeout"])
+
+const checkCause = (
+  view: View,
+  stream: StreamView,
+  attempts: ReadonlyArray<Attempt>,
+  ending: string | undefined,
+  report: Report
+): void => {
+  const closing = closingSeq(stream)
+  let refused = false
+  for (const [index, attempt] of attempts.entries()) {
+    const { cause, stable } = attempt
+    const next = attempts[index + 1]
+    if (stable) refused = false
+    const rejected = (cause === "InvalidToken" && attempt.connection !== undefined) || cause === "PermissionDenied"
+    const final = cause !== undefined && !cause.startsWith("Retryable") && (!rejected || refused || !invalidates(stream))
+    refused = refused || rejected
+    if (next === undefined || next.asked.seq > closing) continue
+    if (final && !(attempt.rotated && tooLate(attempt))) {
+      report("I13", `stream ${stream.id} tried again after ${cause}, which is final`)
+    }
+  }
+  const last = attempts[attempts.length - 1]
+  if (ending === undefined || last === undefined || ending === last.cause) return
+  if (timeouts.has(ending) && last.cause === undefined) return
+  // The limit of the attempt may run out at the very moment at which the cause arrives.
+  if (ending === "Retryable ConnectTimeout" && last.until.t - last.asked.t >= stream.settings.recoveryTimeout) return
+  if (ending === "Retryable AckTimeout" && last.connection?.released !== undefined && last.connection.ended !== undefined && last.connection.ended.t >= last.connection.released.t - 1) return
+  if (ending === "Retryable ConnectionLost" && last.rotated && !stream.settings.recovery) return
+  // A response that has no place ends the session even where the history alone cannot tell whether it was read in time.
+  if (ending === "ProtocolViolation" && last.connection?.responses.some((response) => isViolation(last.connection!, response)) === true) return
+  report("I13", `stream ${stream.id} failed with ${ending}, but its last attempt ended with ${last.cause ?? "nothing"}`)
+  void view
+}
+
+/** The final cause came when the session was over anyway: after the drain of a rotation. */
+const tooLate = ({ connection }: Attempt): boolean =>
+  connection?.ended !== undefined && connection.released !== undefined && connection.ended.quiet >= connection.released.quiet
+
+const invalidates = (stream: StreamView): boolean => stream.invalidations.length > 0
+
+const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
+  const given = stream.headers.filter(({ outcome }) => outcome === "ok").length
+  if (stream.connections.length > given) report("I14", `stream ${stream.id} opened ${stream.connections.length} connections with ${given} sets of headers`)
+  for (const [index, { open }] of stream.connections.entries()) {
+    const from = stream.connections[index - 1]?.open.seq ?? -1
+    if (!stream.headers.some(({ outcome, seq }) => outcome === "ok" && seq > from && seq < open.seq)) {
+      report("I14", `connection ${open.conn} opened with old headers`)
+    }
+  }
+  const closing = closingSeq(stream)
+  const rejections = attempts.filter(({ cause, connection }) => connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied"))
+  if (stream.invalidations.length > rejections.length) {
+    report("I14", `stream ${stream.id} invalidated credentials ${stream.invalidations.length} times for ${rejections.length} rejections`)
+  }
+  for (const { asked, connection, until } of rejections) {
+    if (until.seq > closing || stream.opening.end === undefined) continue
+    const told = stream.invalidations.filter(({ seq }) => seq > asked.seq && seq < until.seq).length
+    if (told === 0 && until.seq < Infinity) report("I14", `stream ${stream.id} opened again with the credentials that connection ${connection!.conn} was refused with`)
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Everything ends in time, and nothing is left: calls within their own limits, no fiber, timer or connection after the end, the whole
+ * capacity free when nothing is in flight (I9, I10, row 23).
+ */
+import { tolerance } from "./connectionRules.ts"
+import type { Call, StreamView, View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+/** Checks every call, and what is left at the end. */
+export const checkLiveness = (view: View, report: Report): void => {
+  for (const call of view.calls.values()) checkCall(view, call, report)
+  for (const event of view.events) {
+    if (event.e === "broken") report("broken", event.what)
+    if (event.e === "probe" && event.accepted !== event.capacity) {
+      report("I9", `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`)
+    }
+    if (event.e === "left") {
+      if (event.fibers !== 0) report("I10", `${event.fibers} fibers are left`)
+      if (event.sleeps !== 0) report("I10", `${event.sleeps} timers are left`)
+      if (event.open !== 0) report("I10", `${event.open} connections are left`)
+    }
+  }
+}
+
+const checkCall = (view: View, call: Call, report: Report): void => {
+  const { end, op, start } = call
+  if (end === undefined) {
+    report("LIVE", `${op} #${call.id} of stream ${call.stream} never ended`)
+    return
+  }
+  if (end.outcome._tag === "Defect") {
+    report("defect", `${op} #${call.id} of stream ${call.stream} died: ${end.outcome.message}`)
+    return
+  }
+  const stream = view.streams.get(call.stream)
+  const limit = stream === undefined ? undefined : limitOf(stream, op)
+  const took = end.t - start.t
+  if (limit !== undefined && took > limit + tolerance) {
+    report("LIVE", `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`)
+  }
+  if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {
+    const promised = op === "closeScope" ? 0 : stream?.settings.flushTimeout ?? 0
+    if (took < promised - 1 && !(op === "close")) report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
+  }
+}
+
+/** In milliseconds; undefined for calls without a limit of their own. */
+const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
+  const { drainTimeout, flushTimeout, recoveryBackoff, recoveryRetries, recoveryTimeout, scopeCloseTimeout } = settings
+  switch (op) {
+    case "flush":
+    case "await":
+    case "waitForOffset":
+      return flushTimeout
+    case "close":
+      return flushTimeout + drainTimeout
+    case "closeScope":
+      return scopeCloseTimeout + drainTimeout
+    case "createStream":
+    case "recreateStream":
+      return (1 + recoveryRetries) * (2 * recoveryTimeout + Math.max(1.2 * recoveryBackoff, 3_000))
+    case "ingest":
+    case "ingestBatch":
+      return undefined
+    default:
+      return 0
+  }
+}

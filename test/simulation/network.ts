@@ -1,0 +1,286 @@
+/**
+ * The network between client and server: latency, stalls, black holes, cuts seen by one end or both, and lies on the way to the client.
+ * It carries for `MemoryTransport` and watches the client's end of every connection for the history.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Transport, type TransportCall } from "effect-zerobus"
+import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
+import type { ServerStream } from "../../src/local/serverStream.ts"
+import type { Ended, History } from "./history.ts"
+import type { Lie, Plan } from "./plan.ts"
+import type { Records } from "./records.ts"
+import type { SeededRandom } from "./seededRandom.ts"
+import type { VirtualTime } from "./virtualTime.ts"
+import { hostile, readRequestText, readResponseText, type ResponseText } from "./wireText.ts"
+
+type Delivery = { readonly text: ResponseText; readonly hostile: boolean } | { readonly ended: Ended }
+
+/** One connection. */
+export interface Link {
+  readonly conn: number
+  readonly stream: number
+  readonly peer: MemoryTransport.MemoryPeer
+  /** The server's side; undefined when the server is not there or has forgotten it. */
+  server: ServerStream | undefined
+  token: string
+  /** The client does not use it any more, or was told that it is over. */
+  over: boolean
+  /** Until when a direction delivers nothing. */
+  readonly stalled: { up: number; down: number }
+  /** Ingest messages handed over by the client. */
+  sent: number
+  readonly arriving: Array<Delivery>
+}
+
+/** The network of one run. */
+export class Network {
+  readonly links: Array<Link> = []
+  /** Connections that the client has opened and not given up. */
+  openConnections = 0
+  private instant = false
+  private readonly time: VirtualTime
+  private readonly history: History
+  private readonly plan: Plan
+  private readonly random: SeededRandom
+  private readonly records: Records
+
+  constructor(options: {
+    readonly time: VirtualTime
+    readonly history: History
+    readonly plan: Plan
+    readonly random: SeededRandom
+    readonly records: Records
+  }) {
+    this.time = options.time
+    this.history = options.history
+    this.plan = options.plan
+    this.random = options.random
+    this.records = options.records
+  }
+
+  /** The links that are in use. */
+  get live(): ReadonlyArray<Link> {
+    return this.links.filter((link) => !link.over)
+  }
+
+  /** The transport for the client; `accept` is the server. */
+  layer(accept: (link: Link, headers: Readonly<Record<string, string>>) => MemoryTransport.MemoryCall): Layer.Layer<Transport> {
+    const server: MemoryTransport.MemoryServer = (headers, peer) => {
+      const link: Link = {
+        conn: Number(headers["x-sim-conn"]),
+        stream: Number(headers["x-sim-stream"]),
+        peer,
+        server: undefined,
+        token: headers["authorization"] ?? "",
+        over: false,
+        stalled: { up: 0, down: 0 },
+        sent: 0,
+        arriving: []
+      }
+      this.links[link.conn] = link
+      return accept(link, headers)
+    }
+    const network: MemoryTransport.MemoryNetwork = {
+      window: this.plan.window,
+      carry: (direction, call, arrive) => this.carry(direction, this.links[call]!, arrive)
+    }
+    let next = 0
+    return Layer.effect(
+      Transport,
+      Effect.map(Transport, (inner) =>
+        Transport.of({
+          open: (headers) =>
+            Effect.suspend(() => {
+              const conn = next++
+              return this.watched(conn, headers, inner.open({ ...headers, "x-sim-conn": String(conn) }))
+            })
+        })
+      )
+    ).pipe(Layer.provide(MemoryTransport.layer(server, network)))
+  }
+
+  /** Says something to the client, on behalf of the server. */
+  write(link: Link, response: Uint8Array, isHostile = false): void {
+    link.arriving.push({ text: readResponseText(response), hostile: isHostile })
+    link.peer.write(response)
+  }
+
+  /** Ends the call with OK or a status. */
+  finish(link: Link, status: MemoryTransport.MemoryStatus | undefined): void {
+    link.arriving.push({ ended: status === undefined ? { how: "ok" } : { how: "status", code: status.code } })
+    link.peer.finish(status)
+  }
+
+  /** The client's end breaks now. */
+  cutClient(link: Link): void {
+    if (link.over) return
+    link.over = true
+    this.history.add({ e: "ended", conn: link.conn, ended: { how: "lost" } })
+    link.peer.cut()
+  }
+
+  /** The server's end breaks now. */
+  cutServer(link: Link): void {
+    const server = link.server
+    link.server = undefined
+    server?.cancelled()
+  }
+
+  /** Nothing gets through any more in these directions; after `foundAfter` the client's keepalive notices. */
+  blackHole(link: Link, up: boolean, down: boolean, foundAfter: number): void {
+    if (up) link.stalled.up = Infinity
+    if (down) link.stalled.down = Infinity
+    this.time.after(foundAfter, () => this.cutClient(link))
+  }
+
+  /** Sends the client something that is not true, at once. */
+  lie(link: Link, what: Lie): void {
+    if (link.over || link.arriving.length > 0 || link.stalled.down > this.time.now) return
+    this.instant = true
+    const say = (bytes: Uint8Array) => this.write(link, bytes, true)
+    switch (what) {
+      case "beyond":
+        say(hostile.ack(link.sent))
+        break
+      case "farBeyond":
+        say(hostile.ack(Number.MAX_SAFE_INTEGER + 10))
+        break
+      case "missing":
+        say(hostile.ackWithoutOffset)
+        break
+      case "negative":
+        say(hostile.ack(-1))
+        break
+      case "repeated":
+        for (let i = 0; i < 3; i++) say(hostile.ack(0))
+        break
+      case "lower":
+        say(hostile.ack(Math.max(0, link.sent - 3)))
+        say(hostile.ack(0))
+        break
+      case "unknown":
+        say(hostile.unknownKind)
+        break
+      case "empty":
+        say(hostile.empty)
+        break
+      case "malformed":
+        say(hostile.malformed)
+        break
+      case "created":
+        say(hostile.created)
+        break
+      case "premature":
+        // Acknowledges what has not left the client yet, and breaks the connection before it can.
+        link.stalled.up = Infinity
+        if (link.sent > 0) say(hostile.ack(link.sent - 1))
+        this.time.after(20, () => {
+          this.cutClient(link)
+          this.cutServer(link)
+        })
+        break
+      case "ackAndClose":
+        say(hostile.ackAndClose(link.sent, 1))
+        break
+      case "closeWithoutDuration":
+        say(hostile.closeWithoutDuration)
+        break
+    }
+    this.instant = false
+  }
+
+  private carry(direction: "up" | "down", link: Link, arrive: () => void): void {
+    const deliver = () => {
+      if (link.stalled[direction] > this.time.now) {
+        if (link.stalled[direction] < Infinity) this.time.after(link.stalled[direction] - this.time.now, deliver)
+        return
+      }
+      if (direction === "down") this.noteArrival(link)
+      arrive()
+    }
+    if (this.instant) return deliver()
+    const [low, high] = this.plan.latency
+    const millis = this.random.between(low, high)
+    if (millis === 0) this.time.soon(deliver)
+    else this.time.after(millis, deliver)
+  }
+
+  private noteArrival(link: Link): void {
+    const delivery = link.arriving.shift()
+    if (link.over || delivery === undefined) return
+    if ("text" in delivery) {
+      this.history.add({ e: "response", conn: link.conn, text: delivery.text, hostile: delivery.hostile })
+    } else {
+      link.over = true
+      this.history.add({ e: "ended", conn: link.conn, ended: delivery.ended })
+    }
+  }
+
+  /** The client's end of a call, with everything written down; the transport may count requests as sent late. */
+  private watched<R>(conn: number, headers: Readonly<Record<string, string>>, open: Effect.Effect<TransportCall, never, R>) {
+    const { history, records, time } = this
+    return Effect.gen({ self: this }, function*() {
+      const stream = Number(headers["x-sim-stream"])
+      history.add({ e: "open", conn, stream, token: headers["authorization"] ?? "" })
+      this.openConnections++
+      let released = false
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          released = true
+          this.openConnections--
+          this.links[conn]!.over = true
+          history.add({ e: "released", conn })
+        })
+      )
+      const inner = yield* open
+      const link = this.links[conn]!
+      let reported = 0
+      let lagging = 0
+      let listener: (() => void) | undefined
+      const handed: Array<{ readonly view: Uint8Array; readonly copy: Uint8Array }> = []
+      const report = () => {
+        const request = handed[reported++]!
+        if (released) return
+        if (!link.over && !Buffer.from(request.view).equals(request.copy)) {
+          history.add({ e: "broken", what: `the bytes of request ${reported - 1} of connection ${conn} changed before they were sent` })
+        }
+        history.add({ e: "sent", conn })
+        listener?.()
+      }
+      inner.onSentUnsafe(() => {
+        while (lagging < inner.sentUnsafe()) {
+          lagging++
+          if (this.plan.sentLag === 0) report()
+          else time.after(this.plan.sentLag, report)
+        }
+      })
+      const call: TransportCall = {
+        ...inner,
+        sendUnsafe: (request) => {
+          try {
+            const text = readRequestText(request)
+            if (text.kind === "create") history.add({ e: "sendCreate", conn })
+            else {
+              link.sent++
+              history.add({ e: "send", conn, wireOffset: text.wireOffset, records: text.payloads.map((payload) => records.recognise(payload)) })
+            }
+          } catch (error) {
+            history.add({ e: "broken", what: `connection ${conn} was handed nonsense: ${String(error)}` })
+          }
+          handed.push({ view: request, copy: request.slice() })
+          return inner.sendUnsafe(request)
+        },
+        sentUnsafe: () => reported,
+        onSentUnsafe: (resume) => {
+          listener = resume
+        },
+        halfClose: Effect.suspend(() => {
+          history.add({ e: "halfClose", conn })
+          return inner.halfClose
+        })
+      }
+      return call
+    })
+  }
+}

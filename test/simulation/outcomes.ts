@@ -1,0 +1,26 @@
+/**
+ * Turns exits into what the history keeps of them.
+ */
+import { Cause, Exit } from "effect"
+import type { Outcome } from "./history.ts"
+
+/** The description of a value that cannot be one. */
+export const interruptedOutcome = (): Outcome => ({ _tag: "Interrupted" })
+
+/** What an exit was. */
+export const outcomeOf = <A, E>(exit: Exit.Exit<A, E>, describe: (value: A) => Outcome): Outcome => {
+  if (Exit.isSuccess(exit)) return describe(exit.value)
+  for (const reason of exit.cause.reasons) {
+    if (Cause.isDieReason(reason)) return { _tag: "Defect", message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect) }
+  }
+  const failure = exit.cause.reasons.find(Cause.isFailReason)?.error as
+    | { readonly _tag?: string; readonly reason?: { readonly _tag: string }; readonly attempts?: number; readonly cause?: { readonly _tag: string } }
+    | undefined
+  if (failure === undefined) return { _tag: "Interrupted" }
+  return {
+    _tag: "Error",
+    error: failure._tag ?? "unknown",
+    reason: failure.reason?._tag ?? failure.cause?._tag,
+    attempts: failure.attempts
+  }
+}

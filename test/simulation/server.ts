@@ -1,0 +1,233 @@
+/**
+ * The server of a run: the real stream core over a simulated disk, with tokens, crashes and restarts.
+ */
+import type * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
+import { makeFaultScript } from "../../src/local/faultScript.ts"
+import { startStream } from "../../src/local/serverStream.ts"
+import type { Peer, StreamHost, StreamTable } from "../../src/local/streamContract.ts"
+import { makeStreamAudit } from "../../src/local/streamAudit.ts"
+import type { History } from "./history.ts"
+import type { Link, Network } from "./network.ts"
+import type { Plan, TimedFault } from "./plan.ts"
+import type { SeededRandom } from "./seededRandom.ts"
+import type { Store } from "./store.ts"
+import type { VirtualTime } from "./virtualTime.ts"
+
+const table = "main.default.simulated"
+
+/** The server of one run. */
+export class Server {
+  private up = true
+  private refusal: "refused" | "unavailable" | "silent" = "refused"
+  private incarnation = 0
+  private table: StreamTable = { script: makeFaultScript(), audit: makeStreamAudit(0) }
+  private streams = 0
+  private readonly revoked = new Set<string>()
+  private readonly time: VirtualTime
+  private readonly history: History
+  private readonly network: Network
+  private readonly store: Store
+  private readonly plan: Plan
+  private readonly random: SeededRandom
+  /** Whether a token is too old. */
+  private readonly expired: (token: string) => boolean
+
+  constructor(options: {
+    readonly time: VirtualTime
+    readonly history: History
+    readonly network: Network
+    readonly store: Store
+    readonly plan: Plan
+    readonly random: SeededRandom
+    readonly expired: (token: string) => boolean
+  }) {
+    this.time = options.time
+    this.history = options.history
+    this.network = options.network
+    this.store = options.store
+    this.plan = options.plan
+    this.random = options.random
+    this.expired = options.expired
+  }
+
+  /** Schedules the plan's faults. */
+  start(): void {
+    for (const fault of this.plan.faults) this.time.after(fault.at, () => this.strike(fault))
+    this.time.after(this.plan.horizon, () => {
+      this.table.script.clear()
+      this.table.script.releaseUnsafe()
+    })
+  }
+
+  /** Takes a connection of the client. */
+  accept(link: Link, headers: Readonly<Record<string, string>>): MemoryTransport.MemoryCall {
+    const { incarnation, network, random, store, time } = this
+    if (!this.up) return this.refuse(link)
+    const token = headers["authorization"] ?? ""
+    if (this.revoked.has(token) || this.expired(token)) {
+      network.finish(link, { code: 16, message: "The token is not valid." })
+      return { receive: () => {}, halfClosed: () => {}, cancelled: () => {} }
+    }
+    const alive = () => this.incarnation === incarnation
+    const peer: Peer = {
+      write: (response) => network.write(link, response),
+      finish: (status) => {
+        link.server = undefined
+        network.finish(link, status)
+      },
+      cut: () => {
+        link.server = undefined
+        time.after(random.between(0, 20), () => network.cutClient(link))
+      },
+      pause: link.peer.pause,
+      resume: link.peer.resume
+    }
+    const host: StreamHost = {
+      limits: {
+        streamLife: time.now < this.plan.horizon ? this.plan.streamLife : Infinity,
+        closeGrace: this.plan.closeGrace,
+        ackInterval: this.plan.ackInterval,
+        maxRecordBytes: 10_485_760,
+        maxUndurableBytes: this.plan.maxUndurableBytes,
+        maxRecordsPerSecond: Infinity,
+        maxBytesPerSecond: Infinity
+      },
+      timers: {
+        now: () => time.now,
+        after: (millis, callback) =>
+          time.after(millis, () => {
+            if (alive()) callback()
+          })
+      },
+      observer: { opened: () => {}, received: () => {}, acked: () => {}, closed: () => {} },
+      table: () => this.table,
+      newStreamId: () => `stream-${this.streams++}`,
+      openWriter: (_, __, done) => {
+        time.after(random.between(0, 3), () => {
+          if (alive()) done(store.writer(link.conn))
+        })
+      }
+    }
+    const server = startStream(host, peer, table)
+    link.server = server
+    return this.inbox(link, server)
+  }
+
+  /** What arrives is read with a delay, still in order, and also after the client has gone. */
+  private inbox(link: Link, server: NonNullable<Link["server"]>): MemoryTransport.MemoryCall {
+    const { readDelay } = this.plan
+    const later = (deliver: () => void) => {
+      if (readDelay === 0) {
+        if (link.server === server) deliver()
+      } else {
+        this.time.after(readDelay, () => {
+          if (link.server === server) deliver()
+        })
+      }
+    }
+    return {
+      receive: (request) => later(() => server.receive(request)),
+      halfClosed: () => later(server.halfClosed),
+      cancelled: () => later(() => {
+        link.server = undefined
+        server.cancelled()
+      })
+    }
+  }
+
+  private refuse(link: Link): MemoryTransport.MemoryCall {
+    if (this.refusal === "unavailable") this.network.finish(link, { code: 14, message: "The server is restarting." })
+    else if (this.refusal === "refused") this.time.after(1, () => this.network.cutClient(link))
+    else this.network.blackHole(link, true, true, 600_000)
+    return { receive: () => {}, halfClosed: () => {}, cancelled: () => {} }
+  }
+
+  /** The process dies and comes back later. */
+  private kill(downFor: number, how: "refused" | "unavailable" | "silent"): void {
+    this.history.add({ e: "fault", what: `kill, down for ${downFor} ms` })
+    this.incarnation++
+    this.up = false
+    this.refusal = how
+    this.store.crash()
+    this.table = { script: makeFaultScript(), audit: makeStreamAudit(0) }
+    for (const link of this.network.live) {
+      if (link.server === undefined) continue
+      link.server = undefined
+      if (how === "silent") this.network.blackHole(link, true, true, this.random.pick([1_000, 30_000]))
+      else this.time.after(this.random.between(0, 5), () => this.network.cutClient(link))
+    }
+    const { incarnation } = this
+    this.time.after(downFor, () => {
+      if (this.incarnation === incarnation) this.up = true
+    })
+  }
+
+  private strike(fault: TimedFault): void {
+    const { history, network, random, time } = this
+    const live = network.live
+    const link = live.length === 0 ? undefined : random.pick(live)
+    const note = (what: string) => history.add({ e: "fault", what, ...(link === undefined ? {} : { conn: link.conn }) })
+    switch (fault.kind) {
+      case "cut":
+        if (link === undefined) return
+        note(`cut seen by ${fault.sees}`)
+        if (fault.sees === "server") {
+          network.cutServer(link)
+          network.blackHole(link, true, true, fault.otherAfter)
+        } else {
+          network.cutClient(link)
+          if (fault.sees === "both") network.cutServer(link)
+          else time.after(fault.otherAfter, () => network.cutServer(link))
+        }
+        return
+      case "blackHole":
+        if (link === undefined) return
+        note("black hole")
+        return network.blackHole(link, fault.up, fault.down, fault.foundAfter)
+      case "stall":
+        if (link === undefined) return
+        note(`stall ${fault.direction} for ${fault.millis} ms`)
+        link.stalled[fault.direction] = Math.max(link.stalled[fault.direction], time.now + fault.millis)
+        return
+      case "kill":
+        // Half of the kills strike between a group being durable and anybody being told.
+        if (random.chance(0.5)) return this.kill(fault.downFor, fault.how)
+        this.store.crashAfterSync = () => {
+          this.store.crashAfterSync = undefined
+          this.kill(fault.downFor, fault.how)
+          return true
+        }
+        return
+      case "revoke":
+        for (const { token } of live) {
+          note("revoke")
+          this.revoked.add(token)
+        }
+        if (fault.live && link !== undefined && link.server !== undefined) {
+          network.cutServer(link)
+          network.finish(link, { code: random.pick([16, 16, 7]), message: "The token was revoked." })
+        }
+        return
+      case "storage":
+        note("storage failure")
+        this.store.failing = fault.groups
+        return
+      case "pressure":
+        note("pressure")
+        return this.store.press(fault.millis)
+      case "clockJump":
+        note(`the wall clock jumps by ${fault.millis} ms`)
+        time.wallSkew += fault.millis
+        return
+      case "lie":
+        if (link === undefined) return
+        note(`lie: ${fault.what}`)
+        return network.lie(link, fault.what)
+      case "script":
+        note(`script ${fault.fault.at} ${fault.fault.action._tag}`)
+        return this.table.script.inject(fault.fault)
+      case "release":
+        this.table.script.releaseUnsafe()
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * One run: builds the world of a seed, runs it to its end, and has the checker judge the history.
+ */
+import { Effect, Exit, Layer } from "effect"
+import { HeadersProvider, InvalidToken, Zerobus } from "effect-zerobus"
+import { check } from "./checker.ts"
+import { History } from "./history.ts"
+import { Network } from "./network.ts"
+import { makePlan, type Plan } from "./plan.ts"
+import { program, type World } from "./program.ts"
+import { Records } from "./records.ts"
+import { makeRandom } from "./seededRandom.ts"
+import { Server } from "./server.ts"
+import { Store } from "./store.ts"
+import { Tokens } from "./tokens.ts"
+import { VirtualTime } from "./virtualTime.ts"
+
+/** What a run came to. */
+export interface RunResult {
+  readonly seed: string
+  readonly plan: Plan
+  readonly history: History
+  readonly hash: string
+  /** One sentence each; none when every rule held. */
+  readonly violations: ReadonlyArray<string>
+  readonly statistics: Statistics
+}
+
+export interface Statistics {
+  readonly records: number
+  readonly durable: number
+  readonly duplicates: number
+  readonly connections: number
+  readonly virtualMillis: number
+}
+
+/** Runs one seed. */
+export const runSeed = (seed: string): RunResult => {
+  const plan = makePlan(seed)
+  const random = makeRandom(`${seed}/run`)
+  const time = new VirtualTime(random.fork("schedule"), plan.schedule)
+  const history = new History(time)
+  const records = new Records()
+  const network = new Network({ time, history, plan, records, random: random.fork("network") })
+  const store = new Store({ time, history, records, random: random.fork("store"), fsync: plan.fsync, poison: plan.poison })
+  const tokens = new Tokens(time, history, plan)
+  const server = new Server({ time, history, network, store, plan, random: random.fork("server"), expired: tokens.expired })
+  const world: World = { time, history, records, random: random.fork("users"), plan, tokens, streams: 0 }
+
+  const noHeaders = Layer.succeed(HeadersProvider, {
+    getHeaders: () => Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))
+  })
+  const client = Zerobus.layerNoDeps.pipe(
+    Layer.provide([noHeaders, network.layer((link, headers) => server.accept(link, headers))])
+  )
+  server.start()
+  const main = Effect.runForkWith(time.context())(Effect.provide(program(world), client))
+  const terminated = time.run(() => main.pollUnsafe() !== undefined)
+  const exit = main.pollUnsafe()
+  const violations: Array<string> = []
+  if (!terminated) violations.push("LIVE: the run did not come to an end (more than 3,000,000 tasks)")
+  else if (exit === undefined) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
+  else if (Exit.isFailure(exit)) violations.push(`the program died: ${String(exit.cause)}`)
+  // Watchers end on their own once their stream has ended.
+  if (exit !== undefined) time.drain()
+  history.add({ e: "left", fibers: time.fibers, sleeps: time.sleeps, open: network.openConnections, unfinished: 0 })
+  violations.push(...check(history.events, plan.profile))
+  const durable = history.events.flatMap((event) => (event.e === "durable" ? event.records : []))
+  return {
+    seed,
+    plan,
+    history,
+    hash: history.hash,
+    violations,
+    statistics: {
+      records: history.events.reduce((sum, event) => sum + (event.e === "call" ? event.records?.length ?? 0 : 0), 0),
+      durable: new Set(durable).size,
+      duplicates: durable.length - new Set(durable).size,
+      connections: network.links.length,
+      virtualMillis: time.now
+    }
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * The server's disk: records become durable in groups, some time after they were appended, and a crash loses what is not durable.
+ */
+import { RecordRejected, StorageFailure } from "../../src/local/storageErrors.ts"
+import type { TableWriter } from "../../src/local/tableStore.ts"
+import type { History } from "./history.ts"
+import type { Records } from "./records.ts"
+import type { SeededRandom } from "./seededRandom.ts"
+import type { VirtualTime } from "./virtualTime.ts"
+
+interface Group {
+  readonly ticket: number
+  readonly rows: Array<{ readonly conn: number; readonly record: number }>
+  readonly callbacks: Array<(failure: StorageFailure | undefined) => void>
+}
+
+/** A disk with a write-ahead log. */
+export class Store {
+  /** The next groups that fail to reach the disk. */
+  failing = 0
+  /** Set by the owner to crash between a group being durable and anybody being told. */
+  crashAfterSync: (() => boolean) | undefined
+  private open: Group | undefined
+  private syncing: Array<Group> = []
+  private tickets = 0
+  private incarnation = 0
+  private pressedUntil = 0
+  private rooms: Array<() => void> = []
+  private readonly time: VirtualTime
+  private readonly history: History
+  private readonly records: Records
+  private readonly random: SeededRandom
+  private readonly fsync: readonly [number, number]
+  private readonly poison: boolean
+
+  constructor(options: {
+    readonly time: VirtualTime
+    readonly history: History
+    readonly records: Records
+    readonly random: SeededRandom
+    readonly fsync: readonly [number, number]
+    readonly poison: boolean
+  }) {
+    this.time = options.time
+    this.history = options.history
+    this.records = options.records
+    this.random = options.random
+    this.fsync = options.fsync
+    this.poison = options.poison
+  }
+
+  /** A writer for one connection. */
+  writer(conn: number): TableWriter {
+    const { incarnation } = this
+    const alive = () => this.incarnation === incarnation
+    return {
+      appendUnsafe: (payloads) => {
+        const found = payloads.map((payload) => this.records.recognise(payload))
+        const bad = this.poison ? found.findIndex((record) => record % 17 === 13) : -1
+        if (bad >= 0) return new RecordRejected(bad, "i", "a record without poison")
+        for (const record of found) {
+          if (record < 0) this.history.add({ e: "broken", what: `connection ${conn} delivered a damaged record` })
+        }
+        const group = (this.open ??= this.openGroup())
+        for (const record of found) group.rows.push({ conn, record })
+        this.history.add({ e: "stored", conn, records: found })
+        return group.ticket
+      },
+      onDurable: (ticket, callback) => {
+        const group = this.open?.ticket === ticket ? this.open : this.syncing.find((other) => other.ticket === ticket)
+        if (group === undefined) throw new Error("the server asks about a group that is gone")
+        group.callbacks.push((failure) => {
+          if (alive()) callback(failure)
+        })
+      },
+      pressure: () => this.time.now < this.pressedUntil,
+      onRoom: (callback) => {
+        if (this.time.now >= this.pressedUntil) callback()
+        else this.rooms.push(() => {
+          if (alive()) callback()
+        })
+      },
+      close: () => {}
+    }
+  }
+
+  /** The disk cannot keep up for a while. */
+  press(millis: number): void {
+    this.pressedUntil = this.time.now + millis
+    this.time.after(millis, () => {
+      const waiting = this.rooms
+      this.rooms = []
+      for (const resume of waiting) resume()
+    })
+  }
+
+  /** The process dies: only what is durable remains. */
+  crash(): void {
+    this.incarnation++
+    this.open = undefined
+    this.syncing = []
+    this.rooms = []
+    this.pressedUntil = 0
+  }
+
+  private openGroup(): Group {
+    const group: Group = { ticket: this.tickets++, rows: [], callbacks: [] }
+    const { incarnation } = this
+    this.time.after(this.random.between(this.fsync[0], this.fsync[1]), () => {
+      if (this.incarnation !== incarnation || this.open !== group) return
+      this.open = undefined
+      this.syncing.push(group)
+      this.time.after(this.random.between(this.fsync[0], this.fsync[1]), () => this.synced(incarnation))
+    })
+    return group
+  }
+
+  private synced(incarnation: number): void {
+    if (this.incarnation !== incarnation) return
+    const group = this.syncing.shift()
+    if (group === undefined) return
+    if (this.failing > 0) {
+      this.failing--
+      // The log fails a group together with everything behind it.
+      const failed = [group, ...this.syncing, ...(this.open === undefined ? [] : [this.open])]
+      this.syncing = []
+      this.open = undefined
+      const failure = new StorageFailure({ reason: "Io", message: "The simulated disk failed." })
+      for (const { callbacks } of failed) for (const callback of callbacks) callback(failure)
+      return
+    }
+    const byConnection = new Map<number, Array<number>>()
+    for (const { conn, record } of group.rows) byConnection.set(conn, [...(byConnection.get(conn) ?? []), record])
+    for (const [conn, records] of byConnection) this.history.add({ e: "durable", conn, records })
+    if (this.crashAfterSync?.() === true) return
+    for (const callback of group.callbacks) callback(undefined)
+  }
+}

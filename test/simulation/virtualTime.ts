@@ -1,0 +1,208 @@
+/**
+ * A seeded event loop: fibers, network and server take turns on it, and time passes only when nobody can go on.
+ *
+ * It stands in for Effect's scheduler and clock and for the server's timers. What is ready runs in order of arrival or, when the
+ * plan says so, in an order that the seed decides; a fiber may be made to yield between any two operations. A whole run is
+ * synchronous, so the same seed gives the same run.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Random from "effect/Random"
+import * as Scheduler from "effect/Scheduler"
+import * as Context from "effect/Context"
+import * as Logger from "effect/Logger"
+import type { SeededRandom } from "./seededRandom.ts"
+
+/** How the loop treats fibers. */
+export interface SchedulePlan {
+  /** Probability that the next task is not the oldest one. */
+  readonly shuffle: number
+  /** Probability that a fiber yields before an operation. */
+  readonly yields: number
+}
+
+interface Timer {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+  alive: boolean
+}
+
+/** Limits of one run; a run that reaches them is stuck in a loop. */
+const maxTasks = 3_000_000
+const startOfTime = 1_750_000_000_000
+
+/** The event loop of one run. */
+export class VirtualTime {
+  /** Milliseconds since the start; never goes back. */
+  now = 0
+  /** What the wall clock is off by, in milliseconds. */
+  wallSkew = 0
+  /** Counts the moments at which nobody could go on. */
+  quiet = 0
+  /** Fibers that have started and not ended. */
+  fibers = 0
+  tasks = 0
+  /** Runs before every task; for faults that strike between two tasks. */
+  onTask: (() => void) | undefined
+  private readonly ready: Array<(() => void) | undefined> = []
+  private first = 0
+  private heap: Array<Timer> = []
+  private orders = 0
+  private liveSleeps = 0
+  private readonly random: SeededRandom
+  private readonly plan: SchedulePlan
+
+  constructor(random: SeededRandom, plan: SchedulePlan) {
+    this.random = random
+    this.plan = plan
+  }
+
+  /** Fibers asleep right now. */
+  get sleeps(): number {
+    return this.liveSleeps
+  }
+
+  /** Runs the task as soon as it is its turn. */
+  soon(task: () => void): () => void {
+    this.ready.push(task)
+    return () => {
+      const index = this.ready.indexOf(task, this.first)
+      if (index >= 0) this.ready[index] = undefined
+    }
+  }
+
+  /** Runs the callback after so many milliseconds; returns how to take it back. */
+  after(millis: number, callback: () => void): () => void {
+    const timer: Timer = { at: this.now + Math.max(0, millis), order: this.orders++, run: callback, alive: true }
+    push(this.heap, timer)
+    return () => {
+      timer.alive = false
+    }
+  }
+
+  /** Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a loop. */
+  run(done: () => boolean): boolean {
+    for (;;) {
+      if (this.first < this.ready.length) {
+        if (++this.tasks > maxTasks) return false
+        this.onTask?.()
+        this.takeReady()?.()
+        continue
+      }
+      this.ready.length = this.first = 0
+      this.quiet++
+      if (done()) return true
+      let timer = pop(this.heap)
+      while (timer !== undefined && !timer.alive) timer = pop(this.heap)
+      if (timer === undefined) return true
+      timer.alive = false
+      this.now = Math.max(this.now, timer.at)
+      if (++this.tasks > maxTasks) return false
+      timer.run()
+    }
+  }
+
+  /** Runs what is ready, without letting time pass. */
+  drain(): void {
+    this.run(() => true)
+  }
+
+  private takeReady(): (() => void) | undefined {
+    if (this.plan.shuffle > 0 && this.ready.length - this.first > 1 && this.random.chance(this.plan.shuffle)) {
+      const chosen = this.first + this.random.int(this.ready.length - this.first)
+      const task = this.ready[chosen]
+      this.ready.splice(chosen, 1)
+      return task
+    }
+    const task = this.ready[this.first]
+    this.ready[this.first++] = undefined
+    if (this.first > 512) {
+      this.ready.splice(0, this.first)
+      this.first = 0
+    }
+    return task
+  }
+
+  private sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const millis = Duration.toMillis(duration)
+    if (!Number.isFinite(millis)) return Effect.never
+    return Effect.callback<void>((resume) => {
+      this.liveSleeps++
+      const stop = this.after(millis, () => {
+        this.liveSleeps--
+        resume(Effect.void)
+      })
+      return Effect.sync(() => {
+        this.liveSleeps--
+        stop()
+      })
+    })
+  }
+
+  /** What Effect programs of this run have to be run with. */
+  context(): Context.Context<never> {
+    const wall = () => Math.floor(startOfTime + this.now + this.wallSkew)
+    const nanos = () => BigInt(Math.floor(this.now * 1000)) * 1000n
+    const clock: Clock.Clock = {
+      currentTimeMillisUnsafe: wall,
+      currentTimeMillis: Effect.sync(wall),
+      currentTimeNanosUnsafe: () => BigInt(wall()) * 1_000_000n,
+      currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
+      monotonicTimeNanosUnsafe: nanos,
+      monotonicTimeNanos: Effect.sync(nanos),
+      sleep: (duration) => this.sleep(duration)
+    }
+    const scheduler = new Scheduler.MixedScheduler("async", (task) => this.soon(task))
+    const { random } = this
+    const { yields } = this.plan
+    const effectRandom = random.fork("effect")
+    scheduler.shouldYield =
+      yields === 0 ? (fiber) => fiber.currentOpCount >= 2048 : () => random.float() < yields
+    return Context.empty().pipe(
+      Context.add(Clock.Clock, clock),
+      Context.add(Scheduler.Scheduler, scheduler),
+      Context.add(Random.Random, {
+        nextDoubleUnsafe: effectRandom.float,
+        nextIntUnsafe: () => effectRandom.int(2 ** 31)
+      }),
+      Context.add(Logger.CurrentLoggers, new Set()),
+      Context.add(Metric.FiberRuntimeMetrics, {
+        recordFiberStart: () => void this.fibers++,
+        recordFiberEnd: () => void this.fibers--
+      })
+    ) as Context.Context<never>
+  }
+}
+
+const before = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
+
+const push = (heap: Array<Timer>, timer: Timer) => {
+  let at = heap.push(timer) - 1
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if (!before(timer, heap[parent]!)) break
+    heap[at] = heap[parent]!
+    at = parent
+  }
+  heap[at] = timer
+}
+
+const pop = (heap: Array<Timer>): Timer | undefined => {
+  const top = heap[0]
+  const last = heap.pop()
+  if (top === undefined || last === undefined || heap.length === 0) return top
+  let at = 0
+  for (;;) {
+    let child = at * 2 + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++
+    if (!before(heap[child]!, last)) break
+    heap[at] = heap[child]!
+    at = child
+  }
+  heap[at] = last
+  return top
+}

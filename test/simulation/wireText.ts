@@ -1,0 +1,109 @@
+/**
+ * Reads the messages on the wire for the history, and makes hostile ones. It knows the protocol's field numbers and nothing of the
+ * engine or the server, so that a mistake in their codecs is not repeated here.
+ */
+
+type Field = readonly [number: number, value: number | Uint8Array]
+
+const fields = (bytes: Uint8Array): ReadonlyArray<Field> => {
+  const found: Array<Field> = []
+  let at = 0
+  const varint = () => {
+    let value = 0n
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = bytes[at++]
+      if (byte === undefined || shift > 63n) throw new Error("truncated message")
+      value |= BigInt(byte & 0x7f) << shift
+      if (byte < 0x80) return Number(BigInt.asIntN(64, value))
+    }
+  }
+  while (at < bytes.length) {
+    const tag = varint()
+    if ((tag & 7) === 0) found.push([tag >>> 3, varint()])
+    else if ((tag & 7) === 2) {
+      const length = varint()
+      if (at + length > bytes.length) throw new Error("truncated field")
+      found.push([tag >>> 3, bytes.subarray(at, at + length)])
+      at += length
+    } else throw new Error(`wire type ${tag & 7}`)
+  }
+  return found
+}
+
+const field = (list: ReadonlyArray<Field>, number: number) => list.find(([n]) => n === number)?.[1]
+
+/** A request as the history keeps it. */
+export type RequestText =
+  | { readonly kind: "create" }
+  | { readonly kind: "ingest"; readonly wireOffset: number | undefined; readonly payloads: ReadonlyArray<Uint8Array> }
+
+/** Reads a request; throws when the client wrote nonsense. */
+export const readRequestText = (bytes: Uint8Array): RequestText => {
+  const [part] = fields(bytes)
+  if (part === undefined || typeof part[1] === "number") throw new Error("a request without payload")
+  if (part[0] === 1) return { kind: "create" }
+  const inner = fields(part[1])
+  const offset = field(inner, 1)
+  const content = field(inner, 2) ?? field(inner, 3)
+  if (!(content instanceof Uint8Array)) throw new Error("an ingest request without record")
+  const payloads = part[0] === 2 ? [content] : fields(content).map(([, value]) => value as Uint8Array)
+  return { kind: "ingest", wireOffset: typeof offset === "number" ? offset : undefined, payloads }
+}
+
+/** A response as the history keeps it; `bad` says that no correct server sends it at any time. */
+export interface ResponseText {
+  readonly created?: boolean
+  readonly ack?: number | "missing"
+  readonly closeAfter?: number | "none"
+  readonly bad?: "unknown" | "malformed"
+}
+
+/** Reads a response. */
+export const readResponseText = (bytes: Uint8Array): ResponseText => {
+  try {
+    const text: { -readonly [K in keyof ResponseText]: ResponseText[K] } = {}
+    for (const [number, value] of fields(bytes)) {
+      if (typeof value === "number") continue
+      if (number === 1) text.created = true
+      else if (number === 2) {
+        const offset = field(fields(value), 1)
+        text.ack = typeof offset === "number" ? offset : "missing"
+      } else if (number === 3) {
+        const duration = field(fields(value), 1)
+        const parts = duration instanceof Uint8Array ? fields(duration) : []
+        const [seconds, nanos] = [field(parts, 1) ?? 0, field(parts, 2) ?? 0]
+        text.closeAfter =
+          duration instanceof Uint8Array ? Math.max(0, Number(seconds) * 1000 + Number(nanos) / 1e6) : "none"
+      }
+    }
+    return Object.keys(text).length === 0 ? { bad: "unknown" } : text
+  } catch {
+    return { bad: "malformed" }
+  }
+}
+
+const varintBytes = (value: number): ReadonlyArray<number> => {
+  const out: Array<number> = []
+  let rest = BigInt.asUintN(64, BigInt(value))
+  for (; rest >= 0x80n; rest >>= 7n) out.push(Number(rest & 0x7fn) | 0x80)
+  out.push(Number(rest))
+  return out
+}
+
+const message = (tag: number, content: ReadonlyArray<number>): ReadonlyArray<number> => [tag, content.length, ...content]
+
+/** Responses that a hostile server sends. */
+export const hostile = {
+  ack: (upTo: number) => Uint8Array.from(message(0x12, [0x08, ...varintBytes(upTo)])),
+  ackWithoutOffset: Uint8Array.from(message(0x12, [])),
+  created: Uint8Array.from(message(0x0a, message(0x0a, [0x78]))),
+  unknownKind: Uint8Array.from(message(0x7a, [0x08, 0x01])),
+  empty: new Uint8Array(0),
+  malformed: Uint8Array.of(0x12, 0x7f, 0x08),
+  closeWithoutDuration: Uint8Array.from(message(0x1a, [])),
+  ackAndClose: (upTo: number, seconds: number) =>
+    Uint8Array.from([
+      ...message(0x12, [0x08, ...varintBytes(upTo)]),
+      ...message(0x1a, message(0x0a, [0x08, ...varintBytes(seconds)]))
+    ])
+}
