@@ -85,7 +85,8 @@ export interface LocalServer extends Running {
 
 /** Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say otherwise. */
 export const startServer = async (args: ReadonlyArray<string>): Promise<LocalServer> => {
-  const running = start(["local", "--json", "--port", "0", "--http-port", "0", ...args])
+  const free = (flag: string) => (args.includes(flag) ? [] : [flag, "0"])
+  const running = start(["local", "--json", ...free("--port"), ...free("--http-port"), ...args])
   await running.says(/^\{.*\}$/m)
   const { environment } = JSON.parse(/^\{.*\}$/m.exec(running.out())![0]) as { readonly environment: Environment }
   return { ...running, environment }
