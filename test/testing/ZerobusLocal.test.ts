@@ -1,5 +1,5 @@
-import { assert, describe, it, layer } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 
@@ -25,17 +25,6 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("in memory", (it)
       const rows = yield* local.records(table)
       assert.deepStrictEqual(rows[0], { id: 0n, item: "item-0" })
       assert.strictEqual(rows.length, 1000 + audit.duplicates)
-    })
-  )
-})
-
-describe("start", () => {
-  it.live("in memory takes less than 100 ms", () =>
-    Effect.gen(function* () {
-      const start = yield* Clock.currentTimeMillis
-      yield* ZerobusLocal.pipe(Effect.provide(ZerobusLocal.layerMemory))
-      const warm = yield* Clock.currentTimeMillis
-      yield* Effect.logInfo(`first ${warm - start} ms`)
     })
   )
 })
