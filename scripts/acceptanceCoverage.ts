@@ -17,14 +17,11 @@ interface Group {
 }
 
 const root = Path.resolve(import.meta.dirname, "..")
-const folder = Path.join(root, "test/acceptance")
-const groups = JSON.parse(Fs.readFileSync(Path.join(folder, "scenarios.json"), "utf8")) as ReadonlyArray<Group>
-const files = [
-  ...Fs.readdirSync(folder)
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => Path.join(folder, file)),
-  Path.join(root, "test/hardening.test.ts")
-].filter((file) => Fs.existsSync(file))
+const path = (file: string) => Path.join(root, file)
+const groups = JSON.parse(Fs.readFileSync(path("test/acceptance/scenarios.json"), "utf8")) as ReadonlyArray<Group>
+const files = Fs.readdirSync(path("test"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".test.ts"))
+  .map((file) => path(`test/${file}`))
 
 const covered = new Set<string>()
 for (const file of files) {

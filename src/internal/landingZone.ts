@@ -40,6 +40,8 @@ interface Waiter {
   readonly admit: (admission: Admission) => void
 }
 
+const NESTED = "Encoding the record ingested another record into the same stream. Do that before or after, not in toJSON or a getter."
+
 /** The zone has no room for the call right now. */
 export const Full = -1
 
@@ -66,6 +68,8 @@ export class LandingZone<A> {
   /** The last queued message, while single records may still join it. */
   private open: Message | undefined
   private lengthSize = 1
+  /** Counts the writes begun, to notice an encoder that ingests into the stream it encodes for. */
+  private writes = 0
   private closed = false
 
   constructor(options: {
@@ -245,8 +249,10 @@ export class LandingZone<A> {
     const before = writer.position - writer.mark
     writer.ensure(1 + this.lengthSize)
     writer.position += 1 + this.lengthSize
+    const write = ++this.writes
     const refusal = this.codec.write(record, writer)
     if (refusal !== undefined) return refusal
+    if (write !== this.writes) return new InvalidArgument({ message: NESTED, path: [] })
     const tagAt = writer.mark + before
     let payload = tagAt + 1 + this.lengthSize
     const length = writer.position - payload
@@ -299,7 +305,9 @@ export class LandingZone<A> {
   }
 
   private fits(charge: number): boolean {
-    return this.usedRecords < this.limits.maxInflightRecords && this.usedBytes + charge <= this.limits.maxInflightBytes
+    const { maxInflightBytes, maxInflightRecords } = this.limits
+    // An encoder may have closed the stream; its record then waits, and is told so.
+    return !this.closed && this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes
   }
 
   private writeContent(content: Uint8Array): void {
@@ -311,7 +319,7 @@ export class LandingZone<A> {
   /** Whether the record written right behind the open message still fits it. */
   private joinsOpen(): boolean {
     const { moved, position } = this.writer
-    return !moved && position - this.open!.start <= this.limits.coalesceBytes
+    return this.open !== undefined && !moved && position - this.open.start <= this.limits.coalesceBytes
   }
 
   /** Commits the written single record, to the open message or as a message of its own. */

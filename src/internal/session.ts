@@ -103,7 +103,6 @@ export const runSession = Effect.fnUntraced(function*<A>(
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
 
   session.call.onSentUnsafe(() => flight.acknowledgeHeldUnsafe())
-  yield* SubscriptionRef.set(core.state, core.zone.toReplay > 0 ? "replaying" : "open")
   yield* receive(core, session, flight, pauseRequested).pipe(
     Effect.catch((cause) => Effect.sync(() => end(cause))),
     Effect.forkScoped({ startImmediately: true })
@@ -139,7 +138,7 @@ export const runSession = Effect.fnUntraced(function*<A>(
   }
   yield* session.call.halfClose
   const drained = yield* endWithin(drainTimeout)
-  if (first._tag === "Close") return { _tag: "Closed" }
+  if (first._tag === "Close") return drained?._tag === "Failed" && drained.cause.rejected ? drained : { _tag: "Closed" }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
   if (recovery) return { _tag: "Rotated" }

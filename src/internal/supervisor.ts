@@ -44,6 +44,8 @@ export const supervise = Effect.fnUntraced(function*<A>(
   /** Attempts since the last one that was worth something. */
   let attempts = 0
   let credentialsRefused = false
+  /** Rotations in a row whose session was worth nothing. */
+  let idleRotations = 0
 
   const fail = (failure: StreamFailure) => {
     const final = failure._tag === "Retryable" ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) }) : failure
@@ -56,28 +58,33 @@ export const supervise = Effect.fnUntraced(function*<A>(
       Effect.scoped(attemptSession(core, provider, opened)),
       closeWhenNotOpen(core)
     )
+    const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
+    if (cause?.rejected && provider.invalidate !== undefined) {
+      // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the error that caused it.
+      const invalidate = Effect.asVoid(provider.invalidate(core.table.tableName, core.headers))
+      yield* Effect.ignoreCause(
+        Effect.timeoutOption(Effect.raceFirst(invalidate, Deferred.await(core.closeRequested)), options.recoveryTimeout)
+      )
+    }
     if (Deferred.isDoneUnsafe(core.closeRequested) || attempt.end._tag === "Closed") {
       return yield* finish(core, undefined)
     }
     if (attempt.stable) {
       step = yield* Schedule.toStep(schedule)
       credentialsRefused = false
+      idleRotations = 0
       attempts = 0
     }
     yield* SubscriptionRef.set(core.state, core.sessionId === undefined ? "connecting" : "recovering")
     if (attempt.end._tag === "Rotated") {
       attempts = 0
-      // A server that announces the end of every session at once must not make the client spin.
-      if (!attempt.stable) yield* pause(core, options.recoveryBackoff)
+      // One such rotation may be bad luck, but a server that announces the end of every session at once must not make the client spin.
+      if (!attempt.stable && idleRotations++ > 0) yield* pause(core, options.recoveryBackoff)
       yield* Effect.logDebug("The server rotated the stream's connection", { unacknowledged: zone.usedRecords })
       continue
     }
     const { failure, rejected } = attempt.end.cause
     core.lastFailure = failure
-    if (rejected && provider.invalidate !== undefined) {
-      // Bounded, and never in the way of the error that caused it.
-      yield* Effect.ignoreCause(Effect.timeoutOption(provider.invalidate(core.table.tableName, core.headers), options.recoveryTimeout))
-    }
     const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
@@ -127,6 +134,8 @@ const attemptSession = Effect.fnUntraced(function*<A>(
     return { end: { _tag: "Failed", cause }, stable: false } satisfies Attempt
   }
   const openedAt = core.now()
+  // Before anybody knows of the stream: a close that follows at once must find an open session.
+  yield* SubscriptionRef.set(core.state, core.zone.toReplay > 0 ? "replaying" : "open")
   yield* Deferred.succeed(opened, undefined)
   yield* Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
