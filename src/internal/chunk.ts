@@ -190,6 +190,8 @@ export class ChunkWriter implements ByteSink {
 
   /** Gives the current chunk back when nothing is left in it, so that an idle stream holds no memory. */
   releaseIdle(): void {
+    // A write that was given up must not give the same buffer back a second time.
+    this.forget()
     if (this.current === undefined || this.current.references > 1) return
     this.current.release()
     this.current = undefined
