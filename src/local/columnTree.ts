@@ -19,7 +19,7 @@ interface NodeLevels {
   readonly endLeaf: number
 }
 
-/** A primitive column. */
+/** A primitive column. VARIANT is one too, over two leaves: its metadata and its value. */
 export interface LeafNode extends NodeLevels {
   readonly kind: "leaf"
 }
@@ -186,6 +186,21 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
           value,
           endLeaf: leaves.length
         }
+      }
+      case "Variant": {
+        schema.push({ name, repetition_type, num_children: 2, logical_type: { type: "VARIANT" } })
+        for (const part of ["metadata", "value"]) {
+          leaves.push({
+            path: [...here, part],
+            physical: "BYTE_ARRAY",
+            width: 0,
+            maxDefinition: inside,
+            maxRepetition: repetition
+          })
+          leafTypes.push(type)
+          schema.push({ name: part, repetition_type: "REQUIRED", type: "BYTE_ARRAY" })
+        }
+        return { ...base, kind: "leaf", endLeaf: leaves.length }
       }
       default: {
         const [physical, width] = physicalOf(type)

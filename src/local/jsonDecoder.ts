@@ -10,6 +10,7 @@ import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "./columnTree.
 import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "./leaf.ts"
 import { expectation, integerRange, RecordProblem } from "./recordProblem.ts"
+import { encodeVariant } from "./variant.ts"
 
 /** Appends one value below a node at a repetition level. */
 export type JsonAppend = (value: unknown, repetition: number) => void
@@ -90,7 +91,9 @@ const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => 
 const appender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   switch (node.kind) {
     case "leaf":
-      return leafAppender(node, leaves[node.firstLeaf]!)
+      return node.type._tag === "Variant"
+        ? variantAppender(node, leaves[node.firstLeaf]!, leaves[node.firstLeaf + 1]!)
+        : leafAppender(node, leaves[node.firstLeaf]!)
     case "struct":
       return structFields(node.path, (node as StructNode).names, node.fields, leaves)
     case "list": {
@@ -216,6 +219,15 @@ const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
       }
   }
 }
+
+const variantAppender =
+  (node: LeafNode, metadata: Leaf, content: Leaf): JsonAppend =>
+  (value, repetition) => {
+    const variant = typeof value === "string" ? encodeVariant(value) : undefined
+    if (variant === undefined) throw new RecordProblem(node.path, expectation(node.type))
+    metadata.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
+    content.addBytes(repetition, variant.value, 0, variant.value.length)
+  }
 
 const specialNumber = (value: unknown): number | undefined =>
   value === "NaN" ? NaN : value === "Infinity" ? Infinity : value === "-Infinity" ? -Infinity : undefined

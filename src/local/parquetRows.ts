@@ -8,6 +8,7 @@
 import { parquetMetadata, parquetReadObjects, type FileMetaData } from "hyparquet"
 import { decompressZstd } from "./codecs.ts"
 import type { ColumnDefinition, ColumnType } from "../internal/columnType.ts"
+import { decodeVariant, type VariantBytes } from "./variant.ts"
 
 const decoder = new TextDecoder()
 
@@ -63,6 +64,8 @@ const convert = (type: ColumnType, value: unknown): unknown => {
     }
     case "Decimal":
       return decimal(unscaled(value), type.scale)
+    case "Variant":
+      return decodeVariant(value as VariantBytes)
     case "String":
       return value instanceof Uint8Array ? decoder.decode(value) : value
     default:

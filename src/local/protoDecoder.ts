@@ -131,14 +131,22 @@ const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<
 
 type FieldParts = Pick<Field, "read" | "absent">
 
+/** The leaf of the value of a VARIANT, whose first leaf is its metadata. */
+const secondLeaf = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
+  node.endLeaf - node.firstLeaf === 2 ? leaves[node.firstLeaf + 1] : undefined
+
 const scalarField = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   const leaf = leaves[node.firstLeaf]!
-  const scalar = scalarReader(node.type, field.type, node.path, leaf)
+  const second = secondLeaf(node, leaves)
+  const scalar = scalarReader(node.type, field.type, node.path, leaf, second)
   const expected = wireTypeOf(field.type)
   return {
     read: (bytes, at, end, wire, first, repetition) => {
       if (wire !== expected) malformed(node.path)
-      if (!first) leaf.removeLast()
+      if (!first) {
+        leaf.removeLast()
+        second?.removeLast()
+      }
       return scalar(bytes, at, end, repetition)
     },
     absent: absentNull(node, leaves)
@@ -199,7 +207,13 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
     }
   }
   const leaf = leaves[node.element.firstLeaf]!
-  const scalar: ReadScalar = scalarReader(node.element.type, field.type, node.path, leaf)
+  const scalar: ReadScalar = scalarReader(
+    node.element.type,
+    field.type,
+    node.path,
+    leaf,
+    secondLeaf(node.element, leaves)
+  )
   const expected = wireTypeOf(field.type)
   return {
     read: (bytes, at, end, wire, first, repetition) => {
@@ -288,7 +302,7 @@ const entryPart = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Le
   }
   const parts = scalarField(node, field, leaves)
   const leaf = leaves[node.firstLeaf]!
-  const scalar = scalarReader(node.type, field.type, node.path, leaf)
+  const scalar = scalarReader(node.type, field.type, node.path, leaf, secondLeaf(node, leaves))
   return {
     read: parts.read,
     absent: (repetition) => void scalar(zeros, 0, wireTypeOf(field.type) === 5 ? 4 : 8, repetition)

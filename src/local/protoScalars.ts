@@ -8,6 +8,7 @@ import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "./leaf.ts"
 import { high, low, readFixed32, readFixed64, readLength, readVarint } from "./protoReader.ts"
 import { expectation, integerRange, RecordProblem } from "./recordProblem.ts"
+import { encodeVariant } from "./variant.ts"
 
 /** The name of a protobuf field type. */
 export type FieldType = MessageShape["fields"][number]["type"]
@@ -133,12 +134,13 @@ const integerReader = (field: FieldType, use: (low: number, high: number, repeti
   }
 }
 
-/** Builds the reader of one scalar field for one column type. */
+/** Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's value. */
 export const scalarReader = (
   type: ColumnType,
   field: FieldType,
   path: ReadonlyArray<string>,
-  leaf: Leaf
+  leaf: Leaf,
+  second?: Leaf
 ): ReadScalar => {
   const refuse = (): never => {
     throw new RecordProblem(path, expectation(type))
@@ -192,6 +194,19 @@ export const scalarReader = (
         const stop = start + low
         if (stop - start > 100) refuse()
         if (!addDecimal(leaf, repetition, type.precision, type.scale, bytes, start, stop)) refuse()
+        return stop
+      }
+    case "Variant":
+      return (bytes, at, end, repetition) => {
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        if (!isText(bytes, start, stop)) refuse()
+        const variant = encodeVariant(
+          Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8")
+        )
+        if (variant === undefined) return refuse()
+        leaf.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
+        second!.addBytes(repetition, variant.value, 0, variant.value.length)
         return stop
       }
     case "Binary":

@@ -53,12 +53,6 @@ const complexKey = (type: ColumnType): boolean => {
 /** Why a column cannot be written so that every reader understands it; undefined when all can. */
 export const unsupportedColumn = (definition: TableDefinition): UnsupportedColumn | undefined => {
   for (const { name, type } of definition.columns) {
-    if (contains(type, "Variant")) {
-      return new UnsupportedColumn({
-        column: name,
-        message: `The column ${name} has the type VARIANT, which the local server does not store. Use STRING with JSON text.`
-      })
-    }
     if (complexKey(type)) {
       return new UnsupportedColumn({
         column: name,
@@ -77,7 +71,8 @@ export const unsupportedColumn = (definition: TableDefinition): UnsupportedColum
 
 /** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
 export const protocolOf = (definition: TableDefinition): Protocol => {
-  const features = definition.columns.some((column) => contains(column.type, "TimestampNtz")) ? ["timestampNtz"] : []
+  const uses = (tag: ColumnType["_tag"]) => definition.columns.some((column) => contains(column.type, tag))
+  const features = [...(uses("TimestampNtz") ? ["timestampNtz"] : []), ...(uses("Variant") ? ["variantType"] : [])]
   return features.length === 0
     ? { minReaderVersion: 1, minWriterVersion: 2 }
     : { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: features, writerFeatures: features }
