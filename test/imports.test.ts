@@ -101,7 +101,7 @@ const areas: ReadonlyArray<Area> = [
       /^(?:cli|testing|local)\//,
       /^\.\.\/package\.json$/,
       /^@effect\/platform-node(?:\/|$)/,
-      /^(?:@streamparser\/json|csv-parse|@duckdb\/node-api)(?:\/|$)/
+      /^@duckdb\/node-api$/
     ]
   },
   { name: "public modules", files: publicModules, may: [effect, publicModules, mechanics, engine] }
