@@ -46,10 +46,15 @@ const recorded = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   describe: (value: A) => Outcome = () => ({ _tag: "Done" })
 ): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    const id = world.history.call(fields)
-    return Effect.onExit(effect, (exit) => Effect.sync(() => world.history.add({ e: "return", id, outcome: outcomeOf(exit, describe) })))
-  })
+  // Whoever is interrupted after the call was noted must have its end noted, too.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const id = world.history.call(fields)
+      return Effect.onExit(restore(effect), (exit) =>
+        Effect.sync(() => world.history.add({ e: "return", id, outcome: outcomeOf(exit, describe) }))
+      )
+    })
+  )
 
 /** Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so. */
 const perhapsInterrupted = <A, E, R>(
