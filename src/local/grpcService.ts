@@ -9,11 +9,10 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { tableNameProblem } from "../internal/columnNames.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
-import type { Principals, Privilege } from "./principals.ts"
+import { type Authority, refuseIngest } from "./ingestTokens.ts"
 import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "./serverStatus.ts"
 import { startStream } from "./serverStream.ts"
 import type { Peer, StreamHost } from "./streamContract.ts"
-import type { TokenMint } from "./tokens.ts"
 
 /** What the gRPC face needs. */
 export interface GrpcServiceOptions {
@@ -22,13 +21,10 @@ export interface GrpcServiceOptions {
   readonly port: number
   readonly streams: StreamHost
   /** Who may come in; undefined lets everybody in. */
-  readonly auth: { readonly mint: TokenMint; readonly principals: Principals } | undefined
+  readonly auth: Authority | undefined
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: { readonly key: string; readonly cert: string } | undefined
 }
-
-/** What writing to a table needs. */
-const writing: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT", "MODIFY"]
 
 /** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
 const maxMessageBytes = 16 * 1024 * 1024
@@ -134,18 +130,11 @@ const admit = (metadata: Grpc.Metadata, { auth, streams }: GrpcServiceOptions): 
   const problem = tableNameProblem(tableName)
   if (problem !== undefined) return invalidArgument(problem, 4010, 2)
   if (auth === undefined) return tableName
-  const bearer = /^Bearer (.+)$/i.exec(metadata.get("authorization")[0]?.toString() ?? "")?.[1]
-  if (bearer === undefined) return unauthenticated("The header authorization is missing, or is no bearer token")
-  const claims = auth.mint.read(bearer, streams.timers.now())
-  if (claims === "Expired") return unauthenticated("The token has expired, fetch a new one")
-  if (claims === "Foreign") return unauthenticated("The token was not made by this server")
-  if (claims.table === undefined) {
-    return unauthenticated("The token is one for the catalog; ask for one with the table in authorization_details")
+  const authorization = metadata.get("authorization")[0]?.toString()
+  const refusal = refuseIngest(auth, authorization, tableName, streams.timers.now())
+  if (refusal !== undefined) {
+    return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
   }
-  if (claims.table !== tableName.toLowerCase())
-    return unauthenticated(`The token is bound to another table than ${tableName}`)
-  const missing = auth.principals.missing(claims.clientId, tableName, writing)
-  if (missing.length > 0) return permissionDenied(`The principal lacks ${missing.join(", ")} for ${tableName}`)
   return tableName
 }
 

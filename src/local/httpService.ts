@@ -1,5 +1,6 @@
 /**
- * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API and a health check, as one `effect/http` handler.
+ * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest, health and
+ * counters, as one `effect/http` handler.
  *
  * It checks where a request claims to go (a page in a browser must not reach a server on loopback through a name of its own), bounds
  * bodies, and checks tokens. The listening HTTP server is the business of `testing/ZerobusLocal.ts`.
@@ -10,6 +11,9 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type CatalogAnswer, catalogError, createTable, deleteTable, getTable, listTables } from "./catalogApi.ts"
+import { insertRecords } from "./restIngest.ts"
+import { refuseIngest } from "./ingestTokens.ts"
+import { tableNameProblem } from "../internal/columnNames.ts"
 import type { Principals, Privilege } from "./principals.ts"
 import type { TableStoreShape } from "./tableStore.ts"
 import type { Timers } from "./timers.ts"
@@ -28,11 +32,14 @@ export interface HttpServiceOptions {
   readonly auth: boolean
   /** Live counters as Prometheus text. */
   readonly metrics: () => string
+  /** Told of records that came in by REST. */
+  readonly onStored: (records: number, bytes: number) => void
   /** Host names, besides those of loopback, that requests may name. */
   readonly hosts: ReadonlyArray<string>
 }
 
 const maxBodyBytes = 1024 * 1024
+const maxInsertBytes = 10 * 1024 * 1024
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]"])
 const tables = "/api/2.1/unity-catalog/tables"
 const reading: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT"]
@@ -97,6 +104,8 @@ const route = (
       ? guarded(options, request, name, () => deleteTable(options.store, name))
       : wrongMethod("GET, DELETE")
   }
+  const inserted = /^\/zerobus\/v1\/tables\/([^/]+)\/insert$/.exec(path)?.[1]
+  if (inserted !== undefined) return method === "POST" ? insert(options, request, inserted) : wrongMethod("POST")
   return Effect.succeed(catalogError(404, "ENDPOINT_NOT_FOUND", "This server has no such path."))
 }
 
@@ -111,11 +120,8 @@ const segment = (text: string): string | undefined => {
   }
 }
 
-const tooLarge = catalogError(
-  413,
-  "RESOURCE_EXHAUSTED",
-  `The body cannot be read, or is larger than ${maxBodyBytes} bytes.`
-)
+const tooLarge = (limit: number) =>
+  catalogError(413, "RESOURCE_EXHAUSTED", `The body cannot be read, or is larger than ${limit} bytes.`)
 
 const token = (
   options: HttpServiceOptions,
@@ -125,7 +131,7 @@ const token = (
     Effect.map((body) =>
       answerTokenRequest(options, request.headers["authorization"], new URLSearchParams(body), options.timers.now())
     ),
-    Effect.catch(() => Effect.succeed(tooLarge))
+    Effect.catch(() => Effect.succeed(tooLarge(maxBodyBytes)))
   )
 
 const create = (
@@ -134,7 +140,7 @@ const create = (
 ): Effect.Effect<CatalogAnswer> =>
   request.text.pipe(
     Effect.matchEffect({
-      onFailure: () => Effect.succeed(tooLarge),
+      onFailure: () => Effect.succeed(tooLarge(maxBodyBytes)),
       onSuccess: (body) => {
         let parsed: unknown
         try {
@@ -146,6 +152,33 @@ const create = (
       }
     })
   )
+
+const insert = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest,
+  encodedName: string
+): Effect.Effect<CatalogAnswer> => {
+  const name = segment(encodedName)
+  const problem = name === undefined ? "The table name is malformed." : tableNameProblem(name)
+  if (name === undefined || problem !== undefined) {
+    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", problem ?? ""))
+  }
+  const refusal = options.auth
+    ? refuseIngest(options, request.headers["authorization"], name, options.timers.now())
+    : undefined
+  if (refusal !== undefined) {
+    const [status, code] =
+      refusal._tag === "Unauthenticated" ? ([401, "UNAUTHENTICATED"] as const) : ([403, "PERMISSION_DENIED"] as const)
+    return Effect.succeed(catalogError(status, code, `${refusal.message}.`))
+  }
+  return request.text.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxInsertBytes)),
+    Effect.matchEffect({
+      onFailure: () => Effect.succeed(tooLarge(maxInsertBytes)),
+      onSuccess: (body) => insertRecords(options.store, name, body, options.onStored)
+    })
+  )
+}
 
 /** Runs what follows only with a token of the catalog, and, where a table is named, the privileges to read it. */
 const guarded = (

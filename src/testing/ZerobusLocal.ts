@@ -139,6 +139,7 @@ const start = Effect.fnUntraced(function* (
       auth,
       tokenLifeMillis: tokenLifeOf(options),
       metrics: counters.prometheus,
+      onStored: counters.observer.received,
       hosts: [host.includes(":") ? `[${host}]` : host]
     })
   })
