@@ -9,13 +9,14 @@ import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { readParquet } from "../../src/local/parquetRows.ts"
 import { record, withoutVariant } from "../support/randomRecords.ts"
 import { randomTable, seeded } from "../support/randomTables.ts"
-import { append, json, temporaryFolder } from "../support/storedTables.ts"
+import { append, byHand, json, temporaryFolder } from "../support/storedTables.ts"
 
 it.live("merges small files of random tables without changing a row, and leaves older versions readable", () =>
   Effect.gen(function* () {
     for (const seed of [31, 32, 33]) {
       const definition = withoutVariant(randomTable(seed))
       const store = yield* makeDurableTableStore({
+        ...byHand,
         folder: yield* temporaryFolder,
         worker: false,
         limits: { compactFiles: 6 }

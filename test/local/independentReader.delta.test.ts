@@ -7,7 +7,16 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
-import { append, everyPlainType, everyType, fullRecord, json, table, temporaryFolder } from "../support/storedTables.ts"
+import {
+  append,
+  byHand,
+  everyPlainType,
+  everyType,
+  fullRecord,
+  json,
+  table,
+  temporaryFolder
+} from "../support/storedTables.ts"
 
 const script = fileURLToPath(new URL("../support/readDelta.py", import.meta.url))
 
@@ -58,7 +67,7 @@ describe("delta-rs", () => {
       `reads every type of ${definition.name}`,
       () =>
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+          const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
           const { location } = yield* store.create(definition)
           const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
           yield* append(writer, [json(record), json({ id: 2 })])
@@ -82,7 +91,7 @@ describe("delta-rs", () => {
     "skips files by our statistics, and travels in time",
     () =>
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
         const { location } = yield* store.create(everyPlainType)
         const writer = yield* store.openWriter(everyPlainType.name, { _tag: "Json" })
         for (let file = 0; file < 4; file++) {
@@ -116,7 +125,7 @@ describe("delta-rs", () => {
         const definition =
           table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
         PARTITIONED BY (word, day, at, price, flag, big)`)
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         const rows = ["plain", "a/b=c d%e", "žluť 🐎", null].map((word, n) => ({
@@ -151,7 +160,7 @@ describe("delta-rs", () => {
     "reads the checkpoint alone",
     () =>
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
         const { location } = yield* store.create(everyType)
         const writer = yield* store.openWriter(everyType.name, { _tag: "Json" })
         for (let i = 0; i < 12; i++) {
@@ -182,7 +191,7 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.shared(id BIGINT, note STRING)")
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: true })
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: true })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         yield* append(writer, [json({ id: 1 })])
@@ -210,7 +219,7 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.broken(id BIGINT)")
-        const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         for (let i = 0; i < 3; i++) {

@@ -5,14 +5,14 @@ import * as Fs from "node:fs/promises"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { record } from "../support/randomRecords.ts"
 import { seeded } from "../support/randomTables.ts"
-import { append, json, table, temporaryFolder } from "../support/storedTables.ts"
+import { append, byHand, json, table, temporaryFolder } from "../support/storedTables.ts"
 
 it.live("rows of a partitioned table read back unchanged, file by file", () =>
   Effect.gen(function* () {
     const definition =
       table(`a.b.parts(word STRING, flag BOOLEAN, tags ARRAY<STRING>, n INT NOT NULL, p STRUCT<x: INT, l: ARRAY<STRUCT<y: STRING>>>,
       day DATE, at TIMESTAMP, price DECIMAL(20,2), big BIGINT) PARTITIONED BY (word, flag, day, at, price, big)`)
-    const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: true })
+    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: true })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     const random = seeded(5)
@@ -44,7 +44,7 @@ it.live("rows of one value share one file", () =>
     const folder = yield* temporaryFolder
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ folder, worker: false })
+        const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
         yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         yield* append(
@@ -55,7 +55,7 @@ it.live("rows of one value share one file", () =>
         assert.strictEqual((yield* store.stats(definition.name)).files, 3)
       })
     )
-    const store = yield* makeDurableTableStore({ folder, worker: false })
+    const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
     assert.strictEqual((yield* store.stats(definition.name)).files, 3)
     assert.strictEqual((yield* store.rows(definition.name)).length, 30)
   })

@@ -10,7 +10,7 @@ import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { type Flusher, localFlusher } from "../../src/local/flushTable.ts"
 import { StorageFailure, TableNotFound } from "../../src/local/storageErrors.ts"
 import { workerFlusher } from "../../src/local/workerFlusher.ts"
-import { append, json, table, temporaryFolder } from "../support/storedTables.ts"
+import { append, byHand, json, table, temporaryFolder } from "../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL)")
 const other = table("main.default.other(id BIGINT NOT NULL)")
@@ -29,11 +29,14 @@ describe("a data folder", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const scope = yield* Scope.make()
-      yield* makeDurableTableStore({ folder, worker: false }).pipe(Scope.provide(scope))
-      const failure = expectFailure(yield* Effect.exit(makeDurableTableStore({ folder, worker: false })), "Locked")
+      yield* makeDurableTableStore({ ...byHand, folder, worker: false }).pipe(Scope.provide(scope))
+      const failure = expectFailure(
+        yield* Effect.exit(makeDurableTableStore({ ...byHand, folder, worker: false })),
+        "Locked"
+      )
       assert.include(failure.message, String(process.pid))
       yield* Scope.close(scope, Exit.void)
-      yield* makeDurableTableStore({ folder, worker: false })
+      yield* makeDurableTableStore({ ...byHand, folder, worker: false })
     })
   )
 
@@ -45,12 +48,12 @@ describe("a data folder", () => {
       const lock = (owner: object) => Fs.writeFile(Path.join(folder, ".lock"), JSON.stringify(owner))
       const host = (yield* Effect.promise(() => import("node:os"))).hostname()
       yield* Effect.promise(() => lock({ pid: gone.pid, started: "1", host, token: "old" }))
-      yield* Effect.scoped(makeDurableTableStore({ folder, worker: false }))
+      yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
       // The id may live on in another process, as in a container where the server is always process 1.
       yield* Effect.promise(() => lock({ pid: process.pid, started: "1", host, token: "older" }))
-      yield* Effect.scoped(makeDurableTableStore({ folder, worker: false }))
+      yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
       yield* Effect.promise(() => Fs.writeFile(Path.join(folder, ".lock"), ""))
-      yield* Effect.scoped(makeDurableTableStore({ folder, worker: false }))
+      yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(folder)), [])
     })
   )
@@ -61,7 +64,7 @@ describe("a data folder", () => {
       const file = Path.join(folder, "file")
       yield* Effect.promise(() => Fs.writeFile(file, ""))
       const failure = expectFailure(
-        yield* Effect.exit(makeDurableTableStore({ folder: Path.join(file, "data") })),
+        yield* Effect.exit(makeDurableTableStore({ ...byHand, folder: Path.join(file, "data") })),
         "NotWritable"
       )
       assert.include(failure.message, "choose another data folder")
@@ -80,7 +83,7 @@ describe("a table", () => {
       }
       const { tableId } = yield* Effect.scoped(
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ folder, flusher: never })
+          const store = yield* makeDurableTableStore({ ...byHand, folder, flusher: never })
           const record = yield* store.create(definition)
           yield* store.create(other)
           const writer = yield* store.openWriter(definition.name, format)
@@ -98,7 +101,7 @@ describe("a table", () => {
       yield* Effect.promise(() => Fs.writeFile(path, damaged))
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ folder, worker: false })
+          const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
           const failure = expectFailure(yield* Effect.exit(store.openWriter(definition.name, format)), "CorruptLog")
           assert.include(failure.message, path)
           assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7])
@@ -107,7 +110,7 @@ describe("a table", () => {
       )
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readFile(path)), damaged)
       yield* Effect.promise(() => Fs.writeFile(path, whole))
-      const store = yield* makeDurableTableStore({ folder, worker: false })
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
       assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), [0, 1, 2])
       assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7, 8])
     })
@@ -128,7 +131,7 @@ describe("a table", () => {
           return outcome
         }
       }
-      const store = yield* makeDurableTableStore({ folder, flusher })
+      const store = yield* makeDurableTableStore({ ...byHand, folder, flusher })
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       const expected: Array<number> = []
@@ -148,7 +151,11 @@ describe("a table", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const workers: Array<Worker> = []
-      const store = yield* makeDurableTableStore({ folder, flusher: workerFlusher((worker) => workers.push(worker)) })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder,
+        flusher: workerFlusher((worker) => workers.push(worker))
+      })
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       yield* append(writer, [json({ id: 1 })])
@@ -177,7 +184,12 @@ describe("a table", () => {
       let open = () => {}
       const gate = new Promise<void>((resolve) => (open = resolve))
       const flusher: Flusher = { ...inner, flush: (job) => gate.then(() => inner.flush(job)) }
-      const store = yield* makeDurableTableStore({ folder, flusher, limits: { maxBatchRows: 10, maxPendingRows: 30 } })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder,
+        flusher,
+        limits: { maxBatchRows: 10, maxPendingRows: 30 }
+      })
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       for (let id = 0; id < 31; id++) {
@@ -200,7 +212,7 @@ describe("a table", () => {
   it.live("that is dropped fails its writers, and its name is free again", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const store = yield* makeDurableTableStore({ folder, worker: false })
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       yield* append(writer, [json({ id: 1 })])

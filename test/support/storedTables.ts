@@ -9,6 +9,9 @@ import type { TableWriter } from "../../src/local/tableStore.ts"
 
 export const table = (text: string) => Result.getOrThrowWith(parseTableDefinition(text), (why) => new Error(why))
 
+/** Store options for tests that say themselves when to flush. */
+export const byHand = { flushIntervalMillis: 3_600_000 }
+
 export const json = (value: unknown) => Buffer.from(JSON.stringify(value))
 
 /** A temporary folder that is removed with the scope. */
