@@ -11,8 +11,10 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { catalogToken } from "../Credentials.ts"
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../internal/columnType.ts"
-import { fromTypeJson, parseColumnType, toTypeJson, typeName, typeText } from "../internal/columnType.ts"
+import type { TableDefinition } from "../internal/columnType.ts"
+import { toTypeJson, typeName, typeText } from "../internal/columnType.ts"
+import { isObject } from "../internal/columnRules.ts"
+import { readCatalogTable } from "../internal/tableDescription.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 
 /** A table as the catalog tells it. */
@@ -20,8 +22,6 @@ export interface CatalogTable {
   readonly definition: TableDefinition
   /** Where its files are; empty when the catalog does not say. */
   readonly location: string
-  /** Milliseconds since 1970-01-01 UTC, when the catalog says. */
-  readonly createdAt: number | undefined
 }
 
 /** The catalog. */
@@ -38,9 +38,6 @@ interface Answer {
 
 const path = "/api/2.1/unity-catalog/tables"
 const limit = "30 seconds"
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const settings = Config.all({
   workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
@@ -140,49 +137,14 @@ const refusal = ({ body, status }: Answer, what: string): CommandFailed => {
   return failed(`${what}: ${said} (HTTP ${status})`)
 }
 
-const readType = (column: Record<string, unknown>): Result.Result<ColumnType, string> => {
-  const json = column["type_json"]
-  if (typeof json === "string" && json !== "") return fromTypeJson(readJson(json) ?? json)
-  const text = column["type_text"]
-  return typeof text === "string" ? parseColumnType(text) : Result.fail("The catalog gives no type.")
-}
+const text = (value: unknown): string => (typeof value === "string" ? value : "")
 
 const readTable = (body: unknown): Result.Result<CatalogTable, CommandFailed> => {
-  const name = isObject(body) ? [body["catalog_name"], body["schema_name"], body["name"]].join(".") : ""
-  if (!isObject(body) || !Array.isArray(body["columns"]))
-    return Result.fail(failed("The catalog's answer holds no table."))
-  const columns: Array<ColumnDefinition & { readonly position: number }> = []
-  const partitions: Array<{ readonly name: string; readonly index: number }> = []
-  for (const [index, column] of body["columns"].entries()) {
-    if (!isObject(column) || typeof column["name"] !== "string")
-      return Result.fail(failed(`Column ${index} of ${name} has no name.`))
-    const type = readType(column)
-    if (Result.isFailure(type)) {
-      return Result.fail(
-        failed(`Column ${column["name"]} of ${name} has a type that is not supported here. ${type.failure}`)
-      )
-    }
-    columns.push({
-      name: column["name"],
-      type: type.success,
-      nullable: column["nullable"] !== false,
-      position: typeof column["position"] === "number" ? column["position"] : index,
-      ...(typeof column["comment"] === "string" ? { comment: column["comment"] } : {})
-    })
-    if (typeof column["partition_index"] === "number")
-      partitions.push({ name: column["name"], index: column["partition_index"] })
-  }
-  columns.sort((one, other) => one.position - other.position)
-  partitions.sort((one, other) => one.index - other.index)
-  return Result.succeed({
-    definition: {
-      name,
-      columns,
-      ...(partitions.length === 0 ? {} : { partitionColumns: partitions.map((partition) => partition.name) }),
-      ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
-    },
-    location: typeof body["storage_location"] === "string" ? body["storage_location"] : "",
-    createdAt: typeof body["created_at"] === "number" ? body["created_at"] : undefined
+  if (!isObject(body)) return Result.fail(failed("The catalog's answer holds no table."))
+  const name = [body["catalog_name"], body["schema_name"], body["name"]].map(text).join(".")
+  return Result.mapBoth(readCatalogTable(name, body), {
+    onFailure: (problem) => failed(`The table ${name} cannot be used here: ${problem}`),
+    onSuccess: ({ definition }) => ({ definition, location: text(body["storage_location"]) })
   })
 }
 

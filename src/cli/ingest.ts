@@ -20,8 +20,9 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import type { ColumnDefinition } from "../internal/columnType.ts"
 import * as TableProperties from "../TableProperties.ts"
+import { UnityCatalog, UnityCatalogLayer } from "../UnityCatalog.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
-import { catalog, missingSetting } from "./catalog.ts"
+import { missingSetting } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { ingestFile, noCounts, Places, type Reject } from "./ingestFile.ts"
 import { type Outcome, showProgress, summary, summaryJson } from "./progress.ts"
@@ -94,7 +95,14 @@ const run = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<void, C
   }
   if (input.skip < 0) return yield* failed("--skip must not be negative.")
 
-  const { definition } = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
+  const { definition } = yield* Layer.build(UnityCatalogLayer).pipe(
+    Effect.flatMap((context) => Context.get(context, UnityCatalog).getTable(input.table)),
+    Effect.mapError((error) =>
+      error._tag === "ConfigError"
+        ? missingSetting(error)
+        : failed(error._tag === "InvalidTable" ? `${error.message} zerobus table create makes a table.` : error.message)
+    )
+  )
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects = rejectsFile === undefined ? undefined : yield* rejectsWriter(rejectsFile, input.file)
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(

@@ -179,7 +179,7 @@ describe("zerobus ingest", () => {
     [
       "a table that does not exist",
       ["ingest", "-", "-t", "main.default.nowhere"],
-      /main\.default\.nowhere does not exist.*zerobus table create/
+      /main\.default\.nowhere.*does not exist.*zerobus table create/
     ],
     ["a malformed table name", ["ingest", "-", "-t", "nowhere"], /nowhere/],
     [
