@@ -128,10 +128,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     const lied = sum((entry) => Math.max(0, entry.ackedMessages - entry.durableMessages))
     return {
       connections: all.length,
-      perConnection: all.map(({ ackedRecords: _, unacked: __, ...entry }) => ({
-        ...entry,
-        received: [...entry.received]
-      })),
+      perConnection: all.map(snapshot),
       receivedRecords: sum((entry) => entry.receivedRecords),
       durableRecords,
       ackedRecords,
@@ -144,6 +141,18 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
 
   return { connect, read }
 }
+
+const snapshot = (entry: Entry): ConnectionAudit => ({
+  number: entry.number,
+  streamId: entry.streamId,
+  received: [...entry.received],
+  receivedMessages: entry.receivedMessages,
+  receivedRecords: entry.receivedRecords,
+  durableMessages: entry.durableMessages,
+  durableRecords: entry.durableRecords,
+  ackedMessages: entry.ackedMessages,
+  ended: entry.ended
+})
 
 const textKey = (record: Uint8Array): string =>
   Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")
