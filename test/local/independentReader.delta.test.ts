@@ -119,6 +119,31 @@ describe("delta-rs", () => {
   )
 
   it.live(
+    "opens a table with VARIANT and gets its two binary parts",
+    () =>
+      Effect.gen(function* () {
+        const definition = table("main.default.variants(n INT NOT NULL, v VARIANT)")
+        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const { location } = yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+        yield* append(writer, [json({ n: 1, v: '{"a":[1,2]}' }), json({ n: 2 })])
+        yield* store.flush()
+        const found = yield* read(location)
+        assert.strictEqual(found.types["v"], "struct<metadata: binary not null, value: binary not null>")
+        // Metadata: version 1, sorted, one name "a". Value: an object whose field 0 is an array of the 8-bit integers 1 and 2.
+        const bytes = (...parts: ReadonlyArray<number>) => Buffer.from(parts).toString("base64")
+        assert.deepStrictEqual(found.rows, [
+          {
+            n: "1",
+            v: { metadata: bytes(0x11, 1, 0, 1, 97), value: bytes(2, 1, 0, 0, 9, 3, 2, 0, 2, 4, 12, 1, 12, 2) }
+          },
+          { n: "2", v: null }
+        ])
+      }),
+    60_000
+  )
+
+  it.live(
     "reads a partitioned table and its values",
     () =>
       Effect.gen(function* () {
