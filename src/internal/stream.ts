@@ -327,8 +327,7 @@ const makeClose = (
   flushed: Effect.Effect<void, AckError>
 ): Effect.Effect<void, AckError> => {
   let result: Deferred.Deferred<void, AckError> | undefined
-  return Effect.suspend(() => {
-    if (result !== undefined) return Deferred.await(result)
+  const start = Effect.suspend(() => {
     const done = Deferred.makeUnsafe<void, AckError>()
     result = done
     const wasFinished = Deferred.isDoneUnsafe(core.finished)
@@ -342,8 +341,15 @@ const makeClose = (
       if (core.zone.isEmpty) yield* Scope.close(scope, Exit.void)
       Deferred.doneUnsafe(done, exit)
     })
-    return Effect.andThen(Effect.forkDetach(closing, { startImmediately: true }), Deferred.await(done))
+    return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)
   })
+  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
+      (done) => restore(Deferred.await(done))
+    )
+  )
 }
 
 /** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */

@@ -88,7 +88,7 @@ export const supervise = Effect.fnUntraced(function*<A>(
     const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
-    if (attempt.stable && !rejected) {
+    if (attempt.stable) {
       yield* reportRecovery(core, failure, 0)
       continue
     }
