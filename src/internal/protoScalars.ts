@@ -221,6 +221,20 @@ const writeWire = (leaf: Leaf, tag: number, wire: WireValue, sink: ByteSink): bo
   return true
 }
 
+// Leaves whose wire value is nearly always a safe integer.
+const numberWriter = (leaf: Leaf, tag: number): WriteValue => {
+  const toWire = leaf.toWire
+  return (value, sink) => {
+    const wire = toWire(value)
+    if (typeof wire !== "number")
+      return wire !== undefined && writeWire(leaf, tag, wire, sink) ? undefined : badLeaf(leaf, value)
+    room(sink, scalarRoom)
+    writeTag(sink, tag)
+    writeInteger(sink, wire)
+    return undefined
+  }
+}
+
 /** The writer of a leaf as a field with this tag. */
 export const leafWriter = (leaf: Leaf, tag: number): WriteValue => {
   switch (leaf) {
@@ -251,6 +265,12 @@ export const leafWriter = (leaf: Leaf, tag: number): WriteValue => {
         sink.buffer[sink.position++] = value ? 1 : 0
         return undefined
       }
+    case leaves.Timestamp:
+    case leaves.TimestampNtz:
+    case leaves.TimestampAsDate:
+    case leaves.TimestampNtzAsDate:
+    case leaves.BigIntAsNumber:
+      return numberWriter(leaf, tag)
     case leaves.BigInt:
       return (value, sink) => {
         if (typeof value !== "bigint") return badLeaf(leaf, value)
