@@ -32,10 +32,15 @@ import { workerFlusher } from "./workerFlusher.ts"
 export interface DurableOptions {
   /** The data folder; created when missing. */
   readonly folder: string
-  /** Milliseconds between flushes, 1000 by default. */
+  /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
   readonly flushIntervalMillis?: number | undefined
   /** Whether Parquet and commits run in a worker thread, true by default. */
   readonly worker?: boolean | undefined
+  /**
+   * Acknowledge records only once they are in the table, false by default. For tests that query right after an acknowledgement:
+   * acknowledgements take up to a flush interval, and every interval writes a file.
+   */
+  readonly visibleOnceAcked?: boolean | undefined
   /** Where flushes run instead; for tests that make them fail. The store closes it. */
   readonly flusher?: Flusher | undefined
   readonly limits?: Partial<EngineLimits> | undefined
@@ -64,6 +69,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 ): Effect.fn.Return<TableStoreShape, StorageFailure, Scope.Scope> {
   const folder = Path.resolve(options.folder)
   const limits = { ...defaultLimits, ...options.limits }
+  const ackAfterCommit = options.visibleOnceAcked ?? false
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
   const attempt = <A>(doing: string, run: () => Promise<A>): Effect.Effect<A, StorageFailure> =>
@@ -98,7 +104,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       flusher,
       limits,
       now,
-      size: { ...size, committed: false }
+      size: { ...size, committed: false },
+      ackAfterCommit
     })
     // First look at everything, then change anything: damage must be found before records are moved.
     const found: Array<number> = []
@@ -170,7 +177,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     )
   )
   const reported = new Map<TableEngine, string>()
-  yield* Effect.sleep(options.flushIntervalMillis ?? 1000).pipe(
+  yield* Effect.sleep(options.flushIntervalMillis ?? (ackAfterCommit ? 200 : 1000)).pipe(
     Effect.andThen(
       Effect.suspend(() => {
         const warnings: Array<string> = []

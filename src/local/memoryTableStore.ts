@@ -14,7 +14,7 @@ import { encodeParquet, type RowGroupInput } from "./parquet.ts"
 import { readParquet } from "./parquetRows.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { RecordRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "./storageErrors.ts"
-import { makeDecoder } from "./tableEngine.ts"
+import { makeDecoder } from "./recordDecoder.ts"
 import type { TableRecord } from "./tableFolder.ts"
 import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 

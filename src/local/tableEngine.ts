@@ -5,15 +5,12 @@
  * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
-import * as Result from "effect/Result"
 import type { TableDefinition } from "../internal/columnType.ts"
-import { parseDescriptorProto } from "../internal/descriptor.ts"
 import { type ColumnTree, columnTree, makeLeaves } from "./columnTree.ts"
 import type { Flusher, FlushOutcome } from "./flushTable.ts"
-import { jsonDecoder } from "./jsonDecoder.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "./leaf.ts"
 import type { LogFormat, RecordsFrame } from "./logFrames.ts"
-import { protoDecoder } from "./protoDecoder.ts"
+import { type Decoder, decodeFrames, makeDecoder } from "./recordDecoder.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { RecordRejected, type StorageFailure, storageFailure } from "./storageErrors.ts"
 import type { DurableCallback, LogWriter, Wal } from "./wal.ts"
@@ -49,19 +46,6 @@ interface Batch {
   marks: ReadonlyArray<GroupMark>
 }
 
-/** Decodes one record into the leaves; throws `RecordProblem`. */
-export type Decoder = (record: Uint8Array) => void
-
-/** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
-export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
-  if (format._tag === "Json") return jsonDecoder(tree, leaves)
-  return protoDecoder(
-    tree,
-    Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)),
-    leaves
-  )
-}
-
 /** The working side of a table. */
 export class TableEngine {
   readonly definition: TableDefinition
@@ -81,6 +65,9 @@ export class TableEngine {
   private marks: Array<GroupMark> = []
   private readonly batches: Array<Batch> = []
   private flushing: Promise<void> | undefined
+  private readonly ackAfterCommit: boolean
+  private committedGroup = 0
+  private commitCallbacks: Array<{ readonly group: number; readonly callback: DurableCallback }> = []
   private readonly roomCallbacks: Array<() => void> = []
   private nextWriter = 1
   private stopped: StorageFailure | undefined
@@ -94,6 +81,8 @@ export class TableEngine {
     readonly limits: EngineLimits
     readonly now: () => number
     readonly size: FlushOutcome
+    /** Whether records count as durable only once they are in the table. */
+    readonly ackAfterCommit: boolean
   }) {
     this.definition = options.definition
     this.folder = options.folder
@@ -103,6 +92,7 @@ export class TableEngine {
     this.limits = options.limits
     this.now = options.now
     this.size = options.size
+    this.ackAfterCommit = options.ackAfterCommit
     this.tree = columnTree(options.definition.columns)
     this.leaves = makeLeaves(this.tree)
     const count = this.leaves.length
@@ -159,10 +149,21 @@ export class TableEngine {
     return bytes
   }
 
-  /** Calls back when the group is durable or has failed. */
+  /** Calls back when the group is durable (with `ackAfterCommit`: committed) or has failed. */
   onDurable(group: number, callback: DurableCallback): void {
-    if (this.stopped !== undefined) callback(this.stopped)
-    else this.wal.onDurable(group, callback)
+    if (this.stopped !== undefined) return callback(this.stopped)
+    if (!this.ackAfterCommit) return this.wal.onDurable(group, callback)
+    this.wal.onDurable(group, (failure) => {
+      if (failure !== undefined || group <= this.committedGroup) callback(failure)
+      else this.commitCallbacks.push({ group, callback })
+    })
+  }
+
+  private tellCommitted(): void {
+    const { committedGroup, stopped } = this
+    const told = this.commitCallbacks.filter((each) => stopped !== undefined || each.group <= committedGroup)
+    this.commitCallbacks = this.commitCallbacks.filter((each) => stopped === undefined && each.group > committedGroup)
+    for (const each of told) each.callback(each.group <= committedGroup ? undefined : stopped)
   }
 
   /** Whether more rows wait for their flush than the limits allow. */
@@ -249,6 +250,8 @@ export class TableEngine {
           await this.flushBatch(batch)
           this.batches.shift()
           this.lastProblem = this.size.warning
+          this.committedGroup = batch.lastGroup
+          this.tellCommitted()
           this.tellRoom()
         }
       } catch (error) {
@@ -311,26 +314,7 @@ export class TableEngine {
     this.stopped = failure
     await this.wal.close()
     await this.flushing?.catch(() => {})
+    this.tellCommitted()
     this.tellRoom()
   }
-}
-
-/** Decodes log entries newer than `after`, which passed the same checks when they were appended. */
-const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>, after: number) => {
-  const leaves = makeLeaves(tree)
-  const decoders = new Map<LogFormat, Decoder>()
-  let rows = 0
-  let lastSequence = after
-  for (const frame of frames) {
-    if (frame.sequence <= after) continue
-    let decode = decoders.get(frame.format)
-    if (decode === undefined) {
-      decode = makeDecoder(tree, frame.format, leaves)
-      decoders.set(frame.format, decode)
-    }
-    for (const record of frame.records) decode(record)
-    rows += frame.records.length
-    lastSequence = frame.sequence
-  }
-  return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence }
 }

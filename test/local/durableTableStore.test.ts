@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { makeMemoryTableStore } from "../../src/local/memoryTableStore.ts"
 import { RecordRejected } from "../../src/local/storageErrors.ts"
@@ -78,6 +78,21 @@ describe("TableStore", () => {
       const store = yield* makeDurableTableStore({ folder: path, worker: false })
       const ids = (yield* store.rows("main.default.every")).map((row) => Number(row["id"])).sort((a, b) => a - b)
       assert.deepStrictEqual(ids, [...Array(20).keys(), ...Array.from({ length: 20 }, (_, i) => i + 100)])
+    })
+  )
+
+  it.live("can acknowledge only what a query already sees", () =>
+    Effect.gen(function* () {
+      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, visibleOnceAcked: true })
+      yield* store.create(everyType)
+      const writer = yield* store.openWriter("main.default.every", { _tag: "Json" })
+      for (let id = 0; id < 3; id++) {
+        yield* append(writer, [json({ id })])
+        assert.strictEqual((yield* store.rows("main.default.every")).length, id + 1)
+      }
+      const lost = yield* Effect.forkChild(Effect.flip(append(writer, [json({ id: 9 })])), { startImmediately: true })
+      yield* store.drop("main.default.every")
+      assert.include((yield* Fiber.join(lost)).message, "was dropped")
     })
   )
 })
