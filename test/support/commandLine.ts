@@ -1,11 +1,16 @@
 /**
- * The command line as a user has it: child processes over the sources, their output and exit codes, and a server that can be killed.
+ * The command line as a user has it: processes over the sources with their output and exit codes, a server that can be killed, and the
+ * same commands without a process of their own, for the many cases that need none.
  */
+import { NodeServices } from "@effect/platform-node"
+import { ConfigProvider, Console, Effect, Runtime } from "effect"
+import { Command } from "effect/cli"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { zerobus as commands } from "../../src/cli/Commands.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
 const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts")]
@@ -71,12 +76,34 @@ export const start = (
   return { child, out: () => out, err: () => err, says, end }
 }
 
-/** Runs `zerobus` to its end. */
-export const zerobus = (
+/** Runs `zerobus` as a process to its end. */
+export const zerobusProcess = (
   args: ReadonlyArray<string>,
   environment: Environment = {},
   input?: string
 ): Promise<Finished> => start(args, environment, input).end
+
+/**
+ * Runs the same commands in this process: without the start of a process they take milliseconds. The exit code is what `main.ts` would
+ * end with.
+ */
+export const zerobus = async (args: ReadonlyArray<string>, environment: Environment = {}): Promise<Finished> => {
+  let out = ""
+  let err = ""
+  const output: Console.Console = Object.assign(Object.create(console), {
+    log: (...parts: ReadonlyArray<unknown>) => (out += `${parts.join(" ")}\n`),
+    error: (...parts: ReadonlyArray<unknown>) => (err += `${parts.join(" ")}\n`)
+  })
+  const exit = await Command.runWith(commands, { version: "0.0.0" })(args).pipe(
+    Effect.provide(NodeServices.layer),
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(environment)),
+    Effect.provideService(Console.Console, output),
+    Effect.runPromiseExit
+  )
+  let code = 0
+  Runtime.defaultTeardown(exit, (ended) => (code = ended))
+  return { code, out, err }
+}
 
 /** A running `zerobus local`. */
 export interface LocalServer extends Running {
