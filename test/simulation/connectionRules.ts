@@ -19,7 +19,7 @@ export const checkConnections = (view: View, report: Report): void => {
       }
       if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
       checkSending(connection, report)
-      checkSilence(view, stream, connection, report)
+      checkSilence(stream, connection, report)
     }
   }
 }
@@ -37,16 +37,16 @@ const checkSending = (connection: Connection, report: Report): void => {
   if (first < (created < 0 ? Infinity : responses[created]!.seq)) report("create", `connection ${conn} sends records before it was created`)
 }
 
-/** The moments that feed the silence timer, and whether something was in flight after each; sending counts while it replays. */
+/** The moments that feed the silence timer, and whether something was in flight after each; the end of a replay is one. */
 const progress = (stream: StreamView, connection: Connection): ReadonlyArray<{ readonly t: number; readonly busy: boolean }> => {
   const { messages, sent } = connection
   const moments: Array<{ readonly t: number; readonly seq: number; readonly kind: "send" | "ack" | "sent"; readonly value: number; readonly replay: boolean }> = []
   const known = new Set(
     stream.connections.filter((other) => other.conn < connection.conn).flatMap((other) => other.messages.flatMap(({ calls }) => calls))
   )
-  for (const call of stream.order) if (call.stream !== stream.id) known.add(call)
-  for (const { calls, event } of messages) {
-    moments.push({ t: event.t, seq: event.seq, kind: "send", value: 0, replay: calls.some((call) => known.has(call)) })
+  const lastReplayed = messages.findLastIndex(({ calls }) => calls.some((call) => known.has(call)))
+  for (const [index, { event }] of messages.entries()) {
+    moments.push({ t: event.t, seq: event.seq, kind: "send", value: 0, replay: index === lastReplayed })
   }
   for (const response of connection.responses) {
     if (isViolation(connection, response)) break
@@ -76,7 +76,7 @@ const progress = (stream: StreamView, connection: Connection): ReadonlyArray<{ r
   return found
 }
 
-const checkSilence = (view: View, stream: StreamView, connection: Connection, report: Report): void => {
+const checkSilence = (stream: StreamView, connection: Connection, report: Report): void => {
   const { conn, ended, released, responses } = connection
   if (released === undefined) return
   const limit = stream.settings.serverLackOfAckTimeout

@@ -222,16 +222,20 @@ export class Network {
     const { history, records, time } = this
     return Effect.gen({ self: this }, function*() {
       const stream = Number(headers["x-sim-stream"])
-      history.add({ e: "open", conn, stream, token: headers["authorization"] ?? "" })
-      this.openConnections++
       let released = false
-      yield* Effect.addFinalizer(() =>
+      yield* Effect.acquireRelease(
         Effect.sync(() => {
-          released = true
-          this.openConnections--
-          this.links[conn]!.over = true
-          history.add({ e: "released", conn })
-        })
+          history.add({ e: "open", conn, stream, token: headers["authorization"] ?? "" })
+          this.openConnections++
+        }),
+        () =>
+          Effect.sync(() => {
+            released = true
+            this.openConnections--
+            const link = this.links[conn]
+            if (link !== undefined) link.over = true
+            history.add({ e: "released", conn })
+          })
       )
       const inner = yield* open
       const link = this.links[conn]!
