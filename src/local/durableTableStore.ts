@@ -109,11 +109,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     })
     // First look at everything, then change anything: damage must be found before records are moved.
     const found: Array<number> = []
-    for await (const segment of readSegments(wal, record.definition.name)) found.push(segment.number)
     for await (const segment of readSegments(wal, record.definition.name)) {
-      await engine.recover(segment.frames, committed)
+      found.push(segment.number)
       for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
     }
+    await engine.recover(readSegments(wal, record.definition.name), committed)
     for (const number of found) await log.removeSegment(number)
     log.startAt(lastSequence + 1)
     return { record, engine }

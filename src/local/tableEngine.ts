@@ -9,11 +9,11 @@ import type { TableDefinition } from "../internal/columnType.ts"
 import { type ColumnTree, columnTree, makeLeaves } from "./columnTree.ts"
 import type { Flusher, FlushOutcome } from "./flushTable.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "./leaf.ts"
-import type { LogFormat, RecordsFrame } from "./logFrames.ts"
+import type { LogFormat } from "./logFrames.ts"
 import { type Decoder, decodeFrames, makeDecoder } from "./recordDecoder.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { RecordRejected, type StorageFailure, storageFailure } from "./storageErrors.ts"
-import type { DurableCallback, LogWriter, Wal } from "./wal.ts"
+import type { DurableCallback, FoundSegment, LogWriter, Wal } from "./wal.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
 export interface EngineLimits {
@@ -302,11 +302,20 @@ export class TableEngine {
     return decodeFrames(this.tree, await this.wal.readBack(segment), 0)
   }
 
-  /** Commits the records of a segment found at start-up that are newer than the table. Answers how many rows. */
-  async recover(frames: ReadonlyArray<RecordsFrame>, committedSequence: number): Promise<number> {
-    const { chunks, rows, lastSequence } = decodeFrames(this.tree, frames, committedSequence)
-    if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
-    return rows
+  /**
+   * Commits the records of segments found at start-up that are newer than the table. Decodes one segment while the one before is
+   * being written, but never sends it before that one is committed: the `txn` of the later one would hide the loss of the earlier.
+   */
+  async recover(segments: AsyncIterable<FoundSegment>, committedSequence: number): Promise<void> {
+    let writing: Promise<void> = Promise.resolve()
+    for await (const segment of segments) {
+      const { chunks, rows, lastSequence } = decodeFrames(this.tree, segment.frames, committedSequence)
+      await writing
+      writing = rows === 0 ? Promise.resolve() : this.commitRows(chunks, rows, lastSequence)
+      // Awaited in the next round; this keeps a failure from counting as unhandled until then.
+      writing.catch(() => {})
+    }
+    await writing
   }
 
   /** Stops taking records: what follows fails with the given failure. */
