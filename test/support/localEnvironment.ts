@@ -52,9 +52,12 @@ const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, s
     return Effect.sync(() => child.kill())
   })
 
-/** Runs an unbuilt program that imports the package by its name. */
-export const runSource = (file: string, environment: Readonly<Record<string, string>>): Effect.Effect<Ended> =>
-  run(["--conditions=effect-zerobus-source", file], environment)
+/** Runs an unbuilt program that imports the package by its name; `flags` are Node's. */
+export const runSource = (
+  file: string,
+  environment: Readonly<Record<string, string>>,
+  flags: ReadonlyArray<string> = []
+): Effect.Effect<Ended> => run([...flags, "--conditions=effect-zerobus-source", file], environment)
 
 /** Runs a command of a development dependency, given by its file below `node_modules`. */
 export const runTool = (file: string, args: ReadonlyArray<string>): Effect.Effect<Ended> =>
