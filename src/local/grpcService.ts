@@ -6,8 +6,10 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { tableNameProblem } from "../internal/columnNames.ts"
+import type { ServerCertificates } from "./certificates.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
 import { type Authority, refuseIngest } from "./ingestTokens.ts"
 import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "./serverStatus.ts"
@@ -23,7 +25,7 @@ export interface GrpcServiceOptions {
   /** Who may come in; undefined lets everybody in. */
   readonly auth: Authority | undefined
   /** Key and certificate, both PEM; plaintext when left out. */
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  readonly tls?: ServerCertificates | undefined
 }
 
 /** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
@@ -63,7 +65,7 @@ export const serveGrpc = Effect.fnUntraced(function* (
     options.tls === undefined
       ? Grpc.ServerCredentials.createInsecure()
       : Grpc.ServerCredentials.createSsl(null, [
-          { private_key: Buffer.from(options.tls.key), cert_chain: Buffer.from(options.tls.cert) }
+          { private_key: Buffer.from(Redacted.value(options.tls.key)), cert_chain: Buffer.from(options.tls.cert) }
         ])
   const injector = server.createConnectionInjector(credentials)
   const listener = yield* listen({

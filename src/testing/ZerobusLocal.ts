@@ -22,6 +22,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
+import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/certificates.ts"
 import { makeDurableTableStore } from "../local/durableTableStore.ts"
 import type { Fault, LocalEvent } from "../local/faultScript.ts"
 import { serveGrpc } from "../local/grpcService.ts"
@@ -70,6 +71,8 @@ export interface ZerobusLocalShape {
   readonly workspaceUrl: string
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
+  /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
+  readonly tls: { readonly ca: string; readonly caPath: string | undefined } | undefined
   /** Creates a table; fails when it exists, or has a column this server cannot write. */
   readonly createTable: (
     table: NewTable
@@ -115,6 +118,7 @@ const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDe
 const start = Effect.fnUntraced(function* (
   store: TableStoreShape,
   identity: ServerIdentity,
+  tls: (ServerCertificates & { readonly caPath?: string }) | undefined,
   options: ZerobusLocalOptions,
   auditBytes: number
 ): Effect.fn.Return<ZerobusLocalShape, PortUnavailable, Scope.Scope> {
@@ -131,6 +135,7 @@ const start = Effect.fnUntraced(function* (
   const http = yield* serveHttp({
     host,
     port: options.httpPort ?? 0,
+    tls,
     app: httpService({
       store,
       timers,
@@ -146,18 +151,22 @@ const start = Effect.fnUntraced(function* (
   const grpc = yield* serveGrpc({
     host,
     port: options.port ?? 0,
+    tls,
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
   // A wildcard address is for listening, not for calling.
   const called = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
 
+  const scheme = tls === undefined ? "http" : "https"
+
   const flush = (table?: TableName) => store.flush(table === undefined ? undefined : nameOf(table))
   return {
-    serverEndpoint: `http://${called}:${grpc.port}`,
-    workspaceUrl: `http://${called}:${http.port}`,
+    serverEndpoint: `${scheme}://${called}:${grpc.port}`,
+    workspaceUrl: `${scheme}://${called}:${http.port}`,
     clientId,
     clientSecret,
+    tls: tls === undefined ? undefined : { ca: tls.ca, caPath: tls.caPath },
     createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
     getTable: (table) => store.get(nameOf(table)),
     listTables: store.listAll,
@@ -186,6 +195,12 @@ const start = Effect.fnUntraced(function* (
   }
 })
 
+/** The names and addresses a made certificate is for. */
+const certifiedHosts = ({ host = "127.0.0.1" }: ZerobusLocalOptions): ReadonlyArray<string> => {
+  const own = ["localhost", "127.0.0.1", "::1"]
+  return own.includes(host) || host === "0.0.0.0" || host === "::" ? own : [...own, host]
+}
+
 /** What can keep a server from starting. */
 export type StartFailure = PortUnavailable | UnsafeServer | StorageFailure
 
@@ -207,7 +222,13 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
           folder: options.dataDir,
           flushIntervalMillis: flushIntervalOf(options)
         })
-        return yield* start(store, yield* folderIdentity(options.dataDir), options, options.auditBytes ?? 0)
+        const identity = yield* folderIdentity(options.dataDir)
+        const now = yield* Clock.currentTimeMillis
+        const tls =
+          options.tls === true
+            ? yield* folderCertificates(options.dataDir, certifiedHosts(options), now)
+            : options.tls || undefined
+        return yield* start(store, identity, tls, options, options.auditBytes ?? 0)
       }).pipe(onRealTime)
     )
 
@@ -218,14 +239,25 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       Effect.gen(function* () {
         yield* checkSafety(options)
         const store = yield* makeMemoryTableStore
-        return yield* start(store, yield* newIdentity, options, options.auditBytes ?? defaultAuditBytes)
+        const now = yield* Clock.currentTimeMillis
+        const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined
+        return yield* start(store, yield* newIdentity, tls, options, options.auditBytes ?? defaultAuditBytes)
       }).pipe(onRealTime)
     )
 
   /** The client of whatever local server there is. */
   static readonly layerClient: Layer.Layer<Zerobus, never, ZerobusLocal> = Layer.unwrap(
-    Effect.map(ZerobusLocal, ({ clientId, clientSecret, serverEndpoint, workspaceUrl }) =>
-      Layer.orDie(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false }))
+    Effect.map(ZerobusLocal, ({ clientId, clientSecret, serverEndpoint, tls, workspaceUrl }) =>
+      Layer.orDie(
+        Zerobus.layer({
+          serverEndpoint,
+          workspaceUrl,
+          clientId,
+          clientSecret,
+          proxy: false,
+          ...(tls === undefined ? {} : { tls: { ca: tls.ca } })
+        })
+      )
     )
   )
 

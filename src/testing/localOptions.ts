@@ -24,6 +24,14 @@ export interface ZerobusLocalOptions {
   readonly allowRemote?: boolean | undefined
   /** Whether tokens are checked as the service does; default true. */
   readonly auth?: boolean | undefined
+  /**
+   * TLS on both faces. `true` makes an authority and a certificate (on disk they are kept in `<dataDir>/.tls`); clients trust them with
+   * `ca`. Or bring key and certificate, both PEM, and the authority that signed them. Default: plaintext.
+   */
+  readonly tls?:
+    | boolean
+    | { readonly key: Redacted.Redacted<string>; readonly cert: string; readonly ca: string }
+    | undefined
   /** The client id that `environment` names; default `local-client`. */
   readonly clientId?: string | undefined
   /** Its secret; default one made at random, which a data folder keeps. */

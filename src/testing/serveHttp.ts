@@ -6,24 +6,28 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { createServer } from "node:http"
+import * as Http from "node:http"
+import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
+import type { ServerCertificates } from "../local/certificates.ts"
 import { PortUnavailable } from "../local/listener.ts"
 
 /** Serves until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveHttp = Effect.fnUntraced(function* (options: {
   readonly host: string
   readonly port: number
+  /** Key and certificate, both PEM; plaintext when left out. */
+  readonly tls?: ServerCertificates | undefined
   readonly app: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 }): Effect.fn.Return<{ readonly port: number }, PortUnavailable, Scope.Scope> {
-  const { app, host, port } = options
-  const node = createServer({
-    maxHeaderSize: 16 * 1024,
-    headersTimeout: 10_000,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 5_000
-  })
+  const { app, host, port, tls } = options
+  const limits = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 }
+  const node: Http.Server =
+    tls === undefined
+      ? Http.createServer(limits)
+      : Https.createServer({ ...limits, key: Redacted.value(tls.key), cert: tls.cert, minVersion: "TLSv1.2" })
   node.maxConnections = 512
   const server = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
     Effect.mapError(({ cause }) => {
