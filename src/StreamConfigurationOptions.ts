@@ -76,7 +76,10 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape | undefined
-  /** Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. */
+  /**
+   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has as long as
+   * `scopeCloseTimeout`, 5 seconds at least.
+   */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<void>) | undefined
 }
 

@@ -352,6 +352,20 @@ const makeClose = (
   )
 }
 
+/** The least time that an `onUnacked` handler gets, in milliseconds. */
+const HANDLER_LIMIT = 5_000
+
+/** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
+const handOver = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
+  Effect.timeoutOption(Effect.interruptible(handler), millis).pipe(
+    Effect.flatMap((done) =>
+      Option.isSome(done)
+        ? Effect.void
+        : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
+    ),
+    Effect.catchCause((cause) => Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) }))
+  )
+
 /** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */
 const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
   const { onUnacked, scopeCloseTimeout } = core.options
@@ -379,7 +393,10 @@ const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origi
         records: records.length,
         cause: cause.message
       })
-    : Effect.ignoreCause(Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })))
+    : handOver(
+        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })),
+        Math.max(scopeCloseTimeout, HANDLER_LIMIT)
+      )
 })
 
 const makeSink = <A>(

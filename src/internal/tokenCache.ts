@@ -54,14 +54,15 @@ export const makeTokenCache = (options: {
   const mintAndKeep = Effect.fnUntraced(function*(key: string) {
     const startedAt = yield* now
     const { lifeMillis, token } = yield* options.mint(key)
-    if (lifeMillis === undefined || !options.enabled) return token
+    if (lifeMillis === undefined) return token
     const life = Math.min(lifeMillis, LONGEST_LIFE)
     const expiresAt = startedAt + life
-    if (expiresAt <= (yield* now)) {
+    const current = yield* now
+    if (expiresAt <= current) {
       const message = "The token was past its end of life when it arrived."
       return yield* new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
     }
-    const current = yield* now
+    if (!options.enabled) return token
     for (const [other, entry] of entries) if (entry.expiresAt <= current) entries.delete(other)
     if (entries.size >= MAX_ENTRIES) entries.delete(entries.keys().next().value!)
     entries.set(key, { token, expiresAt, renewAt: expiresAt - Math.min(options.lead, life / 2) })
@@ -93,7 +94,7 @@ export const makeTokenCache = (options: {
       return Effect.andThen(Effect.forkDetach(mint, { startImmediately: true }), Deferred.await(flight))
     })
 
-  const get = Effect.fnUntraced(function*(key: string) {
+  const get = Effect.fnUntraced(function*(key: string): Effect.fn.Return<Redacted.Redacted<string>, StreamFailure> {
     const entry = entries.get(key)
     const at = yield* now
     if (!options.enabled || entry === undefined || entry.expiresAt <= at) return yield* single(key)
@@ -103,7 +104,8 @@ export const makeTokenCache = (options: {
     const exit = yield* Effect.exit(left > options.renewalLimit ? Effect.timeout(renewal, options.renewalLimit) : renewal)
     if (Exit.isSuccess(exit)) return exit.value
     const failedAt = yield* now
-    if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* single(key)
+    // Ended, refused or replaced meanwhile: look again.
+    if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* get(key)
     entry.renewAt = failedAt + Math.min(Math.max((entry.expiresAt - failedAt) / 2, options.lead / 300), options.lead / 60)
     yield* Effect.logWarning("A token could not be renewed; the one at hand is used until it ends", {
       millisLeft: entry.expiresAt - failedAt
