@@ -22,7 +22,9 @@ const printed: Readonly<Record<string, RegExp>> = {
   "06-recovery.ts": /^all 1000 records durable\n$/,
   "07-promises.ts": /^1000 records durable\n$/,
   // The lost connection is worth a warning of the client's.
-  "08-own-server.ts": /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/
+  "08-own-server.ts": /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/,
+  "09-telemetry.ts":
+    /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/
 }
 
 const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))

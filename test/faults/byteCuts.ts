@@ -39,7 +39,12 @@ export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
     const index = direction === "down" ? n : n - down
     // Every position in turn when there are enough cuts, else evenly spaced ones.
     const afterBytes = (seed + (count >= within ? index : Math.floor((index * within) / count))) % within
-    const how = n % BLACK_HOLE_EVERY === 0 ? "blackhole" : Math.floor(n / (count >= within ? within : 1)) % 2 === 0 ? "fin" : "rst"
+    const how =
+      n % BLACK_HOLE_EVERY === 0
+        ? "blackhole"
+        : Math.floor(n / (count >= within ? within : 1)) % 2 === 0
+          ? "fin"
+          : "rst"
     cuts.push({ direction, afterBytes, how })
   }
   return cuts
@@ -60,39 +65,42 @@ const streamThroughCuts = (
   cuts: Array<Cut>,
   problems: Array<string>
 ): Effect.Effect<{ readonly connections: number; readonly records: number }, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const proxy: FaultProxy = yield* Effect.acquireRelease(
       Effect.promise(() => startFaultProxy(server.port, () => cuts.pop())),
       (proxy) => Effect.promise(proxy.close)
     )
     const table = TableProperties.proto(`main.cuts.${name}`, descriptor)
-    const program = Effect.gen(function*() {
+    const program = Effect.gen(function* () {
       const zerobus = yield* Zerobus
       return yield* zerobus.withStream(table, (stream) =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           let sent = 0
           while (cuts.length > 0) {
             yield* stream.ingestRecord(record(sent++))
           }
           yield* stream.flush
           return sent
-        }))
+        })
+      )
     }).pipe(
-      Effect.provide(Zerobus.layer({
-        serverEndpoint: `http://127.0.0.1:${proxy.port}`,
-        clientSecret: Redacted.make("unused"),
-        proxy: false,
-        stream: {
-          maxInflightRecords: WINDOW,
-          batching: "off",
-          recoveryTimeout: "250 millis",
-          serverLackOfAckTimeout: "250 millis",
-          drainTimeout: "50 millis",
-          recoverySchedule: Schedule.forever,
-          flushTimeout: "30 seconds",
-          headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer cuts" }) })
-        }
-      })),
+      Effect.provide(
+        Zerobus.layer({
+          serverEndpoint: `http://127.0.0.1:${proxy.port}`,
+          clientSecret: Redacted.make("unused"),
+          proxy: false,
+          stream: {
+            maxInflightRecords: WINDOW,
+            batching: "off",
+            recoveryTimeout: "250 millis",
+            serverLackOfAckTimeout: "250 millis",
+            drainTimeout: "50 millis",
+            recoverySchedule: Schedule.forever,
+            flushTimeout: "30 seconds",
+            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer cuts" }) })
+          }
+        })
+      ),
       Effect.exit,
       // A sweep that hangs must say so.
       Effect.timeoutOption("5 minutes")
@@ -108,14 +116,15 @@ const streamThroughCuts = (
       return { connections: proxy.connections, records: 0 }
     }
     const counted = server.counted(table.tableName)
-    if (counted.durable !== exit.value) problems.push(`${name}: ${exit.value} records acknowledged, ${counted.durable} durable`)
+    if (counted.durable !== exit.value)
+      problems.push(`${name}: ${exit.value} records acknowledged, ${counted.durable} durable`)
     problems.push(...counted.violations.map((violation) => `${name}: ${violation}`))
     return { connections: proxy.connections, records: exit.value }
   })
 
 /** Runs a sweep over so many streams at once. */
 export const sweep = (positions: number, seed: number, streams: number): Effect.Effect<SweepResult> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
     const problems: Array<string> = []
     const shares: Array<Array<Cut>> = Array.from({ length: streams }, () => [])
@@ -129,7 +138,13 @@ export const sweep = (positions: number, seed: number, streams: number): Effect.
     const connections = results.reduce((sum, { connections }) => sum + connections, 0)
     // Only what was in flight when a connection was cut may come twice.
     if (duplicates > connections * WINDOW) problems.push(`${duplicates} duplicates over ${connections} connections`)
-    return { positions, connections, records: results.reduce((sum, { records }) => sum + records, 0), duplicates, problems }
+    return {
+      positions,
+      connections,
+      records: results.reduce((sum, { records }) => sum + records, 0),
+      duplicates,
+      problems
+    }
   }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None"))
 
 if (import.meta.main) {

@@ -27,7 +27,7 @@ export const startCountingServer = async (): Promise<CountingServer> => {
   const tables = new Map<string, Counted>()
   const counted = (table: string): Counted => {
     let entry = tables.get(table)
-    if (entry === undefined) tables.set(table, entry = { durable: 0, duplicates: 0, violations: [], sessions: 0 })
+    if (entry === undefined) tables.set(table, (entry = { durable: 0, duplicates: 0, violations: [], sessions: 0 }))
     return entry
   }
   const server = new Grpc.Server({ "grpc.max_receive_message_length": -1 })
@@ -58,7 +58,8 @@ export const startCountingServer = async (): Promise<CountingServer> => {
         const number = Buffer.from(record.buffer, record.byteOffset, 4).readUInt32BE()
         // The first record of a session may repeat any durable one; from then on they follow one another.
         if (nextOffset > 1 && number !== nextRecord) table.violations.push(`record ${number} instead of ${nextRecord}`)
-        if (number > table.durable) table.violations.push(`record ${number} came, but only ${table.durable} are durable`)
+        if (number > table.durable)
+          table.violations.push(`record ${number} came, but only ${table.durable} are durable`)
         if (number < table.durable) table.duplicates++
         else table.durable = number + 1
         nextRecord = number + 1
@@ -67,19 +68,24 @@ export const startCountingServer = async (): Promise<CountingServer> => {
     })
     call.on("end", () => call.end())
   }
-  server.addService({
-    ephemeralStream: {
-      path: "/databricks.zerobus.Zerobus/EphemeralStream",
-      requestStream: true,
-      responseStream: true,
-      requestSerialize: identity,
-      requestDeserialize: identity,
-      responseSerialize: identity,
-      responseDeserialize: identity
-    }
-  }, { ephemeralStream })
+  server.addService(
+    {
+      ephemeralStream: {
+        path: "/databricks.zerobus.Zerobus/EphemeralStream",
+        requestStream: true,
+        responseStream: true,
+        requestSerialize: identity,
+        requestDeserialize: identity,
+        responseSerialize: identity,
+        responseDeserialize: identity
+      }
+    },
+    { ephemeralStream }
+  )
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", Grpc.ServerCredentials.createInsecure(), (error, port) => error === null ? resolve(port) : reject(error))
+    server.bindAsync("127.0.0.1:0", Grpc.ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(port) : reject(error)
+    )
   )
   return { port, counted, close: () => server.forceShutdown() }
 }

@@ -24,7 +24,10 @@ export interface FaultProxy {
 }
 
 /** Starts a proxy to a port on loopback. `plan` says how the n-th connection, from 0, is to break; undefined leaves it alone. */
-export const startFaultProxy = (upstreamPort: number, plan: (connection: number) => Cut | undefined): Promise<FaultProxy> =>
+export const startFaultProxy = (
+  upstreamPort: number,
+  plan: (connection: number) => Cut | undefined
+): Promise<FaultProxy> =>
   new Promise((resolve) => {
     const sockets = new Set<Socket>()
     const cuts = new Set<(how: Cut["how"]) => void>()
@@ -50,7 +53,11 @@ export const startFaultProxy = (upstreamPort: number, plan: (connection: number)
           if (how === "fin") socket.end()
           else socket.resetAndDestroy()
         }
-        if (how === "fin") setTimeout(() => { client.destroy(); upstream.destroy() }, 50).unref()
+        if (how === "fin")
+          setTimeout(() => {
+            client.destroy()
+            upstream.destroy()
+          }, 50).unref()
       }
       cuts.add(breakNow)
       const pipe = (direction: "up" | "down", from: Socket, to: Socket) => {

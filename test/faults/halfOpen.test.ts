@@ -10,41 +10,49 @@ import { startFaultProxy } from "./faultProxy.ts"
 const INTERVAL = 100
 const TIMEOUT = 100
 
-it.live("RC-25 finds a half-open connection of an idle stream by keepalive, and recovers", () =>
-  Effect.gen(function*() {
-    const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
-    const proxy = yield* Effect.acquireRelease(
-      Effect.promise(() => startFaultProxy(server.port, () => undefined)),
-      (proxy) => Effect.promise(proxy.close)
-    )
-    const client = Zerobus.layer({
-      serverEndpoint: `http://127.0.0.1:${proxy.port}`,
-      clientSecret: Redacted.make("unused"),
-      proxy: false,
-      keepalive: { interval: INTERVAL, timeout: TIMEOUT },
-      stream: {
-        recoveryBackoff: "1 millis",
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer idle" }) })
-      }
-    })
-    yield* Effect.gen(function*() {
-      const zerobus = yield* Zerobus
-      const stream = yield* zerobus.createStream(TableProperties.proto("main.default.idle", Uint8Array.of(0x0a, 0x01, 0x54)))
-      const recovering = yield* stream.stateChanges.pipe(
-        Stream.filter((state) => state === "recovering"),
-        Stream.take(1),
-        Stream.runDrain,
-        Effect.forkScoped({ startImmediately: true })
+it.live(
+  "RC-25 finds a half-open connection of an idle stream by keepalive, and recovers",
+  () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) =>
+        Effect.sync(close)
       )
-      const from = performance.now()
-      proxy.cutAll("blackhole")
-      yield* Fiber.join(recovering)
-      const took = performance.now() - from
-      // A ping may just have been answered when the connection broke. The slack is for a busy machine.
-      assert.isBelow(took, INTERVAL + TIMEOUT + 1000)
-      const ack = yield* stream.ingestRecord(Uint8Array.of(0, 0, 0, 0))
-      yield* ack.await
-      assert.strictEqual(proxy.connections, 2)
-      yield* stream.close
-    }).pipe(Effect.provide(client))
-  }).pipe(Effect.scoped), 10_000)
+      const proxy = yield* Effect.acquireRelease(
+        Effect.promise(() => startFaultProxy(server.port, () => undefined)),
+        (proxy) => Effect.promise(proxy.close)
+      )
+      const client = Zerobus.layer({
+        serverEndpoint: `http://127.0.0.1:${proxy.port}`,
+        clientSecret: Redacted.make("unused"),
+        proxy: false,
+        keepalive: { interval: INTERVAL, timeout: TIMEOUT },
+        stream: {
+          recoveryBackoff: "1 millis",
+          headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer idle" }) })
+        }
+      })
+      yield* Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const stream = yield* zerobus.createStream(
+          TableProperties.proto("main.default.idle", Uint8Array.of(0x0a, 0x01, 0x54))
+        )
+        const recovering = yield* stream.stateChanges.pipe(
+          Stream.filter((state) => state === "recovering"),
+          Stream.take(1),
+          Stream.runDrain,
+          Effect.forkScoped({ startImmediately: true })
+        )
+        const from = performance.now()
+        proxy.cutAll("blackhole")
+        yield* Fiber.join(recovering)
+        const took = performance.now() - from
+        // A ping may just have been answered when the connection broke. The slack is for a busy machine.
+        assert.isBelow(took, INTERVAL + TIMEOUT + 1000)
+        const ack = yield* stream.ingestRecord(Uint8Array.of(0, 0, 0, 0))
+        yield* ack.await
+        assert.strictEqual(proxy.connections, 2)
+        yield* stream.close
+      }).pipe(Effect.provide(client))
+    }).pipe(Effect.scoped),
+  10_000
+)

@@ -5,7 +5,17 @@
 import { createServer, type AddressInfo, type Socket } from "node:net"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/streamMessages.ts"
 
-export const frameTypes = { data: 0, headers: 1, rstStream: 3, settings: 4, pushPromise: 5, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 }
+export const frameTypes = {
+  data: 0,
+  headers: 1,
+  rstStream: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9
+}
 
 const PREFACE_LENGTH = 24
 
@@ -73,7 +83,7 @@ export const startRawServer = (fault: (connection: number) => RawFault | undefin
       socket.on("close", () => sockets.delete(socket))
       const number = raw.connections++
       const misbehave = fault(number)
-      const offsets: Array<number> = raw.offsets[number] = []
+      const offsets: Array<number> = (raw.offsets[number] = [])
       let input = Buffer.alloc(0)
       let preface = false
       let body = Buffer.alloc(0)
@@ -109,7 +119,8 @@ export const startRawServer = (fault: (connection: number) => RawFault | undefin
         if (type === frameTypes.ping && (flags & 1) === 0) write(frame(frameTypes.ping, 1, 0, payload))
         if (type === frameTypes.headers) {
           stream = id
-          if (!(stopped ||= misbehave?.(connection(), -1) ?? false)) write(frame(frameTypes.headers, 4, id, responseHeaders))
+          if (!(stopped ||= misbehave?.(connection(), -1) ?? false))
+            write(frame(frameTypes.headers, 4, id, responseHeaders))
         }
         if (type !== frameTypes.data) return
         if (payload.length > 0) {

@@ -28,7 +28,7 @@ const collect = () => {
 
 /** Offers records to a server that has stopped reading, and says how far the resident memory grew. */
 const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(
       Effect.promise(() =>
         startRawServer(() => (connection, message) => {
@@ -39,7 +39,7 @@ const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
       ),
       (server) => Effect.promise(server.close)
     )
-    return yield* Effect.gen(function*() {
+    return yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const stream = yield* zerobus.createStream(table)
       yield* stream.ingestRecord(new Uint8Array(10))
@@ -65,15 +65,17 @@ const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
 
 /** Opens, uses and closes streams one after another. */
 const churn = (cycles: number) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
-    return yield* Effect.gen(function*() {
+    return yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const cycle = zerobus.withStream(table, (stream) => stream.ingestRecord(Uint8Array.of(0, 0, 0, 0)))
-      const measure = Effect.gen(function*() {
+      const measure = Effect.gen(function* () {
         yield* Effect.sleep("300 millis")
         collect()
-        const resources = process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP") || name === "Timeout")
+        const resources = process
+          .getActiveResourcesInfo()
+          .filter((name) => name.startsWith("TCP") || name === "Timeout")
         return { heap: process.memoryUsage().heapUsed, handles: resources.length }
       })
       for (let n = 0; n < Math.min(500, cycles); n++) yield* cycle
@@ -98,7 +100,9 @@ const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 let ok: boolean
 if (positionals[0] === "memory") {
   const bound = Number(values.limit) * MIB
-  const { accepted, grown, limit } = await Effect.runPromise(quiet(stalled(bound, Number(values.records), Number(values.bytes))))
+  const { accepted, grown, limit } = await Effect.runPromise(
+    quiet(stalled(bound, Number(values.records), Number(values.bytes)))
+  )
   ok = grown <= limit
   console.log(
     `stalled server, ${values.records} x ${values.bytes} bytes offered, maxInflightBytes ${values.limit} MiB: ${accepted} accepted, ` +

@@ -54,7 +54,7 @@ const seeded = (seed: number) => () => {
 const table = TableProperties.json("main.default.kills")
 
 const run = (kills: number, seed: number) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "zerobus-kills-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -68,10 +68,10 @@ const run = (kills: number, seed: number) =>
     const httpPort = new URL(server.workspaceUrl).port
     let done = 0
     let acknowledged = -1
-    const ingested = yield* Effect.gen(function*() {
+    const ingested = yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const stream = yield* zerobus.createStream(table)
-      const killer = yield* Effect.gen(function*() {
+      const killer = yield* Effect.gen(function* () {
         while (done < kills) {
           yield* Effect.sleep(20 + random() * 400)
           yield* Effect.promise(() => kill(server))
@@ -83,7 +83,10 @@ const run = (kills: number, seed: number) =>
       while (killer.pollUnsafe() === undefined) {
         for (let n = 0; n < 50; n++) {
           const ack = yield* stream.ingestRecord({ n: sent++, pad: "x".repeat(60) })
-          if (n === 49) yield* Effect.forkChild(Effect.tap(ack.await, (offset) => Effect.sync(() => acknowledged = Math.max(acknowledged, offset))))
+          if (n === 49)
+            yield* Effect.forkChild(
+              Effect.tap(ack.await, (offset) => Effect.sync(() => (acknowledged = Math.max(acknowledged, offset))))
+            )
         }
         yield* Effect.sleep("2 millis")
       }
@@ -91,14 +94,20 @@ const run = (kills: number, seed: number) =>
       return sent
     }).pipe(
       Effect.scoped,
-      Effect.provide(Zerobus.layer({
-        serverEndpoint: server.serverEndpoint,
-        workspaceUrl: server.workspaceUrl,
-        clientId: server.clientId,
-        clientSecret: Redacted.make(server.clientSecret),
-        proxy: false,
-        stream: { recoverySchedule: Schedule.spaced("50 millis"), recoveryTimeout: "3 seconds", maxInflightRecords: 5000 }
-      }))
+      Effect.provide(
+        Zerobus.layer({
+          serverEndpoint: server.serverEndpoint,
+          workspaceUrl: server.workspaceUrl,
+          clientId: server.clientId,
+          clientSecret: Redacted.make(server.clientSecret),
+          proxy: false,
+          stream: {
+            recoverySchedule: Schedule.spaced("50 millis"),
+            recoveryTimeout: "3 seconds",
+            maxInflightRecords: 5000
+          }
+        })
+      )
     )
     yield* Effect.promise(() => kill(server))
     const rows = yield* Effect.flatMap(ZerobusLocal, (local) => local.records(table)).pipe(
@@ -110,7 +119,9 @@ const run = (kills: number, seed: number) =>
     return { ingested, rows: rows.length, lost, acknowledged }
   }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None"))
 
-const { values } = parseArgs({ options: { kills: { type: "string", default: "20" }, seed: { type: "string", default: "1" } } })
+const { values } = parseArgs({
+  options: { kills: { type: "string", default: "20" }, seed: { type: "string", default: "1" } }
+})
 const started = performance.now()
 const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed)))
 console.log(

@@ -7,17 +7,28 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 
 const [dataDir = "", port = "0", httpPort = "0"] = process.argv.slice(2)
 
-const serve = Effect.gen(function*() {
+const serve = Effect.gen(function* () {
   const local = yield* ZerobusLocal
-  console.log(JSON.stringify({
-    serverEndpoint: local.serverEndpoint,
-    workspaceUrl: local.workspaceUrl,
-    clientId: local.clientId,
-    clientSecret: Redacted.value(local.clientSecret)
-  }))
+  console.log(
+    JSON.stringify({
+      serverEndpoint: local.serverEndpoint,
+      workspaceUrl: local.workspaceUrl,
+      clientId: local.clientId,
+      clientSecret: Redacted.value(local.clientSecret)
+    })
+  )
   return yield* Effect.never
 })
 
-Effect.runFork(serve.pipe(
-  Effect.provide(ZerobusLocal.layerServer({ dataDir, port: Number(port), httpPort: Number(httpPort), ackInterval: "2 millis" }).pipe(Layer.orDie))
-))
+Effect.runFork(
+  serve.pipe(
+    Effect.provide(
+      ZerobusLocal.layerServer({
+        dataDir,
+        port: Number(port),
+        httpPort: Number(httpPort),
+        ackInterval: "2 millis"
+      }).pipe(Layer.orDie)
+    )
+  )
+)
