@@ -14,10 +14,15 @@ const script = fileURLToPath(new URL("../support/storeProcess.ts", import.meta.u
 /** More rounds by hand: `ZEROBUS_KILLS=200`. */
 const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
 
-/** Runs the process, kills it after a number of acknowledgements, answers the acknowledged ids. */
-const killAfter = (folder: string, first: number, acknowledgements: number) =>
+/** Where the process kills itself in every second round: around commits, checkpoints, and the deletion of log segments. */
+const aims = ["link before", "link after", "rename before", "rename after", "rm before", "rm after"]
+
+/** Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers the acknowledged ids. */
+const killAfter = (folder: string, first: number, acknowledgements: number, aim: ReadonlyArray<string>) =>
   new Promise<ReadonlyArray<number>>((resolve, reject) => {
-    const child = spawn(process.execPath, [script, folder, String(first), "30"], { stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(process.execPath, [script, folder, String(first), "30", ...aim], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
     let text = ""
     let errors = ""
     child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
@@ -44,9 +49,10 @@ it.live(
       const random = seeded(4711)
       const acknowledged = new Set<number>()
       for (let round = 0; round < kills; round++) {
-        for (const id of yield* Effect.promise(() =>
-          killAfter(folder, round * 10_000_000, 50 + Math.floor(random() * 4000))
-        )) {
+        const aim =
+          round % 2 === 0 ? [] : [...aims[(round >> 1) % aims.length]!.split(" "), String(1 + Math.floor(random() * 4))]
+        const limit = aim.length > 0 ? 100_000 : 50 + Math.floor(random() * 4000)
+        for (const id of yield* Effect.promise(() => killAfter(folder, round * 10_000_000, limit, aim))) {
           acknowledged.add(id)
         }
         if (round % 5 === 4) yield* Effect.promise(() => tearTail(folder, random))

@@ -1,21 +1,41 @@
 /**
  * A process of its own that opens a store and appends numbered records until it is killed; prints what was acknowledged.
  *
- *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS     one line `ack N` per acknowledged record id
+ *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS [CALL before|after N]     one line `ack N` per acknowledged record id
+ *
+ * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after the N-th such call.
  */
 import { Effect, Option } from "effect"
 import { writeSync } from "node:fs"
+import Fs from "node:fs/promises"
+import { syncBuiltinESMExports } from "node:module"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { RecordRejected } from "../../src/local/storageErrors.ts"
 import { json, table } from "./storedTables.ts"
 
-const [folder = "", first = "0", flushMillis = "40"] = process.argv.slice(2)
+const [folder = "", first = "0", flushMillis = "40", call, when, nth] = process.argv.slice(2)
+const aimed = call === "link" || call === "rename" || call === "rm"
+
+if (aimed) {
+  const calls = Fs as unknown as Record<string, (...args: ReadonlyArray<unknown>) => Promise<unknown>>
+  const original = calls[call]!
+  let left = Number(nth)
+  calls[call] = async (...args) => {
+    const now = --left === 0
+    if (now && when === "before") process.kill(process.pid, "SIGKILL")
+    const result = await original(...args)
+    if (now) process.kill(process.pid, "SIGKILL")
+    return result
+  }
+  syncBuiltinESMExports()
+}
 const definition = table("main.default.killed(id BIGINT NOT NULL, word STRING, tags ARRAY<STRING>)")
 
 const program = Effect.gen(function* () {
   const store = yield* makeDurableTableStore({
     folder,
     flushIntervalMillis: Number(flushMillis),
+    worker: !aimed,
     limits: { maxBatchRows: 500, compactFiles: 8 }
   })
   if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
