@@ -94,7 +94,7 @@ export const startFaultProxy = (
       connections: 0,
       open: () => sockets.size,
       cutAll: (how) => {
-        for (const cut of [...cuts]) cut(how)
+        for (const cut of cuts) cut(how)
       },
       close: () =>
         new Promise((done) => {
