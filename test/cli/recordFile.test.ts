@@ -2,9 +2,12 @@
  * Reading record files: what a reader gives must not depend on how the bytes are cut, and one bad piece costs one record.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { parse } from "csv-parse/sync"
 import { Effect, Schema } from "effect"
+import * as Fs from "node:fs"
 import { type Format, kindOf, longestRecord, reader, type SourceRecord } from "../../src/cli/recordFile.ts"
 import { make as utf8Text } from "../../src/cli/utf8Text.ts"
+import { dataset } from "../support/commandLine.ts"
 
 const readAll = (
   format: Format,
@@ -314,4 +317,36 @@ describe("CSV", () => {
       }),
     { arbitrary: { runs: 200 } }
   )
+
+  it.effect.prop(
+    "agrees with csv-parse on every correct file",
+    { cells: Cells, sizes: Sizes },
+    ({ cells, sizes }) =>
+      Effect.sync(() => {
+        const rows = cells.map((row) => ["k", ...[0, 1].map((index) => row[index] ?? "")])
+        const file = [["k", "x", "y"], ...rows]
+          .map((row) => row.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(","))
+          .join("\n")
+        const [, ...expected] = parse(file)
+        const records = sameHoweverCut("csv", file, sizes)
+        assert.deepStrictEqual(
+          records.map((record) => record.fields),
+          expected
+        )
+      }),
+    { arbitrary: { runs: 100 } }
+  )
+
+  it("reads a file of 10,000 rows as csv-parse does", () => {
+    const file = Fs.readFileSync(dataset("birdstrikes.csv"))
+    const [header, ...expected] = parse(file)
+    const rows = reader("csv")
+    const records = [...rows.push(file), ...rows.end()]
+    assert.deepStrictEqual(rows.header(), header)
+    assert.deepStrictEqual(
+      records.map((record) => record.fields),
+      expected
+    )
+    assert.strictEqual(records.length, 10_000)
+  })
 })
