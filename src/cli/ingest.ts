@@ -174,7 +174,9 @@ const run = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<void, C
     Effect.onInterrupt(() => finish("interrupted")),
     Effect.exit
   )
-  const closed = yield* finish(Exit.isFailure(exit) ? "error" : undefined)
+  const closed = yield* finish(Exit.isFailure(exit) ? "error" : undefined).pipe(
+    Effect.onInterrupt(() => finish("interrupted"))
+  )
   yield* exit
   if (Exit.isFailure(closed))
     return yield* Effect.mapError(closed, (error) =>

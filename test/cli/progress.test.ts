@@ -31,7 +31,7 @@ describe("progress", () => {
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(written.length, 3)
       assert.strictEqual(written[0], "\r\u001b[K500 records  1.0 MB  5,000/s  300 in fl")
-      assert.match(written[1]!, /^\r\u001b\[K1,500 records/)
+      assert.isTrue(written[1]!.startsWith("\r\u001b[K1,500 records"))
       assert.isAtMost(written[1]!.length, "\r\u001b[K".length + 39)
       assert.strictEqual(written[2], "\r\u001b[K")
     })
