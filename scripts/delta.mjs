@@ -1,4 +1,4 @@
-// Holds the local server's tables against delta-rs, a Delta reader that is not ours: a Python environment under .cache, then the suite.
+// Holds the local server's tables against delta-rs and delta-kernel-rs (in chdb), Delta readers that are not ours: a Python environment under .cache, then the suite.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const environment = join(root, ".cache", "delta")
 const windows = process.platform === "win32"
 const python = join(environment, windows ? "Scripts/python.exe" : "bin/python")
-const packages = ["deltalake==1.6.6", "pyarrow==26.0.1"]
+const packages = ["deltalake==1.6.6", "pyarrow==26.0.1", "chdb==4.4.0"]
 
 const run = (command, args, env = process.env) => {
   const { error, status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env })
