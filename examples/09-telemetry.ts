@@ -1,13 +1,36 @@
 /**
- * Metrics as Prometheus text. For traces and metrics over OTLP provide `Otlp.layerJson({ baseUrl, resource })` of the same module with an
- * HTTP client, instead of asking for the text.
+ * What the client says about itself: metrics as Prometheus text, and metrics, spans and logs over OTLP to a collector, which stands in
+ * this very program here. The client names metrics and spans; exporters are the application's choice.
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect } from "effect"
-import { PrometheusMetrics } from "effect/observability"
+import { Console, Effect, Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { Otlp, PrometheusMetrics } from "effect/observability"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 
-const program = Effect.gen(function* () {
+/** A collector that only notes which of its paths were called. */
+const collector = Effect.acquireRelease(
+  Effect.callback<{ readonly url: string; readonly paths: Set<string>; readonly close: () => void }>((done) => {
+    const paths = new Set<string>()
+    const server = createServer((request, response) => {
+      paths.add(request.url ?? "")
+      request.resume().on("end", () => response.setHeader("content-type", "application/json").end("{}"))
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo
+      const close = () => {
+        server.close()
+        server.closeAllConnections()
+      }
+      done(Effect.succeed({ url: `http://127.0.0.1:${port}`, paths, close }))
+    })
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+const ingest = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   yield* zerobus.withStream(TableProperties.json("main.default.air_quality"), (stream) =>
     Effect.forEach(
@@ -17,8 +40,21 @@ const program = Effect.gen(function* () {
     )
   )
   const text = yield* PrometheusMetrics.format()
-  const durable = text.split("\n").filter((line) => line.startsWith("zerobus_records_durable"))
-  yield* Console.log(durable.join("\n"))
+  const shown = /^zerobus_records_(?:durable|ingested)\{/
+  for (const line of text
+    .split("\n")
+    .filter((line) => shown.test(line))
+    .sort())
+    yield* Console.log(line)
+  yield* Effect.log("all records are durable")
 })
 
-program.pipe(Effect.provide(ZerobusLayer), NodeRuntime.runMain)
+const program = Effect.gen(function* () {
+  const { paths, url } = yield* collector
+  const telemetry = Otlp.layerJson({ baseUrl: url, resource: { serviceName: "air-quality" } })
+  // The layer sends what is left when it closes.
+  yield* ingest.pipe(Effect.provide(ZerobusLayer), Effect.provide(telemetry.pipe(Layer.provide(FetchHttpClient.layer))))
+  yield* Console.log(`the collector got ${[...paths].sort().join(" ")}`)
+})
+
+program.pipe(Effect.scoped, NodeRuntime.runMain)

@@ -24,7 +24,9 @@ const printed: Readonly<Record<string, RegExp>> = {
   // The lost connection is worth a warning of the client's.
   "08-own-server.ts": /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/,
   "09-telemetry.ts":
-    /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/
+    /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/,
+  "10-from-catalog.ts":
+    /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/
 }
 
 const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))

@@ -71,6 +71,16 @@ describe("what the README names", () => {
     assert.deepStrictEqual([...inReadme].sort(), [...variables].sort())
   })
 
+  it("is every metric", () => {
+    const source = Fs.readFileSync(Path.join(root, "src/ZerobusMetrics.ts"), "utf8")
+    const metrics = [...source.matchAll(/Metric\.\w+\("(zerobus_\w+)"/g)].map(([, name]) => name!)
+    const inReadme = rowsBelow("## Metrics")
+      .slice(1)
+      .flatMap(([names]) => named(names!))
+    assert.isAbove(metrics.length, 0)
+    assert.deepStrictEqual([...inReadme].sort(), metrics.sort())
+  })
+
   it("is every error", () => {
     const source = Fs.readFileSync(Path.join(root, "src/ZerobusError.ts"), "utf8")
     const tags = [...source.matchAll(/TaggedError\("(\w+)"\)/g)].map(([, tag]) => tag!)

@@ -1,0 +1,25 @@
+/**
+ * A table whose columns are known to the catalog only, and a check of those a program was written for.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer } from "effect"
+import { Column, Table, UnityCatalogLayer, Zerobus, ZerobusLayer } from "effect-zerobus"
+
+// The program's idea of the table; the catalog knows more columns.
+const Expected = Table.make("main.default.readings", {
+  device_name: Column.String,
+  temp: Column.SmallInt
+})
+
+const program = Effect.gen(function* () {
+  const readings = yield* Table.fromCatalog("main.default.readings")
+  for (const { message } of Table.diff(Expected, readings)) yield* Console.log(message)
+
+  const zerobus = yield* Zerobus
+  yield* zerobus.withStream(readings, (stream) =>
+    stream.ingestRecord({ device_name: "sensor-1", temp: 22, humidity: 55n, tags: ["lab"] })
+  )
+  yield* Console.log("1 record durable")
+})
+
+program.pipe(Effect.provide(Layer.mergeAll(ZerobusLayer, UnityCatalogLayer)), NodeRuntime.runMain)
