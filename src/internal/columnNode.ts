@@ -53,6 +53,8 @@ export interface ConvertNode {
   readonly inner: ColumnNode
   readonly encode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
   readonly decode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
+  /** For rows that are class instances: they have the struct's fields and are written as such, which spares the transformation. */
+  readonly instance: { readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean } | undefined
 }
 
 /** A column or struct field. `optional` means that its key may be absent from the record. */
@@ -276,6 +278,18 @@ const nodeOfFields = (
   })
 })
 
+// A class is a declaration over its struct, encoded as that very struct.
+const compileInstance = (ast: SchemaAST.AST, path: string, depth: number): ConvertNode["instance"] => {
+  if (ast._tag !== "Declaration" || ast.annotations?.["~constructor"] === undefined) return undefined
+  const [struct] = ast.typeParameters
+  const [link, more] = ast.encoding ?? []
+  if (struct?._tag !== "Objects" || link?.to !== struct || more !== undefined) return undefined
+  return {
+    inner: compile(struct, path, depth),
+    accepts: SchemaParser.is(Schema.make<Schema.Top>(SchemaAST.toType(ast)))
+  }
+}
+
 const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode => {
   // Nullability counts as a step here; the definition is measured exactly once it is made.
   if (depth > maxDepth * 3) return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
@@ -285,7 +299,8 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
       _tag: "Convert",
       inner: compile(SchemaAST.toEncoded(ast), path, depth),
       encode: SchemaParser.encodeUnknownResult(schema),
-      decode: SchemaParser.decodeUnknownResult(schema)
+      decode: SchemaParser.decodeUnknownResult(schema),
+      instance: compileInstance(ast, path, depth)
     }
   }
   const found = annotation(ast, columnAnnotation)

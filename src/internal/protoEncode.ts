@@ -33,7 +33,7 @@ const fieldWriter = (node: ColumnNode, number: number): WriteValue => {
     case "Check":
       return checked(node, fieldWriter(node.inner, number))
     case "Convert":
-      return converted(node, fieldWriter(node.inner, number))
+      return converted(node, (inner) => fieldWriter(inner, number))
     case "Struct": {
       const tag = fieldTag(number, "bytes")
       const write = structWriter(node)
@@ -64,7 +64,13 @@ const checked = (node: ColumnNode & { readonly _tag: "Check" }, inner: WriteValu
 export const failsCheck = (node: ColumnNode, value: unknown): BadValue =>
   new BadValue(`${expectedOf(node)} that meets the checks of its schema`, `${kindOf(value)} that does not`)
 
-const converted = (node: ConvertNode, inner: WriteValue): WriteValue => {
+const converted = (node: ConvertNode, writer: (inner: ColumnNode) => WriteValue): WriteValue => {
+  if (node.instance !== undefined) {
+    const { accepts } = node.instance
+    const write = writer(node.instance.inner)
+    return (value, sink) => (accepts(value) ? write(value, sink) : failsCheck(node, value))
+  }
+  const inner = writer(node.inner)
   const encode = node.encode
   return (value, sink) => {
     const encoded = encode(value)
@@ -84,7 +90,7 @@ export const recordWriter = (node: ColumnNode): WriteValue =>
   node._tag === "Check"
     ? checked(node, recordWriter(node.inner))
     : node._tag === "Convert"
-      ? converted(node, recordWriter(node.inner))
+      ? converted(node, recordWriter)
       : structWriter(structOf(node))
 
 const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number): WriteValue => {
