@@ -1,0 +1,67 @@
+/**
+ * A token endpoint on loopback that answers as its script says and keeps what it was asked.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+
+/** One answer: status and body, or `"hang"` for none. A string body is sent as it is. */
+export type TokenAnswer =
+  | { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown }
+  | "hang"
+
+/** What one request said. */
+export interface TokenRequest {
+  readonly method: string | undefined
+  readonly path: string | undefined
+  readonly headers: Http.IncomingHttpHeaders
+  readonly form: URLSearchParams
+}
+
+export interface TokenServer {
+  readonly url: string
+  readonly requests: Array<TokenRequest>
+  /** Answers by request number; the last one stays. */
+  answers: ReadonlyArray<TokenAnswer>
+}
+
+/** A token that names its number, valid for an hour. */
+export const minted = (token: string, expiresIn: unknown = 3600): TokenAnswer => ({
+  body: { access_token: token, token_type: "Bearer", ...(expiresIn === undefined ? {} : { expires_in: expiresIn }) }
+})
+
+export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effect<TokenServer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const requests: Array<TokenRequest> = []
+    const state = { url: "", requests, answers }
+    const server = Http.createServer((request, response) => {
+      let body = ""
+      request.setEncoding("utf8")
+      request.on("data", (text: string) => (body += text))
+      request.on("end", () => {
+        const answer = state.answers[Math.min(requests.length, state.answers.length - 1)]
+        requests.push({
+          method: request.method,
+          path: request.url,
+          headers: request.headers,
+          form: new URLSearchParams(body)
+        })
+        if (answer === undefined || answer === "hang") return
+        response.writeHead(answer.status ?? 200, { "content-type": "application/json", ...answer.headers })
+        response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body))
+      })
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => {
+        server.listen(0, "127.0.0.1", () => resume(Effect.void))
+      }),
+      () =>
+        Effect.callback<void>((resume) => {
+          server.closeAllConnections()
+          server.close(() => resume(Effect.void))
+        })
+    )
+    state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return state
+  })
