@@ -44,7 +44,8 @@ const progress = (stream: StreamView, connection: Connection): ReadonlyArray<{ r
   const known = new Set(
     stream.connections.filter((other) => other.conn < connection.conn).flatMap((other) => other.messages.flatMap(({ calls }) => calls))
   )
-  const lastReplayed = messages.findLastIndex(({ calls }) => calls.some((call) => known.has(call)))
+  const lastKnown = stream.order.findLast((call) => known.has(call))
+  const lastReplayed = messages.findIndex(({ calls }) => lastKnown !== undefined && calls.includes(lastKnown))
   for (const [index, { event }] of messages.entries()) {
     moments.push({ t: event.t, seq: event.seq, kind: "send", value: 0, replay: index === lastReplayed })
   }

@@ -3,7 +3,7 @@
  * connection and invalidated once per rejection (I12, I13, I14).
  */
 import type { Outcome } from "./history.ts"
-import { ackedAtMost, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+import { ackedAtLeast, ackedAtMost, type Connection, isViolation, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -36,7 +36,9 @@ interface Attempt {
   /** What ended it, when the client was told; the first thing it was told. */
   readonly cause: string | undefined
   readonly rotated: boolean
+  /** Whether its session may have been worth a fresh budget, and whether it was for sure. */
   readonly stable: boolean
+  readonly surelyStable: boolean
 }
 
 /** Checks attempts and failures of every stream. */
@@ -64,15 +66,15 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
       connection,
       cause: answer?.outcome === "Retryable" ? "Retryable TokenServiceUnavailable" : answer?.outcome === "InvalidToken" ? "InvalidToken" : causeOf(connection),
       rotated: connection?.responses.some((response) => response.text.closeAfter !== undefined && !isViolation(connection, response)) ?? false,
-      stable: connection !== undefined && isStable(connection, until.t)
+      stable: connection !== undefined && (ackedAtMost(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime - 1),
+      surelyStable: connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime + 1)
     }
   })
 }
 
-const isStable = (connection: Connection, until: number): boolean => {
+const uptime = (connection: Connection, until: number): number => {
   const created = connection.responses.find(({ text }) => text.created === true)
-  if (created === undefined) return false
-  return ackedAtMost(connection, Infinity) > 0 || (connection.released?.t ?? until) - created.t >= stableUptime - 1
+  return created === undefined ? 0 : (connection.released?.t ?? until) - created.t
 }
 
 const causeOf = (connection: Connection | undefined): string | undefined => {
@@ -104,24 +106,23 @@ const closingSeq = (stream: StreamView): number =>
 const checkBudget = (stream: StreamView, attempts: ReadonlyArray<Attempt>, ending: string | undefined, report: Report): void => {
   const { recovery, recoveryRetries } = stream.settings
   const allowed = recovery ? 1 + recoveryRetries : 1
-  let count = 0
+  /** Attempts since the last progress, taking the doubtful for progress, and not. */
+  let fewest = 0
+  let most = 0
   for (const attempt of attempts) {
-    count++
-    if (count > allowed) {
-      report("I12", `stream ${stream.id} made ${count} attempts without progress, ${allowed} are allowed`)
+    fewest++
+    most++
+    if (fewest > allowed) {
+      report("I12", `stream ${stream.id} made ${fewest} attempts without progress, ${allowed} are allowed`)
       return
     }
-    if ((attempt.stable && recovery) || (attempt.rotated && recovery)) count = 0
+    if ((attempt.stable || attempt.rotated) && recovery) fewest = 0
+    if (attempt.surelyStable && recovery) most = 0
   }
   if (ending?.startsWith("Retryable") !== true || !recovery || attempts.length === 0) return
   const last = attempts[attempts.length - 1]!
-  // A rotation that failed spends the budget, one that did not is free; either may have been the last one's end.
-  if (last.rotated || last.stable) {
-    if (last.stable) report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
-    return
-  }
-  const rotations = attempts.some(({ rotated }) => rotated)
-  if (count < allowed && !rotations) report("I12", `stream ${stream.id} gave up (${ending}) after ${count} of ${allowed} attempts`)
+  if (last.surelyStable) report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
+  else if (most < allowed) report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
 }
 
 const timeouts = new Set(["Retryable ConnectTimeout", "Retryable AckTimeout"])

@@ -12,7 +12,7 @@ export const checkLiveness = (view: View, report: Report): void => {
   for (const call of view.calls.values()) checkCall(view, call, report)
   for (const event of view.events) {
     if (event.e === "broken") report("broken", event.what)
-    if (event.e === "probe" && event.accepted !== event.capacity) {
+    if (event.e === "probe" && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
       report("I9", `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`)
     }
     if (event.e === "left") {
@@ -22,6 +22,9 @@ export const checkLiveness = (view: View, report: Report): void => {
     }
   }
 }
+
+const isClosing = (view: View, stream: number, seq: number): boolean =>
+  view.streams.get(stream)!.calls.some(({ op, start }) => op === "close" && start.seq < seq)
 
 const checkCall = (view: View, call: Call, report: Report): void => {
   const { end, op, start } = call

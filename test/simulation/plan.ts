@@ -18,6 +18,7 @@ export type TimedFault = { readonly at: number } & (
   | { readonly kind: "blackHole"; readonly up: boolean; readonly down: boolean; readonly foundAfter: number }
   | { readonly kind: "stall"; readonly direction: "up" | "down"; readonly millis: number }
   | { readonly kind: "kill"; readonly downFor: number; readonly how: "refused" | "unavailable" | "silent" }
+  | { readonly kind: "shutdown"; readonly downFor: number }
   | { readonly kind: "revoke"; readonly live: boolean }
   | { readonly kind: "storage"; readonly groups: number }
   | { readonly kind: "pressure"; readonly millis: number }
@@ -112,12 +113,12 @@ type Kind = TimedFault["kind"]
 const kindsOf: Record<Profile, ReadonlyArray<Kind>> = {
   calm: [],
   lossy: ["cut", "cut", "cut", "blackHole", "stall", "script"],
-  rotating: ["script", "script", "cut", "stall"],
-  killing: ["kill", "kill", "cut", "storage", "script"],
+  rotating: ["script", "script", "cut", "stall", "shutdown"],
+  killing: ["kill", "kill", "shutdown", "cut", "storage", "script"],
   auth: ["revoke", "revoke", "cut", "script"],
   slow: ["stall", "pressure", "stall", "script", "storage"],
   refusing: ["script", "script", "kill", "cut"],
-  mixed: ["cut", "blackHole", "stall", "kill", "revoke", "storage", "pressure", "clockJump", "script", "release"],
+  mixed: ["cut", "blackHole", "stall", "kill", "shutdown", "revoke", "storage", "pressure", "clockJump", "script", "release"],
   hostile: ["lie", "lie", "cut", "script"]
 }
 
@@ -137,6 +138,8 @@ const makeFault = (random: SeededRandom, kind: Kind, profile: Profile): Without<
       return { kind, direction: random.pick(["up", "down"]), millis: random.pick([20, 1_000, 20_000, 200_000]) }
     case "kill":
       return { kind, downFor: random.pick([0, 10, 3_000, 20_000]), how: random.pick(["refused", "unavailable", "silent"]) }
+    case "shutdown":
+      return { kind, downFor: random.pick([0, 100, 3_000]) }
     case "revoke":
       return { kind, live: random.chance(0.6) }
     case "storage":

@@ -11,7 +11,7 @@ for (let i = Number(from); i < Number(from) + Number(n); i++) {
     bad++
     const rule = r.violations[0]!.split(":")[0]!
     by[rule] = (by[rule] ?? 0) + 1
-    if (by[rule] <= 4) console.log(r.seed, r.plan.profile, r.violations.slice(0, 3))
+    if (by[rule] <= 3) console.log(r.seed, r.plan.profile, r.violations.slice(0, 3).map((v) => v.slice(0, 200)))
   }
 }
 console.log(bad, by, tot, (performance.now() - t0) / Number(n), "ms per seed")

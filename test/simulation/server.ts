@@ -22,6 +22,8 @@ export class Server {
   private incarnation = 0
   private table: StreamTable = { script: makeFaultScript(), audit: makeStreamAudit(0) }
   private streams = 0
+  /** How to end the streams that run, in an orderly way. */
+  private readonly running = new Set<() => void>()
   private readonly revoked = new Set<string>()
   private readonly time: VirtualTime
   private readonly history: History
@@ -101,6 +103,10 @@ export class Server {
       },
       observer: { opened: () => {}, received: () => {}, acked: () => {}, closed: () => {} },
       table: () => this.table,
+      enroll: (shutdown) => {
+        this.running.add(shutdown)
+        return () => void this.running.delete(shutdown)
+      },
       newStreamId: () => `stream-${this.streams++}`,
       openWriter: (_, __, done) => {
         time.after(random.between(0, 3), () => {
@@ -149,6 +155,7 @@ export class Server {
     this.up = false
     this.refusal = how
     this.store.crash()
+    this.running.clear()
     this.table = { script: makeFaultScript(), audit: makeStreamAudit(0) }
     for (const link of this.network.live) {
       if (link.server === undefined) continue
@@ -156,6 +163,18 @@ export class Server {
       if (how === "silent") this.network.blackHole(link, true, true, this.random.pick([1_000, 30_000]))
       else this.time.after(this.random.between(0, 5), () => this.network.cutClient(link))
     }
+    const { incarnation } = this
+    this.time.after(downFor, () => {
+      if (this.incarnation === incarnation) this.up = true
+    })
+  }
+
+  /** An orderly restart: streams are told to go, and new ones are refused for a while. */
+  private shutDown(downFor: number): void {
+    this.history.add({ e: "fault", what: `shutdown, down for ${downFor} ms` })
+    this.up = false
+    this.refusal = "unavailable"
+    for (const shutdown of [...this.running]) shutdown()
     const { incarnation } = this
     this.time.after(downFor, () => {
       if (this.incarnation === incarnation) this.up = true
@@ -198,6 +217,8 @@ export class Server {
           return true
         }
         return
+      case "shutdown":
+        return this.shutDown(fault.downFor)
       case "revoke":
         for (const { token } of live) {
           note("revoke")
