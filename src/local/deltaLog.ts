@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
-import { readCheckpoint, writeCheckpoint } from "./deltaCheckpoint.ts"
+import { readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
 import { syncFolder, writeSynced } from "./durableFile.ts"
 
 const commitName = /^(\d{20})\.json$/
@@ -215,6 +215,10 @@ export class DeltaLog {
   async checkpoint(now: number): Promise<void> {
     await writeCheckpoint(logFolder(this.table), this.snapshot, now)
     this.lastCheckpoint = this.snapshot.version
+    // What the checkpoint forgot need not be held in memory either.
+    for (const [path, remove] of this.snapshot.tombstones) {
+      if ((remove.deletionTimestamp ?? 0) < now - tombstoneRetention) this.snapshot.tombstones.delete(path)
+    }
   }
 }
 

@@ -38,13 +38,14 @@ const message = (
   const byName = new Map<string, FieldShape>()
   for (const field of shape.fields) {
     if (findings.length >= maxFindings) return
+    const shown = `${prefix}${printable(field.name)}`
     const name = field.name.toLowerCase()
     if (byName.has(name)) {
-      findings.push({ cause: "FIELD_COUNT_MISMATCH", message: `the field ${prefix}${field.name} occurs twice` })
+      findings.push({ cause: "FIELD_COUNT_MISMATCH", message: `the field ${shown} occurs twice` })
     }
     byName.set(name, field)
     if (!columns.some((column) => column.name.toLowerCase() === name)) {
-      findings.push({ cause: "FIELD_NOT_IN_TABLE", message: `the table has no column ${prefix}${field.name}` })
+      findings.push({ cause: "FIELD_NOT_IN_TABLE", message: `the table has no column ${shown}` })
     }
   }
   for (const column of columns) {
@@ -61,6 +62,9 @@ const message = (
     }
   }
 }
+
+/** A name out of a foreign descriptor as it may stand in a message: a plain name, cut short. */
+const printable = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name.slice(0, 64) : "(unprintable)")
 
 const incompatible = (path: string, needed: string, findings: Array<SchemaFinding>): void => {
   findings.push({ cause: "TYPE_INCOMPATIBLE", message: `the field ${path} must be ${needed}` })

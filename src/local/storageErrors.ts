@@ -96,6 +96,11 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
         reason: "NotWritable",
         message: `${path} is not writable (${code}) while ${doing}. Give the server's user write access, or choose another data folder.`
       })
+    case "ENOENT":
+      return new StorageFailure({
+        reason: "Io",
+        message: `${path} or something in it is gone (ENOENT) while ${doing}. Put it back, or restart the server on a data folder that stays.`
+      })
     default:
       return new StorageFailure({
         reason: "Io",

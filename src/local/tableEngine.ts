@@ -10,9 +10,9 @@ import { type ColumnTree, columnTree, makeLeaves } from "./columnTree.ts"
 import type { Flusher, FlushOutcome } from "./flushTable.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "./leaf.ts"
 import type { LogFormat } from "./logFrames.ts"
-import { type Decoder, decodeFrames, makeDecoder } from "./recordDecoder.ts"
+import { type DecodedRows, type Decoder, decodeFrames, makeDecoder } from "./recordDecoder.ts"
 import { RecordProblem } from "./recordProblem.ts"
-import { RecordRejected, type StorageFailure, storageFailure } from "./storageErrors.ts"
+import { RecordRejected, StorageFailure, storageFailure } from "./storageErrors.ts"
 import type { DurableCallback, FoundSegment, LogWriter, Wal } from "./wal.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
@@ -276,7 +276,7 @@ export class TableEngine {
     if (batch.rows > 0) {
       const { chunks, rows, lastSequence } =
         batch.chunks === undefined
-          ? await this.fromLog(batch.segment)
+          ? await this.fromLog(batch)
           : { chunks: batch.chunks, rows: batch.rows, lastSequence: batch.lastSequence }
       batch.chunks = undefined
       if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
@@ -298,8 +298,16 @@ export class TableEngine {
     })
   }
 
-  private async fromLog(segment: number) {
-    return decodeFrames(this.tree, await this.wal.readBack(segment), 0)
+  /** Decodes a batch again from its log segment. The segment holds at least its rows, or acknowledged records are gone. */
+  private async fromLog(batch: Batch): Promise<DecodedRows> {
+    const decoded = decodeFrames(this.tree, await this.wal.readBack(batch.segment), 0)
+    if (decoded.rows >= batch.rows) return decoded
+    throw new StorageFailure({
+      reason: "CorruptLog",
+      message:
+        `The log in ${this.wal.folder} lost ${batch.rows - decoded.rows} acknowledged records of ${this.definition.name} ` +
+        `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
+    })
   }
 
   /**

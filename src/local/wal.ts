@@ -234,8 +234,25 @@ export class Wal {
     const parts = [opening.bytes.subarray(0, opening.size), group.frames.bytes.subarray(0, group.frames.size)]
     await writeParts(handle, parts, segment.size)
     await handle.datasync()
+    // An open file takes writes even after somebody deleted it; they would be gone with the process.
+    if ((await handle.stat()).nlink === 0) {
+      await this.abandon(segment)
+      throw deletedFailure(path, this.table)
+    }
     segment.size += opening.size + group.frames.size
     segment.damaged = false
+  }
+
+  /** Lets go of a deleted file, so that the next group starts the segment anew. */
+  private async abandon(segment: Segment): Promise<void> {
+    const handle = segment.handle
+    segment.handle = undefined
+    segment.size = 0
+    segment.headerWritten = false
+    segment.damaged = false
+    segment.formats.clear()
+    this.current = undefined
+    await handle?.close()
   }
 
   /** The segment whose file is open. */
@@ -287,6 +304,14 @@ const newSegment = (number: number): Segment => ({
   damaged: false,
   headerWritten: false
 })
+
+const deletedFailure = (path: string, table: string): StorageFailure =>
+  new StorageFailure({
+    reason: "CorruptLog",
+    message:
+      `The log file ${path} of ${table} was deleted while the server ran. ` +
+      `Records of the last second may be lost with it. Restart the server on a data folder that stays.`
+  })
 
 const closedFailure = (table: string): StorageFailure =>
   new StorageFailure({ reason: "Closed", message: `The storage of ${table} is closed.` })

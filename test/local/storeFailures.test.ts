@@ -177,6 +177,30 @@ describe("a table", () => {
     })
   )
 
+  it.live("whose log file is deleted says so, and does not call lost records written", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const never: Flusher = {
+        flush: () => Promise.reject(new Error("not now")),
+        forget: async () => {},
+        close: async () => {}
+      }
+      const store = yield* makeDurableTableStore({ ...byHand, folder, flusher: never })
+      const { tableId } = yield* store.create(definition)
+      const writer = yield* store.openWriter(definition.name, format)
+      yield* append(writer, [json({ id: 1 })])
+      const wal = Path.join(folder, ".wal", tableId)
+      const [segment] = yield* Effect.promise(() => Fs.readdir(wal))
+      yield* Effect.promise(() => Fs.rm(Path.join(wal, segment!)))
+      const failure = expectFailure(yield* Effect.exit(append(writer, [json({ id: 2 })])), "CorruptLog")
+      assert.include(failure.message, "was deleted while the server ran")
+      yield* append(writer, [json({ id: 3 })])
+      expectFailure(yield* Effect.exit(store.flush()), "Io")
+      const lost = expectFailure(yield* Effect.exit(store.flush()), "CorruptLog")
+      assert.include(lost.message, "lost 1 acknowledged records")
+    })
+  )
+
   it.live("asks writers to pause while too much waits for its flush", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
