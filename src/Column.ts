@@ -149,8 +149,16 @@ export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.
 
 export { array as Array, map as Map, record as Record }
 
+/** What cannot be null. The type is the advice. */
+type Nullable<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
+  ? "An array cannot be null: send an empty one, or wrap it in Column.Struct"
+  : [S["Encoded"]] extends [ReadonlyMap<any, any>]
+    ? "A map cannot be null: send an empty one, or wrap it in Column.Struct"
+    : unknown
+
 /** Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays and maps cannot be null. */
-export const nullable = <S extends Schema.Constraint>(column: S): Schema.NullOr<S> => Schema.NullOr(column)
+export const nullable = <S extends Schema.Constraint>(column: S & Nullable<S>): Schema.NullOr<S> =>
+  Schema.NullOr(column as S)
 
 /** Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The TypeScript type stays. */
 export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import protobuf from "protobufjs"
 import "protobufjs/ext/descriptor.js"
-import type { ColumnDefinition } from "../src/internal/columnType.ts"
+import type { ColumnDefinition, ColumnType } from "../src/internal/columnType.ts"
 import { planToDescriptorSet } from "../src/internal/descriptor.ts"
 import { planTable } from "../src/internal/messagePlan.ts"
+import * as Column from "../src/Column.ts"
 import * as Table from "../src/Table.ts"
 import { encode } from "./support/byteSink.ts"
 import { sampleRecord } from "./support/sampleRecords.ts"
@@ -50,6 +52,34 @@ const reader = (definition: Table.TableDefinition): ((bytes: Uint8Array) => Reco
   return (bytes) => comparable(definition.columns, type.toObject(type.decode(bytes), { longs: String, bytes: String }))
 }
 
+/** The schema of a column type, built by the public constructors. */
+const schemaOf = (type: ColumnType): Schema.Codec<any> => {
+  const constructors = Column as unknown as Record<string, any>
+  switch (type._tag) {
+    case "Decimal":
+      return Column.Decimal(type.precision, type.scale)
+    case "Array":
+      return constructors["Array"](schemaOf(type.element))
+    case "Map":
+      return constructors["Map"](schemaOf(type.key), schemaOf(type.value))
+    case "Struct":
+      return Schema.Struct(fieldsOf(type.fields)) as unknown as Schema.Codec<any>
+    default:
+      return constructors[type._tag]
+  }
+}
+
+/** Columns as a definition has them: nullable ones may be null or absent, the others are required. */
+const fieldsOf = (columns: ReadonlyArray<ColumnDefinition>): Record<string, any> =>
+  Object.fromEntries(
+    columns.map(({ name, nullable, type }) => {
+      const schema = schemaOf(type)
+      const collection = type._tag === "Array" || type._tag === "Map"
+      if (!nullable) return [name, Column.required(schema)]
+      return [name, Schema.optionalKey(collection ? schema : Schema.NullOr(schema))]
+    })
+  )
+
 const cases = 10_000
 const perTable = 20
 
@@ -74,6 +104,24 @@ describe("typed tables over arbitrary schemas", () => {
       }
     }
     assert.isAbove(bytesSeen, cases)
+  }, 120_000)
+
+  it("tables made of columns write what tables made of definitions write", () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const definition = randomTable(seed)
+      const dynamic = Table.fromDefinition(definition)
+      const typed = Table.make(definition.name, fieldsOf(definition.columns))
+      assert.deepStrictEqual(typed.descriptor, dynamic.descriptor)
+      const random = seeded(seed + 5_000_000)
+      for (let n = 0; n < 10; n++) {
+        const record = sampleRecord(random, definition.columns).value as Record<string, unknown>
+        const bytes = encode(dynamic.codec, record)
+        assert.deepStrictEqual(encode(typed.codec, record), bytes, `seed ${seed}`)
+        // The order of the keys is the caller's affair.
+        const reversed = Object.fromEntries(Object.entries(record).toReversed())
+        assert.deepStrictEqual(encode(typed.codec, reversed), bytes, `seed ${seed}`)
+      }
+    }
   }, 120_000)
 
   for (const recordType of ["proto", "json"] as const) {

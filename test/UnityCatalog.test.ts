@@ -271,6 +271,21 @@ describe("UnityCatalog", () => {
     })
   )
 
+  it.effect("US-25 asks again when an answer has expired", () =>
+    Effect.gen(function* () {
+      const server = yield* catalogServer
+      server.tables.set(name, { status: 200, body: catalogBody(readings) })
+      const catalog = yield* connected(server, { cache: { timeToLive: "1 hour" } })
+      yield* catalog.getTable(name)
+      yield* TestClock.adjust("59 minutes")
+      yield* catalog.getTable(name)
+      assert.strictEqual(server.requests.length, 2)
+      yield* TestClock.adjust("1 minute")
+      yield* catalog.getTable(name)
+      assert.strictEqual(server.requests.length, 4)
+    })
+  )
+
   it.live("makes a table of the catalog's answer and checks one against it", () =>
     Effect.gen(function* () {
       const server = yield* catalogServer

@@ -16,6 +16,8 @@ const parsed = (text: string): ColumnType =>
 const refused = (result: Result.Result<unknown, string>): string =>
   Result.isFailure(result) ? result.failure : assert.fail("expected a refusal")
 
+import { pick, seeded } from "../support/randomTables.ts"
+
 describe("columnType", () => {
   it("CG-01 reads every scalar in any case and names it as the catalog does", () => {
     const rows = [
@@ -144,5 +146,52 @@ describe("columnType", () => {
     let deep: unknown = "integer"
     for (let n = 0; n < 5_000; n++) deep = { type: "array", elementType: deep }
     assert.match(refused(fromTypeJson(deep)), /deeper than 100/)
+  })
+
+  it("answers any text with a definition or a sentence, never with a crash", () => {
+    const random = seeded(5)
+    const good =
+      "CREATE TABLE main.default.air (id BIGINT NOT NULL COMMENT 'a', b ARRAY<STRUCT<c: DECIMAL(4,2), d MAP<STRING, INT>>>) PARTITIONED BY (id)"
+    const pieces = [
+      "<",
+      ">",
+      "(",
+      ")",
+      ",",
+      "'",
+      '"',
+      "`",
+      ".",
+      ":",
+      ";",
+      " ",
+      "\n",
+      "INT",
+      "ARRAY",
+      "STRUCT",
+      "NOT",
+      "NULL",
+      "COMMENT",
+      "\\",
+      "\u0000",
+      "é",
+      "9"
+    ]
+    let refusals = 0
+    for (let run = 0; run < 20_000; run++) {
+      const at = Math.floor(random() * good.length)
+      const text = good.slice(0, at) + pick(random, pieces) + good.slice(at + Math.floor(random() * 6))
+      const results: ReadonlyArray<Result.Result<unknown, string>> = [
+        parseTableDefinition(text),
+        parseColumnType(text.slice(31))
+      ]
+      for (const result of results) {
+        if (Result.isFailure(result)) {
+          refusals++
+          assert.isTrue(result.failure.endsWith("."), result.failure)
+        }
+      }
+    }
+    assert.isAbove(refusals, 10_000)
   })
 })

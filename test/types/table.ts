@@ -65,6 +65,12 @@ Column.Map(Column.String, Column.Map(Column.String, Column.Int))
 Column.Record(Column.Array(Column.Int))
 // @ts-expect-error elements cannot be null
 Column.Array(Column.nullable(Column.Int))
+// @ts-expect-error an array cannot be null
+Column.nullable(Column.Array(Column.Int))
+// @ts-expect-error a map cannot be null
+Column.nullable(Column.Map(Column.String, Column.Int))
+Column.nullable(Column.Struct({ items: Column.Array(Column.Int) }))
+Column.nullable(Column.Variant)
 // @ts-expect-error a double is no map key
 Column.Map(Column.Double, Column.Int)
 // @ts-expect-error bytes are no map key
