@@ -26,10 +26,11 @@ export interface TokenServer {
   answers: ReadonlyArray<TokenAnswer>
 }
 
-/** A token that names its number, valid for an hour. */
-export const minted = (token: string, expiresIn: unknown = 3600): TokenAnswer => ({
-  body: { access_token: token, token_type: "Bearer", ...(expiresIn === undefined ? {} : { expires_in: expiresIn }) }
-})
+/** A token that is valid for an hour, or as `life` says. */
+export const minted = (
+  token: string,
+  life: { readonly expires_in?: unknown } = { expires_in: 3600 }
+): TokenAnswer => ({ body: { access_token: token, token_type: "Bearer", ...life } })
 
 export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effect<TokenServer, never, Scope.Scope> =>
   Effect.gen(function* () {

@@ -1,0 +1,252 @@
+/**
+ * The OAuth client against a real HTTP server on loopback.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Logger, Redacted, References, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import { HeadersProvider, Retryable, RetryableReason, Zerobus, type ZerobusOptions } from "effect-zerobus"
+import * as Credentials from "../../src/Credentials.ts"
+import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
+import * as A from "../support/acceptance.ts"
+import { code, type Script, ScriptedServer } from "../support/scriptedServer.ts"
+import { minted, type TokenAnswer, tokenServer } from "../support/tokenServer.ts"
+
+const clientId = "client-7"
+const clientSecret = "canary-secret"
+const tableName = "main.default.readings"
+
+const optionsFor = (workspaceUrl: string): ZerobusOptions => ({
+  serverEndpoint: "https://1234.zerobus.us-west-2.cloud.databricks.com",
+  workspaceUrl,
+  clientId,
+  clientSecret: Redacted.make(clientSecret),
+  proxy: false
+})
+
+/** The headers provider of OAuth credentials, on a token endpoint that gives these answers. */
+const oauth = (answers: ReadonlyArray<TokenAnswer>, options: Partial<ZerobusOptions> = {}) =>
+  Effect.gen(function* () {
+    const tokens = yield* tokenServer(...answers)
+    const context = yield* Layer.build(Credentials.layer({ ...optionsFor(tokens.url), ...options }))
+    const provider = Context.get(context, HeadersProvider)
+    const token = (table = tableName) => Effect.map(provider.getHeaders(table), (headers) => headers["authorization"])
+    return { tokens, provider, token, options: { ...optionsFor(tokens.url), ...options } }
+  })
+
+/** A client whose credentials are real and whose transport is in memory. */
+const clientWith = (answers: ReadonlyArray<TokenAnswer>, ...scripts: ReadonlyArray<Script>) =>
+  Effect.gen(function* () {
+    const parts = yield* oauth(answers)
+    const server = new ScriptedServer(scripts)
+    const context = yield* Layer.build(
+      Zerobus.layerNoDeps.pipe(
+        Layer.provide([MemoryTransport.layer(server.serve), Layer.succeed(HeadersProvider, parts.provider)])
+      )
+    )
+    return { ...parts, server, zerobus: Context.get(context, Zerobus) }
+  })
+
+const rejecting = A.refusing(code.UNAUTHENTICATED)
+
+describe("OAuth credentials", () => {
+  it.live("HA-58 ask with Basic auth for a token narrowed to one table of one workspace", () =>
+    Effect.gen(function* () {
+      const { token, tokens } = yield* oauth([minted("t0")])
+      assert.strictEqual(yield* token(), "Bearer t0")
+      const [request] = tokens.requests
+      assert.deepStrictEqual([request!.method, request!.path], ["POST", "/oidc/v1/token"])
+      const basic = Buffer.from(`${clientId}:${clientSecret}`).toString("base64")
+      assert.strictEqual(request!.headers.authorization, `Basic ${basic}`)
+      assert.strictEqual(request!.headers["content-type"], "application/x-www-form-urlencoded")
+      const { authorization_details, ...form } = Object.fromEntries(request!.form)
+      assert.deepStrictEqual(form, {
+        grant_type: "client_credentials",
+        scope: "all-apis",
+        resource: "api://databricks/workspaces/1234/zerobusDirectWriteApi"
+      })
+      const type = "unity_catalog_privileges"
+      assert.deepStrictEqual(JSON.parse(authorization_details!), [
+        { type, privileges: ["USE CATALOG"], object_type: "CATALOG", object_full_path: "main" },
+        { type, privileges: ["USE SCHEMA"], object_type: "SCHEMA", object_full_path: "main.default" },
+        {
+          type,
+          privileges: ["SELECT", "MODIFY"],
+          object_type: "TABLE",
+          object_full_path: tableName,
+          operations: ["zerobuswrite"]
+        }
+      ])
+    })
+  )
+
+  it.live("HA-24 HA-26 HA-27 HA-28 keep a token whose life is a number or text, and no other", () =>
+    Effect.gen(function* () {
+      for (const life of [3600, "3600", " 3600 ", 2 ** 60]) {
+        const { token } = yield* oauth([minted("t0", { expires_in: life }), minted("t1")])
+        assert.deepStrictEqual([yield* token(), yield* token()], ["Bearer t0", "Bearer t0"])
+      }
+      for (const life of [{}, ...[null, 0, -5, 1.5, "soon", ""].map((expires_in) => ({ expires_in }))]) {
+        const { token } = yield* oauth([minted("t0", life), minted("t1", life)])
+        assert.deepStrictEqual([yield* token(), yield* token()], ["Bearer t0", "Bearer t1"])
+      }
+    })
+  )
+
+  it.live("HA-29 HA-31 fail retryably for 5xx, 408, 429 and an endpoint that cannot be reached", () =>
+    Effect.gen(function* () {
+      for (const status of [500, 502, 503, 504, 408, 429]) {
+        const { token } = yield* oauth([{ status, body: "busy", headers: { "retry-after": "7" } }])
+        const error = A.tagged(yield* Effect.flip(token()), "Retryable")
+        assert.strictEqual(error.reason._tag, "TokenServiceUnavailable")
+        assert.include(error.message, `${status}: busy`)
+        if (error.reason._tag === "TokenServiceUnavailable") assert.strictEqual(error.reason.retryAfterMillis, 7000)
+      }
+      const gone = yield* Effect.scoped(tokenServer(minted("t0")))
+      const { token } = yield* oauth([], { workspaceUrl: gone.url })
+      assert.strictEqual(A.tagged(yield* Effect.flip(token()), "Retryable").reason._tag, "TokenServiceUnavailable")
+    })
+  )
+
+  it.effect("HA-31 wait as long as the token endpoint asked for, within the attempt's limit", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const busy = (retryAfterMillis: number) =>
+        HeadersProvider.make({
+          getHeaders: Effect.suspend(() => {
+            const reason = RetryableReason.TokenServiceUnavailable({ message: "Busy.", retryAfterMillis })
+            return asked++ === 0 ? Effect.fail(new Retryable({ reason, attempts: 1 })) : Effect.succeed({})
+          })
+        })
+      const { zerobus } = yield* A.client()
+      const options = { recoverySchedule: Schedule.spaced(10), scopeCloseTimeout: 0 }
+      const creating = yield* A.started(zerobus.createStream(A.table, { ...options, headersProvider: busy(7000) }))
+      yield* A.advance(6999, 1000)
+      assert.isFalse(creating.done())
+      yield* A.advance(1)
+      creating.value()
+      asked = 0
+      const hour = yield* A.started(zerobus.createStream(A.table, { ...options, headersProvider: busy(3_600_000) }))
+      yield* A.advance(15_000, 1000)
+      hour.value()
+    })
+  )
+
+  it.live("HA-30 HA-32 are refused for good by 4xx, with status and body, without a secret in it", () =>
+    Effect.gen(function* () {
+      for (const status of [400, 401, 403, 404]) {
+        const basic = Buffer.from(`${clientId}:${clientSecret}`).toString("base64")
+        const { token, tokens } = yield* oauth([
+          { status, body: { error: "invalid_client", seen: `${clientSecret} Basic ${basic}` } }
+        ])
+        const error = A.tagged(yield* Effect.flip(token()), "InvalidToken")
+        assert.include(error.message, `${status}`)
+        assert.include(error.message, "invalid_client")
+        assert.notInclude(error.message, clientSecret)
+        assert.notInclude(error.message, basic)
+        assert.strictEqual(tokens.requests.length, 1)
+      }
+    })
+  )
+
+  it.live("HA-07 HA-30 refuse answers that are no token: redirects, other JSON, illegal header values, endless bodies", () =>
+    Effect.gen(function* () {
+      const bad: ReadonlyArray<TokenAnswer> = [
+        { status: 302, headers: { location: "http://127.0.0.1:1/elsewhere" }, body: "" },
+        { body: "<html>" },
+        { body: [] },
+        { body: {} },
+        { body: { access_token: 5 } },
+        { body: { access_token: "" } },
+        { body: { access_token: "a\nb" } },
+        { body: { access_token: "a\u010d" } },
+        { body: { access_token: "x".repeat(20_000) } }
+      ]
+      for (const answer of bad) {
+        const { token, tokens } = yield* oauth([answer])
+        A.tagged(yield* Effect.flip(token()), "InvalidToken")
+        assert.strictEqual(tokens.requests.length, 1)
+      }
+      const { token } = yield* oauth([{ body: { access_token: "t", padding: "x".repeat(100_000) } }])
+      assert.include(A.tagged(yield* Effect.flip(token()), "Retryable").message, "larger")
+    })
+  )
+
+  it.live("HA-33 end with the caller's own limit when the endpoint hangs", () =>
+    Effect.gen(function* () {
+      const { token } = yield* oauth(["hang"])
+      const exit = yield* Effect.exit(Effect.timeout(token(), "30 millis"))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.strictEqual(A.failureOf(exit)._tag, "TimeoutError")
+    })
+  )
+
+  it.live("HA-57 ask for the catalog's token apart, and leave the tables' tokens as they are", () =>
+    Effect.gen(function* () {
+      const { options, token, tokens } = yield* oauth([minted("t0"), minted("catalog")])
+      yield* token()
+      assert.strictEqual(Redacted.value(yield* Credentials.catalogToken(options)), "catalog")
+      assert.deepStrictEqual(Object.fromEntries(tokens.requests[1]!.form), {
+        grant_type: "client_credentials",
+        scope: "all-apis"
+      })
+      assert.strictEqual(yield* token(), "Bearer t0")
+      assert.strictEqual(tokens.requests.length, 2)
+    })
+  )
+
+  it.live("HA-59 accept https and loopback workspaces, and refuse anything else when the layer is built", () =>
+    Effect.gen(function* () {
+      const build = (workspaceUrl: string) => Effect.exit(Effect.scoped(Layer.build(Credentials.layer(optionsFor(workspaceUrl)))))
+      for (const good of ["https://dbc.cloud.databricks.com", "dbc.cloud.databricks.com", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"]) {
+        assert.isTrue(Exit.isSuccess(yield* build(good)), good)
+      }
+      for (const bad of ["http://dbc.cloud.databricks.com", "ftp://host", "https://", "", "https://u:p@host", "https://host/path", "https://host?q"]) {
+        assert.strictEqual(A.failureOf(yield* build(bad))._tag, "InvalidEndpoint", bad)
+      }
+    })
+  )
+
+  it.effect("HA-60 log why a token could not be renewed, never a token or a secret", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => lines.push(JSON.stringify([message, String(cause)])))
+      yield* Effect.gen(function* () {
+        const { token } = yield* oauth([minted("canary-token"), { status: 503, body: "canary-token" }])
+        yield* token()
+        yield* TestClock.adjust("56 minutes")
+        assert.strictEqual(yield* token(), "Bearer canary-token")
+      }).pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, "All"))
+      assert.include(lines.join("\n"), "could not be renewed")
+      assert.notInclude(lines.join("\n"), "canary")
+    })
+  )
+
+  it.live("HA-63 HA-25 are tried again while a stream opens, and serve every stream of a client", () =>
+    Effect.gen(function* () {
+      const { server, tokens, zerobus } = yield* clientWith([{ status: 503, body: "" }, minted("t0")])
+      const options = { recoverySchedule: Schedule.spaced(1) }
+      yield* zerobus.createStream(A.table, options)
+      yield* zerobus.createStream(A.table, options)
+      assert.deepStrictEqual(server.connections.map((connection) => connection.headers["authorization"]), ["Bearer t0", "Bearer t0"])
+      assert.strictEqual(tokens.requests.length, 2)
+    })
+  )
+
+  it.live("HA-34 HA-64 HA-65 HA-53 are minted anew after a refusal, for that table only", () =>
+    Effect.gen(function* () {
+      const { provider, server, token, tokens, zerobus } = yield* clientWith([minted("t0"), minted("b0"), minted("t1")], {}, rejecting, {})
+      yield* zerobus.createStream(A.table)
+      assert.strictEqual(yield* token("main.default.other"), "Bearer b0")
+      yield* zerobus.createStream(A.table)
+      assert.deepStrictEqual(
+        server.connections.map((connection) => connection.headers["authorization"]),
+        ["Bearer t0", "Bearer t0", "Bearer t1"]
+      )
+      // A refusal of the old token that comes late leaves the new one alone.
+      yield* provider.invalidate!(A.table.tableName, { authorization: "Bearer t0" })
+      assert.strictEqual(yield* token(), "Bearer t1")
+      assert.strictEqual(yield* token("main.default.other"), "Bearer b0")
+      assert.strictEqual(tokens.requests.length, 3)
+    })
+  )
+})
