@@ -15,8 +15,9 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
   version: string
 }
 
-/** Standard output is for results, which programs may read; what is logged goes to standard error. */
-const logs = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
+/** Standard output is for results, which programs may read; what is logged goes to standard error, over a line of progress. */
+const logLine = Logger.map(Logger.formatLogFmt, (line) => (process.stderr.isTTY ? `\r\u001b[K${line}` : line))
+const logs = Logger.layer([Logger.withConsoleError(logLine)])
 
 /** An interrupted command ends with 130, unless it says that being interrupted is how it ends well, as a server does. */
 const teardown: Runtime.Teardown = (exit, onExit) =>

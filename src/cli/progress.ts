@@ -36,15 +36,15 @@ export const showProgress = (counts: Counts, output: Output): Effect.Effect<neve
   const terminal = output.isTTY === true
   return Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
-    let before = { accepted: 0, at: started }
+    let before = { durable: 0, at: started }
     let speed = 0
     while (true) {
       yield* Effect.sleep(terminal ? terminalInterval : plainInterval)
       const now = yield* Clock.currentTimeMillis
-      const latest = ((counts.accepted - before.accepted) / Math.max(now - before.at, 1)) * 1000
+      const latest = ((counts.durable - before.durable) / Math.max(now - before.at, 1)) * 1000
       // A moving average over about a second: readable at ten looks a second, exact at one in five.
       speed = terminal && speed > 0 ? speed * 0.9 + latest * 0.1 : latest
-      before = { accepted: counts.accepted, at: now }
+      before = { durable: counts.durable, at: now }
       const line = progressLine(counts, speed)
       output.write(terminal ? `\r\u001b[K${line.slice(0, (output.columns ?? 80) - 1)}` : `${line}\n`)
     }
@@ -57,7 +57,7 @@ export const showProgress = (counts: Counts, output: Output): Effect.Effect<neve
   )
 }
 
-/** The counts on one line; `speed` in records per second. */
+/** The counts on one line; `speed` in durable records per second. */
 export const progressLine = (counts: Counts, speed: number): string =>
   [
     counted(counts.accepted, "record"),
@@ -98,7 +98,7 @@ export const summary = (outcome: Outcome): string => {
     lines.push(
       durableTo === undefined
         ? "Nothing behind the start of the file is durable."
-        : `Durable up to line ${count(durableTo.line)}. To go on from there: --skip ${durableTo.records}`
+        : `Done up to record ${count(durableTo.records)} of the file (line ${count(durableTo.line)}). To go on from there: --skip ${durableTo.records}`
     )
   }
   return lines.join("\n")

@@ -10,24 +10,16 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { readLiveTable } from "../local/liveFiles.ts"
 import { catalog } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { installDuckdb, loadDuckdb, namesIn, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
-import { localFolder } from "./table.ts"
+import { liveTable } from "./table.ts"
 
 const mostRows = 1000
 
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
   const table = yield* Effect.flatMap(catalog, (tables) => tables.get(name))
-  const folder = localFolder(table)
-  if (folder === undefined) return yield* failed(`The table ${name} is not on this machine. Query it in its workspace.`)
-  const live = yield* Effect.tryPromise({
-    try: () => readLiveTable(folder),
-    catch: (error) => failed(error instanceof Error ? error.message : String(error))
-  })
-  if (live === undefined)
-    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
+  const { live } = yield* liveTable(table)
   return { name: table.definition.name, columns: table.definition.columns, live }
 })
 

@@ -8,10 +8,11 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columnType.ts"
-import { readLiveTable } from "../local/liveFiles.ts"
+import { type LiveTable, readLiveTable } from "../local/liveFiles.ts"
 import { catalog, type CatalogTable } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { count, counted } from "./progress.ts"
+import { engines, snippet } from "./snippets.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
@@ -78,19 +79,35 @@ const list = Command.make(
 export const localFolder = (table: CatalogTable): string | undefined =>
   table.location.startsWith("file://") ? fileURLToPath(table.location) : undefined
 
+/** A table on this machine with its live files. */
+export const liveTable = Effect.fnUntraced(function* (
+  table: CatalogTable
+): Effect.fn.Return<{ readonly folder: string; readonly live: LiveTable }, CommandFailed> {
+  const { name } = table.definition
+  const folder = localFolder(table)
+  if (folder === undefined) {
+    return yield* failed(`The table ${name} is not on this machine. Read it in its workspace.`)
+  }
+  const live = yield* readLog(folder)
+  if (live === undefined) {
+    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
+  }
+  return { folder, live }
+})
+
+const readLog = (folder: string): Effect.Effect<LiveTable | undefined, CommandFailed> =>
+  Effect.tryPromise({
+    try: () => readLiveTable(folder),
+    catch: (error) => failed(error instanceof Error ? error.message : String(error))
+  })
+
 const show = Command.make(
   "show",
   { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")), json },
   Effect.fn(function* (input) {
     const table = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
     const folder = localFolder(table)
-    const live =
-      folder === undefined
-        ? undefined
-        : yield* Effect.tryPromise({
-            try: () => readLiveTable(folder),
-            catch: (error) => failed(error instanceof Error ? error.message : String(error))
-          })
+    const live = folder === undefined ? undefined : yield* readLog(folder)
     const { columns, comment, name, partitionColumns = [] } = table.definition
     if (input.json) {
       const size =
@@ -129,8 +146,25 @@ const show = Command.make(
   })
 ).pipe(Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"))
 
+const snippetOf = Command.make(
+  "snippet",
+  {
+    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")),
+    engine: Flag.Literals("for", engines).pipe(
+      Flag.withDescription("Engine to read the table with; default duckdb"),
+      Flag.withDefault("duckdb")
+    )
+  },
+  Effect.fn(function* (input) {
+    const table = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
+    const { folder, live } = yield* liveTable(table)
+    const { columns, name } = table.definition
+    yield* Console.log(snippet(input.engine, { name, columns, live }, folder))
+  })
+).pipe(Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"))
+
 /** The command. */
 export const table = Command.make("table").pipe(
   Command.withDescription("Create, list and show tables of the catalog at DATABRICKS_WORKSPACE_URL"),
-  Command.withSubcommands([create, list, show])
+  Command.withSubcommands([create, list, show, snippetOf])
 )

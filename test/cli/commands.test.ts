@@ -112,7 +112,7 @@ describe("zerobus ingest", () => {
     assert.include(err, "Line 4: column temp: expected INT, an integer from -2147483648 to 2147483647.")
     assert.notInclude(err + out, "warm")
     assert.match(out, /2 records durable/)
-    assert.include(out, "Durable up to line 3. To go on from there: --skip 2")
+    assert.include(out, "Done up to record 2 of the file (line 3). To go on from there: --skip 2")
     assert.strictEqual((await show(table, 2)).rows, 2)
 
     lines[3] = '{"device":"c","temp":20}'
@@ -164,7 +164,7 @@ describe("zerobus ingest", () => {
     const { code, err, out } = await running.end
     assert.strictEqual(code, 130, err)
     assert.match(out, /^2 records durable/)
-    assert.include(out, "Durable up to line 2. To go on from there: --skip 2")
+    assert.include(out, "Done up to record 2 of the file (line 2). To go on from there: --skip 2")
   })
 
   it.each<readonly [what: string, args: ReadonlyArray<string>, says: RegExp]>([
@@ -244,6 +244,60 @@ describe("zerobus table", () => {
     assert.strictEqual(code, 1)
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
+  })
+})
+
+describe("zerobus table snippet", () => {
+  it("gives code that reads the table", async () => {
+    const table = await newTable()
+    const path = file("snippet.ndjson", '{"device":"a"}\n{"device":"b"}\n')
+    assert.strictEqual((await zerobus(["ingest", path, "-t", table], environment)).code, 0)
+    await show(table, 2)
+    const duckdb = await zerobus(["table", "snippet", table], environment)
+    assert.strictEqual(duckdb.code, 0, duckdb.err)
+    const { DuckDBInstance } = await import("@duckdb/node-api")
+    const connection = await (await DuckDBInstance.create(":memory:")).connect()
+    await connection.run(duckdb.out)
+    const rows = await connection.runAndReadAll(
+      `SELECT string_agg(device, '+' ORDER BY device) FROM ${table.split(".")[2]}`
+    )
+    assert.deepStrictEqual(rows.getRows(), [["a+b"]])
+    connection.closeSync()
+    const location = Path.join(dataDir, ...table.split("."))
+    for (const [engine, start] of [
+      ["pandas", "DeltaTable("],
+      ["spark", "load("]
+    ] as const) {
+      const { out } = await zerobus(["table", "snippet", table, "--for", engine], environment)
+      assert.include(out, `${start}${JSON.stringify(location)})`)
+    }
+  })
+})
+
+describe("zerobus table snippet", () => {
+  it("gives code that reads the table", async () => {
+    const table = await newTable()
+    const path = file("snippet.ndjson", '{"device":"a"}\n{"device":"b"}\n')
+    assert.strictEqual((await zerobus(["ingest", path, "-t", table], environment)).code, 0)
+    await show(table, 2)
+    const duckdb = await zerobus(["table", "snippet", table], environment)
+    assert.strictEqual(duckdb.code, 0, duckdb.err)
+    const { DuckDBInstance } = await import("@duckdb/node-api")
+    const connection = await (await DuckDBInstance.create(":memory:")).connect()
+    await connection.run(duckdb.out)
+    const rows = await connection.runAndReadAll(
+      `SELECT string_agg(device, '+' ORDER BY device) FROM ${table.split(".")[2]}`
+    )
+    assert.deepStrictEqual(rows.getRows(), [["a+b"]])
+    connection.closeSync()
+    const location = Path.join(dataDir, ...table.split("."))
+    for (const [engine, start] of [
+      ["pandas", "DeltaTable("],
+      ["spark", "load("]
+    ] as const) {
+      const { out } = await zerobus(["table", "snippet", table, "--for", engine], environment)
+      assert.include(out, `${start}${JSON.stringify(location)})`)
+    }
   })
 })
 
