@@ -15,16 +15,15 @@ import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { createLog, openLog } from "./deltaLog.ts"
 import { syncFolder } from "./durableFile.ts"
-import { filePath } from "./filePaths.ts"
 import { type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
 import { lockFolder } from "./folderLock.ts"
-import { readParquet } from "./parquetRows.ts"
-import { partitionValue } from "./partitions.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "./storageErrors.ts"
 import { type EngineLimits, TableEngine } from "./tableEngine.ts"
+import { readRows, tableFolders } from "./tableFiles.ts"
 import { definitionOf, metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
 import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
-import { openWal, readSegments, segmentNumbers } from "./wal.ts"
+import { openWal } from "./wal.ts"
+import { readSegments, segmentNumbers } from "./logSegments.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
 
@@ -282,41 +281,3 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       })
   }
 })
-
-/** Table folders with their names: three levels below the data folder. */
-const tableFolders = async (folder: string): Promise<ReadonlyArray<readonly [string, string]>> => {
-  const found: Array<readonly [string, string]> = []
-  const folders = async (path: string) =>
-    (await Fs.readdir(path, { withFileTypes: true }))
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
-      .map((entry) => entry.name)
-      .sort()
-  for (const trash of await Fs.readdir(folder)) {
-    if (trash.startsWith(".trash-")) await Fs.rm(Path.join(folder, trash), { recursive: true, force: true })
-  }
-  for (const catalog of await folders(folder)) {
-    for (const schema of await folders(Path.join(folder, catalog))) {
-      for (const table of await folders(Path.join(folder, catalog, schema))) {
-        found.push([`${catalog}.${schema}.${table}`, Path.join(folder, catalog, schema, table)])
-      }
-    }
-  }
-  return found
-}
-
-const readRows = async (record: TableRecord): Promise<ReadonlyArray<Record<string, unknown>>> => {
-  const log = await openLog(record.location)
-  const rows: Array<Record<string, unknown>> = []
-  const { columns } = record.definition
-  for (const add of log?.snapshot.files.values() ?? []) {
-    const found = await readParquet(await Fs.readFile(filePath(record.location, add.path)), columns)
-    const partition = columns
-      .filter((column) => Object.hasOwn(add.partitionValues, column.name))
-      .map((column) => [column.name, partitionValue(column.type, add.partitionValues[column.name] ?? null)] as const)
-    for (const row of found) {
-      for (const [name, value] of partition) row[name] = value
-      rows.push(row)
-    }
-  }
-  return rows
-}

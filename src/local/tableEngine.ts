@@ -10,10 +10,11 @@ import { type ColumnTree, columnTree, makeLeaves } from "./columnTree.ts"
 import type { Flusher, FlushOutcome } from "./flushTable.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "./leaf.ts"
 import type { LogFormat } from "./logFrames.ts"
+import type { FoundSegment } from "./logSegments.ts"
 import { type DecodedRows, type Decoder, decodeFrames, makeDecoder } from "./recordDecoder.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { RecordRejected, StorageFailure, storageFailure } from "./storageErrors.ts"
-import type { DurableCallback, FoundSegment, LogWriter, Wal } from "./wal.ts"
+import type { DurableCallback, LogWriter, Wal } from "./wal.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
 export interface EngineLimits {

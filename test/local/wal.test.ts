@@ -5,7 +5,8 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { LogFormat, RecordsFrame } from "../../src/local/logFrames.ts"
 import { StorageFailure } from "../../src/local/storageErrors.ts"
-import { openWal, readSegments, segmentNumbers, type Wal } from "../../src/local/wal.ts"
+import { readSegments, segmentNumbers } from "../../src/local/logSegments.ts"
+import { openWal, type Wal } from "../../src/local/wal.ts"
 import { temporaryFolder } from "../support/storedTables.ts"
 
 const jsonFormat: LogFormat = { _tag: "Json" }
