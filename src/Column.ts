@@ -26,16 +26,13 @@ export interface Column<Tag extends string, T> extends Schema.Bottom<
   readonly "~effect-zerobus/Column": Tag
 }
 
-const column = <Tag extends string, T>(
-  leaf: Leaf,
-  is: (value: unknown) => boolean = (value) => leaf.toWire(value) !== undefined
-): Column<Tag, T> =>
-  Schema.declare<T>((value): value is T => is(value), {
-    expected: leaf.expected,
-    [columnAnnotation]: leaf
-  }) as unknown as Column<Tag, T>
+const column = <Tag extends string, T>(schema: Schema.Schema<T>, leaf: Leaf): Column<Tag, T> =>
+  annotated(
+    schema.check(Schema.makeFilter((value: T) => leaf.toWire(value) !== undefined, { expected: leaf.expected })),
+    leaf
+  )
 
-// For these Effect's own schema says the same and brings JSON codecs and generators with it.
+// Effect's own schemas bring their JSON codecs and generators with them.
 const annotated = <Tag extends string, T>(schema: Schema.Top, leaf: Leaf): Column<Tag, T> =>
   schema.annotate({ [columnAnnotation]: leaf }) as unknown as Column<Tag, T>
 
@@ -62,7 +59,7 @@ export const BigIntAsNumber: Column<"BigInt", number> = int(
   Number.MAX_SAFE_INTEGER
 )
 /** FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and infinities are not. */
-export const Float: Column<"Float", number> = column(leaves.Float)
+export const Float: Column<"Float", number> = column(Schema.Number, leaves.Float)
 /** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */
 export const Double: Column<"Double", number> = annotated(Schema.Number, leaves.Double)
 /** STRING as `string`; text with lone surrogates is refused. */
@@ -72,21 +69,21 @@ export const Binary: Column<"Binary", Uint8Array> = annotated(Schema.Uint8Array,
 /** DATE as a `DateTime.Utc` at midnight; a time of day is refused rather than dropped. */
 const date: Column<"Date", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Date)
 /** DATE as text, `"2026-01-31"`. */
-export const DateAsString: Column<"Date", string> = column(leaves.DateAsString)
+export const DateAsString: Column<"Date", string> = column(Schema.String, leaves.DateAsString)
 /** TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds. */
 export const Timestamp: Column<"Timestamp", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Timestamp)
 /** TIMESTAMP as a JavaScript `Date`. */
 export const TimestampAsDate: Column<"Timestamp", Date> = annotated(Schema.Date, leaves.TimestampAsDate)
 /** TIMESTAMP as microseconds since 1970 UTC, the full precision of the type. */
-export const TimestampAsMicros: Column<"Timestamp", bigint> = column(leaves.TimestampAsMicros)
+export const TimestampAsMicros: Column<"Timestamp", bigint> = column(Schema.BigInt, leaves.TimestampAsMicros)
 /** TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall clock's. */
 export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.TimestampNtz)
 /** TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's. */
 export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(Schema.Date, leaves.TimestampNtzAsDate)
 /** TIMESTAMP_NTZ as microseconds of the wall clock since 1970. */
-export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(leaves.TimestampNtzAsMicros)
+export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(Schema.BigInt, leaves.TimestampNtzAsMicros)
 /** VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else the JSON null. */
-export const Variant: Column<"Variant", Schema.Json> = column(leaves.Variant)
+export const Variant: Column<"Variant", Schema.Json> = annotated(Schema.Json as unknown as Schema.Top, leaves.Variant)
 
 export { bigInt as BigInt, boolean as Boolean, date as Date, string as String }
 
@@ -98,13 +95,13 @@ const checkedDecimal = (precision: number, scale: number): void => {
 /** DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never rounded. Throws on an impossible pair. */
 export const Decimal = (precision: number, scale: number): Column<"Decimal", BigDecimal.BigDecimal> => {
   checkedDecimal(precision, scale)
-  return column(decimal(precision, scale))
+  return column(Schema.BigDecimal, decimal(precision, scale))
 }
 
 /** DECIMAL(precision, scale) as text, `"123.45"`. */
 export const DecimalAsString = (precision: number, scale: number): Column<"Decimal", string> => {
   checkedDecimal(precision, scale)
-  return column(decimalAsString(precision, scale))
+  return column(Schema.String, decimalAsString(precision, scale))
 }
 
 /** What cannot stand inside an array or be the value of a map: another collection, or null. The type is the advice. */

@@ -294,6 +294,29 @@ describe("Table", () => {
     )
   })
 
+  it("columns are schemas: they decode, encode to JSON and refuse by themselves, and bring no comment of their own", () => {
+    const table = Table.make("main.default.every", every)
+    assert.deepStrictEqual(
+      table.columns.filter((column) => column.comment !== undefined),
+      []
+    )
+    const schema = table.schema ?? assert.fail("no schema")
+    const json = Schema.toCodecJson(schema)
+    const text = JSON.stringify(Schema.encodeUnknownSync(json)(record()))
+    const back = Schema.decodeUnknownSync(json)(JSON.parse(text))
+    assert.deepStrictEqual(encode(table.codec, back), encode(table.codec, record()))
+    const refusals: ReadonlyArray<readonly [Schema.Top, unknown]> = [
+      [Column.TinyInt, 128],
+      [Column.Float, 1e300],
+      [Column.DateAsString, "2026-02-30"],
+      [Column.Decimal(3, 1), BigDecimal.fromStringUnsafe("1.25")],
+      [Column.DecimalAsString(3, 1), "1e1"],
+      [Column.TimestampAsMicros, 2n ** 63n],
+      [Column.Variant, undefined]
+    ]
+    for (const [column, value] of refusals) assert.isFalse(Schema.is(column)(value))
+  })
+
   it("takes descriptions as column comments", () => {
     const table = Table.make("main.default.t", {
       a: Column.String.annotate({ description: "the device" }),
