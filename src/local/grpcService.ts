@@ -32,6 +32,7 @@ export interface GrpcServiceOptions {
 const maxMessageBytes = 16 * 1024 * 1024
 /** Calls of one connection at a time. */
 const maxConcurrentCalls = 1000
+const drainMillis = 500
 
 const path = "/databricks.zerobus.Zerobus/EphemeralStream"
 const asBuffer = (bytes: Uint8Array): Buffer =>
@@ -72,6 +73,11 @@ export const serveGrpc = Effect.fnUntraced(function* (
     host: options.host,
     port: options.port,
     accept: (socket) => injector.injectConnection(socket)
+  })
+  // What was said last must still leave: connections end by themselves once their calls have, the rest is cut.
+  yield* Effect.addFinalizer(() => {
+    injector.destroy()
+    return listener.drained(drainMillis)
   })
   server.register(
     path,

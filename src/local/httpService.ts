@@ -11,6 +11,7 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type CatalogAnswer, catalogError, createTable, deleteTable, getTable, listTables } from "./catalogApi.ts"
+import type { HttpScript } from "./httpFaults.ts"
 import { insertRecords } from "./restIngest.ts"
 import { refuseIngest } from "./ingestTokens.ts"
 import { tableNameProblem } from "../internal/columnNames.ts"
@@ -32,6 +33,8 @@ export interface HttpServiceOptions {
   readonly auth: boolean
   /** Live counters as Prometheus text. */
   readonly metrics: () => string
+  /** Faults that tests inject. */
+  readonly script: HttpScript
   /** Told of records that came in by REST. */
   readonly onStored: (records: number, bytes: number) => void
   /** Host names, besides those of loopback, that requests may name. */
@@ -57,11 +60,28 @@ export const httpService = (
     if (url.pathname === "/metrics" && request.method === "GET") {
       return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
     }
+    const part = url.pathname === "/oidc/v1/token" ? "token" : url.pathname.startsWith(tables) ? "catalog" : undefined
+    const fault = part === undefined ? undefined : options.script.next(part)
+    switch (fault?._tag) {
+      case "Answer": {
+        const { body, headers, status } = fault
+        return HttpServerResponse.text(body, {
+          status,
+          contentType: "application/json",
+          ...(headers === undefined ? {} : { headers })
+        })
+      }
+      case "Delay":
+        yield* Effect.sleep(fault.millis)
+        break
+      case "Hang":
+        return yield* Effect.never
+    }
     return respond(yield* route(options, request, url))
   }).pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
-    Effect.catchCause((cause) =>
-      Effect.logError("A request to the local server failed", cause).pipe(
+    Effect.catchDefect((defect) =>
+      Effect.logError("A request to the local server failed", defect).pipe(
         Effect.as(respond(catalogError(500, "INTERNAL_ERROR", "The server failed on this request; its log says why.")))
       )
     )

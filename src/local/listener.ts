@@ -27,6 +27,8 @@ export interface Listener {
   readonly port: number
   /** The open connection whose other end has this address and port. */
   readonly socketOf: (peer: string) => Socket | undefined
+  /** Completes when no connection is open, at most after so many milliseconds. */
+  readonly drained: (limitMillis: number) => Effect.Effect<void>
 }
 
 /** Open connections of one port; more are turned away, so that a runaway client cannot use up the process's handles. */
@@ -40,12 +42,16 @@ export const listen = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Listener, PortUnavailable, Scope.Scope> {
   const { accept, host, port } = options
   const sockets = new Map<string, Socket>()
+  let whenDrained = () => {}
   const server = yield* Effect.acquireRelease(
     Effect.sync(() =>
       createServer({ noDelay: true }, (socket) => {
         const peer = `${socket.remoteAddress}:${socket.remotePort}`
         sockets.set(peer, socket)
-        socket.once("close", () => sockets.delete(peer))
+        socket.once("close", () => {
+          sockets.delete(peer)
+          if (sockets.size === 0) whenDrained()
+        })
         // Without a listener a reset by the client would be an uncaught error.
         socket.on("error", () => {})
         accept(socket)
@@ -67,5 +73,13 @@ export const listen = Effect.fnUntraced(function* (options: {
   })
   server.removeAllListeners("error")
   server.on("error", () => {})
-  return { port: (server.address() as AddressInfo).port, socketOf: (peer) => sockets.get(peer) }
+  return {
+    port: (server.address() as AddressInfo).port,
+    socketOf: (peer) => sockets.get(peer),
+    drained: (limitMillis) =>
+      Effect.callback<void>((resume) => {
+        whenDrained = () => resume(Effect.void)
+        if (sockets.size === 0) resume(Effect.void)
+      }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid)
+  }
 })

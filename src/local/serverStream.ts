@@ -89,8 +89,14 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     backlog = undefined
     writer?.close()
     recorder.ended(how)
+    forget()
     script.note("end")
   }
+
+  const forget = host.enroll(() => {
+    if (state === "open") peer.write(closeSignalResponse(0))
+    endWith(unavailable("The server shuts down, open a new stream", 6003))
+  })
 
   const finish = (status: ServerStatus | undefined) => {
     if (state === "ended") return

@@ -58,6 +58,8 @@ export interface StreamHost {
   readonly observer: StreamObserver
   readonly table: (name: string) => StreamTable
   readonly newStreamId: () => string
+  /** Keeps a stream that runs, for the server's shutdown; returns how to forget it. */
+  readonly enroll: (shutdown: () => void) => () => void
   readonly openWriter: (
     tableName: string,
     format: { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array },

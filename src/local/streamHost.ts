@@ -26,6 +26,8 @@ export const defaultLimits: StreamLimits = {
 export interface StreamHub extends StreamHost {
   readonly script: (tableName: string) => FaultScript
   readonly audit: (tableName: string) => StreamAudit
+  /** Ends all streams once what they stored is acknowledged, or after so many milliseconds. */
+  readonly shutdown: (limitMillis: number) => Effect.Effect<void>
 }
 
 /** Tables whose scripts and audits are kept; a client cannot fill the memory with made-up names. */
@@ -49,6 +51,9 @@ export const makeStreamHub = (options: {
     }
     return entry
   }
+  const running = new Set<() => void>()
+  let whenIdle = () => {}
+
   return {
     limits: options.limits,
     timers: options.timers,
@@ -57,6 +62,19 @@ export const makeStreamHub = (options: {
     script: (name) => table(name).script,
     audit: (name) => table(name).audit,
     newStreamId: randomUUID,
+    enroll: (shutdown) => {
+      running.add(shutdown)
+      return () => {
+        running.delete(shutdown)
+        if (running.size === 0) whenIdle()
+      }
+    },
+    shutdown: (limitMillis) =>
+      Effect.callback<void>((resume) => {
+        whenIdle = () => resume(Effect.void)
+        for (const shutdown of [...running]) shutdown()
+        if (running.size === 0) resume(Effect.void)
+      }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid),
     openWriter: (name, format, done) => {
       Effect.runCallback(options.store.openWriter(name, format), {
         onExit: (exit) => {

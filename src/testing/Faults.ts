@@ -10,8 +10,10 @@
  */
 import * as Duration from "effect/Duration"
 import type { Fault, FaultPoint } from "../local/faultScript.ts"
+import type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 
 export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faultScript.ts"
+export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 
 /** When a fault strikes. */
 export interface When {
@@ -140,3 +142,31 @@ export const badAck = (
 /** Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to see refused. */
 export const rawResponse = (bytes: Uint8Array, when: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
   fault(when.at ?? "message", when, { _tag: "Raw", bytes })
+
+/**
+ * The next requests to the token endpoint or the catalog get this status. `body` is the text of the answer, an empty JSON object by
+ * default. For `ZerobusLocal.injectHttp`.
+ */
+export const httpStatus = (
+  at: HttpPart,
+  status: number,
+  options: {
+    readonly body?: string | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    readonly times?: number | undefined
+  } = {}
+): HttpFault => ({
+  at,
+  times: options.times,
+  action: { _tag: "Answer", status, body: options.body ?? "{}", headers: options.headers }
+})
+
+/** The next requests to the token endpoint or the catalog are answered later. For `ZerobusLocal.injectHttp`. */
+export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number): HttpFault => ({
+  at,
+  times,
+  action: { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) }
+})
+
+/** The next requests to the token endpoint or the catalog are never answered. For `ZerobusLocal.injectHttp`. */
+export const httpHang = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Hang" } })

@@ -26,6 +26,7 @@ import { folderCertificates, makeCertificates, type ServerCertificates } from ".
 import { makeDurableTableStore } from "../local/durableTableStore.ts"
 import type { Fault, LocalEvent } from "../local/faultScript.ts"
 import { serveGrpc } from "../local/grpcService.ts"
+import { type HttpFault, type HttpPart, makeHttpScript } from "../local/httpFaults.ts"
 import { httpService } from "../local/httpService.ts"
 import type { PortUnavailable } from "../local/listener.ts"
 import { makeMemoryTableStore } from "../local/memoryTableStore.ts"
@@ -44,8 +45,9 @@ import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
 import { makeTimers } from "../local/timers.ts"
 import { makeTokenMint } from "../local/tokens.ts"
 import { Zerobus } from "../Zerobus.ts"
+import type { InvalidArgument } from "../ZerobusError.ts"
 import {
-  checkSafety,
+  checkOptions,
   flushIntervalOf,
   limitsOf,
   tokenLifeOf,
@@ -101,6 +103,12 @@ export interface ZerobusLocalShape {
   readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
   /** How often an event has happened on a table. */
   readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
+  /** Adds faults to the script of the token endpoint and the catalog. */
+  readonly injectHttp: (...faults: ReadonlyArray<HttpFault>) => Effect.Effect<void>
+  /** Removes the faults of the token endpoint and the catalog. */
+  readonly clearHttpFaults: Effect.Effect<void>
+  /** How many requests a part of the HTTP face got; for `token` that is how often tokens were asked for. */
+  readonly httpRequests: (part: HttpPart) => Effect.Effect<number>
   /** Live counters over all tables. */
   readonly counters: Effect.Effect<ServerCounters>
 }
@@ -114,6 +122,9 @@ const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDe
     Result.mapError(parseTableDefinition(table), (message) => new InvalidDefinition({ message }))
   )
 }
+
+/** How long stopping waits for records under way to become durable and acknowledged. */
+const shutdownMillis = 1000
 
 const start = Effect.fnUntraced(function* (
   store: TableStoreShape,
@@ -130,6 +141,7 @@ const start = Effect.fnUntraced(function* (
   const clientSecret = options.clientSecret ?? identity.clientSecret
   const principals = makePrincipals([{ clientId, clientSecret }, ...(options.principals ?? [])])
   const auth = options.auth ?? true
+  const script = makeHttpScript()
   const host = options.host ?? "127.0.0.1"
 
   const http = yield* serveHttp({
@@ -144,6 +156,7 @@ const start = Effect.fnUntraced(function* (
       auth,
       tokenLifeMillis: tokenLifeOf(options),
       metrics: counters.prometheus,
+      script,
       onStored: counters.observer.received,
       hosts: [host.includes(":") ? `[${host}]` : host]
     })
@@ -155,6 +168,8 @@ const start = Effect.fnUntraced(function* (
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
+  // Before the ports close: what is stored is acknowledged, so that clients send as little as possible again.
+  yield* Effect.addFinalizer(() => hub.shutdown(shutdownMillis))
   // A wildcard address is for listening, not for calling.
   const called = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
 
@@ -191,6 +206,9 @@ const start = Effect.fnUntraced(function* (
         return Effect.sync(stop)
       }),
     count: (table, event) => Effect.sync(() => hub.script(nameOf(table)).count(event)),
+    injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),
+    clearHttpFaults: Effect.sync(script.clear),
+    httpRequests: (part) => Effect.sync(() => script.count(part)),
     counters: Effect.sync(counters.read)
   }
 })
@@ -202,7 +220,7 @@ const certifiedHosts = ({ host = "127.0.0.1" }: ZerobusLocalOptions): ReadonlyAr
 }
 
 /** What can keep a server from starting. */
-export type StartFailure = PortUnavailable | UnsafeServer | StorageFailure
+export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | StorageFailure
 
 const defaultAuditBytes = 256 * 1024 * 1024
 
@@ -217,7 +235,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
     Layer.effect(
       this,
       Effect.gen(function* () {
-        yield* checkSafety(options)
+        yield* checkOptions(options)
         const store = yield* makeDurableTableStore({
           folder: options.dataDir,
           flushIntervalMillis: flushIntervalOf(options)
@@ -237,7 +255,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
     Layer.effect(
       this,
       Effect.gen(function* () {
-        yield* checkSafety(options)
+        yield* checkOptions(options)
         const store = yield* makeMemoryTableStore
         const now = yield* Clock.currentTimeMillis
         const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined

@@ -5,10 +5,12 @@ import * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { Principal } from "../local/principals.ts"
 import type { StreamLimits } from "../local/streamContract.ts"
 import { defaultLimits } from "../local/streamHost.ts"
+import { InvalidArgument } from "../ZerobusError.ts"
 
 export type { Grant, Principal, Privilege } from "../local/principals.ts"
 
@@ -67,10 +69,12 @@ export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly me
 
 const loopback = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
 
-/** Refuses what the server is not made for: other machines without a check of tokens, and production. */
-export const checkSafety = Effect.fnUntraced(function* (
+/** Refuses options that are none, other machines without a check of tokens, and production. */
+export const checkOptions = Effect.fnUntraced(function* (
   options: ZerobusLocalOptions
-): Effect.fn.Return<void, UnsafeServer> {
+): Effect.fn.Return<void, UnsafeServer | InvalidArgument> {
+  const problem = optionProblem(options)
+  if (problem !== undefined) return yield* problem
   const host = options.host ?? "127.0.0.1"
   if (!loopback.test(host)) {
     if (options.allowRemote !== true) {
@@ -94,6 +98,32 @@ export const checkSafety = Effect.fnUntraced(function* (
     })
   }
 })
+
+const optionProblem = (options: ZerobusLocalDiskOptions | ZerobusLocalOptions): InvalidArgument | undefined => {
+  const refuse = (option: string, rule: string) =>
+    new InvalidArgument({ message: `The option ${option} of the local server must be ${rule}.`, path: [option] })
+  for (const option of ["port", "httpPort"] as const) {
+    const port = options[option] ?? 0
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) return refuse(option, "a port from 0 to 65535")
+  }
+  for (const option of ["tokenLife", "streamLife", "closeGrace", "ackInterval"] as const) {
+    if (durationProblem(options[option])) return refuse(option, 'a duration such as "5 millis" that is not negative')
+  }
+  if ("flushInterval" in options && durationProblem(options.flushInterval)) {
+    return refuse("flushInterval", 'a duration such as "1 second" that is not negative')
+  }
+  for (const limit of [options.rateLimit?.records, options.rateLimit?.bytes]) {
+    if (limit !== undefined && !(limit > 0)) return refuse("rateLimit", "above 0")
+  }
+  if (options.auditBytes !== undefined && !(options.auditBytes >= 0)) return refuse("auditBytes", "0 or more")
+  return undefined
+}
+
+const durationProblem = (input: Duration.Input | undefined): boolean => {
+  if (input === undefined) return false
+  const duration = Duration.fromInput(input)
+  return Option.isNone(duration) || !(Duration.toMillis(duration.value) >= 0)
+}
 
 const millis = (input: Duration.Input | undefined, otherwise: number): number =>
   input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))

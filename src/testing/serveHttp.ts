@@ -2,10 +2,11 @@
  * Serves an `effect/http` handler on a Node HTTP server with tight limits, as a scoped resource.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
@@ -29,14 +30,31 @@ export const serveHttp = Effect.fnUntraced(function* (options: {
       ? Http.createServer(limits)
       : Https.createServer({ ...limits, key: Redacted.value(tls.key), cert: tls.cert, minVersion: "TLSv1.2" })
   node.maxConnections = 512
-  const server = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
+  const server = yield* NodeHttpServer.make(() => node, { host, port, disablePreemptiveShutdown: true }).pipe(
     Effect.mapError(({ cause }) => {
       const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "unknown"
       return new PortUnavailable({ host, port, code })
     })
   )
-  // Idle connections of clients that keep them alive would hold up the end of the scope.
+  // Connections that clients keep alive would hold up the end of the scope.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-  yield* HttpServer.serveEffect(app).pipe(Effect.provideService(HttpServer.HttpServer, server))
+  const closing = Deferred.makeUnsafe<HttpServerResponse.HttpServerResponse>()
+  let running = 0
+  const answered = Effect.raceFirst(app, Deferred.await(closing)).pipe(
+    Effect.onExit(() => Effect.sync(() => running--))
+  )
+  yield* HttpServer.serveEffect(
+    Effect.suspend(() => {
+      running++
+      return answered
+    })
+  ).pipe(Effect.provideService(HttpServer.HttpServer, server))
+  // First of all when the scope closes: requests under way are told so, also those that would never have been answered.
+  yield* Effect.addFinalizer(() =>
+    Deferred.succeed(closing, HttpServerResponse.empty({ status: 503, headers: { connection: "close" } })).pipe(
+      Effect.andThen(Effect.yieldNow),
+      Effect.repeat({ until: () => running === 0, times: 100 })
+    )
+  )
   return { port: (node.address() as AddressInfo).port }
 })

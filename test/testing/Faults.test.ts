@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
-import { openCreated, openRaw, headersFor } from "../support/rawStream.ts"
+import { headersFor, openCreated, openRaw, postToken, tokenForm } from "../support/rawStream.ts"
 
 let tables = 0
 /** A table of its own for each test, so that scripts and counts do not mix. */
@@ -207,6 +207,39 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       const { local, table } = yield* freshTable
       const waited = yield* local.waitFor(table, "halfClose").pipe(Effect.timeoutOption("5 millis"))
       assert.isTrue(Option.isNone(waited))
+    })
+  )
+
+  it.effect("of the token endpoint strike the next requests, which are counted", () =>
+    Effect.gen(function* () {
+      const { local, table } = yield* freshTable
+      const before = yield* local.httpRequests("token")
+      yield* local.injectHttp(
+        Faults.httpStatus("token", 503, { times: 2, headers: { "retry-after": "1" } }),
+        Faults.httpDelay("token", "20 millis")
+      )
+      assert.strictEqual((yield* postToken(local, tokenForm(table))).status, 503)
+      assert.strictEqual((yield* postToken(local, tokenForm(table))).status, 503)
+      assert.strictEqual((yield* postToken(local, tokenForm(table))).status, 200)
+      yield* local.injectHttp(Faults.httpHang("token"))
+      const hung = yield* postToken(local, tokenForm(table)).pipe(Effect.timeoutOption("30 millis"))
+      assert.isTrue(Option.isNone(hung))
+      yield* local.clearHttpFaults
+      assert.strictEqual((yield* postToken(local, tokenForm(table))).status, 200)
+      assert.strictEqual((yield* local.httpRequests("token")) - before, 5)
+      assert.strictEqual(yield* local.httpRequests("catalog"), 0)
+    })
+  )
+
+  it.effect("of the token endpoint are overcome by the client", () =>
+    Effect.gen(function* () {
+      const { local, table } = yield* freshTable
+      yield* local.injectHttp(Faults.httpStatus("token", 500))
+      const zerobus = yield* Zerobus
+      yield* zerobus.withStream(TableProperties.json(table), { recoveryBackoff: "5 millis" }, (stream) =>
+        stream.ingestRecord({ id: 1 })
+      )
+      assert.deepStrictEqual(yield* local.records(table), [{ id: 1n }])
     })
   )
 

@@ -152,19 +152,51 @@ describe("start", () => {
   )
 })
 
+describe("options", () => {
+  const bad: ReadonlyArray<readonly [option: string, options: ZerobusLocalOptions]> = [
+    ["port", { port: 70_000 }],
+    ["port", { port: -1 }],
+    ["httpPort", { httpPort: 1.5 }],
+    ["streamLife", { streamLife: "soon" as "1 second" }],
+    ["ackInterval", { ackInterval: -1 }],
+    ["tokenLife", { tokenLife: "an hour" as "1 hour" }],
+    ["rateLimit", { rateLimit: { records: 0 } }],
+    ["rateLimit", { rateLimit: { bytes: Number.NaN } }],
+    ["auditBytes", { auditBytes: -1 }]
+  ]
+  for (const [option, options] of bad) {
+    it.live(`are refused by name: ${JSON.stringify(options)}`, () =>
+      Effect.gen(function* () {
+        const failure = yield* startFailure(options)
+        if (failure._tag !== "InvalidArgument") return assert.fail(failure._tag)
+        assert.deepStrictEqual(failure.path, [option])
+        assert.include(failure.message, option)
+      })
+    )
+  }
+})
+
 describe("a stopped server", () => {
-  it.live("leaves no connection open", () =>
+  it.live("acknowledges what it stored, then ends its streams and leaves no connection open", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const local = yield* Layer.buildWithScope(ZerobusLocal.layerServerMemory(), scope).pipe(
+      const local = yield* Layer.buildWithScope(ZerobusLocal.layerServerMemory({ ackInterval: "1 hour" }), scope).pipe(
         Effect.flatMap((context) => Effect.provide(ZerobusLocal, context))
       )
       yield* local.createTable(definition)
       const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, table.tableName))
       yield* stream.send({ createStream: { tableName: table.tableName, recordType: 2 } })
       yield* stream.next
+      for (let n = 0; n < 10; n++) yield* stream.send({ ingestRecord: { offsetId: n, jsonRecord: `{"id":${n}}` } })
+      assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
+      yield* local.waitFor(table, "durable")
+      yield* local.waitFor(table, "message", 10)
       yield* Scope.close(scope, Exit.void)
-      assert.strictEqual((yield* stream.end).code, 14)
+      assert.isDefined((yield* stream.next).closeStreamSignal)
+      assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 9)
+      const end = yield* stream.end
+      assert.strictEqual(end.code, 14)
+      assert.match(end.message, /shuts down/)
     })
   )
 })

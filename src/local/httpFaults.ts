@@ -1,0 +1,56 @@
+/**
+ * Scripted faults of the HTTP face: what the next requests to the token endpoint or the catalog get instead of an answer.
+ */
+
+/** The part of the HTTP face a fault strikes. */
+export type HttpPart = "token" | "catalog"
+
+/** A fault of the next requests to a part. */
+export interface HttpFault {
+  readonly at: HttpPart
+  /** How many requests it strikes; default 1. */
+  readonly times?: number | undefined
+  readonly action:
+    | {
+        readonly _tag: "Answer"
+        readonly status: number
+        readonly body: string
+        readonly headers?: Readonly<Record<string, string>> | undefined
+      }
+    /** Answers as usual, so many milliseconds later. */
+    | { readonly _tag: "Delay"; readonly millis: number }
+    /** Never answers. */
+    | { readonly _tag: "Hang" }
+}
+
+/** The faults that are to come, and how many requests came. */
+export interface HttpScript {
+  readonly inject: (fault: HttpFault) => void
+  readonly clear: () => void
+  /** Counts a request, and says what it gets. */
+  readonly next: (part: HttpPart) => HttpFault["action"] | undefined
+  readonly count: (part: HttpPart) => number
+}
+
+/** Makes an empty script. */
+export const makeHttpScript = (): HttpScript => {
+  let armed: Array<{ readonly fault: HttpFault; left: number }> = []
+  const counts = { token: 0, catalog: 0 }
+  return {
+    inject: (fault) => {
+      armed.push({ fault, left: fault.times ?? 1 })
+    },
+    clear: () => {
+      armed = []
+    },
+    next: (part) => {
+      counts[part]++
+      const entry = armed.find(({ fault }) => fault.at === part)
+      if (entry === undefined) return undefined
+      entry.left--
+      if (entry.left <= 0) armed = armed.filter((other) => other !== entry)
+      return entry.fault.action
+    },
+    count: (part) => counts[part]
+  }
+}
