@@ -20,7 +20,7 @@ import { lockFolder } from "./folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "./storageErrors.ts"
 import { type EngineLimits, TableEngine } from "./tableEngine.ts"
 import { readRows, tableFolders } from "./tableFiles.ts"
-import { definitionOf, metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
+import { definitionOf, metadataOf, protocolOf, type TableRecord, unsupportedProtocol } from "./tableFolder.ts"
 import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "./wal.ts"
 import { readSegments, segmentNumbers } from "./logSegments.ts"
@@ -122,10 +122,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const log = await openLog(location)
     if (log === undefined) return
     const metadata = log.snapshot.metadata!
-    const definition = Result.getOrThrowWith(
-      definitionOf(name, metadata),
-      (why) => new StorageFailure({ reason: "CorruptTable", message: `The table ${name} cannot be served: ${why}` })
-    )
+    const unservable = (why: string) =>
+      new StorageFailure({ reason: "CorruptTable", message: `The table ${name} cannot be served: ${why}` })
+    const unsupported = unsupportedProtocol(log.snapshot.protocol!, metadata)
+    if (unsupported !== undefined) throw unservable(unsupported)
+    const definition = Result.getOrThrowWith(definitionOf(name, metadata), unservable)
     await sweepOrphans(log)
     const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
     const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
