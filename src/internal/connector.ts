@@ -30,7 +30,8 @@ export interface Route {
 
 const tlsCode = /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
 
-const toFailure = (error: unknown): ConnectFailure => {
+/** Reads Node's error of a socket as a failure to connect. */
+export const toFailure = (error: unknown): ConnectFailure => {
   if (error instanceof ConnectFailure) return error
   const { code = "ERROR", message = "" } = error as NodeJS.ErrnoException
   const tls = tlsCode.test(code)

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidArgument, type InvalidEndpoint } from "../ZerobusError.ts"
 import type { ZerobusOptions } from "../ZerobusOptions.ts"
-import { complete, ConnectFailure, firstHop, type Route } from "./connector.ts"
+import { complete, ConnectFailure, firstHop, type Route, toFailure } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { routeTo } from "./route.ts"
 
@@ -24,6 +24,9 @@ const PRODUCT = "effect-zerobus"
 
 /** The largest response that is read, in bytes. Zerobus responses are a few bytes long. */
 const LARGEST_RESPONSE = 1024 * 1024
+
+/** Alerts by which a server refuses the client's certificate, or its lack. */
+const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
 const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
@@ -105,6 +108,10 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
         try {
           const connected = await complete(this.route, socket, this.pending.signal)
           this.failure = undefined
+          // With TLS 1.3 the client's side is done before the server has looked at its certificate.
+          connected.on("error", (error: NodeJS.ErrnoException) => {
+            if (lateRefusal.test(error.code ?? "")) this.failure = toFailure(error)
+          })
           return { socket: connected, secure: this.route.endpoint.secure }
         } catch (error) {
           this.failure = error instanceof ConnectFailure ? error : undefined

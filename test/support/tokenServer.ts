@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
 
 /** One answer: status and body, or `"hang"` for none. A string body is sent as it is. */
@@ -33,10 +34,22 @@ export const minted = (
 ): TokenAnswer => ({ body: { access_token: token, token_type: "Bearer", ...life } })
 
 export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effect<TokenServer, never, Scope.Scope> =>
+  serve(answers, undefined)
+
+/** The same over TLS. */
+export const secureTokenServer = (
+  tls: { readonly cert: string; readonly key: string },
+  ...answers: ReadonlyArray<TokenAnswer>
+): Effect.Effect<TokenServer, never, Scope.Scope> => serve(answers, tls)
+
+const serve = (
+  answers: ReadonlyArray<TokenAnswer>,
+  tls: { readonly cert: string; readonly key: string } | undefined
+): Effect.Effect<TokenServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<TokenRequest> = []
     const state = { url: "", requests, answers }
-    const server = Http.createServer((request, response) => {
+    const handle: Http.RequestListener = (request, response) => {
       let body = ""
       request.setEncoding("utf8")
       request.on("data", (text: string) => (body += text))
@@ -52,7 +65,8 @@ export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effe
         response.writeHead(answer.status ?? 200, { "content-type": "application/json", ...answer.headers })
         response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body))
       })
-    })
+    }
+    const server = tls === undefined ? Http.createServer(handle) : Https.createServer({ ...tls }, handle)
     yield* Effect.acquireRelease(
       Effect.callback<void>((resume) => {
         server.listen(0, "127.0.0.1", () => resume(Effect.void))
@@ -63,6 +77,6 @@ export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effe
           server.close(() => resume(Effect.void))
         })
     )
-    state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    state.url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`
     return state
   })
