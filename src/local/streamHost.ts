@@ -72,7 +72,7 @@ export const makeStreamHub = (options: {
     shutdown: (limitMillis) =>
       Effect.callback<void>((resume) => {
         whenIdle = () => resume(Effect.void)
-        for (const shutdown of [...running]) shutdown()
+        for (const shutdown of running) shutdown()
         if (running.size === 0) resume(Effect.void)
       }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid),
     openWriter: (name, format, done) => {
