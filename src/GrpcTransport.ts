@@ -56,6 +56,9 @@ const connect = ({ options, route, target }: ChannelSettings) =>
 /** Responses that may wait to be read before the call is read no further. */
 const WAITING_RESPONSES = 1024
 
+/** Bytes handed over and not written yet at which the call counts as full: enough that the socket never waits for the next. */
+const HIGH_WATER = 1024 * 1024
+
 const openCall = Effect.fnUntraced(function*(
   { client, credentials }: Connection,
   headers: Readonly<Record<string, string>>
@@ -66,11 +69,9 @@ const openCall = Effect.fnUntraced(function*(
   const writable = Latch.makeUnsafe(true)
   let sent = 0
   let onSent: (() => void) | undefined
-  const written = (error: Error | null | undefined): void => {
-    if (error) return
-    sent++
-    onSent?.()
-  }
+  let unwrittenRequests = 0
+  let unwrittenBytes = 0
+  let ending = false
   const call = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
@@ -78,9 +79,6 @@ const openCall = Effect.fnUntraced(function*(
         if (Queue.offerUnsafe(responses, bytes)) return
         call.pause()
         Effect.runFork(Effect.andThen(Queue.offer(responses, bytes), Effect.sync(() => call.resume())))
-      })
-      call.on("drain", () => {
-        writable.openUnsafe()
       })
       call.on("status", (status: Grpc.StatusObject) => {
         if (status.code === Grpc.status.OK) Queue.endUnsafe(responses)
@@ -98,21 +96,36 @@ const openCall = Effect.fnUntraced(function*(
         onSent = undefined
       })
   )
+  const written = (bytes: number): void => {
+    unwrittenRequests--
+    unwrittenBytes -= bytes
+    sent++
+    if (ending && unwrittenRequests === 0) call.end()
+    onSent?.()
+    if (unwrittenBytes < HIGH_WATER) writable.openUnsafe()
+  }
   const opened: TransportCall = {
     sendUnsafe: (request) => {
       // grpc-js copies with the methods of Buffer; a view costs nothing.
       const bytes = Buffer.isBuffer(request) ? request : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
-      const more = call.write(bytes, written)
-      if (!more) writable.closeUnsafe()
-      return more
+      unwrittenRequests++
+      unwrittenBytes += bytes.length
+      // The call's own `write` hands over one request at a time and waits for the socket in between. Below it HTTP/2 takes several,
+      // in order, and writes them together.
+      call.call!.sendMessageWithContext({ callback: () => written(bytes.length) }, bytes)
+      if (unwrittenBytes < HIGH_WATER) return true
+      writable.closeUnsafe()
+      return false
     },
     writable: writable.await,
     sentUnsafe: () => sent,
     onSentUnsafe: (listener) => {
       onSent = listener
     },
+    // Ending overtakes requests that grpc-js still frames, so it comes after the last of them.
     halfClose: Effect.sync(() => {
-      call.end()
+      ending = true
+      if (unwrittenRequests === 0) call.end()
     }),
     responses: Queue.asDequeue(responses)
   }
