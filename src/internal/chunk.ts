@@ -3,21 +3,22 @@
  *
  * A record is copied once, straight into a pooled chunk of 256 KiB, with its tag and length in front. A message is a stretch of a
  * chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
- * every session. A chunk goes back to the pool when its last message is acknowledged. Records that would waste the rest of a chunk
- * get a buffer of their own, of their exact size.
+ * every session. A chunk goes back to the pool when its last message is acknowledged. What would waste the rest of a chunk gets a
+ * buffer of its own, of about its size.
  */
+import { giveBuffer, sizeClass, takeBuffer, trimBuffers } from "./bufferPool.ts"
 import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "./envelope.ts"
 import type { ByteSink } from "./recordCodec.ts"
 
 /** Size of a pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
 export const CHUNK_SIZE = 256 * 1024
 
-// From this size on a record that does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
+// From this size on what does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
 const OWN_BUFFER_SIZE = CHUNK_SIZE / 8
 // Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
 const LENGTH_SLACK = 8
-const POOL_LIMIT = 64
-const pool: Array<Buffer> = []
+// A buffer of its own that was guessed larger than this times the need is exchanged for a smaller one.
+const LARGEST_EXCESS = 1.25
 
 /** A buffer shared by messages, counted by reference. */
 export class Chunk {
@@ -25,7 +26,7 @@ export class Chunk {
   references = 0
 
   constructor(size: number) {
-    this.buffer = (size === CHUNK_SIZE ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+    this.buffer = takeBuffer(size)
   }
 
   retain(): this {
@@ -34,7 +35,7 @@ export class Chunk {
   }
 
   release(): void {
-    if (--this.references === 0 && this.buffer.length === CHUNK_SIZE && pool.length < POOL_LIMIT) pool.push(this.buffer)
+    if (--this.references === 0) giveBuffer(this.buffer)
   }
 }
 
@@ -136,6 +137,14 @@ export class ChunkWriter implements ByteSink {
     this.mark = this.position = this.committed + headRoom
   }
 
+  /** Exchanges a buffer that turned out far too large. To be called before the write is kept as a message. */
+  fit(): void {
+    const { target } = this
+    if (target === undefined || target === this.current || target.buffer.length === CHUNK_SIZE) return
+    const needed = sizeClass(this.position)
+    if (target.buffer.length > needed * LARGEST_EXCESS) this.move(needed)
+  }
+
   /** The chunk that holds the write in progress. */
   get chunk(): Chunk {
     if (this.target === undefined) this.ensure(0)
@@ -149,8 +158,14 @@ export class ChunkWriter implements ByteSink {
     const own = needed >= OWN_BUFFER_SIZE
     // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
     const grown = this.target !== undefined && this.target !== this.current ? Math.max(needed, used * 2) : needed
-    const next = new Chunk(own ? HEAD_ROOM + grown + LENGTH_SLACK : CHUNK_SIZE)
-    next.buffer.set(this.buffer.subarray(this.mark, this.position), HEAD_ROOM)
+    this.move(own ? sizeClass(HEAD_ROOM + grown + LENGTH_SLACK) : CHUNK_SIZE)
+  }
+
+  /** Moves the write in progress into a fresh buffer. */
+  private move(size: number): void {
+    const used = this.position - this.mark
+    const next = new Chunk(size)
+    if (used > 0) this.buffer.copy(next.buffer, HEAD_ROOM, this.mark, this.position)
     this.forget()
     this.target = next
     this.buffer = next.buffer
@@ -192,6 +207,7 @@ export class ChunkWriter implements ByteSink {
   releaseIdle(): void {
     // A write that was given up must not give the same buffer back a second time.
     this.forget()
+    trimBuffers()
     if (this.current === undefined || this.current.references > 1) return
     this.current.release()
     this.current = undefined

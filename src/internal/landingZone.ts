@@ -68,6 +68,8 @@ export class LandingZone<A> {
   /** The last queued message, while single records may still join it. */
   private open: Message | undefined
   private lengthSize = 1
+  /** Bytes of the last batch. */
+  private batchSize = 0
   /** Counts the writes begun, to notice an encoder that ingests into the stream it encodes for. */
   private writes = 0
   private closed = false
@@ -277,13 +279,18 @@ export class LandingZone<A> {
     }
     const writer = this.writer
     writer.begin(HEAD_ROOM)
+    // Batches tend to be alike: room for one like the last saves growing, record by record, into ever larger buffers.
+    writer.ensure(this.batchSize)
     for (let i = 0; i < records.length; i++) {
       const refusal = this.writeRecord(records[i]!)
       if (refusal !== undefined) return refusal._tag === "InvalidArgument" ? atIndex(refusal, i) : refusal
       // Checked as it grows, so that a hopeless batch is not encoded to its end.
       if (writer.position - writer.mark > maxPayloadBytes) break
     }
-    return this.check(writer.position - writer.mark, writer.position - writer.mark)
+    const size = writer.position - writer.mark
+    this.batchSize = Math.min(size, maxPayloadBytes)
+    writer.fit()
+    return this.check(size, size)
   }
 
   private checkSingle(): Refusal | undefined {
