@@ -13,16 +13,16 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../HeadersProvider.ts"
 import { Offset } from "../Offset.ts"
-import type { AckError, RecordAck } from "../RecordAck.ts"
+import type { AckError } from "../RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../TableProperties.ts"
 import type { Transport } from "../Transport.ts"
-import { FlushTimeout, InvalidArgument, InvalidState, StreamClosed, type StreamFailure } from "../ZerobusError.ts"
+import { type FlushTimeout, InvalidArgument, InvalidState, StreamClosed, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import { Full } from "./landingZone.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, makeStreamCore, refuseRecordsUnsafe, type StreamCore, streamClosed } from "./streamCore.ts"
+import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
 
@@ -36,45 +36,6 @@ interface Origin {
   handedBack: boolean
   recreated: boolean
 }
-
-class Ack implements RecordAck {
-  readonly offset: Offset
-  private readonly core: StreamCore<any>
-
-  constructor(core: StreamCore<any>, offset: number) {
-    this.core = core
-    this.offset = Offset(offset)
-  }
-
-  get await(): Effect.Effect<Offset, AckError> {
-    return awaitOffset(this.core, this.offset)
-  }
-
-  get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
-    return Effect.sync(() => Option.fromUndefinedOr(this.core.acks.pollUnsafe(this.offset)))
-  }
-}
-
-const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
-  Effect.suspend(
-    () =>
-      core.acks.pollUnsafe(offset) ??
-      withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
-  )
-
-const withinLimit = <A, E>(
-  core: StreamCore<any>,
-  effect: Effect.Effect<A, E>,
-  operation: FlushTimeout["operation"],
-  timeoutMillis: number
-): Effect.Effect<A, E | FlushTimeout> =>
-  Effect.timeoutOrElse(effect, {
-    duration: timeoutMillis,
-    orElse: () => {
-      const pending = core.zone.nextOffset - 1 - core.acks.watermark
-      return Effect.fail(new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure }))
-    }
-  })
 
 /** Opens a stream in the current scope. With `adopted`, these messages go first. */
 export const openStream = <A>(
@@ -190,48 +151,7 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
   const { acks, zone } = core
   const streamId = core.sessionId ?? `stream-${core.table.tableName}`
 
-  const receipt = (result: number): RecordAck => new Ack(core, result)
-
-  const admitted = (
-    records: ReadonlyArray<A>,
-    atomic: boolean,
-    operation: string
-  ): Effect.Effect<RecordAck, IngestError> =>
-    Effect.callback<RecordAck, IngestError>((resume) => {
-      const waiting = zone.waitUnsafe(records, atomic, (offset) => {
-        resume(offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(receipt(offset)))
-      })
-      if (typeof waiting === "function") return Effect.sync(waiting)
-      resume(Effect.fail(waiting))
-      return undefined
-    })
-
-  const ingestRecord = (record: A): Effect.Effect<RecordAck, IngestError> =>
-    Effect.suspend(() => {
-      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))
-      const result = zone.offerUnsafe(record)
-      if (typeof result !== "number") return Effect.fail(result)
-      return result === Full ? admitted([record], false, "ingestRecord") : Effect.succeed(receipt(result))
-    })
-
-  const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
-    Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
-      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
-      if (!Array.isArray(records)) {
-        return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
-      }
-      if (records.length === 0) return Effect.succeed(undefined)
-      const result = zone.offerBatchUnsafe(records)
-      if (typeof result !== "number") return Effect.fail(result)
-      return result === Full ? admitted(records, true, "ingestRecords") : Effect.succeed(receipt(result))
-    })
-
-  const offerUnsafe = (record: A): RecordAck | undefined => {
-    if (core.closing) return undefined
-    const result = zone.offerUnsafe(record)
-    if (typeof result !== "number") throw result
-    return result === Full ? undefined : receipt(result)
-  }
+  const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
 
   /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
   const flushed = (operation: "flush" | "close", millis: number) =>

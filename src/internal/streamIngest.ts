@@ -1,0 +1,166 @@
+/**
+ * How records get into an open stream: the ingest calls and their receipts. What is accepted, and when, the landing zone decides.
+ */
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import { Offset } from "../Offset.ts"
+import type { AckError, RecordAck } from "../RecordAck.ts"
+import { FlushTimeout, InvalidArgument } from "../ZerobusError.ts"
+import type { IngestError, ZerobusStream } from "../ZerobusStream.ts"
+import { Full } from "./landingZone.ts"
+import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
+
+class Ack implements RecordAck {
+  readonly offset: Offset
+  private readonly core: StreamCore<any>
+
+  constructor(core: StreamCore<any>, offset: number) {
+    this.core = core
+    this.offset = Offset(offset)
+  }
+
+  get await(): Effect.Effect<Offset, AckError> {
+    return awaitOffset(this.core, this.offset)
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
+    return Effect.sync(() => Option.fromUndefinedOr(this.core.acks.pollUnsafe(this.offset)))
+  }
+}
+
+/** Waits, at most `flushTimeout`, until an offset that was given out is durable. */
+export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+  Effect.suspend(
+    () =>
+      core.acks.pollUnsafe(offset) ??
+      withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
+  )
+
+/** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
+export const withinLimit = <A, E>(
+  core: StreamCore<any>,
+  effect: Effect.Effect<A, E>,
+  operation: FlushTimeout["operation"],
+  timeoutMillis: number
+): Effect.Effect<A, E | FlushTimeout> =>
+  Effect.timeoutOrElse(effect, {
+    duration: timeoutMillis,
+    orElse: () => {
+      const pending = core.zone.nextOffset - 1 - core.acks.watermark
+      return Effect.fail(new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure }))
+    }
+  })
+
+/**
+ * What `yield*` gets from an ingest call that needed no wait: an iterator that is done at once. One per stream is enough, since
+ * `yield*` asks it for its value before anything else can run.
+ */
+class Accepted {
+  readonly done = true
+  value: RecordAck | undefined
+
+  next(): this {
+    return this
+  }
+}
+
+/**
+ * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
+ *
+ * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the record can be accepted at once,
+ * without a turn through the fiber's run loop, which takes longer than to encode a small record and put it into its chunk. Whatever
+ * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop.
+ */
+class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
+  private readonly door: IngestDoor<A>
+  private readonly record: A
+
+  constructor(door: IngestDoor<A>, record: A) {
+    super()
+    this.door = door
+    this.record = record
+  }
+
+  asEffect(): Effect.Effect<RecordAck, IngestError> {
+    return this.door.ingest(this.record)
+  }
+
+  override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
+    const { accepted, core } = this.door
+    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
+    if (core.zone.shouldYield()) return Effect.andThen(Effect.yieldNow, this)[Symbol.iterator]()
+    const result = core.zone.offerUnsafe(this.record)
+    if (typeof result !== "number") return Effect.fail(result)[Symbol.iterator]()
+    if (result === Full) return this.door.wait([this.record], false, "ingestRecord")[Symbol.iterator]()
+    accepted.value = new Ack(core, result)
+    return accepted as never
+  }
+}
+
+/** What the ingest calls of one stream share. */
+class IngestDoor<A> {
+  readonly core: StreamCore<A>
+  readonly accepted = new Accepted()
+
+  constructor(core: StreamCore<A>) {
+    this.core = core
+  }
+
+  ingest(record: A): Effect.Effect<RecordAck, IngestError> {
+    const { core } = this
+    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))
+    if (core.zone.shouldYield()) return Effect.andThen(Effect.yieldNow, new IngestCall(this, record))
+    const result = core.zone.offerUnsafe(record)
+    if (typeof result !== "number") return Effect.fail(result)
+    return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(core, result))
+  }
+
+  /** Waits in line for room. */
+  wait(records: ReadonlyArray<A>, atomic: boolean, operation: string): Effect.Effect<RecordAck, IngestError> {
+    const { core } = this
+    return Effect.callback<RecordAck, IngestError>((resume) => {
+      const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
+        resume(
+          offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
+        )
+      })
+      if (typeof waiting === "function") return Effect.sync(waiting)
+      resume(Effect.fail(waiting))
+      return undefined
+    })
+  }
+}
+
+/** The ingest calls of a stream. */
+export const makeIngest = <A>(
+  core: StreamCore<A>
+): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> => {
+  const { zone } = core
+  const door = new IngestDoor(core)
+
+  const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
+    Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
+      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+      if (!Array.isArray(records)) {
+        return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+      }
+      if (records.length === 0) return Effect.succeed(undefined)
+      if (zone.shouldYield()) return Effect.andThen(Effect.yieldNow, ingestRecords(records))
+      const result = zone.offerBatchUnsafe(records)
+      if (typeof result !== "number") return Effect.fail(result)
+      return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))
+    })
+
+  return {
+    ingestRecord: (record) => new IngestCall(door, record),
+    ingestRecords,
+    offerUnsafe: (record) => {
+      if (core.closing) return undefined
+      const result = zone.offerUnsafe(record)
+      if (typeof result !== "number") throw result
+      return result === Full ? undefined : new Ack(core, result)
+    }
+  }
+}
