@@ -27,10 +27,8 @@ type Reviver = (this: unknown, key: string, value: unknown, context?: { readonly
 
 const reviver: Reviver = (_key, value, context) => {
   if (typeof value !== "number") return value
-  const source = context?.source
-  return source === undefined || (Number.isSafeInteger(value) && !/[.eE]/.test(source))
-    ? value
-    : new ExactNumber(source)
+  const source = context?.source ?? String(value)
+  return Number.isSafeInteger(value) && !/[.eE]/.test(source) ? value : new ExactNumber(source)
 }
 
 /** Encodes JSON text. Answers undefined when it is no JSON, nested deeper than 500 levels, or larger than 16 MiB encoded. */
