@@ -1,0 +1,196 @@
+/**
+ * Planted bugs: small mistakes somebody could make in the engine, each of which the simulation has to find. A mutation replaces one
+ * exact piece of text in a copy of the sources; when the engine has changed and the text is gone, it fails loudly and has to be rewritten.
+ */
+
+export interface Mutation {
+  readonly name: string
+  /** Relative to `src`. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+const zone = "internal/landingZone.ts"
+const session = "internal/session.ts"
+const supervisor = "internal/supervisor.ts"
+const acknowledgements = "internal/acknowledgements.ts"
+const stream = "internal/stream.ts"
+const chunk = "internal/chunk.ts"
+
+export const mutations: ReadonlyArray<Mutation> = [
+  {
+    name: "a replay skips the oldest record",
+    file: zone,
+    find: "    this.cursor = this.head\n  }",
+    replace: "    this.cursor = Math.min(this.head + 1, this.window.length)\n  }"
+  },
+  {
+    name: "a new session continues where the lost one stopped",
+    file: zone,
+    find: "    this.cursor = this.head\n  }",
+    replace: "  }"
+  },
+  {
+    name: "a replay goes out in the wrong order",
+    file: zone,
+    find: "    this.cursor = this.head\n  }",
+    replace: "    this.cursor = this.head\n    this.window = [...this.window.slice(0, this.head), ...this.window.slice(this.head).reverse()]\n  }"
+  },
+  {
+    name: "an acknowledgement frees one message too many",
+    file: session,
+    find: "    const count = upTo + 1 - session.acknowledged\n",
+    replace: "    const count = Math.min(upTo + 2, session.handed) - session.acknowledged\n"
+  },
+  {
+    name: "an acknowledgement beyond what was sent is believed",
+    file: session,
+    find: "      if (upTo >= session.handed) {",
+    replace: "      upTo = Math.min(upTo, session.handed - 1)\n      if (upTo >= session.handed) {"
+  },
+  {
+    name: "an acknowledgement without offset counts as offset 0",
+    file: session,
+    find: `      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")`,
+    replace: "      if (upTo === undefined) upTo = 0"
+  },
+  {
+    name: "a negative acknowledgement is ignored",
+    file: session,
+    find: `      if (upTo < 0) return violation("The server acknowledged a negative offset.")`,
+    replace: "      if (upTo < 0) return undefined"
+  },
+  {
+    name: "an acknowledgement counts before its request has left",
+    file: session,
+    find: "Math.min(held, session.call.sentUnsafe() - 2)",
+    replace: "held"
+  },
+  {
+    name: "repeated acknowledgements feed the silence timer",
+    file: session,
+    find: "      if (upTo <= held) {\n",
+    replace: "      if (upTo <= held) {\n        flight.silentSince = core.now()\n"
+  },
+  {
+    name: "the silence timer runs while nothing is in flight",
+    file: session,
+    find: "    if (nowIdle) busy.closeUnsafe()\n",
+    replace: ""
+  },
+  {
+    name: "the watermark starts again with each session",
+    file: supervisor,
+    find: "  core.zone.rewindUnsafe()\n",
+    replace: "  core.zone.rewindUnsafe()\n  core.acks.watermark = -1\n"
+  },
+  {
+    name: "a waiter that gave up is admitted all the same",
+    file: zone,
+    find: "      if (this.waiters.delete(waiter)) this.admitUnsafe()",
+    replace: "      this.admitUnsafe()"
+  },
+  {
+    name: "an acknowledgement gives its room back only in part",
+    file: zone,
+    find: "      this.usedRecords -= message.offsets\n",
+    replace: "      this.usedRecords -= 1\n"
+  },
+  {
+    name: "a short record overtakes those that wait",
+    file: zone,
+    find: "  offerUnsafe(record: A): number | Refusal {\n    if (this.waiters.size > 0) return Full\n",
+    replace: "  offerUnsafe(record: A): number | Refusal {\n"
+  },
+  {
+    name: "single records join an explicit batch",
+    file: zone,
+    find: "    this.open = !atomic && continues ? message : undefined\n",
+    replace: "    this.open = continues ? message : undefined\n"
+  },
+  {
+    name: "a chunk goes back to the pool twice",
+    file: chunk,
+    find: "    this.forget()\n    if (this.current === undefined || this.current.references > 1) return\n",
+    replace: "    if (this.current === undefined || this.current.references > 1) return\n"
+  },
+  {
+    name: "flush forgets the last record",
+    file: stream,
+    find: "      const target = zone.nextOffset - 1\n      if (target <= acks.watermark)",
+    replace: "      const target = zone.nextOffset - 2\n      if (target <= acks.watermark)"
+  },
+  {
+    name: "queued records are not handed back",
+    file: zone,
+    find: "    while (this.nextUnsafe() !== undefined);\n",
+    replace: ""
+  },
+  {
+    name: "recreating drops the oldest record",
+    file: stream,
+    find: "  core.zone.adoptUnsafe(adopted)\n",
+    replace: "  core.zone.adoptUnsafe(adopted.slice(1))\n"
+  },
+  {
+    name: "recreating twice sends the records twice",
+    file: stream,
+    find: "    origin.recreated = true\n",
+    replace: ""
+  },
+  {
+    name: "the budget is never spent",
+    file: supervisor,
+    find: "    if (Exit.isFailure(delay)) return yield* fail(failure)\n",
+    replace: "    if (Exit.isFailure(delay)) continue\n"
+  },
+  {
+    name: "progress does not refill the budget",
+    file: supervisor,
+    find: "      step = yield* Schedule.toStep(schedule)\n      credentialsRefused",
+    replace: "      credentialsRefused"
+  },
+  {
+    name: "refused credentials are used again",
+    file: supervisor,
+    find: "    if (cause?.rejected && provider.invalidate !== undefined) {",
+    replace: "    if (cause?.rejected && provider.invalidate !== undefined && attempts < 0) {"
+  },
+  {
+    name: "a final error is tried again",
+    file: supervisor,
+    find: `failure._tag === "Retryable" || (rejected`,
+    replace: `failure._tag === "Retryable" || failure._tag === "InvalidArgument" || (rejected`
+  },
+  {
+    name: "sending goes on after the server announced its end",
+    file: session,
+    find: "  yield* Fiber.interrupt(sender)\n",
+    replace: ""
+  },
+  {
+    name: "the connection is dropped without a half-close",
+    file: session,
+    find: "  yield* session.call.halfClose\n",
+    replace: ""
+  },
+  {
+    name: "the old connection stays open during the next one",
+    file: supervisor,
+    find: "      Effect.scoped(attemptSession(core, provider, opened)),",
+    replace: "      attemptSession(core, provider, opened) as never,"
+  },
+  {
+    name: "closing can be left half begun",
+    file: stream,
+    find: "  return Effect.uninterruptibleMask((restore) =>\n    Effect.flatMap(",
+    replace: "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => build((x) => x))((restore) =>\n    Effect.flatMap("
+  },
+  {
+    name: "acknowledged waiters are not woken in one go",
+    file: acknowledgements,
+    find: "this.waiters[reached]!.offset <= watermark) reached++",
+    replace: "this.waiters[reached]!.offset < watermark) reached++"
+  }
+]

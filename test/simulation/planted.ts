@@ -1,0 +1,83 @@
+/**
+ * `npm run sim:planted -- [--seeds N] [--only text]`: proves that the simulation is awake. For each planted bug it writes a copy of the
+ * sources with the bug in it to a temporary folder, runs the simulation there, and expects it to fail.
+ */
+import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { parseArgs } from "node:util"
+import { type Mutation, mutations } from "./mutations.ts"
+
+const root = Path.resolve(import.meta.dirname, "../..")
+
+/** How one planted bug fared; `after` is how many seeds it took, undefined when it was not found. */
+export interface Catch {
+  readonly name: string
+  readonly after: number | undefined
+  readonly rule: string
+}
+
+/** Writes a copy of the sources and the simulation with one text replaced. The caller removes the folder. */
+const plant = (mutation: Mutation | undefined): string => {
+  const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "planted-"))
+  Fs.cpSync(Path.join(root, "src"), Path.join(folder, "src"), { recursive: true })
+  Fs.cpSync(Path.join(root, "test/simulation"), Path.join(folder, "test/simulation"), { recursive: true })
+  Fs.copyFileSync(Path.join(root, "package.json"), Path.join(folder, "package.json"))
+  Fs.symlinkSync(Path.join(root, "node_modules"), Path.join(folder, "node_modules"))
+  if (mutation !== undefined) {
+    const file = Path.join(folder, "src", mutation.file)
+    const parts = Fs.readFileSync(file, "utf8").split(mutation.find)
+    if (parts.length !== 2) {
+      Fs.rmSync(folder, { recursive: true })
+      throw new Error(`"${mutation.name}": its text stands ${parts.length - 1} times in ${mutation.file}; rewrite the mutation`)
+    }
+    Fs.writeFileSync(file, parts.join(mutation.replace))
+  }
+  return folder
+}
+
+/** Runs the simulation against the planted bug. */
+export const hunt = async (mutation: Mutation, seeds: number): Promise<Catch> => {
+  const folder = plant(mutation)
+  try {
+    const output = await new Promise<string>((resolve) => {
+      ChildProcess.execFile(
+        process.execPath,
+        ["--conditions=effect-zerobus-source", "test/simulation/main.ts", "--seeds", String(seeds), "--failures", "1", "--workers", "1"],
+        { cwd: folder, maxBuffer: 1 << 26, timeout: 300_000 },
+        (error, stdout, stderr) => resolve(error === null ? "" : `${stdout}\n${stderr}`)
+      )
+    })
+    const first = /^seed \d+\/(\d+) .*\n {2}([\w]+):/m.exec(output)
+    const crashed = output !== "" && first === null
+    if (crashed) throw new Error(`"${mutation.name}": the simulation itself failed:\n${output.slice(-2000)}`)
+    return { name: mutation.name, after: first === null ? undefined : Number(first[1]) + 1, rule: first?.[2] ?? "" }
+  } finally {
+    Fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({ options: { seeds: { type: "string", default: "400" }, only: { type: "string", default: "" } } })
+  const chosen = mutations.filter(({ name }) => name.includes(values.only))
+  const results: Array<Catch> = []
+  const queue = [...chosen]
+  const work = async () => {
+    for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
+      const result = await hunt(mutation, Number(values.seeds))
+      results.push(result)
+      process.stdout.write(
+        result.after === undefined
+          ? `NOT FOUND in ${values.seeds} seeds: ${result.name}\n`
+          : `found by ${result.rule} after ${result.after} seeds: ${result.name}\n`
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(2, Os.availableParallelism()) }, work))
+  const missed = results.filter(({ after }) => after === undefined)
+  process.stdout.write(`${results.length - missed.length} of ${results.length} planted bugs found\n`)
+  process.exitCode = missed.length === 0 && results.length > 0 ? 0 : 1
+}
+
+if (process.argv[1] === import.meta.filename) await main()
