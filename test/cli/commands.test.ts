@@ -155,6 +155,21 @@ describe("zerobus ingest", () => {
     assert.strictEqual(code, 0, err)
   })
 
+  it("stops where a compressed file breaks off, and what it had is durable", async () => {
+    const table = await newTable()
+    const whole = gzipSync(Array.from({ length: 50_000 }, (_, id) => `{"device":"${id}","temp":${id % 97}}\n`).join(""))
+    const path = file("broken.ndjson.gz", whole.subarray(0, whole.length - 20))
+    const { code, err, out } = await zerobus(["ingest", path, "-t", table, "--json"], environment)
+    assert.strictEqual(code, 1)
+    assert.match(err, /broken\.ndjson\.gz is not a whole gzip file \(Z_BUF_ERROR\)\./)
+    const { accepted, complete, durable } = JSON.parse(out)
+    assert.isAbove(durable, 0)
+    assert.deepStrictEqual({ complete, durable }, { complete: false, durable: accepted })
+    const plain = await zerobus(["ingest", file("plain.csv.gz", "device\n"), "-t", table], environment)
+    assert.strictEqual(plain.code, 1)
+    assert.match(plain.err, /is not a whole gzip file \(Z_DATA_ERROR\)\./)
+  })
+
   it("interrupted, makes durable what it has read and says how far it got", async () => {
     const table = await newTable()
     const running = start(["ingest", "-", "-t", table], environment, "caller")
@@ -202,7 +217,12 @@ describe("zerobus ingest", () => {
     const { ZEROBUS_SERVER_ENDPOINT: _, ...rest } = environment
     const without = await zerobus(["ingest", "a.ndjson", "-t", "main.default.readings"], rest)
     assert.strictEqual(without.code, 1)
-    assert.include(without.err, "ZEROBUS_SERVER_ENDPOINT")
+    assert.match(without.err, /^\s*ERROR\s+ZEROBUS_SERVER_ENDPOINT is not set, or its value cannot be used/)
+    const malformed = { ...environment, ZEROBUS_FLUSH_TIMEOUT: "hunter3" }
+    const bad = await zerobus(["ingest", "a.ndjson", "-t", "main.default.readings"], malformed)
+    assert.strictEqual(bad.code, 1)
+    assert.match(bad.err, /^\s*ERROR\s+ZEROBUS_FLUSH_TIMEOUT is not set, or its value cannot be used/)
+    assert.notInclude(bad.err, "hunter3")
     const wrong = { ...environment, DATABRICKS_CLIENT_SECRET: "hunter2-hunter2" }
     const refused = await zerobusProcess(["ingest", "a.ndjson", "-t", "main.default.readings"], wrong)
     assert.strictEqual(refused.code, 1)
