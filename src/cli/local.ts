@@ -51,6 +51,12 @@ const flags = {
     Flag.withDescription("Check tokens as the service does; on by default"),
     Flag.withDefault(true)
   ),
+  tls: Flag.Boolean("tls").pipe(
+    Flag.withDescription(
+      "Serve https with a certificate of the server's own, kept in the data folder; clients trust it with NODE_EXTRA_CA_CERTS"
+    ),
+    Flag.withDefault(false)
+  ),
   tables: Flag.String("table").pipe(
     Flag.withDescription(
       "Table to create: catalog.schema.table(column TYPE, ...); repeatable. An equal table that exists is kept"
@@ -92,7 +98,8 @@ const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
   DATABRICKS_WORKSPACE_URL: local.workspaceUrl,
   DATABRICKS_CLIENT_ID: local.clientId,
   // The secret of this server alone: whoever starts it is meant to have it.
-  DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret)
+  DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret),
+  ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
 })
 
 const sameColumns = (one: TableDefinition, other: TableDefinition): boolean => {
@@ -122,6 +129,9 @@ const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never
   ] as const) {
     if (port < 0 || port > 65_535) return yield* failed(`--${flag} must be from 0 to 65535.`)
   }
+  if (input.tls && input.memory) {
+    return yield* failed("--tls needs a data folder, from which clients read the certificate. Leave --memory out.")
+  }
   const rateLimit = Option.getOrUndefined(input.rateLimit)
   if (rateLimit !== undefined && rateLimit < 1) return yield* failed("--rate-limit must be at least 1.")
   const definitions = yield* Effect.forEach(input.tables, definitionOf)
@@ -131,6 +141,7 @@ const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never
     httpPort: input.httpPort,
     allowRemote: input.allowRemote,
     auth: input.auth,
+    tls: input.tls,
     streamLife: yield* durationOf("stream-life", input.streamLife),
     ackInterval: yield* durationOf("ack-interval", input.ackInterval),
     rateLimit: rateLimit === undefined ? undefined : { records: rateLimit }

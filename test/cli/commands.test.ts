@@ -355,6 +355,20 @@ describe("zerobus local", () => {
     assert.match(other.err, /main\.default\.readings exists with other columns/)
   }, 60_000)
 
+  it("serves https to clients that trust its certificate, and to no others", async () => {
+    const secure = await startServer(["--data-dir", Path.join(folder, "secure"), "--tls", "--table", readings])
+    assert.match(secure.environment["ZEROBUS_SERVER_ENDPOINT"]!, /^https:/)
+    const args = ["ingest", file("secure.ndjson", '{"device":"a"}\n'), "-t", "main.default.readings"]
+    const trusting = await zerobusProcess(args, secure.environment)
+    assert.strictEqual(trusting.code, 0, trusting.err)
+    const { NODE_EXTRA_CA_CERTS: _, ...rest } = secure.environment
+    const distrusting = await zerobusProcess(args, rest)
+    assert.strictEqual(distrusting.code, 1)
+    assert.match(distrusting.err, /TLS handshake with https:.* was refused/)
+    secure.child.kill("SIGTERM")
+    assert.strictEqual((await secure.end).code, 0)
+  }, 60_000)
+
   it("prints the environment as lines for a shell", async () => {
     const running = start(["local", "--memory", "--port", "0", "--http-port", "0"])
     await running.says(/Ctrl-C stops it/)
@@ -389,12 +403,13 @@ describe("zerobus local", () => {
   }, 30_000)
 
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["--data-dir", "/etc/hostname/data"], /\/etc\/hostname\/data is not writable/],
+    [["--data-dir", Path.join(file("a-file", ""), "data")], /a-file\/data is not writable/],
     [["--memory", "--table", "bad("], /cannot be read/],
     [["--memory", "--port", "70000", "--http-port", "0"], /0 to 65535/],
     [["--memory", "--stream-life", "soon"], /must be a duration/],
     [["--memory", "--host", "0.0.0.0"], /loopback/],
-    [["--memory", "--rate-limit", "0"], /at least 1/]
+    [["--memory", "--rate-limit", "0"], /at least 1/],
+    [["--memory", "--tls"], /needs a data folder/]
   ])("%j ends with 1 and says why", async (args, says) => {
     const { code, err, out } = await zerobus(["local", ...args])
     assert.strictEqual(code, 1)

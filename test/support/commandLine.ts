@@ -39,7 +39,7 @@ export interface Running {
 const plainEnvironment = (): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(ZEROBUS|DATABRICKS)_|^NODE_(ENV|OPTIONS)$|_proxy$|^VITEST/i.test(name)
+      ([name]) => !/^(ZEROBUS|DATABRICKS)_|^NODE_(ENV|OPTIONS|EXTRA_CA_CERTS)$|_proxy$|^VITEST/i.test(name)
     )
   )
 
