@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { HeadersProvider } from "./HeadersProvider.ts"
@@ -19,7 +20,7 @@ import { scrub } from "./internal/scrub.ts"
 import { makeTokenCache, type Minted } from "./internal/tokenCache.ts"
 import { defaults } from "./StreamConfigurationOptions.ts"
 import {
-  type InvalidArgument,
+  InvalidArgument,
   type InvalidEndpoint,
   InvalidToken,
   Retryable,
@@ -57,6 +58,11 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
           }))
         })
       }
+      const lead = Option.map(Duration.fromInput(options.tokenCache?.refreshBuffer ?? "5 minutes"), Duration.toMillis)
+      if (Option.isNone(lead) || !(lead.value >= 0) || Number.isNaN(options.tokenCache?.refreshBuffer)) {
+        const message = "The option tokenCache.refreshBuffer must be a duration from zero."
+        return yield* new InvalidArgument({ message, path: ["tokenCache", "refreshBuffer"] })
+      }
       const cache = makeTokenCache({
         mint: (tableName) =>
           requestToken(principal, tableForm(workspaceId(server), tableName)).pipe(
@@ -68,7 +74,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
             )
           ),
         enabled: options.tokenCache?.enabled ?? true,
-        lead: Duration.toMillis(options.tokenCache?.refreshBuffer ?? "5 minutes"),
+        lead: lead.value,
         mintLimit: MINT_LIMIT,
         renewalLimit: defaults.recoveryTimeout / 2
       })

@@ -151,7 +151,8 @@ export const resolve = <A>(
     zero: boolean
   ): number | D => {
     if (value === undefined) return fallback
-    const millis = Option.map(Duration.fromInput(value), Duration.toMillis)
+    // NaN would count as no time at all.
+    const millis = Number.isNaN(value) ? Option.none() : Option.map(Duration.fromInput(value), Duration.toMillis)
     if (
       Option.isNone(millis) || !Number.isFinite(millis.value) || millis.value < 0 || millis.value > LONGEST_WAIT ||
       (!zero && millis.value === 0)

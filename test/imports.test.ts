@@ -40,7 +40,7 @@ const others = [buffers, engine, grpc, http, connections, generated].map(
   ({ source }) => `(?!${source.slice("^internal\\/".length)})`
 )
 const mechanics = new RegExp(`^internal/${others.join("")}[\\w/]+$`)
-const network = /^node:(?:https?|net|tls|dns|http2)$/
+const network = /^node:(?:https?|net|tls|dns|http2|crypto)$/
 const node = /^node:/
 
 const areas: ReadonlyArray<Area> = [
