@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
 import { CHUNK_SIZE } from "./internal/chunk.ts"
-import { InvalidArgument, type Retryable, type ZerobusError } from "./ZerobusError.ts"
+import { InvalidArgument, type Retryable, type StreamFailure, type ZerobusError } from "./ZerobusError.ts"
 
 /** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */
 export interface Unacked<A> {
@@ -76,6 +76,11 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape | undefined
+  /**
+   * Runs once in `createStream`, before anything else of the stream; its failure is that of `createStream`, and no connection is made.
+   * For typed tables: `Table.check(table)` with the catalog provided. Default: nothing.
+   */
+  readonly beforeOpen?: Effect.Effect<unknown, StreamFailure> | undefined
   /**
    * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has as long as
    * `scopeCloseTimeout`, 5 seconds at least.

@@ -75,6 +75,8 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function*(table, options) {
       yield* Effect.annotateCurrentSpan("table", table.tableName)
       yield* noteStream(table.tableName)
+      const beforeOpen = options?.beforeOpen ?? defaults.beforeOpen
+      if (beforeOpen !== undefined) yield* beforeOpen
       return yield* openStream(table, { ...defaults, ...options }, provider).pipe(Effect.provideService(Transport, transport))
     })
 

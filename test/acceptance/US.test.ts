@@ -43,6 +43,23 @@ describe("schemas of the catalog", () => {
     })
   )
 
+  it.live("US-06 a stream that checks its table first does not open when that does not fit", () =>
+    Effect.gen(function* () {
+      const { server, use } = yield* catalog
+      const { server: zerobusServer, zerobus } = yield* A.client()
+      const table = Table.make(name, { c0: Column.BigInt, c1: Column.String })
+      const open = zerobus.createStream(table, { beforeOpen: use(Table.check(table)) })
+      server.tables.set(name, columns("bigint", "int"))
+      const failure = yield* Effect.flip(open)
+      assert.strictEqual(failure._tag, "SchemaMismatch")
+      assert.match(failure.message, /Column c1 is string here and int in the table/)
+      assert.strictEqual(zerobusServer.connections.length, 0)
+      server.tables.set(name, columns("bigint", "string"))
+      yield* open
+      assert.strictEqual(zerobusServer.connections.length, 1)
+    })
+  )
+
   it.live("US-07 a table made in code asks the catalog for nothing", () =>
     Effect.gen(function* () {
       const { server } = yield* catalog
