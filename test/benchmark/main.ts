@@ -2,7 +2,8 @@
  * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral sink, in turns; read the ratios.
  *
  * - `--quick`: the rows that have a budget, in short runs; under three minutes on two cores.
- * - `--only TEXT`: the cases whose name contains the text.
+ * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`, `latency`, `recovery`, `streams` and
+ *   `allocations` are the names.
  * - `--rounds N`, `--run MILLIS`: how many measured runs of a case, and how long each ingests.
  * - `--json FILE`: writes all figures.
  * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after a regression.
@@ -16,6 +17,7 @@ import { compareWithBaseline, saveBaseline } from "./baseline.ts"
 import { budgeted, further } from "./cases.ts"
 import { fetchNative } from "./nativeSdk.ts"
 import { startSink } from "./processes.ts"
+import { measureScenarios, scenarioTable, type ScenarioResult } from "./scenarios.ts"
 import { measureThroughput, type Pace, ratioTable, type ThroughputResult, throughputTable } from "./throughput.ts"
 
 const { values: flags } = parseArgs({
@@ -71,6 +73,7 @@ const cases = (flags.quick ? budgeted : [...budgeted, ...further])
 
 const sink = await startSink(certificate)
 const throughput: Array<ThroughputResult> = []
+let scenarios: ReadonlyArray<ScenarioResult> = []
 try {
   for (const one of cases) {
     const result = await measureThroughput(one, sink, pace, { native: "folder" in native, ca: certificate?.cert })
@@ -78,16 +81,23 @@ try {
     const { native: n, raw } = result.ratios
     console.error(`${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x grpc-js`)
   }
+  const peak = throughput.find(({ id }) => id === "single 1 KB")?.figures ?? []
+  scenarios = await measureScenarios(sink, {
+    quick: flags.quick,
+    native: "folder" in native,
+    wanted,
+    peak: Object.fromEntries(peak.map(({ client, rate }) => [client, rate.median])),
+    progress: (line) => console.error(line)
+  })
 } finally {
   await sink.stop()
 }
-say(throughputTable(throughput))
-say()
-say(ratioTable(throughput, cases))
+if (throughput.length > 0) say(`${throughputTable(throughput)}\n\n${ratioTable(throughput, cases)}\n`)
+if (scenarios.length > 0) say(scenarioTable(scenarios))
 
 const date = new Date().toISOString().slice(0, 10)
 if (flags.json !== undefined) {
-  writeFileSync(flags.json, `${JSON.stringify({ date, machine, pace, throughput }, undefined, 2)}\n`)
+  writeFileSync(flags.json, `${JSON.stringify({ date, machine, pace, throughput, scenarios }, undefined, 2)}\n`)
 }
 if (flags.save) saveBaseline({ date, machine, throughput })
 if (flags.check) {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import type { ClientSpec } from "./clients/client.ts"
-import type { ClientOrder } from "./runner.ts"
+import type { ClientOrder, Opened } from "./runner.ts"
 import type { SinkOrder, SinkReport } from "./sink.ts"
 
 /** Longest time any single step may take, in milliseconds. */
@@ -77,6 +77,7 @@ export const startSink = async (tls?: { readonly key: string; readonly cert: str
 
 /** A running client. */
 export interface ClientProcess {
+  readonly opened: Opened
   readonly ask: <A>(order: ClientOrder) => Promise<A>
   readonly stop: () => Promise<void>
 }
@@ -85,13 +86,15 @@ export interface ClientProcess {
 export const startClient = async (spec: ClientSpec, flags?: ReadonlyArray<string>): Promise<ClientProcess> => {
   const child = start("./runner.ts", [JSON.stringify(spec)], flags)
   const what = `The client ${spec.client} (${spec.api}, ${spec.size} B)`
+  let opened: Opened
   try {
-    await nextMessage(child, what)
+    opened = await nextMessage<Opened>(child, what)
   } catch (error) {
     await stop(child)
     throw error
   }
   return {
+    opened,
     ask: <A>(order: ClientOrder) => {
       const answer = nextMessage<A>(child, what)
       child.send(order)

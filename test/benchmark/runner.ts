@@ -12,6 +12,13 @@ export type ClientOrder =
   | { readonly do: "latency"; readonly rate: number; readonly for: number }
   | { readonly do: "allocations"; readonly records: number }
 
+/** How opening went. */
+export interface Opened {
+  readonly millis: number
+  readonly rssBefore: number
+  readonly rss: number
+}
+
 /** What one run used. */
 export interface RunResult {
   readonly records: number
@@ -111,7 +118,10 @@ try {
   const { open } = (await import(`./clients/${spec.client}.ts`)) as {
     readonly open: (spec: ClientSpec) => Promise<Client>
   }
+  const rssBefore = process.memoryUsage.rss()
+  const started = performance.now()
   const client = await open(spec)
+  const opened: Opened = { millis: performance.now() - started, rssBefore, rss: process.memoryUsage.rss() }
   process.on("message", (order: ClientOrder) => {
     carryOut(client, order).then(
       (result) => process.send?.(result),
@@ -122,7 +132,7 @@ try {
     // What is in flight is of no interest any more, and a stalled server would hold an orderly close up.
     process.exit(0)
   })
-  process.send?.({ ready: true })
+  process.send?.(opened)
 } catch (error) {
   process.send?.({ error: textOf(error) })
 }
