@@ -71,7 +71,7 @@ export const checklist = () => {
       )
     },
     end: () => {
-      console.log(`${passed} passed, ${failures.length} failed`)
+      console.log(`${passed} checks passed, ${failures.length} failed`)
       process.exitCode = failures.length === 0 ? 0 : 1
     }
   }
