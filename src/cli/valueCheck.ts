@@ -160,12 +160,13 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     }
     case "Timestamp":
     case "TimestampNtz":
-      return (value, report) =>
-        (typeof value === "string" ? ValueText.micros(value, type._tag === "Timestamp") : undefined) ??
-        bigInteger(value, type) ??
-        no(report)
+      return (value, report) => {
+        // A zone can move the first and the last day out of the range.
+        const micros = typeof value === "string" ? ValueText.micros(value, type._tag === "Timestamp") : undefined
+        return bigInteger(micros ?? value, type) ?? no(report)
+      }
     case "Variant":
-      return (value) => variantText(value)
+      return (value, report) => variantText(value) ?? no(report)
     case "Array": {
       const element = nullable([...path, "element"], type.element, type.containsNull, ignoreUnknown)
       return (value, report) => {
@@ -191,8 +192,13 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
           const read = readCell(type.key, name)
           const checked = key(read, report)
           if (checked === refused) return refused
-          if (checked !== read)
-            return refuse(report, [...path, "key"], "expected the key in the form that travels (days, microseconds)")
+          if (String(checked) !== name) {
+            return refuse(
+              report,
+              [...path, "key"],
+              "expected the key as it travels: true or false, plain digits, days, microseconds"
+            )
+          }
           const after = item(value[name], report)
           if (after === refused) return refused
           if (after !== value[name]) {
@@ -220,17 +226,32 @@ const bigInteger = (value: unknown, type: ColumnType): number | string | undefin
   return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact)) ? Number(exact) : plain
 }
 
+/** Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is itself escaped is text. */
+const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
+/** Deepest nesting of a VARIANT that the local server stores. */
+const deepestVariant = 500
+
+const deeperThan = (value: unknown, depth: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (depth === 0 || Object.values(value).some((item) => deeperThan(item, depth - 1)))
+
 /** VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. */
-const variantText = (value: unknown): string => {
+const variantText = (value: unknown): string | undefined => {
+  let json = value
+  let text: string | undefined
   if (typeof value === "string") {
     try {
-      JSON.parse(value)
-      return value
+      json = JSON.parse(value)
+      text = value
     } catch {
-      return JSON.stringify(value)
+      json = value
     }
   }
-  return ExactJson.stringify(value)
+  if (deeperThan(json, deepestVariant)) return undefined
+  const written = ExactJson.stringify(json)
+  return loneSurrogate.test(written) ? undefined : (text ?? written)
 }
 
 const trueTexts = new Set(["true", "t", "yes", "y", "1"])
