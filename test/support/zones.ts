@@ -1,0 +1,70 @@
+/**
+ * Landing zones for tests: small ones, and what a server would read of their messages.
+ */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import type { Message } from "../../src/internal/chunk.ts"
+import { LandingZone, type LandingZoneLimits } from "../../src/internal/landingZone.ts"
+import { bytesCodec } from "../../src/internal/payloadCodec.ts"
+import type { RecordCodec } from "../../src/internal/recordCodec.ts"
+
+/** A zone of prepared bytes without limits, but for those given. */
+export const makeZone = (
+  limits: Partial<LandingZoneLimits> = {},
+  codec: RecordCodec<Uint8Array> = bytesCodec
+): Effect.Effect<LandingZone<Uint8Array>> =>
+  Effect.gen(function* () {
+    const all: LandingZoneLimits = {
+      maxInflightRecords: 1_000_000,
+      maxInflightBytes: 128 * 1024 * 1024,
+      maxPayloadBytes: 10_420_224,
+      maxBatchRecords: 100_000,
+      coalesceBytes: 256 * 1024,
+      coalesceRecords: 100_000,
+      ...limits
+    }
+    const queue = yield* Queue.bounded<Message>(all.maxInflightRecords)
+    return new LandingZone({ queue, codec, limits: all, now: () => 0 })
+  })
+
+/** What a server reads of a request: the wire offset, and the records of it. */
+export const readRequest = (
+  request: Uint8Array
+): { readonly wireOffset: number; readonly batch: boolean; readonly records: ReadonlyArray<Uint8Array> } => {
+  const { ingestRecord, ingestRecordBatch } = databricks.zerobus.EphemeralStreamRequest.decode(request)
+  if (ingestRecord) {
+    return {
+      wireOffset: Number(ingestRecord.offsetId),
+      batch: false,
+      records: [Uint8Array.from(ingestRecord.protoEncodedRecord ?? [])]
+    }
+  }
+  return {
+    wireOffset: Number(ingestRecordBatch!.offsetId),
+    batch: true,
+    records: (ingestRecordBatch!.protoEncodedBatch?.records ?? []).map((bytes) => Uint8Array.from(bytes))
+  }
+}
+
+/** A small generator of random numbers with a seed, so that a failing case can be run again. */
+export const seeded = (seed: number) => {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return (mixed ^ (mixed >>> 14)) >>> 0
+  }
+  return {
+    /** A whole number from 0 to `below` - 1. */
+    below: (below: number): number => next() % below,
+    /** Bytes that differ from call to call; long ones repeat themselves. */
+    bytes: (length: number): Uint8Array => {
+      const bytes = new Uint8Array(length)
+      for (let n = 0; n < Math.min(length, 64); n++) bytes[n] = next() & 0xff
+      for (let filled = 64; filled < length; filled *= 2) bytes.copyWithin(filled, 0, Math.min(filled, length - filled))
+      return bytes
+    }
+  }
+}
