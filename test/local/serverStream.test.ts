@@ -67,10 +67,10 @@ const open = Effect.fnUntraced(function* (limits: Partial<StreamLimits> = {}) {
   let reading = true
   const peer = {
     write: (bytes: Uint8Array) => {
-      const { closeStreamSignal, createStreamResponse, ingestRecordResponse } = EphemeralStreamResponse.decode(bytes)
-      if (createStreamResponse != null) said.push("created")
-      if (ingestRecordResponse != null) said.push(`ack ${ingestRecordResponse.durabilityAckUpToOffset}`)
-      if (closeStreamSignal != null) said.push(`close in ${closeStreamSignal.duration?.seconds}`)
+      const { closeStreamSignal, ingestRecordResponse, payload } = EphemeralStreamResponse.decode(bytes)
+      if (payload === "createStreamResponse") said.push("created")
+      if (payload === "ingestRecordResponse") said.push(`ack ${ingestRecordResponse?.durabilityAckUpToOffset}`)
+      if (payload === "closeStreamSignal") said.push(`close in ${closeStreamSignal?.duration?.seconds}`)
     },
     finish: (status: { readonly code: number } | undefined) =>
       said.push(status === undefined ? "OK" : `status ${status.code}`),
