@@ -238,7 +238,8 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
         yield* checkOptions(options)
         const store = yield* makeDurableTableStore({
           folder: options.dataDir,
-          flushIntervalMillis: flushIntervalOf(options)
+          flushIntervalMillis: flushIntervalOf(options),
+          visibleOnceAcked: options.visibleOnceAcked ?? false
         })
         const identity = yield* folderIdentity(options.dataDir)
         const now = yield* Clock.currentTimeMillis

@@ -48,6 +48,18 @@ describe("a server on disk", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
+  it.live("shows records in the table once they are acknowledged, when asked to", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* temporaryFolder
+      yield* Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        yield* local.createTable(definition)
+        yield* ingest(0, 100)
+        assert.strictEqual((yield* local.stats(table.tableName)).rows, 100)
+      }).pipe(Effect.provide(ZerobusLocal.layer({ dataDir, visibleOnceAcked: true })))
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+  )
+
   it.live("keeps its identity from other users (V8)", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
