@@ -35,7 +35,11 @@ export const emptyTotals = (): Totals => ({
 const repeatEvery = 20
 
 /** Runs the seeds `base/from`, `base/from+1`, ... */
-export const runChunk = ({ base, count, from }: Chunk): { readonly totals: Totals; readonly failures: ReadonlyArray<Failure> } => {
+export const runChunk = ({
+  base,
+  count,
+  from
+}: Chunk): { readonly totals: Totals; readonly failures: ReadonlyArray<Failure> } => {
   const totals = emptyTotals()
   const failures: Array<Failure> = []
   for (let index = from; index < from + count; index++) {
@@ -49,7 +53,13 @@ export const runChunk = ({ base, count, from }: Chunk): { readonly totals: Total
       totals.repeated++
       const again = runSeed(seed)
       if (again.hash !== hash) {
-        failures.push({ index, profile: plan.profile, hash, violations: [`I15: the second run gave the trace ${again.hash}`], repeats: false })
+        failures.push({
+          index,
+          profile: plan.profile,
+          hash,
+          violations: [`I15: the second run gave the trace ${again.hash}`],
+          repeats: false
+        })
       }
     }
   }

@@ -15,7 +15,10 @@ export const checkConnections = (view: View, report: Report): void => {
     for (const [index, connection] of stream.connections.entries()) {
       const before = stream.connections[index - 1]
       if (before !== undefined && (before.released === undefined || before.released.seq > connection.open.seq)) {
-        report("I8", `connection ${connection.conn} of stream ${stream.id} opens while connection ${before.conn} is open`)
+        report(
+          "I8",
+          `connection ${connection.conn} of stream ${stream.id} opens while connection ${before.conn} is open`
+        )
       }
       if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
       checkSending(connection, report)
@@ -28,21 +31,35 @@ const checkSending = (connection: Connection, report: Report): void => {
   const { conn, halfCloses, messages, responses } = connection
   if (halfCloses.length > 1) report("I7", `connection ${conn} was half-closed ${halfCloses.length} times`)
   const halfClosed = halfCloses[0]?.seq ?? Infinity
-  if (messages.some(({ event }) => event.seq > halfClosed)) report("I7", `connection ${conn} sends after its half-close`)
+  if (messages.some(({ event }) => event.seq > halfClosed))
+    report("I7", `connection ${conn} sends after its half-close`)
   const signal = responses.find(({ text }) => text.closeAfter !== undefined)
   const late = signal === undefined ? undefined : messages.find(({ event }) => event.quiet > signal.quiet)
-  if (late !== undefined) report("pause", `connection ${conn} sends message ${late.event.wireOffset} after the server announced its end`)
+  if (late !== undefined)
+    report("pause", `connection ${conn} sends message ${late.event.wireOffset} after the server announced its end`)
   const created = responses.findIndex(({ text }) => text.created === true)
   const first = messages[0]?.event.seq ?? Infinity
-  if (first < (created < 0 ? Infinity : responses[created]!.seq)) report("create", `connection ${conn} sends records before it was created`)
+  if (first < (created < 0 ? Infinity : responses[created]!.seq))
+    report("create", `connection ${conn} sends records before it was created`)
 }
 
 /** The moments that feed the silence timer, and whether something was in flight after each; the end of a replay is one. */
-const progress = (stream: StreamView, connection: Connection): ReadonlyArray<{ readonly t: number; readonly busy: boolean }> => {
+const progress = (
+  stream: StreamView,
+  connection: Connection
+): ReadonlyArray<{ readonly t: number; readonly busy: boolean }> => {
   const { messages, sent } = connection
-  const moments: Array<{ readonly t: number; readonly seq: number; readonly kind: "send" | "ack" | "sent"; readonly value: number; readonly replay: boolean }> = []
+  const moments: Array<{
+    readonly t: number
+    readonly seq: number
+    readonly kind: "send" | "ack" | "sent"
+    readonly value: number
+    readonly replay: boolean
+  }> = []
   const known = new Set(
-    stream.connections.filter((other) => other.conn < connection.conn).flatMap((other) => other.messages.flatMap(({ calls }) => calls))
+    stream.connections
+      .filter((other) => other.conn < connection.conn)
+      .flatMap((other) => other.messages.flatMap(({ calls }) => calls))
   )
   const lastKnown = stream.order.findLast((call) => known.has(call))
   const lastReplayed = messages.findIndex(({ calls }) => lastKnown !== undefined && calls.includes(lastKnown))
@@ -85,32 +102,52 @@ const checkSilence = (stream: StreamView, connection: Connection, report: Report
   for (const [index, { busy, t }] of moments.entries()) {
     const next = moments[index + 1]?.t ?? released.t
     if (busy && next - t > limit + tolerance) {
-      report("silence", `connection ${conn} was silent for ${next - t} ms with records in flight, the limit is ${limit} ms`)
+      report(
+        "silence",
+        `connection ${conn} was silent for ${next - t} ms with records in flight, the limit is ${limit} ms`
+      )
       return
     }
   }
   // Why did the client give it up?
   const created = responses.some(({ text }) => text.created === true)
-  const closing = stream.calls.some(({ op, start }) => (op === "close" || op === "closeScope") && start.seq < released.seq)
-  const opening = stream.opening.end === undefined || stream.opening.end.seq >= released.seq || stream.opening.end.outcome._tag !== "Done"
-  const told = ended !== undefined || responses.some((response) => isViolation(connection, response)) ||
+  const closing = stream.calls.some(
+    ({ op, start }) => (op === "close" || op === "closeScope") && start.seq < released.seq
+  )
+  const opening =
+    stream.opening.end === undefined ||
+    stream.opening.end.seq >= released.seq ||
+    stream.opening.end.outcome._tag !== "Done"
+  const told =
+    ended !== undefined ||
+    responses.some((response) => isViolation(connection, response)) ||
     responses.some(({ text }) => text.closeAfter !== undefined)
   const silentFor = released.t - (moments[moments.length - 1]?.t ?? released.t)
   const silent = moments[moments.length - 1]?.busy === true && silentFor >= limit - 1
   if (!created) {
     const waited = released.t - connection.open.t
-    if (!told && !closing && !opening && waited + tolerance < stream.settings.recoveryTimeout && headersTook(stream, connection) + waited + 1 < stream.settings.recoveryTimeout) {
+    if (
+      !told &&
+      !closing &&
+      !opening &&
+      waited + tolerance < stream.settings.recoveryTimeout &&
+      headersTook(stream, connection) + waited + 1 < stream.settings.recoveryTimeout
+    ) {
       report("connect", `connection ${conn} was given up after ${waited} ms, before recoveryTimeout`)
     }
     return
   }
   if (told || opening) return
   if (closing) {
-    if (!silent && connection.halfCloses.length !== 1) report("I7", `connection ${conn} was closed without a half-close`)
+    if (!silent && connection.halfCloses.length !== 1)
+      report("I7", `connection ${conn} was closed without a half-close`)
     return
   }
   if (!silent) {
-    report("silence", `connection ${conn} was given up without a reason: ${callsIn(connection, Infinity)} calls, ${silentFor} ms since progress`)
+    report(
+      "silence",
+      `connection ${conn} was given up without a reason: ${callsIn(connection, Infinity)} calls, ${silentFor} ms since progress`
+    )
   }
 }
 

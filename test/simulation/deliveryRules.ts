@@ -2,7 +2,7 @@
  * What the program was told about durability, held against what the server stored and said (I2, I3, I9, I11), and what the scope's
  * end handed over.
  */
-import { ackedAtMost, accepted, type Call, type Connection, type StreamView, type View } from "./view.ts"
+import { ackedAtLeast, ackedAtMost, accepted, type Call, type Connection, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -14,18 +14,22 @@ export const checkDelivery = (view: View, report: Report): void => {
     checkOrderInTable(view, stream, told, report)
     checkBounds(stream, told, report)
     checkHandOver(view, stream, report)
+    checkPromptness(stream, report)
   }
   if (view.profile === "calm") checkNoDuplicates(view, report)
 }
 
 /** Without faults only records that were handed back and ingested again may be stored twice. */
 const checkNoDuplicates = (view: View, report: Report): void => {
-  const adopted = new Set([...view.streams.values()].flatMap((stream) => stream.order.filter((call) => call.stream !== stream.id)))
+  const adopted = new Set(
+    [...view.streams.values()].flatMap((stream) => stream.order.filter((call) => call.stream !== stream.id))
+  )
   const seen = new Set<number>()
   for (const event of view.events) {
     if (event.e !== "durable") continue
     for (const record of event.records) {
-      if (seen.has(record) && !adopted.has(view.callOf.get(record)!)) report("duplicates", `record ${record} is stored twice in a run without faults`)
+      if (seen.has(record) && !adopted.has(view.callOf.get(record)!))
+        report("duplicates", `record ${record} is stored twice in a run without faults`)
       seen.add(record)
     }
   }
@@ -67,12 +71,18 @@ const positionOf = (connection: Connection, message: number, call: Call): number
   return position + connection.messages[message]!.calls.indexOf(call)
 }
 
-const checkStatements = (view: View, stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+const checkStatements = (
+  view: View,
+  stream: StreamView,
+  told: ReadonlyArray<Told | undefined>,
+  report: Report
+): void => {
   /** The program was told at `seq` that the call at `position` is durable. */
   const claim = (position: number, seq: number, what: string) => {
     const call = stream.order[position]
     const by = told[position]
-    if (call === undefined) report("I2", `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`)
+    if (call === undefined)
+      report("I2", `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`)
     else if (by === undefined || by.at > seq) {
       report("I2", `${what} of stream ${stream.id} calls offset ${position} durable before the server did`)
     } else if (!by.lie && durableSeq(view, call) > seq) {
@@ -97,7 +107,8 @@ const checkStatements = (view: View, stream: StreamView, told: ReadonlyArray<Tol
       for (const [position, other] of stream.order.entries()) {
         const earlier = other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
         // A second close repeats the first one's answer.
-        if (earlier && !(op === "close" && position >= stream.durable && closedBefore(stream, call))) claim(position, end.seq, op)
+        if (earlier && !(op === "close" && position >= stream.durable && closedBefore(stream, call)))
+          claim(position, end.seq, op)
       }
     }
   }
@@ -107,8 +118,47 @@ const checkStatements = (view: View, stream: StreamView, told: ReadonlyArray<Tol
 const closedBefore = (stream: StreamView, call: Call): boolean =>
   stream.calls.some((other) => other !== call && other.op === "close" && other.start.seq < call.start.seq)
 
+/** Who waits for an offset hears of it at once when it is durable: no later than the client settles after the acknowledgement. */
+const checkPromptness = (stream: StreamView, report: Report): void => {
+  const settled = new Map<number, number>()
+  for (const connection of stream.connections) {
+    const moments = [...connection.responses, ...connection.sent].toSorted((a, b) => a.seq - b.seq)
+    let covered = 0
+    for (const { quiet } of moments) {
+      const acked = ackedAtLeast(connection, quiet + 1)
+      for (; covered < acked; covered++) {
+        for (const call of connection.messages[covered]!.calls) {
+          const position = positionOf(connection, covered, call)
+          if (!settled.has(position)) settled.set(position, quiet)
+        }
+      }
+    }
+  }
+  for (const { end, id, offset, op, start } of stream.calls) {
+    if (
+      end === undefined ||
+      (op !== "await" && op !== "waitForOffset") ||
+      offset === undefined ||
+      end.outcome._tag === "Interrupted"
+    )
+      continue
+    const quiet = settled.get(offset)
+    if (quiet !== undefined && end.quiet > Math.max(quiet, start.quiet)) {
+      report(
+        "prompt",
+        `${op} #${id} of stream ${stream.id} went on waiting for offset ${offset} after its acknowledgement`
+      )
+    }
+  }
+}
+
 /** Apart from repetitions the table has the records in the order of the calls. */
-const checkOrderInTable = (view: View, stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+const checkOrderInTable = (
+  view: View,
+  stream: StreamView,
+  told: ReadonlyArray<Told | undefined>,
+  report: Report
+): void => {
   let before = -1
   let missing: Call | undefined
   for (const [position, call] of stream.order.entries()) {
@@ -117,10 +167,16 @@ const checkOrderInTable = (view: View, stream: StreamView, told: ReadonlyArray<T
       if (place === undefined) {
         if (told[position]?.lie !== true) missing ??= call
       } else if (missing !== undefined) {
-        report("order", `the table has record ${record} of stream ${stream.id}, but not ${missing.op} #${missing.id} before it`)
+        report(
+          "order",
+          `the table has record ${record} of stream ${stream.id}, but not ${missing.op} #${missing.id} before it`
+        )
         return
       } else if (place < before) {
-        report("order", `record ${record} of stream ${stream.id} stands in the table before one that was ingested earlier`)
+        report(
+          "order",
+          `record ${record} of stream ${stream.id} stands in the table before one that was ingested earlier`
+        )
         return
       } else before = place
     }
@@ -131,7 +187,8 @@ const checkOrderInTable = (view: View, stream: StreamView, told: ReadonlyArray<T
 const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
   const changes: Array<{ readonly seq: number; readonly by: number }> = []
   for (const [position, call] of stream.order.entries()) {
-    if (call.stream === stream.id && accepted(call)) changes.push({ seq: call.end!.seq, by: 1 })
+    // An interrupted call that was taken all the same was taken before its end, and must have had room then.
+    if (call.stream === stream.id && call.end !== undefined) changes.push({ seq: call.end.seq, by: 1 })
     else if (call.stream !== stream.id) changes.push({ seq: -1, by: 1 })
     else continue
     const by = told[position]
@@ -142,7 +199,10 @@ const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, 
   for (const { by, seq } of changes) {
     used += by
     if (used > stream.settings.maxInflightRecords && by > 0 && seq >= 0) {
-      report("I9", `stream ${stream.id} has ${used} records in flight, its bound is ${stream.settings.maxInflightRecords}`)
+      report(
+        "I9",
+        `stream ${stream.id} has ${used} records in flight, its bound is ${stream.settings.maxInflightRecords}`
+      )
       return
     }
   }
@@ -153,17 +213,28 @@ const checkHandOver = (view: View, stream: StreamView, report: Report): void => 
   const close = stream.calls.find((call) => call.op === "closeScope")
   if (close?.end === undefined || stream.opening.end?.outcome._tag !== "Done") return
   const rest = stream.order.slice(stream.durable).flatMap((call) => call.records)
-  const taken = stream.calls.some((call) => call.op === "unacked" && call.end?.outcome._tag === "Records" && call.end.seq < close.start.seq) ||
-    stream.calls.some((call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Done" && call.end.seq < close.end!.seq) ||
+  const taken =
+    stream.calls.some(
+      (call) => call.op === "unacked" && call.end?.outcome._tag === "Records" && call.end.seq < close.start.seq
+    ) ||
+    stream.calls.some(
+      (call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Done" && call.end.seq < close.end!.seq
+    ) ||
     stream.calls.some((call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Interrupted") ||
     [...view.streams.values()].some(
-      (other) => other.opening.from === stream.id && other.opening.end?.outcome._tag === "Done" && other.opening.end.seq < close.end!.seq
+      (other) =>
+        other.opening.from === stream.id &&
+        other.opening.end?.outcome._tag === "Done" &&
+        other.opening.end.seq < close.end!.seq
     )
   if (taken || rest.length === 0) {
-    if (stream.unacked.length > (taken ? 1 : 0)) report("I1", `stream ${stream.id} reports unacknowledged records that were taken or do not exist`)
+    if (stream.unacked.length > (taken ? 1 : 0))
+      report("I1", `stream ${stream.id} reports unacknowledged records that were taken or do not exist`)
     return
   }
   const [event] = stream.unacked
-  if (stream.unacked.length !== 1) report("I1", `stream ${stream.id} left ${rest.length} records and told onUnacked ${stream.unacked.length} times`)
-  else if (event!.records.join() !== rest.join()) report("I1", `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are [${rest.join(",")}]`)
+  if (stream.unacked.length !== 1)
+    report("I1", `stream ${stream.id} left ${rest.length} records and told onUnacked ${stream.unacked.length} times`)
+  else if (event!.records.join() !== rest.join())
+    report("I1", `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are [${rest.join(",")}]`)
 }

@@ -64,10 +64,22 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
       asked: event,
       until,
       connection,
-      cause: answer?.outcome === "Retryable" ? "Retryable TokenServiceUnavailable" : answer?.outcome === "InvalidToken" ? "InvalidToken" : causeOf(connection),
-      rotated: connection?.responses.some((response) => response.text.closeAfter !== undefined && !isViolation(connection, response)) ?? false,
-      stable: connection !== undefined && (ackedAtMost(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime - 1),
-      surelyStable: connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime + 1)
+      cause:
+        answer?.outcome === "Retryable"
+          ? "Retryable TokenServiceUnavailable"
+          : answer?.outcome === "InvalidToken"
+            ? "InvalidToken"
+            : causeOf(connection),
+      rotated:
+        connection?.responses.some(
+          (response) => response.text.closeAfter !== undefined && !isViolation(connection, response)
+        ) ?? false,
+      stable:
+        connection !== undefined &&
+        (ackedAtMost(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime - 1),
+      surelyStable:
+        connection !== undefined &&
+        (ackedAtLeast(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime + 1)
     }
   })
 }
@@ -82,7 +94,8 @@ const causeOf = (connection: Connection | undefined): string | undefined => {
   const { ended, released, responses } = connection
   // What arrived in the moment of giving up may not have been read.
   const bad = responses.find((response) => isViolation(connection, response))
-  if (bad !== undefined && bad.seq < (ended?.seq ?? Infinity)) return bad.quiet < (released?.quiet ?? Infinity) ? "ProtocolViolation" : undefined
+  if (bad !== undefined && bad.seq < (ended?.seq ?? Infinity))
+    return bad.quiet < (released?.quiet ?? Infinity) ? "ProtocolViolation" : undefined
   if (ended === undefined) return undefined
   return ended.ended.how === "status" ? classOf(ended.ended.code) : "Retryable ConnectionLost"
 }
@@ -91,7 +104,11 @@ const causeOf = (connection: Connection | undefined): string | undefined => {
 const failureOf = (stream: StreamView, report: Report): string | undefined => {
   const told = new Set<string>()
   const hear = (outcome: Outcome | undefined) => {
-    if (outcome?._tag !== "Error" || ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge"].includes(outcome.error)) return
+    if (
+      outcome?._tag !== "Error" ||
+      ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge"].includes(outcome.error)
+    )
+      return
     told.add(outcome.error === "Retryable" ? `Retryable ${outcome.reason}` : outcome.error)
   }
   hear(stream.opening.end?.outcome)
@@ -101,9 +118,17 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
 }
 
 const closingSeq = (stream: StreamView): number =>
-  Math.min(...stream.calls.filter(({ op }) => op === "close" || op === "closeScope").map(({ start }) => start.seq), Infinity)
+  Math.min(
+    ...stream.calls.filter(({ op }) => op === "close" || op === "closeScope").map(({ start }) => start.seq),
+    Infinity
+  )
 
-const checkBudget = (stream: StreamView, attempts: ReadonlyArray<Attempt>, ending: string | undefined, report: Report): void => {
+const checkBudget = (
+  stream: StreamView,
+  attempts: ReadonlyArray<Attempt>,
+  ending: string | undefined,
+  report: Report
+): void => {
   const { recovery, recoveryRetries } = stream.settings
   const allowed = recovery ? 1 + recoveryRetries : 1
   /** Attempts since the last progress, taking the doubtful for progress, and not. */
@@ -121,7 +146,8 @@ const checkBudget = (stream: StreamView, attempts: ReadonlyArray<Attempt>, endin
   }
   if (ending?.startsWith("Retryable") !== true || !recovery || attempts.length === 0) return
   const last = attempts[attempts.length - 1]!
-  if (last.surelyStable) report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
+  if (last.surelyStable)
+    report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
   else if (most < allowed) report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
 }
 
@@ -141,7 +167,8 @@ const checkCause = (
     const next = attempts[index + 1]
     if (stable) refused = false
     const rejected = (cause === "InvalidToken" && attempt.connection !== undefined) || cause === "PermissionDenied"
-    const final = cause !== undefined && !cause.startsWith("Retryable") && (!rejected || refused || !invalidates(stream))
+    const final =
+      cause !== undefined && !cause.startsWith("Retryable") && (!rejected || refused || !invalidates(stream))
     refused = refused || rejected
     if (next === undefined || next.asked.seq > closing) continue
     if (final && !(attempt.rotated && tooLate(attempt))) {
@@ -153,23 +180,36 @@ const checkCause = (
   if (timeouts.has(ending) && last.cause === undefined) return
   // The limit of the attempt may run out at the very moment at which the cause arrives.
   if (ending === "Retryable ConnectTimeout" && last.until.t - last.asked.t >= stream.settings.recoveryTimeout) return
-  if (ending === "Retryable AckTimeout" && last.connection?.released !== undefined && last.connection.ended !== undefined && last.connection.ended.t >= last.connection.released.t - 1) return
+  if (
+    ending === "Retryable AckTimeout" &&
+    last.connection?.released !== undefined &&
+    last.connection.ended !== undefined &&
+    last.connection.ended.t >= last.connection.released.t - 1
+  )
+    return
   if (ending === "Retryable ConnectionLost" && last.rotated && !stream.settings.recovery) return
   // A response that has no place ends the session even where the history alone cannot tell whether it was read in time.
-  if (ending === "ProtocolViolation" && last.connection?.responses.some((response) => isViolation(last.connection!, response)) === true) return
+  if (
+    ending === "ProtocolViolation" &&
+    last.connection?.responses.some((response) => isViolation(last.connection!, response)) === true
+  )
+    return
   report("I13", `stream ${stream.id} failed with ${ending}, but its last attempt ended with ${last.cause ?? "nothing"}`)
   void view
 }
 
 /** The final cause came when the session was over anyway: after the drain of a rotation. */
 const tooLate = ({ connection }: Attempt): boolean =>
-  connection?.ended !== undefined && connection.released !== undefined && connection.ended.quiet >= connection.released.quiet
+  connection?.ended !== undefined &&
+  connection.released !== undefined &&
+  connection.ended.quiet >= connection.released.quiet
 
 const invalidates = (stream: StreamView): boolean => stream.invalidations.length > 0
 
 const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
   const given = stream.headers.filter(({ outcome }) => outcome === "ok").length
-  if (stream.connections.length > given) report("I14", `stream ${stream.id} opened ${stream.connections.length} connections with ${given} sets of headers`)
+  if (stream.connections.length > given)
+    report("I14", `stream ${stream.id} opened ${stream.connections.length} connections with ${given} sets of headers`)
   for (const [index, { open }] of stream.connections.entries()) {
     const from = stream.connections[index - 1]?.open.seq ?? -1
     if (!stream.headers.some(({ outcome, seq }) => outcome === "ok" && seq > from && seq < open.seq)) {
@@ -177,13 +217,22 @@ const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, 
     }
   }
   const closing = closingSeq(stream)
-  const rejections = attempts.filter(({ cause, connection }) => connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied"))
+  const rejections = attempts.filter(
+    ({ cause, connection }) => connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied")
+  )
   if (stream.invalidations.length > rejections.length) {
-    report("I14", `stream ${stream.id} invalidated credentials ${stream.invalidations.length} times for ${rejections.length} rejections`)
+    report(
+      "I14",
+      `stream ${stream.id} invalidated credentials ${stream.invalidations.length} times for ${rejections.length} rejections`
+    )
   }
   for (const { asked, connection, until } of rejections) {
     if (until.seq > closing || stream.opening.end === undefined) continue
     const told = stream.invalidations.filter(({ seq }) => seq > asked.seq && seq < until.seq).length
-    if (told === 0 && until.seq < Infinity) report("I14", `stream ${stream.id} opened again with the credentials that connection ${connection!.conn} was refused with`)
+    if (told === 0 && until.seq < Infinity)
+      report(
+        "I14",
+        `stream ${stream.id} opened again with the credentials that connection ${connection!.conn} was refused with`
+      )
   }
 }

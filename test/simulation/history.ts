@@ -12,12 +12,20 @@ export type Outcome =
   | { readonly _tag: "Offset"; readonly offset: number }
   | { readonly _tag: "Nothing" }
   | { readonly _tag: "Records"; readonly groups: ReadonlyArray<ReadonlyArray<number>> }
-  | { readonly _tag: "Error"; readonly error: string; readonly reason?: string | undefined; readonly attempts?: number | undefined }
+  | {
+      readonly _tag: "Error"
+      readonly error: string
+      readonly reason?: string | undefined
+      readonly attempts?: number | undefined
+    }
   | { readonly _tag: "Interrupted" }
   | { readonly _tag: "Defect"; readonly message: string }
 
 /** How a connection ended, as the client was told. */
-export type Ended = { readonly how: "ok" } | { readonly how: "status"; readonly code: number } | { readonly how: "lost" }
+export type Ended =
+  | { readonly how: "ok" }
+  | { readonly how: "status"; readonly code: number }
+  | { readonly how: "lost" }
 
 /** Settings of a stream that the rules refer to; milliseconds. */
 export interface StreamSettings {
@@ -34,16 +42,36 @@ export interface StreamSettings {
 }
 
 export type Happening =
-  | { readonly e: "call"; readonly id: number; readonly stream: number; readonly op: string; readonly records?: ReadonlyArray<number>; readonly offset?: number; readonly settings?: StreamSettings; readonly from?: number }
+  | {
+      readonly e: "call"
+      readonly id: number
+      readonly stream: number
+      readonly op: string
+      readonly records?: ReadonlyArray<number>
+      readonly offset?: number
+      readonly settings?: StreamSettings
+      readonly from?: number
+    }
   | { readonly e: "return"; readonly id: number; readonly outcome: Outcome }
-  | { readonly e: "final"; readonly stream: number; readonly offset: number; readonly durable: boolean; readonly error?: string }
+  | {
+      readonly e: "final"
+      readonly stream: number
+      readonly offset: number
+      readonly durable: boolean
+      readonly error?: string
+    }
   | { readonly e: "unacked"; readonly stream: number; readonly records: ReadonlyArray<number>; readonly cause: string }
   | { readonly e: "watermark"; readonly stream: number; readonly offset: number }
   | { readonly e: "state"; readonly stream: number; readonly state: string }
   | { readonly e: "headers"; readonly stream: number; readonly outcome: string }
   | { readonly e: "invalidate"; readonly stream: number; readonly token: string }
   | { readonly e: "open"; readonly conn: number; readonly stream: number; readonly token: string }
-  | { readonly e: "send"; readonly conn: number; readonly wireOffset: number | undefined; readonly records: ReadonlyArray<number> }
+  | {
+      readonly e: "send"
+      readonly conn: number
+      readonly wireOffset: number | undefined
+      readonly records: ReadonlyArray<number>
+    }
   | { readonly e: "sendCreate" | "halfClose" | "released" | "sent"; readonly conn: number }
   | { readonly e: "response"; readonly conn: number; readonly text: ResponseText; readonly hostile: boolean }
   | { readonly e: "ended"; readonly conn: number; readonly ended: Ended }
@@ -51,7 +79,13 @@ export type Happening =
   | { readonly e: "broken"; readonly what: string }
   | { readonly e: "fault"; readonly what: string; readonly conn?: number }
   | { readonly e: "probe"; readonly stream: number; readonly accepted: number; readonly capacity: number }
-  | { readonly e: "left"; readonly fibers: number; readonly sleeps: number; readonly open: number; readonly unfinished: number }
+  | {
+      readonly e: "left"
+      readonly fibers: number
+      readonly sleeps: number
+      readonly open: number
+      readonly unfinished: number
+    }
 
 /** A happening with its place in the run. */
 export type HistoryEvent = Happening & { readonly seq: number; readonly t: number; readonly quiet: number }

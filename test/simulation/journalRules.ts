@@ -9,12 +9,16 @@ type Report = (rule: string, text: string) => void
 /** Rebuilds the order of all streams and reports what contradicts it. */
 export const checkJournal = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
-    const adopted = stream.opening.from === undefined ? [] : view.streams.get(stream.opening.from)?.order.slice(view.streams.get(stream.opening.from)!.durable) ?? []
+    const adopted =
+      stream.opening.from === undefined
+        ? []
+        : (view.streams.get(stream.opening.from)?.order.slice(view.streams.get(stream.opening.from)!.durable) ?? [])
     checkStream(view, stream, adopted, report)
   }
 }
 
-const name = (call: Call | undefined): string => (call === undefined ? "nothing" : `${call.op} #${call.id} [${call.records.join(",")}]`)
+const name = (call: Call | undefined): string =>
+  call === undefined ? "nothing" : `${call.op} #${call.id} [${call.records.join(",")}]`
 
 const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call>, report: Report): void => {
   const order: Array<Call> = [...adopted]
@@ -33,18 +37,26 @@ const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call
     connection.base = least
     if (start === undefined) continue
     const first = connection.messages[0]!.calls[0]
-    connection.base = first === undefined ? least : positions.get(first) ?? order.length
-    if (connection.base < least) report("I6", `connection ${connection.conn} sends ${name(first)} again although it was acknowledged`)
+    connection.base = first === undefined ? least : (positions.get(first) ?? order.length)
+    if (connection.base < least)
+      report("I6", `connection ${connection.conn} sends ${name(first)} again although it was acknowledged`)
     if (connection.base > most) {
-      report("I6", `connection ${connection.conn} starts with ${name(first)}, which skips ${name(order[most])} that is not acknowledged`)
+      report(
+        "I6",
+        `connection ${connection.conn} starts with ${name(first)}, which skips ${name(order[most])} that is not acknowledged`
+      )
     }
     let position = connection.base
     for (const [index, message] of connection.messages.entries()) {
       const { records, wireOffset } = message.event
-      if (wireOffset !== index) report("I5", `connection ${connection.conn} sends wire offset ${wireOffset} where ${index} is due`)
+      if (wireOffset !== index)
+        report("I5", `connection ${connection.conn} sends wire offset ${wireOffset} where ${index} is due`)
       const whole = message.calls.flatMap((call) => call.records)
       if (records.join() !== whole.join()) {
-        report("I4", `message ${index} of connection ${connection.conn} holds [${records.join(",")}] where its calls made [${whole.join(",")}]`)
+        report(
+          "I4",
+          `message ${index} of connection ${connection.conn} holds [${records.join(",")}] where its calls made [${whole.join(",")}]`
+        )
       }
       if (message.calls.length > 1 && message.calls.some((call) => call.op === "ingestBatch")) {
         report("batch", `message ${index} of connection ${connection.conn} merges a batch with other records`)
@@ -90,7 +102,8 @@ const settle = (
     return
   }
   for (const list of lists) {
-    if (JSON.stringify(list) !== JSON.stringify(last)) report("I1", `stream ${stream.id} gives different unacknowledged records the second time`)
+    if (JSON.stringify(list) !== JSON.stringify(last))
+      report("I1", `stream ${stream.id} gives different unacknowledged records the second time`)
   }
   const rest: Array<Call> = []
   for (const group of last) {
@@ -103,7 +116,8 @@ const settle = (
   if (cut < least) report("I1", `stream ${stream.id} hands back ${name(rest[0])}, which was acknowledged`)
   if (cut > most) report("I1", `stream ${stream.id} lost ${name(order[most])}: neither acknowledged nor handed back`)
   for (let i = cut; i < order.length; i++) {
-    if (rest[i - cut] !== order[i]) report("I1", `stream ${stream.id} hands back ${name(rest[i - cut])} where ${name(order[i])} is due`)
+    if (rest[i - cut] !== order[i])
+      report("I1", `stream ${stream.id} hands back ${name(rest[i - cut])} where ${name(order[i])} is due`)
   }
   order.push(...rest.slice(order.length - cut))
   stream.durable = cut
@@ -117,22 +131,34 @@ const settle = (
     }
   }
   for (const [index, call] of order.entries()) {
-    if (call.stream !== stream.id && !adopted.has(call)) report("I1", `stream ${stream.id} took ${name(call)}, which was not given to it`)
+    if (call.stream !== stream.id && !adopted.has(call))
+      report("I1", `stream ${stream.id} took ${name(call)}, which was not given to it`)
     if (adopted.has(call) || accepted(call)) continue
     if (call.end !== undefined && call.end.outcome._tag !== "Interrupted") {
-      report("I1", `${name(call)} was refused (${JSON.stringify(call.end.outcome)}), yet stream ${stream.id} took it at ${index}`)
+      report(
+        "I1",
+        `${name(call)} was refused (${JSON.stringify(call.end.outcome)}), yet stream ${stream.id} took it at ${index}`
+      )
     }
   }
   checkFifo(stream, order, adopted, report)
   for (const final of stream.finals) {
     if (final.durable !== final.offset < stream.durable) {
-      report("I1", `offset ${final.offset} of stream ${stream.id} is ${final.durable ? "durable" : "not durable"}, but ${stream.durable} are`)
+      report(
+        "I1",
+        `offset ${final.offset} of stream ${stream.id} is ${final.durable ? "durable" : "not durable"}, but ${stream.durable} are`
+      )
     }
   }
 }
 
 /** Calls keep the order in which they were made, where that order is certain (I9). */
-const checkFifo = (stream: StreamView, order: ReadonlyArray<Call>, adopted: ReadonlySet<Call>, report: Report): void => {
+const checkFifo = (
+  stream: StreamView,
+  order: ReadonlyArray<Call>,
+  adopted: ReadonlySet<Call>,
+  report: Report
+): void => {
   let earliestEnd = Infinity
   let earliestQuiet = Infinity
   let witness: Call | undefined

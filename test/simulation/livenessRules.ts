@@ -13,7 +13,10 @@ export const checkLiveness = (view: View, report: Report): void => {
   for (const event of view.events) {
     if (event.e === "broken") report("broken", event.what)
     if (event.e === "probe" && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
-      report("I9", `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`)
+      report(
+        "I9",
+        `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`
+      )
     }
     if (event.e === "left") {
       if (event.fibers !== 0) report("I10", `${event.fibers} fibers are left`)
@@ -43,8 +46,9 @@ const checkCall = (view: View, call: Call, report: Report): void => {
     report("LIVE", `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`)
   }
   if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {
-    const promised = op === "closeScope" ? 0 : stream?.settings.flushTimeout ?? 0
-    if (took < promised - 1 && !(op === "close")) report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
+    const promised = op === "closeScope" ? 0 : (stream?.settings.flushTimeout ?? 0)
+    if (took < promised - 1 && !(op === "close"))
+      report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
   }
 }
 

@@ -46,7 +46,12 @@ const trace = (seed: string): void => {
 const chunkSize = 25
 
 const runAll = async (): Promise<void> => {
-  const [from, seeds, workers, failuresShown] = [whole("from", 0), whole("seeds", 1), whole("workers", 1), whole("failures", 1)]
+  const [from, seeds, workers, failuresShown] = [
+    whole("from", 0),
+    whole("seeds", 1),
+    whole("workers", 1),
+    whole("failures", 1)
+  ]
   const began = performance.now()
   const totals = emptyTotals()
   const failures: Array<Failure> = []
@@ -75,7 +80,9 @@ const runAll = async (): Promise<void> => {
         feed()
       })
       child.on("error", reject)
-      child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`a simulation process ended with code ${code}`))))
+      child.on("exit", (code) =>
+        code === 0 ? resolve() : reject(new Error(`a simulation process ended with code ${code}`))
+      )
       feed()
     })
   if (seeds <= chunkSize) {
@@ -85,9 +92,13 @@ const runAll = async (): Promise<void> => {
 
   failures.sort((a, b) => a.index - b.index)
   for (const { hash, index, profile, repeats, violations } of failures.slice(0, failuresShown)) {
-    say(`seed ${values.seed}/${index} (${profile}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`)
+    say(
+      `seed ${values.seed}/${index} (${profile}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`
+    )
     for (const violation of violations.slice(0, 3)) say(`  ${violation.slice(0, 300)}`)
-    say(`  repeat: npm run sim -- --seed ${values.seed} --from ${index} --seeds 1    (trace ${hash}, add --trace for the history)`)
+    say(
+      `  repeat: npm run sim -- --seed ${values.seed} --from ${index} --seeds 1    (trace ${hash}, add --trace for the history)`
+    )
   }
   const seconds = (performance.now() - began) / 1000
   say(
@@ -96,6 +107,7 @@ const runAll = async (): Promise<void> => {
       `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} seeds/s); ${totals.repeated} repeated with the same trace`
   )
   if (failures.length === 0 && seeds === 1) say(`trace ${runSeed(`${values.seed}/${from}`).hash}`)
+  say(`${totals.seeds - failures.length} checks passed, ${failures.length} failed`)
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 

@@ -35,7 +35,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a replay goes out in the wrong order",
     file: zone,
     find: "    this.cursor = this.head\n  }",
-    replace: "    this.cursor = this.head\n    this.window = [...this.window.slice(0, this.head), ...this.window.slice(this.head).reverse()]\n  }"
+    replace:
+      "    this.cursor = this.head\n    this.window = [...this.window.slice(0, this.head), ...this.window.slice(this.head).reverse()]\n  }"
   },
   {
     name: "an acknowledgement frees one message too many",
@@ -112,8 +113,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a chunk goes back to the pool twice",
     file: chunk,
-    find: "    this.forget()\n    if (this.current === undefined || this.current.references > 1) return\n",
-    replace: "    if (this.current === undefined || this.current.references > 1) return\n"
+    find: "    this.forget()\n    trimBuffers()\n",
+    replace: "    trimBuffers()\n"
   },
   {
     name: "flush forgets the last record",
@@ -152,6 +153,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "      credentialsRefused"
   },
   {
+    name: "a rejection spends the budget that progress gave",
+    file: supervisor,
+    find: "    if (attempt.stable) {\n      yield* reportRecovery",
+    replace: "    if (attempt.stable && !rejected) {\n      yield* reportRecovery"
+  },
+  {
     name: "refused credentials are used again",
     file: supervisor,
     find: "    if (cause?.rejected && provider.invalidate !== undefined) {",
@@ -185,7 +192,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "closing can be left half begun",
     file: stream,
     find: "  return Effect.uninterruptibleMask((restore) =>\n    Effect.flatMap(",
-    replace: "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => build((x) => x))((restore) =>\n    Effect.flatMap("
+    replace:
+      "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => build((x) => x))((restore) =>\n    Effect.flatMap("
   },
   {
     name: "acknowledged waiters are not woken in one go",

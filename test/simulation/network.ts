@@ -30,6 +30,8 @@ export interface Link {
   readonly stalled: { up: number; down: number }
   /** Ingest messages handed over by the client. */
   sent: number
+  /** The highest acknowledged wire offset that reached the client. */
+  acknowledged: number
   readonly arriving: Array<Delivery>
 }
 
@@ -65,7 +67,9 @@ export class Network {
   }
 
   /** The transport for the client; `accept` is the server. */
-  layer(accept: (link: Link, headers: Readonly<Record<string, string>>) => MemoryTransport.MemoryCall): Layer.Layer<Transport> {
+  layer(
+    accept: (link: Link, headers: Readonly<Record<string, string>>) => MemoryTransport.MemoryCall
+  ): Layer.Layer<Transport> {
     const server: MemoryTransport.MemoryServer = (headers, peer) => {
       const link: Link = {
         conn: Number(headers["x-sim-conn"]),
@@ -76,6 +80,7 @@ export class Network {
         over: false,
         stalled: { up: 0, down: 0 },
         sent: 0,
+        acknowledged: -1,
         arriving: []
       }
       this.links[link.conn] = link
@@ -180,6 +185,11 @@ export class Network {
           this.cutServer(link)
         })
         break
+      case "nagging":
+        // The server stops reading and repeats its last acknowledgement.
+        link.stalled.up = Infinity
+        this.nag(link)
+        break
       case "ackAndClose":
         say(hostile.ackAndClose(link.sent, 1))
         break
@@ -188,6 +198,13 @@ export class Network {
         break
     }
     this.instant = false
+  }
+
+  private nag(link: Link, times = 150): void {
+    if (link.over) return
+    if (times === 0) return this.cutClient(link)
+    this.write(link, hostile.ack(Math.max(0, link.acknowledged)), true)
+    this.time.after(700, () => this.nag(link, times - 1))
   }
 
   private carry(direction: "up" | "down", link: Link, arrive: () => void): void {
@@ -210,6 +227,7 @@ export class Network {
     const delivery = link.arriving.shift()
     if (link.over || delivery === undefined) return
     if ("text" in delivery) {
+      if (typeof delivery.text.ack === "number") link.acknowledged = Math.max(link.acknowledged, delivery.text.ack)
       this.history.add({ e: "response", conn: link.conn, text: delivery.text, hostile: delivery.hostile })
     } else {
       link.over = true
@@ -218,9 +236,13 @@ export class Network {
   }
 
   /** The client's end of a call, with everything written down; the transport may count requests as sent late. */
-  private watched<R>(conn: number, headers: Readonly<Record<string, string>>, open: Effect.Effect<TransportCall, never, R>) {
+  private watched<R>(
+    conn: number,
+    headers: Readonly<Record<string, string>>,
+    open: Effect.Effect<TransportCall, never, R>
+  ) {
     const { history, records, time } = this
-    return Effect.gen({ self: this }, function*() {
+    return Effect.gen({ self: this }, function* () {
       const stream = Number(headers["x-sim-stream"])
       let released = false
       yield* Effect.acquireRelease(
@@ -247,7 +269,10 @@ export class Network {
         const request = handed[reported++]!
         if (released) return
         if (!link.over && !Buffer.from(request.view).equals(request.copy)) {
-          history.add({ e: "broken", what: `the bytes of request ${reported - 1} of connection ${conn} changed before they were sent` })
+          history.add({
+            e: "broken",
+            what: `the bytes of request ${reported - 1} of connection ${conn} changed before they were sent`
+          })
         }
         history.add({ e: "sent", conn })
         listener?.()
@@ -267,7 +292,12 @@ export class Network {
             if (text.kind === "create") history.add({ e: "sendCreate", conn })
             else {
               link.sent++
-              history.add({ e: "send", conn, wireOffset: text.wireOffset, records: text.payloads.map((payload) => records.recognise(payload)) })
+              history.add({
+                e: "send",
+                conn,
+                wireOffset: text.wireOffset,
+                records: text.payloads.map((payload) => records.recognise(payload))
+              })
             }
           } catch (error) {
             history.add({ e: "broken", what: `connection ${conn} was handed nonsense: ${String(error)}` })

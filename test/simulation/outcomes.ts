@@ -11,10 +11,16 @@ export const interruptedOutcome = (): Outcome => ({ _tag: "Interrupted" })
 export const outcomeOf = <A, E>(exit: Exit.Exit<A, E>, describe: (value: A) => Outcome): Outcome => {
   if (Exit.isSuccess(exit)) return describe(exit.value)
   for (const reason of exit.cause.reasons) {
-    if (Cause.isDieReason(reason)) return { _tag: "Defect", message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect) }
+    if (Cause.isDieReason(reason))
+      return { _tag: "Defect", message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect) }
   }
   const failure = exit.cause.reasons.find(Cause.isFailReason)?.error as
-    | { readonly _tag?: string; readonly reason?: { readonly _tag: string }; readonly attempts?: number; readonly cause?: { readonly _tag: string } }
+    | {
+        readonly _tag?: string
+        readonly reason?: { readonly _tag: string }
+        readonly attempts?: number
+        readonly cause?: { readonly _tag: string }
+      }
     | undefined
   if (failure === undefined) return { _tag: "Interrupted" }
   return {

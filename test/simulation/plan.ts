@@ -9,7 +9,17 @@ import type { StreamSettings } from "./history.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 
 /** What goes wrong in a run. `calm` has no faults at all; `hostile` has a server that lies. */
-export const profiles = ["calm", "lossy", "rotating", "killing", "auth", "slow", "refusing", "mixed", "hostile"] as const
+export const profiles = [
+  "calm",
+  "lossy",
+  "rotating",
+  "killing",
+  "auth",
+  "slow",
+  "refusing",
+  "mixed",
+  "hostile"
+] as const
 export type Profile = (typeof profiles)[number]
 
 /** A fault with its time; scripted ones go to the server's fault script. */
@@ -30,8 +40,21 @@ export type TimedFault = { readonly at: number } & (
 
 /** What a hostile server says. */
 export const lies = [
-  "beyond", "farBeyond", "missing", "negative", "repeated", "lower", "unknown", "empty", "malformed", "created", "premature",
-  "ackAndClose", "closeWithoutDuration"
+  "beyond",
+  "farBeyond",
+  "missing",
+  "negative",
+  "repeated",
+  "lower",
+  "unknown",
+  "empty",
+  "malformed",
+  "created",
+  "premature",
+  "nagging",
+  "nagging",
+  "ackAndClose",
+  "closeWithoutDuration"
 ] as const
 export type Lie = (typeof lies)[number]
 
@@ -96,7 +119,9 @@ export const makePlan = (seed: string): Plan => {
     tokenFailures: has("auth") ? random.pick([0, 0.1, 0.4]) : 0,
     poison: has("refusing") && random.chance(0.2),
     faults: profile === "calm" ? [] : makeFaults(random.fork("faults"), profile, horizon),
-    streams: Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, i) => makeStream(random.fork(`stream${i}`), horizon))
+    streams: Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, i) =>
+      makeStream(random.fork(`stream${i}`), horizon)
+    )
   }
 }
 
@@ -104,7 +129,10 @@ const makeFaults = (random: SeededRandom, profile: Profile, horizon: number): Re
   const count = random.between(1, random.pick([2, 6, 15]))
   return Array.from({ length: count }, () => {
     const kind = random.pick(kindsOf[profile])
-    return { at: Math.floor(random.float() * (random.chance(0.5) ? horizon : Math.min(horizon, 500))), ...makeFault(random, kind, profile) }
+    return {
+      at: Math.floor(random.float() * (random.chance(0.5) ? horizon : Math.min(horizon, 500))),
+      ...makeFault(random, kind, profile)
+    }
   })
 }
 
@@ -118,7 +146,19 @@ const kindsOf: Record<Profile, ReadonlyArray<Kind>> = {
   auth: ["revoke", "revoke", "cut", "script"],
   slow: ["stall", "pressure", "stall", "script", "storage"],
   refusing: ["script", "script", "kill", "cut"],
-  mixed: ["cut", "blackHole", "stall", "kill", "shutdown", "revoke", "storage", "pressure", "clockJump", "script", "release"],
+  mixed: [
+    "cut",
+    "blackHole",
+    "stall",
+    "kill",
+    "shutdown",
+    "revoke",
+    "storage",
+    "pressure",
+    "clockJump",
+    "script",
+    "release"
+  ],
   hostile: ["lie", "lie", "cut", "script"]
 }
 
@@ -137,7 +177,11 @@ const makeFault = (random: SeededRandom, kind: Kind, profile: Profile): Without<
     case "stall":
       return { kind, direction: random.pick(["up", "down"]), millis: random.pick([20, 1_000, 20_000, 200_000]) }
     case "kill":
-      return { kind, downFor: random.pick([0, 10, 3_000, 20_000]), how: random.pick(["refused", "unavailable", "silent"]) }
+      return {
+        kind,
+        downFor: random.pick([0, 10, 3_000, 20_000]),
+        how: random.pick(["refused", "unavailable", "silent"])
+      }
     case "shutdown":
       return { kind, downFor: random.pick([0, 100, 3_000]) }
     case "revoke":
@@ -205,7 +249,11 @@ const makeStream = (random: SeededRandom, horizon: number): StreamPlan => {
   }
   const pausedMax = random.pick([undefined, undefined, 0, 100, 5_000])
   const batching = random.pick<StreamConfigurationOptions["batching"]>([
-    undefined, undefined, "off", { maxRecords: 3 }, { maxBytes: 120 }
+    undefined,
+    undefined,
+    "off",
+    { maxRecords: 3 },
+    { maxBytes: 120 }
   ])
   return {
     format: random.pick(["json", "proto"]),

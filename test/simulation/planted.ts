@@ -9,6 +9,11 @@ import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import { type Mutation, mutations } from "./mutations.ts"
 
+/** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. */
+const pastFailures = JSON.parse(
+  Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
+) as ReadonlyArray<{ readonly seed: string; readonly bug: string }>
+
 const root = Path.resolve(import.meta.dirname, "../..")
 
 /** How one planted bug fared; `after` is how many seeds it took, undefined when it was not found. */
@@ -30,36 +35,57 @@ const plant = (mutation: Mutation | undefined): string => {
     const parts = Fs.readFileSync(file, "utf8").split(mutation.find)
     if (parts.length !== 2) {
       Fs.rmSync(folder, { recursive: true })
-      throw new Error(`"${mutation.name}": its text stands ${parts.length - 1} times in ${mutation.file}; rewrite the mutation`)
+      throw new Error(
+        `"${mutation.name}": its text stands ${parts.length - 1} times in ${mutation.file}; rewrite the mutation`
+      )
     }
     Fs.writeFileSync(file, parts.join(mutation.replace))
   }
   return folder
 }
 
-/** Runs the simulation against the planted bug. */
-export const hunt = async (mutation: Mutation, seeds: number): Promise<Catch> => {
+/** Runs the simulation against the planted bug, or only one seed of it. */
+export const hunt = async (mutation: Mutation, seeds: number, base = "1", from = 0): Promise<Catch> => {
   const folder = plant(mutation)
   try {
     const output = await new Promise<string>((resolve) => {
       ChildProcess.execFile(
         process.execPath,
-        ["--conditions=effect-zerobus-source", "test/simulation/main.ts", "--seeds", String(seeds), "--failures", "1", "--workers", "1"],
+        [
+          "--conditions=effect-zerobus-source",
+          "test/simulation/main.ts",
+          "--seed",
+          base,
+          "--from",
+          String(from),
+          "--seeds",
+          String(seeds),
+          "--failures",
+          "1",
+          "--workers",
+          "1"
+        ],
         { cwd: folder, maxBuffer: 1 << 26, timeout: 300_000 },
         (error, stdout, stderr) => resolve(error === null ? "" : `${stdout}\n${stderr}`)
       )
     })
-    const first = /^seed \d+\/(\d+) .*\n {2}([\w]+):/m.exec(output)
+    const first = /^seed \w+\/(\d+) .*\n {2}([\w]+):/m.exec(output)
     const crashed = output !== "" && first === null
     if (crashed) throw new Error(`"${mutation.name}": the simulation itself failed:\n${output.slice(-2000)}`)
-    return { name: mutation.name, after: first === null ? undefined : Number(first[1]) + 1, rule: first?.[2] ?? "" }
+    return {
+      name: mutation.name,
+      after: first === null ? undefined : Number(first[1]) + 1 - from,
+      rule: first?.[2] ?? ""
+    }
   } finally {
     Fs.rmSync(folder, { recursive: true, force: true })
   }
 }
 
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({ options: { seeds: { type: "string", default: "400" }, only: { type: "string", default: "" } } })
+  const { values } = parseArgs({
+    options: { seeds: { type: "string", default: "400" }, only: { type: "string", default: "" } }
+  })
   const chosen = mutations.filter(({ name }) => name.includes(values.only))
   const results: Array<Catch> = []
   const queue = [...chosen]
@@ -75,8 +101,20 @@ const main = async (): Promise<void> => {
     }
   }
   await Promise.all(Array.from({ length: Math.min(2, Os.availableParallelism()) }, work))
+  for (const { bug, seed } of pastFailures) {
+    const mutation = mutations.find(({ name }) => name === bug)
+    const [base, from] = seed.split("/") as [string, string]
+    if (mutation === undefined) throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)
+    if (!chosen.includes(mutation)) continue
+    const result = await hunt(mutation, 1, base, Number(from))
+    results.push(result)
+    if (result.after !== undefined) process.stdout.write(`past failure ${seed} still finds it: ${bug}\n`)
+    else
+      process.stdout.write(`past failure ${seed} DOES NOT FIND IT any more: ${bug}; pick another seed
+`)
+  }
   const missed = results.filter(({ after }) => after === undefined)
-  process.stdout.write(`${results.length - missed.length} of ${results.length} planted bugs found\n`)
+  process.stdout.write(`${results.length - missed.length} checks passed, ${missed.length} failed\n`)
   process.exitCode = missed.length === 0 && results.length > 0 ? 0 : 1
 }
 

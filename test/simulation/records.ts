@@ -15,7 +15,14 @@ export class Records {
   /** Makes a new record: mostly small, now and then large enough to need more than the rest of a chunk. */
   next(random: SeededRandom, format: "json" | "proto"): number {
     const dice = random.float()
-    const size = dice < 0.9 ? random.int(60) : dice < 0.99 ? random.int(3000) : dice < 0.998 ? random.int(50_000) : random.int(400_000)
+    const size =
+      dice < 0.9
+        ? random.int(60)
+        : dice < 0.99
+          ? random.int(3000)
+          : dice < 0.998
+            ? random.int(50_000)
+            : random.int(400_000)
     this.sizes.push(format === "proto" ? size + 4 : size)
     return this.sizes.length - 1
   }

@@ -134,10 +134,11 @@ export class Server {
     return {
       receive: (request) => later(() => server.receive(request)),
       halfClosed: () => later(server.halfClosed),
-      cancelled: () => later(() => {
-        link.server = undefined
-        server.cancelled()
-      })
+      cancelled: () =>
+        later(() => {
+          link.server = undefined
+          server.cancelled()
+        })
     }
   }
 
@@ -174,7 +175,7 @@ export class Server {
     this.history.add({ e: "fault", what: `shutdown, down for ${downFor} ms` })
     this.up = false
     this.refusal = "unavailable"
-    for (const shutdown of [...this.running]) shutdown()
+    for (const shutdown of this.running) shutdown()
     const { incarnation } = this
     this.time.after(downFor, () => {
       if (this.incarnation === incarnation) this.up = true

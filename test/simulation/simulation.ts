@@ -42,9 +42,24 @@ export const runSeed = (seed: string): RunResult => {
   const history = new History(time)
   const records = new Records()
   const network = new Network({ time, history, plan, records, random: random.fork("network") })
-  const store = new Store({ time, history, records, random: random.fork("store"), fsync: plan.fsync, poison: plan.poison })
+  const store = new Store({
+    time,
+    history,
+    records,
+    random: random.fork("store"),
+    fsync: plan.fsync,
+    poison: plan.poison
+  })
   const tokens = new Tokens(time, history, plan)
-  const server = new Server({ time, history, network, store, plan, random: random.fork("server"), expired: tokens.expired })
+  const server = new Server({
+    time,
+    history,
+    network,
+    store,
+    plan,
+    random: random.fork("server"),
+    expired: tokens.expired
+  })
   const world: World = { time, history, records, random: random.fork("users"), plan, tokens, streams: 0 }
 
   const noHeaders = Layer.succeed(HeadersProvider, {
@@ -73,7 +88,7 @@ export const runSeed = (seed: string): RunResult => {
     hash: history.hash,
     violations,
     statistics: {
-      records: history.events.reduce((sum, event) => sum + (event.e === "call" ? event.records?.length ?? 0 : 0), 0),
+      records: history.events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
       durable: new Set(durable).size,
       duplicates: durable.length - new Set(durable).size,
       connections: network.links.length,

@@ -76,9 +76,10 @@ export class Store {
       pressure: () => this.time.now < this.pressedUntil,
       onRoom: (callback) => {
         if (this.time.now >= this.pressedUntil) callback()
-        else this.rooms.push(() => {
-          if (alive()) callback()
-        })
+        else
+          this.rooms.push(() => {
+            if (alive()) callback()
+          })
       },
       close: () => {}
     }

@@ -33,7 +33,7 @@ export class Tokens {
     const { history, plan, time } = this
     let cached: string | undefined
     const calm = () => plan.profile === "calm" || time.now >= plan.horizon
-    const getHeaders = Effect.fnUntraced(function*(this: Tokens) {
+    const getHeaders = Effect.fnUntraced(function* (this: Tokens) {
       const stream = current.id
       const note = (outcome: string) => Effect.sync(() => history.add({ e: "headers", stream, outcome }))
       yield* note("asked")
@@ -46,7 +46,10 @@ export class Tokens {
         yield* note("Retryable")
         const retryAfterMillis = random.pick([undefined, 100, 3_000])
         return yield* new Retryable({
-          reason: RetryableReason.TokenServiceUnavailable({ message: "The simulated token service is down.", retryAfterMillis }),
+          reason: RetryableReason.TokenServiceUnavailable({
+            message: "The simulated token service is down.",
+            retryAfterMillis
+          }),
           attempts: 1
         })
       }
@@ -55,20 +58,20 @@ export class Tokens {
         this.expiries.set(`Bearer ${cached}`, time.now + plan.tokenLife)
       }
       yield* note("ok")
-      return { authorization: `Bearer ${cached}`, "x-sim-stream": String(stream) }
+      return { "authorization": `Bearer ${cached}`, "x-sim-stream": String(stream) }
     }).bind(this)
     return {
       getHeaders: () => getHeaders(),
       ...(invalidates
         ? {
-          invalidate: (_: string, rejected: Readonly<Record<string, string>>) =>
-            Effect.suspend(() => {
-              const token = rejected["authorization"] ?? ""
-              history.add({ e: "invalidate", stream: current.id, token })
-              if (`Bearer ${cached}` === token) cached = undefined
-              return !calm() && random.chance(0.1) ? Effect.sleep(random.pick([10, 40_000])) : Effect.void
-            })
-        }
+            invalidate: (_: string, rejected: Readonly<Record<string, string>>) =>
+              Effect.suspend(() => {
+                const token = rejected["authorization"] ?? ""
+                history.add({ e: "invalidate", stream: current.id, token })
+                if (`Bearer ${cached}` === token) cached = undefined
+                return !calm() && random.chance(0.1) ? Effect.sleep(random.pick([10, 40_000])) : Effect.void
+              })
+          }
         : {})
     }
   }

@@ -180,7 +180,8 @@ export const ackedAtMost = (connection: Connection, seq: number): number => {
   let most = 0
   for (const { seq: at, text } of connection.responses) {
     if (at >= seq) break
-    if (typeof text.ack === "number" && text.ack >= 0 && text.ack < connection.messages.length) most = Math.max(most, text.ack + 1)
+    if (typeof text.ack === "number" && text.ack >= 0 && text.ack < connection.messages.length)
+      most = Math.max(most, text.ack + 1)
   }
   return most
 }
@@ -200,8 +201,12 @@ export const ackedAtLeast = (connection: Connection, quiet: number): number => {
 /** Whether no correct server would have sent this response on this connection. */
 export const isViolation = (connection: Connection, { seq, text }: Of<"response">): boolean => {
   const first = connection.responses[0]!.seq === seq
-  return text.bad !== undefined || text.ack === "missing" || (typeof text.ack === "number" && (text.ack < 0 || text.ack >= connection.messages.length)) ||
+  return (
+    text.bad !== undefined ||
+    text.ack === "missing" ||
+    (typeof text.ack === "number" && (text.ack < 0 || text.ack >= connection.messages.length)) ||
     first !== (text.created === true)
+  )
 }
 
 /** The number of calls in the first `count` messages. */

@@ -159,8 +159,7 @@ export class VirtualTime {
     const { random } = this
     const { yields } = this.plan
     const effectRandom = random.fork("effect")
-    scheduler.shouldYield =
-      yields === 0 ? (fiber) => fiber.currentOpCount >= 2048 : () => random.float() < yields
+    scheduler.shouldYield = yields === 0 ? (fiber) => fiber.currentOpCount >= 2048 : () => random.float() < yields
     return Context.empty().pipe(
       Context.add(Clock.Clock, clock),
       Context.add(Scheduler.Scheduler, scheduler),

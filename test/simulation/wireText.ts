@@ -90,7 +90,11 @@ const varintBytes = (value: number): ReadonlyArray<number> => {
   return out
 }
 
-const message = (tag: number, content: ReadonlyArray<number>): ReadonlyArray<number> => [tag, content.length, ...content]
+const message = (tag: number, content: ReadonlyArray<number>): ReadonlyArray<number> => [
+  tag,
+  content.length,
+  ...content
+]
 
 /** Responses that a hostile server sends. */
 export const hostile = {

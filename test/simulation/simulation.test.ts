@@ -1,0 +1,153 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { check } from "./checker.ts"
+import type { Happening, HistoryEvent, StreamSettings } from "./history.ts"
+import { profiles } from "./plan.ts"
+import { runSeed } from "./simulation.ts"
+
+/** A seed that found a bug of the engine; `npm run sim:planted` checks that it still would. */
+interface PastFailure {
+  readonly seed: string
+  readonly bug: string
+}
+
+const pastFailures = JSON.parse(
+  Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
+) as ReadonlyArray<PastFailure>
+
+describe("simulation", () => {
+  it("keeps every promise on 100 seeds, each profile among them", { timeout: 120_000 }, () => {
+    const seen = new Set<string>()
+    let durable = 0
+    for (let index = 0; index < 100; index++) {
+      const { plan, statistics, violations } = runSeed(`suite/${index}`)
+      seen.add(plan.profile)
+      durable += statistics.durable
+      assert.deepStrictEqual(violations, [], `npm run sim -- --seed suite --from ${index} --seeds 1`)
+    }
+    assert.deepStrictEqual([...seen].sort(), [...profiles].sort())
+    assert.isAbove(durable, 1_000)
+  })
+
+  it("gives the same trace for the same seed, and another one for another", () => {
+    const hashes = [1, 2, 3].map((index) => runSeed(`suite/${index}`).hash)
+    assert.deepStrictEqual(
+      [1, 2, 3].map((index) => runSeed(`suite/${index}`).hash),
+      hashes
+    )
+    assert.strictEqual(new Set(hashes).size, 3)
+  })
+
+  for (const { bug, seed } of pastFailures) {
+    it(`passes seed ${seed}, which found: ${bug}`, () => {
+      assert.deepStrictEqual(runSeed(seed).violations, [])
+    })
+  }
+})
+
+const settings: StreamSettings = {
+  maxInflightRecords: 2,
+  maxInflightBytes: 1_000,
+  recovery: true,
+  recoveryTimeout: 1_000,
+  recoveryBackoff: 10,
+  recoveryRetries: 1,
+  serverLackOfAckTimeout: 5_000,
+  flushTimeout: 1_000,
+  drainTimeout: 100,
+  scopeCloseTimeout: 1_000
+}
+
+/** A stream that opens, ingests records 0 and 1, has both acknowledged, and is closed; a test changes what it is about. */
+const goodRun: ReadonlyArray<Happening> = [
+  { e: "call", id: 0, stream: 0, op: "createStream", settings },
+  { e: "headers", stream: 0, outcome: "asked" },
+  { e: "headers", stream: 0, outcome: "ok" },
+  { e: "open", conn: 0, stream: 0, token: "t" },
+  { e: "sendCreate", conn: 0 },
+  { e: "sent", conn: 0 },
+  { e: "response", conn: 0, text: { created: true }, hostile: false },
+  { e: "return", id: 0, outcome: { _tag: "Done" } },
+  { e: "call", id: 1, stream: 0, op: "ingest", records: [0] },
+  { e: "return", id: 1, outcome: { _tag: "Offset", offset: 0 } },
+  { e: "call", id: 2, stream: 0, op: "ingest", records: [1] },
+  { e: "return", id: 2, outcome: { _tag: "Offset", offset: 1 } },
+  { e: "send", conn: 0, wireOffset: 0, records: [0, 1] },
+  { e: "sent", conn: 0 },
+  { e: "durable", conn: 0, records: [0, 1] },
+  { e: "response", conn: 0, text: { ack: 0 }, hostile: false },
+  { e: "watermark", stream: 0, offset: 1 },
+  { e: "call", id: 3, stream: 0, op: "close" },
+  { e: "halfClose", conn: 0 },
+  { e: "ended", conn: 0, ended: { how: "ok" } },
+  { e: "released", conn: 0 },
+  { e: "return", id: 3, outcome: { _tag: "Done" } },
+  { e: "call", id: 4, stream: 0, op: "unacked" },
+  { e: "return", id: 4, outcome: { _tag: "Records", groups: [] } },
+  { e: "final", stream: 0, offset: 0, durable: true },
+  { e: "final", stream: 0, offset: 1, durable: true },
+  { e: "left", fibers: 0, sleeps: 0, open: 0, unfinished: 0 }
+]
+
+const judge = (happenings: ReadonlyArray<Happening>): ReadonlyArray<string> =>
+  check(
+    happenings.map((happening, seq): HistoryEvent => ({ ...happening, seq, t: seq, quiet: seq })),
+    "lossy"
+  ).map((text) => text.split(":")[0]!)
+
+const without = (unwanted: (happening: Happening) => boolean) => goodRun.filter((happening) => !unwanted(happening))
+const changed = (change: (happening: Happening) => Happening) => goodRun.map(change)
+
+describe("the history checker", () => {
+  it("has nothing against a run that went well", () => {
+    assert.deepStrictEqual(judge(goodRun), [])
+  })
+
+  const bad: ReadonlyArray<readonly [rule: string, what: string, history: ReadonlyArray<Happening>]> = [
+    ["server", "a record acknowledged that is not stored", without(({ e }) => e === "durable")],
+    [
+      "I2",
+      "a record called durable without an acknowledgement",
+      without((h) => h.e === "response" && h.text.ack !== undefined)
+    ],
+    [
+      "I1",
+      "a record that is neither durable nor handed back",
+      changed((h) => (h.e === "final" && h.offset === 1 ? { ...h, durable: false } : h))
+    ],
+    [
+      "I1",
+      "a durable record handed back",
+      changed((h) => (h.e === "return" && h.id === 4 ? { ...h, outcome: { _tag: "Records", groups: [[1]] } } : h))
+    ],
+    [
+      "I3",
+      "a watermark that goes down",
+      goodRun.flatMap((h): ReadonlyArray<Happening> => (h.e === "watermark" ? [h, { ...h, offset: 0 }] : [h]))
+    ],
+    [
+      "I4",
+      "an offset that belongs to another call",
+      changed((h) => (h.e === "return" && h.id === 2 ? { ...h, outcome: { _tag: "Offset", offset: 2 } } : h))
+    ],
+    ["I5", "a wire offset out of sequence", changed((h) => (h.e === "send" ? { ...h, wireOffset: 1 } : h))],
+    ["I7", "a close without half-close", without((h) => h.e === "halfClose" || h.e === "ended")],
+    ["I10", "a connection left open", without((h) => h.e === "released")],
+    ["I10", "a fiber left", changed((h) => (h.e === "left" ? { ...h, fibers: 1 } : h))],
+    ["I14", "a connection without fresh headers", without((h) => h.e === "headers" && h.outcome === "ok")],
+    ["LIVE", "a call that never ends", without((h) => h.e === "return" && h.id === 3)],
+    [
+      "I9",
+      "more in flight than the bound",
+      changed((h) =>
+        h.e === "call" && h.settings !== undefined ? { ...h, settings: { ...settings, maxInflightRecords: 1 } } : h
+      )
+    ]
+  ]
+  for (const [rule, what, history] of bad) {
+    it(`notices ${what} (${rule})`, () => {
+      assert.include(judge(history), rule)
+    })
+  }
+})
