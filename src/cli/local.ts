@@ -64,6 +64,10 @@ const flags = {
     Flag.withMetavar("definition"),
     Flag.atLeast(0)
   ),
+  visibleOnceAcked: Flag.Boolean("visible-once-acked").pipe(
+    Flag.withDescription("Acknowledge records only when the table shows them, for tests; makes many small files"),
+    Flag.withDefault(false)
+  ),
   streamLife: duration(
     "stream-life",
     'How long a stream lives until the server asks it to reconnect; default "15 minutes"'
@@ -149,7 +153,7 @@ const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never
   const dataDir = Path.resolve(input.dataDir)
   const layer = input.memory
     ? ZerobusLocal.layerServerMemory({ ...options, auditBytes: 0 })
-    : ZerobusLocal.layerServer({ ...options, dataDir })
+    : ZerobusLocal.layerServer({ ...options, dataDir, visibleOnceAcked: input.visibleOnceAcked })
   const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
   yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
   const tables = (yield* local.listTables).map((table) => table.definition.name)

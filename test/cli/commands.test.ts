@@ -369,6 +369,25 @@ describe("zerobus local", () => {
     assert.strictEqual((await secure.end).code, 0)
   }, 60_000)
 
+  it("shows rows as soon as they are acknowledged when asked to", async () => {
+    const visible = await startServer([
+      "--data-dir",
+      Path.join(folder, "visible"),
+      "--visible-once-acked",
+      "--table",
+      readings
+    ])
+    const path = file("visible.ndjson", '{"device":"a"}\n{"device":"b"}\n')
+    for (const rows of [2, 4, 6]) {
+      const { code, err } = await zerobus(["ingest", path, "-t", "main.default.readings"], visible.environment)
+      assert.strictEqual(code, 0, err)
+      const shown = await zerobus(["table", "show", "main.default.readings", "--json"], visible.environment)
+      assert.strictEqual(JSON.parse(shown.out).rows, rows)
+    }
+    visible.child.kill("SIGTERM")
+    assert.strictEqual((await visible.end).code, 0)
+  }, 60_000)
+
   it("prints the environment as lines for a shell", async () => {
     const running = start(["local", "--memory", "--port", "0", "--http-port", "0"])
     await running.says(/Ctrl-C stops it/)
