@@ -5,7 +5,7 @@
  * cumulative and the window is in order, "wire offset n is durable" means that the n + 1 oldest messages of the session are. What is
  * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

@@ -8,6 +8,9 @@ import { InvalidArgument, InvalidToken } from "../ZerobusError.ts"
 
 const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const headerValue = /^[\x20-\x7e]*$/
+// What HTTP/2 and gRPC write themselves, or cannot carry as text.
+const ofTransport =
+  /^(?:grpc-.*|.*-bin|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|host|content-type|content-length|http2-settings)$/
 const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
 
 const TABLE_HEADER = "x-databricks-zerobus-table-name"
@@ -26,13 +29,23 @@ export const sessionHeaders = (
       return Result.fail(
         isToken
           ? new InvalidToken({ message: "The token is not a legal header value: printable ASCII, at most 16 KiB." })
-          : new InvalidArgument({ message: `The value of header ${JSON.stringify(name)} must be printable ASCII.`, path: ["headersProvider"] })
+          : new InvalidArgument({
+              message: `The value of header ${JSON.stringify(name)} must be printable ASCII.`,
+              path: ["headersProvider"]
+            })
       )
     }
     if (!headerName.test(name)) {
       return Result.fail(
-        new InvalidArgument({ message: `${JSON.stringify(name)} is not a legal header name.`, path: ["headersProvider"] })
+        new InvalidArgument({
+          message: `${JSON.stringify(name)} is not a legal header name.`,
+          path: ["headersProvider"]
+        })
       )
+    }
+    if (ofTransport.test(name)) {
+      const message = `The header ${JSON.stringify(name)} belongs to the transport. Leave it out of what the headers provider gives.`
+      return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
     }
     if (!isToken) headers[name] = value
     else if (value.trim() !== "") headers[name] = scheme.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`

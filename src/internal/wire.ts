@@ -42,8 +42,12 @@ export const forEachField = (
     for (let i = 0; i < 10; i++) {
       if (position >= to) throw new MalformedMessage()
       const byte = bytes[position++]!
-      if (i < 9) value += (byte & 0x7f) * scale
-      else return -1 // a tenth byte carries the sign bit of an int64
+      if (i === 9) {
+        // A tenth byte carries the sign bit of an int64, and nothing else.
+        if (byte === 1) return -1
+        if (byte !== 0) throw new MalformedMessage()
+      }
+      value += (byte & 0x7f) * scale
       if (byte < 0x80) return value > Number.MAX_SAFE_INTEGER ? Number.MAX_SAFE_INTEGER : value
       scale *= 0x80
     }

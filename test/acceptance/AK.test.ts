@@ -44,11 +44,11 @@ describe("acknowledgements", () => {
   )
 
   // Decision: final with a typed error and the records returned; one of the official SDKs reconnects instead.
-  it.effect("AK-02 takes an acknowledgement without its field as a violation, never as offset 0", () =>
+  it.effect("AK-02 H-02 takes an acknowledgement without its field as a violation, never as offset 0", () =>
     Effect.asVoid(violates(response.ackWithoutOffset()))
   )
 
-  it.effect("AK-03 takes an acknowledgement beyond what was sent as a violation that names both numbers", () =>
+  it.effect("AK-03 H-04 takes an acknowledgement beyond what was sent as a violation that names both numbers", () =>
     Effect.gen(function* () {
       const error = yield* violates(response.ack(101))
       assert.include(error.message, "101")
@@ -57,11 +57,11 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-04 takes a negative acknowledgement as a violation", () =>
+  it.effect("AK-04 H-03 takes a negative acknowledgement as a violation", () =>
     Effect.andThen(violates(response.ack(-1)), violates(response.ack(-(2n ** 63n))))
   )
 
-  it.effect("AK-05 AK-06 ignores repeated and lower acknowledgements", () =>
+  it.effect("AK-05 AK-06 H-06 ignores repeated and lower acknowledgements", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 4), stream.ingestRecord)
@@ -76,7 +76,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-07 does not feed the silence timer with repeated acknowledgements", () =>
+  it.effect("AK-07 H-18 does not feed the silence timer with repeated acknowledgements", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, serverLackOfAckTimeout: 150, recovery: false },
@@ -96,7 +96,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-08 starts the silence timer with the first record in flight", () =>
+  it.effect("AK-08 H-17 starts the silence timer with the first record in flight", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 200 }, A.silent)
       yield* A.advance(175)
@@ -136,7 +136,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-11 takes an empty response, one of an unknown kind and one that is no message as violations", () =>
+  it.effect("AK-11 H-07 takes an empty response, one of an unknown kind and one that is no message as violations", () =>
     Effect.gen(function* () {
       yield* violates(response.empty())
       yield* violates(response.unknown())
@@ -145,7 +145,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-12 does not believe an acknowledgement before its request has left", () =>
+  it.effect("AK-12 H-08 does not believe an acknowledgement before its request has left", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       server.last.pause()
@@ -160,7 +160,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-13 forgets an acknowledgement for a request that never left", () =>
+  it.effect("AK-13 H-09 forgets an acknowledgement for a request that never left", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
       server.last.pause()
@@ -175,13 +175,12 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-14 AK-21 maps the wire offsets of a new connection to the right records", () =>
+  it.effect("AK-14 AK-21 H-01 H-05 maps the wire offsets of a new connection to the right records", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(
-        single,
-        answering(response.ack(0)),
-        { ...A.silent, onCreate: (connection) => (connection.pause(), connection.accept()) }
-      )
+      const { server, stream } = yield* A.open(single, answering(response.ack(0)), {
+        ...A.silent,
+        onCreate: (connection) => (connection.pause(), connection.accept())
+      })
       const acks = yield* Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
       yield* acks[0]!.await
       server.last.cut()
@@ -226,28 +225,30 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-17 AK-18 reports the server's status while the sender is blocked, and invalidates credentials once", () =>
-    Effect.gen(function* () {
-      const blocked = (end: (connection: Connection) => void) =>
-        Effect.gen(function* () {
-          const { provider, server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
-          server.last.pause()
-          const acks = yield* Effect.forEach(A.recordsFrom(0, 100), stream.ingestRecord)
-          yield* A.settle
-          end(server.last)
-          yield* A.settle
-          assert.strictEqual(server.connections.length, 1)
-          return { error: yield* Effect.flip(acks[99]!.await), provider }
-        })
-      const rejected = yield* blocked((connection) => connection.fail(code.UNAUTHENTICATED, "token expired"))
-      assert.include(A.tagged(rejected.error, "InvalidToken").message, "token expired")
-      assert.strictEqual(rejected.provider.invalidated, 1)
-      A.tagged((yield* blocked((connection) => connection.send(response.garbage()))).error, "ProtocolViolation")
-      A.tagged((yield* blocked((connection) => connection.fail(code.NOT_FOUND))).error, "InvalidTable")
-    })
+  it.effect(
+    "AK-17 AK-18 H-31 reports the server's status while the sender is blocked, and invalidates credentials once",
+    () =>
+      Effect.gen(function* () {
+        const blocked = (end: (connection: Connection) => void) =>
+          Effect.gen(function* () {
+            const { provider, server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+            server.last.pause()
+            const acks = yield* Effect.forEach(A.recordsFrom(0, 100), stream.ingestRecord)
+            yield* A.settle
+            end(server.last)
+            yield* A.settle
+            assert.strictEqual(server.connections.length, 1)
+            return { error: yield* Effect.flip(acks[99]!.await), provider }
+          })
+        const rejected = yield* blocked((connection) => connection.fail(code.UNAUTHENTICATED, "token expired"))
+        assert.include(A.tagged(rejected.error, "InvalidToken").message, "token expired")
+        assert.strictEqual(rejected.provider.invalidated, 1)
+        A.tagged((yield* blocked((connection) => connection.send(response.garbage()))).error, "ProtocolViolation")
+        A.tagged((yield* blocked((connection) => connection.fail(code.NOT_FOUND))).error, "InvalidTable")
+      })
   )
 
-  it.effect("AK-19 takes a clean end with records pending as a disconnect", () =>
+  it.effect("AK-19 H-22 takes a clean end with records pending as a disconnect", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, { onMessage: (connection) => connection.end() }, {})
       const ack = yield* stream.ingestRecord(A.record(0))
@@ -284,11 +285,10 @@ describe("acknowledgements", () => {
 
   it.effect("AK-22 counts the acknowledgement limit from the end of the replay", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(
-        { ...single, serverLackOfAckTimeout: 100 },
-        A.silent,
-        { ...A.silent, onCreate: (connection) => (connection.pause(), connection.accept()) }
-      )
+      const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 100 }, A.silent, {
+        ...A.silent,
+        onCreate: (connection) => (connection.pause(), connection.accept())
+      })
       for (const text of A.recordsFrom(0, 40)) yield* stream.ingestRecord(text)
       yield* A.settle
       server.last.cut()

@@ -130,7 +130,7 @@ describe("ingesting batches", () => {
     })
   )
 
-  it.effect("BA-11 BA-12 takes empty protobuf records, but charges them to the byte budget", () =>
+  it.effect("BA-11 BA-12 H-35 takes empty protobuf records, but charges them to the byte budget", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const stream = yield* zerobus.createStream(A.protoTable, { maxInflightBytes: 200 })

@@ -56,7 +56,10 @@ describe("receipts", () => {
     Effect.gen(function* () {
       const { stream } = yield* A.open(single)
       const acks = yield* Effect.forEach([3, 1, 2], (count) => stream.ingestRecords(A.recordsFrom(0, count)))
-      assert.deepStrictEqual(yield* Effect.forEach(acks, (ack) => ack!.await), [0, 1, 2].map((n) => Offset(n)))
+      assert.deepStrictEqual(
+        yield* Effect.forEach(acks, (ack) => ack!.await),
+        [0, 1, 2].map((n) => Offset(n))
+      )
     })
   )
 
@@ -67,7 +70,10 @@ describe("receipts", () => {
       const fibers = yield* Effect.forEach(acks, (ack) => Effect.forkScoped(ack.await, { startImmediately: true }))
       yield* A.until("all records arrive", () => server.writes === 2048)
       server.last.ack(2047)
-      assert.deepStrictEqual(yield* Fiber.joinAll(fibers), acks.map((ack) => ack.offset))
+      assert.deepStrictEqual(
+        yield* Fiber.joinAll(fibers),
+        acks.map((ack) => ack.offset)
+      )
     })
   )
 
@@ -105,37 +111,48 @@ describe("receipts", () => {
     })
   )
 
-  it.effect("CB-09 may be answered by closing the stream: from a receipt, from durableOffsets, from onUnacked", () =>
-    Effect.gen(function* () {
-      const receipt = yield* A.open(single)
-      const ack = yield* receipt.stream.ingestRecord(A.record(0))
-      const closing = yield* A.started(Effect.andThen(ack.await, receipt.stream.close))
-      closing.value()
+  it.effect(
+    "CB-09 H-42 may be answered by closing the stream: from a receipt, from durableOffsets, from onUnacked",
+    () =>
+      Effect.gen(function* () {
+        const receipt = yield* A.open(single)
+        const ack = yield* receipt.stream.ingestRecord(A.record(0))
+        const closing = yield* A.started(Effect.andThen(ack.await, receipt.stream.close))
+        closing.value()
 
-      const offsets = yield* A.open(single)
-      const reading = yield* A.started(
-        offsets.stream.durableOffsets.pipe(Stream.tap(() => offsets.stream.close), Stream.runCollect)
-      )
-      yield* offsets.stream.ingestRecord(A.record(0))
-      yield* A.settle
-      assert.deepStrictEqual([...reading.value()], [Offset(0)])
+        const offsets = yield* A.open(single)
+        const reading = yield* A.started(
+          offsets.stream.durableOffsets.pipe(
+            Stream.tap(() => offsets.stream.close),
+            Stream.runCollect
+          )
+        )
+        yield* offsets.stream.ingestRecord(A.record(0))
+        yield* A.settle
+        assert.deepStrictEqual([...reading.value()], [Offset(0)])
 
-      const { zerobus } = yield* A.client(A.silent)
-      const scope = yield* Scope.make()
-      let inHandler = false
-      let close: Effect.Effect<unknown, unknown> = Effect.void
-      const left = yield* zerobus
-        .createStream(A.table, {
-          scopeCloseTimeout: 0,
-          onUnacked: () => Effect.asVoid(Effect.andThen(Effect.exit(close), Effect.sync(() => (inHandler = true))))
-        })
-        .pipe(Scope.provide(scope))
-      close = left.close
-      yield* left.ingestRecord(A.record(0))
-      const ending = yield* A.started(Scope.close(scope, Exit.void))
-      yield* A.settle
-      assert.deepStrictEqual([ending.done(), inHandler], [true, true])
-    })
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        let inHandler = false
+        let close: Effect.Effect<unknown, unknown> = Effect.void
+        const left = yield* zerobus
+          .createStream(A.table, {
+            scopeCloseTimeout: 0,
+            onUnacked: () =>
+              Effect.asVoid(
+                Effect.andThen(
+                  Effect.exit(close),
+                  Effect.sync(() => (inHandler = true))
+                )
+              )
+          })
+          .pipe(Scope.provide(scope))
+        close = left.close
+        yield* left.ingestRecord(A.record(0))
+        const ending = yield* A.started(Scope.close(scope, Exit.void))
+        yield* A.settle
+        assert.deepStrictEqual([ending.done(), inHandler], [true, true])
+      })
   )
 
   it.effect("CB-10 tell who still waits when close gives up", () =>

@@ -99,7 +99,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("CL-09 ends within both limits while sending is blocked", () =>
+  it.effect("CL-09 H-28 ends within both limits while sending is blocked", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, flushTimeout: 100, drainTimeout: 50 }, endless)
       server.last.pause()
@@ -160,23 +160,25 @@ describe("close", () => {
     })
   )
 
-  it.effect("CL-15 CL-17 refuses a record whose encoding was under way when close began, and waits for the others only", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({}, A.silent)
-      yield* stream.ingestRecord(A.record(0))
-      const closesMeanwhile = {
-        toJSON: () => {
-          Effect.runFork(stream.close)
-          return { n: 1 }
+  it.effect(
+    "CL-15 CL-17 refuses a record whose encoding was under way when close began, and waits for the others only",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({}, A.silent)
+        yield* stream.ingestRecord(A.record(0))
+        const closesMeanwhile = {
+          toJSON: () => {
+            Effect.runFork(stream.close)
+            return { n: 1 }
+          }
         }
-      }
-      A.tagged(yield* Effect.flip(stream.ingestRecord(closesMeanwhile)), "StreamClosed")
-      yield* A.settle
-      server.last.ack(0)
-      yield* stream.close
-      assert.deepStrictEqual(server.records, [A.record(0)])
-      assert.deepStrictEqual(yield* stream.getUnackedRecords, [])
-    })
+        A.tagged(yield* Effect.flip(stream.ingestRecord(closesMeanwhile)), "StreamClosed")
+        yield* A.settle
+        server.last.ack(0)
+        yield* stream.close
+        assert.deepStrictEqual(server.records, [A.record(0)])
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, [])
+      })
   )
 
   it.effect("CL-16 answers those who wait for room before the close has ended", () =>
@@ -300,7 +302,9 @@ describe("close", () => {
       const refused: Array<ZerobusError> = []
       const { server, zerobus } = yield* A.client(A.silent)
       const scope = yield* Scope.make()
-      const ready = yield* Deferred.make<{ readonly ingestRecord: (record: string) => Effect.Effect<unknown, ZerobusError> }>()
+      const ready = yield* Deferred.make<{
+        readonly ingestRecord: (record: string) => Effect.Effect<unknown, ZerobusError>
+      }>()
       const stream = yield* zerobus
         .createStream(A.table, {
           batching: "off",
@@ -399,7 +403,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("CL-36 CL-37 invalidates refused credentials once, also while the stream closes", () =>
+  it.effect("CL-36 CL-37 H-32 invalidates refused credentials once, also while the stream closes", () =>
     Effect.gen(function* () {
       const flushing = yield* A.open({ ...single, flushTimeout: 100 }, A.silent, mute)
       yield* flushing.stream.ingestRecord(A.record(0))

@@ -214,7 +214,7 @@ describe("creating a stream", () => {
     })
   )
 
-  it.effect("CR-22 CR-29 lets a real rejection win over the limit that passes at the same moment", () =>
+  it.effect("CR-22 CR-29 H-47 lets a real rejection win over the limit that passes at the same moment", () =>
     Effect.gen(function* () {
       const { running, server } = yield* creating({ recoveryTimeout: 200 }, mute)
       yield* A.advance(199)
@@ -241,7 +241,7 @@ describe("creating a stream", () => {
     })
   )
 
-  it.effect("CR-24 keeps the stream alive after the limit of its creation has passed", () =>
+  it.effect("CR-24 H-50 keeps the stream alive after the limit of its creation has passed", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ recoveryTimeout: 100 })
       yield* A.advance(1000, 100)

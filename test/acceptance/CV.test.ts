@@ -3,7 +3,14 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer, Redacted, Result } from "effect"
-import { HeadersProvider, type StreamConfigurationOptions, TableProperties, Zerobus, zerobusConfig, type ZerobusOptions } from "effect-zerobus"
+import {
+  HeadersProvider,
+  type StreamConfigurationOptions,
+  TableProperties,
+  Zerobus,
+  zerobusConfig,
+  type ZerobusOptions
+} from "effect-zerobus"
 import * as Public from "effect-zerobus"
 import * as Credentials from "../../src/Credentials.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
@@ -14,7 +21,13 @@ const refusedPath = (options: StreamConfigurationOptions) => {
   return Result.isFailure(resolved) ? resolved.failure.path.join(".") : "accepted"
 }
 
-const counts = ["maxInflightRecords", "maxInflightBytes", "maxPayloadBytes", "maxBatchRecords", "recoveryRetries"] as const
+const counts = [
+  "maxInflightRecords",
+  "maxInflightBytes",
+  "maxPayloadBytes",
+  "maxBatchRecords",
+  "recoveryRetries"
+] as const
 const durations = [
   "recoveryTimeout",
   "recoveryBackoff",
@@ -27,8 +40,12 @@ const durations = [
 
 describe("options of a stream", () => {
   it("CV-01 have the defaults of the official SDKs", () => {
-    const { headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime, ...plain } = Result.getOrThrow(resolve())
-    assert.deepStrictEqual([headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime], Array(4).fill(undefined))
+    const { headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime, ...plain } =
+      Result.getOrThrow(resolve())
+    assert.deepStrictEqual(
+      [headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
+      Array(4).fill(undefined)
+    )
     assert.deepStrictEqual(plain, {
       maxInflightRecords: 1_000_000,
       maxInflightBytes: 134_217_728,
@@ -72,8 +89,18 @@ describe("options of a stream", () => {
 
   it("CV-09 CV-10 are refused by name when a duration is negative, endless, no duration, or longer than a timer", () => {
     for (const option of durations) {
-      const bad: ReadonlyArray<unknown> = [-1, "-1 seconds", Number.MAX_SAFE_INTEGER, "Infinity", Number.POSITIVE_INFINITY, Number.NaN, "soon", 2 ** 31]
-      for (const value of bad) assert.strictEqual(refusedPath({ [option]: value } as StreamConfigurationOptions), option, String(value))
+      const bad: ReadonlyArray<unknown> = [
+        -1,
+        "-1 seconds",
+        Number.MAX_SAFE_INTEGER,
+        "Infinity",
+        Number.POSITIVE_INFINITY,
+        Number.NaN,
+        "soon",
+        2 ** 31
+      ]
+      for (const value of bad)
+        assert.strictEqual(refusedPath({ [option]: value } as StreamConfigurationOptions), option, String(value))
       assert.strictEqual(refusedPath({ [option]: 2 ** 31 - 1 }), "accepted")
     }
     for (const option of ["recoveryTimeout", "serverLackOfAckTimeout", "flushTimeout"] as const) {
@@ -104,8 +131,21 @@ describe("tables", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const bad = [
-        "", "table", "schema.table", "a.b.c.d", "a..c", ".b.c", "a.b.", "a.b c.d", "a.b.c\nd", "a.b.c;d", "a.b.`c`", "a.b.c-d",
-        "main.default.tab\u0131e", "main.default.\u8868", `a.b.${"x".repeat(256)}`
+        "",
+        "table",
+        "schema.table",
+        "a.b.c.d",
+        "a..c",
+        ".b.c",
+        "a.b.",
+        "a.b c.d",
+        "a.b.c\nd",
+        "a.b.c;d",
+        "a.b.`c`",
+        "a.b.c-d",
+        "main.default.tab\u0131e",
+        "main.default.\u8868",
+        `a.b.${"x".repeat(256)}`
       ]
       for (const name of bad) {
         A.tagged(yield* Effect.flip(zerobus.createStream(TableProperties.json(name))), "InvalidTable")
@@ -148,12 +188,22 @@ describe("a client's options", () => {
         [{ tokenCache: { refreshBuffer: "soon" as never } }, "tokenCache.refreshBuffer"]
       ]
       for (const [options, path] of bad) {
-        const exit = yield* build({ serverEndpoint: endpoint, proxy: false, workspaceUrl: "https://w", clientId: "c", clientSecret: Redacted.make("s"), ...options })
+        const exit = yield* build({
+          serverEndpoint: endpoint,
+          proxy: false,
+          workspaceUrl: "https://w",
+          clientId: "c",
+          clientSecret: Redacted.make("s"),
+          ...options
+        })
         const said = Exit.isSuccess(exit) ? "accepted" : A.tagged(A.failureOf(exit), "InvalidArgument").path.join(".")
         assert.strictEqual(said, path)
       }
       A.tagged(A.failureOf(yield* build({ serverEndpoint: "" })), "InvalidEndpoint")
-      A.tagged(A.failureOf(yield* build({ serverEndpoint: endpoint, workspaceUrl: "http://remote" })), "InvalidEndpoint")
+      A.tagged(
+        A.failureOf(yield* build({ serverEndpoint: endpoint, workspaceUrl: "http://remote" })),
+        "InvalidEndpoint"
+      )
       assert.isTrue(Exit.isSuccess(yield* build({ serverEndpoint: "http://[::1]", proxy: false })))
       assert.isTrue(Exit.isSuccess(yield* build({ serverEndpoint: endpoint, proxy: false, keepalive: "off", tls: {} })))
     })
@@ -163,7 +213,10 @@ describe("a client's options", () => {
     Effect.gen(function* () {
       for (const options of [{}, { workspaceUrl: "https://w" }, { workspaceUrl: "https://w", clientId: "c" }]) {
         const layer = Credentials.layer({ serverEndpoint: endpoint, proxy: false, ...options })
-        const error = yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(layer), Effect.flip)
+        const error = yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
+          Effect.provide(layer),
+          Effect.flip
+        )
         assert.include(A.tagged(error, "InvalidToken").message, "DATABRICKS_CLIENT_SECRET")
       }
     })
@@ -192,9 +245,28 @@ describe("a client's options", () => {
 
   it("CV-20 come with a public surface whose names are fixed", () => {
     const names = [
-      "Column", "FlushTimeout", "HeadersProvider", "InvalidArgument", "InvalidEndpoint", "InvalidState", "InvalidTable", "InvalidToken",
-      "Offset", "PayloadTooLarge", "PermissionDenied", "ProtocolViolation", "Retryable", "RetryableReason", "SchemaMismatch",
-      "StreamClosed", "Table", "TableProperties", "TlsFailure", "Unsupported", "Zerobus", "ZerobusLayer"
+      "Column",
+      "FlushTimeout",
+      "HeadersProvider",
+      "InvalidArgument",
+      "InvalidEndpoint",
+      "InvalidState",
+      "InvalidTable",
+      "InvalidToken",
+      "Offset",
+      "PayloadTooLarge",
+      "PermissionDenied",
+      "ProtocolViolation",
+      "Retryable",
+      "RetryableReason",
+      "SchemaMismatch",
+      "StreamClosed",
+      "Table",
+      "TableProperties",
+      "TlsFailure",
+      "Unsupported",
+      "Zerobus",
+      "ZerobusLayer"
     ]
     for (const name of names) assert.property(Public, name)
     assert.deepStrictEqual(Object.keys(TableProperties).sort(), ["json", "proto"])

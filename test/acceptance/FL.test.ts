@@ -23,7 +23,7 @@ describe("flush", () => {
     })
   )
 
-  it.effect("FL-02 FL-13 ends at its limit with the count of what is left, and can be called again", () =>
+  it.effect("FL-02 FL-13 H-19 ends at its limit with the count of what is left, and can be called again", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, flushTimeout: 100 }, A.silent)
       for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
@@ -102,10 +102,13 @@ describe("flush", () => {
 
   it.effect("FL-10 reports the outcome of a stream that is ending", () =>
     Effect.gen(function* () {
-      const { stream } = yield* A.open({ ...single, flushTimeout: 100, drainTimeout: 50 }, {
-        ...A.silent,
-        onHalfClose: () => {}
-      })
+      const { stream } = yield* A.open(
+        { ...single, flushTimeout: 100, drainTimeout: 50 },
+        {
+          ...A.silent,
+          onHalfClose: () => {}
+        }
+      )
       yield* stream.ingestRecord(A.record(0))
       const closing = yield* A.started(stream.close)
       yield* A.advance(110)

@@ -148,27 +148,29 @@ describe("OAuth credentials", () => {
     })
   )
 
-  it.live("HA-07 HA-30 refuse answers that are no token: redirects, other JSON, illegal header values, endless bodies", () =>
-    Effect.gen(function* () {
-      const bad: ReadonlyArray<TokenAnswer> = [
-        { status: 302, headers: { location: "http://127.0.0.1:1/elsewhere" }, body: "" },
-        { body: "<html>" },
-        { body: [] },
-        { body: {} },
-        { body: { access_token: 5 } },
-        { body: { access_token: "" } },
-        { body: { access_token: "a\nb" } },
-        { body: { access_token: "a\u010d" } },
-        { body: { access_token: "x".repeat(20_000) } }
-      ]
-      for (const answer of bad) {
-        const { token, tokens } = yield* oauth([answer])
-        A.tagged(yield* Effect.flip(token()), "InvalidToken")
-        assert.strictEqual(tokens.requests.length, 1)
-      }
-      const { token } = yield* oauth([{ body: { access_token: "t", padding: "x".repeat(100_000) } }])
-      assert.include(A.tagged(yield* Effect.flip(token()), "Retryable").message, "larger")
-    })
+  it.live(
+    "HA-07 HA-30 refuse answers that are no token: redirects, other JSON, illegal header values, endless bodies",
+    () =>
+      Effect.gen(function* () {
+        const bad: ReadonlyArray<TokenAnswer> = [
+          { status: 302, headers: { location: "http://127.0.0.1:1/elsewhere" }, body: "" },
+          { body: "<html>" },
+          { body: [] },
+          { body: {} },
+          { body: { access_token: 5 } },
+          { body: { access_token: "" } },
+          { body: { access_token: "a\nb" } },
+          { body: { access_token: "a\u010d" } },
+          { body: { access_token: "x".repeat(20_000) } }
+        ]
+        for (const answer of bad) {
+          const { token, tokens } = yield* oauth([answer])
+          A.tagged(yield* Effect.flip(token()), "InvalidToken")
+          assert.strictEqual(tokens.requests.length, 1)
+        }
+        const { token } = yield* oauth([{ body: { access_token: "t", padding: "x".repeat(100_000) } }])
+        assert.include(A.tagged(yield* Effect.flip(token()), "Retryable").message, "larger")
+      })
   )
 
   it.live("HA-33 end with the caller's own limit when the endpoint hangs", () =>
@@ -196,11 +198,26 @@ describe("OAuth credentials", () => {
 
   it.live("HA-59 accept https and loopback workspaces, and refuse anything else when the layer is built", () =>
     Effect.gen(function* () {
-      const build = (workspaceUrl: string) => Effect.exit(Effect.scoped(Layer.build(Credentials.layer(optionsFor(workspaceUrl)))))
-      for (const good of ["https://dbc.cloud.databricks.com", "dbc.cloud.databricks.com", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"]) {
+      const build = (workspaceUrl: string) =>
+        Effect.exit(Effect.scoped(Layer.build(Credentials.layer(optionsFor(workspaceUrl)))))
+      for (const good of [
+        "https://dbc.cloud.databricks.com",
+        "dbc.cloud.databricks.com",
+        "http://127.0.0.1:8080",
+        "http://localhost",
+        "http://[::1]:1"
+      ]) {
         assert.isTrue(Exit.isSuccess(yield* build(good)), good)
       }
-      for (const bad of ["http://dbc.cloud.databricks.com", "ftp://host", "https://", "", "https://u:p@host", "https://host/path", "https://host?q"]) {
+      for (const bad of [
+        "http://dbc.cloud.databricks.com",
+        "ftp://host",
+        "https://",
+        "",
+        "https://u:p@host",
+        "https://host/path",
+        "https://host?q"
+      ]) {
         assert.strictEqual(A.failureOf(yield* build(bad))._tag, "InvalidEndpoint", bad)
       }
     })
@@ -227,14 +244,22 @@ describe("OAuth credentials", () => {
       const options = { recoverySchedule: Schedule.spaced(1) }
       yield* zerobus.createStream(A.table, options)
       yield* zerobus.createStream(A.table, options)
-      assert.deepStrictEqual(server.connections.map((connection) => connection.headers["authorization"]), ["Bearer t0", "Bearer t0"])
+      assert.deepStrictEqual(
+        server.connections.map((connection) => connection.headers["authorization"]),
+        ["Bearer t0", "Bearer t0"]
+      )
       assert.strictEqual(tokens.requests.length, 2)
     })
   )
 
   it.live("HA-34 HA-64 HA-65 HA-53 are minted anew after a refusal, for that table only", () =>
     Effect.gen(function* () {
-      const { provider, server, token, tokens, zerobus } = yield* clientWith([minted("t0"), minted("b0"), minted("t1")], {}, rejecting, {})
+      const { provider, server, token, tokens, zerobus } = yield* clientWith(
+        [minted("t0"), minted("b0"), minted("t1")],
+        {},
+        rejecting,
+        {}
+      )
       yield* zerobus.createStream(A.table)
       assert.strictEqual(yield* token("main.default.other"), "Bearer b0")
       yield* zerobus.createStream(A.table)

@@ -71,21 +71,24 @@ describe("headers", () => {
         ["  abc  ", "Bearer abc"],
         ["  Bearer x ", "Bearer x"]
       ]
-      for (const [given, sent] of cases) assert.strictEqual((yield* seen({ authorization: given }))["authorization"], sent)
+      for (const [given, sent] of cases)
+        assert.strictEqual((yield* seen({ authorization: given }))["authorization"], sent)
     })
   )
 
-  it.effect("HA-07 are refused locally with control characters or anything beyond ASCII in them, and never quoted", () =>
-    Effect.gen(function* () {
-      for (const bad of ["\n", "\r", "\0", "\u007f", "\u010d", "\u2028"]) {
-        const token = A.tagged(yield* refused({ authorization: `Bearer secret${bad}value` }), "InvalidToken")
-        assert.notInclude(token.message, "secret")
-        const other = A.tagged(yield* refused({ "x-note": `secret${bad}value` }), "InvalidArgument")
-        assert.notInclude(other.message, "secret")
-        A.tagged(yield* refused({ [`x-no${bad}te`]: "value" }), "InvalidArgument")
-      }
-      A.tagged(yield* refused({ authorization: "x".repeat(16 * 1024 + 1) }), "InvalidToken")
-    })
+  it.effect(
+    "HA-07 are refused locally with control characters or anything beyond ASCII in them, and never quoted",
+    () =>
+      Effect.gen(function* () {
+        for (const bad of ["\n", "\r", "\0", "\u007f", "\u010d", "\u2028"]) {
+          const token = A.tagged(yield* refused({ authorization: `Bearer secret${bad}value` }), "InvalidToken")
+          assert.notInclude(token.message, "secret")
+          const other = A.tagged(yield* refused({ "x-note": `secret${bad}value` }), "InvalidArgument")
+          assert.notInclude(other.message, "secret")
+          A.tagged(yield* refused({ [`x-no${bad}te`]: "value" }), "InvalidArgument")
+        }
+        A.tagged(yield* refused({ authorization: "x".repeat(16 * 1024 + 1) }), "InvalidToken")
+      })
   )
 
   it.effect("HA-08 leave out an empty token", () =>
@@ -113,7 +116,7 @@ describe("headers", () => {
     Effect.gen(function* () {
       let asked = 0
       const headersProvider = HeadersProvider.make({
-        getHeaders: (table) => Effect.sync(() => ({ authorization: `token-${asked++}`, "x-asked-for": table }))
+        getHeaders: (table) => Effect.sync(() => ({ "authorization": `token-${asked++}`, "x-asked-for": table }))
       })
       const { server } = yield* A.open({ ...single, headersProvider })
       for (const n of [1, 2]) {
@@ -143,11 +146,14 @@ describe("refused credentials", () => {
     })
   )
 
-  it.effect("HA-13 end the creation when they are refused twice, with the second error", () =>
+  it.effect("HA-13 H-49 end the creation when they are refused twice, with the second error", () =>
     Effect.gen(function* () {
-      const { provider, running, server } = yield* creating({}, {
-        onCreate: (connection) => connection.fail(code.UNAUTHENTICATED, `refusal ${connection.index}`)
-      })
+      const { provider, running, server } = yield* creating(
+        {},
+        {
+          onCreate: (connection) => connection.fail(code.UNAUTHENTICATED, `refusal ${connection.index}`)
+        }
+      )
       assert.include(A.tagged(running.error(), "InvalidToken").message, "refusal 1")
       assert.deepStrictEqual([provider.asked, provider.invalidated, server.connections.length], [2, 2, 2])
     })
@@ -189,7 +195,9 @@ describe("refused credentials", () => {
   it.effect("HA-18 are final when the provider has nothing to invalidate", () =>
     Effect.gen(function* () {
       let asked = 0
-      const headersProvider = HeadersProvider.make({ getHeaders: Effect.sync(() => ({ authorization: `t${asked++}` })) })
+      const headersProvider = HeadersProvider.make({
+        getHeaders: Effect.sync(() => ({ authorization: `t${asked++}` }))
+      })
       const { running, server } = yield* creating({ headersProvider }, rejecting)
       A.tagged(running.error(), "InvalidToken")
       assert.deepStrictEqual([asked, server.connections.length], [1, 1])
@@ -211,13 +219,7 @@ describe("refused credentials", () => {
 
   it.effect("HA-20 HA-21 are fetched again on a reconnect, and each later failure is judged by itself", () =>
     Effect.gen(function* () {
-      const { provider, server, stream } = yield* A.open(
-        single,
-        A.silent,
-        rejecting,
-        A.refusing(code.UNAVAILABLE),
-        {}
-      )
+      const { provider, server, stream } = yield* A.open(single, A.silent, rejecting, A.refusing(code.UNAVAILABLE), {})
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.cut()
@@ -241,39 +243,44 @@ describe("refused credentials", () => {
   )
 
   // One refusal of a live stream is a token that ran out; the official SDKs end the stream there.
-  it.effect("HA-22 renew the credentials of an open stream and lose nothing; a second refusal without progress is final", () =>
-    Effect.gen(function* () {
-      const { provider, server, stream } = yield* A.open(single, A.silent, {})
-      yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.fail(code.UNAUTHENTICATED, "token expired")
-      yield* A.settle
-      yield* stream.flush
-      assert.deepStrictEqual([provider.invalidated, server.connections.length], [1, 2])
-      // Progress in between, so the next one counts anew.
-      server.last.fail(code.UNAUTHENTICATED, "token expired")
-      yield* A.settle
-      yield* stream.ingestRecord(A.record(1))
-      yield* stream.flush
-      assert.deepStrictEqual([provider.invalidated, server.connections.length], [2, 3])
+  it.effect(
+    "HA-22 renew the credentials of an open stream and lose nothing; a second refusal without progress is final",
+    () =>
+      Effect.gen(function* () {
+        const { provider, server, stream } = yield* A.open(single, A.silent, {})
+        yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.fail(code.UNAUTHENTICATED, "token expired")
+        yield* A.settle
+        yield* stream.flush
+        assert.deepStrictEqual([provider.invalidated, server.connections.length], [1, 2])
+        // Progress in between, so the next one counts anew.
+        server.last.fail(code.UNAUTHENTICATED, "token expired")
+        yield* A.settle
+        yield* stream.ingestRecord(A.record(1))
+        yield* stream.flush
+        assert.deepStrictEqual([provider.invalidated, server.connections.length], [2, 3])
 
-      const twice = yield* A.open(single, A.silent, {
-        onCreate: (connection) => (connection.accept(), connection.fail(code.UNAUTHENTICATED))
+        const twice = yield* A.open(single, A.silent, {
+          onCreate: (connection) => (connection.accept(), connection.fail(code.UNAUTHENTICATED))
+        })
+        yield* twice.stream.ingestRecord(A.record(0))
+        yield* A.settle
+        twice.server.last.fail(code.UNAUTHENTICATED)
+        yield* A.advance(50)
+        A.tagged(yield* Effect.flip(twice.stream.flush), "InvalidToken")
+        assert.deepStrictEqual([twice.provider.invalidated, twice.server.connections.length], [2, 2])
       })
-      yield* twice.stream.ingestRecord(A.record(0))
-      yield* A.settle
-      twice.server.last.fail(code.UNAUTHENTICATED)
-      yield* A.advance(50)
-      A.tagged(yield* Effect.flip(twice.stream.flush), "InvalidToken")
-      assert.deepStrictEqual([twice.provider.invalidated, twice.server.connections.length], [2, 2])
-    })
   )
 
-  it.effect("HA-23 are invalidated under the same table name as they were asked for", () =>
+  it.effect("HA-23 H-51 are invalidated under the same table name as they were asked for", () =>
     Effect.gen(function* () {
       const { provider, zerobus } = yield* A.client(rejecting, {})
       yield* zerobus.createStream(TableProperties.json("  main.default.padded  "))
-      assert.deepStrictEqual(provider.tables, Array.from({ length: 3 }, () => "main.default.padded"))
+      assert.deepStrictEqual(
+        provider.tables,
+        Array.from({ length: 3 }, () => "main.default.padded")
+      )
     })
   )
 })

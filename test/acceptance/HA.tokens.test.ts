@@ -156,26 +156,28 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("HA-40 counts a token's life from the start of its request: one dead on arrival is an error, cache or not", () =>
-    Effect.gen(function* () {
-      for (const enabled of [true, false]) {
+  it.effect(
+    "HA-40 counts a token's life from the start of its request: one dead on arrival is an error, cache or not",
+    () =>
+      Effect.gen(function* () {
+        for (const enabled of [true, false]) {
+          const issuer = new Issuer()
+          issuer.life = 1000
+          issuer.takes = 2000
+          const asking = yield* A.started(get(issuer.cache({ enabled })))
+          yield* A.advance(2000)
+          assert.strictEqual(A.tagged(asking.error(), "Retryable").reason._tag, "TokenServiceUnavailable")
+        }
         const issuer = new Issuer()
+        const cache = issuer.cache()
+        yield* get(cache)
+        yield* A.advance(56 * minute, hour)
         issuer.life = 1000
         issuer.takes = 2000
-        const asking = yield* A.started(get(issuer.cache({ enabled })))
+        const renewing = yield* A.started(get(cache))
         yield* A.advance(2000)
-        assert.strictEqual(A.tagged(asking.error(), "Retryable").reason._tag, "TokenServiceUnavailable")
-      }
-      const issuer = new Issuer()
-      const cache = issuer.cache()
-      yield* get(cache)
-      yield* A.advance(56 * minute, hour)
-      issuer.life = 1000
-      issuer.takes = 2000
-      const renewing = yield* A.started(get(cache))
-      yield* A.advance(2000)
-      assert.strictEqual(renewing.value(), "token-0")
-    })
+        assert.strictEqual(renewing.value(), "token-0")
+      })
   )
 
   it.effect("HA-41 waits between failing renewals, less the nearer the end is", () =>
@@ -290,11 +292,10 @@ describe("the token cache", () => {
     Effect.gen(function* () {
       const issuer = new Issuer()
       const cache = issuer.cache()
-      assert.deepStrictEqual([yield* get(cache, "a"), yield* get(cache, "b"), yield* get(cache, "a")], [
-        "token-0",
-        "token-1",
-        "token-0"
-      ])
+      assert.deepStrictEqual(
+        [yield* get(cache, "a"), yield* get(cache, "b"), yield* get(cache, "a")],
+        ["token-0", "token-1", "token-0"]
+      )
       assert.deepStrictEqual(issuer.keys, ["a", "b"])
     })
   )

@@ -169,7 +169,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-16 measures the encoded bytes, not their source", () =>
+  it.effect("IN-16 H-56 measures the encoded bytes, not their source", () =>
     Effect.gen(function* () {
       const Wide = Table.make("main.default.wide", { a_column_with_a_rather_long_name: Column.Int })
       const { server, zerobus } = yield* A.client()
@@ -182,7 +182,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-17 IN-18 IN-08 IN-38 refuses records of the wrong kind and leaves the stream usable", () =>
+  it.effect("IN-17 IN-18 IN-08 IN-38 H-13 refuses records of the wrong kind and leaves the stream usable", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const proto = yield* zerobus.createStream(A.protoTable)
@@ -242,7 +242,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-22 IN-11 gives room and offset back when encoding fails", () =>
+  it.effect("IN-22 IN-11 H-11 gives room and offset back when encoding fails", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ maxInflightRecords: 1 }, A.silent)
       const throwing = {
@@ -292,7 +292,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-26 admits those who wait in order of arrival, small ones behind a large one too", () =>
+  it.effect("IN-26 H-33 admits those who wait in order of arrival, small ones behind a large one too", () =>
     Effect.gen(function* () {
       const large = JSON.stringify({ text: "x".repeat(60) })
       const { server, stream } = yield* A.open({ maxInflightBytes: 120, batching: "off" }, A.silent)

@@ -20,7 +20,11 @@ describe("the landing zone", () => {
       for (let n = 0; n < 5; n++) {
         const message = zone.nextUnsafe()!
         assert.strictEqual(message.offset, n)
-        assert.deepStrictEqual(readRequest(message.request(n, "proto")), { wireOffset: n, batch: false, records: [one(n)] })
+        assert.deepStrictEqual(readRequest(message.request(n, "proto")), {
+          wireOffset: n,
+          batch: false,
+          records: [one(n)]
+        })
       }
       assert.isUndefined(zone.nextUnsafe())
     })
@@ -71,23 +75,25 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("LZ-07 LZ-11 tells those who wait when it closes, takes nothing any more, and charges nothing for them", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone({ ...off, maxInflightRecords: 1 })
-      zone.offerUnsafe(one(0))
-      const told: Array<number | undefined> = []
-      const giveUp = zone.waitUnsafe([one(1)], false, (offset) => told.push(offset))
-      const used = zone.usedBytes
-      zone.closeUnsafe()
-      assert.deepStrictEqual(told, [undefined])
-      if (typeof giveUp === "function") giveUp()
-      zone.closeUnsafe()
-      assert.strictEqual(zone.usedBytes, used)
-      assert.strictEqual(zone.offerUnsafe(one(2)), Full)
-      zone.waitUnsafe([one(2)], false, (offset) => told.push(offset))
-      assert.deepStrictEqual(told, [undefined, undefined])
-      assert.deepStrictEqual(payloads(zone.unackedUnsafe()), [0])
-    })
+  it.effect(
+    "LZ-07 LZ-11 H-36 tells those who wait when it closes, takes nothing any more, and charges nothing for them",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone({ ...off, maxInflightRecords: 1 })
+        zone.offerUnsafe(one(0))
+        const told: Array<number | undefined> = []
+        const giveUp = zone.waitUnsafe([one(1)], false, (offset) => told.push(offset))
+        const used = zone.usedBytes
+        zone.closeUnsafe()
+        assert.deepStrictEqual(told, [undefined])
+        if (typeof giveUp === "function") giveUp()
+        zone.closeUnsafe()
+        assert.strictEqual(zone.usedBytes, used)
+        assert.strictEqual(zone.offerUnsafe(one(2)), Full)
+        zone.waitUnsafe([one(2)], false, (offset) => told.push(offset))
+        assert.deepStrictEqual(told, [undefined, undefined])
+        assert.deepStrictEqual(payloads(zone.unackedUnsafe()), [0])
+      })
   )
 
   it.effect("LZ-08 is empty after a hundred concurrent records were acknowledged as they came", () =>
@@ -121,7 +127,7 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("LZ-09 LZ-10 leaves a record where it is when one who waits for it is interrupted", () =>
+  it.effect("LZ-09 LZ-10 H-41 leaves a record where it is when one who waits for it is interrupted", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone(off)
       const parked = yield* A.started(zone.awaitNext)
@@ -136,7 +142,7 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("IN-34 gives out the last offset there is, then says that they are exhausted", () =>
+  it.effect("IN-34 H-12 gives out the last offset there is, then says that they are exhausted", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone(off)
       zone.nextOffset = Number.MAX_SAFE_INTEGER

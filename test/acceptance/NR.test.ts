@@ -26,7 +26,10 @@ const schemaError = Buffer.concat([
     ])
     const long = (number: number, bytes: Uint8Array) =>
       Buffer.concat([Uint8Array.of((number << 3) | 2, (bytes.length & 0x7f) | 0x80, bytes.length >> 7), bytes])
-    const any = Buffer.concat([field(1, "type.googleapis.com/google.rpc.ErrorInfo"), info.length > 127 ? long(2, info) : field(2, info)])
+    const any = Buffer.concat([
+      field(1, "type.googleapis.com/google.rpc.ErrorInfo"),
+      info.length > 127 ? long(2, info) : field(2, info)
+    ])
     return any.length > 127 ? long(3, any) : field(3, any)
   })()
 ])
@@ -48,7 +51,7 @@ describe("final failures", () => {
     })
   )
 
-  it.effect("NR-02 fails everything pending with the refusal", () =>
+  it.effect("NR-02 H-44 fails everything pending with the refusal", () =>
     Effect.gen(function* () {
       const fixed = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer fixed" }) })
       const { server, stream } = yield* A.open({ ...single, headersProvider: fixed }, A.silent)
@@ -84,7 +87,14 @@ describe("final failures", () => {
         assert.strictEqual((yield* Effect.flip(ack.await))._tag, tag)
         assert.strictEqual(server.connections.length, 1)
       }
-      for (const status of ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED"] as const) {
+      for (const status of [
+        "UNAVAILABLE",
+        "RESOURCE_EXHAUSTED",
+        "CANCELLED",
+        "INTERNAL",
+        "UNKNOWN",
+        "DEADLINE_EXCEEDED"
+      ] as const) {
         const { server, stream } = yield* A.open(single, A.silent, {})
         yield* stream.ingestRecord(A.record(0))
         yield* A.settle
@@ -116,40 +126,54 @@ describe("final failures", () => {
       const failing = (error: unknown) => HeadersProvider.make({ getHeaders: Effect.fail(error) })
       const denied = new PermissionDenied({ message: "The tenant is suspended." })
       const { zerobus } = yield* A.client()
-      assert.strictEqual(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: failing(denied) })), denied)
+      assert.strictEqual(
+        yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: failing(denied) })),
+        denied
+      )
       const busy = new Retryable({
         reason: RetryableReason.TokenServiceUnavailable({ message: "The vault is sealed." }),
         attempts: 1
       })
-      const options = { headersProvider: failing(busy), recoverySchedule: Schedule.spaced(1).pipe(Schedule.upTo({ times: 2 })) }
+      const options = {
+        headersProvider: failing(busy),
+        recoverySchedule: Schedule.spaced(1).pipe(Schedule.upTo({ times: 2 }))
+      }
       const creating = yield* A.started(zerobus.createStream(A.table, options))
       yield* A.advance(10)
       assert.strictEqual(A.tagged(creating.error(), "Retryable").attempts, 3)
     })
   )
 
-  it.effect("NR-06 NR-07 NR-08 gives the structured schema error, at creation and on a reconnect, over one attempt", () =>
-    Effect.gen(function* () {
-      const refusing = { onCreate: (c: { fail: (code: number, message: string, details: Uint8Array) => void }) => c.fail(code.INVALID_ARGUMENT, "bad schema", schemaError) }
-      const { server, zerobus } = yield* A.client(refusing)
-      const error = A.tagged(yield* Effect.flip(zerobus.createStream(A.protoTable)), "SchemaMismatch")
-      assert.deepStrictEqual(error.causes, ["FIELD_NOT_IN_TABLE", "SOMETHING_NEW"])
-      assert.strictEqual(error.errorCode, "8001")
-      assert.strictEqual(server.connections.length, 1)
+  it.effect(
+    "NR-06 NR-07 NR-08 gives the structured schema error, at creation and on a reconnect, over one attempt",
+    () =>
+      Effect.gen(function* () {
+        const refusing = {
+          onCreate: (c: { fail: (code: number, message: string, details: Uint8Array) => void }) =>
+            c.fail(code.INVALID_ARGUMENT, "bad schema", schemaError)
+        }
+        const { server, zerobus } = yield* A.client(refusing)
+        const error = A.tagged(yield* Effect.flip(zerobus.createStream(A.protoTable)), "SchemaMismatch")
+        assert.deepStrictEqual(error.causes, ["FIELD_NOT_IN_TABLE", "SOMETHING_NEW"])
+        assert.strictEqual(error.errorCode, "8001")
+        assert.strictEqual(server.connections.length, 1)
 
-      const again = yield* A.open(single, A.silent, refusing)
-      const ack = yield* again.stream.ingestRecord(A.record(0))
-      yield* A.settle
-      again.server.last.cut()
-      yield* A.advance(20)
-      A.tagged(yield* Effect.flip(ack.await), "SchemaMismatch")
-      assert.strictEqual(again.server.connections.length, 2)
-    })
+        const again = yield* A.open(single, A.silent, refusing)
+        const ack = yield* again.stream.ingestRecord(A.record(0))
+        yield* A.settle
+        again.server.last.cut()
+        yield* A.advance(20)
+        A.tagged(yield* Effect.flip(ack.await), "SchemaMismatch")
+        assert.strictEqual(again.server.connections.length, 2)
+      })
   )
 
   it.effect("NR-09 NR-10 keeps cause, server text and retryability through the error that a late call gets", () =>
     Effect.gen(function* () {
-      for (const [status, retryable] of [["NOT_FOUND", false], ["UNAVAILABLE", true]] as const) {
+      for (const [status, retryable] of [
+        ["NOT_FOUND", false],
+        ["UNAVAILABLE", true]
+      ] as const) {
         const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
         server.last.fail(code[status], "a text of the server's own")
         yield* A.settle

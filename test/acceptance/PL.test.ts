@@ -15,7 +15,7 @@ const largest = (limit: number): number => {
 }
 
 describe("payload limits", () => {
-  it.effect("PL-01 PL-02 takes a request of exactly the limit and refuses one byte more, without an offset", () =>
+  it.effect("PL-01 PL-02 H-37 takes a request of exactly the limit and refuses one byte more, without an offset", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ maxPayloadBytes: 1000, maxInflightBytes: 1100 })
       const size = largest(1000)

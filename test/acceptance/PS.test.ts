@@ -98,7 +98,7 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-10 PS-13 accepts records during the pause and sends them on the new connection only", () =>
+  it.effect("PS-10 PS-13 H-23 accepts records during the pause and sends them on the new connection only", () =>
     Effect.gen(function* () {
       const { old, server, stream } = yield* signalled({}, 1000)
       const during = yield* stream.ingestRecord(A.record(2))
@@ -145,25 +145,30 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-15 PS-28 PS-32 applies an acknowledgement after the half-close, also when the server gave no time", () =>
-    Effect.gen(function* () {
-      const atOnce: Script = { onMessage: () => {}, onHalfClose: (connection) => (connection.ack(1), connection.end()) }
-      for (const grace of [0, 1000]) {
-        const { acks, server } = yield* signalled({}, grace, 2, atOnce)
-        yield* A.advance(grace)
+  it.effect(
+    "PS-15 PS-28 PS-32 H-26 applies an acknowledgement after the half-close, also when the server gave no time",
+    () =>
+      Effect.gen(function* () {
+        const atOnce: Script = {
+          onMessage: () => {},
+          onHalfClose: (connection) => (connection.ack(1), connection.end())
+        }
+        for (const grace of [0, 1000]) {
+          const { acks, server } = yield* signalled({}, grace, 2, atOnce)
+          yield* A.advance(grace)
+          assert.strictEqual(yield* acks[1]!.await, 1)
+          assert.strictEqual(server.connections.length, 2)
+          assert.deepStrictEqual(server.connection(1).records, [])
+        }
+        const late: Script = { onMessage: () => {}, onHalfClose: () => {} }
+        const { acks, old, server } = yield* signalled({}, 0, 2, late)
+        yield* A.advance(200)
+        old.ack(1)
+        old.end()
+        yield* A.settle
         assert.strictEqual(yield* acks[1]!.await, 1)
-        assert.strictEqual(server.connections.length, 2)
         assert.deepStrictEqual(server.connection(1).records, [])
-      }
-      const late: Script = { onMessage: () => {}, onHalfClose: () => {} }
-      const { acks, old, server } = yield* signalled({}, 0, 2, late)
-      yield* A.advance(200)
-      old.ack(1)
-      old.end()
-      yield* A.settle
-      assert.strictEqual(yield* acks[1]!.await, 1)
-      assert.deepStrictEqual(server.connection(1).records, [])
-    })
+      })
   )
 
   it.effect("PS-16 PS-30 sends again when the drain reaches its limit", () =>
@@ -197,22 +202,24 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-18 PS-19 PS-20 sends again what one message with acknowledgement and signal left: some, nothing, all", () =>
-    Effect.gen(function* () {
-      const rotate = (upTo: number | undefined) =>
-        Effect.gen(function* () {
-          const { server, stream } = yield* A.open(single, A.silent, {})
-          for (const text of A.recordsFrom(0, 5)) yield* stream.ingestRecord(text)
-          yield* A.settle
-          server.last.send(...(upTo === undefined ? [] : [response.ack(upTo)]), response.closing(0))
-          yield* A.settle
-          yield* stream.flush
-          return server.connection(1).records
-        })
-      assert.deepStrictEqual(yield* rotate(1), A.recordsFrom(2, 3))
-      assert.deepStrictEqual(yield* rotate(4), [])
-      assert.deepStrictEqual(yield* rotate(undefined), A.recordsFrom(0, 5))
-    })
+  it.effect(
+    "PS-18 PS-19 PS-20 sends again what one message with acknowledgement and signal left: some, nothing, all",
+    () =>
+      Effect.gen(function* () {
+        const rotate = (upTo: number | undefined) =>
+          Effect.gen(function* () {
+            const { server, stream } = yield* A.open(single, A.silent, {})
+            for (const text of A.recordsFrom(0, 5)) yield* stream.ingestRecord(text)
+            yield* A.settle
+            server.last.send(...(upTo === undefined ? [] : [response.ack(upTo)]), response.closing(0))
+            yield* A.settle
+            yield* stream.flush
+            return server.connection(1).records
+          })
+        assert.deepStrictEqual(yield* rotate(1), A.recordsFrom(2, 3))
+        assert.deepStrictEqual(yield* rotate(4), [])
+        assert.deepStrictEqual(yield* rotate(undefined), A.recordsFrom(0, 5))
+      })
   )
 
   it.effect("PS-20 sends an unacknowledged batch again as one batch", () =>
@@ -223,7 +230,10 @@ describe("the close signal", () => {
       server.last.closing(0)
       yield* A.settle
       yield* stream.flush
-      assert.deepStrictEqual(server.connection(1).messages.map(({ kind, records }) => [kind, records.length]), [["batch", 3]])
+      assert.deepStrictEqual(
+        server.connection(1).messages.map(({ kind, records }) => [kind, records.length]),
+        [["batch", 3]]
+      )
     })
   )
 
@@ -237,32 +247,37 @@ describe("the close signal", () => {
       yield* stream.flush
       yield* A.settle
       assert.deepStrictEqual(resolved, [0, 1, 2])
-      assert.deepStrictEqual(server.connection(1).messages.map((message) => message.wireOffset), [0, 1])
+      assert.deepStrictEqual(
+        server.connection(1).messages.map((message) => message.wireOffset),
+        [0, 1]
+      )
     })
   )
 
-  it.effect("PS-22 PS-23 ends with the rotation as its reason when recovery is off, also when the server ends at once", () =>
-    Effect.gen(function* () {
-      const ending = (end: (connection: Connection) => void) =>
-        Effect.gen(function* () {
-          const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
-          const ack = yield* stream.ingestRecord(A.record(0))
-          yield* A.settle
-          server.last.closing(1000)
-          end(server.last)
-          yield* A.settle
-          const error = A.tagged(yield* Effect.flip(ack.await), "Retryable")
-          assert.include(error.message, "rotation")
-          assert.strictEqual(server.connections.length, 1)
-          assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
-          return server.last
-        })
-      assert.strictEqual((yield* ending(() => {})).halfCloses, 1)
-      yield* ending((connection) => connection.end())
-    })
+  it.effect(
+    "PS-22 PS-23 H-25 ends with the rotation as its reason when recovery is off, also when the server ends at once",
+    () =>
+      Effect.gen(function* () {
+        const ending = (end: (connection: Connection) => void) =>
+          Effect.gen(function* () {
+            const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+            const ack = yield* stream.ingestRecord(A.record(0))
+            yield* A.settle
+            server.last.closing(1000)
+            end(server.last)
+            yield* A.settle
+            const error = A.tagged(yield* Effect.flip(ack.await), "Retryable")
+            assert.include(error.message, "rotation")
+            assert.strictEqual(server.connections.length, 1)
+            assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
+            return server.last
+          })
+        assert.strictEqual((yield* ending(() => {})).halfCloses, 1)
+        yield* ending((connection) => connection.end())
+      })
   )
 
-  it.effect("PS-24 PS-31 lets a real failure during the pause decide", () =>
+  it.effect("PS-24 PS-31 H-24 lets a real failure during the pause decide", () =>
     Effect.gen(function* () {
       const violations = [response.ack(99), response.ackWithoutOffset(), response.garbage()]
       for (const bytes of violations) {
@@ -306,21 +321,23 @@ describe("the close signal", () => {
   )
 
   // One refusal is answered with fresh credentials; the official SDKs take it as final here.
-  it.effect("PS-26 tries fresh credentials once when they are refused after a rotation, and ends at the second refusal", () =>
-    Effect.gen(function* () {
-      const once = yield* A.open(single, A.silent, A.refusing(code.UNAUTHENTICATED), {})
-      once.server.last.closing(0)
-      yield* A.settle
-      assert.deepStrictEqual([once.provider.invalidated, once.server.connections.length], [1, 3])
-      yield* once.stream.ingestRecord(A.record(0))
-      yield* once.stream.flush
+  it.effect(
+    "PS-26 tries fresh credentials once when they are refused after a rotation, and ends at the second refusal",
+    () =>
+      Effect.gen(function* () {
+        const once = yield* A.open(single, A.silent, A.refusing(code.UNAUTHENTICATED), {})
+        once.server.last.closing(0)
+        yield* A.settle
+        assert.deepStrictEqual([once.provider.invalidated, once.server.connections.length], [1, 3])
+        yield* once.stream.ingestRecord(A.record(0))
+        yield* once.stream.flush
 
-      const twice = yield* A.open(single, A.silent, A.refusing(code.UNAUTHENTICATED))
-      twice.server.last.closing(0)
-      yield* A.settle
-      A.tagged(yield* Effect.flip(twice.stream.flush), "InvalidToken")
-      assert.deepStrictEqual([twice.provider.invalidated, twice.server.connections.length], [2, 3])
-    })
+        const twice = yield* A.open(single, A.silent, A.refusing(code.UNAUTHENTICATED))
+        twice.server.last.closing(0)
+        yield* A.settle
+        A.tagged(yield* Effect.flip(twice.stream.flush), "InvalidToken")
+        assert.deepStrictEqual([twice.provider.invalidated, twice.server.connections.length], [2, 3])
+      })
   )
 
   it.effect("PS-29 ends with a final status that answers the half-close", () =>

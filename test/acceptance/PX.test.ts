@@ -33,12 +33,18 @@ const through = (
 ) =>
   Effect.gen(function* () {
     const server = new ScriptedServer([])
-    const pair = { cert_chain: Buffer.from(certificates.cert), private_key: Buffer.from(Redacted.value(certificates.key)) }
+    const pair = {
+      cert_chain: Buffer.from(certificates.cert),
+      private_key: Buffer.from(Redacted.value(certificates.key))
+    }
     const { port } = yield* scriptedGrpc(server, tls ? Grpc.ServerCredentials.createSsl(null, [pair]) : undefined)
     const proxy = yield* connectProxy(behaviour)
     const { environment = {}, options = {} } = settings(proxy.port)
     const exit = yield* Effect.exit(
-      withEnvironment(environment, sendOne(`${tls ? "https" : "http"}://127.0.0.1:${port}`, { proxy: undefined, ...options }))
+      withEnvironment(
+        environment,
+        sendOne(`${tls ? "https" : "http"}://127.0.0.1:${port}`, { proxy: undefined, ...options })
+      )
     )
     return { exit, server, proxy, target: `127.0.0.1:${port}` }
   })
@@ -210,7 +216,13 @@ describe("proxies", () => {
 
   it.effect("PX-06 are refused by a URL that is none, which is not quoted", () =>
     Effect.gen(function* () {
-      for (const bad of ["socks5://user:canary@p:1", "http://", "http://user:canary@p:99999", "http://user%zz:canary@p:1", "::"]) {
+      for (const bad of [
+        "socks5://user:canary@p:1",
+        "http://",
+        "http://user:canary@p:99999",
+        "http://user%zz:canary@p:1",
+        "::"
+      ]) {
         const error = yield* Effect.flip(parseProxy(bad, "proxy"))
         assert.deepStrictEqual(error.path, ["proxy"])
         assert.notInclude(error.message, "canary")

@@ -21,10 +21,7 @@ const after = (count: number, act: (connection: Connection) => void): Script => 
 })
 
 /** A client over a transport that tells lies about what it has sent. */
-const overTransport = (
-  lie: (call: TransportCall) => TransportCall,
-  ...scripts: ReadonlyArray<Script>
-) =>
+const overTransport = (lie: (call: TransportCall) => TransportCall, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
     const lying = Layer.effect(
@@ -72,7 +69,10 @@ describe("recovery", () => {
       )
       const acks = yield* Effect.forEach(A.recordsFrom(0, 5), stream.ingestRecord)
       yield* A.advance(20)
-      assert.deepStrictEqual(yield* Effect.forEach(acks, (ack) => ack.await), acks.map((ack) => ack.offset))
+      assert.deepStrictEqual(
+        yield* Effect.forEach(acks, (ack) => ack.await),
+        acks.map((ack) => ack.offset)
+      )
       assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(2, 3))
       assert.isAtLeast(server.writes, 5)
     })
@@ -101,7 +101,10 @@ describe("recovery", () => {
       yield* A.advance(10)
       yield* stream.flush
       const shapes = server.connections.map((c) => c.messages.map(({ kind, records }) => [kind, records.length]))
-      assert.deepStrictEqual(shapes[1], [["batch", 3], ["batch", 4]])
+      assert.deepStrictEqual(shapes[1], [
+        ["batch", 3],
+        ["batch", 4]
+      ])
       assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 7))
     })
   )
@@ -129,7 +132,7 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-05 spends the budget on a server that opens and ends in a loop", () =>
+  it.effect("RC-05 H-21 spends the budget on a server that opens and ends in a loop", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 2 })) },
@@ -141,7 +144,7 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-06 gives the budget back after a connection that stayed up, even when idle", () =>
+  it.effect("RC-06 H-20 gives the budget back after a connection that stayed up, even when idle", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({
         ...single,
@@ -186,8 +189,14 @@ describe("recovery", () => {
       server.last.cut()
       yield* A.advance(10)
       const acks = yield* Effect.forEach(A.recordsFrom(5, 2), stream.ingestRecord)
-      assert.deepStrictEqual(yield* Effect.forEach(acks, (ack) => ack.await), acks.map((ack) => ack.offset))
-      assert.deepStrictEqual(server.connection(1).messages.map((message) => message.wireOffset), [0, 1])
+      assert.deepStrictEqual(
+        yield* Effect.forEach(acks, (ack) => ack.await),
+        acks.map((ack) => ack.offset)
+      )
+      assert.deepStrictEqual(
+        server.connection(1).messages.map((message) => message.wireOffset),
+        [0, 1]
+      )
     })
   )
 
@@ -221,7 +230,10 @@ describe("recovery", () => {
       yield* A.settle
       const later = yield* Effect.forEach(A.recordsFrom(1, 2), stream.ingestRecord)
       yield* A.advance(20)
-      assert.deepStrictEqual(later.map((ack) => Number(ack.offset)), [1, 2])
+      assert.deepStrictEqual(
+        later.map((ack) => Number(ack.offset)),
+        [1, 2]
+      )
       yield* stream.flush
       assert.deepStrictEqual(server.last.records, A.recordsFrom(0, 3))
     })
@@ -303,21 +315,26 @@ describe("recovery", () => {
       server.last.cut()
       yield* A.advance(10)
       yield* stream.flush
-      assert.deepStrictEqual(server.connections.map((c) => c.records), [A.recordsFrom(0, 2), [A.record(2)]])
+      assert.deepStrictEqual(
+        server.connections.map((c) => c.records),
+        [A.recordsFrom(0, 2), [A.record(2)]]
+      )
     })
   )
 
-  it.effect("RC-22 does not believe an acknowledgement because a transport claims to have sent more than it was given", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* overTransport((call) => ({ ...call, sentUnsafe: () => 1000 }), A.silent)
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.ack(5)
-      yield* A.settle
-      A.tagged(yield* Effect.flip(ack.await), "ProtocolViolation")
-      assert.strictEqual(server.connections.length, 1)
-      assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
-    })
+  it.effect(
+    "RC-22 H-16 does not believe an acknowledgement because a transport claims to have sent more than it was given",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* overTransport((call) => ({ ...call, sentUnsafe: () => 1000 }), A.silent)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.ack(5)
+        yield* A.settle
+        A.tagged(yield* Effect.flip(ack.await), "ProtocolViolation")
+        assert.strictEqual(server.connections.length, 1)
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
+      })
   )
 
   it.effect("RC-23 does not hang on a transport that never counts anything as sent", () =>

@@ -123,7 +123,12 @@ describe("endpoints", () => {
     for (const text of ["http://localhost:8080", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:2"]) {
       assert.isFalse(Result.getOrThrow(parseEndpoint(text, "The endpoint")).secure)
     }
-    for (const text of ["http://host.example", "http://10.0.0.1", "http://127.0.0.1.evil.example", "http://localhost.evil.example"]) {
+    for (const text of [
+      "http://host.example",
+      "http://10.0.0.1",
+      "http://127.0.0.1.evil.example",
+      "http://localhost.evil.example"
+    ]) {
       assert.isTrue(refusedEndpoint(text), text)
     }
   })
@@ -158,20 +163,22 @@ describe("endpoints", () => {
 })
 
 describe("TLS", () => {
-  it.live("TL-07 TL-09 TL-10 TL-14 is not needed on loopback, nor are a workspace and credentials; the server sees who calls", () =>
-    Effect.gen(function* () {
-      const server = new ScriptedServer([])
-      const { port } = yield* scriptedGrpc(server)
-      yield* sendOne(`http://127.0.0.1:${port}`)
-      assert.deepStrictEqual(server.records, [A.record(0)])
-      assert.notProperty(server.last.headers, "authorization")
-      assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus/)
-      yield* sendOne(`http://127.0.0.1:${port}`, { applicationName: " orders-service/1.2 (eu) " })
-      assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus orders-service\/1\.2 \(eu\)/)
-    })
+  it.live(
+    "TL-07 TL-09 TL-10 TL-14 is not needed on loopback, nor are a workspace and credentials; the server sees who calls",
+    () =>
+      Effect.gen(function* () {
+        const server = new ScriptedServer([])
+        const { port } = yield* scriptedGrpc(server)
+        yield* sendOne(`http://127.0.0.1:${port}`)
+        assert.deepStrictEqual(server.records, [A.record(0)])
+        assert.notProperty(server.last.headers, "authorization")
+        assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus/)
+        yield* sendOne(`http://127.0.0.1:${port}`, { applicationName: " orders-service/1.2 (eu) " })
+        assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus orders-service\/1\.2 \(eu\)/)
+      })
   )
 
-  it.live("TL-11 TL-12 trusts an authority that it is given, and refuses to connect without it, for good", () =>
+  it.live("TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without it, for good", () =>
     Effect.gen(function* () {
       const { exit, server } = yield* over(good, { ca: good.ca })
       assert.isTrue(Exit.isSuccess(exit), String(exit))
@@ -198,7 +205,10 @@ describe("TLS", () => {
     Effect.gen(function* () {
       const old = yield* rawTls({ maxVersion: "TLSv1.2", ALPNProtocols: ["h2"] })
       const refused = yield* Effect.flip(
-        sendOne(`https://127.0.0.1:${old.port}`, { tls: { ca: good.ca, minVersion: "TLSv1.3" }, stream: { recoveryRetries: 4 } })
+        sendOne(`https://127.0.0.1:${old.port}`, {
+          tls: { ca: good.ca, minVersion: "TLSv1.3" },
+          stream: { recoveryRetries: 4 }
+        })
       )
       A.tagged(refused, "TlsFailure")
       assert.strictEqual(old.connections(), 1)
@@ -221,19 +231,24 @@ describe("TLS", () => {
     })
   )
 
-  it.live("TL-12 refuses certificates and keys that cannot be read, when the layer is built and without quoting them", () =>
-    Effect.gen(function* () {
-      const bad: ReadonlyArray<ZerobusOptions["tls"]> = [
-        { cert: "not PEM", key: Redacted.make("canary-key") },
-        { cert: good.cert, key: Redacted.make("canary-key") },
-        { cert: good.cert, key: makeCertificates(hosts, now).key }
-      ]
-      for (const tls of bad) {
-        const error = A.tagged(yield* Effect.flip(Effect.scoped(realClient("https://localhost", { tls }))), "InvalidArgument")
-        assert.deepStrictEqual(error.path, ["tls"])
-        assert.notInclude(error.message, "canary")
-      }
-    })
+  it.live(
+    "TL-12 refuses certificates and keys that cannot be read, when the layer is built and without quoting them",
+    () =>
+      Effect.gen(function* () {
+        const bad: ReadonlyArray<ZerobusOptions["tls"]> = [
+          { cert: "not PEM", key: Redacted.make("canary-key") },
+          { cert: good.cert, key: Redacted.make("canary-key") },
+          { cert: good.cert, key: makeCertificates(hosts, now).key }
+        ]
+        for (const tls of bad) {
+          const error = A.tagged(
+            yield* Effect.flip(Effect.scoped(realClient("https://localhost", { tls }))),
+            "InvalidArgument"
+          )
+          assert.deepStrictEqual(error.path, ["tls"])
+          assert.notInclude(error.message, "canary")
+        }
+      })
   )
 
   it.live("TL-11 TL-12 holds for the token endpoint as it does for gRPC", () =>
@@ -258,10 +273,13 @@ describe("TLS", () => {
     })
   )
 
-  it.live("TL-13 refuses an application name that is not printable ASCII", () =>
+  it.live("TL-13 H-53 refuses an application name that is not printable ASCII", () =>
     Effect.gen(function* () {
       for (const applicationName of ["a\0b", "a\nb", "a\u007fb", "caf\u00e9", "a\ud800", "a\u2028b", "a\tb"]) {
-        const error = A.tagged(yield* Effect.flip(Effect.scoped(realClient("https://localhost", { applicationName }))), "InvalidArgument")
+        const error = A.tagged(
+          yield* Effect.flip(Effect.scoped(realClient("https://localhost", { applicationName }))),
+          "InvalidArgument"
+        )
         assert.deepStrictEqual(error.path, ["applicationName"])
         assert.isFalse(error.isRetryable)
       }

@@ -10,7 +10,10 @@ import { code } from "../support/scriptedServer.ts"
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
 /** A stream that failed after the server acknowledged `acked` messages of what `ingest` sent. */
-const failedStream = (ingest: (stream: Effect.Success<ReturnType<typeof A.open>>["stream"]) => Effect.Effect<unknown, unknown>, acked = 0) =>
+const failedStream = (
+  ingest: (stream: Effect.Success<ReturnType<typeof A.open>>["stream"]) => Effect.Effect<unknown, unknown>,
+  acked = 0
+) =>
   Effect.gen(function* () {
     const parts = yield* A.open(single, A.silent, {})
     yield* Effect.orDie(ingest(parts.stream))
@@ -34,7 +37,7 @@ describe("unacknowledged records", () => {
     })
   )
 
-  it.effect("UN-02 UN-03 flattens singles and batches, or groups them as they were ingested", () =>
+  it.effect("UN-02 UN-03 H-46 flattens singles and batches, or groups them as they were ingested", () =>
     Effect.gen(function* () {
       const { stream } = yield* failedStream((stream) =>
         Effect.gen(function* () {
@@ -44,11 +47,7 @@ describe("unacknowledged records", () => {
         })
       )
       assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(0, 6))
-      assert.deepStrictEqual(yield* stream.getUnackedBatches, [
-        [A.record(0)],
-        A.recordsFrom(1, 3),
-        A.recordsFrom(4, 2)
-      ])
+      assert.deepStrictEqual(yield* stream.getUnackedBatches, [[A.record(0)], A.recordsFrom(1, 3), A.recordsFrom(4, 2)])
     })
   )
 
@@ -60,7 +59,10 @@ describe("unacknowledged records", () => {
       assert.strictEqual(server.writes, 1)
       server.last.cut()
       yield* A.settle
-      assert.deepStrictEqual(yield* stream.getUnackedBatches, A.recordsFrom(0, 3).map((text) => [text]))
+      assert.deepStrictEqual(
+        yield* stream.getUnackedBatches,
+        A.recordsFrom(0, 3).map((text) => [text])
+      )
     })
   )
 
@@ -73,7 +75,7 @@ describe("unacknowledged records", () => {
     })
   )
 
-  it.effect("UN-06 gives copies, again and again", () =>
+  it.effect("UN-06 H-38 H-45 gives copies, again and again", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client(A.silent)
       const stream = yield* zerobus.createStream(A.protoTable, { flushTimeout: 1 })
@@ -116,11 +118,14 @@ describe("unacknowledged records", () => {
       const more = yield* next.ingestRecord(A.record(4))
       assert.strictEqual(more.offset, 2)
       yield* next.flush
-      assert.deepStrictEqual(server.connection(1).messages.map(({ kind, records }) => [kind, records.length]), [
-        ["single", 1],
-        ["batch", 3],
-        ["single", 1]
-      ])
+      assert.deepStrictEqual(
+        server.connection(1).messages.map(({ kind, records }) => [kind, records.length]),
+        [
+          ["single", 1],
+          ["batch", 3],
+          ["single", 1]
+        ]
+      )
       assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 5))
       A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidState")
     })
@@ -140,12 +145,7 @@ describe("unacknowledged records", () => {
 
   it.effect("UN-12 can be tried again when the server is down, and sends everything once", () =>
     Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* A.open(
-        { recovery: false },
-        A.silent,
-        A.refusing(code.UNAVAILABLE),
-        {}
-      )
+      const { server, stream, zerobus } = yield* A.open({ recovery: false }, A.silent, A.refusing(code.UNAVAILABLE), {})
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.cut()

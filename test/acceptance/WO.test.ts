@@ -92,7 +92,7 @@ describe("waitForOffset", () => {
     })
   )
 
-  it.effect("WO-09 wakes who waits for what cannot come any more when the stream closes", () =>
+  it.effect("WO-09 H-29 wakes who waits for what cannot come any more when the stream closes", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ flushTimeout: 100 }, A.silent)
       const ack = yield* stream.ingestRecord(A.record(0))
@@ -109,7 +109,7 @@ describe("waitForOffset", () => {
     })
   )
 
-  it.effect("WO-10 refuses an offset that was never given out", () =>
+  it.effect("WO-10 H-14 refuses an offset that was never given out", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({})
       yield* stream.ingestRecord(A.record(0))

@@ -1,98 +1,112 @@
 /**
- * The memory behind messages: how much of it a message holds, and that buffers are used again.
+ * Chunks, the writer and messages.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Queue } from "effect"
-import { giveBuffer, sizeClass, takeBuffer, trimBuffers } from "../../src/internal/bufferPool.ts"
-import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone } from "../../src/internal/landingZone.ts"
-import { bytesCodec } from "../../src/internal/payloadCodec.ts"
+import { Chunk, CHUNK_SIZE, ChunkWriter, Message } from "../../src/internal/chunk.ts"
+import { HEAD_ROOM } from "../../src/internal/envelope.ts"
+import { readRequest } from "../support/zones.ts"
 
-const limits = {
-  maxInflightRecords: 100_000,
-  maxInflightBytes: 512 * 1024 * 1024,
-  maxPayloadBytes: 10 * 1024 * 1024,
-  maxBatchRecords: 100_000,
-  coalesceBytes: 256 * 1024,
-  coalesceRecords: 100_000
+const write = (writer: ChunkWriter, bytes: ReadonlyArray<number>) => {
+  writer.ensure(bytes.length)
+  writer.buffer.set(bytes, writer.position)
+  writer.position += bytes.length
 }
 
-const makeZone = Effect.map(
-  Queue.bounded<Message>(limits.maxInflightRecords),
-  (queue) => new LandingZone<Uint8Array>({ queue, codec: bytesCodec, limits, now: () => 0 })
-)
-
-const batchOf = (bytes: number, records: number): ReadonlyArray<Uint8Array> =>
-  Array.from({ length: records }, (_, n) => new Uint8Array(Math.floor(bytes / records)).fill(n))
-
-describe("buffers", () => {
-  it("come in sizes that waste an eighth at most", () => {
-    for (let bytes = 4096; bytes < 20 * 1024 * 1024; bytes = Math.ceil(bytes * 1.037)) {
-      const size = sizeClass(bytes)
-      assert.isAtLeast(size, bytes)
-      assert.isAtMost(size, bytes * 1.125 + 1)
-      assert.strictEqual(sizeClass(size), size)
-    }
-    assert.strictEqual(sizeClass(256 * 1024), 256 * 1024)
+describe("ChunkWriter", () => {
+  it("writes behind what is committed and forgets what is not", () => {
+    const writer = new ChunkWriter()
+    writer.begin(HEAD_ROOM)
+    write(writer, [1, 2, 3])
+    const first = writer.chunk
+    assert.isTrue(writer.commit())
+    writer.begin(0)
+    write(writer, [9, 9])
+    // Given up: the next write starts where this one did.
+    writer.begin(0)
+    write(writer, [4])
+    assert.strictEqual(writer.chunk, first)
+    assert.isTrue(writer.commit())
+    assert.deepStrictEqual([...first.buffer.subarray(HEAD_ROOM, HEAD_ROOM + 4)], [1, 2, 3, 4])
   })
 
-  it("are used again, up to a bound", () => {
-    const size = sizeClass(3 * 1024 * 1024)
-    const buffers = Array.from({ length: 40 }, () => takeBuffer(size))
-    for (const buffer of buffers) giveBuffer(buffer)
-    const again = Array.from({ length: 40 }, () => takeBuffer(size))
-    const kept = again.filter((buffer) => buffers.includes(buffer)).length
-    // 64 MiB are kept, less what other streams of this process gave back before.
-    assert.isAbove(kept, 0)
-    assert.isAtMost(kept * size, 64 * 1024 * 1024)
-    for (const buffer of again) giveBuffer(buffer)
-    trimBuffers()
-    const trimmed = Array.from({ length: 40 }, () => takeBuffer(size)).filter((buffer) => again.includes(buffer)).length
-    assert.isAtMost(trimmed * size, 16 * 1024 * 1024)
+  it("moves a write that does not fit to another chunk, whole", () => {
+    const writer = new ChunkWriter()
+    writer.begin(HEAD_ROOM)
+    for (let free = CHUNK_SIZE - HEAD_ROOM; free > 2; free -= Math.min(1000, free - 2)) {
+      write(
+        writer,
+        Array.from({ length: Math.min(1000, free - 2) }, () => 7)
+      )
+      writer.commit()
+      writer.begin(0)
+    }
+    write(writer, [1, 2])
+    assert.isFalse(writer.moved)
+    write(writer, [3])
+    assert.isTrue(writer.moved)
+    assert.strictEqual(writer.mark, HEAD_ROOM)
+    assert.deepStrictEqual([...writer.buffer.subarray(writer.mark, writer.position)], [1, 2, 3])
+  })
+
+  it("gives a large record a buffer of its own, into which nothing else goes", () => {
+    const writer = new ChunkWriter()
+    writer.begin(HEAD_ROOM)
+    writer.ensure(1_000_000)
+    writer.buffer.fill(5, writer.position, writer.position + 1_000_000)
+    writer.position += 1_000_000
+    assert.isAtMost(writer.buffer.length, 1_250_000)
+    assert.isFalse(writer.commit())
+    writer.begin(HEAD_ROOM)
+    write(writer, [1])
+    assert.strictEqual(writer.buffer.length, CHUNK_SIZE)
+  })
+
+  it("detaches a write behind head room of its own", () => {
+    const writer = new ChunkWriter()
+    writer.begin(HEAD_ROOM)
+    write(writer, [1])
+    writer.commit()
+    writer.begin(0)
+    write(writer, [2, 3])
+    const before = writer.mark
+    writer.detach()
+    assert.strictEqual(writer.mark, before + HEAD_ROOM)
+    assert.deepStrictEqual([...writer.buffer.subarray(writer.mark, writer.position)], [2, 3])
   })
 })
 
-describe("the memory of batches", () => {
-  for (const sizes of [
-    [10_000],
-    [100_000],
-    [140_000],
-    [300_000],
-    [2_000_000],
-    [400_000, 40_000],
-    [2_000, 90_000, 700_000]
-  ]) {
-    it.effect(`stays within a quarter of what is charged, batches of ${sizes.join(", ")} bytes`, () =>
-      Effect.gen(function* () {
-        const zone = yield* makeZone
-        for (let n = 0; n < 200 && zone.usedBytes < 128 * 1024 * 1024; n++) {
-          assert.strictEqual(zone.offerBatchUnsafe(batchOf(sizes[n % sizes.length]!, 50)), n)
-        }
-        const buffers = new Set<Buffer>()
-        for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
-          buffers.add(message.chunk.buffer)
-        }
-        const held = [...buffers].reduce((total, buffer) => total + buffer.length, 0)
-        // A chunk that is not full yet belongs to nobody's charge.
-        assert.isAtMost(held, zone.usedBytes * 1.25 + 256 * 1024)
-      })
-    )
-  }
+describe("Chunk", () => {
+  it("is used again once its last message has let go of it, and not before", () => {
+    const chunk = new Chunk(CHUNK_SIZE).retain()
+    chunk.retain()
+    chunk.release()
+    const other = new Chunk(CHUNK_SIZE)
+    assert.notStrictEqual(other.buffer, chunk.buffer)
+    chunk.release()
+    assert.strictEqual(new Chunk(CHUNK_SIZE).buffer, chunk.buffer)
+  })
+})
 
-  it.effect("keeps what is in a batch while it grows and shrinks", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone
-      const batches = [1_000, 500_000, 3_000, 40_000, 41_000, 2_000_000, 10, 90_000].map((size) => batchOf(size, 7))
-      for (const batch of batches) assert.isNumber(zone.offerBatchUnsafe(batch))
-      for (const batch of batches) {
-        assert.deepStrictEqual(
-          zone
-            .nextUnsafe()!
-            .payloads()
-            .map((payload) => Buffer.from(payload).toString("base64")),
-          batch.map((record) => Buffer.from(record).toString("base64"))
-        )
-      }
+describe("Message", () => {
+  it("is stamped anew for each session without touching its records", () => {
+    const writer = new ChunkWriter()
+    writer.begin(HEAD_ROOM)
+    write(writer, [0x0a, 2, 65, 66, 0x0a, 1, 67])
+    const message = new Message({
+      chunk: writer.chunk,
+      start: writer.mark,
+      end: writer.position,
+      offset: 7,
+      records: 2,
+      atomic: false,
+      acceptedAt: 0
     })
-  )
+    message.offsets = 2
+    const records = [Uint8Array.of(65, 66), Uint8Array.of(67)]
+    for (const wireOffset of [0, 300, Number.MAX_SAFE_INTEGER, 1]) {
+      assert.deepStrictEqual(readRequest(message.request(wireOffset, "proto")), { wireOffset, batch: true, records })
+    }
+    assert.deepStrictEqual(message.payloads(), records)
+    assert.deepStrictEqual([message.lastOffset, message.charge], [8, HEAD_ROOM + 7])
+  })
 })

@@ -24,7 +24,8 @@ const assertSame = (actual: ReadonlyArray<Uint8Array>, expected: ReadonlyArray<U
     actual.map((bytes) => bytes.length),
     expected.map((bytes) => bytes.length)
   )
-  for (const [index, bytes] of actual.entries()) assert.isTrue(Buffer.compare(bytes, expected[index]!) === 0, `record ${index}`)
+  for (const [index, bytes] of actual.entries())
+    assert.isTrue(Buffer.compare(bytes, expected[index]!) === 0, `record ${index}`)
 }
 
 /** One random program: ingests, sends, acknowledgements, new sessions; everything is checked against the model at each step. */
@@ -48,7 +49,10 @@ const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) 
     assert.strictEqual(message.offset, first.offset)
     const expected = first.batch ? [first] : open.slice(covered, covered + records.length)
     assert.isTrue(first.batch ? batch : expected.every((call) => !call.batch))
-    assertSame(records, expected.flatMap((call) => call.records))
+    assertSame(
+      records,
+      expected.flatMap((call) => call.records)
+    )
     handed.push(expected.length)
     covered += expected.length
   }
@@ -84,7 +88,10 @@ const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) 
   }
   zone.closeUnsafe()
   const left = zone.unackedUnsafe().flatMap((message) => message.payloads())
-  assertSame(left, open.flatMap((call) => call.records))
+  assertSame(
+    left,
+    open.flatMap((call) => call.records)
+  )
   while (zone.nextUnsafe() !== undefined);
   zone.acknowledgeUnsafe(zone.inFlight)
   assert.deepStrictEqual([zone.usedBytes, zone.usedRecords], [0, 0])
@@ -105,7 +112,8 @@ describe("LandingZone", () => {
       const zone = yield* makeZone({ coalesceRecords: 4 })
       const shape = () => {
         const counts: Array<number> = []
-        for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) counts.push(message.records)
+        for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe())
+          counts.push(message.records)
         return counts
       }
       for (let n = 0; n < 10; n++) zone.offerUnsafe(Uint8Array.of(n))
@@ -185,7 +193,10 @@ describe("LandingZone", () => {
         [4],
         [...long]
       ])
-      assert.deepStrictEqual(zone.unackedUnsafe().flatMap((message) => message.payloads().map((bytes) => [...bytes])), expected)
+      assert.deepStrictEqual(
+        zone.unackedUnsafe().flatMap((message) => message.payloads().map((bytes) => [...bytes])),
+        expected
+      )
     })
   )
 

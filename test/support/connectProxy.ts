@@ -8,7 +8,12 @@ import * as Https from "node:https"
 import * as Net from "node:net"
 
 /** What the proxy does with a request for a tunnel. */
-export type ProxyBehaviour = "tunnel" | "silent" | "garbage" | { readonly refuse: number } | { readonly credentials: string }
+export type ProxyBehaviour =
+  | "tunnel"
+  | "silent"
+  | "garbage"
+  | { readonly refuse: number }
+  | { readonly credentials: string }
 
 export interface ConnectProxy {
   readonly port: number

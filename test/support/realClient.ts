@@ -30,7 +30,9 @@ export const realClient = (
   serverEndpoint: string,
   options: Partial<ZerobusOptions> = {}
 ): Effect.Effect<ZerobusShape, InvalidArgument | InvalidEndpoint, Scope.Scope> =>
-  Effect.map(Layer.build(Zerobus.layer(realOptions(serverEndpoint, options))), (context) => Context.get(context, Zerobus))
+  Effect.map(Layer.build(Zerobus.layer(realOptions(serverEndpoint, options))), (context) =>
+    Context.get(context, Zerobus)
+  )
 
 /** Sends one record and succeeds when it is durable. */
 export const sendOne = (serverEndpoint: string, options: Partial<ZerobusOptions> = {}) =>

@@ -28,10 +28,9 @@ export interface TokenServer {
 }
 
 /** A token that is valid for an hour, or as `life` says. */
-export const minted = (
-  token: string,
-  life: { readonly expires_in?: unknown } = { expires_in: 3600 }
-): TokenAnswer => ({ body: { access_token: token, token_type: "Bearer", ...life } })
+export const minted = (token: string, life: { readonly expires_in?: unknown } = { expires_in: 3600 }): TokenAnswer => ({
+  body: { access_token: token, token_type: "Bearer", ...life }
+})
 
 export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effect<TokenServer, never, Scope.Scope> =>
   serve(answers, undefined)

@@ -1,0 +1,25 @@
+/**
+ * What is taken out of the other side's texts.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { scrub } from "../../src/internal/scrub.ts"
+
+describe("scrub", () => {
+  it("takes out named secrets, authorization values and tokens that look like it", () => {
+    const texts = [
+      "Authorization: Bearer s3cr3t-value",
+      "authorization=BASIC s3cr3t-value;",
+      "sent 'DPoP s3cr3t-value'",
+      "token eyJs3cr3t.eyJs3cr3t.s3cr3t-value and more",
+      "twice s3cr3t-value s3cr3t-value"
+    ]
+    for (const text of texts) assert.notInclude(scrub(text, ["s3cr3t-value"]), "s3cr3t")
+    for (const text of texts.slice(0, 4)) assert.notInclude(scrub(text), "s3cr3t")
+    assert.strictEqual(scrub("plain text", [""]), "plain text")
+  })
+
+  it("takes out control characters and cuts long texts", () => {
+    assert.strictEqual(scrub("a\r\nb\u0000\u009fc\u001b[31m"), "a b c [31m")
+    assert.strictEqual(scrub("x".repeat(10_000)).length, 2048 + 3)
+  })
+})
