@@ -109,9 +109,7 @@ const main = async (): Promise<void> => {
     const result = await hunt(mutation, 1, base, Number(from))
     results.push(result)
     if (result.after !== undefined) process.stdout.write(`past failure ${seed} still finds it: ${bug}\n`)
-    else
-      process.stdout.write(`past failure ${seed} DOES NOT FIND IT any more: ${bug}; pick another seed
-`)
+    else process.stdout.write(`past failure ${seed} DOES NOT FIND IT any more: ${bug}; pick another seed\n`)
   }
   const missed = results.filter(({ after }) => after === undefined)
   process.stdout.write(`${results.length - missed.length} checks passed, ${missed.length} failed\n`)

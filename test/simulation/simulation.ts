@@ -7,7 +7,8 @@ import { check } from "./checker.ts"
 import { History } from "./history.ts"
 import { Network } from "./network.ts"
 import { makePlan, type Plan } from "./plan.ts"
-import { program, type World } from "./program.ts"
+import type { World } from "./calls.ts"
+import { program } from "./program.ts"
 import { Records } from "./records.ts"
 import { makeRandom } from "./seededRandom.ts"
 import { Server } from "./server.ts"
@@ -35,8 +36,14 @@ export interface Statistics {
 }
 
 /** Runs one seed. */
-export const runSeed = (seed: string): RunResult => {
-  const plan = makePlan(seed)
+export const runSeed = (seed: string): RunResult => simulate(seed, makePlan(seed), program)
+
+/** Runs a program in the world of a plan. */
+export const simulate = (
+  seed: string,
+  plan: Plan,
+  users: (world: World) => Effect.Effect<void, never, Zerobus>
+): RunResult => {
   const random = makeRandom(`${seed}/run`)
   const time = new VirtualTime(random.fork("schedule"), plan.schedule)
   const history = new History(time)
@@ -69,7 +76,7 @@ export const runSeed = (seed: string): RunResult => {
     Layer.provide([noHeaders, network.layer((link, headers) => server.accept(link, headers))])
   )
   server.start()
-  const main = Effect.runForkWith(time.context())(Effect.provide(program(world), client))
+  const main = Effect.runForkWith(time.context())(Effect.provide(users(world), client))
   const terminated = time.run(() => main.pollUnsafe() !== undefined)
   const exit = main.pollUnsafe()
   const violations: Array<string> = []

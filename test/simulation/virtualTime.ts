@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
@@ -47,6 +48,8 @@ export class VirtualTime {
   tasks = 0
   /** Runs before every task; for faults that strike between two tasks. */
   onTask: (() => void) | undefined
+  /** Asked before every operation of every fiber; true makes the fiber yield. */
+  onOperation: ((fiber: Fiber.Fiber<unknown, unknown>) => boolean) | undefined
   private readonly ready: Array<(() => void) | undefined> = []
   private first = 0
   private heap: Array<Timer> = []
@@ -159,7 +162,8 @@ export class VirtualTime {
     const { random } = this
     const { yields } = this.plan
     const effectRandom = random.fork("effect")
-    scheduler.shouldYield = yields === 0 ? (fiber) => fiber.currentOpCount >= 2048 : () => random.float() < yields
+    scheduler.shouldYield = (fiber) =>
+      this.onOperation?.(fiber) === true || (yields === 0 ? fiber.currentOpCount >= 2048 : random.float() < yields)
     return Context.empty().pipe(
       Context.add(Clock.Clock, clock),
       Context.add(Scheduler.Scheduler, scheduler),

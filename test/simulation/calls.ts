@@ -1,0 +1,212 @@
+/**
+ * The calls that users of a run make, each with its beginning and end written into the history.
+ */
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { type RecordAck, TableProperties, type ZerobusStream } from "effect-zerobus"
+import type { History, Outcome } from "./history.ts"
+import { interruptedOutcome, outcomeOf } from "./outcomes.ts"
+import type { Plan, StreamPlan } from "./plan.ts"
+import type { Records } from "./records.ts"
+import type { SeededRandom } from "./seededRandom.ts"
+import type { Tokens } from "./tokens.ts"
+import type { VirtualTime } from "./virtualTime.ts"
+
+const tableName = "main.default.simulated"
+
+/** What the users share. */
+export interface World {
+  readonly time: VirtualTime
+  readonly history: History
+  readonly records: Records
+  readonly random: SeededRandom
+  readonly plan: Plan
+  readonly tokens: Tokens
+  streams: number
+}
+
+/** A stream and what its users know of it. */
+export interface Life {
+  readonly id: number
+  readonly plan: StreamPlan
+  readonly stream: ZerobusStream<any>
+  readonly acks: Array<RecordAck>
+  readonly random: SeededRandom
+}
+
+/** Runs a call and writes down when it began and how it ended. */
+export const recorded = <A, E, R>(
+  world: World,
+  fields: Parameters<History["call"]>[0],
+  effect: Effect.Effect<A, E, R>,
+  describe: (value: A) => Outcome = () => ({ _tag: "Done" })
+): Effect.Effect<A, E, R> =>
+  // Whoever is interrupted after the call was noted must have its end noted, too.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const id = world.history.call(fields)
+      return Effect.onExit(restore(effect), (exit) =>
+        Effect.sync(() => world.history.add({ e: "return", id, outcome: outcomeOf(exit, describe) }))
+      )
+    })
+  )
+
+/** Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so. */
+export const perhapsInterrupted = <A, E, R>(
+  { time }: World,
+  random: SeededRandom,
+  probability: number,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.gen(function* () {
+    if (!random.chance(probability)) return yield* Effect.exit(effect)
+    const fiber = yield* Effect.forkChild(effect, { startImmediately: random.chance(0.5) })
+    if (random.chance(0.6)) {
+      const hop = (left: number): void => {
+        if (left === 0) fiber.interruptUnsafe()
+        else time.soon(() => hop(left - 1))
+      }
+      hop(random.int(random.pick([3, 12])))
+    } else time.after(random.pick([0, 1, 30, 2_000]), () => fiber.interruptUnsafe())
+    return yield* Fiber.await(fiber)
+  })
+
+/** The table and options of a stream; `current` names the stream that credentials and leftovers belong to. */
+export const stage = (world: World, plan: StreamPlan, current: { readonly id: number }, random: SeededRandom) => {
+  const { history } = world
+  const provider = world.tokens.provider(current, plan.invalidates, random.fork("tokens"))
+  const table: TableProperties.TableProperties<any> =
+    plan.format === "json"
+      ? TableProperties.json(tableName)
+      : TableProperties.proto(tableName, Uint8Array.of(0x0a, 0x01, 0x78))
+  const options = {
+    ...plan.options,
+    headersProvider: provider,
+    onUnacked: (unacked: { readonly records: ReadonlyArray<any>; readonly cause: { readonly _tag: string } }) =>
+      Effect.sync(() =>
+        history.add({
+          e: "unacked",
+          stream: current.id,
+          records: unacked.records.map((record) => world.records.recognise(record)),
+          cause: unacked.cause._tag
+        })
+      )
+  }
+  return { options, table }
+}
+
+/** After a failed or interrupted open nothing may go on in the background, although the scope is still open. */
+export const checkNothingLeft = (world: World, stream: number) =>
+  Effect.sync(() => {
+    const open = world.history.events
+      .filter((event) => event.e === "open" && event.stream === stream)
+      .map((event) => (event as { conn: number }).conn)
+    const released = new Set(
+      world.history.events.filter((event) => event.e === "released").map((event) => (event as { conn: number }).conn)
+    )
+    const left = open.filter((conn) => !released.has(conn))
+    if (left.length > 0)
+      world.history.add({
+        e: "broken",
+        what: `createStream of stream ${stream} gave up and left connection ${left.join(", ")} open`
+      })
+  })
+
+/** Closes the scope of a stream. */
+export const closeScope = (world: World, life: Life, scope: Scope.Closeable) =>
+  recorded(world, { stream: life.id, op: "closeScope" }, Scope.close(scope, Exit.void))
+
+const makeRecord = (world: World, life: Life, random: SeededRandom): { readonly id: number; readonly value: any } => {
+  const { format } = life.plan
+  const id = world.records.next(random, format)
+  return { id, value: format === "json" ? world.records.text(id) : world.records.bytes(id) }
+}
+
+/** The caller's buffers are the caller's again after the call has returned. */
+const reuse = (values: ReadonlyArray<unknown>) => {
+  for (const value of values) if (value instanceof Uint8Array) value.fill(0xee)
+}
+
+const keep =
+  (life: Life) =>
+  (ack: RecordAck | undefined): Outcome => {
+    if (ack === undefined) return { _tag: "Nothing" }
+    life.acks.push(ack)
+    return { _tag: "Offset", offset: ack.offset }
+  }
+
+/** Ingests a new record. */
+export const ingestOne = (world: World, life: Life, random: SeededRandom) =>
+  Effect.suspend(() => {
+    const { id, value } = makeRecord(world, life, random)
+    return recorded(world, { stream: life.id, op: "ingest", records: [id] }, life.stream.ingestRecord(value), (ack) => {
+      reuse([value])
+      return keep(life)(ack)
+    })
+  })
+
+/** Ingests a new batch of up to six records. */
+export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
+  Effect.suspend(() => {
+    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life, random))
+    const values = made.map(({ value }) => value)
+    const records = made.map(({ id }) => id)
+    return recorded(
+      world,
+      { stream: life.id, op: "ingestBatch", records },
+      life.stream.ingestRecords(values),
+      (ack) => {
+        reuse(values)
+        return keep(life)(ack)
+      }
+    )
+  })
+
+/** Offers a new record without waiting; says whether it was taken. */
+export const offer = (world: World, life: Life, random: SeededRandom): boolean => {
+  const { id, value } = makeRecord(world, life, random)
+  const call = world.history.call({ stream: life.id, op: "offer", records: [id] })
+  const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
+  try {
+    const ack = life.stream.offerUnsafe(value)
+    reuse([value])
+    answer(keep(life)(ack))
+    return ack !== undefined
+  } catch (error) {
+    answer(outcomeOf(Exit.fail(error), interruptedOutcome))
+    return false
+  }
+}
+
+/** With nothing in flight the whole capacity must be free. */
+export const probe = (world: World, life: Life, capacity: number) => {
+  let accepted = 0
+  while (accepted <= capacity && offer(world, life, life.random.fork(`probe${accepted}`))) accepted++
+  world.history.add({ e: "probe", stream: life.id, accepted, capacity })
+}
+
+/** The stream is over: what became of every record. */
+export const settle = (world: World, life: Life) =>
+  Effect.gen(function* () {
+    const describe = (groups: ReadonlyArray<ReadonlyArray<any>>): Outcome => ({
+      _tag: "Records",
+      groups: groups.map((group) => group.map((record) => world.records.recognise(record)))
+    })
+    yield* Effect.exit(recorded(world, { stream: life.id, op: "unacked" }, life.stream.getUnackedBatches, describe))
+    for (const ack of life.acks) {
+      const standing = yield* ack.poll
+      if (standing._tag === "None") continue
+      const exit = standing.value
+      world.history.add({
+        e: "final",
+        stream: life.id,
+        offset: ack.offset,
+        durable: Exit.isSuccess(exit),
+        ...(Exit.isSuccess(exit) ? {} : { error: errorTag(exit) })
+      })
+    }
+  })
+
+const errorTag = (exit: Exit.Exit<unknown, unknown>): string => {
+  const outcome = outcomeOf(exit, interruptedOutcome)
+  return outcome._tag === "Error" ? outcome.error : outcome._tag
+}
