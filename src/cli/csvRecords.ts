@@ -2,8 +2,8 @@
  * Reader of CSV files as RFC 4180 has them: quoted fields with doubled quotes, line feeds inside quotes, CR LF or LF between
  * rows, names in the first row.
  *
- * A row with a broken quote is one bad line: reading goes on at the next line, so that nothing behind it is swallowed. (The
- * readers that were tried lose the rows up to the next quote.)
+ * A row with a broken quote is one bad line: reading goes on at the next line, so that nothing behind it is swallowed. (csv-parse, which tests use as an
+ * oracle for correct files, passes over the rows up to the next quote there.)
  */
 import { longestRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 import * as Utf8Text from "./utf8Text.ts"
