@@ -20,6 +20,9 @@ const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || (ipv4.test(host) && host.startsWith("127."))
 
+/** Whether a URL has the host as it stands: broken punycode and names that end in a number are none. */
+const isUrlHost = (host: string): boolean => URL.canParse(`https://${host}/`) && new URL(`https://${host}/`).hostname === host
+
 /**
  * Parses `host`, `host:port`, `https://host[:port]`, IPv6 with or without brackets; the default port is 443. `http://` is allowed
  * for loopback addresses only. `what` names the setting in the message.
@@ -47,7 +50,7 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
   const isIpv6 = match?.[1] !== undefined || bareIpv6 !== undefined
   if (isIpv6) {
     if (!URL.canParse(`http://[${host}]/`)) return refuse("is not a valid IPv6 address")
-  } else if (looksNumeric.test(host) ? !ipv4.test(host) : !dnsHost.test(host)) {
+  } else if ((looksNumeric.test(host) ? !ipv4.test(host) : !dnsHost.test(host)) || !isUrlHost(host)) {
     return refuse("is not a valid host name or IPv4 address")
   }
   if (!secure && !isLoopback(host)) return refuse("uses plain http, which is allowed for loopback addresses only")
