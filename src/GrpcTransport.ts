@@ -24,11 +24,11 @@ const identity = (bytes: Buffer): Buffer => bytes
 export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
   Layer.effect(
     Transport,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const settings = yield* channelSettings(options)
       const shared = options.connectionPerStream === false ? yield* connect(settings) : undefined
       return {
-        open: Effect.fnUntraced(function*(headers) {
+        open: Effect.fnUntraced(function* (headers) {
           return yield* openCall(shared ?? (yield* connect(settings)), headers)
         })
       }
@@ -59,7 +59,7 @@ const WAITING_RESPONSES = 1024
 /** Bytes handed over and not written yet at which the call counts as full: enough that the socket never waits for the next. */
 const HIGH_WATER = 1024 * 1024
 
-const openCall = Effect.fnUntraced(function*(
+const openCall = Effect.fnUntraced(function* (
   { client, credentials }: Connection,
   headers: Readonly<Record<string, string>>
 ) {
@@ -78,7 +78,12 @@ const openCall = Effect.fnUntraced(function*(
       call.on("data", (bytes: Buffer) => {
         if (Queue.offerUnsafe(responses, bytes)) return
         call.pause()
-        Effect.runFork(Effect.andThen(Queue.offer(responses, bytes), Effect.sync(() => call.resume())))
+        Effect.runFork(
+          Effect.andThen(
+            Queue.offer(responses, bytes),
+            Effect.sync(() => call.resume())
+          )
+        )
       })
       call.on("status", (status: Grpc.StatusObject) => {
         if (status.code === Grpc.status.OK) Queue.endUnsafe(responses)
@@ -107,7 +112,9 @@ const openCall = Effect.fnUntraced(function*(
   const opened: TransportCall = {
     sendUnsafe: (request) => {
       // grpc-js copies with the methods of Buffer; a view costs nothing.
-      const bytes = Buffer.isBuffer(request) ? request : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+      const bytes = Buffer.isBuffer(request)
+        ? request
+        : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
       unwrittenRequests++
       unwrittenBytes += bytes.length
       // The call's own `write` hands over one request at a time and waits for the socket in between. Below it HTTP/2 takes several,
@@ -136,10 +143,22 @@ const openCall = Effect.fnUntraced(function*(
 const local =
   /^(No connection established|Connection dropped|Name resolution failed|Call ended without|read E|write E|connect E|Stream refused|Received RST_STREAM|Protocol error|Keepalive|Connection closed|Socket closed)/
 
-const toFailure = ({ code, details, metadata }: Grpc.StatusObject, refused: ConnectFailure | undefined): TransportFailure => {
+/** Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested prefixes. */
+const plainly = (details: string): string =>
+  details
+    .replace(/ Resolution note:.*$/s, "")
+    .replace(/^No connection established\. Last error: (Error: )?/, "")
+    .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
+    .replace(/[.\s]+$/, "")
+
+const toFailure = (
+  { code, details, metadata }: Grpc.StatusObject,
+  refused: ConnectFailure | undefined
+): TransportFailure => {
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {
-    if (refused === undefined) return TransportFailure.Disconnected({ message: details })
-    return refused.tls ? TransportFailure.TlsRefused({ message: refused.message, code: refused.code }) : TransportFailure.Disconnected({ message: refused.message })
+    if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
+    const { code, message, tls } = refused
+    return tls ? TransportFailure.TlsRefused({ message, code }) : TransportFailure.Disconnected({ message })
   }
   const binary = metadata.get("grpc-status-details-bin")[0]
   return TransportFailure.Status({
