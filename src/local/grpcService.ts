@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { tableNameProblem } from "../internal/columnNames.ts"
 import type { ServerCertificates } from "./certificates.ts"
+import { type ConnectionFault, faultySocket } from "./faultySocket.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
 import { type Authority, refuseIngest } from "./ingestTokens.ts"
 import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "./serverStatus.ts"
@@ -24,6 +25,8 @@ export interface GrpcServiceOptions {
   readonly streams: StreamHost
   /** Who may come in; undefined lets everybody in. */
   readonly auth: Authority | undefined
+  /** Asked once per connection: the faults it is to have. */
+  readonly connectionFaults: () => ReadonlyArray<ConnectionFault>
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: ServerCertificates | undefined
 }
@@ -72,7 +75,10 @@ export const serveGrpc = Effect.fnUntraced(function* (
   const listener = yield* listen({
     host: options.host,
     port: options.port,
-    accept: (socket) => injector.injectConnection(socket)
+    accept: (socket) => {
+      const faults = options.connectionFaults()
+      injector.injectConnection(faults.length === 0 ? socket : faultySocket(socket, faults, options.streams.timers))
+    }
   })
   // What was said last must still leave: connections end by themselves once their calls have, the rest is cut.
   yield* Effect.addFinalizer(() => {

@@ -24,6 +24,9 @@ const status = (code: number, text: string, errorCode: number, state: number): S
 export const invalidArgument = (text: string, errorCode: number, state = 1): ServerStatus =>
   status(3, text, errorCode, state)
 
+/** DEADLINE_EXCEEDED for a client that does not go on. */
+export const deadlineExceeded = (text: string): ServerStatus => status(4, text, 4011, 1)
+
 /** NOT_FOUND for a table that does not exist. */
 export const tableNotFound = (tableName: string): ServerStatus =>
   status(5, `The table ${printable(tableName)} does not exist`, 4004, 1)

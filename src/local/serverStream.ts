@@ -6,7 +6,14 @@
  * but the opening of the table's writer, so a simulation can run it on a virtual clock. A refusal waits until everything that was
  * stored before it is durable and acknowledged, so that the client sends as little as possible again.
  */
-import { invalidArgument, schemaMismatch, type ServerStatus, tableNotFound, unavailable } from "./serverStatus.ts"
+import {
+  deadlineExceeded,
+  invalidArgument,
+  schemaMismatch,
+  type ServerStatus,
+  tableNotFound,
+  unavailable
+} from "./serverStatus.ts"
 import { createProblem, ingestProblem } from "./streamChecks.ts"
 import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
 import type { ConnectionRecorder } from "./streamAudit.ts"
@@ -39,6 +46,9 @@ interface Pending {
   bytes: number
   durable: boolean
 }
+
+/** How long a call may stay without a create request. */
+const createTimeoutMillis = 30_000
 
 /** How far a stream may run ahead of its pace before it is slowed down. */
 const burstMillis = 20
@@ -363,6 +373,10 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     if (state !== "ended") end("cancelled")
   }
 
+  after(createTimeoutMillis, () => {
+    if (state === "new")
+      endWith(deadlineExceeded(`No create request came within ${createTimeoutMillis / 1000} seconds`))
+  })
   pass("connect", 0, inbound, () => {})
   return { receive, halfClosed, cancelled }
 }

@@ -5,14 +5,20 @@
  * connection or a certain one, once or several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held streams go on
  * with `ZerobusLocal.release`, so they need no sleeps.
  *
+ * Two further kinds: faults of the token endpoint and the catalog (`http...`, for `ZerobusLocal.injectHttp`), and faults of a
+ * connection below gRPC (`cutAfterBytes`, `throttle`, `goAway`, ..., for `ZerobusLocal.injectConnection`).
+ *
  * @example
  * yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({ status: "UNAVAILABLE", connection: 2 }))
  */
 import * as Duration from "effect/Duration"
 import type { Fault, FaultPoint } from "../local/faultScript.ts"
+import type { ConnectionFault } from "../local/faultySocket.ts"
+import { http2Frame } from "../local/frameEditor.ts"
 import type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 
 export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faultScript.ts"
+export type { ConnectionFault } from "../local/faultySocket.ts"
 export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 
 /** When a fault strikes. */
@@ -170,3 +176,66 @@ export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number
 
 /** The next requests to the token endpoint or the catalog are never answered. For `ZerobusLocal.injectHttp`. */
 export const httpHang = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Hang" } })
+
+/**
+ * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default), by FIN, or by silence, with the
+ * connection left open. For `ZerobusLocal.injectConnection`.
+ */
+export const cutAfterBytes = (
+  direction: "up" | "down",
+  bytes: number,
+  how: "reset" | "fin" | "blackHole" = "reset"
+): ConnectionFault => ({ _tag: "CutAfter", direction, bytes, how })
+
+/** Passes so many bytes a second: a slow reader (`up`) or a slow writer (`down`). For `ZerobusLocal.injectConnection`. */
+export const throttle = (direction: "up" | "down", bytesPerSecond: number): ConnectionFault => ({
+  _tag: "Throttle",
+  direction,
+  bytesPerSecond
+})
+
+/** Passes the bytes in pieces of `size`, so that frames and messages arrive in parts. For `ZerobusLocal.injectConnection`. */
+export const pieces = (direction: "up" | "down", size: number): ConnectionFault => ({ _tag: "Pieces", direction, size })
+
+/** Leaves the client's HTTP/2 pings unanswered. For `ZerobusLocal.injectConnection`. */
+export const ignorePings: ConnectionFault = { _tag: "IgnorePings" }
+
+/**
+ * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the client. `lastStreamId` 0 says that the
+ * client's call was not processed. For `ZerobusLocal.injectConnection`.
+ */
+export const goAway = (code: number, options: { readonly nthData?: number; readonly lastStreamId?: number } = {}) => {
+  const payload = Buffer.alloc(8)
+  payload.writeUInt32BE(options.lastStreamId ?? 0x7fffffff, 0)
+  payload.writeUInt32BE(code, 4)
+  return insertFrames(http2Frame(7, 0, 0, payload), options.nthData)
+}
+
+/** Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame. For `ZerobusLocal.injectConnection`. */
+export const rstStream = (code: number, options: { readonly nthData?: number; readonly streamId?: number } = {}) => {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(code)
+  return insertFrames(http2Frame(3, 0, options.streamId ?? 1, payload), options.nthData)
+}
+
+/** Sends bytes, usually whole HTTP/2 frames, in front of the n-th DATA frame. For `ZerobusLocal.injectConnection`. */
+export const insertFrames = (bytes: Uint8Array, nthData = 1): ConnectionFault => ({
+  _tag: "InsertFrames",
+  nthData,
+  bytes
+})
+
+/** Ends the call with the n-th DATA frame, without trailers. For `ZerobusLocal.injectConnection`. */
+export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({ _tag: "EndWithoutTrailers", nthData })
+
+/** Marks the message in the n-th DATA frame as compressed, or gives it another length. For `ZerobusLocal.injectConnection`. */
+export const damagePrefix = (options: {
+  readonly nthData?: number
+  readonly compressed?: boolean
+  readonly length?: number
+}): ConnectionFault => ({
+  _tag: "DamagePrefix",
+  nthData: options.nthData ?? 1,
+  compressed: options.compressed,
+  length: options.length
+})

@@ -25,6 +25,7 @@ import { parseTableDefinition, type TableDefinition } from "../internal/columnTy
 import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/certificates.ts"
 import { makeDurableTableStore } from "../local/durableTableStore.ts"
 import type { Fault, LocalEvent } from "../local/faultScript.ts"
+import type { ConnectionFault } from "../local/faultySocket.ts"
 import { serveGrpc } from "../local/grpcService.ts"
 import { type HttpFault, type HttpPart, makeHttpScript } from "../local/httpFaults.ts"
 import { httpService } from "../local/httpService.ts"
@@ -103,6 +104,8 @@ export interface ZerobusLocalShape {
   readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
   /** How often an event has happened on a table. */
   readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
+  /** Gives the next connection to the gRPC face these faults; called again, the one after that. */
+  readonly injectConnection: (...faults: ReadonlyArray<ConnectionFault>) => Effect.Effect<void>
   /** Adds faults to the script of the token endpoint and the catalog. */
   readonly injectHttp: (...faults: ReadonlyArray<HttpFault>) => Effect.Effect<void>
   /** Removes the faults of the token endpoint and the catalog. */
@@ -142,6 +145,8 @@ const start = Effect.fnUntraced(function* (
   const principals = makePrincipals([{ clientId, clientSecret }, ...(options.principals ?? [])])
   const auth = options.auth ?? true
   const script = makeHttpScript()
+  /** Per connection to come, oldest first. */
+  const connectionFaults: Array<ReadonlyArray<ConnectionFault>> = []
   const host = options.host ?? "127.0.0.1"
 
   const http = yield* serveHttp({
@@ -165,6 +170,7 @@ const start = Effect.fnUntraced(function* (
     host,
     port: options.port ?? 0,
     tls,
+    connectionFaults: () => connectionFaults.shift() ?? [],
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
@@ -206,6 +212,7 @@ const start = Effect.fnUntraced(function* (
         return Effect.sync(stop)
       }),
     count: (table, event) => Effect.sync(() => hub.script(nameOf(table)).count(event)),
+    injectConnection: (...faults) => Effect.sync(() => void connectionFaults.push(faults)),
     injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),
     clearHttpFaults: Effect.sync(script.clear),
     httpRequests: (part) => Effect.sync(() => script.count(part)),

@@ -11,6 +11,16 @@ export {
   type Principal,
   type Privilege
 } from "./localOptions.ts"
+export { PortUnavailable } from "../local/listener.ts"
+export {
+  InvalidDefinition,
+  StorageFailure,
+  type StorageReason,
+  TableExists,
+  UnsupportedColumn
+} from "../local/storageErrors.ts"
+export type { ServerCounters } from "../local/serverCounters.ts"
+export type { TableRecord } from "../local/tableStore.ts"
 export {
   type Audit,
   type ConnectionAudit,

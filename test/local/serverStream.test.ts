@@ -194,6 +194,33 @@ describe("the life of a stream", () => {
   )
 })
 
+describe("a call without a create request", () => {
+  it.effect("is ended after 30 seconds", () =>
+    Effect.gen(function* () {
+      const hub = makeStreamHub({
+        store: handStore().store,
+        timers: makeTimers(yield* Clock.Clock),
+        limits: defaultLimits,
+        auditBytes: 0,
+        observer: { opened: () => {}, closed: () => {}, received: () => {}, acked: () => {} }
+      })
+      const ended: Array<number | undefined> = []
+      const peer = {
+        write: () => {},
+        finish: (status: { readonly code: number } | undefined) => ended.push(status?.code),
+        cut: () => {},
+        pause: () => {},
+        resume: () => {}
+      }
+      startStream(hub, peer, table)
+      yield* TestClock.adjust(29_999)
+      assert.deepStrictEqual(ended, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ended, [4])
+    })
+  )
+})
+
 describe("reading", () => {
   it.effect("stops while too many bytes wait for the disk, and goes on at half of it", () =>
     Effect.gen(function* () {
