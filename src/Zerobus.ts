@@ -20,7 +20,7 @@ import * as Sink from "effect/Sink"
 import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
-import { openStream, takeOver, tookOver } from "./internal/stream.ts"
+import { openStream, reopenStream } from "./internal/stream.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
@@ -96,11 +96,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     }
 
     const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function*(ended) {
-      const { messages, options, table } = yield* takeOver(ended)
-      return yield* openStream(table, options, provider, messages).pipe(
-        Effect.provideService(Transport, transport),
-        Effect.onExit((exit) => Effect.sync(() => tookOver(ended, exit)))
-      )
+      return yield* reopenStream(ended, provider).pipe(Effect.provideService(Transport, transport))
     })
 
     const sink: ZerobusShape["sink"] = (table, options) =>

@@ -37,23 +37,46 @@ interface Origin {
   recreated: boolean
 }
 
-/** Opens a stream in the current scope. With `adopted`, these messages go first. */
+/** Opens a stream in the current scope. */
 export const openStream = <A>(
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
-  layerProvider: HeadersProviderShape,
-  adopted: ReadonlyArray<Message> = []
+  layerProvider: HeadersProviderShape
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, table, options, layerProvider, []))
+
+/**
+ * Opens a stream like an ended one, which hands over what it has left. Refused while that is active, and the second time; when the new
+ * one does not open, or the caller gives up, the records stay with the ended one and it can be tried again.
+ */
+export const reopenStream = <A>(
+  ended: ZerobusStream<A>,
+  layerProvider: HeadersProviderShape
+): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
-      const scope = yield* Scope.fork(yield* Scope.Scope)
-      return yield* restore(open(table, options, layerProvider, adopted, scope)).pipe(
-        Effect.provideService(Scope.Scope, scope),
-        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
+      openInOwnScope(restore, table, options, layerProvider, messages).pipe(
+        Effect.onExit((exit) => Effect.sync(() => tookOver(ended, exit)))
       )
-    })
+    )
   )
+
+/** Opens a stream; `adopted` messages go first. Only what `restore` is applied to can be interrupted. */
+const openInOwnScope = <A>(
+  restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  layerProvider: HeadersProviderShape,
+  adopted: ReadonlyArray<Message>
+): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    return yield* restore(open(table, options, layerProvider, adopted, scope)).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    )
+  })
 
 const open = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
@@ -112,7 +135,7 @@ const open = Effect.fnUntraced(function* <A>(
 })
 
 /** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
-export const takeOver = <A>(
+const takeOver = <A>(
   stream: ZerobusStream<A>
 ): Effect.Effect<
   {
@@ -140,7 +163,7 @@ export const takeOver = <A>(
   })
 
 /** Says how taking over ended, so that a failed recreate can be tried again. */
-export const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): void => {
+const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): void => {
   const origin = origins.get(stream)
   if (origin === undefined) return
   if (Exit.isSuccess(exit)) origin.handedBack = true
