@@ -2,7 +2,7 @@
  * The watermark and its waiters, against a model on random programs.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Fiber, References } from "effect"
 import { Offset } from "../../src/Offset.ts"
 import { Acknowledgements } from "../../src/internal/acknowledgements.ts"
 import * as A from "../support/acceptance.ts"
@@ -106,6 +106,86 @@ describe("Acknowledgements", () => {
       yield* A.settle
       const kept = (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
       assert.isAtMost(kept, 64)
+    })
+  )
+
+  it.effect("wakes a caller whose offset becomes durable between two of its steps", () =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 12; turns++) {
+        for (const [steps, end] of [
+          [3, false],
+          [3, true],
+          [4, false],
+          [4, true]
+        ] as const) {
+          const acks = new Acknowledgements<"ended">()
+          const waiting = yield* Effect.forkChild(
+            // A fiber that lets others run after so few steps.
+            Effect.provideService(Effect.exit(acks.await(Offset(3))), References.MaxOpsBeforeYield, steps)
+          )
+          for (let n = 0; n < turns; n++) yield* A.turn
+          if (end) acks.endUnsafe(Exit.fail("ended"))
+          else acks.advanceUnsafe(3)
+          yield* A.settle
+          const exit = waiting.pollUnsafe()
+          assert.isDefined(exit, `still waiting, ended after ${turns} turns`)
+          assert.deepStrictEqual(
+            yield* Fiber.join(waiting),
+            end ? Exit.fail("ended" as const) : Exit.succeed(Offset(3))
+          )
+        }
+      }
+    })
+  )
+
+  it.effect("drops those that gave up when they are more than 32 and more than half, and nobody else", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<never>()
+      const kept = () => (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
+      const wait = (count: number, offset: number) =>
+        Effect.forEach(Array.from({ length: count }), () =>
+          Effect.forkChild(acks.await(Offset(offset)), { startImmediately: true })
+        )
+      const giveUp = Effect.forEach((fiber: Fiber.Fiber<unknown>) => Fiber.interrupt(fiber))
+      const first = yield* wait(40, 1)
+      yield* giveUp(first.slice(0, 32))
+      assert.strictEqual(kept(), 40)
+      yield* giveUp(first.slice(32, 33))
+      assert.strictEqual(kept(), 7)
+      // Counted anew.
+      yield* giveUp(first.slice(33, 35))
+      assert.strictEqual(kept(), 7)
+      const second = yield* wait(61, 1)
+      yield* giveUp(second.slice(0, 32))
+      assert.strictEqual(kept(), 68, "34 of 68 are half")
+      yield* giveUp(second.slice(32, 33))
+      assert.strictEqual(kept(), 33)
+      // Those that an acknowledgement passes count no more.
+      yield* giveUp(second.slice(33, 53))
+      acks.advanceUnsafe(1)
+      assert.strictEqual(kept(), 0)
+      for (const live of [...first.slice(35), ...second.slice(53)]) assert.strictEqual(yield* Fiber.join(live), 1)
+      const third = yield* wait(40, 2)
+      yield* giveUp(third.slice(0, 32))
+      assert.strictEqual(kept(), 40)
+      yield* giveUp(third.slice(32, 33))
+      assert.strictEqual(kept(), 7)
+    })
+  )
+
+  it.effect("tells one reader nothing twice, and a reader of an ended stream what was durable first", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<"ended">()
+      acks.advanceUnsafe(4)
+      const reading = yield* A.started(acks.beyond(4))
+      acks.advanceUnsafe(4)
+      acks.advanceUnsafe(2)
+      yield* A.settle
+      assert.isFalse(reading.done())
+      acks.endUnsafe(Exit.fail("ended"))
+      yield* A.settle
+      assert.strictEqual(reading.error(), "ended")
+      assert.strictEqual(yield* acks.beyond(3), 4)
     })
   )
 })
