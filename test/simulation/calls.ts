@@ -94,21 +94,21 @@ export const stage = (world: World, plan: StreamPlan, current: { readonly id: nu
   return { options, table }
 }
 
-/** After a failed or interrupted open nothing may go on in the background, although the scope is still open. */
+/**
+ * After a failed or interrupted open nothing may go on in the background, although the scope is still open. A stream that was open when
+ * its caller was interrupted belongs to the scope, as every acquired resource does.
+ */
 export const checkNothingLeft = (world: World, stream: number) =>
   Effect.sync(() => {
-    const open = world.history.events
-      .filter((event) => event.e === "open" && event.stream === stream)
-      .map((event) => (event as { conn: number }).conn)
-    const released = new Set(
-      world.history.events.filter((event) => event.e === "released").map((event) => (event as { conn: number }).conn)
-    )
-    const left = open.filter((conn) => !released.has(conn))
-    if (left.length > 0)
-      world.history.add({
-        e: "broken",
-        what: `createStream of stream ${stream} gave up and left connection ${left.join(", ")} open`
-      })
+    const left = new Set<number>()
+    for (const event of world.history.events) {
+      if (event.e === "open" && event.stream === stream) left.add(event.conn)
+      if (event.e === "released" || (event.e === "response" && event.text.created === true)) left.delete(event.conn)
+    }
+    if (left.size > 0) {
+      const what = `opening stream ${stream} was given up and goes on, on connection ${[...left].join(", ")}`
+      world.history.add({ e: "broken", what })
+    }
   })
 
 /** Closes the scope of a stream. */
