@@ -33,6 +33,7 @@ const whole = (option: "seeds" | "from" | "workers" | "failures", least: number)
 
 const worker = (): void => {
   process.on("message", (chunk: Chunk) => process.send!(runChunk(chunk)))
+  process.on("disconnect", () => process.exit())
 }
 
 const trace = (seed: string): void => {

@@ -32,7 +32,7 @@ interface Timer {
 }
 
 /** Limits of one run; a run that reaches them is stuck in a loop. */
-const maxTasks = 3_000_000
+const maxTasks = 1_000_000
 const startOfTime = 1_750_000_000_000
 
 /** The event loop of one run. */
