@@ -53,6 +53,8 @@ describe("acknowledgements", () => {
       const error = yield* violates(response.ack(101))
       assert.include(error.message, "101")
       assert.include(error.message, "1 message")
+      // One beyond would acknowledge the next record before it exists.
+      yield* violates(response.ack(1))
       yield* violates(response.ack(2n ** 63n - 1n))
     })
   )

@@ -369,4 +369,19 @@ describe("the close signal", () => {
       assert.deepStrictEqual(server.records, A.recordsFrom(0, 20))
     })
   )
+
+  it.effect("PS-13 H-21 does not spin with a server that rotates every connection at once", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open(
+        { ...single, recoveryBackoff: 100 },
+        { onCreate: (connection) => (connection.accept(), connection.closing(0)) }
+      )
+      yield* A.settle
+      // The first one is followed at once, the others after the backoff.
+      assert.strictEqual(server.connections.length, 2)
+      yield* A.advance(1000, 100)
+      assert.strictEqual(server.connections.length, 12)
+      yield* stream.close
+    })
+  )
 })
