@@ -100,10 +100,13 @@ describe("what the README names", () => {
 
   it("is a file that exists, or an npm script", () => {
     const scripts = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")).scripts
-    for (const document of ["README.md", "CONTRIBUTING.md", "SECURITY.md"]) {
+    const documents = Fs.globSync(["*.md", "docs/*.md", "test/**/*.md"], { cwd: root, exclude: ["test/golden/**"] })
+    assert.includeMembers(documents, ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+    for (const document of documents) {
       const text = Fs.readFileSync(Path.join(root, document), "utf8")
       for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-        assert.isTrue(Fs.existsSync(Path.join(root, target!)), `${document} links to ${target}`)
+        const file = Path.resolve(root, Path.dirname(document), target!)
+        assert.isTrue(Fs.existsSync(file), `${document} links to ${target}`)
       }
       for (const [, script] of text.matchAll(/npm run (?:-s )?([\w:]+)/g)) {
         assert.property(scripts, script!, `${document} names the script ${script}`)
