@@ -1,0 +1,235 @@
+// Changes the engine's mechanics in many small ways, one at a time, and has the tests find each change. What no test notices is listed
+// in reports/mutation/survivors.md; ends with 1 when less than 80 % is noticed.
+//
+//     npm run mutation                                      the mechanics, for the night
+//     npm run mutation -- src/internal/session.ts ...       some files; results of other files stay in the report
+//     npm run mutation -- --tests=test/internal/**,test/acceptance/AK* src/internal/session.ts    judged by some tests: a lower bound
+//     npm run mutation -- --committed ...                   what is committed, not what is being edited
+//
+// The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources, so that they can be edited meanwhile.
+import { spawnSync } from "node:child_process"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const version = "10.1.1"
+const wanted = 80
+const root = fileURLToPath(new URL("..", import.meta.url))
+const tool = join(root, ".cache/mutation")
+const reports = join(root, "reports/mutation")
+
+const mechanics = [
+  "acknowledgements",
+  "chunk",
+  "endpoint",
+  "envelope",
+  "grpcStatus",
+  "landingZone",
+  "proxy",
+  "scrub",
+  "session",
+  "sessionHeaders",
+  "stream",
+  "streamCore",
+  "streamIngest",
+  "supervisor",
+  "tokenCache",
+  "wire"
+].map((name) => `src/internal/${name}.ts`)
+
+/** The tests that judge: fast ones, of the engine. */
+const tests = ["test/internal/**/*.test.ts", "test/acceptance/**/*.test.ts", "test/security/**/*.test.ts"]
+/** Of those, the ones about table definitions, which need long and load nothing of the engine. */
+const others = ["columnType", "descriptor", "generateTable"].map((name) => `test/internal/${name}.test.ts`)
+
+const run = (command, args, options) => {
+  const { error, status, stderr } = spawnSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "inherit", "inherit"],
+    ...options
+  })
+  if (error !== undefined || status !== 0)
+    throw new Error(`${command} ended with ${status}: ${error?.message ?? stderr ?? ""}`)
+}
+
+const fetchTool = () => {
+  const core = join(tool, "node_modules/@stryker-mutator/core")
+  if (existsSync(core) && JSON.parse(readFileSync(join(core, "package.json"), "utf8")).version === version) return
+  mkdirSync(tool, { recursive: true })
+  writeFileSync(join(tool, "package.json"), JSON.stringify({ name: "mutation", private: true }))
+  // The runner finds this package's own Vitest by looking upwards from .cache.
+  const packages = ["core", "vitest-runner"].map((name) => `@stryker-mutator/${name}@${version}`)
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--legacy-peer-deps"]
+  run("npm", ["install", ...flags, ...packages], { cwd: tool, timeout: 300_000 })
+}
+
+/** A copy of what is committed, or of all that git knows or would take, with the installed packages linked in. */
+const copySources = (committed) => {
+  const copy = mkdtempSync(join(tmpdir(), "zerobus-mutation-"))
+  if (committed) {
+    const archive = join(copy, "archive.tar")
+    run("git", ["archive", "-o", archive, "HEAD"], { cwd: root })
+    run("tar", ["-xf", archive], { cwd: copy })
+  } else {
+    const { stdout } = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], {
+      cwd: root,
+      encoding: "utf8"
+    })
+    for (const path of stdout.split("\0")) {
+      if (path === "" || !existsSync(join(root, path))) continue
+      mkdirSync(dirname(join(copy, path)), { recursive: true })
+      cpSync(join(root, path), join(copy, path))
+    }
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
+  return copy
+}
+
+const configure = (copy, files, judges, concurrency) => {
+  const vitest = `
+    import { defineConfig } from "vitest/config"
+    import { BaseSequencer } from "vitest/node"
+
+    // The first failure ends the search: begin where the last change was found, then with the tests that take least.
+    class LikelyFirst extends BaseSequencer {
+      async sort(files) {
+        const { cache } = this.ctx
+        const rank = (file) => {
+          const name = file.project.config.root + "/"
+          const path = file.moduleId.startsWith(name) ? file.moduleId.slice(name.length) : file.moduleId
+          const failed = cache.getFileTestResults(file.project.name + ":" + path)?.failed === true
+          return (failed ? "0" : path.includes("/internal/") ? "1" : "2") + path
+        }
+        return [...files].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+      }
+    }
+    export default defineConfig({
+      cacheDir: ".vite",
+      resolve: { conditions: ["effect-zerobus-source"] },
+      ssr: { resolve: { conditions: ["effect-zerobus-source"] } },
+      // A changed engine may hang; what is alive needs far less.
+      test: {
+        isolate: false,
+        testTimeout: 10_000,
+        sequence: { sequencer: LikelyFirst },
+        include: ${JSON.stringify(judges)},
+        exclude: ${JSON.stringify(others)}
+      }
+    })`
+  writeFileSync(join(copy, "vitest.mutation.ts"), vitest)
+  const stryker = {
+    mutate: files,
+    inPlace: true,
+    testRunner: "vitest",
+    plugins: [join(tool, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js")],
+    vitest: { configFile: "vitest.mutation.ts", related: false },
+    coverageAnalysis: "perTest",
+    concurrency,
+    timeoutMS: 10_000,
+    reporters: ["json", "progress-append-only"],
+    jsonReporter: { fileName: "mutation.json" },
+    allowEmpty: false,
+    checkers: [],
+    disableTypeChecks: false,
+    allowConsoleColors: false
+  }
+  writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(stryker))
+}
+
+/** Keeps the results of each file on its own, so that a run over some files leaves those of others. */
+const keepResults = (copy) => {
+  const report = JSON.parse(readFileSync(join(copy, "mutation.json"), "utf8"))
+  const names = new Map(
+    Object.entries(report.testFiles ?? {}).flatMap(([path, { tests }]) =>
+      tests.map(({ id, name }) => [id, `${path}: ${name}`])
+    )
+  )
+  mkdirSync(reports, { recursive: true })
+  for (const [path, { mutants, source }] of Object.entries(report.files)) {
+    const lines = source.split("\n")
+    const results = mutants.map(({ coveredBy, killedBy, location, mutatorName, replacement, status, statusReason }) => {
+      const { end, start } = location
+      const text =
+        start.line === end.line
+          ? lines[start.line - 1].slice(start.column - 1, end.column - 1)
+          : [lines[start.line - 1].slice(start.column - 1), ...lines.slice(start.line, end.line)]
+              .join(" ")
+              .replace(/\s+/g, " ")
+      return {
+        line: start.line,
+        mutatorName,
+        status,
+        text,
+        replacement,
+        statusReason,
+        covered: coveredBy?.length ?? 0,
+        killedBy: killedBy?.map((id) => names.get(id) ?? id)
+      }
+    })
+    writeFileSync(join(reports, `${path.replaceAll("/", ".")}.json`), JSON.stringify({ path, results }, null, 1))
+  }
+}
+
+const short = (text) =>
+  (text.length > 160 ? `${text.slice(0, 157)}...` : text).replaceAll("`", "'").replaceAll("\n", " ")
+
+const summarize = () => {
+  const files = readdirSync(reports)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => JSON.parse(readFileSync(join(reports, name), "utf8")))
+  const count = (results, ...statuses) => results.filter(({ status }) => statuses.includes(status)).length
+  const row = (path, results) => {
+    const found = count(results, "Killed", "Timeout")
+    const missed = count(results, "Survived", "NoCoverage")
+    const score = (100 * found) / (found + missed)
+    return { score, text: `| ${path} | ${found} | ${missed} | ${count(results, "Timeout")} | ${score.toFixed(1)} |` }
+  }
+  const total = row(
+    "all",
+    files.flatMap(({ results }) => results)
+  )
+  const table = [
+    "| file | noticed | not noticed | of those noticed, by hanging | score in % |",
+    "| --- | --- | --- | --- | --- |",
+    ...files.map(({ path, results }) => row(path, results).text),
+    total.text
+  ].join("\n")
+  const survivors = files.flatMap(({ path, results }) => [
+    `\n## ${path}\n`,
+    ...results
+      .filter(({ status }) => status === "Survived" || status === "NoCoverage")
+      .map(
+        ({ covered, line, mutatorName, replacement, text }) =>
+          `- line ${line}, ${mutatorName}, run by ${covered} tests: \`${short(text)}\` became \`${short(replacement ?? "")}\``
+      )
+  ])
+  writeFileSync(join(reports, "survivors.md"), `# Changes that no test noticed\n\n${table}\n${survivors.join("\n")}\n`)
+  console.log(`\n${table}\n\nSurvivors: reports/mutation/survivors.md`)
+  return total.score
+}
+
+const judges = process.argv.find((argument) => argument.startsWith("--tests="))
+const files = process.argv.slice(2).filter((argument) => !argument.startsWith("-"))
+fetchTool()
+const copy = copySources(process.argv.includes("--committed"))
+try {
+  const by = judges === undefined ? tests : judges.slice("--tests=".length).split(",")
+  configure(copy, files.length === 0 ? mechanics : files, by, Number(process.env["MUTATION_CONCURRENCY"] ?? 2))
+  const stryker = join(tool, "node_modules/@stryker-mutator/core/bin/stryker.js")
+  run("nice", ["-n", "10", join(root, "node_modules/.bin/node"), stryker, "run", "stryker.config.json"], { cwd: copy })
+  keepResults(copy)
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
+process.exitCode = summarize() >= wanted ? 0 : 1
