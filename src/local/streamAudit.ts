@@ -26,6 +26,7 @@ export interface ConnectionAudit {
 /** All connections of a table, with sums. */
 export interface Audit {
   readonly connections: number
+  /** The latest ones; of more than 1,000 the oldest are left out. */
   readonly perConnection: ReadonlyArray<ConnectionAudit>
   readonly receivedRecords: number
   readonly durableRecords: number
@@ -57,6 +58,9 @@ export interface StreamAudit {
   readonly read: (storedRows: number) => Audit
 }
 
+/** Connections of a table that are kept one by one; of older ones only the sums are. */
+export const maxConnections = 1000
+
 type Entry = { -readonly [K in keyof ConnectionAudit]: ConnectionAudit[K] } & {
   received: Array<ReadonlyArray<Uint8Array>>
   ackedRecords: number
@@ -67,12 +71,14 @@ type Entry = { -readonly [K in keyof ConnectionAudit]: ConnectionAudit[K] } & {
 /** Makes an empty audit that keeps at most `maxBytes` of records; 0 turns the recording of bytes off. */
 export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   const all: Array<Entry> = []
+  const past = { receivedRecords: 0, durableRecords: 0, ackedRecords: 0, lied: 0, distinct: new Set<string>() }
+  let connections = 0
   let kept = 0
   let complete = maxBytes > 0
 
   const connect = (streamId: string): ConnectionRecorder => {
     const entry: Entry = {
-      number: all.length + 1,
+      number: ++connections,
       streamId,
       received: [],
       receivedMessages: 0,
@@ -85,6 +91,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
       ended: "open"
     }
     all.push(entry)
+    if (all.length > maxConnections) forgetOldest()
     return {
       number: entry.number,
       received: (records, bytes) => {
@@ -95,6 +102,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
         kept += bytes + 64 * records.length
         if (kept > maxBytes) {
           complete = false
+          past.distinct.clear()
           for (const other of all) other.received = []
         } else entry.received.push(records)
       },
@@ -115,21 +123,30 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     }
   }
 
+  /** Keeps only the sums of the oldest connection that has ended. */
+  const forgetOldest = () => {
+    const index = all.findIndex((entry) => entry.ended !== "open")
+    const [entry] = index < 0 ? [] : all.splice(index, 1)
+    if (entry === undefined) return
+    addDurable(entry, past.distinct)
+    entry.received = []
+    past.receivedRecords += entry.receivedRecords
+    past.durableRecords += entry.durableRecords
+    past.ackedRecords += entry.ackedRecords
+    past.lied += Math.max(0, entry.ackedMessages - entry.durableMessages)
+  }
+
   const read = (storedRows: number): Audit => {
     const sum = (of: (entry: Entry) => number) => all.reduce((total, entry) => total + of(entry), 0)
-    const durable = new Set<string>()
-    for (const entry of complete ? all : []) {
-      for (const message of entry.received.slice(0, entry.durableMessages)) {
-        for (const record of message) durable.add(textKey(record))
-      }
-    }
-    const ackedRecords = sum((entry) => entry.ackedRecords)
-    const durableRecords = sum((entry) => entry.durableRecords)
-    const lied = sum((entry) => Math.max(0, entry.ackedMessages - entry.durableMessages))
+    const durable = new Set(past.distinct)
+    for (const entry of complete ? all : []) addDurable(entry, durable)
+    const ackedRecords = past.ackedRecords + sum((entry) => entry.ackedRecords)
+    const durableRecords = past.durableRecords + sum((entry) => entry.durableRecords)
+    const lied = past.lied + sum((entry) => Math.max(0, entry.ackedMessages - entry.durableMessages))
     return {
-      connections: all.length,
+      connections,
       perConnection: all.map(snapshot),
-      receivedRecords: sum((entry) => entry.receivedRecords),
+      receivedRecords: past.receivedRecords + sum((entry) => entry.receivedRecords),
       durableRecords,
       ackedRecords,
       distinctRecords: durable.size,
@@ -153,6 +170,12 @@ const snapshot = (entry: Entry): ConnectionAudit => ({
   ackedMessages: entry.ackedMessages,
   ended: entry.ended
 })
+
+const addDurable = (entry: Entry, distinct: Set<string>): void => {
+  for (const message of entry.received.slice(0, entry.durableMessages)) {
+    for (const record of message) distinct.add(textKey(record))
+  }
+}
 
 const textKey = (record: Uint8Array): string =>
   Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")

@@ -1,6 +1,6 @@
 /** What the audit concludes from what it was told. */
 import { assert, describe, it } from "@effect/vitest"
-import { makeStreamAudit } from "../../src/local/streamAudit.ts"
+import { makeStreamAudit, maxConnections } from "../../src/local/streamAudit.ts"
 
 const records = (...texts: ReadonlyArray<string>) => texts.map((text) => Buffer.from(text))
 
@@ -102,5 +102,26 @@ describe("the audit", () => {
       duplicates: 0
     })
     assert.deepStrictEqual(read.perConnection[0]!.received, [])
+  })
+
+  it("keeps the sums, but not each, of many connections", () => {
+    const audit = makeStreamAudit(1_000_000)
+    const first = audit.connect("open")
+    for (let n = 0; n < maxConnections + 5; n++) {
+      const one = audit.connect(String(n))
+      one.received(records("same", `other ${n % 10}`), 20)
+      one.durable(1, 2)
+      one.acked(0)
+      one.ended("OK")
+    }
+    first.received(records("a"), 1)
+    const read = audit.read(10_000)
+    assert.strictEqual(read.connections, maxConnections + 6)
+    assert.strictEqual(read.perConnection.length, maxConnections)
+    assert.strictEqual(read.perConnection[0]!.streamId, "open")
+    assert.strictEqual(read.perConnection[1]!.number, 8)
+    assert.strictEqual(read.durableRecords, 2 * (maxConnections + 5))
+    assert.strictEqual(read.distinctRecords, 11)
+    assert.isTrue(read.complete)
   })
 })
