@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type { ConnectFailure } from "./internal/connector.ts"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpcChannel.ts"
+import { FrameSender } from "./internal/grpcFrames.ts"
 import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
@@ -29,7 +30,9 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
       const shared = options.connectionPerStream === false ? yield* connect(settings) : undefined
       return {
         open: Effect.fnUntraced(function* (headers) {
-          return yield* openCall(shared ?? (yield* connect(settings)), headers)
+          return shared === undefined
+            ? yield* openCall(yield* connect(settings), headers, true)
+            : yield* openCall(shared, headers, false)
         })
       }
     })
@@ -61,7 +64,8 @@ const HIGH_WATER = 1024 * 1024
 
 const openCall = Effect.fnUntraced(function* (
   { client, credentials }: Connection,
-  headers: Readonly<Record<string, string>>
+  headers: Readonly<Record<string, string>>,
+  exclusive: boolean
 ) {
   const metadata = new Grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
@@ -72,6 +76,7 @@ const openCall = Effect.fnUntraced(function* (
   let unwrittenRequests = 0
   let unwrittenBytes = 0
   let ending = false
+  let frames: FrameSender | undefined
   const call = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
@@ -97,10 +102,15 @@ const openCall = Effect.fnUntraced(function* (
     (call) =>
       Effect.sync(() => {
         call.cancel()
+        // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
+        if (frames?.direct === true) credentials.disconnect()
         Queue.shutdownUnsafe(responses)
         onSent = undefined
       })
   )
+  // Calls that share a connection cannot give it up, so their requests are copied.
+  const sender = new FrameSender(call, exclusive)
+  frames = sender
   const written = (bytes: number): void => {
     unwrittenRequests--
     unwrittenBytes -= bytes
@@ -110,17 +120,12 @@ const openCall = Effect.fnUntraced(function* (
     if (unwrittenBytes < HIGH_WATER) writable.openUnsafe()
   }
   const opened: TransportCall = {
-    sendUnsafe: (request) => {
-      // grpc-js copies with the methods of Buffer; a view costs nothing.
-      const bytes = Buffer.isBuffer(request)
-        ? request
-        : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+    sendUnsafe: (request, room = 0) => {
+      const { length } = request
       unwrittenRequests++
-      unwrittenBytes += bytes.length
-      // The call's own `write` hands over one request at a time and waits for the socket in between. Below it HTTP/2 takes several,
-      // in order, and writes them together.
-      call.call!.sendMessageWithContext({ callback: () => written(bytes.length) }, bytes)
-      if (unwrittenBytes < HIGH_WATER) return true
+      unwrittenBytes += length
+      sender.send(request, room, () => written(length))
+      if (unwrittenBytes < HIGH_WATER && !sender.probing) return true
       writable.closeUnsafe()
       return false
     },

@@ -30,10 +30,11 @@ export const TransportFailure = Data.taggedEnum<TransportFailure>()
 /** One open duplex call. It ends when its scope closes; closing the scope cancels a call that is still running. */
 export interface TransportCall {
   /**
-   * Hands over one encoded `EphemeralStreamRequest`. The bytes belong to the transport until it counts the request as sent.
+   * Hands over one encoded `EphemeralStreamRequest`. The bytes belong to the transport until it counts the request as sent, or the
+   * call's scope has closed. `room` bytes in front of it in the same buffer, none by default, are the transport's to overwrite.
    * Returns `false` when the transport is full: the request is still taken, but await `writable` before the next one.
    */
-  readonly sendUnsafe: (request: Uint8Array) => boolean
+  readonly sendUnsafe: (request: Uint8Array, room?: number) => boolean
   /** Completes when the transport takes requests again, or has ended. */
   readonly writable: Effect.Effect<void>
   /** How many requests have left for the network. An acknowledgement beyond that is not believed yet. */

@@ -11,6 +11,9 @@ import { forEachField, MalformedMessage, varintSize, writeVarint } from "./wire.
 /** Bytes that must be free in front of a message's content, so that its header can be stamped in place. */
 export const HEAD_ROOM = 32
 
+/** Bytes of the head room that a stamped header, 19 bytes at most, leaves free in front of itself. */
+export const FREE_ROOM = 13
+
 /** The tag in front of each record of a batch: field 1, length-delimited. */
 export const RECORD_TAG = 0x0a
 

@@ -19,7 +19,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../HeadersProvider.ts"
 import { Transport, type TransportCall, type TransportFailure } from "../Transport.ts"
 import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
-import { decodeResponse, encodeCreate, type ServerMessage } from "./envelope.ts"
+import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "./envelope.ts"
 import { classify } from "./grpcStatus.ts"
 import { sessionHeaders } from "./sessionHeaders.ts"
 import type { StreamCore } from "./streamCore.ts"
@@ -229,7 +229,7 @@ const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Sessio
     for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
       message.sends++
       core.telemetry.sent(message)
-      const more = session.call.sendUnsafe(message.request(session.handed, table.recordType))
+      const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
       flight.handedUnsafe()
       if (replaying && zone.toReplay === 0) {
         replaying = false
