@@ -203,6 +203,10 @@ describe("the token cache", () => {
       yield* A.advance(1_000)
       yield* get(cache)
       assert.strictEqual(issuer.mints, 5)
+      // And one second it stays, however near the end.
+      yield* A.advance(600)
+      assert.strictEqual(yield* get(cache), "token-0")
+      assert.strictEqual(issuer.mints, 5)
     })
   )
 

@@ -149,7 +149,7 @@ describe("responses", () => {
     assert.deepStrictEqual(decodeResponse(bytes(response.unknown())), {})
     assert.deepStrictEqual(decodeResponse(bytes(response.empty())), {})
     // Unknown fields inside a known message are skipped; so is a known field of another wire type.
-    const padded = bytes([0x12, 7, 0x10, 9, 0x08, 3, 0x1a, 1, 0])
+    const padded = bytes([0x12, 9, 0x10, 9, 0x08, 3, 0x10, 9, 0x1a, 1, 0])
     assert.deepStrictEqual(decodeResponse(padded), { acknowledged: { upTo: 3 } })
     assert.deepStrictEqual(decodeResponse(bytes([0x12, 3, 0x0a, 1, 5])), { acknowledged: { upTo: undefined } })
     assert.deepStrictEqual(decodeResponse(bytes([0x10, 5])), {})

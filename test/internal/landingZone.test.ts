@@ -163,6 +163,19 @@ describe("LandingZone", () => {
     })
   )
 
+  it.effect("lets a small one in at once when the large one in front of it gives up", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ maxInflightBytes: 200, coalesceRecords: 1 })
+      zone.offerUnsafe(new Uint8Array(50))
+      const admitted: Array<number | undefined> = []
+      const giveUp = zone.waitUnsafe([new Uint8Array(150)], false, (offset) => admitted.push(offset))
+      zone.waitUnsafe([new Uint8Array(1)], false, (offset) => admitted.push(offset))
+      assert.deepStrictEqual(admitted, [])
+      if (typeof giveUp === "function") giveUp()
+      assert.deepStrictEqual(admitted, [1])
+    })
+  )
+
   it.effect("refuses an encoder that ingests into the same zone, and keeps what that ingested", () =>
     Effect.gen(function* () {
       let nested: (() => unknown) | undefined
