@@ -20,6 +20,7 @@ export class Acknowledgements<E> {
   watermark = -1
   /** How the stream ended; decides for every offset above the watermark. */
   private outcome: Exit.Exit<never, E> | undefined
+  private over = false
   private waiters: Array<Waiter<E>> = []
   private abandoned = 0
   private readonly moved = Latch.makeUnsafe(false)
@@ -39,14 +40,21 @@ export class Acknowledgements<E> {
     this.moved.openUnsafe()
   }
 
-  /** Ends it: everybody who waits, now or later, for an offset above the watermark gets this outcome. The first call decides. */
+  /** Decides the outcome of every offset above the watermark, without waking anybody yet. The first call decides. */
+  settleUnsafe(outcome: Exit.Exit<never, E>): void {
+    this.outcome = this.outcome ?? outcome
+  }
+
+  /** Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome, this one if none is settled. */
   endUnsafe(outcome: Exit.Exit<never, E>): void {
-    if (this.outcome !== undefined) return
-    this.outcome = outcome
+    if (this.over) return
+    this.over = true
+    this.settleUnsafe(outcome)
+    const settled = this.outcome!
     const waiting = this.waiters
     this.waiters = []
-    Deferred.doneUnsafe(this.end, outcome)
-    for (const waiter of waiting) waiter.resume?.(outcome)
+    Deferred.doneUnsafe(this.end, settled)
+    for (const waiter of waiting) waiter.resume?.(settled)
     this.moved.openUnsafe()
   }
 

@@ -116,6 +116,8 @@ const open = Effect.fnUntraced(function* <A>(
       Exit.isSuccess(exit)
         ? Effect.void
         : Effect.sync(() => {
+            core.ended = true
+            core.acks.settleUnsafe(Exit.failCause(exit.cause))
             refuseRecordsUnsafe(core)
             core.acks.endUnsafe(Exit.failCause(exit.cause))
             Deferred.doneUnsafe(opened, Exit.failCause(exit.cause))
@@ -149,7 +151,7 @@ const takeOver = <A>(
     const origin = origins.get(stream)
     if (origin === undefined)
       return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
-    if (!Deferred.isDoneUnsafe(origin.core.finished)) {
+    if (!origin.core.ended) {
       return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
     }
     if (origin.recreated) {
@@ -179,7 +181,7 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
   /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
   const flushed = (operation: "flush" | "close", millis: number) =>
     Effect.suspend((): Effect.Effect<void, AckError> => {
-      if (Deferred.isDoneUnsafe(core.finished)) {
+      if (core.ended) {
         return Effect.fail(core.failure ?? streamClosed(core, operation))
       }
       const target = zone.nextOffset - 1
@@ -194,7 +196,7 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
   )
 
   const unacked = Effect.suspend(() => {
-    if (!Deferred.isDoneUnsafe(core.finished)) {
+    if (!core.ended) {
       return Effect.fail(
         new InvalidState({
           message: "The stream is still active. Unacknowledged records can be read after close or failure."
@@ -273,7 +275,7 @@ const makeClose = (
   const start = Effect.suspend(() => {
     const done = Deferred.makeUnsafe<void, AckError>()
     result = done
-    const wasFinished = Deferred.isDoneUnsafe(core.finished)
+    const wasFinished = core.ended
     refuseRecordsUnsafe(core)
     const closing = Effect.gen(function* () {
       const failure = core.failure
@@ -314,7 +316,7 @@ const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origi
   const { onUnacked, scopeCloseTimeout } = core.options
   const { acks, table, zone } = core
   let timedOut: FlushTimeout | undefined
-  if (!Deferred.isDoneUnsafe(core.finished)) {
+  if (!core.ended) {
     refuseRecordsUnsafe(core)
     const target = zone.nextOffset - 1
     const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))

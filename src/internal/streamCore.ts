@@ -11,7 +11,7 @@ import type { HeaderRecord } from "../HeadersProvider.ts"
 import type { ResolvedStreamOptions } from "../StreamConfigurationOptions.ts"
 import type { StreamState } from "../StreamState.ts"
 import type { TableProperties } from "../TableProperties.ts"
-import { StreamClosed, type StreamFailure, type ZerobusError } from "../ZerobusError.ts"
+import { StreamClosed, type StreamFailure } from "../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "./chunk.ts"
 import { LandingZone } from "./landingZone.ts"
@@ -32,7 +32,7 @@ export interface StreamCore<in out A> {
   readonly state: SubscriptionRef.SubscriptionRef<StreamState>
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
   readonly closeRequested: Deferred.Deferred<void>
-  /** Completed when the supervisor has ended: no session is open and none will be. */
+  /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Deferred.Deferred<void>
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
@@ -40,6 +40,8 @@ export interface StreamCore<in out A> {
   headers: HeaderRecord
   /** Set when the stream refuses records: closing, closed or failed. */
   closing: boolean
+  /** Set when the supervisor has ended: no session is open and none will be. `finished` completes a little later. */
+  ended: boolean
   /** The final failure, once there is one. */
   failure: StreamFailure | undefined
   /** The latest reason for a recovery, for messages about what is being waited for. */
@@ -72,6 +74,7 @@ export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TablePropert
     sessionId: undefined,
     headers: {},
     closing: false,
+    ended: false,
     failure: undefined,
     lastFailure: undefined
   }
@@ -88,17 +91,19 @@ export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
   core.zone.closeUnsafe()
 }
 
-/** Ends the stream, once: state first, then those who wait, so that whoever wakes finds everything settled. */
+/** Ends the stream, once: everything is settled before anybody is woken, so that whoever wakes can recreate the stream at once. */
 export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
   Effect.suspend(() => {
     core.failure = core.failure ?? failure
-    const outcome: ZerobusError = core.failure ?? streamClosed(core, "waitForOffset")
+    const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
+    core.ended = true
+    core.acks.settleUnsafe(outcome)
+    refuseRecordsUnsafe(core)
+    core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
     return Effect.andThen(
       SubscriptionRef.set(core.state, core.failure === undefined ? "closed" : "failed"),
       Effect.sync(() => {
-        refuseRecordsUnsafe(core)
-        core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
-        core.acks.endUnsafe(Exit.fail(outcome as AckFailure))
+        core.acks.endUnsafe(outcome)
         Deferred.doneUnsafe(core.finished, Exit.void)
       })
     )
