@@ -144,6 +144,7 @@ describe("acknowledgements", () => {
       yield* violates(response.unknown())
       yield* violates(response.garbage())
       yield* violates(response.created("again"))
+      yield* violates(response.created("again"), response.closing(0))
     })
   )
 

@@ -281,6 +281,20 @@ describe("close", () => {
     })
   )
 
+  it.effect("CL-26 ends within its limits during a long pause with a record that nobody acknowledges", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open({ ...single, flushTimeout: 100, drainTimeout: 50 }, endless)
+      yield* stream.ingestRecord(A.record(0))
+      yield* A.settle
+      server.last.closing(hour)
+      yield* A.settle
+      const closing = yield* A.started(stream.close)
+      yield* A.advance(150)
+      A.tagged(closing.error(), "FlushTimeout")
+      assert.strictEqual(server.connections.length, 1)
+    })
+  )
+
   it.effect("CL-27 keeps its timeout, but takes what is acknowledged during the drain off the unacknowledged", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open(

@@ -356,6 +356,22 @@ describe("creating a stream", () => {
     })
   )
 
+  it.effect("CR-35 keeps the last session's id when a new one has none", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open(
+        { recoverySchedule: Schedule.spaced(10) },
+        {},
+        { onCreate: (connection) => connection.send(response.created()) }
+      )
+      server.last.cut()
+      yield* A.advance(10)
+      yield* stream.ingestRecord(A.record(0))
+      yield* stream.flush
+      assert.strictEqual(server.connections.length, 2)
+      assert.strictEqual(yield* stream.sessionId, "session-0")
+    })
+  )
+
   it.effect("CR-36 opens proto and JSON streams from their table properties", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()

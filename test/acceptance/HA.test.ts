@@ -239,6 +239,15 @@ describe("refused credentials", () => {
       yield* A.advance(100)
       A.tagged(yield* Effect.flip(ended.stream.flush), "Retryable")
       assert.strictEqual(ended.provider.invalidated, 1)
+
+      // A temporary failure between two refusals is no progress.
+      const again = yield* A.open(single, A.silent, rejecting, A.refusing(code.UNAVAILABLE), rejecting, {})
+      yield* again.stream.ingestRecord(A.record(0))
+      yield* A.settle
+      again.server.last.cut()
+      yield* A.advance(100)
+      A.tagged(yield* Effect.flip(again.stream.flush), "InvalidToken")
+      assert.deepStrictEqual([again.provider.invalidated, again.server.connections.length], [2, 4])
     })
   )
 

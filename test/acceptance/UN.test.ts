@@ -2,7 +2,7 @@
  * Unacknowledged records, and recreating a stream with them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule, Schema } from "effect"
+import { Effect, Exit, Schedule, Schema, Scope } from "effect"
 import { Column, Table, TableProperties } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code } from "../support/scriptedServer.ts"
@@ -167,6 +167,30 @@ describe("unacknowledged records", () => {
       yield* A.advance(50)
       A.tagged(closing.error(), "FlushTimeout")
       assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(0, 2))
+    })
+  )
+
+  it.effect("UN-15 are not handed to onUnacked once they were read or sent again", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client(A.silent)
+      const outcomes: Array<string> = []
+      for (const handBack of ["nothing", "read", "recreated"] as const) {
+        const scope = yield* Scope.make()
+        const options = {
+          flushTimeout: 50,
+          scopeCloseTimeout: 0,
+          onUnacked: () => Effect.sync(() => outcomes.push(handBack))
+        }
+        const stream = yield* Scope.provide(zerobus.createStream(A.table, options), scope)
+        yield* stream.ingestRecord(A.record(0))
+        const closing = yield* A.started(stream.close)
+        yield* A.advance(50)
+        A.tagged(closing.error(), "FlushTimeout")
+        if (handBack === "read") yield* stream.getUnackedRecords
+        if (handBack === "recreated") yield* zerobus.recreateStream(stream)
+        yield* Scope.close(scope, Exit.void)
+      }
+      assert.deepStrictEqual(outcomes, ["nothing"])
     })
   )
 
