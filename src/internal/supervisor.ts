@@ -75,7 +75,7 @@ export const supervise = Effect.fnUntraced(function*<A>(
       idleRotations = 0
       attempts = 0
     }
-    yield* SubscriptionRef.set(core.state, core.sessionId === undefined ? "connecting" : "recovering")
+    yield* SubscriptionRef.set(core.state, Deferred.isDoneUnsafe(opened) ? "recovering" : "connecting")
     if (attempt.end._tag === "Rotated") {
       attempts = 0
       // One such rotation may be bad luck, but a server that announces the end of every session at once must not make the client spin.
