@@ -5,7 +5,7 @@ import { Effect, Exit, Fiber, Scope } from "effect"
 import { type RecordAck, TableProperties, type ZerobusStream } from "effect-zerobus"
 import type { History, Outcome } from "./history.ts"
 import { interruptedOutcome, outcomeOf } from "./outcomes.ts"
-import type { Plan, StreamPlan } from "./plan.ts"
+import type { Plan, StreamPlan, TimedFault } from "./plan.ts"
 import type { Records } from "./records.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { Tokens } from "./tokens.ts"
@@ -21,6 +21,8 @@ export interface World {
   readonly random: SeededRandom
   readonly plan: Plan
   readonly tokens: Tokens
+  /** Lets a fault strike now. */
+  readonly strike: (fault: TimedFault) => void
   streams: number
 }
 
@@ -138,11 +140,19 @@ const keep =
 export const ingestOne = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
     const { id, value } = makeRecord(world, life, random)
-    return recorded(world, { stream: life.id, op: "ingest", records: [id] }, life.stream.ingestRecord(value), (ack) => {
-      reuse([value])
-      return keep(life)(ack)
-    })
+    return recorded(
+      world,
+      { stream: life.id, op: "ingest", records: [id], bytes: world.records.size(id) },
+      life.stream.ingestRecord(value),
+      (ack) => {
+        reuse([value])
+        return keep(life)(ack)
+      }
+    )
   })
+
+const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
+  records.reduce((sum, id) => sum + world.records.size(id), 0)
 
 /** Ingests a new batch of up to six records. */
 export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
@@ -152,7 +162,7 @@ export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
     const records = made.map(({ id }) => id)
     return recorded(
       world,
-      { stream: life.id, op: "ingestBatch", records },
+      { stream: life.id, op: "ingestBatch", records, bytes: sizeOf(world, records) },
       life.stream.ingestRecords(values),
       (ack) => {
         reuse(values)
@@ -164,7 +174,7 @@ export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
 /** Offers a new record without waiting; says whether it was taken. */
 export const offer = (world: World, life: Life, random: SeededRandom): boolean => {
   const { id, value } = makeRecord(world, life, random)
-  const call = world.history.call({ stream: life.id, op: "offer", records: [id] })
+  const call = world.history.call({ stream: life.id, op: "offer", records: [id], bytes: world.records.size(id) })
   const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
   try {
     const ack = life.stream.offerUnsafe(value)

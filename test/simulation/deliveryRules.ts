@@ -185,24 +185,26 @@ const checkOrderInTable = (
 
 /** What is accepted and not acknowledged stays within the bounds. */
 const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
-  const changes: Array<{ readonly seq: number; readonly by: number }> = []
+  const { maxInflightBytes, maxInflightRecords } = stream.settings
+  const changes: Array<{ readonly seq: number; readonly records: number; readonly bytes: number }> = []
   for (const [position, call] of stream.order.entries()) {
     // An interrupted call that was taken all the same was taken before its end, and must have had room then.
-    if (call.stream === stream.id && call.end !== undefined) changes.push({ seq: call.end.seq, by: 1 })
-    else if (call.stream !== stream.id) changes.push({ seq: -1, by: 1 })
-    else continue
+    const taken = call.stream === stream.id ? call.end?.seq : -1
+    if (taken === undefined) continue
+    changes.push({ seq: taken, records: 1, bytes: call.bytes })
     const by = told[position]
-    if (by !== undefined) changes.push({ seq: by.at, by: -1 })
+    if (by !== undefined) changes.push({ seq: by.at, records: -1, bytes: -call.bytes })
   }
   changes.sort((a, b) => a.seq - b.seq)
-  let used = 0
-  for (const { by, seq } of changes) {
-    used += by
-    if (used > stream.settings.maxInflightRecords && by > 0 && seq >= 0) {
-      report(
-        "I9",
-        `stream ${stream.id} has ${used} records in flight, its bound is ${stream.settings.maxInflightRecords}`
-      )
+  let records = 0
+  let bytes = 0
+  for (const change of changes) {
+    records += change.records
+    bytes += change.bytes
+    if (change.records < 0 || change.seq < 0) continue
+    if (records > maxInflightRecords || bytes > maxInflightBytes) {
+      const bound = `its bounds are ${maxInflightRecords} records and ${maxInflightBytes} bytes`
+      report("I9", `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, ${bound}`)
       return
     }
   }

@@ -48,6 +48,8 @@ export type Happening =
       readonly stream: number
       readonly op: string
       readonly records?: ReadonlyArray<number>
+      /** Bytes of the records' payloads, at least. */
+      readonly bytes?: number
       readonly offset?: number
       readonly settings?: StreamSettings
       readonly from?: number

@@ -1,11 +1,13 @@
 /**
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations, spread over processes, and says which of
- * them broke a rule. Exit code 1 when any did. `--trace` prints the history of the first seed instead.
+ * them broke a rule. Exit code 1 when any did. `--trace` prints the history of the first seed instead; `--model` compares N random
+ * sequences of calls with the model of the stream.
  */
 import * as ChildProcess from "node:child_process"
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
 import { type Chunk, emptyTotals, type Failure, runChunk, type Totals } from "./chunks.ts"
+import { firstDifference } from "./model.ts"
 import { runSeed } from "./simulation.ts"
 
 const { values } = parseArgs({
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "0" },
     workers: { type: "string", default: String(Os.availableParallelism()) },
     trace: { type: "boolean", default: false },
+    model: { type: "boolean", default: false },
     failures: { type: "string", default: "10" },
     worker: { type: "boolean", default: false }
   }
@@ -112,6 +115,20 @@ const runAll = async (): Promise<void> => {
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
+const compare = (from: number, count: number): void => {
+  const difference = firstDifference(from, count)
+  if (difference !== undefined) {
+    say(`seed model/${difference.index} differs from the model:`)
+    for (const text of difference.differences) say(`  model: ${text}`)
+    say(`  ${JSON.stringify(difference.commands)}`)
+  }
+  say(
+    difference === undefined ? `${count} checks passed, 0 failed` : `${difference.index - from} checks passed, 1 failed`
+  )
+  process.exitCode = difference === undefined ? 0 : 1
+}
+
 if (values.worker) worker()
+else if (values.model) compare(whole("from", 0), whole("seeds", 1))
 else if (values.trace) trace(`${values.seed}/${whole("from", 0)}`)
 else await runAll()

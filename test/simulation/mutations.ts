@@ -9,6 +9,8 @@ export interface Mutation {
   readonly file: string
   readonly find: string
   readonly replace: string
+  /** What has to find it: the simulation, unless it says otherwise. */
+  readonly by?: "model"
 }
 
 const zone = "internal/landingZone.ts"
@@ -105,6 +107,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "  offerUnsafe(record: A): number | Refusal {\n"
   },
   {
+    name: "bytes in flight have no bound",
+    file: zone,
+    find: "this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes",
+    replace: "this.usedRecords < maxInflightRecords && charge <= maxInflightBytes"
+  },
+  {
+    name: "time is taken from the wall clock",
+    file: "internal/streamCore.ts",
+    find: "Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)",
+    replace: "clock.currentTimeMillisUnsafe()"
+  },
+  {
     name: "single records join an explicit batch",
     file: zone,
     find: "    this.open = !atomic && continues ? message : undefined\n",
@@ -133,6 +147,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: stream,
     find: "  core.zone.adoptUnsafe(adopted)\n",
     replace: "  core.zone.adoptUnsafe(adopted.slice(1))\n"
+  },
+  {
+    name: "who hears of the end finds the stream still active",
+    file: "internal/stream.ts",
+    find: "    if (!origin.core.ended) {",
+    replace: "    if (!Deferred.isDoneUnsafe(origin.core.finished)) {",
+    by: "model"
   },
   {
     name: "recreating twice sends the records twice",

@@ -54,16 +54,11 @@ export const hunt = async (mutation: Mutation, seeds: number, base = "1", from =
         [
           "--conditions=effect-zerobus-source",
           "test/simulation/main.ts",
-          "--seed",
-          base,
+          ...(mutation.by === "model" ? ["--model"] : ["--seed", base, "--failures", "1", "--workers", "1"]),
           "--from",
           String(from),
           "--seeds",
-          String(seeds),
-          "--failures",
-          "1",
-          "--workers",
-          "1"
+          String(seeds)
         ],
         { cwd: folder, maxBuffer: 1 << 26, timeout: 300_000 },
         (error, stdout, stderr) => resolve(error === null ? "" : `${stdout}\n${stderr}`)

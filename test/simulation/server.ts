@@ -182,7 +182,8 @@ export class Server {
     })
   }
 
-  private strike(fault: TimedFault): void {
+  /** Lets a fault strike now; those that need a connection do nothing when there is none. */
+  strike(fault: TimedFault): void {
     const { history, network, random, time } = this
     const live = network.live
     const link = live.length === 0 ? undefined : random.pick(live)

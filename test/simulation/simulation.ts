@@ -67,7 +67,16 @@ export const simulate = (
     random: random.fork("server"),
     expired: tokens.expired
   })
-  const world: World = { time, history, records, random: random.fork("users"), plan, tokens, streams: 0 }
+  const world: World = {
+    time,
+    history,
+    records,
+    random: random.fork("users"),
+    plan,
+    tokens,
+    strike: (fault) => server.strike(fault),
+    streams: 0
+  }
 
   const noHeaders = Layer.succeed(HeadersProvider, {
     getHeaders: () => Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))

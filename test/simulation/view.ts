@@ -12,6 +12,7 @@ export interface Call {
   readonly stream: number
   readonly op: string
   readonly records: ReadonlyArray<number>
+  readonly bytes: number
   readonly offset: number | undefined
   readonly from: number | undefined
   readonly start: HistoryEvent
@@ -84,8 +85,8 @@ export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile):
   for (const event of events) {
     switch (event.e) {
       case "call": {
-        const { from, id, offset, op, records = [], settings, stream } = event
-        const call: Call = { id, stream, op, records, offset, from, start: event, end: undefined }
+        const { bytes = 0, from, id, offset, op, records = [], settings, stream } = event
+        const call: Call = { id, stream, op, records, bytes, offset, from, start: event, end: undefined }
         calls.set(id, call)
         for (const record of records) callOf.set(record, call)
         if (settings !== undefined) streams.set(stream, makeStream(stream, settings, call))
