@@ -66,18 +66,29 @@ export interface ZerobusShape {
   ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError>
 }
 
+/** An option that is `undefined` is not given, so the client's default holds. */
+const withDefaults = <A>(
+  defaults: StreamConfigurationOptions<A>,
+  options: StreamConfigurationOptions<A> = {}
+): StreamConfigurationOptions<A> => ({
+  ...defaults,
+  ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+})
+
 const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const transport = yield* Transport
     const provider = yield* HeadersProvider
     const noteStream = yield* makeStreamChurn
 
-    const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function*(table, options) {
+    const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
       yield* Effect.annotateCurrentSpan("table", table.tableName)
       yield* noteStream(table.tableName)
       const beforeOpen = options?.beforeOpen ?? defaults.beforeOpen
       if (beforeOpen !== undefined) yield* beforeOpen
-      return yield* openStream(table, { ...defaults, ...options }, provider).pipe(Effect.provideService(Transport, transport))
+      return yield* openStream(table, withDefaults(defaults, options), provider).pipe(
+        Effect.provideService(Transport, transport)
+      )
     })
 
     const withStream = <A, B, E, R>(
@@ -87,21 +98,26 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
         | [StreamConfigurationOptions<A>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>> => {
       const [options, use] = rest.length === 1 ? [undefined, rest[0]] : rest
-      return Effect.scoped(Effect.gen(function*() {
-        const stream = yield* createStream(table, options)
-        const result = yield* use(stream)
-        yield* stream.close
-        return result
-      }))
+      return Effect.scoped(
+        Effect.gen(function* () {
+          const stream = yield* createStream(table, options)
+          const result = yield* use(stream)
+          yield* stream.close
+          return result
+        })
+      )
     }
 
-    const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function*(ended) {
+    const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function* (ended) {
       return yield* reopenStream(ended, provider).pipe(Effect.provideService(Transport, transport))
     })
 
     const sink: ZerobusShape["sink"] = (table, options) =>
-      Sink.unwrap(Effect.map(createStream(table, options), (stream) =>
-        Sink.mapEffect(stream.toSink, (summary) => Effect.as(stream.close, summary))))
+      Sink.unwrap(
+        Effect.map(createStream(table, options), (stream) =>
+          Sink.mapEffect(stream.toSink, (summary) => Effect.as(stream.close, summary))
+        )
+      )
 
     return { createStream, withStream, recreateStream, sink }
   })
@@ -134,7 +150,5 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
  * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`,
  * `DATABRICKS_CLIENT_SECRET` and the optional settings of {@link zerobusConfig} through `Config`.
  */
-export const ZerobusLayer: Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> = Zerobus.layerConfig(
-  zerobusConfig
-)
-
+export const ZerobusLayer: Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> =
+  Zerobus.layerConfig(zerobusConfig)

@@ -15,6 +15,9 @@ import * as Public from "effect-zerobus"
 import * as Credentials from "../../src/Credentials.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
 import * as A from "../support/acceptance.ts"
+import { realClient } from "../support/realClient.ts"
+import { scriptedGrpc } from "../support/scriptedGrpc.ts"
+import { ScriptedServer } from "../support/scriptedServer.ts"
 
 const refusedPath = (options: StreamConfigurationOptions) => {
   const resolved = resolve(options)
@@ -206,6 +209,22 @@ describe("a client's options", () => {
       )
       assert.isTrue(Exit.isSuccess(yield* build({ serverEndpoint: "http://[::1]", proxy: false })))
       assert.isTrue(Exit.isSuccess(yield* build({ serverEndpoint: endpoint, proxy: false, keepalive: "off", tls: {} })))
+    })
+  )
+
+  it.live("CV-02 hold for every stream that does not say otherwise; an undefined option says nothing", () =>
+    Effect.gen(function* () {
+      const { port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
+      const zerobus = yield* realClient(`http://127.0.0.1:${port}`, { stream: { flushTimeout: "20 millis" } })
+      for (const [options, limit] of [
+        [undefined, 20],
+        [{ flushTimeout: undefined }, 20],
+        [{ flushTimeout: "10 millis" }, 10]
+      ] as const) {
+        const stream = yield* zerobus.createStream(A.table, options)
+        yield* stream.ingestRecord(A.record(0))
+        assert.strictEqual(A.tagged(yield* Effect.flip(stream.flush), "FlushTimeout").timeoutMillis, limit)
+      }
     })
   )
 
