@@ -21,10 +21,25 @@ interface FrameLayer {
   sendMessageWithContext: (context: { readonly callback: Written }, frame: Buffer) => void
 }
 
+/** The inside of grpc-js's calls, as far as it is looked at. Everything may be missing. */
+interface Inside {
+  readonly call?: {
+    readonly child?:
+      | (Partial<FrameLayer> & {
+          /** The attempts of a call that may be retried; the one that was decided for is the only one left. */
+          readonly underlyingCalls?: ReadonlyArray<{ readonly call?: Partial<FrameLayer> }>
+          readonly committedCallIndex?: number | null
+        })
+      | null
+  }
+}
+
 const frameLayer = (call: Grpc.ClientDuplexStream<Buffer, Buffer>): FrameLayer | undefined => {
-  const framing = (call.call as { readonly call?: { readonly child?: Partial<FrameLayer> | null } } | undefined)?.call
-  const below = framing?.child
-  return typeof below?.sendMessageWithContext === "function" ? (below as FrameLayer) : undefined
+  const below = (call.call as Inside | undefined)?.call?.child
+  // The layer of retries would keep every frame, say that it was written when it was not, and send one at a time.
+  const attempt = below?.underlyingCalls?.[below.committedCallIndex ?? -1]?.call
+  const layer = below?.underlyingCalls === undefined ? below : attempt
+  return typeof layer?.sendMessageWithContext === "function" ? (layer as FrameLayer) : undefined
 }
 
 const isFrameOf = (frame: unknown, request: Uint8Array): boolean =>
@@ -40,6 +55,8 @@ export class FrameSender {
   private readonly mayShare: boolean
   private mode: "unknown" | "probing" | "direct" | "copied" = "unknown"
   private layer: FrameLayer | undefined
+  /** Requests that go the ordinary way and are not written yet. */
+  private copying = 0
 
   /** `mayShare` says whether the bytes of requests may be handed on as they are. */
   constructor(call: Grpc.ClientDuplexStream<Buffer, Buffer>, mayShare: boolean) {
@@ -60,7 +77,11 @@ export class FrameSender {
   /** Sends one request. `room` bytes in front of it, in the same buffer, may be overwritten. */
   send(request: Uint8Array, room: number, written: Written): void {
     if (!this.mayShare || room < FRAME_HEADER || this.mode === "copied") return this.sendCopied(request, written)
-    if (this.mode === "unknown") return this.probe(request, written)
+    if (this.mode === "unknown") {
+      // Looked at when nothing else is on its way, so that what arrives below is this request.
+      const layer = this.copying === 0 ? frameLayer(this.call) : undefined
+      return layer === undefined ? this.sendCopied(request, written) : this.probe(layer, request, written)
+    }
     const { length } = request
     const frame = Buffer.from(request.buffer, request.byteOffset - FRAME_HEADER, FRAME_HEADER + length)
     frame[0] = 0
@@ -75,13 +96,16 @@ export class FrameSender {
       : Buffer.from(request.buffer, request.byteOffset, request.byteLength)
     // The call's own `write` hands over one request at a time and waits for the socket in between. Below it HTTP/2 takes several, in
     // order, and writes them together.
-    this.call.call!.sendMessageWithContext({ callback: written }, bytes)
+    this.copying++
+    const callback = () => {
+      this.copying--
+      written()
+    }
+    this.call.call!.sendMessageWithContext({ callback }, bytes)
   }
 
-  private probe(request: Uint8Array, written: Written): void {
-    const layer = frameLayer(this.call)
-    this.mode = layer === undefined ? "copied" : "probing"
-    if (layer === undefined) return this.sendCopied(request, written)
+  private probe(layer: FrameLayer, request: Uint8Array, written: Written): void {
+    this.mode = "probing"
     const watch: FrameLayer["sendMessageWithContext"] = (context, frame) => {
       Reflect.deleteProperty(layer, "sendMessageWithContext")
       this.mode = isFrameOf(frame, request) ? "direct" : "copied"

@@ -3,7 +3,7 @@
  * which is used again never shows up on a connection that was given up.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
 import { GrpcTransport, Transport } from "effect-zerobus"
 import * as Http2 from "node:http2"
 import * as Net from "node:net"
@@ -14,7 +14,6 @@ import { FrameSender } from "../../src/internal/grpcFrames.ts"
 interface Peer {
   readonly port: number
   readonly bytes: () => Buffer
-  readonly stream: Promise<Http2.ServerHttp2Stream>
 }
 
 /** Flow control that never stops a test: what stops is the socket. */
@@ -25,7 +24,6 @@ const peer = () =>
   Effect.acquireRelease(
     Effect.callback<Peer & { readonly stop: () => void }>((resume) => {
       const server = Http2.createServer({ settings: { initialWindowSize: WINDOW } })
-      const opened = Promise.withResolvers<Http2.ServerHttp2Stream>()
       const parts: Array<Buffer> = []
       server.on("session", (session) => {
         session.on("error", () => {})
@@ -33,16 +31,16 @@ const peer = () =>
       })
       server.on("stream", (stream) => {
         stream.respond({ ":status": 200, "content-type": "application/grpc" })
+        // The answer to the first request: an empty message.
+        stream.write(Buffer.alloc(5))
         stream.on("error", () => {})
         stream.on("data", (part: Buffer) => parts.push(part))
-        opened.resolve(stream)
       })
       server.listen(0, "127.0.0.1", () => {
         resume(
           Effect.succeed({
             port: (server.address() as AddressInfo).port,
             bytes: () => Buffer.concat(parts),
-            stream: opened.promise,
             stop: () => server.close()
           })
         )
@@ -146,7 +144,7 @@ describe("requests sent from where they lie", () => {
           const scope = yield* Scope.make()
           const call = yield* open(server.port, connectionPerStream).pipe(Scope.provide(scope))
           call.sendUnsafe(Uint8Array.from([1, 2, 3]))
-          yield* Effect.promise(() => server.stream)
+          yield* Queue.take(call.responses)
           const requests = [10, 300_000, 1, 70_000, 0, 5, 1_000_000].map((size, n) => requestOf(size, n + 1))
           const before = requests.map((request) => request.buffer.slice(0))
           for (const request of requests) {
@@ -172,7 +170,7 @@ describe("requests sent from where they lie", () => {
       const scope = yield* Scope.make()
       const call = yield* open(path.port).pipe(Scope.provide(scope))
       call.sendUnsafe(Uint8Array.from([1]))
-      yield* Effect.promise(() => server.stream)
+      yield* Queue.take(call.responses)
       call.sendUnsafe(requestOf(10, 0xaa), FREE_ROOM)
       yield* call.writable
       path.pause()
