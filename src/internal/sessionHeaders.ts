@@ -22,6 +22,10 @@ export const sessionHeaders = (
   tableName: string
 ): Result.Result<HeaderRecord, InvalidArgument | InvalidToken> => {
   const headers: Record<string, string> = {}
+  if (typeof given !== "object" || given === null) {
+    const message = "The headers provider must give an object of header names and values."
+    return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
+  }
   for (const [key, value] of Object.entries(given)) {
     const name = key.toLowerCase()
     const isToken = name === "authorization"

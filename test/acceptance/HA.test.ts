@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
-import { type HeaderRecord, HeadersProvider, InvalidToken, TableProperties } from "effect-zerobus"
+import { type HeaderRecord, HeadersProvider, type HeadersProviderShape, InvalidToken, TableProperties } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
 
@@ -109,6 +109,21 @@ describe("headers", () => {
       assert.notInclude(A.tagged(foreign, "InvalidToken").message, "s3cr3t")
       const own = new InvalidToken({ message: "The vault has no token for this table." })
       assert.strictEqual(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: failing(own) })), own)
+      const throwing = (): never => {
+        throw new TypeError("s3cr3t is undefined")
+      }
+      const bugs: ReadonlyArray<HeadersProviderShape> = [
+        HeadersProvider.make({ getHeaders: throwing }),
+        { getHeaders: throwing },
+        { getHeaders: () => Effect.die(new TypeError("s3cr3t")) }
+      ]
+      for (const headersProvider of bugs) {
+        const bug = A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider })), "InvalidToken")
+        assert.include(bug.message, "TypeError")
+        assert.notInclude(bug.message, "s3cr3t")
+      }
+      const nothing = HeadersProvider.make({ getHeaders: Effect.succeed(undefined as never) })
+      A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: nothing })), "InvalidArgument")
     })
   )
 
