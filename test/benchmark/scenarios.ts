@@ -26,11 +26,19 @@ const single = (size: number, streams = 1) => ({ api: "single", size, format: "b
 const withClient = async <A>(
   sink: Sink,
   name: ClientName,
-  options: { readonly size: number; readonly streams?: number; readonly window?: number; readonly flags?: ReadonlyArray<string> },
+  options: {
+    readonly size: number
+    readonly streams?: number
+    readonly window?: number
+    readonly flags?: ReadonlyArray<string>
+  },
   use: (client: ClientProcess) => Promise<A>
 ): Promise<A> => {
   const { flags, size, streams = 1, window } = options
-  const client = await startClient(specOf(single(size, streams), name, sink.port, window === undefined ? {} : { window }), flags)
+  const client = await startClient(
+    specOf(single(size, streams), name, sink.port, window === undefined ? {} : { window }),
+    flags
+  )
   try {
     return await use(client)
   } finally {
@@ -40,7 +48,12 @@ const withClient = async <A>(
 }
 
 /** Fills a client whose server reads but never acknowledges, or does not even read; up to a million records of 1 KB. */
-const stalled = async (sink: Sink, name: ClientName, mode: "silent" | "frozen", within: number): Promise<ScenarioResult> =>
+const stalled = async (
+  sink: Sink,
+  name: ClientName,
+  mode: "silent" | "frozen",
+  within: number
+): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 1024, window: 1_000_000 }, async (client) => {
     await sink.order({ mode })
     const { records, rss, rssBefore } = await client.ask<RunResult>({ do: "fill", records: 1_000_000, within })
@@ -55,7 +68,13 @@ const stalled = async (sink: Sink, name: ClientName, mode: "silent" | "frozen", 
   })
 
 /** Times to acknowledgement at a steady rate. The sink acknowledges each read at once, so that the client is what is measured. */
-const latency = async (sink: Sink, name: ClientName, rate: number, millis: number, id: string): Promise<ScenarioResult> =>
+const latency = async (
+  sink: Sink,
+  name: ClientName,
+  rate: number,
+  millis: number,
+  id: string
+): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 1024 }, async (client) => {
     await sink.order({ ackInterval: 0 })
     await client.ask({ do: "latency", rate, for: Math.min(1000, millis) })
@@ -95,7 +114,11 @@ const manyStreams = async (sink: Sink, streams: number): Promise<ScenarioResult>
     return Promise.resolve({
       id: `${streams.toLocaleString("en-US")} streams opened`,
       client: "ours",
-      figures: { "ms": millis, "RSS grown, MiB": (rss - rssBefore) / MIB, "KiB per stream": (rss - rssBefore) / 1024 / streams }
+      figures: {
+        "ms": millis,
+        "RSS grown, MiB": (rss - rssBefore) / MIB,
+        "KiB per stream": (rss - rssBefore) / 1024 / streams
+      }
     })
   })
 
@@ -131,7 +154,10 @@ export interface ScenarioOptions {
 const lowRate = "acknowledgement at 100 records/s"
 
 /** Measures the scenarios one after another. */
-export const measureScenarios = async (sink: Sink, options: ScenarioOptions): Promise<ReadonlyArray<ScenarioResult>> => {
+export const measureScenarios = async (
+  sink: Sink,
+  options: ScenarioOptions
+): Promise<ReadonlyArray<ScenarioResult>> => {
   const { native, peak, progress, quick, wanted } = options
   const results: Array<ScenarioResult> = []
   const names: ReadonlyArray<ClientName> = native ? ["ours", "native"] : ["ours"]
@@ -147,7 +173,9 @@ export const measureScenarios = async (sink: Sink, options: ScenarioOptions): Pr
   }
   for (const name of names) {
     await measure("latency", () => latency(sink, name, 100, quick ? 4000 : 20_000, lowRate))
-    await measure("latency", () => latency(sink, name, 10_000, quick ? 2000 : 5000, "acknowledgement at 10,000 records/s"))
+    await measure("latency", () =>
+      latency(sink, name, 10_000, quick ? 2000 : 5000, "acknowledgement at 10,000 records/s")
+    )
     const top = peak[name]
     if (top === undefined || quick) continue
     await measure("latency", () => latency(sink, name, top * 0.8, 5000, "acknowledgement at 80 % of the peak"))

@@ -34,6 +34,7 @@ export interface ThroughputResult {
     readonly raw?: Spread
     readonly wall?: Spread
     readonly cpu?: Spread
+    readonly rawCpu?: Spread
   }
   /** Whether the budget is met, for a case that has one and whose competitors ran. */
   readonly met: boolean | undefined
@@ -107,11 +108,12 @@ export const measureThroughput = async (
       ? undefined
       : spreadOf(rounds.get("ours")!.map((round, n) => value(round) / value(theirs[n]!)))
   }
-  const [native, raw, wall, cpu] = [
+  const [native, raw, wall, cpu, rawCpu] = [
     against("native", rateOf),
     against("rawGrpc", rateOf),
     against("rawHttp2", rateOf),
-    against("native", cpuOf)
+    against("native", cpuOf),
+    against("rawGrpc", cpuOf)
   ]
   const met =
     one.budget === undefined || native === undefined || raw === undefined || cpu === undefined
@@ -126,7 +128,8 @@ export const measureThroughput = async (
       ...(native === undefined ? {} : { native }),
       ...(raw === undefined ? {} : { raw }),
       ...(wall === undefined ? {} : { wall }),
-      ...(cpu === undefined ? {} : { cpu })
+      ...(cpu === undefined ? {} : { cpu }),
+      ...(rawCpu === undefined ? {} : { rawCpu })
     },
     met
   }
@@ -175,7 +178,7 @@ export const throughputTable = (results: ReadonlyArray<ThroughputResult>): strin
 /** The ratios of this package, with the budgets. */
 export const ratioTable = (results: ReadonlyArray<ThroughputResult>, cases: ReadonlyArray<ThroughputCase>): string =>
   table(
-    ["case", "rate / native", "rate / grpc-js", "rate / node:http2", "CPU / native", "budget", "met"],
+    ["case", "rate / native", "rate / grpc-js", "rate / node:http2", "CPU / native", "CPU / grpc-js", "budget", "met"],
     results.map(({ id, met, ratios }) => {
       const budget = cases.find((one) => one.id === id)?.budget
       const text = (spread: Spread | undefined) => (spread === undefined ? "-" : spreadText(spread))
@@ -185,6 +188,7 @@ export const ratioTable = (results: ReadonlyArray<ThroughputResult>, cases: Read
         text(ratios.raw),
         text(ratios.wall),
         text(ratios.cpu),
+        text(ratios.rawCpu),
         budget === undefined
           ? ""
           : [

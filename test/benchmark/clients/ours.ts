@@ -22,6 +22,7 @@ import {
   TABLE,
   VARIETY
 } from "./client.ts"
+import { typedRecords, typedTable } from "./typed.ts"
 
 const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
 
@@ -41,8 +42,12 @@ const sourceOf = ({ format, size }: ClientSpec): Source => {
         table: TableProperties.json(TABLE),
         records: objectRecords(size).map((record) => JSON.stringify(record))
       }
-    default:
-      throw new Error(`There are no records of the format ${format}.`)
+    case "typed3":
+      return { table: typedTable(3), records: typedRecords(3) }
+    case "typed20":
+      return { table: typedTable(20), records: typedRecords(20) }
+    case "typed105":
+      return { table: typedTable(105), records: typedRecords(105) }
   }
 }
 
