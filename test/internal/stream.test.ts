@@ -2,11 +2,13 @@
  * What the public stream adds to its engine: checks before it opens, the end of its scope, its Streams and its Sink.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option, Schedule, Scope, Stream } from "effect"
-import { HeadersProvider, Offset, TableProperties, type Unacked } from "effect-zerobus"
+import { Cause, Context, Effect, Exit, Layer, Option, Schedule, Scope, Stream } from "effect"
+import { type HeaderRecord, HeadersProvider, Offset, TableProperties, type Unacked, Zerobus } from "effect-zerobus"
+import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
+import { Transport } from "../../src/Transport.ts"
 import * as A from "../support/acceptance.ts"
 import { reporting } from "../support/reports.ts"
-import { code, response } from "../support/scriptedServer.ts"
+import { code, response, ScriptedServer } from "../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 const defectOf = (exit: Exit.Exit<unknown, unknown> | undefined): unknown =>
@@ -58,16 +60,25 @@ describe("before a stream opens", () => {
 describe("a defect while a stream is open", () => {
   it.effect("reaches everybody who waits, and refuses records", () =>
     Effect.gen(function* () {
-      let asked = 0
-      const { server, stream } = yield* A.open(
-        {
-          ...single,
-          headersProvider: {
-            getHeaders: () => (asked++ === 0 ? Effect.succeed({ authorization: "Bearer t" }) : Effect.die("a defect"))
-          }
-        },
-        A.silent
+      const server = new ScriptedServer([A.silent])
+      let opened = 0
+      const broken = Layer.effect(
+        Transport,
+        Effect.map(Transport, (transport) => ({
+          open: (headers: HeaderRecord) => (opened++ === 0 ? transport.open(headers) : Effect.die("a defect"))
+        }))
+      ).pipe(Layer.provide(MemoryTransport.layer(server.serve)))
+      const context = yield* Layer.build(
+        Zerobus.layerNoDeps.pipe(
+          Layer.provide([broken, Layer.succeed(HeadersProvider, new A.CountingProvider().shape)])
+        )
       )
+      const zerobus = Context.get(context, Zerobus)
+      const stream = yield* zerobus.createStream(A.table, {
+        ...single,
+        scopeCloseTimeout: 0,
+        onUnacked: () => Effect.void
+      })
       const ack = yield* stream.ingestRecord(A.record(0))
       const waiting = yield* A.started(ack.await)
       const flushing = yield* A.started(stream.flush)
@@ -80,6 +91,9 @@ describe("a defect while a stream is open", () => {
       )
       A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
       assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
+      // Nor does it open a stream that is left hanging.
+      const exit = yield* Effect.exit(zerobus.createStream(A.table))
+      assert.strictEqual(defectOf(exit), "a defect")
     })
   )
 })

@@ -2,7 +2,7 @@
  * What the supervisor does between sessions, seen from outside: states, pauses, the budget, what it tells schedules, logs and metrics.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Schedule, Stream } from "effect"
+import { Effect, Fiber, Schedule, Stream } from "effect"
 import { HeadersProvider, TableProperties } from "effect-zerobus"
 import { Retryable, RetryableReason } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
@@ -223,20 +223,6 @@ describe("opening", () => {
       assert.strictEqual(error.reason._tag, "ConnectTimeout")
       assert.strictEqual(error.message, "Opening the stream took longer than 300 ms (recoveryTimeout).")
       assert.deepStrictEqual([provider.invalidated, server.last.resets], [0, 1])
-    })
-  )
-
-  it.effect("ends with the defect of a headers provider that has one", () =>
-    Effect.gen(function* () {
-      const { zerobus } = yield* A.client()
-      const exit = yield* Effect.exit(
-        zerobus.createStream(A.table, {
-          headersProvider: { getHeaders: () => Effect.die("a defect of the provider") },
-          scopeCloseTimeout: 0
-        })
-      )
-      if (Exit.isSuccess(exit)) return assert.fail("opened")
-      assert.strictEqual(Cause.squash(exit.cause), "a defect of the provider")
     })
   )
 
