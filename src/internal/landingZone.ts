@@ -13,7 +13,7 @@ import * as Queue from "effect/Queue"
 import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
 import { ChunkWriter, Message } from "./chunk.ts"
 import { HEAD_ROOM, RECORD_TAG, requestSize } from "./envelope.ts"
-import type { RecordCodec } from "./recordCodec.ts"
+import { encode, type RecordCodec } from "./recordCodec.ts"
 import { varintSize, writeVarint } from "./wire.ts"
 
 /** The bounds of a landing zone. Bytes count framing; a record and an explicit batch each count as one record. */
@@ -272,7 +272,7 @@ export class LandingZone<A> {
     writer.ensure(1 + this.lengthSize)
     writer.position += 1 + this.lengthSize
     const write = ++this.writes
-    const refusal = this.codec.write(record, writer)
+    const refusal = encode(this.codec, record, writer)
     if (refusal !== undefined) return refusal
     if (write !== this.writes) return new InvalidArgument({ message: NESTED, path: [] })
     const tagAt = writer.mark + before

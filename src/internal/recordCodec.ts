@@ -2,7 +2,7 @@
  * What the engine needs to know of a record type: how to write one record as bytes, and how to read it back for
  * `getUnackedRecords`. Message framing, offsets and limits are the landing zone's business.
  */
-import type { InvalidArgument } from "../ZerobusError.ts"
+import { InvalidArgument } from "../ZerobusError.ts"
 
 /** A growing byte buffer that records are written into. `ensure` may replace `buffer`, so read it anew after each call. */
 export interface ByteSink {
@@ -22,4 +22,14 @@ export interface RecordCodec<in out A> {
   readonly write: (record: A, sink: ByteSink) => InvalidArgument | undefined
   /** Reads a payload that `write` made back into a record. The bytes are the caller's to keep. */
   readonly read: (payload: Uint8Array) => A
+}
+
+/** Writes one record. What the record's own getters or the codec throw becomes a refusal, without their text, which may quote values. */
+export const encode = <A>(codec: RecordCodec<A>, record: A, sink: ByteSink): InvalidArgument | undefined => {
+  try {
+    return codec.write(record, sink)
+  } catch (error) {
+    const kind = error instanceof Error ? error.name : typeof error
+    return new InvalidArgument({ message: `The record cannot be encoded: reading it threw (${kind}). Correct the record.`, path: [] })
+  }
 }

@@ -250,6 +250,17 @@ describe("ingesting records", () => {
           throw new Error("secret value")
         }
       }
+      const Small = Table.make("main.default.small", { n: Column.Int })
+      const small = yield* typed(Small)
+      const getter = {
+        get n(): number {
+          throw new Error("secret value")
+        }
+      }
+      for (const call of [small.stream.ingestRecord(getter), small.stream.ingestRecords([{ n: 1 }, getter])]) {
+        assert.notInclude(A.tagged(yield* Effect.flip(call), "InvalidArgument").message, "secret value")
+      }
+      assert.strictEqual((yield* small.stream.ingestRecord({ n: 1 })).offset, 0)
       const error = A.tagged(yield* Effect.flip(stream.ingestRecord(throwing)), "InvalidArgument")
       assert.notInclude(error.message, "secret value")
       const second = yield* A.started(stream.ingestRecord(A.record(0)))
