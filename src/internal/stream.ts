@@ -325,8 +325,9 @@ const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origi
       if (error?._tag === "FlushTimeout") timedOut = error
     }
     Deferred.doneUnsafe(core.closeRequested, Exit.void)
-    yield* Deferred.await(core.finished)
   }
+  // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
+  yield* Deferred.await(core.finished)
   const messages = zone.unackedUnsafe()
   if (messages.length === 0 || origin.handedBack) return
   const records = messages.flatMap((message) => message.payloads().map((payload) => table.codec.read(payload)))

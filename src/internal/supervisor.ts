@@ -53,6 +53,8 @@ export const supervise = Effect.fnUntraced(function*<A>(
   }
 
   for (;;) {
+    // Closed during a pause: no credentials are asked for any more.
+    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* finish(core, undefined)
     attempts++
     const attempt = yield* Effect.raceFirst(
       Effect.scoped(attemptSession(core, provider, opened)),
