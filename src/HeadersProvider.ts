@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
 import type { StreamFailure } from "./ZerobusError.ts"
 import { InvalidToken } from "./ZerobusError.ts"
 
-/** Header names to values. The engine adds `authorization` or `x-databricks-zerobus-table-name` only where they are missing. */
+/**
+ * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a bare token gets `Bearer` in front.
+ * Names that HTTP/2 or gRPC write themselves and values that are not printable ASCII are refused.
+ */
 export type HeaderRecord = Readonly<Record<string, string>>
 
 /** What {@link HeadersProvider} implementations offer. */
