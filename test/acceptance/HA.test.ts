@@ -4,7 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
-import { type HeaderRecord, HeadersProvider, type HeadersProviderShape, InvalidToken, TableProperties } from "effect-zerobus"
+import {
+  type HeaderRecord,
+  HeadersProvider,
+  type HeadersProviderShape,
+  InvalidToken,
+  TableProperties
+} from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
 
