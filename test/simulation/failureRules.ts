@@ -49,6 +49,7 @@ export const checkFailures = (view: View, report: Report): void => {
     checkBudget(stream, attempts, ending, report)
     checkCause(view, stream, attempts, ending, report)
     checkCredentials(stream, attempts, report)
+    checkPace(stream, attempts, report)
   }
 }
 
@@ -149,6 +150,38 @@ const checkBudget = (
   if (last.surelyStable)
     report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
   else if (most < allowed) report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
+}
+
+/** What a pause may be longer or shorter than promised, in milliseconds. */
+const slack = 50
+const jitter = 0.2
+/** The longest pause that the simulated token service asks for. */
+const longestRetryAfter = 3_000
+
+/** After a session that was worth something at once, otherwise after the backoff; row 24. */
+const checkPace = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
+  const { recoveryBackoff, recoveryTimeout } = stream.settings
+  for (const [index, { cause, connection, rotated, stable, surelyStable }] of attempts.entries()) {
+    const next = attempts[index + 1]
+    const rejected = cause === "InvalidToken" || cause === "PermissionDenied"
+    if (next === undefined || connection?.released === undefined || rejected) continue
+    const pause = next.asked.t - connection.released.t
+    const longest = surelyStable
+      ? 0
+      : Math.max(recoveryBackoff * (1 + jitter), Math.min(longestRetryAfter, recoveryTimeout))
+    if (pause > longest + slack) {
+      report(
+        "pace",
+        `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ${longest} ms were due`
+      )
+    }
+    if (!stable && !rotated && pause < recoveryBackoff * (1 - jitter) - 1) {
+      report(
+        "pace",
+        `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, before its backoff`
+      )
+    }
+  }
 }
 
 const timeouts = new Set(["Retryable ConnectTimeout", "Retryable AckTimeout"])

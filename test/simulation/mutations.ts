@@ -143,6 +143,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: ""
   },
   {
+    name: "the end of a scope does not wait until everybody heard",
+    file: stream,
+    find: "  yield* Deferred.await(core.finished)\n  const messages",
+    replace: "  const messages"
+  },
+  {
+    name: "credentials are asked for while the stream closes",
+    file: supervisor,
+    find: "    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* finish(core, undefined)\n    attempts++\n",
+    replace: "    attempts++\n"
+  },
+  {
     name: "recreating drops the oldest record",
     file: stream,
     find: "  core.zone.adoptUnsafe(adopted)\n",
@@ -166,6 +178,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: supervisor,
     find: "    if (Exit.isFailure(delay)) return yield* fail(failure)\n",
     replace: "    if (Exit.isFailure(delay)) continue\n"
+  },
+  {
+    name: "it tries again without a pause",
+    file: supervisor,
+    find: "    yield* pause(core, millis)\n  }\n",
+    replace: "  }\n"
   },
   {
     name: "progress does not refill the budget",

@@ -79,7 +79,7 @@ export const hunt = async (mutation: Mutation, seeds: number, base = "1", from =
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
-    options: { seeds: { type: "string", default: "400" }, only: { type: "string", default: "" } }
+    options: { seeds: { type: "string", default: "600" }, only: { type: "string", default: "" } }
   })
   const chosen = mutations.filter(({ name }) => name.includes(values.only))
   const results: Array<Catch> = []

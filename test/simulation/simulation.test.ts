@@ -16,18 +16,89 @@ const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
 ) as ReadonlyArray<PastFailure>
 
+const kindsOf = (event: HistoryEvent): ReadonlyArray<string> => {
+  switch (event.e) {
+    case "return":
+      if (event.outcome._tag === "Error")
+        return [event.outcome.error, `${event.outcome.error} ${event.outcome.reason ?? ""}`]
+      return event.outcome._tag === "Records" && event.outcome.groups.length > 0
+        ? ["handed back"]
+        : [event.outcome._tag]
+    case "state":
+      return [event.state]
+    case "ended":
+      return [event.ended.how]
+    case "unacked":
+    case "invalidate":
+    case "probe":
+      return [event.e]
+    case "fault":
+      return [event.what.split(/[ ,:]/)[0]!]
+    default:
+      return []
+  }
+}
+
+/** What has to have happened in some run before the runs mean anything. */
+const mustHappen = [
+  "Done",
+  "Offset",
+  "Nothing",
+  "Interrupted",
+  "FlushTimeout",
+  "InvalidArgument",
+  "InvalidState",
+  "InvalidToken",
+  "PayloadTooLarge",
+  "ProtocolViolation",
+  "StreamClosed",
+  "Retryable AckTimeout",
+  "Retryable ConnectTimeout",
+  "Retryable ConnectionLost",
+  "Retryable ServerUnavailable",
+  "handed back",
+  "unacked",
+  "invalidate",
+  "probe",
+  "replaying",
+  "paused",
+  "recovering",
+  "failed",
+  "closed",
+  "ok",
+  "status",
+  "lost",
+  "kill",
+  "shutdown",
+  "cut",
+  "black",
+  "stall",
+  "storage",
+  "pressure",
+  "revoke",
+  "lie",
+  "script"
+]
+
 describe("simulation", () => {
   it("keeps every promise on 100 seeds, each profile among them", { timeout: 120_000 }, () => {
     const seen = new Set<string>()
+    const happened = new Set<string>()
     let durable = 0
     for (let index = 0; index < 100; index++) {
-      const { plan, statistics, violations } = runSeed(`suite/${index}`)
+      const { history, plan, statistics, violations } = runSeed(`suite/${index}`)
       seen.add(plan.profile)
+      for (const event of history.events) for (const what of kindsOf(event)) happened.add(what)
       durable += statistics.durable
       assert.deepStrictEqual(violations, [], `npm run sim -- --seed suite --from ${index} --seeds 1`)
     }
     assert.deepStrictEqual([...seen].sort(), [...profiles].sort())
     assert.isAbove(durable, 1_000)
+    // Seeds that meet nothing prove nothing.
+    assert.deepStrictEqual(
+      mustHappen.filter((what) => !happened.has(what)),
+      []
+    )
   })
 
   it("gives the same trace for the same seed, and another one for another", () => {
