@@ -1,8 +1,8 @@
-// Builds dist from src: compiles the sources, puts the generated protocol code beside them and makes the command executable.
+// Builds dist from src: compiles the sources and makes the command executable.
 // The build starts from an empty folder, so that nothing of an earlier build ends in the package.
 import { spawnSync } from "node:child_process"
-import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -11,14 +11,6 @@ const dist = join(root, "dist")
 rmSync(dist, { recursive: true, force: true })
 const compiled = spawnSync("tsc", ["-p", "src"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" })
 if (compiled.status !== 0) process.exit(compiled.status ?? 1)
-
-// Declarations written by hand or by a generator are inputs of the compiler, which does not copy them.
-for (const file of globSync("internal/generated/*.{js,d.ts}", { cwd: join(root, "src") })) {
-  const target = join(dist, file)
-  if (existsSync(target)) continue
-  mkdirSync(dirname(target), { recursive: true })
-  copyFileSync(join(root, "src", file), target)
-}
 
 const command = join(dist, "cli", "main.js")
 if (existsSync(command)) {

@@ -1,4 +1,4 @@
-// Makes src/internal/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it generates into a temporary
+// Makes test/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it generates into a temporary
 // folder instead and fails when the result differs from what is checked in.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const checkedIn = join(root, "src", "internal", "generated")
+const checkedIn = join(root, "test", "generated")
 
 const generate = (folder) => {
   mkdirSync(folder, { recursive: true })
@@ -56,7 +56,7 @@ if (process.argv.includes("--check")) {
     }
     const stale = [...names].filter((name) => read(folder, name) !== read(checkedIn, name))
     if (stale.length > 0) {
-      console.error(`src/internal/generated is not current (${stale.join(", ")}). Run: npm run proto:generate`)
+      console.error(`test/generated is not current (${stale.join(", ")}). Run: npm run proto:generate`)
       process.exitCode = 1
     }
   } finally {

@@ -34,9 +34,8 @@ const grpc = /^internal\/grpc\w*$/
 const http = /^internal\/(?:http\w*|tokenCache|oauth\w*|catalog\w*)$/
 /** How a connection is made: proxies, TLS, sockets. Below gRPC and the HTTP calls alike. */
 const connections = /^internal\/(?:connector|proxy|route|tls\w*|tunnel\w*)$/
-const generated = /^internal\/generated\//
 /** Pure mechanics: envelope, descriptors, column types, codecs, status table. Everything in `internal` that is nothing of the above. */
-const others = [buffers, engine, grpc, http, connections, generated].map(
+const others = [buffers, engine, grpc, http, connections].map(
   ({ source }) => `(?!${source.slice("^internal\\/".length)})`
 )
 const mechanics = new RegExp(`^internal/${others.join("")}[\\w/]+$`)
@@ -47,7 +46,6 @@ const areas: ReadonlyArray<Area> = [
   { name: "barrel", files: /^index$/, may: [publicModules] },
   { name: "models", files: models, may: [pureEffect, models, /^effect\/Metric$/] },
   { name: "faces", files: faces, may: [effect, models, faces, mechanics] },
-  { name: "generated code", files: generated, may: [/^protobufjs(?:\/|$)/, generated] },
   { name: "landing zone and acknowledgements", files: buffers, may: [effect, models, faces, mechanics, buffers] },
   { name: "engine", files: engine, may: [effect, models, faces, mechanics, buffers, engine, /^internal\/grpcStatus$/] },
   { name: "connections", files: connections, may: [effect, models, faces, network, mechanics, connections] },
@@ -61,7 +59,7 @@ const areas: ReadonlyArray<Area> = [
     files: new RegExp(`^(?:Credentials|UnityCatalog)$|${http.source}`),
     may: [effect, models, faces, network, mechanics, connections, http, /^(?:Credentials|Column|Table)$/]
   },
-  { name: "mechanics", files: mechanics, may: [pureEffect, models, mechanics, generated, /^protobufjs(?:\/|$)/] },
+  { name: "mechanics", files: mechanics, may: [pureEffect, models, mechanics, /^protobufjs(?:\/|$)/] },
   {
     name: "local server",
     files: /^local\//,
@@ -70,7 +68,6 @@ const areas: ReadonlyArray<Area> = [
       node,
       publicModules,
       mechanics,
-      generated,
       /^local\//,
       /^@grpc\/grpc-js$/,
       /^hyparquet(?:-writer)?(?:\/|$)/
@@ -84,7 +81,6 @@ const areas: ReadonlyArray<Area> = [
       node,
       publicModules,
       mechanics,
-      generated,
       /^(?:testing|local)\//,
       /^@effect\/platform-node(?:\/|$)/,
       /^@grpc\/grpc-js$/

@@ -188,4 +188,30 @@ describe("Acknowledgements", () => {
       assert.strictEqual(yield* acks.beyond(3), 4)
     })
   )
+
+  it.effect("wakes those of the same offset in the order in which they asked, and passes by those that gave up", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<"ended">()
+      const woken: Array<string> = []
+      const ask = (name: string, offset: number) =>
+        Effect.forkChild(
+          Effect.exit(Effect.onExit(acks.await(Offset(offset)), () => Effect.sync(() => woken.push(name)))),
+          { startImmediately: true }
+        )
+      yield* ask("first", 3)
+      yield* ask("last", 5)
+      yield* ask("second", 3)
+      yield* ask("third", 3)
+      const gone = yield* ask("gone", 9)
+      yield* ask("ended", 9)
+      yield* Fiber.interrupt(gone)
+      assert.deepStrictEqual(woken.splice(0), ["gone"])
+      acks.advanceUnsafe(5)
+      yield* A.settle
+      assert.deepStrictEqual(woken.splice(0), ["first", "second", "third", "last"])
+      acks.endUnsafe(Exit.fail("ended"))
+      yield* A.settle
+      assert.deepStrictEqual(woken, ["ended"])
+    })
+  )
 })

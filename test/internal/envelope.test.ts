@@ -12,7 +12,7 @@ import {
   requestSize,
   stampHeader
 } from "../../src/internal/envelope.ts"
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 import { varintSize, writeVarint } from "../../src/internal/wire.ts"
 import { response } from "../support/scriptedServer.ts"
 import { seeded } from "../support/zones.ts"

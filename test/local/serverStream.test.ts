@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 import { RecordRejected, StorageFailure } from "../../src/local/storageErrors.ts"
 import type { StreamLimits } from "../../src/local/streamContract.ts"
 import { startStream } from "../../src/local/serverStream.ts"

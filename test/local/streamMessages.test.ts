@@ -1,7 +1,7 @@
 /** The server's own codec, held against the code generated from the protocol file. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 import {
   ackResponse,
   closeSignalResponse,

@@ -4,7 +4,7 @@
 import * as Grpc from "@grpc/grpc-js"
 import { Deferred, Effect, Queue, Redacted, type Scope } from "effect"
 import type { ZerobusLocalShape } from "effect-zerobus/testing"
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 
 const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
 type Request = Parameters<typeof EphemeralStreamRequest.encode>[0]

@@ -5,7 +5,7 @@
  * responses by hand, so that it can send what no generated code would. Whatever a well-behaved client must never do (a gap in the
  * wire offsets, a record before the create request, anything after a half-close) is kept in `violations`.
  */
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 import type { MemoryPeer, MemoryServer } from "../../src/testing/MemoryTransport.ts"
 
 const { EphemeralStreamRequest } = databricks.zerobus

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { databricks } from "../../src/internal/generated/zerobus_service.js"
+import { databricks } from "../generated/zerobus_service.js"
 import type { Message } from "../../src/internal/chunk.ts"
 import { LandingZone, type LandingZoneLimits } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
