@@ -5,6 +5,7 @@
 //     npm run mutation -- src/internal/session.ts ...       some files; results of other files stay in the report
 //     npm run mutation -- --tests=test/internal/**,test/acceptance/AK* src/internal/session.ts    judged by some tests: a lower bound
 //     npm run mutation -- --committed ...                   what is committed, not what is being edited
+//     npm run mutation -- --skip-loading ...                without constants and the like, which need the longest; they do not count then
 //
 // The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources, so that they can be edited meanwhile.
 import { spawnSync } from "node:child_process"
@@ -96,7 +97,11 @@ const copySources = (committed) => {
   return copy
 }
 
-const configure = (copy, files, judges, concurrency) => {
+/**
+ * Two passes. Most changes are switched on while a test runs, so that all test files share their modules. What is computed when a
+ * module loads, such as its constants, needs modules of its own for each file: a pass over just these places.
+ */
+const configure = (copy, { concurrency, judges, places, whileLoading }) => {
   const vitest = `
     import { defineConfig } from "vitest/config"
     import { BaseSequencer } from "vitest/node"
@@ -120,7 +125,7 @@ const configure = (copy, files, judges, concurrency) => {
       ssr: { resolve: { conditions: ["effect-zerobus-source"] } },
       // A changed engine may hang; what is alive needs far less.
       test: {
-        isolate: false,
+        isolate: ${whileLoading},
         testTimeout: 10_000,
         sequence: { sequencer: LikelyFirst },
         include: ${JSON.stringify(judges)},
@@ -129,14 +134,15 @@ const configure = (copy, files, judges, concurrency) => {
     })`
   writeFileSync(join(copy, "vitest.mutation.ts"), vitest)
   const stryker = {
-    mutate: files,
+    mutate: places,
+    ignoreStatic: !whileLoading,
     inPlace: true,
     testRunner: "vitest",
     plugins: [join(tool, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js")],
     vitest: { configFile: "vitest.mutation.ts", related: false },
     coverageAnalysis: "perTest",
     concurrency,
-    timeoutMS: 10_000,
+    timeoutMS: 5_000,
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: "mutation.json" },
     allowEmpty: false,
@@ -147,9 +153,29 @@ const configure = (copy, files, judges, concurrency) => {
   writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(stryker))
 }
 
+/** Where the changes sit that only count while a module loads, as the tool wants it: lines from 1, columns from 0. */
+const loadingPlaces = ({ files }) =>
+  Object.entries(files).flatMap(([path, { mutants }]) =>
+    mutants
+      .filter((mutant) => mutant.static === true)
+      .map(({ location: { end, start } }) => `${path}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`)
+  )
+
+const keyOf = ({ location: { end, start }, mutatorName, replacement }) =>
+  [start.line, start.column, end.line, end.column, mutatorName, replacement].join(" ")
+
+/** Puts the results of the second pass in the place of what the first one left out. */
+const merge = (report, second) => {
+  for (const [path, { mutants }] of Object.entries(second.files)) {
+    const results = new Map(mutants.map((mutant) => [keyOf(mutant), mutant]))
+    report.files[path].mutants = report.files[path].mutants.map((mutant) =>
+      mutant.static === true ? { ...mutant, status: results.get(keyOf(mutant))?.status ?? mutant.status } : mutant
+    )
+  }
+}
+
 /** Keeps the results of each file on its own, so that a run over some files leaves those of others. */
-const keepResults = (copy) => {
-  const report = JSON.parse(readFileSync(join(copy, "mutation.json"), "utf8"))
+const keepResults = (report) => {
   const names = new Map(
     Object.entries(report.testFiles ?? {}).flatMap(([path, { tests }]) =>
       tests.map(({ id, name }) => [id, `${path}: ${name}`])
@@ -224,11 +250,25 @@ const files = process.argv.slice(2).filter((argument) => !argument.startsWith("-
 fetchTool()
 const copy = copySources(process.argv.includes("--committed"))
 try {
-  const by = judges === undefined ? tests : judges.slice("--tests=".length).split(",")
-  configure(copy, files.length === 0 ? mechanics : files, by, Number(process.env["MUTATION_CONCURRENCY"] ?? 2))
+  const settings = {
+    judges: judges === undefined ? tests : judges.slice("--tests=".length).split(","),
+    concurrency: Number(process.env["MUTATION_CONCURRENCY"] ?? 2)
+  }
   const stryker = join(tool, "node_modules/@stryker-mutator/core/bin/stryker.js")
-  run("nice", ["-n", "10", join(root, "node_modules/.bin/node"), stryker, "run", "stryker.config.json"], { cwd: copy })
-  keepResults(copy)
+  const pass = (places, whileLoading) => {
+    configure(copy, { ...settings, places, whileLoading })
+    run("nice", ["-n", "10", join(root, "node_modules/.bin/node"), stryker, "run", "stryker.config.json"], {
+      cwd: copy
+    })
+    return JSON.parse(readFileSync(join(copy, "mutation.json"), "utf8"))
+  }
+  const report = pass(files.length === 0 ? mechanics : files, false)
+  const places = loadingPlaces(report)
+  keepResults(report)
+  if (places.length > 0 && !process.argv.includes("--skip-loading")) {
+    merge(report, pass(places, true))
+    keepResults(report)
+  }
 } finally {
   rmSync(copy, { recursive: true, force: true })
 }
