@@ -7,13 +7,23 @@ import type { ThroughputResult } from "./throughput.ts"
 
 const file = new URL("./baseline.json", import.meta.url)
 
-/** A ratio may fall by this share of the stored one before it counts as a regression. */
+/** A ratio may get worse by this share of the stored one before it counts as a regression. */
 export const TOLERANCE = 0.2
 
 interface Ratios {
   readonly native?: number
   readonly raw?: number
+  /** Processor time per record, of which less is better. */
+  readonly cpu?: number
+  readonly rawCpu?: number
 }
+
+const kinds = [
+  { key: "native", text: "rate / native", better: "more" },
+  { key: "raw", text: "rate / grpc-js", better: "more" },
+  { key: "cpu", text: "CPU / native", better: "less" },
+  { key: "rawCpu", text: "CPU / grpc-js", better: "less" }
+] as const
 
 interface Baseline {
   readonly date: string
@@ -21,10 +31,13 @@ interface Baseline {
   readonly ratios: Readonly<Record<string, Ratios>>
 }
 
-const ratiosOf = ({ ratios }: ThroughputResult): Ratios => ({
-  ...(ratios.native === undefined ? {} : { native: Number(ratios.native.median.toFixed(3)) }),
-  ...(ratios.raw === undefined ? {} : { raw: Number(ratios.raw.median.toFixed(3)) })
-})
+const ratiosOf = ({ ratios }: ThroughputResult): Ratios =>
+  Object.fromEntries(
+    kinds.flatMap(({ key }) => {
+      const spread = ratios[key]
+      return spread === undefined ? [] : [[key, Number(spread.median.toFixed(3))]]
+    })
+  )
 
 const readBaseline = (): Baseline | undefined => {
   try {
@@ -60,13 +73,13 @@ export const compareWithBaseline = (
   for (const result of throughput) {
     const now = ratiosOf(result)
     const stored = baseline.ratios[result.id]
-    for (const kind of ["native", "raw"] as const) {
-      const [before, after] = [stored?.[kind], now[kind]]
+    for (const { better, key, text } of kinds) {
+      const [before, after] = [stored?.[key], now[key]]
       if (before === undefined || after === undefined) continue
-      const fell = after < before * (1 - TOLERANCE)
-      if (fell) regressions++
+      const worse = better === "more" ? after < before * (1 - TOLERANCE) : after > before / (1 - TOLERANCE)
+      if (worse) regressions++
       lines.push(
-        `${fell ? "REGRESSION" : "ok        "} ${result.id}, rate / ${kind}: ${after.toFixed(2)}, was ${before.toFixed(2)}`
+        `${worse ? "REGRESSION" : "ok        "} ${result.id}, ${text}: ${after.toFixed(2)}, was ${before.toFixed(2)}`
       )
     }
   }

@@ -64,7 +64,9 @@ if (certificate === undefined) say("Without TLS: openssl is not there to make a 
 
 const cpus = Os.cpus()
 const machine = `${cpus.length} cores (${cpus[0]?.model.trim()}), ${Os.platform()} ${Os.arch()}, Node ${process.version}`
-say(`${machine}, load ${Os.loadavg()[0]?.toFixed(1)}, ${pace.rounds} rounds, median (min to max)\n`)
+const load = Os.loadavg()[0] ?? 0
+if (load > 0.5) say(`The machine is not idle (load ${load.toFixed(1)}): the figures below are those of a busy machine.`)
+say(`${machine}, load ${load.toFixed(1)}, ${pace.rounds} rounds, median (min to max)\n`)
 
 const wanted = (id: string): boolean => flags.only === undefined || id.includes(flags.only)
 const cases = (flags.quick ? budgeted : [...budgeted, ...further])
@@ -99,7 +101,7 @@ const date = new Date().toISOString().slice(0, 10)
 if (flags.json !== undefined) {
   writeFileSync(flags.json, `${JSON.stringify({ date, machine, pace, throughput, scenarios }, undefined, 2)}\n`)
 }
-if (flags.save) saveBaseline({ date, machine, throughput })
+if (flags.save) saveBaseline({ date, machine: `${machine}, load ${load.toFixed(1)} at the start`, throughput })
 if (flags.check) {
   const { lines, regressions } = compareWithBaseline(throughput)
   say()
