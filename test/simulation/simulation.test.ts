@@ -81,11 +81,11 @@ const mustHappen = [
 ]
 
 describe("simulation", () => {
-  it("keeps every promise on 100 seeds, each profile among them", { timeout: 120_000 }, () => {
+  it("keeps every promise on 150 seeds, each profile among them", { timeout: 120_000 }, () => {
     const seen = new Set<string>()
     const happened = new Set<string>()
     let durable = 0
-    for (let index = 0; index < 100; index++) {
+    for (let index = 0; index < 150; index++) {
       const { history, plan, statistics, violations } = runSeed(`suite/${index}`)
       seen.add(plan.profile)
       for (const event of history.events) for (const what of kindsOf(event)) happened.add(what)
