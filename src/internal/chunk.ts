@@ -90,7 +90,10 @@ export class Message {
     const buffer = this.chunk.buffer
     const batch = this.atomic || this.records > 1
     const contentStart = batch ? this.start : readLength(buffer, this.start + 1).next
-    return buffer.subarray(stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch), this.end)
+    return buffer.subarray(
+      stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch),
+      this.end
+    )
   }
 
   /** Copies of the payloads, in order. */

@@ -40,7 +40,8 @@ interface Waiter {
   readonly admit: (admission: Admission) => void
 }
 
-const NESTED = "Encoding the record ingested another record into the same stream. Do that before or after, not in toJSON or a getter."
+const NESTED =
+  "Encoding the record ingested another record into the same stream. Do that before or after, not in toJSON or a getter."
 
 /** The zone has no room for the call right now. */
 export const Full = -1
@@ -101,7 +102,8 @@ export class LandingZone<A> {
    * is a turn per stretch of bytes and no more, so a zone that nobody empties still fills.
    */
   shouldYield(): boolean {
-    if (this.acceptedBytes - this.yieldedAt < YIELD_STRIDE || this.acceptedBytes - this.takenBytes < YIELD_ABOVE) return false
+    if (this.acceptedBytes - this.yieldedAt < YIELD_STRIDE || this.acceptedBytes - this.takenBytes < YIELD_ABOVE)
+      return false
     this.yieldedAt = this.acceptedBytes
     return true
   }
@@ -122,14 +124,20 @@ export class LandingZone<A> {
     if (this.waiters.size > 0) return Full
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
-    return this.fits(HEAD_ROOM + this.writer.position - this.writer.mark) ? this.keepMessage(records.length, true) : Full
+    return this.fits(HEAD_ROOM + this.writer.position - this.writer.mark)
+      ? this.keepMessage(records.length, true)
+      : Full
   }
 
   /**
    * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once unless the returned function,
    * which takes the caller out of the line, is called before.
    */
-  waitUnsafe(records: ReadonlyArray<A>, atomic: boolean, admit: (admission: Admission) => void): (() => void) | Refusal {
+  waitUnsafe(
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    admit: (admission: Admission) => void
+  ): (() => void) | Refusal {
     let refusal: Refusal | undefined
     if (atomic) refusal = this.writeBatch(records)
     else {
@@ -138,7 +146,12 @@ export class LandingZone<A> {
     }
     if (refusal !== undefined) return refusal
     const { buffer, mark, position } = this.writer
-    const waiter: Waiter = { content: Buffer.from(buffer.subarray(mark, position)), records: records.length, atomic, admit }
+    const waiter: Waiter = {
+      content: Buffer.from(buffer.subarray(mark, position)),
+      records: records.length,
+      atomic,
+      admit
+    }
     this.waiters.add(waiter)
     this.admitUnsafe()
     return () => {
@@ -260,7 +273,10 @@ export class LandingZone<A> {
   /** Begins the write of a single record; true when it may join the open message. */
   private begin(): boolean {
     const open = this.open
-    const joins = open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.limits.coalesceBytes
+    const joins =
+      open !== undefined &&
+      open.records < this.limits.coalesceRecords &&
+      open.end - open.start < this.limits.coalesceBytes
     this.writer.begin(joins ? 0 : HEAD_ROOM)
     return joins
   }
