@@ -80,7 +80,8 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
         (ackedAtMost(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime - 1),
       surelyStable:
         connection !== undefined &&
-        (ackedAtLeast(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime + 1)
+        (ackedAtLeast(connection, Infinity) > 0 ||
+          (connection.ended !== undefined && uptime(connection, until.t) >= stableUptime + 1))
     }
   })
 }
