@@ -46,6 +46,8 @@ describe("where a write goes", () => {
       [0, CHUNK_SIZE],
       [OWN - 1, CHUNK_SIZE],
       [OWN, sizeClass(HEAD_ROOM + OWN + SLACK)],
+      // Without the slack it would be one size less.
+      [40_921, 45_056],
       [500_000, sizeClass(HEAD_ROOM + 500_000 + SLACK)]
     ] as const) {
       const writer = new ChunkWriter()
@@ -139,6 +141,10 @@ describe("a buffer that turned out too large", () => {
     const fresh = new ChunkWriter()
     fresh.begin(HEAD_ROOM)
     fresh.fit()
+    const full = filledTo(CHUNK_SIZE)
+    full.begin(HEAD_ROOM)
+    full.fit()
+    assert.deepStrictEqual([full.buffer.length, full.moved], [0, true])
     assert.strictEqual(fresh.buffer.length, 0)
   })
 })
@@ -223,6 +229,10 @@ describe("an idle writer", () => {
     assert.strictEqual(chunk.references, 0)
     writer.begin(HEAD_ROOM)
     assert.isTrue(writer.moved)
+    // The chunk went back once, however often it was let go of.
+    const two = [takeBuffer(CHUNK_SIZE), takeBuffer(CHUNK_SIZE)] as const
+    assert.notStrictEqual(two[0], two[1])
+    for (const buffer of two) giveBuffer(buffer)
     put(writer, 1)
     assert.strictEqual(writer.mark, HEAD_ROOM)
     // A write under way that was given up goes back as well.
