@@ -22,4 +22,24 @@ describe("scrub", () => {
     assert.strictEqual(scrub("a\r\nb\u0000\u009fc\u001b[31m"), "a b c [31m")
     assert.strictEqual(scrub("x".repeat(10_000)).length, 2048 + 3)
   })
+
+  it("leaves the rest of the text as it is, and says where something was", () => {
+    for (const [text, expected] of [
+      ["Authorization: Bearer  abc.def-1, then more", "Authorization: Bearer <redacted>, then more"],
+      ["authorization=basic\tYWJj; more", "authorization=basic <redacted>; more"],
+      ["it said 'DPoP abc' twice", "it said 'DPoP <redacted>' twice"],
+      [
+        "of eyJhbGci.eyJzdWIi.c2lnbmF0dXJl and eyJhbGci.eyJzdWIi and eyJh.eyJ. too",
+        "of <redacted> and <redacted> and <redacted> too"
+      ],
+      ["the secret is correct-horse, twice: correct-horse", "the secret is <redacted>, twice: <redacted>"],
+      ["a forbearer of keyJ.x stays", "a forbearer of keyJ.x stays"],
+      [" \n ends ", "ends"],
+      ["", ""]
+    ] as const) {
+      assert.strictEqual(scrub(text, ["correct-horse"]), expected)
+    }
+    assert.strictEqual(scrub("x".repeat(2048)), "x".repeat(2048))
+    assert.strictEqual(scrub("x".repeat(2049)), `${"x".repeat(2048)}...`)
+  })
 })
