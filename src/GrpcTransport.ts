@@ -27,12 +27,13 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
     Transport,
     Effect.gen(function* () {
       const settings = yield* channelSettings(options)
-      const shared = options.connectionPerStream === false ? yield* connect(settings) : undefined
+      const exclusive = options.connectionPerStream !== false
+      const connection = exclusive
+        ? Effect.acquireRelease(makeConnection(settings), closeConnection)
+        : yield* sharedConnection(settings)
       return {
         open: Effect.fnUntraced(function* (headers) {
-          return shared === undefined
-            ? yield* openCall(yield* connect(settings), headers, true)
-            : yield* openCall(shared, headers, false)
+          return yield* openCall(yield* connection, headers, exclusive)
         })
       }
     })
@@ -41,20 +42,40 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
 interface Connection {
   readonly client: Grpc.Client
   readonly credentials: RouteCredentials
+  /** Calls that are open on it. */
+  calls: number
+  /** Set when a call on it ended without any answer: it may be stuck, so no further call gets it. */
+  stuck: boolean
 }
 
-const connect = ({ options, route, target }: ChannelSettings) =>
-  Effect.acquireRelease(
-    Effect.sync((): Connection => {
-      const credentials = new RouteCredentials(route)
-      return { credentials, client: new Grpc.Client(target, credentials, options) }
+const makeConnection = ({ options, route, target }: ChannelSettings): Effect.Effect<Connection> =>
+  Effect.sync(() => {
+    const credentials = new RouteCredentials(route)
+    return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, stuck: false }
+  })
+
+const closeConnection = ({ client, credentials }: Connection): Effect.Effect<void> =>
+  Effect.sync(() => {
+    credentials.abort()
+    client.close()
+  })
+
+/** One connection for all calls, replaced when a call found it stuck: a channel never gives up an attempt to connect by itself. */
+const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings) {
+  let current: Connection | undefined
+  yield* Effect.addFinalizer(() => (current === undefined ? Effect.void : closeConnection(current)))
+  return Effect.acquireRelease(
+    Effect.gen(function* () {
+      if (current === undefined || current.stuck) current = yield* makeConnection(settings)
+      current.calls++
+      return current
     }),
-    ({ client, credentials }) =>
-      Effect.sync(() => {
-        credentials.abort()
-        client.close()
-      })
+    (connection) => {
+      connection.calls--
+      return connection.stuck && connection.calls === 0 ? closeConnection(connection) : Effect.void
+    }
   )
+})
 
 /** Responses that may wait to be read before the call is read no further. */
 const WAITING_RESPONSES = 1024
@@ -63,10 +84,11 @@ const WAITING_RESPONSES = 1024
 const HIGH_WATER = 1024 * 1024
 
 const openCall = Effect.fnUntraced(function* (
-  { client, credentials }: Connection,
+  connection: Connection,
   headers: Readonly<Record<string, string>>,
   exclusive: boolean
 ) {
+  const { client, credentials } = connection
   const metadata = new Grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
   const responses = yield* Queue.bounded<Uint8Array, TransportFailure | Cause.Done>(WAITING_RESPONSES)
@@ -76,11 +98,13 @@ const openCall = Effect.fnUntraced(function* (
   let unwrittenRequests = 0
   let unwrittenBytes = 0
   let ending = false
+  let answered = false
   let frames: FrameSender | undefined
   const call = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
       call.on("data", (bytes: Buffer) => {
+        answered = true
         if (Queue.offerUnsafe(responses, bytes)) return
         call.pause()
         Effect.runFork(
@@ -92,7 +116,7 @@ const openCall = Effect.fnUntraced(function* (
       })
       call.on("status", (status: Grpc.StatusObject) => {
         if (status.code === Grpc.status.OK) Queue.endUnsafe(responses)
-        else Queue.failCauseUnsafe(responses, Cause.fail(toFailure(status, credentials.failure)))
+        else Queue.failCauseUnsafe(responses, Cause.fail(toFailure(status, credentials.takeFailure())))
         writable.openUnsafe()
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
@@ -101,6 +125,7 @@ const openCall = Effect.fnUntraced(function* (
     }),
     (call) =>
       Effect.sync(() => {
+        if (!answered) connection.stuck = true
         call.cancel()
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
         if (frames?.direct === true) credentials.disconnect()
@@ -157,7 +182,7 @@ const plainly = (details: string): string =>
     .replace(/[.\s]+$/, "")
 
 const toFailure = (
-  { code, details, metadata }: Grpc.StatusObject,
+  { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
   refused: ConnectFailure | undefined
 ): TransportFailure => {
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {

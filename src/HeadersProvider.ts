@@ -4,8 +4,20 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { StreamFailure } from "./ZerobusError.ts"
-import { InvalidToken } from "./ZerobusError.ts"
+import {
+  InvalidArgument,
+  InvalidEndpoint,
+  InvalidTable,
+  InvalidToken,
+  PayloadTooLarge,
+  PermissionDenied,
+  ProtocolViolation,
+  Retryable,
+  SchemaMismatch,
+  type StreamFailure,
+  TlsFailure,
+  Unsupported
+} from "./ZerobusError.ts"
 
 /**
  * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a bare token gets `Bearer` in front.
@@ -63,13 +75,19 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   }
 }
 
-const failureTags: ReadonlySet<string> = new Set<StreamFailure["_tag"]>([
-  "Retryable", "InvalidToken", "PermissionDenied", "InvalidTable", "InvalidEndpoint", "TlsFailure", "InvalidArgument",
-  "SchemaMismatch", "PayloadTooLarge", "Unsupported", "ProtocolViolation"
-])
-
+// By class, not by tag: others have errors of these names too, and theirs may quote a token.
 const isStreamFailure = (error: unknown): error is StreamFailure =>
-  typeof error === "object" && error !== null && "_tag" in error && failureTags.has(String(error._tag))
+  error instanceof Retryable ||
+  error instanceof InvalidToken ||
+  error instanceof PermissionDenied ||
+  error instanceof InvalidTable ||
+  error instanceof InvalidEndpoint ||
+  error instanceof TlsFailure ||
+  error instanceof InvalidArgument ||
+  error instanceof SchemaMismatch ||
+  error instanceof PayloadTooLarge ||
+  error instanceof Unsupported ||
+  error instanceof ProtocolViolation
 
 // The provider's own error may quote a token, so only its tag is passed on.
 const asFailure = (error: unknown): StreamFailure =>

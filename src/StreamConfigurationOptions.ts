@@ -43,7 +43,10 @@ export interface KeepaliveOptions {
 export interface StreamConfigurationOptions<in out A = any> {
   /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
   readonly maxInflightRecords?: number | undefined
-  /** Bytes, framing included, that may be queued and in flight together; default 128 MiB. Above it, ingest waits. */
+  /**
+   * Bytes, framing included, that may be queued and in flight together; default 128 MiB. Above it, ingest waits; each call that waits
+   * holds its own record besides.
+   */
   readonly maxInflightBytes?: number | undefined
   /** Encoded bytes of one call; default and service limit 10,420,224. */
   readonly maxPayloadBytes?: number | undefined

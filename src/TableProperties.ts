@@ -61,8 +61,10 @@ export const proto = (tableName: string, descriptor: Uint8Array): TablePropertie
 })
 
 const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
-  const encode = Schema.encodeUnknownResult(schema)
-  const decode = Schema.decodeUnknownSync(schema)
+  // The schema's JSON form, so that what was encoded can be read back whatever the schema's own encoded side is.
+  const json = Schema.toCodecJson(schema)
+  const encode = Schema.encodeUnknownResult(json)
+  const decode = Schema.decodeUnknownSync(json)
   return {
     write: (record, sink) => {
       const encoded = encode(record)

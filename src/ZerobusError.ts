@@ -132,8 +132,10 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<{
   readonly isRetryable = true
   override get message(): string {
     const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
-    return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ` +
-      `Nothing was dropped; call it again, or raise flushTimeout.${reason}`
+    const advice = this.operation === "close"
+      ? "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream."
+      : "Nothing was dropped; call it again, or raise flushTimeout."
+    return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ${advice}${reason}`
   }
 }
 

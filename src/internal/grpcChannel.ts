@@ -80,11 +80,11 @@ const pingTime = (option: string, value: Duration.Input): Effect.Effect<number, 
  * for every connection. They keep why the latest attempt failed, since a channel passes on no more than a text.
  */
 export class RouteCredentials extends Grpc.ChannelCredentials {
-  /** Why the latest connection could not be made. */
-  failure: ConnectFailure | undefined
+  private failure: ConnectFailure | undefined
   private readonly route: Route
   private readonly pending = new AbortController()
-  private socket: Socket | undefined
+  /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
+  private readonly sockets = new Set<Socket>()
 
   constructor(route: Route) {
     super()
@@ -96,9 +96,16 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     this.pending.abort()
   }
 
-  /** Ends the latest connection at once: nothing that it has not written leaves any more. */
+  /** Ends every connection at once: nothing that was not written leaves any more. */
   disconnect(): void {
-    this.socket?.destroy()
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  /** Why the latest connection could not be made; told once, since it says nothing about the next one. */
+  takeFailure(): ConnectFailure | undefined {
+    const { failure } = this
+    this.failure = undefined
+    return failure
   }
 
   override _isSecure(): boolean {
@@ -115,7 +122,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
         try {
           const connected = await complete(this.route, socket, this.pending.signal)
           this.failure = undefined
-          this.socket = connected
+          this.sockets.add(connected)
+          connected.once("close", () => this.sockets.delete(connected))
           // With TLS 1.3 the client's side is done before the server has looked at its certificate.
           connected.on("error", (error: NodeJS.ErrnoException) => {
             if (lateRefusal.test(error.code ?? "")) this.failure = toFailure(error)

@@ -41,8 +41,15 @@ const names = [
 /** The name of a gRPC status code. */
 export const statusName = (code: number): string => names[code] ?? `status ${code}`
 
-/** Turns a transport's failure into the client's error. `tableName` names the table in the message. */
-export const classify = (failure: TransportFailure, tableName: string): StreamFailure => {
+/**
+ * Turns a transport's failure into the client's error. `tableName` names the table in the message; the server's words go without the
+ * `secrets`.
+ */
+export const classify = (
+  failure: TransportFailure,
+  tableName: string,
+  secrets: ReadonlyArray<string> = []
+): StreamFailure => {
   switch (failure._tag) {
     case "Disconnected":
       return new Retryable({
@@ -56,16 +63,17 @@ export const classify = (failure: TransportFailure, tableName: string): StreamFa
         code: failure.code
       })
     case "Status":
-      return classifyStatus(failure, tableName)
+      return classifyStatus(failure, tableName, secrets)
   }
 }
 
 const classifyStatus = (
   failure: Extract<TransportFailure, { readonly _tag: "Status" }>,
-  tableName: string
+  tableName: string,
+  secrets: ReadonlyArray<string>
 ): StreamFailure => {
   const status = statusName(failure.code)
-  const said = `The server said ${status}${failure.message === "" ? "" : `: ${scrub(failure.message)}`}`
+  const said = `The server said ${status}${failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`}`
   const schema = failure.details === undefined ? undefined : schemaError(failure.details)
   if (schema !== undefined) {
     return new SchemaMismatch({
@@ -112,7 +120,7 @@ const schemaError = (
       const metadata = new Map(messages(info, 3).map((entry) => [text(messages(entry, 1)[0]), text(messages(entry, 2)[0])]))
       return {
         causes: (metadata.get("causes") ?? "").split(",").map((cause) => scrub(cause)).filter((cause) => cause !== ""),
-        errorCode: metadata.get("error_code")
+        errorCode: /^[\w.-]{1,64}$/.exec(metadata.get("error_code") ?? "")?.[0]
       }
     }
   } catch (error) {

@@ -11,10 +11,10 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
-import { ChunkWriter, Message } from "./chunk.ts"
-import { HEAD_ROOM, RECORD_TAG, requestSize } from "./envelope.ts"
-import { encode, type RecordCodec } from "./recordCodec.ts"
-import { varintSize, writeVarint } from "./wire.ts"
+import { Message } from "./chunk.ts"
+import { HEAD_ROOM, requestSize } from "./envelope.ts"
+import type { RecordCodec } from "./recordCodec.ts"
+import { RecordWriter } from "./recordWriter.ts"
 
 /** The bounds of a landing zone. Bytes count framing; a record and an explicit batch each count as one record. */
 export interface LandingZoneLimits {
@@ -40,9 +40,6 @@ interface Waiter {
   readonly admit: (admission: Admission) => void
 }
 
-const NESTED =
-  "Encoding the record ingested another record into the same stream. Do that before or after, not in toJSON or a getter."
-
 /** The zone has no room for the call right now. */
 export const Full = -1
 
@@ -65,10 +62,9 @@ export class LandingZone<A> {
   private takenBytes = 0
   private yieldedAt = 0
   private readonly queue: Queue.Queue<Message>
-  private readonly codec: RecordCodec<A>
   private readonly limits: LandingZoneLimits
   private readonly now: () => number
-  private readonly writer = new ChunkWriter()
+  private readonly writer: RecordWriter<A>
   private readonly waiters = new Set<Waiter>()
   /** Taken messages: those before `cursor` were handed to the current session. `head` is the oldest unacknowledged one. */
   private window: Array<Message> = []
@@ -76,12 +72,8 @@ export class LandingZone<A> {
   private cursor = 0
   /** The last queued message, while single records may still join it. */
   private open: Message | undefined
-  private lengthSize = 1
-  /** Bytes of the last batch. */
-  private batchSize = 0
-  /** Counts the writes begun, to notice an encoder that ingests into the stream it encodes for. */
-  private writes = 0
   private closed = false
+  private admitting = false
 
   constructor(options: {
     readonly queue: Queue.Queue<Message>
@@ -91,7 +83,7 @@ export class LandingZone<A> {
     readonly now: () => number
   }) {
     this.queue = options.queue
-    this.codec = options.codec
+    this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
     this.now = options.now
   }
@@ -112,10 +104,10 @@ export class LandingZone<A> {
   offerUnsafe(record: A): number | Refusal {
     if (this.waiters.size > 0) return Full
     const begunBehind = this.begin()
-    const refusal = this.writeRecord(record) ?? this.checkSingle()
+    const refusal = this.writer.writeRecord(record) ?? this.check(this.writer.payloadSize, this.writer.size)
     if (refusal !== undefined) return refusal
     const joins = begunBehind && this.joinsOpen()
-    const size = this.writer.position - this.writer.mark
+    const size = this.writer.size
     return this.fits(joins ? size : size + HEAD_ROOM) ? this.keepSingle(begunBehind, joins) : Full
   }
 
@@ -124,7 +116,7 @@ export class LandingZone<A> {
     if (this.waiters.size > 0) return Full
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
-    return this.fits(HEAD_ROOM + this.writer.position - this.writer.mark)
+    return this.fits(HEAD_ROOM + this.writer.size)
       ? this.keepMessage(records.length, true)
       : Full
   }
@@ -142,7 +134,7 @@ export class LandingZone<A> {
     if (atomic) refusal = this.writeBatch(records)
     else {
       this.writer.begin(HEAD_ROOM)
-      refusal = this.writeRecord(records[0]!) ?? this.checkSingle()
+      refusal = this.writer.writeRecord(records[0]!) ?? this.check(this.writer.payloadSize, this.writer.size)
     }
     if (refusal !== undefined) return refusal
     const { buffer, mark, position } = this.writer
@@ -161,6 +153,14 @@ export class LandingZone<A> {
 
   /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
   admitUnsafe(): void {
+    // A fiber that was let in may hand in more and wait again. The loop that let it in comes to it; a loop of its own would nest.
+    if (this.admitting) return
+    this.admitting = true
+    this.admitWaiters()
+    this.admitting = false
+  }
+
+  private admitWaiters(): void {
     for (const waiter of this.waiters) {
       if (this.closed) {
         this.waiters.delete(waiter)
@@ -170,7 +170,7 @@ export class LandingZone<A> {
       if (!this.fits(waiter.content.length + HEAD_ROOM)) return
       const begunBehind = !waiter.atomic && this.begin()
       if (waiter.atomic) this.writer.begin(HEAD_ROOM)
-      this.writeContent(waiter.content)
+      this.writer.writeContent(waiter.content)
       this.waiters.delete(waiter)
       waiter.admit(
         waiter.atomic
@@ -261,11 +261,10 @@ export class LandingZone<A> {
   /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */
   adoptUnsafe(messages: ReadonlyArray<Message>): void {
     for (const message of messages) {
-      const payloads = message.payloads()
       const content = message.chunk.buffer.subarray(message.start, message.end)
       this.writer.begin(HEAD_ROOM)
-      this.writeContent(content)
-      this.keepMessage(payloads.length, message.atomic, message.offsets)
+      this.writer.writeContent(content)
+      this.keepMessage(message.records, message.atomic, message.offsets)
     }
     this.open = undefined
   }
@@ -281,57 +280,13 @@ export class LandingZone<A> {
     return joins
   }
 
-  /** Writes tag, length and payload. The length of the length is guessed from the record before. */
-  private writeRecord(record: A): Refusal | undefined {
-    const writer = this.writer
-    const before = writer.position - writer.mark
-    writer.ensure(1 + this.lengthSize)
-    writer.position += 1 + this.lengthSize
-    const write = ++this.writes
-    const refusal = encode(this.codec, record, writer)
-    if (refusal !== undefined) return refusal
-    if (write !== this.writes) return new InvalidArgument({ message: NESTED, path: [] })
-    const tagAt = writer.mark + before
-    let payload = tagAt + 1 + this.lengthSize
-    const length = writer.position - payload
-    const size = varintSize(length)
-    if (size !== this.lengthSize) {
-      const shift = size - this.lengthSize
-      this.lengthSize = size
-      if (shift > 0) writer.ensure(shift)
-      payload = writer.mark + before + 1 + size
-      writer.buffer.copyWithin(payload, payload - shift, writer.position)
-      writer.position += shift
-    }
-    writer.buffer[writer.mark + before] = RECORD_TAG
-    writeVarint(writer.buffer, length, writer.mark + before + 1)
-    return undefined
-  }
-
   private writeBatch(records: ReadonlyArray<A>): Refusal | undefined {
     const { maxBatchRecords, maxPayloadBytes } = this.limits
     if (records.length > maxBatchRecords) {
       return new PayloadTooLarge({ size: records.length, limit: maxBatchRecords, option: "maxBatchRecords" })
     }
-    const writer = this.writer
-    writer.begin(HEAD_ROOM)
-    // Batches tend to be alike: room for one like the last saves growing, record by record, into ever larger buffers.
-    writer.ensure(this.batchSize)
-    for (let i = 0; i < records.length; i++) {
-      const refusal = this.writeRecord(records[i]!)
-      if (refusal !== undefined) return refusal._tag === "InvalidArgument" ? atIndex(refusal, i) : refusal
-      // Checked as it grows, so that a hopeless batch is not encoded to its end.
-      if (writer.position - writer.mark > maxPayloadBytes) break
-    }
-    const size = writer.position - writer.mark
-    this.batchSize = Math.min(size, maxPayloadBytes)
-    writer.fit()
-    return this.check(size, size)
-  }
-
-  private checkSingle(): Refusal | undefined {
-    const content = this.writer.position - this.writer.mark
-    return this.check(content - 1 - this.lengthSize, content)
+    const { writer } = this
+    return writer.writeBatch(records, maxPayloadBytes) ?? this.check(writer.size, writer.size)
   }
 
   private check(payload: number, content: number): Refusal | undefined {
@@ -351,12 +306,6 @@ export class LandingZone<A> {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     // An encoder may have closed the stream; its record then waits, and is told so.
     return !this.closed && this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes
-  }
-
-  private writeContent(content: Uint8Array): void {
-    this.writer.ensure(content.length)
-    this.writer.buffer.set(content, this.writer.position)
-    this.writer.position += content.length
   }
 
   /** Whether the record written right behind the open message still fits it. */
@@ -410,6 +359,3 @@ export class LandingZone<A> {
     return message.offset
   }
 }
-
-const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument =>
-  new InvalidArgument({ message: `Record ${index} of the batch: ${refusal.message}`, path: [index, ...refusal.path] })

@@ -44,7 +44,9 @@ const firstSet = (names: ReadonlyArray<string>): Effect.Effect<{ readonly name: 
  */
 export const bypasses = (list: string, host: string): boolean =>
   list.toLowerCase().split(/[\s,]+/).some((entry) => {
-    const name = entry.replace(/^\*?\./, "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "")
+    // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
+    const bare = entry.replace(/^\*?\./, "").replace(/^(\[.*\]|[^:]*):\d+$/, "$1")
+    const name = bare.replace(/^\[|\]$/g, "")
     return entry === "*" || (name !== "" && (host === name || host.endsWith(`.${name}`)))
   })
 

@@ -5,7 +5,7 @@
  * cumulative and the window is in order, "wire offset n is durable" means that the n + 1 oldest messages of the session are. What is
  * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -58,7 +59,8 @@ const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Do
     const message = "The server ended the stream."
     return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), { orderly: true })
   }
-  const failure = classify(error, core.table.tableName)
+  const token = Redacted.value(core.headers)["authorization"]?.replace(/^\S+\s+/, "")
+  const failure = classify(error, core.table.tableName, token === undefined ? [] : [token])
   return failed(failure, { rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied" })
 }
 
@@ -87,7 +89,7 @@ export const openSession = Effect.fnUntraced(function*<A>(
   )
   const headers = sessionHeaders(given, core.table.tableName)
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
-  core.headers = headers.success
+  core.headers = Redacted.make(headers.success)
   const call = yield* transport.open(headers.success)
   call.sendUnsafe(encodeCreate(core.table))
   const answer = yield* nextResponse(core, call)
@@ -110,15 +112,18 @@ export const runSession = Effect.fnUntraced(function*<A>(
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
 
   session.call.onSentUnsafe(() => flight.acknowledgeHeldUnsafe())
-  yield* receive(core, session, flight, pauseRequested).pipe(
-    Effect.catch((cause) => Effect.sync(() => end(cause))),
-    Effect.forkScoped({ startImmediately: true })
-  )
-  yield* watchSilence(core, flight).pipe(
-    Effect.catch((cause) => Effect.sync(() => end(cause))),
-    Effect.forkScoped({ startImmediately: true })
-  )
-  const sender = yield* Effect.forkScoped(send(core, session, flight), { startImmediately: true })
+  /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
+  const part = (effect: Effect.Effect<never, SessionFailure>) =>
+    effect.pipe(
+      Effect.catch((cause) => Effect.sync(() => end(cause))),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.sync(() => Deferred.doneUnsafe(ended, Exit.failCause(cause)))
+      ),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  yield* part(receive(core, session, flight, pauseRequested))
+  yield* part(watchSilence(core, flight))
+  const sender = yield* part(send(core, session, flight))
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
   /** Waits for the session's end, at most so many milliseconds. */
   const endWithin = (millis: number) =>

@@ -6,7 +6,8 @@ import * as Result from "effect/Result"
 import type { HeaderRecord } from "../HeadersProvider.ts"
 import { InvalidArgument, InvalidToken } from "../ZerobusError.ts"
 
-const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+// What gRPC allows in metadata, which is less than HTTP does.
+const headerName = /^[0-9a-z_.-]+$/
 const headerValue = /^[\x20-\x7e]*$/
 // What HTTP/2 and gRPC write themselves, or cannot carry as text.
 const ofTransport =

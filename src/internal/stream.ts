@@ -17,25 +17,24 @@ import type { AckError } from "../RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../TableProperties.ts"
 import type { Transport } from "../Transport.ts"
-import { type FlushTimeout, InvalidArgument, InvalidState, StreamClosed, type StreamFailure } from "../ZerobusError.ts"
+import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
+import { closeWithScope, makeClose, type Origin } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
-import { type AckFailure, makeStreamCore, refuseRecordsUnsafe, type StreamCore, streamClosed } from "./streamCore.ts"
+import {
+  type AckFailure,
+  endWith,
+  makeStreamCore,
+  type StreamCore,
+  streamClosed
+} from "./streamCore.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
 
 /** The cores of live stream objects, for `recreateStream`. */
 const origins = new WeakMap<object, Origin>()
-
-interface Origin {
-  readonly core: StreamCore<any>
-  readonly options: StreamConfigurationOptions<any>
-  /** Whether the unacknowledged records were handed back, by reading them or by recreating the stream. */
-  handedBack: boolean
-  recreated: boolean
-}
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
@@ -56,7 +55,7 @@ export const reopenStream = <A>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
       openInOwnScope(restore, table, options, layerProvider, messages).pipe(
-        Effect.onExit((exit) => Effect.sync(() => tookOver(ended, exit)))
+        Effect.onExit((exit) => tookOver(ended, exit))
       )
     )
   )
@@ -115,14 +114,10 @@ const open = Effect.fnUntraced(function* <A>(
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
-        : Effect.sync(() => {
-            core.ended = true
-            core.acks.settleUnsafe(Exit.failCause(exit.cause))
-            refuseRecordsUnsafe(core)
-            core.acks.endUnsafe(Exit.failCause(exit.cause))
-            Deferred.doneUnsafe(opened, Exit.failCause(exit.cause))
-            Deferred.doneUnsafe(core.finished, Exit.void)
-          })
+        : Effect.andThen(
+            endWith(core, Exit.failCause(exit.cause), "failed"),
+            Deferred.failCause(opened, exit.cause)
+          )
     ),
     Effect.annotateLogs({ table: table.tableName }),
     Effect.forkScoped({ startImmediately: true })
@@ -130,7 +125,7 @@ const open = Effect.fnUntraced(function* <A>(
   yield* Deferred.await(opened)
 
   const stream = makeStream(core, scope)
-  const origin: Origin = { core, options, handedBack: false, recreated: false }
+  const origin: Origin = { core, scope, options, handedBack: false, recreated: false }
   origins.set(stream, origin)
   yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
   return stream
@@ -164,13 +159,16 @@ const takeOver = <A>(
     return Effect.succeed({ table: stream.table, options: origin.options as StreamConfigurationOptions<A>, messages })
   })
 
-/** Says how taking over ended, so that a failed recreate can be tried again. */
-const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): void => {
-  const origin = origins.get(stream)
-  if (origin === undefined) return
-  if (Exit.isSuccess(exit)) origin.handedBack = true
-  else origin.recreated = false
-}
+/** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
+const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const origin = origins.get(stream)
+    if (origin === undefined) return Effect.void
+    origin.recreated = Exit.isSuccess(exit)
+    if (!origin.recreated) return Effect.void
+    origin.handedBack = true
+    return Scope.close(origin.scope, Exit.void)
+  })
 
 const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStream<A> => {
   const { acks, zone } = core
@@ -234,15 +232,17 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
           : awaitOffset(core, offset)
       ),
     getUnackedRecords: Effect.map(unacked, (messages) => {
+      const records = messages.flatMap((message) => message.payloads().map(read))
       handBack()
-      return messages.flatMap((message) => message.payloads().map(read))
+      return records
     }),
     getUnackedBatches: Effect.map(unacked, (messages) => {
-      handBack()
-      return messages.flatMap((message): ReadonlyArray<ReadonlyArray<A>> => {
+      const batches = messages.flatMap((message): ReadonlyArray<ReadonlyArray<A>> => {
         const records = message.payloads().map(read)
         return message.atomic ? [records] : records.map((record) => [record])
       })
+      handBack()
+      return batches
     }),
     durableOffsets: Stream.paginate(-1, (seen: number) =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
@@ -261,89 +261,6 @@ const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Str
   cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
     ? Stream.empty
     : Stream.failCause(cause)
-
-/**
- * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
- * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
- */
-const makeClose = (
-  core: StreamCore<any>,
-  scope: Scope.Closeable,
-  flushed: Effect.Effect<void, AckError>
-): Effect.Effect<void, AckError> => {
-  let result: Deferred.Deferred<void, AckError> | undefined
-  const start = Effect.suspend(() => {
-    const done = Deferred.makeUnsafe<void, AckError>()
-    result = done
-    const wasFinished = core.ended
-    refuseRecordsUnsafe(core)
-    const closing = Effect.gen(function* () {
-      const failure = core.failure
-      const exit = wasFinished ? (failure === undefined ? Exit.void : Exit.fail(failure)) : yield* Effect.exit(flushed)
-      Deferred.doneUnsafe(core.closeRequested, Exit.void)
-      yield* Deferred.await(core.finished)
-      // With records left the scope stays, since they are still to be read or handed to `onUnacked`.
-      if (core.zone.isEmpty) yield* Scope.close(scope, Exit.void)
-      Deferred.doneUnsafe(done, exit)
-    })
-    return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)
-  })
-  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(
-      Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
-      (done) => restore(Deferred.await(done))
-    )
-  )
-}
-
-/** The least time that an `onUnacked` handler gets, in milliseconds. */
-const HANDLER_LIMIT = 5_000
-
-/** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
-const handOver = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
-  Effect.timeoutOption(Effect.interruptible(handler), millis).pipe(
-    Effect.flatMap((done) =>
-      Option.isSome(done)
-        ? Effect.void
-        : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
-    ),
-    Effect.catchCause((cause) => Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) }))
-  )
-
-/** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */
-const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
-  const { onUnacked, scopeCloseTimeout } = core.options
-  const { acks, table, zone } = core
-  let timedOut: FlushTimeout | undefined
-  if (!core.ended) {
-    refuseRecordsUnsafe(core)
-    const target = zone.nextOffset - 1
-    const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
-    if (Exit.isFailure(flush)) {
-      const error = flush.cause.reasons.find(Cause.isFailReason)?.error
-      if (error?._tag === "FlushTimeout") timedOut = error
-    }
-    Deferred.doneUnsafe(core.closeRequested, Exit.void)
-  }
-  // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
-  yield* Deferred.await(core.finished)
-  const messages = zone.unackedUnsafe()
-  if (messages.length === 0 || origin.handedBack) return
-  const records = messages.flatMap((message) => message.payloads().map((payload) => table.codec.read(payload)))
-  const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
-  yield* onUnacked === undefined
-    ? Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
-        table: table.tableName,
-        streamId,
-        records: records.length,
-        cause: cause.message
-      })
-    : handOver(
-        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })),
-        Math.max(scopeCloseTimeout, HANDLER_LIMIT)
-      )
-})
 
 const makeSink = <A>(
   core: StreamCore<A>,

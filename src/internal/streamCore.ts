@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeaderRecord } from "../HeadersProvider.ts"
 import type { ResolvedStreamOptions } from "../StreamConfigurationOptions.ts"
@@ -37,7 +38,7 @@ export interface StreamCore<in out A> {
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
   /** The headers of the latest session, to say which credentials were refused. */
-  headers: HeaderRecord
+  headers: Redacted.Redacted<HeaderRecord>
   /** Set when the stream refuses records: closing, closed or failed. */
   closing: boolean
   /** Set when the supervisor has ended: no session is open and none will be. `finished` completes a little later. */
@@ -72,7 +73,7 @@ export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TablePropert
     closeRequested: Deferred.makeUnsafe(),
     finished: Deferred.makeUnsafe(),
     sessionId: undefined,
-    headers: {},
+    headers: Redacted.make({}),
     closing: false,
     ended: false,
     failure: undefined,
@@ -91,17 +92,28 @@ export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
   core.zone.closeUnsafe()
 }
 
-/** Ends the stream, once: everything is settled before anybody is woken, so that whoever wakes can recreate the stream at once. */
+/** Ends the stream, closed or failed. */
 export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
   Effect.suspend(() => {
     core.failure = core.failure ?? failure
     const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
+    return endWith(core, outcome, core.failure === undefined ? "closed" : "failed")
+  })
+
+/** Ends the stream, once: everything is settled before anybody is woken, so that whoever wakes can recreate the stream at once. */
+export const endWith = (
+  core: StreamCore<any>,
+  outcome: Exit.Exit<never, AckFailure>,
+  state: "closed" | "failed"
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (core.ended) return Effect.void
     core.ended = true
     core.acks.settleUnsafe(outcome)
     refuseRecordsUnsafe(core)
     core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
     return Effect.andThen(
-      SubscriptionRef.set(core.state, core.failure === undefined ? "closed" : "failed"),
+      SubscriptionRef.set(core.state, state),
       Effect.sync(() => {
         core.acks.endUnsafe(outcome)
         Deferred.doneUnsafe(core.finished, Exit.void)

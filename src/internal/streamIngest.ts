@@ -14,19 +14,20 @@ import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 class Ack implements RecordAck {
   readonly offset: Offset
-  private readonly core: StreamCore<any>
+  // Hidden for good: a receipt is likely to be logged, and the core knows credentials and records.
+  readonly #core: StreamCore<any>
 
   constructor(core: StreamCore<any>, offset: number) {
-    this.core = core
+    this.#core = core
     this.offset = Offset(offset)
   }
 
   get await(): Effect.Effect<Offset, AckError> {
-    return awaitOffset(this.core, this.offset)
+    return awaitOffset(this.#core, this.offset)
   }
 
   get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
-    return Effect.sync(() => Option.fromUndefinedOr(this.core.acks.pollUnsafe(this.offset)))
+    return Effect.sync(() => Option.fromUndefinedOr(this.#core.acks.pollUnsafe(this.offset)))
   }
 }
 
@@ -74,26 +75,26 @@ class Accepted {
  * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop.
  */
 class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
-  private readonly door: IngestDoor<A>
-  private readonly record: A
+  readonly #door: IngestDoor<A>
+  readonly #record: A
 
   constructor(door: IngestDoor<A>, record: A) {
     super()
-    this.door = door
-    this.record = record
+    this.#door = door
+    this.#record = record
   }
 
   asEffect(): Effect.Effect<RecordAck, IngestError> {
-    return this.door.ingest(this.record)
+    return this.#door.ingest(this.#record)
   }
 
   override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
-    const { accepted, core } = this.door
+    const { accepted, core } = this.#door
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
     if (core.zone.shouldYield()) return Effect.andThen(Effect.yieldNow, this)[Symbol.iterator]()
-    const result = core.zone.offerUnsafe(this.record)
+    const result = core.zone.offerUnsafe(this.#record)
     if (typeof result !== "number") return Effect.fail(result)[Symbol.iterator]()
-    if (result === Full) return this.door.wait([this.record], false, "ingestRecord")[Symbol.iterator]()
+    if (result === Full) return this.#door.wait([this.#record], false, "ingestRecord")[Symbol.iterator]()
     accepted.value = new Ack(core, result)
     return accepted as never
   }

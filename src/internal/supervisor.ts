@@ -14,6 +14,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../HeadersProvider.ts"
@@ -63,7 +64,7 @@ export const supervise = Effect.fnUntraced(function*<A>(
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
     if (cause?.rejected && provider.invalidate !== undefined) {
       // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the error that caused it.
-      const invalidate = Effect.asVoid(provider.invalidate(core.table.tableName, core.headers))
+      const invalidate = Effect.asVoid(provider.invalidate(core.table.tableName, Redacted.value(core.headers)))
       yield* Effect.ignoreCause(
         Effect.timeoutOption(Effect.raceFirst(invalidate, Deferred.await(core.closeRequested)), options.recoveryTimeout)
       )
@@ -143,8 +144,14 @@ const attemptSession = Effect.fnUntraced(function*<A>(
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
     attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
   })
-  return { end, stable: session.value.acknowledged > 0 || core.now() - openedAt >= STABLE_UPTIME } satisfies Attempt
+  // Silence outlasts any uptime, so a server that opens sessions and acknowledges nothing would never come to an end.
+  const silent = end._tag === "Failed" && isAckTimeout(end.cause.failure)
+  const stable = session.value.acknowledged > 0 || (!silent && core.now() - openedAt >= STABLE_UPTIME)
+  return { end, stable } satisfies Attempt
 })
+
+const isAckTimeout = (failure: StreamFailure): boolean =>
+  failure._tag === "Retryable" && failure.reason._tag === "AckTimeout"
 
 /** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
 const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>

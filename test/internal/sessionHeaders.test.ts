@@ -26,7 +26,7 @@ describe("sessionHeaders", () => {
         printable,
         `value with U+${char.toString(16)}`
       )
-      const token = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(text)
+      const token = /[-._0-9A-Za-z]/.test(text)
       assert.strictEqual(Result.isSuccess(headers({ [`x${text}n`]: "v" })), token, `name with U+${char.toString(16)}`)
     }
     assert.isTrue(Result.isFailure(headers({ "": "v" })))

@@ -18,6 +18,7 @@ const session = "internal/session.ts"
 const supervisor = "internal/supervisor.ts"
 const acknowledgements = "internal/acknowledgements.ts"
 const stream = "internal/stream.ts"
+const streamClose = "internal/streamClose.ts"
 const chunk = "internal/chunk.ts"
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -144,7 +145,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "the end of a scope does not wait until everybody heard",
-    file: stream,
+    file: streamClose,
     find: "  yield* Deferred.await(core.finished)\n  const messages",
     replace: "  const messages"
   },
@@ -229,7 +230,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "closing can be left half begun",
-    file: stream,
+    file: streamClose,
     find: "  return Effect.uninterruptibleMask((restore) =>\n    Effect.flatMap(",
     replace:
       "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => build((x) => x))((restore) =>\n    Effect.flatMap("

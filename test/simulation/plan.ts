@@ -144,7 +144,7 @@ const kindsOf: Record<Profile, ReadonlyArray<Kind>> = {
   rotating: ["script", "script", "cut", "stall", "shutdown"],
   killing: ["kill", "kill", "shutdown", "cut", "storage", "script"],
   auth: ["revoke", "revoke", "cut", "script"],
-  slow: ["stall", "pressure", "stall", "script", "storage"],
+  slow: ["stall", "pressure", "stall", "script", "storage", "clockJump"],
   refusing: ["script", "script", "kill", "cut"],
   mixed: [
     "cut",

@@ -1,0 +1,137 @@
+/**
+ * How a stream is closed: by `close`, or by its scope, and what happens to the records that are left then.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { Offset } from "../Offset.ts"
+import type { AckError } from "../RecordAck.ts"
+import type { StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../TableProperties.ts"
+import { type FlushTimeout, StreamClosed } from "../ZerobusError.ts"
+import type { Message } from "./chunk.ts"
+import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
+import { withinLimit } from "./streamIngest.ts"
+
+/** What is behind a stream object. */
+export interface Origin {
+  readonly core: StreamCore<any>
+  readonly scope: Scope.Closeable
+  readonly options: StreamConfigurationOptions<any>
+  /** Whether the unacknowledged records were handed back, by reading them or by recreating the stream. */
+  handedBack: boolean
+  recreated: boolean
+}
+
+/**
+ * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
+ * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
+ */
+export const makeClose = (
+  core: StreamCore<any>,
+  scope: Scope.Closeable,
+  flushed: Effect.Effect<void, AckError>
+): Effect.Effect<void, AckError> => {
+  let result: Deferred.Deferred<void, AckError> | undefined
+  const start = Effect.suspend(() => {
+    const done = Deferred.makeUnsafe<void, AckError>()
+    result = done
+    const wasFinished = core.ended
+    refuseRecordsUnsafe(core)
+    const closing = Effect.gen(function* () {
+      const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
+      Deferred.doneUnsafe(core.closeRequested, Exit.void)
+      yield* Deferred.await(core.finished)
+      // With records left the scope stays, since they are still to be read or handed to `onUnacked`.
+      if (core.zone.isEmpty) yield* Scope.close(scope, Exit.void)
+      Deferred.doneUnsafe(done, exit)
+    })
+    return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)
+  })
+  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
+      (done) => restore(Deferred.await(done))
+    )
+  )
+}
+
+/** How an ended stream ended, for whoever closes it then: well when nothing was left of it. */
+const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> => {
+  if (core.failure !== undefined) return Exit.fail(core.failure)
+  const last = core.acks.pollUnsafe(Offset(core.zone.nextOffset - 1))
+  return last === undefined ? Exit.void : Exit.asVoid(last)
+}
+
+/** The least time that an `onUnacked` handler gets, in milliseconds. */
+const HANDLER_LIMIT = 5_000
+
+/** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
+const handOver = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
+  Effect.timeoutOption(Effect.interruptible(handler), millis).pipe(
+    Effect.flatMap((done) =>
+      Option.isSome(done)
+        ? Effect.void
+        : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
+    ),
+    Effect.catchCause((cause) => Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) }))
+  )
+
+/** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */
+export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
+  const { onUnacked, scopeCloseTimeout } = core.options
+  const { acks, table, zone } = core
+  let timedOut: FlushTimeout | undefined
+  if (!core.ended) {
+    refuseRecordsUnsafe(core)
+    const target = zone.nextOffset - 1
+    const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
+    if (Exit.isFailure(flush)) {
+      const error = flush.cause.reasons.find(Cause.isFailReason)?.error
+      if (error?._tag === "FlushTimeout") timedOut = error
+    }
+    Deferred.doneUnsafe(core.closeRequested, Exit.void)
+  }
+  // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
+  yield* Deferred.await(core.finished)
+  const messages = zone.unackedUnsafe()
+  if (messages.length === 0 || origin.handedBack) return
+  const { records, unreadable } = readAll(table, messages)
+  if (unreadable > 0) {
+    yield* Effect.logError("Records that were not acknowledged cannot be read back: the table's codec throws", {
+      table: table.tableName,
+      streamId,
+      records: unreadable
+    })
+  }
+  const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
+  yield* onUnacked === undefined
+    ? Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
+        table: table.tableName,
+        streamId,
+        records: records.length,
+        cause: cause.message
+      })
+    : handOver(
+        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })),
+        Math.max(scopeCloseTimeout, HANDLER_LIMIT)
+      )
+})
+
+/** Reads what can be read: one payload that a user's codec refuses must not take the others with it. */
+const readAll = <A>(table: TableProperties<A>, messages: ReadonlyArray<Message>) => {
+  const records: Array<A> = []
+  let unreadable = 0
+  for (const payload of messages.flatMap((message) => message.payloads())) {
+    try {
+      records.push(table.codec.read(payload))
+    } catch {
+      unreadable++
+    }
+  }
+  return { records, unreadable }
+}
