@@ -164,8 +164,10 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
   Effect.suspend(() => {
     const origin = origins.get(stream)
     if (origin === undefined) return Effect.void
-    origin.recreated = Exit.isSuccess(exit)
-    if (!origin.recreated) return Effect.void
+    if (Exit.isFailure(exit)) {
+      origin.recreated = false
+      return Effect.void
+    }
     origin.handedBack = true
     return Scope.close(origin.scope, Exit.void)
   })
