@@ -253,13 +253,15 @@ describe("the landing zone's counts", () => {
       assert.isFalse(zone.shouldYield())
       put(100)
       assert.isTrue(zone.shouldYield())
+      put(stretch)
+      assert.isTrue(zone.shouldYield())
       // What was taken is the transport's.
-      for (let n = 0; n < 3; n++) zone.nextUnsafe()
+      for (let n = 0; n < 4; n++) zone.nextUnsafe()
       put(stretch)
       assert.isFalse(zone.shouldYield())
       // Sent again, it was taken once.
       zone.rewindUnsafe()
-      for (let n = 0; n < 4; n++) zone.nextUnsafe()
+      for (let n = 0; n < 5; n++) zone.nextUnsafe()
       put(stretch)
       put(stretch)
       assert.isTrue(zone.shouldYield())
@@ -364,6 +366,73 @@ describe("a sender of the landing zone", () => {
         [0, false, [1, 2, 3]],
         [3, false, [9]]
       ])
+    })
+  )
+})
+
+describe("the landing zone's room", () => {
+  it.effect("counts a batch by its own size, wherever in a chunk it lies", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ maxInflightBytes: 10 * (HEAD_ROOM + 12) })
+      for (let n = 0; n < 10; n++) assert.strictEqual(zone.offerBatchUnsafe([bytes(10, n)]), n)
+      assert.strictEqual(zone.offerBatchUnsafe([bytes(10)]), Full)
+    })
+  )
+
+  it.effect("counts framing for those who wait, too", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ ...single, maxInflightBytes: 300 })
+      zone.offerUnsafe(bytes(200))
+      const admitted: Array<number | undefined> = []
+      // 65 bytes are left; the record alone would fit, its framing makes it 66.
+      assert.strictEqual(zone.usedBytes, HEAD_ROOM + 203)
+      zone.waitUnsafe([bytes(65 - HEAD_ROOM - 1)], false, (offset) => admitted.push(offset))
+      zone.admitUnsafe()
+      assert.deepStrictEqual(admitted, [])
+      zone.nextUnsafe()
+      zone.acknowledgeUnsafe(1)
+      zone.admitUnsafe()
+      assert.deepStrictEqual(admitted, [1])
+    })
+  )
+
+  it.effect("tells those who wait once that it closed", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ ...single, maxInflightRecords: 1 })
+      zone.offerUnsafe(bytes(1))
+      const told: Array<number | undefined> = []
+      zone.waitUnsafe([bytes(1)], false, (offset) => told.push(offset))
+      zone.waitUnsafe([bytes(1), bytes(1)], true, (offset) => told.push(offset))
+      zone.closeUnsafe()
+      zone.admitUnsafe()
+      assert.deepStrictEqual(told, [undefined, undefined])
+    })
+  )
+
+  it.effect("gives chunks back with their last message, and the last chunk when it is empty", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone()
+      zone.offerUnsafe(bytes(10))
+      const first = zone.nextUnsafe()!
+      zone.offerUnsafe(bytes(10))
+      const second = zone.nextUnsafe()!
+      assert.strictEqual(first.chunk, second.chunk)
+      // Two messages, and the writer.
+      assert.strictEqual(first.chunk.references, 3)
+      zone.acknowledgeUnsafe(1)
+      assert.strictEqual(first.chunk.references, 2)
+      zone.acknowledgeUnsafe(1)
+      assert.strictEqual(first.chunk.references, 0)
+    })
+  )
+
+  it.effect("says that its offsets are exhausted without a path: no value is at fault", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(single)
+      zone.nextOffset = Number.MAX_SAFE_INTEGER + 1
+      const refused = zone.offerUnsafe(bytes(1))
+      if (!(refused instanceof InvalidArgument)) return assert.fail("not refused")
+      assert.deepStrictEqual(refused.path, [])
     })
   )
 })

@@ -199,15 +199,16 @@ describe("the end of a stream's scope", () => {
 
   it.effect("hands on what is left of a failed stream, with its failure, and of a closed one that nobody read", () =>
     Effect.gen(function* () {
-      const causes: Array<string> = []
+      const causes: Array<readonly [string, string | undefined]> = []
       const note = {
         scopeCloseTimeout: 100,
-        onUnacked: ({ cause }: Unacked<any>) => Effect.sync(() => void causes.push(cause._tag))
+        onUnacked: ({ cause }: Unacked<any>) =>
+          Effect.sync(() => void causes.push([cause._tag, "operation" in cause ? cause.operation : undefined]))
       }
       const failed = yield* ending({ ...note, recovery: false }, () => Effect.void)
       failed.server.last.fail(code.NOT_FOUND)
       yield* A.settle
-      assert.deepStrictEqual([failed.closing.done(), causes.splice(0)], [true, ["InvalidTable"]])
+      assert.deepStrictEqual([failed.closing.done(), causes.splice(0)], [true, [["InvalidTable", undefined]]])
       const closed = yield* ending({ ...note, flushTimeout: 50, drainTimeout: 0 }, (stream) =>
         Effect.gen(function* () {
           const close = yield* Effect.forkChild(Effect.exit(stream.close), { startImmediately: true })
@@ -215,7 +216,7 @@ describe("the end of a stream's scope", () => {
           assert.isDefined(close.pollUnsafe())
         })
       )
-      assert.deepStrictEqual([closed.closing.done(), causes.splice(0)], [true, ["StreamClosed"]])
+      assert.deepStrictEqual([closed.closing.done(), causes.splice(0)], [true, [["StreamClosed", "close"]]])
     })
   )
 
@@ -296,6 +297,8 @@ describe("the end of a stream's scope", () => {
         yield* stream.ingestRecord(A.record(0))
         const closing = yield* A.started(Scope.close(scope, Exit.void))
         assert.isTrue(closing.done())
+        // It ended without a failure, so closing it once more is none either.
+        yield* stream.close
         assert.deepStrictEqual(given, [])
         assert.deepStrictEqual(
           reports.lines.filter(({ level }) => level !== "Debug").map(({ text }) => text),
