@@ -47,15 +47,18 @@ interface Principal {
 export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument> =>
   Layer.effect(
     HeadersProvider,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const server = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
       const principal = yield* principalOf(options)
       if (principal === undefined) {
         return HeadersProvider.make({
-          getHeaders: Effect.fail(new InvalidToken({
-            message: "No credentials are configured. Set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET " +
-              "(workspaceUrl, clientId, clientSecret), or give the stream a headersProvider."
-          }))
+          getHeaders: Effect.fail(
+            new InvalidToken({
+              message:
+                "No credentials are configured. Set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET " +
+                "(workspaceUrl, clientId, clientSecret), or give the stream a headersProvider."
+            })
+          )
         })
       }
       const lead = Option.map(Duration.fromInput(options.tokenCache?.refreshBuffer ?? "5 minutes"), Duration.toMillis)
@@ -68,7 +71,10 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
           requestToken(principal, tableForm(workspaceId(server), tableName)).pipe(
             Effect.onExit((exit) =>
               Metric.update(
-                Metric.withAttributes(ZerobusMetrics.tokenMints, { table: tableName, outcome: exit._tag === "Success" ? "minted" : "failed" }),
+                Metric.withAttributes(ZerobusMetrics.tokenMints, {
+                  table: tableName,
+                  outcome: exit._tag === "Success" ? "minted" : "failed"
+                }),
                 1
               )
             )
@@ -89,11 +95,12 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
 
 /** A token with plain scope, which the Unity Catalog's REST API accepts. */
 export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const principal = yield* principalOf(options)
     if (principal === undefined) {
       return yield* new InvalidToken({
-        message: "Reading the catalog needs credentials: set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
+        message:
+          "Reading the catalog needs credentials: set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
       })
     }
     const form = new URLSearchParams({ grant_type: "client_credentials", scope: "all-apis" })
@@ -103,7 +110,7 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
 const principalOf = (
   options: ZerobusOptions
 ): Effect.Effect<Principal | undefined, InvalidEndpoint | InvalidArgument> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { clientId, clientSecret, workspaceUrl } = options
     if (workspaceUrl === undefined) return undefined
     const workspace = yield* Effect.fromResult(parseEndpoint(workspaceUrl, "The workspace URL"))
@@ -114,7 +121,12 @@ const principalOf = (
 /** The form of a token for writing to one table. */
 const tableForm = (workspace: string, tableName: string): URLSearchParams => {
   const [catalog = "", schema = ""] = tableName.split(".")
-  const grant = (object_type: string, object_full_path: string, privileges: ReadonlyArray<string>, operations?: ReadonlyArray<string>) => ({
+  const grant = (
+    object_type: string,
+    object_full_path: string,
+    privileges: ReadonlyArray<string>,
+    operations?: ReadonlyArray<string>
+  ) => ({
     type: "unity_catalog_privileges",
     privileges,
     object_type,
@@ -136,7 +148,7 @@ const tableForm = (workspace: string, tableName: string): URLSearchParams => {
 const unavailable = (message: string, retryAfterMillis?: number) =>
   new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }), attempts: 1 })
 
-const requestToken = Effect.fn("Zerobus.requestToken")(function*(
+const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   { clientId, clientSecret, route }: Principal,
   form: URLSearchParams
 ): Effect.fn.Return<Minted, StreamFailure> {
@@ -147,13 +159,20 @@ const requestToken = Effect.fn("Zerobus.requestToken")(function*(
     method: "POST",
     route,
     path: "/oidc/v1/token",
-    headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+    headers: {
+      "authorization": `Basic ${basic}`,
+      "content-type": "application/x-www-form-urlencoded",
+      "accept": "application/json"
+    },
     body: form.toString(),
     limit: TOKEN_LIMIT
   }).pipe(
     Effect.mapError((failure): StreamFailure =>
       failure.tls
-        ? new TlsFailure({ message: `The TLS handshake with ${origin} was refused: ${failure.message}.`, code: failure.code })
+        ? new TlsFailure({
+            message: `The TLS handshake with ${origin} was refused: ${failure.message}.`,
+            code: failure.code
+          })
         : unavailable(`The token endpoint at ${origin} could not be reached: ${failure.message}.`)
     )
   )
@@ -163,16 +182,18 @@ const requestToken = Effect.fn("Zerobus.requestToken")(function*(
     const message = `The token endpoint at ${origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
     if (status >= 500 || status === 429 || status === 408) return yield* unavailable(message, retryAfterMillis)
     return yield* new InvalidToken({
-      message: status >= 300 && status < 400
-        ? `The token endpoint at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
-        : `${message} Check the client id, the secret and the principal's privileges.`
+      message:
+        status >= 300 && status < 400
+          ? `The token endpoint at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
+          : `${message} Check the client id, the secret and the principal's privileges.`
     })
   }
   return yield* Effect.fromResult(parseToken(body))
 })
 
 const parseToken = (body: string): Result.Result<Minted, InvalidToken> => {
-  const bad = (what: string) => Result.fail(new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` }))
+  const bad = (what: string) =>
+    Result.fail(new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` }))
   let json: unknown
   try {
     json = JSON.parse(body)

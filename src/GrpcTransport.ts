@@ -99,8 +99,7 @@ const openCall = Effect.fnUntraced(function* (
   let unwrittenBytes = 0
   let ending = false
   let answered = false
-  let frames: FrameSender | undefined
-  const call = yield* Effect.acquireRelease(
+  const { call, sender } = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
       call.on("data", (bytes: Buffer) => {
@@ -121,21 +120,19 @@ const openCall = Effect.fnUntraced(function* (
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
       call.on("error", () => {})
-      return call
+      // Calls that share a connection cannot give it up, so their requests are copied.
+      return { call, sender: new FrameSender(call, exclusive) }
     }),
-    (call) =>
+    ({ call, sender }) =>
       Effect.sync(() => {
         if (!answered) connection.stuck = true
         call.cancel()
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
-        if (frames?.direct === true) credentials.disconnect()
+        if (sender.direct) credentials.disconnect()
         Queue.shutdownUnsafe(responses)
         onSent = undefined
       })
   )
-  // Calls that share a connection cannot give it up, so their requests are copied.
-  const sender = new FrameSender(call, exclusive)
-  frames = sender
   const written = (bytes: number): void => {
     unwrittenRequests--
     unwrittenBytes -= bytes

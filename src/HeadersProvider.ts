@@ -68,9 +68,9 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
       ...(invalidate === undefined
         ? {}
         : {
-          invalidate: (tableName: string, rejected: HeaderRecord) =>
-            Effect.isEffect(invalidate) ? invalidate : invalidate(tableName, rejected)
-        })
+            invalidate: (tableName: string, rejected: HeaderRecord) =>
+              Effect.isEffect(invalidate) ? invalidate : invalidate(tableName, rejected)
+          })
     }
   }
 }
@@ -91,8 +91,10 @@ const isStreamFailure = (error: unknown): error is StreamFailure =>
 
 // The provider's own error may quote a token, so only its tag is passed on.
 const asFailure = (error: unknown): StreamFailure =>
-  isStreamFailure(error) ? error : new InvalidToken({
-    message: `The headers provider failed (${
-      typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "error"
-    }). Look at its own logs, or fail with Retryable to have the connection tried again.`
-  })
+  isStreamFailure(error)
+    ? error
+    : new InvalidToken({
+        message: `The headers provider failed (${
+          typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "error"
+        }). Look at its own logs, or fail with Retryable to have the connection tried again.`
+      })

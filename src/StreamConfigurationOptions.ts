@@ -145,7 +145,13 @@ export const resolve = <A>(
   const refuse = (option: string, rule: string) => {
     issues.push(new InvalidArgument({ message: `The option ${option} must be ${rule}.`, path: option.split(".") }))
   }
-  const count = (option: string, value: number | undefined, fallback: number, max = Number.MAX_SAFE_INTEGER, min = 1) => {
+  const count = (
+    option: string,
+    value: number | undefined,
+    fallback: number,
+    max = Number.MAX_SAFE_INTEGER,
+    min = 1
+  ) => {
     if (value === undefined) return fallback
     if (!Number.isSafeInteger(value) || value < min || value > max) {
       refuse(option, `a whole number from ${min} to ${max}`)
@@ -162,7 +168,10 @@ export const resolve = <A>(
     // NaN would count as no time at all.
     const millis = Number.isNaN(value) ? Option.none() : Option.map(Duration.fromInput(value), Duration.toMillis)
     if (
-      Option.isNone(millis) || !Number.isFinite(millis.value) || millis.value < 0 || millis.value > LONGEST_WAIT ||
+      Option.isNone(millis) ||
+      !Number.isFinite(millis.value) ||
+      millis.value < 0 ||
+      millis.value > LONGEST_WAIT ||
       (!zero && millis.value === 0)
     ) {
       refuse(option, `a duration ${zero ? "from" : "above"} zero, at most ${LONGEST_WAIT} milliseconds (24 days)`)
@@ -170,7 +179,7 @@ export const resolve = <A>(
     }
     return millis.value
   }
-  const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : options.batching ?? {}
+  const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const resolved: ResolvedStreamOptions = {
     maxInflightRecords: count("maxInflightRecords", options.maxInflightRecords, defaults.maxInflightRecords),
     maxInflightBytes: count("maxInflightBytes", options.maxInflightBytes, defaults.maxInflightBytes),

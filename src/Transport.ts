@@ -48,7 +48,10 @@ export interface TransportCall {
 }
 
 /** Opens duplex calls of the Zerobus service. */
-export class Transport extends Context.Service<Transport, {
-  /** Starts one call with these headers. Connecting goes on in the background; a failure to connect ends `responses`. */
-  readonly open: (headers: Readonly<Record<string, string>>) => Effect.Effect<TransportCall, never, Scope.Scope>
-}>()("effect-zerobus/Transport") {}
+export class Transport extends Context.Service<
+  Transport,
+  {
+    /** Starts one call with these headers. Connecting goes on in the background; a failure to connect ends `responses`. */
+    readonly open: (headers: Readonly<Record<string, string>>) => Effect.Effect<TransportCall, never, Scope.Scope>
+  }
+>()("effect-zerobus/Transport") {}

@@ -132,9 +132,10 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<{
   readonly isRetryable = true
   override get message(): string {
     const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
-    const advice = this.operation === "close"
-      ? "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream."
-      : "Nothing was dropped; call it again, or raise flushTimeout."
+    const advice =
+      this.operation === "close"
+        ? "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream."
+        : "Nothing was dropped; call it again, or raise flushTimeout."
     return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ${advice}${reason}`
   }
 }
@@ -151,7 +152,7 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<{
     return this.cause === undefined
       ? `${this.operation} was called on a closed stream. Open a new stream with createStream.`
       : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ${this.cause.message} ` +
-        `Read getUnackedRecords, or pass the stream to recreateStream.`
+          `Read getUnackedRecords, or pass the stream to recreateStream.`
   }
 }
 

@@ -39,7 +39,9 @@ export interface ZerobusOptions {
    */
   readonly proxy?: Redacted.Redacted<string> | false | undefined
   /** The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before they expire. */
-  readonly tokenCache?: { readonly enabled?: boolean | undefined; readonly refreshBuffer?: Duration.Input | undefined } | undefined
+  readonly tokenCache?:
+    | { readonly enabled?: boolean | undefined; readonly refreshBuffer?: Duration.Input | undefined }
+    | undefined
   /** Pings that find dead connections; `"off"` for none. */
   readonly keepalive?: KeepaliveOptions | "off" | undefined
   /** Defaults for the options of every stream. */

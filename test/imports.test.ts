@@ -63,15 +63,7 @@ const areas: ReadonlyArray<Area> = [
   {
     name: "local server",
     files: /^local\//,
-    may: [
-      /^effect\//,
-      node,
-      publicModules,
-      mechanics,
-      /^local\//,
-      /^@grpc\/grpc-js$/,
-      /^hyparquet(?:-writer)?(?:\/|$)/
-    ]
+    may: [/^effect\//, node, publicModules, mechanics, /^local\//, /^@grpc\/grpc-js$/, /^hyparquet(?:-writer)?(?:\/|$)/]
   },
   {
     name: "testing",

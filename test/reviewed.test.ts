@@ -184,7 +184,17 @@ describe("a server that opens sessions and acknowledges nothing", () => {
       const failure = yield* Fiber.join(waiting)
       assert.strictEqual(failure._tag, "Retryable")
       assert.strictEqual(sessions, 3)
-    }).pipe(Effect.scoped, Effect.provide(client(server(() => {}, () => sessions++))))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        client(
+          server(
+            () => {},
+            () => sessions++
+          )
+        )
+      )
+    )
   })
 })
 

@@ -28,7 +28,8 @@ export interface Route {
   readonly protocol: "h2" | "http/1.1"
 }
 
-const tlsCode = /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
+const tlsCode =
+  /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
 
 /** Reads Node's error of a socket as a failure to connect. */
 export const toFailure = (error: unknown): ConnectFailure => {
@@ -36,12 +37,16 @@ export const toFailure = (error: unknown): ConnectFailure => {
   const { code = "ERROR", message = "" } = error as NodeJS.ErrnoException
   const tls = tlsCode.test(code)
   // OpenSSL puts its own source lines into the message; the reason stands behind the last colon but one.
-  const text = code === "EPROTO" || code.startsWith("ERR_SSL") ? (/:([^:]+):[^:]*:?$/.exec(message.trim())?.[1] ?? message) : message
+  const text =
+    code === "EPROTO" || code.startsWith("ERR_SSL")
+      ? (/:([^:]+):[^:]*:?$/.exec(message.trim())?.[1] ?? message)
+      : message
   return new ConnectFailure({ message: text === "" ? code : text, code, tls })
 }
 
 /** Where the TCP connection goes: the proxy, or the endpoint itself. */
-export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } => proxy ?? endpoint
+export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } =>
+  proxy ?? endpoint
 
 /** Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then TLS. */
 export const complete = async (route: Route, socket: Net.Socket, signal?: AbortSignal): Promise<Net.Socket> => {
@@ -54,10 +59,11 @@ export const complete = async (route: Route, socket: Net.Socket, signal?: AbortS
   try {
     let current = socket
     if (proxy !== undefined) {
-      if (proxy.secure) sockets.push(current = await secure(current, proxy.host, route.secureContext, undefined))
+      if (proxy.secure) sockets.push((current = await secure(current, proxy.host, route.secureContext, undefined)))
       await tunnel(current, endpoint, proxy)
     }
-    if (endpoint.secure) sockets.push(current = await secure(current, endpoint.host, route.secureContext, route.protocol))
+    if (endpoint.secure)
+      sockets.push((current = await secure(current, endpoint.host, route.secureContext, route.protocol)))
     return current
   } catch (error) {
     abort()
@@ -103,10 +109,16 @@ const secure = (
       ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] })
     })
     tlsSocket.once("error", reject)
-    tlsSocket.once("close", () => reject(new ConnectFailure({ message: "the connection ended during the TLS handshake", code: "ECONNRESET", tls: false })))
+    tlsSocket.once("close", () =>
+      reject(
+        new ConnectFailure({ message: "the connection ended during the TLS handshake", code: "ECONNRESET", tls: false })
+      )
+    )
     tlsSocket.once("secureConnect", () => {
       if (protocol === "h2" && tlsSocket.alpnProtocol !== "h2") {
-        return reject(new ConnectFailure({ message: "the server does not speak HTTP/2 (ALPN h2)", code: "ERR_TLS_ALPN", tls: true }))
+        return reject(
+          new ConnectFailure({ message: "the server does not speak HTTP/2 (ALPN h2)", code: "ERR_TLS_ALPN", tls: true })
+        )
       }
       tlsSocket.removeListener("error", reject)
       resolve(tlsSocket)
@@ -122,7 +134,8 @@ const tunnel = (socket: Net.Socket, { host, port }: Endpoint, proxy: Proxy): Pro
     const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`
     const where = `the proxy ${proxy.host}:${proxy.port}`
     let answer = Buffer.alloc(0)
-    const refuse = (message: string, code: string) => done(() => reject(new ConnectFailure({ message, code, tls: false })))
+    const refuse = (message: string, code: string) =>
+      done(() => reject(new ConnectFailure({ message, code, tls: false })))
     const done = (then: () => void) => {
       socket.removeListener("readable", read)
       socket.removeListener("error", failed)
@@ -154,6 +167,7 @@ const tunnel = (socket: Net.Socket, { host, port }: Endpoint, proxy: Proxy): Pro
     socket.on("readable", read)
     socket.once("error", failed)
     socket.once("close", closed)
-    const credentials = proxy.authorization === undefined ? "" : `proxy-authorization: ${Redacted.value(proxy.authorization)}\r\n`
+    const credentials =
+      proxy.authorization === undefined ? "" : `proxy-authorization: ${Redacted.value(proxy.authorization)}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   })

@@ -18,10 +18,12 @@ const dnsHost = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-
 const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
 
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || (ipv4.test(host) && host.startsWith("127."))
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || (ipv4.test(host) && host.startsWith("127."))
 
 /** Whether a URL has the host as it stands: broken punycode and names that end in a number are none. */
-const isUrlHost = (host: string): boolean => URL.canParse(`https://${host}/`) && new URL(`https://${host}/`).hostname === host
+const isUrlHost = (host: string): boolean =>
+  URL.canParse(`https://${host}/`) && new URL(`https://${host}/`).hostname === host
 
 /**
  * Parses `host`, `host:port`, `https://host[:port]`, IPv6 with or without brackets; the default port is 443. `http://` is allowed
@@ -34,7 +36,8 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
   if (trimmed === "") return refuse("is empty")
   if (/[\s\\%]/.test(trimmed) || !/^[\x21-\x7e]+$/.test(trimmed)) return refuse("has characters that no host has")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed)?.[1]?.toLowerCase()
-  if (scheme !== undefined && scheme !== "https" && scheme !== "http") return refuse(`has the scheme ${scheme}, which is not https`)
+  if (scheme !== undefined && scheme !== "https" && scheme !== "http")
+    return refuse(`has the scheme ${scheme}, which is not https`)
   let rest = scheme === undefined ? trimmed : trimmed.slice(scheme.length + 3)
   // One slash at the end is how people copy an address from a browser.
   if (rest.endsWith("/")) rest = rest.slice(0, -1)
@@ -54,11 +57,16 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
     return refuse("is not a valid host name or IPv4 address")
   }
   if (!secure && !isLoopback(host)) return refuse("uses plain http, which is allowed for loopback addresses only")
-  return Result.succeed({ secure, host, port, origin: `${secure ? "https" : "http"}://${isIpv6 ? `[${host}]` : host}:${port}` })
+  return Result.succeed({
+    secure,
+    host,
+    port,
+    origin: `${secure ? "https" : "http"}://${isIpv6 ? `[${host}]` : host}:${port}`
+  })
 }
 
 /**
  * The workspace id: the first label of a Zerobus host such as `1234.zerobus.us-west-2.cloud.databricks.com`; `local` for an IPv6
  * address.
  */
-export const workspaceId = ({ host }: Endpoint): string => host.includes(":") ? "local" : host.split(".")[0]!
+export const workspaceId = ({ host }: Endpoint): string => (host.includes(":") ? "local" : host.split(".")[0]!)

@@ -63,7 +63,10 @@ export const stampHeader = (
 }
 
 /** Reads the length at `position` of tagged content that this module's caller wrote; returns length and next position. */
-export const readLength = (buffer: Uint8Array, position: number): { readonly length: number; readonly next: number } => {
+export const readLength = (
+  buffer: Uint8Array,
+  position: number
+): { readonly length: number; readonly next: number } => {
   let length = 0
   let scale = 1
   for (;;) {
@@ -112,7 +115,8 @@ export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => 
       if (field === 1) {
         let streamId: string | undefined
         forEachField(bytes, start, end, (inner, _, from, to) => {
-          if (inner === 1 && from >= 0) streamId = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("utf8")
+          if (inner === 1 && from >= 0)
+            streamId = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("utf8")
         })
         message.created = { streamId }
       } else if (field === 2) {

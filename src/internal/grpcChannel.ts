@@ -35,13 +35,13 @@ const authority = (host: string, port: number): string => `${host.includes(":") 
 export const channelSettings = (
   options: ZerobusOptions
 ): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
     const application = options.applicationName?.trim() ?? ""
     if (!/^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/.test(application)) {
       return yield* invalid("applicationName", "The option applicationName must be printable ASCII.")
     }
-    const keepalive = options.keepalive === "off" ? undefined : options.keepalive ?? {}
+    const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
     const interval = yield* pingTime("keepalive.interval", keepalive?.interval ?? "20 seconds")
     const timeout = yield* pingTime("keepalive.timeout", keepalive?.timeout ?? "10 seconds")
     const route = yield* routeTo(endpoint, options, "h2")

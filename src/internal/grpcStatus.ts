@@ -53,12 +53,15 @@ export const classify = (
   switch (failure._tag) {
     case "Disconnected":
       return new Retryable({
-        reason: RetryableReason.ConnectionLost({ message: `The connection to the Zerobus server was lost: ${scrub(failure.message)}.` }),
+        reason: RetryableReason.ConnectionLost({
+          message: `The connection to the Zerobus server was lost: ${scrub(failure.message)}.`
+        }),
         attempts: 1
       })
     case "TlsRefused":
       return new TlsFailure({
-        message: `The TLS handshake was refused (${failure.code}): ${scrub(failure.message)}. ` +
+        message:
+          `The TLS handshake was refused (${failure.code}): ${scrub(failure.message)}. ` +
           "Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option.",
         code: failure.code
       })
@@ -117,9 +120,14 @@ const schemaError = (
       if (info === undefined || text(messages(info, 1)[0]) !== "SCHEMA_VALIDATION_FAILED") continue
       const domain = text(messages(info, 2)[0])
       if (domain !== "" && domain !== "zerobus.databricks.com") continue
-      const metadata = new Map(messages(info, 3).map((entry) => [text(messages(entry, 1)[0]), text(messages(entry, 2)[0])]))
+      const metadata = new Map(
+        messages(info, 3).map((entry) => [text(messages(entry, 1)[0]), text(messages(entry, 2)[0])])
+      )
       return {
-        causes: (metadata.get("causes") ?? "").split(",").map((cause) => scrub(cause)).filter((cause) => cause !== ""),
+        causes: (metadata.get("causes") ?? "")
+          .split(",")
+          .map((cause) => scrub(cause))
+          .filter((cause) => cause !== ""),
         errorCode: /^[\w.-]{1,64}$/.exec(metadata.get("error_code") ?? "")?.[0]
       }
     }

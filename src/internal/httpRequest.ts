@@ -29,7 +29,9 @@ export const httpRequest = (options: {
     const fail = (error: unknown) => {
       if (error instanceof ConnectFailure) return resume(Effect.fail(error))
       const { code = "ERROR", message } = error as NodeJS.ErrnoException
-      return resume(Effect.fail(new ConnectFailure({ message: scrub(message === "" ? code : message), code, tls: false })))
+      return resume(
+        Effect.fail(new ConnectFailure({ message: scrub(message === "" ? code : message), code, tls: false }))
+      )
     }
     const receive = (response: IncomingMessage) => {
       const chunks: Array<Buffer> = []
@@ -38,33 +40,42 @@ export const httpRequest = (options: {
         size += chunk.length
         chunks.push(chunk)
         if (size <= limit) return
-        const tooLarge = new ConnectFailure({ message: `the answer is larger than ${limit} bytes`, code: "ANSWER_TOO_LARGE", tls: false })
+        const tooLarge = new ConnectFailure({
+          message: `the answer is larger than ${limit} bytes`,
+          code: "ANSWER_TOO_LARGE",
+          tls: false
+        })
         response.destroy(tooLarge)
         fail(tooLarge)
       })
       response.on("error", fail)
       response.on("end", () => {
         const seconds = Number(response.headers["retry-after"])
-        resume(Effect.succeed({
-          status: response.statusCode ?? 0,
-          body: Buffer.concat(chunks).toString("utf8"),
-          retryAfterMillis: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined
-        }))
+        resume(
+          Effect.succeed({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(chunks).toString("utf8"),
+            retryAfterMillis: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined
+          })
+        )
       })
     }
     connect(route, signal).then((socket) => {
-      const request = httpRequestOf({
-        method,
-        path,
-        host: route.endpoint.host,
-        port: route.endpoint.port,
-        headers: {
-          ...headers,
-          connection: "close",
-          ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) })
+      const request = httpRequestOf(
+        {
+          method,
+          path,
+          host: route.endpoint.host,
+          port: route.endpoint.port,
+          headers: {
+            ...headers,
+            connection: "close",
+            ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) })
+          },
+          createConnection: () => socket
         },
-        createConnection: () => socket
-      }, receive)
+        receive
+      )
       signal.addEventListener("abort", () => request.destroy(), { once: true })
       request.on("error", fail)
       request.end(body)

@@ -116,9 +116,7 @@ export class LandingZone<A> {
     if (this.waiters.size > 0) return Full
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
-    return this.fits(HEAD_ROOM + this.writer.size)
-      ? this.keepMessage(records.length, true)
-      : Full
+    return this.fits(HEAD_ROOM + this.writer.size) ? this.keepMessage(records.length, true) : Full
   }
 
   /**

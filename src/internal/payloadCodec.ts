@@ -10,7 +10,13 @@ const refuse = (message: string): InvalidArgument => new InvalidArgument({ messa
 
 /** Names the kind of a value without quoting it. */
 const kindOf = (value: unknown): string =>
-  value === null ? "null" : Array.isArray(value) ? "an array" : value instanceof Uint8Array ? "bytes" : `a ${typeof value}`
+  value === null
+    ? "null"
+    : Array.isArray(value)
+      ? "an array"
+      : value instanceof Uint8Array
+        ? "bytes"
+        : `a ${typeof value}`
 
 /** Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set. */
 export const bytesCodec: RecordCodec<Uint8Array> = {
@@ -43,9 +49,12 @@ export const jsonCodec: RecordCodec<unknown> = {
     try {
       text = JSON.stringify(record)
     } catch {
-      return refuse("The record cannot be written as JSON: it holds a bigint, a cycle, or a toJSON that throws. Convert it first.")
+      return refuse(
+        "The record cannot be written as JSON: it holds a bigint, a cycle, or a toJSON that throws. Convert it first."
+      )
     }
-    if (text === undefined || text.charCodeAt(0) !== 0x7b) return refuse("The record's toJSON does not give a JSON object.")
+    if (text === undefined || text.charCodeAt(0) !== 0x7b)
+      return refuse("The record's toJSON does not give a JSON object.")
     writeText(text, sink)
     return undefined
   },
@@ -62,7 +71,9 @@ export const jsonTextCodec: RecordCodec<unknown> = {
       return refuse("The record's text is not a JSON object: it must start with '{'.")
     }
     if (!record.isWellFormed()) {
-      return refuse("The record's text has a lone surrogate, which UTF-8 cannot carry. Call toWellFormed() on it first.")
+      return refuse(
+        "The record's text has a lone surrogate, which UTF-8 cannot carry. Call toWellFormed() on it first."
+      )
     }
     writeText(record, sink)
     return undefined

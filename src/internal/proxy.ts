@@ -21,13 +21,15 @@ const bypassVariables = ["no_grpc_proxy", "no_proxy"] as const
 
 const read = (name: string): Effect.Effect<string | undefined> =>
   Config.String(name).pipe(
-    Effect.map((value) => value.trim() === "" ? undefined : value.trim()),
+    Effect.map((value) => (value.trim() === "" ? undefined : value.trim())),
     Effect.orElseSucceed(() => undefined)
   )
 
 /** The first of these variables that is set and not blank: lower case before upper case, as curl has it. */
-const firstSet = (names: ReadonlyArray<string>): Effect.Effect<{ readonly name: string; readonly value: string } | undefined> =>
-  Effect.gen(function*() {
+const firstSet = (
+  names: ReadonlyArray<string>
+): Effect.Effect<{ readonly name: string; readonly value: string } | undefined> =>
+  Effect.gen(function* () {
     // A server that runs CGI programs puts a client's Proxy header into HTTP_PROXY.
     const cgi = (yield* read("REQUEST_METHOD")) !== undefined
     for (const name of names.flatMap((name) => [name, name.toUpperCase()])) {
@@ -43,24 +45,31 @@ const firstSet = (names: ReadonlyArray<string>): Effect.Effect<{ readonly name: 
  * with or without a leading dot.
  */
 export const bypasses = (list: string, host: string): boolean =>
-  list.toLowerCase().split(/[\s,]+/).some((entry) => {
-    // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
-    const bare = entry.replace(/^\*?\./, "").replace(/^(\[.*\]|[^:]*):\d+$/, "$1")
-    const name = bare.replace(/^\[|\]$/g, "")
-    return entry === "*" || (name !== "" && (host === name || host.endsWith(`.${name}`)))
-  })
+  list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => {
+      // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
+      const bare = entry.replace(/^\*?\./, "").replace(/^(\[.*\]|[^:]*):\d+$/, "$1")
+      const name = bare.replace(/^\[|\]$/g, "")
+      return entry === "*" || (name !== "" && (host === name || host.endsWith(`.${name}`)))
+    })
 
 /** Parses a proxy's URL; `source` names the setting or variable, and the URL itself, which may hold a password, is never quoted. */
 export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, InvalidArgument> =>
   Effect.suspend(() => {
     const refuse = (rule: string) =>
       Effect.fail(
-        new InvalidArgument({ message: `${source} ${rule}. Give it as http://[user:password@]host:port.`, path: [source] })
+        new InvalidArgument({
+          message: `${source} ${rule}. Give it as http://[user:password@]host:port.`,
+          path: [source]
+        })
       )
     const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`
     if (!URL.canParse(text)) return refuse("is not a proxy URL")
     const parsed = new URL(text)
-    if (parsed.protocol !== "http:" && parsed.protocol !== "https:") return refuse("has a scheme that is not http or https")
+    if (parsed.protocol !== "http:" && parsed.protocol !== "https:")
+      return refuse("has a scheme that is not http or https")
     const secure = parsed.protocol === "https:"
     let credentials: string
     try {
@@ -72,9 +81,10 @@ export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, In
       secure,
       host: parsed.hostname.replace(/^\[|\]$/g, ""),
       port: parsed.port === "" ? (secure ? 443 : 80) : Number(parsed.port),
-      authorization: parsed.username === "" && parsed.password === ""
-        ? undefined
-        : Redacted.make(`Basic ${Buffer.from(credentials, "utf8").toString("base64")}`)
+      authorization:
+        parsed.username === "" && parsed.password === ""
+          ? undefined
+          : Redacted.make(`Basic ${Buffer.from(credentials, "utf8").toString("base64")}`)
     })
   })
 
@@ -83,7 +93,7 @@ export const proxyFor = (
   endpoint: Endpoint,
   setting: Redacted.Redacted<string> | false | undefined
 ): Effect.Effect<Proxy | undefined, InvalidArgument> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     if (setting === false) return undefined
     if (setting !== undefined) return yield* parseProxy(Redacted.value(setting), "proxy")
     const found = yield* firstSet(variables)
@@ -92,4 +102,3 @@ export const proxyFor = (
     if (bypass !== undefined && bypasses(bypass.value, endpoint.host)) return undefined
     return yield* parseProxy(found.value, found.name)
   })
-

@@ -30,6 +30,9 @@ export const encode = <A>(codec: RecordCodec<A>, record: A, sink: ByteSink): Inv
     return codec.write(record, sink)
   } catch (error) {
     const kind = error instanceof Error ? error.name : typeof error
-    return new InvalidArgument({ message: `The record cannot be encoded: reading it threw (${kind}). Correct the record.`, path: [] })
+    return new InvalidArgument({
+      message: `The record cannot be encoded: reading it threw (${kind}). Correct the record.`,
+      path: []
+    })
   }
 }

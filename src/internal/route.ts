@@ -17,7 +17,7 @@ export const routeTo = (
   options: Pick<ZerobusOptions, "proxy" | "tls">,
   protocol: Route["protocol"]
 ): Effect.Effect<Route, InvalidArgument> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const proxy = yield* proxyFor(endpoint, options.proxy)
     const context = endpoint.secure || proxy?.secure === true ? yield* secureContext(options.tls) : undefined
     return { endpoint, proxy, secureContext: context, protocol }
@@ -47,7 +47,8 @@ const secureContext = (tls: TlsOptions | undefined): Effect.Effect<SecureContext
     // OpenSSL's text may quote the input.
     catch: () =>
       new InvalidArgument({
-        message: "The option tls has a certificate or key that is not valid PEM, or cert and key do not belong together.",
+        message:
+          "The option tls has a certificate or key that is not valid PEM, or cert and key do not belong together.",
         path: ["tls"]
       })
   })

@@ -57,7 +57,9 @@ const violation = (message: string) => failed(new ProtocolViolation({ message })
 const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Done): SessionFailure => {
   if (error._tag === "Done") {
     const message = "The server ended the stream."
-    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), { orderly: true })
+    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
+      orderly: true
+    })
   }
   const token = Redacted.value(core.headers)["authorization"]?.replace(/^\S+\s+/, "")
   const failure = classify(error, core.table.tableName, token === undefined ? [] : [token])
@@ -69,12 +71,14 @@ const nextResponse = (core: StreamCore<any>, call: TransportCall): Effect.Effect
     Effect.mapError((error) => fromTransport(core, error)),
     Effect.flatMap((bytes) => {
       const message = decodeResponse(bytes)
-      return message === undefined ? Effect.fail(violation("The server sent a response that is not a protobuf message.")) : Effect.succeed(message)
+      return message === undefined
+        ? Effect.fail(violation("The server sent a response that is not a protobuf message."))
+        : Effect.succeed(message)
     })
   )
 
 /** Opens one session: fresh headers, a new call, the create message and its answer. The caller bounds it in time. */
-export const openSession = Effect.fnUntraced(function*<A>(
+export const openSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape
 ): Effect.fn.Return<Session, SessionFailure, Transport | Scope.Scope> {
@@ -83,7 +87,11 @@ export const openSession = Effect.fnUntraced(function*<A>(
     // A bug of the user's must reach those who wait as an error of theirs. Its text may quote a token.
     Effect.catchDefect((defect) => {
       const kind = defect instanceof Error ? defect.name : typeof defect
-      return Effect.fail(new InvalidToken({ message: `The headers provider threw (${kind}). Correct it, or have it fail with Retryable.` }))
+      return Effect.fail(
+        new InvalidToken({
+          message: `The headers provider threw (${kind}). Correct it, or have it fail with Retryable.`
+        })
+      )
     }),
     Effect.mapError((failure) => failed(failure))
   )
@@ -102,7 +110,7 @@ export const openSession = Effect.fnUntraced(function*<A>(
 })
 
 /** Runs an open session until it ends. Everything it starts lives in its scope. */
-export const runSession = Effect.fnUntraced(function*<A>(
+export const runSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   session: Session
 ): Effect.fn.Return<SessionEnd, never, Scope.Scope> {
@@ -117,7 +125,9 @@ export const runSession = Effect.fnUntraced(function*<A>(
     effect.pipe(
       Effect.catch((cause) => Effect.sync(() => end(cause))),
       Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.sync(() => Deferred.doneUnsafe(ended, Exit.failCause(cause)))
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.sync(() => Deferred.doneUnsafe(ended, Exit.failCause(cause)))
       ),
       Effect.forkScoped({ startImmediately: true })
     )
@@ -155,7 +165,10 @@ export const runSession = Effect.fnUntraced(function*<A>(
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
   if (recovery) return { _tag: "Rotated" }
   const message = "The server asked for a new connection (stream rotation), and recovery is off."
-  return { _tag: "Failed", cause: failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 })) }
+  return {
+    _tag: "Failed",
+    cause: failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }))
+  }
 })
 
 /** The bookkeeping of what this session has in flight. */
@@ -214,7 +227,9 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
       if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
       if (upTo < 0) return violation("The server acknowledged a negative offset.")
       if (upTo >= session.handed) {
-        return violation(`The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`)
+        return violation(
+          `The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`
+        )
       }
       // A repeated or lower one changes nothing and does not feed the silence timer.
       if (upTo <= held) {
@@ -233,7 +248,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
 }
 
 /** Sends what the landing zone has, as long as the transport takes it. Parks by being interrupted. */
-const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Session, flight: Flight) {
+const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
   const { table, zone } = core
   let replaying = zone.toReplay > 0
   for (;;) {
@@ -254,7 +269,7 @@ const send = Effect.fnUntraced(function*<A>(core: StreamCore<A>, session: Sessio
 })
 
 /** Reads responses until the call ends or breaks the protocol. */
-const receive = Effect.fnUntraced(function*<A>(
+const receive = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   session: Session,
   flight: Flight,
@@ -275,7 +290,7 @@ const receive = Effect.fnUntraced(function*<A>(
 })
 
 /** Fails when records were in flight for too long and none became durable. Not running while nothing is in flight. */
-const watchSilence = Effect.fnUntraced(function*<A>(
+const watchSilence = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   flight: Flight
 ): Effect.fn.Return<never, SessionFailure> {

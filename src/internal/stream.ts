@@ -22,13 +22,7 @@ import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.t
 import type { Message } from "./chunk.ts"
 import { closeWithScope, makeClose, type Origin } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
-import {
-  type AckFailure,
-  endWith,
-  makeStreamCore,
-  type StreamCore,
-  streamClosed
-} from "./streamCore.ts"
+import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed } from "./streamCore.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
@@ -114,10 +108,7 @@ const open = Effect.fnUntraced(function* <A>(
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
-        : Effect.andThen(
-            endWith(core, Exit.failCause(exit.cause), "failed"),
-            Deferred.failCause(opened, exit.cause)
-          )
+        : Effect.andThen(endWith(core, Exit.failCause(exit.cause), "failed"), Deferred.failCause(opened, exit.cause))
     ),
     Effect.annotateLogs({ table: table.tableName }),
     Effect.forkScoped({ startImmediately: true })

@@ -78,7 +78,9 @@ const handOver = (handler: Effect.Effect<void>, millis: number): Effect.Effect<v
         ? Effect.void
         : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
     ),
-    Effect.catchCause((cause) => Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) }))
+    Effect.catchCause((cause) =>
+      Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) })
+    )
   )
 
 /** The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. */

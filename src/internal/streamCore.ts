@@ -50,7 +50,10 @@ export interface StreamCore<in out A> {
 }
 
 /** Makes the core of a stream that is not connected yet. */
-export const makeStreamCore = Effect.fnUntraced(function*<A>(table: TableProperties<A>, options: ResolvedStreamOptions) {
+export const makeStreamCore = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: ResolvedStreamOptions
+) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
   const context = yield* Effect.context<never>()

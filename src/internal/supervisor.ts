@@ -34,7 +34,7 @@ interface Attempt {
 const closedAttempt: Attempt = { end: { _tag: "Closed" }, stable: false }
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
-export const supervise = Effect.fnUntraced(function*<A>(
+export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape,
   opened: Deferred.Deferred<void, StreamFailure>
@@ -49,7 +49,10 @@ export const supervise = Effect.fnUntraced(function*<A>(
   let idleRotations = 0
 
   const fail = (failure: StreamFailure) => {
-    const final = failure._tag === "Retryable" ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) }) : failure
+    const final =
+      failure._tag === "Retryable"
+        ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) })
+        : failure
     return Effect.asVoid(Effect.andThen(finish(core, final), Deferred.fail(opened, final)))
   }
 
@@ -95,9 +98,13 @@ export const supervise = Effect.fnUntraced(function*<A>(
       yield* reportRecovery(core, failure, 0)
       continue
     }
-    const retry = failure._tag === "Retryable"
-      ? failure
-      : new Retryable({ reason: RetryableReason.ServerUnavailable({ message: failure.message, status: failure._tag }), attempts })
+    const retry =
+      failure._tag === "Retryable"
+        ? failure
+        : new Retryable({
+            reason: RetryableReason.ServerUnavailable({ message: failure.message, status: failure._tag }),
+            attempts
+          })
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
     const delay = yield* Effect.exit(step(now, retry))
     if (Exit.isFailure(delay)) return yield* fail(failure)
@@ -110,10 +117,10 @@ export const supervise = Effect.fnUntraced(function*<A>(
 
 const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unknown, Retryable> =>
   options.recoverySchedule ??
-    Schedule.spaced(options.recoveryBackoff).pipe(Schedule.jittered, Schedule.upTo({ times: options.recoveryRetries }))
+  Schedule.spaced(options.recoveryBackoff).pipe(Schedule.jittered, Schedule.upTo({ times: options.recoveryRetries }))
 
 /** Opens and runs one session in a scope of its own, so that its connection is gone before the next one opens. */
-const attemptSession = Effect.fnUntraced(function*<A>(
+const attemptSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape,
   opened: Deferred.Deferred<void, StreamFailure>
@@ -155,7 +162,7 @@ const isAckTimeout = (failure: StreamFailure): boolean =>
 
 /** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
 const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* Deferred.await(core.closeRequested)
     const state = SubscriptionRef.getUnsafe(core.state)
     if (state !== "connecting" && state !== "recovering") return yield* Effect.never

@@ -12,9 +12,11 @@ export const isTableName = (text: string): boolean => name.test(text)
 
 /** Succeeds for a legal name, else fails with `InvalidTable`. */
 export const checkTableName = (tableName: string): Effect.Effect<void, InvalidTable> =>
-  isTableName(tableName) ? Effect.void : Effect.fail(
-    new InvalidTable({
-      message: `${JSON.stringify(tableName.slice(0, 200))} is not a table name: give catalog.schema.table, each of ASCII letters, digits and underscores.`,
-      tableName: tableName.slice(0, 200)
-    })
-  )
+  isTableName(tableName)
+    ? Effect.void
+    : Effect.fail(
+        new InvalidTable({
+          message: `${JSON.stringify(tableName.slice(0, 200))} is not a table name: give catalog.schema.table, each of ASCII letters, digits and underscores.`,
+          tableName: tableName.slice(0, 200)
+        })
+      )

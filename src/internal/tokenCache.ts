@@ -51,7 +51,7 @@ export const makeTokenCache = (options: {
   const now = Effect.clockWith((clock) => clock.currentTimeMillis)
 
   /** Mints one token and keeps it. Fails with a retryable error for one that is dead on arrival. */
-  const mintAndKeep = Effect.fnUntraced(function*(key: string) {
+  const mintAndKeep = Effect.fnUntraced(function* (key: string) {
     const startedAt = yield* now
     const { lifeMillis, token } = yield* options.mint(key)
     if (lifeMillis === undefined) return token
@@ -81,7 +81,9 @@ export const makeTokenCache = (options: {
           duration: options.mintLimit,
           orElse: () => {
             const message = `The token endpoint did not answer within ${options.mintLimit} ms.`
-            return Effect.fail(new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 }))
+            return Effect.fail(
+              new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+            )
           }
         }),
         Effect.onExit((exit) =>
@@ -94,19 +96,22 @@ export const makeTokenCache = (options: {
       return Effect.andThen(Effect.forkDetach(mint, { startImmediately: true }), Deferred.await(flight))
     })
 
-  const get = Effect.fnUntraced(function*(key: string): Effect.fn.Return<Redacted.Redacted<string>, StreamFailure> {
+  const get = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Redacted.Redacted<string>, StreamFailure> {
     const entry = entries.get(key)
     const at = yield* now
     if (!options.enabled || entry === undefined || entry.expiresAt <= at) return yield* single(key)
     if (at < entry.renewAt) return entry.token
     const left = entry.expiresAt - at
     const renewal = single(key)
-    const exit = yield* Effect.exit(left > options.renewalLimit ? Effect.timeout(renewal, options.renewalLimit) : renewal)
+    const exit = yield* Effect.exit(
+      left > options.renewalLimit ? Effect.timeout(renewal, options.renewalLimit) : renewal
+    )
     if (Exit.isSuccess(exit)) return exit.value
     const failedAt = yield* now
     // Ended, refused or replaced meanwhile: look again.
     if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* get(key)
-    entry.renewAt = failedAt + Math.min(Math.max((entry.expiresAt - failedAt) / 2, options.lead / 300), options.lead / 60)
+    entry.renewAt =
+      failedAt + Math.min(Math.max((entry.expiresAt - failedAt) / 2, options.lead / 300), options.lead / 60)
     yield* Effect.logWarning("A token could not be renewed; the one at hand is used until it ends", {
       millisLeft: entry.expiresAt - failedAt
     })
@@ -122,4 +127,3 @@ export const makeTokenCache = (options: {
       })
   }
 }
-

@@ -95,7 +95,7 @@ const makePipe = (network: MemoryNetwork, direction: "up" | "down", call: number
   }
 }
 
-const openCall = Effect.fnUntraced(function*(
+const openCall = Effect.fnUntraced(function* (
   server: MemoryServer,
   network: MemoryNetwork,
   call: number,

@@ -9,7 +9,13 @@ class Sensor {
   readonly id = 1
 }
 
-export const records: ReadonlyArray<TableProperties.JsonRecord> = [{ n: 1 }, { nested: { list: [1] } }, "{}", reading, new Sensor()]
+export const records: ReadonlyArray<TableProperties.JsonRecord> = [
+  { n: 1 },
+  { nested: { list: [1] } },
+  "{}",
+  reading,
+  new Sensor()
+]
 
 // @ts-expect-error an array is not a record
 export const array: TableProperties.JsonRecord = [1]
