@@ -164,6 +164,26 @@ describe("the limit on silence", () => {
   )
 })
 
+describe("an acknowledgement of what has not left", () => {
+  it.effect("does not put off the end of silence", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open(
+        { ...single, recovery: false, serverLackOfAckTimeout: 200, drainTimeout: 0 },
+        A.silent
+      )
+      server.last.pause()
+      const ack = yield* stream.ingestRecord(A.record(0))
+      yield* A.advance(150)
+      server.last.ack(0)
+      yield* A.advance(49)
+      const waiting = yield* A.started(ack.await)
+      assert.isFalse(waiting.done())
+      yield* A.advance(1)
+      assert.strictEqual(A.tagged(waiting.error(), "Retryable").reason._tag, "AckTimeout")
+    })
+  )
+})
+
 describe("a pause", () => {
   it.effect("shows as a state, until the next connection is open", () =>
     Effect.gen(function* () {
@@ -266,7 +286,11 @@ describe("sending again", () => {
       yield* A.settle
       assert.strictEqual(seen.at(-1), "open")
       assert.strictEqual(seen.filter((state) => state === "open").length, 2)
-      server.last.ack(49)
+      // It is told once, not with each record that follows.
+      yield* stream.ingestRecord(A.record(50))
+      yield* A.settle
+      assert.strictEqual(seen.filter((state) => state === "open").length, 2)
+      server.last.ack(50)
       yield* stream.flush
     })
   )
