@@ -134,12 +134,18 @@ export class VirtualTime {
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
       this.liveSleeps++
+      let asleep = true
+      // A fiber that is interrupted between its waking and its next turn is woken and cleaned up after: it counts once.
+      const wake = () => {
+        if (asleep) this.liveSleeps--
+        asleep = false
+      }
       const stop = this.after(millis, () => {
-        this.liveSleeps--
+        wake()
         resume(Effect.void)
       })
       return Effect.sync(() => {
-        this.liveSleeps--
+        wake()
         stop()
       })
     })
