@@ -54,10 +54,12 @@ const makeConnection = ({ options, route, target }: ChannelSettings): Effect.Eff
     return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, stuck: false }
   })
 
-const closeConnection = ({ client, credentials }: Connection): Effect.Effect<void> =>
+const closeConnection = ({ client, credentials, stuck }: Connection): Effect.Effect<void> =>
   Effect.sync(() => {
     credentials.abort()
     client.close()
+    // A closed client still waits for the first word of a server that never says one, and the socket with it.
+    if (stuck) credentials.disconnect()
   })
 
 /** One connection for all calls, replaced when a call found it stuck: a channel never gives up an attempt to connect by itself. */
@@ -114,8 +116,10 @@ const openCall = Effect.fnUntraced(function* (
         )
       })
       call.on("status", (status: Grpc.StatusObject) => {
-        if (status.code === Grpc.status.OK) Queue.endUnsafe(responses)
-        else Queue.failCauseUnsafe(responses, Cause.fail(toFailure(status, credentials.takeFailure())))
+        const failure = status.code === Grpc.status.OK ? undefined : toFailure(status, credentials.takeFailure())
+        answered = answered || failure === undefined || failure._tag === "Status"
+        if (failure === undefined) Queue.endUnsafe(responses)
+        else Queue.failCauseUnsafe(responses, Cause.fail(failure))
         writable.openUnsafe()
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.

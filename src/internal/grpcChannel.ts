@@ -119,8 +119,12 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
   override _createSecureConnector(): Grpc.experimental.SecureConnector {
     return {
       connect: async (socket) => {
+        const { signal } = this.pending
         try {
-          const connected = await complete(this.route, socket, this.pending.signal)
+          // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
+          signal.throwIfAborted()
+          const connected = await complete(this.route, socket, signal)
+          signal.throwIfAborted()
           this.failure = undefined
           this.sockets.add(connected)
           connected.once("close", () => this.sockets.delete(connected))

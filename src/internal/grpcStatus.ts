@@ -77,7 +77,7 @@ const classifyStatus = (
 ): StreamFailure => {
   const status = statusName(failure.code)
   const said = `The server said ${status}${failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`}`
-  const schema = failure.details === undefined ? undefined : schemaError(failure.details)
+  const schema = failure.details === undefined ? undefined : schemaError(failure.details, secrets)
   if (schema !== undefined) {
     return new SchemaMismatch({
       message: `The records' schema does not fit ${tableName} (${schema.causes.join(", ") || "no cause given"}). ${said}`,
@@ -110,7 +110,8 @@ const classifyStatus = (
 
 /** Reads a schema error out of a serialized `google.rpc.Status`; `undefined` when it holds none. */
 const schemaError = (
-  details: Uint8Array
+  details: Uint8Array,
+  secrets: ReadonlyArray<string>
 ): { readonly causes: ReadonlyArray<string>; readonly errorCode: string | undefined } | undefined => {
   try {
     for (const any of messages(details, 3)) {
@@ -126,9 +127,9 @@ const schemaError = (
       return {
         causes: (metadata.get("causes") ?? "")
           .split(",")
-          .map((cause) => scrub(cause))
+          .map((cause) => scrub(cause, secrets))
           .filter((cause) => cause !== ""),
-        errorCode: /^[\w.-]{1,64}$/.exec(metadata.get("error_code") ?? "")?.[0]
+        errorCode: /^[\w.-]{1,64}$/.exec(scrub(metadata.get("error_code") ?? "", secrets))?.[0]
       }
     }
   } catch (error) {

@@ -7,8 +7,9 @@ const LIMIT = 2048
 /** Removes what looks like a credential from `text` and the given secrets, and cuts it at 2 KiB. */
 export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string => {
   let clean = text
-  // A short one may be a word of the sentence.
-  for (const secret of secrets) if (secret.length >= 8) clean = clean.replaceAll(secret, "<redacted>")
+  // A short one may be a word of the sentence. Longer ones first: one may be a part of another.
+  const known = secrets.filter((secret) => secret.length >= 8).sort((a, b) => b.length - a.length)
+  for (const secret of known) clean = clean.replaceAll(secret, "<redacted>")
   clean = clean
     .replace(/\b(bearer|basic|dpop)\s+[^\s"',;]+/gi, "$1 <redacted>")
     .replace(/\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g, "<redacted>")

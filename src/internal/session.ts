@@ -22,7 +22,7 @@ import { Transport, type TransportCall, type TransportFailure } from "../Transpo
 import { InvalidToken, ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
 import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "./envelope.ts"
 import { classify } from "./grpcStatus.ts"
-import { sessionHeaders } from "./sessionHeaders.ts"
+import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
 import type { StreamCore } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
@@ -61,8 +61,7 @@ const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Do
       orderly: true
     })
   }
-  const token = Redacted.value(core.headers)["authorization"]?.replace(/^\S+\s+/, "")
-  const failure = classify(error, core.table.tableName, token === undefined ? [] : [token])
+  const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
   return failed(failure, { rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied" })
 }
 

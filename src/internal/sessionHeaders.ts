@@ -58,3 +58,9 @@ export const sessionHeaders = (
   headers[TABLE_HEADER] = tableName
   return Result.succeed(headers)
 }
+
+/** What must not be seen of a session's headers: every value but the table's name, of a token what follows its scheme. */
+export const secretsIn = (headers: HeaderRecord): ReadonlyArray<string> =>
+  Object.entries(headers)
+    .filter(([name]) => name !== TABLE_HEADER)
+    .map(([name, value]) => (name === "authorization" ? value.replace(/^\S+\s+/, "") : value.trim()))

@@ -49,8 +49,7 @@ describe("before a stream opens", () => {
       const { server, zerobus } = yield* A.client(A.refusing(code.NOT_FOUND), {})
       const scope = yield* Scope.make()
       yield* Effect.flip(zerobus.createStream(A.table).pipe(Scope.provide(scope)))
-      const before = (scope.state as { readonly finalizers?: ReadonlyMap<unknown, unknown> }).finalizers?.size ?? 0
-      assert.strictEqual(before, 0)
+      assert.strictEqual(scope.state._tag, "Empty")
       assert.strictEqual(server.connections.length, 1)
       yield* Scope.close(scope, Exit.void)
     })
