@@ -5,6 +5,7 @@
  * and remembers held streams until `releaseUnsafe`. What an action does to a stream is `serverStream.ts`'s business. Everything
  * here is synchronous, so that a test's order of events is the order of the script.
  */
+import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
 
 /**
  * Points in the life of a stream where a fault can strike.
@@ -18,8 +19,8 @@
  */
 export type FaultPoint = "connect" | "create" | "message" | "durable" | "ack" | "halfClose"
 
-/** What a test can wait for: the points above, and what the server did then. */
-export type LocalEvent = FaultPoint | "created" | "acked" | "closeSignal" | "held" | "fault" | "end"
+/** What a test can wait for: the points above, and what the server or the client did then. */
+export type LocalEvent = FaultPoint | "created" | "acked" | "closeSignal" | "held" | "fault" | "cancelled" | "end"
 
 /** What happens at a point. */
 export type FaultAction =
@@ -38,14 +39,22 @@ export type FaultAction =
   | { readonly _tag: "Hold" }
   /** Stops here for so many milliseconds. */
   | { readonly _tag: "Delay"; readonly millis: number }
-  /** Does not do what comes next: no answer, no storing, no acknowledgement. */
+  /** Does not do what comes next: no answer, no acknowledgement. A message counts as never received, so the next one is out of order. */
   | { readonly _tag: "Skip" }
+  /** Lies about a message: acknowledges what was never stored, so that the audit shows a loss. At other points it does nothing. */
+  | { readonly _tag: "Lose" }
   /** Announces the end of the stream in so many milliseconds, and ends it then. */
   | { readonly _tag: "CloseSignal"; readonly afterMillis: number }
   /** Sends an acknowledgement that breaks the protocol, then goes on. */
   | { readonly _tag: "BadAck"; readonly kind: "future" | "lower" | "repeated" | "negative" | "missing" }
   /** Sends these bytes as a response, then goes on. */
   | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
+  /** Says in the same message as the next acknowledgement that the stream ends in so many milliseconds, and ends it then. */
+  | { readonly _tag: "AckAndClose"; readonly afterMillis: number }
+  /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
+  | { readonly _tag: "ExpireToken" }
+  /** Not at one occurrence of `ack` but for whole connections: when acknowledgements are sent, and how long they take. */
+  | AckRule
 
 /** A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is injected. */
 export interface Fault {
@@ -54,6 +63,8 @@ export interface Fault {
   readonly nth?: number | undefined
   /** Strikes once this many records have arrived, instead of counting occurrences. */
   readonly afterRecords?: number | undefined
+  /** Strikes once this wire offset arrives, is durable or is acknowledged, instead of counting occurrences. */
+  readonly offset?: number | undefined
   /** Only on this connection of the table, from 1. */
   readonly connection?: number | undefined
   /** How many times it strikes before it is spent; default 1. */
@@ -61,8 +72,12 @@ export interface Fault {
   readonly action: FaultAction
 }
 
+/** An action that happens at one point. */
+export type StruckAction = Exclude<FaultAction, AckRule>
+
 interface Armed {
   readonly fault: Fault
+  readonly action: StruckAction
   seen: number
   records: number
   left: number
@@ -80,8 +95,13 @@ export interface FaultScript {
   readonly inject: (fault: Fault) => void
   /** Removes all faults; what is held stays held until it is released. */
   readonly clear: () => void
-  /** Reports that a stream reached a point; returns what is to happen there, at most one action per point. */
-  readonly next: (point: FaultPoint, connection: number, records: number) => FaultAction | undefined
+  /**
+   * Reports that a stream reached a point; returns what is to happen there, at most one action per point. `records` are those of a
+   * message, `offset` is the wire offset that arrives, is durable or is to be acknowledged.
+   */
+  readonly next: (point: FaultPoint, connection: number, records: number, offset?: number) => StruckAction | undefined
+  /** The rules for acknowledgements. */
+  readonly acks: AckRules
   /** Notes an event for those who wait for it. */
   readonly note: (event: LocalEvent) => void
   /** Keeps a continuation until the next release. */
@@ -100,6 +120,7 @@ export const makeFaultScript = (): FaultScript => {
   let held: Array<() => void> = []
   let waiting: Array<Waiter> = []
   const counts = new Map<LocalEvent, number>()
+  const acks = makeAckRules()
 
   const note = (event: LocalEvent) => {
     const count = (counts.get(event) ?? 0) + 1
@@ -112,24 +133,26 @@ export const makeFaultScript = (): FaultScript => {
   }
 
   return {
+    acks,
     inject: (fault) => {
-      armed.push({ fault, seen: 0, records: 0, left: fault.times ?? 1 })
+      const { action } = fault
+      if (action._tag === "AckAt" || action._tag === "AckLatency") acks.inject(fault, action)
+      else armed.push({ fault, action, seen: 0, records: 0, left: fault.times ?? 1 })
     },
     clear: () => {
       armed = []
+      acks.clear()
     },
-    next: (point, connection, records) => {
+    next: (point, connection, records, offset) => {
       note(point)
-      let action: FaultAction | undefined
+      let action: StruckAction | undefined
       for (const entry of armed) {
         const { fault } = entry
         if (point === "message") entry.records += records
         if (fault.at !== point || (fault.connection !== undefined && fault.connection !== connection)) continue
         entry.seen++
-        const due =
-          fault.afterRecords === undefined ? entry.seen >= (fault.nth ?? 1) : entry.records >= fault.afterRecords
-        if (!due || action !== undefined) continue
-        action = fault.action
+        if (action !== undefined || !isDue(entry, offset)) continue
+        action = entry.action
         entry.left--
       }
       if (action !== undefined) {
@@ -162,4 +185,9 @@ export const makeFaultScript = (): FaultScript => {
       }
     }
   }
+}
+
+const isDue = ({ fault, records, seen }: Armed, offset: number | undefined): boolean => {
+  if (fault.offset !== undefined) return offset !== undefined && offset >= fault.offset
+  return fault.afterRecords === undefined ? seen >= (fault.nth ?? 1) : records >= fault.afterRecords
 }

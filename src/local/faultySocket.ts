@@ -10,12 +10,12 @@ import type { Timers } from "./timers.ts"
 /** What happens to a connection. `up` is from the client to the server. */
 export type ConnectionFault =
   | FrameFault
-  /** Ends it after so many bytes: by RST, by FIN, or by saying nothing more while it stays open. */
+  /** Ends it after so many bytes: by RST, by FIN, or by saying nothing more, in both directions or in this one, while it stays open. */
   | {
       readonly _tag: "CutAfter"
       readonly direction: "up" | "down"
       readonly bytes: number
-      readonly how: "reset" | "fin" | "blackHole"
+      readonly how: "reset" | "fin" | "blackHole" | "halfOpen"
     }
   /** Passes so many bytes a second. */
   | { readonly _tag: "Throttle"; readonly direction: "up" | "down"; readonly bytesPerSecond: number }
@@ -43,6 +43,7 @@ const makeLane = (
   /** Passes a chunk; `done` is called when the next one may come. */
   return (chunk: Buffer, done: () => void): void => {
     const step = (from: number): void => {
+      // What comes after the end is taken and not passed on.
       if (over || from >= chunk.length) return done()
       const left = end === undefined ? Infinity : end.bytes - passed
       const piece = chunk.subarray(from, Math.min(chunk.length, from + Math.min(pieceSize, left)))
@@ -62,20 +63,52 @@ const makeLane = (
   }
 }
 
+/** Passes lists of parts over a lane, one list after the other and each part in a write of its own. */
+const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
+  const waiting: Array<{ readonly parts: ReadonlyArray<Buffer>; readonly done: () => void }> = []
+  let busy = false
+  const pass = (): void => {
+    const next = busy ? undefined : waiting.shift()
+    if (next === undefined) return
+    busy = true
+    const step = (index: number): void => {
+      const part = next.parts[index]
+      if (part === undefined) {
+        busy = false
+        // This may bring the next list at once.
+        next.done()
+        return pass()
+      }
+      if (index === 0) lane(part, () => step(1))
+      else setImmediate(() => lane(part, () => step(index + 1)))
+    }
+    step(0)
+  }
+  return (parts: ReadonlyArray<Buffer>, done: () => void): void => {
+    waiting.push({ parts, done })
+    pass()
+  }
+}
+
 /** Puts faults between a socket and its user. */
 export const faultySocket = (socket: Socket, faults: ReadonlyArray<ConnectionFault>, timers: Timers): Duplex => {
   let silent = false
+  let halfSilent = false
   const frames = faults.filter(
     (fault): fault is FrameFault => fault._tag !== "CutAfter" && fault._tag !== "Throttle" && fault._tag !== "Pieces"
   )
-  const editFrames = frames.length === 0 ? undefined : makeFrameEditor(frames)
+  const editor = frames.length === 0 ? undefined : makeFrameEditor(frames)
   const cut = (how: Of<"CutAfter">["how"]) => {
+    if (how === "halfOpen") {
+      halfSilent = true
+      return
+    }
     silent = true
     if (how === "reset") socket.resetAndDestroy()
     else if (how === "fin") socket.end()
   }
-  const up = makeLane("up", faults, timers, (bytes) => void duplex.push(bytes), cut)
-  const down = makeLane("down", faults, timers, (bytes) => void socket.write(bytes), cut)
+  const up = inParts(makeLane("up", faults, timers, (bytes) => void duplex.push(bytes), cut))
+  const down = inParts(makeLane("down", faults, timers, (bytes) => void socket.write(bytes), cut))
 
   const duplex = new Duplex({
     allowHalfOpen: true,
@@ -84,16 +117,15 @@ export const faultySocket = (socket: Socket, faults: ReadonlyArray<ConnectionFau
     },
     write: (chunk: Buffer, _, done) => {
       if (silent) return done()
-      const bytes = editFrames === undefined ? chunk : editFrames(chunk)
-      down(bytes, done)
+      down(editor === undefined ? [chunk] : editor.down(chunk), done)
     },
     final: (done) => {
-      if (!silent) socket.end()
+      if (!silent && !halfSilent) socket.end()
       done()
     },
     destroy: (error, done) => {
       // A silent connection stays open: only the client, or the end of the server, closes it.
-      if (!silent) socket.destroy()
+      if (!silent && !halfSilent) socket.destroy()
       done(error)
     }
   })
@@ -104,7 +136,9 @@ export const faultySocket = (socket: Socket, faults: ReadonlyArray<ConnectionFau
     if (silent) return
     passing = true
     socket.pause()
-    up(chunk, () => {
+    const edited = editor?.up(chunk)
+    if (edited !== undefined && edited.down.length > 0) down(edited.down, () => {})
+    up(edited?.up ?? [chunk], () => {
       passing = false
       if (ended) duplex.push(null)
       else if (duplex.readableLength < duplex.readableHighWaterMark) socket.resume()

@@ -31,6 +31,9 @@ export interface GrpcServiceOptions {
   readonly tls?: ServerCertificates | undefined
 }
 
+/** Tokens that scripts made expire, as they stand in the header; the oldest are forgotten. */
+const maxRevoked = 1000
+
 /** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
 const maxMessageBytes = 16 * 1024 * 1024
 /** Calls of one connection at a time. */
@@ -71,6 +74,7 @@ export const serveGrpc = Effect.fnUntraced(function* (
       : Grpc.ServerCredentials.createSsl(null, [
           { private_key: Buffer.from(Redacted.value(options.tls.key)), cert_chain: Buffer.from(options.tls.cert) }
         ])
+  const revoked = new Set<string>()
   const injector = server.createConnectionInjector(credentials)
   const listener = yield* listen({
     host: options.host,
@@ -88,7 +92,7 @@ export const serveGrpc = Effect.fnUntraced(function* (
   server.register(
     path,
     (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
-      serveCall(call, options, (how) => {
+      serveCall(call, options, revoked, (how) => {
         const socket = listener.socketOf(call.getPeer())
         if (how === "reset") socket?.resetAndDestroy()
         else socket?.destroy()
@@ -103,6 +107,7 @@ export const serveGrpc = Effect.fnUntraced(function* (
 const serveCall = (
   call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>,
   options: GrpcServiceOptions,
+  revoked: Set<string>,
   cut: (how: "reset" | "fin") => void
 ): void => {
   let over = false
@@ -122,13 +127,20 @@ const serveCall = (
       cut(how)
     },
     pause: () => void call.pause(),
-    resume: () => void call.resume()
+    resume: () => void call.resume(),
+    revoke: () => {
+      const authorization = authorizationOf(call.metadata)
+      if (authorization === undefined) return
+      revoked.add(authorization)
+      if (revoked.size > maxRevoked) revoked.delete(revoked.values().next().value!)
+    },
+    address: call.getPeer()
   }
-  const admitted = admit(call.metadata, options)
+  const admitted = admit(call.metadata, options, revoked)
   if (typeof admitted !== "string") return peer.finish(admitted)
-  // Clients built on tonic send nothing before the response headers are there.
-  call.sendMetadata(new Grpc.Metadata())
   const stream = startStream(options.streams, peer, admitted)
+  // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
+  if (!over) call.sendMetadata(new Grpc.Metadata())
   call.on("data", stream.receive)
   call.on("end", stream.halfClosed)
   call.on("cancelled", () => {
@@ -138,19 +150,28 @@ const serveCall = (
 }
 
 /** The table that the headers name, or why the call is refused. */
-const admit = (metadata: Grpc.Metadata, { auth, streams }: GrpcServiceOptions): string | ServerStatus => {
+const admit = (
+  metadata: Grpc.Metadata,
+  { auth, streams }: GrpcServiceOptions,
+  revoked: ReadonlySet<string>
+): string | ServerStatus => {
   const tableName = metadata.get("x-databricks-zerobus-table-name")[0]?.toString()
   if (tableName === undefined) return invalidArgument("The header x-databricks-zerobus-table-name is missing", 4010)
   const problem = tableNameProblem(tableName)
   if (problem !== undefined) return invalidArgument(problem, 4010, 2)
+  const authorization = authorizationOf(metadata)
+  if (authorization !== undefined && revoked.has(authorization)) {
+    return unauthenticated("The token has expired, fetch a new one")
+  }
   if (auth === undefined) return tableName
-  const authorization = metadata.get("authorization")[0]?.toString()
   const refusal = refuseIngest(auth, authorization, tableName, streams.timers.now())
   if (refusal !== undefined) {
     return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
   }
   return tableName
 }
+
+const authorizationOf = (metadata: Grpc.Metadata): string | undefined => metadata.get("authorization")[0]?.toString()
 
 const asError = (status: ServerStatus): Partial<Grpc.StatusObject> => {
   const metadata = new Grpc.Metadata()

@@ -21,6 +21,10 @@ export interface HttpFault {
     | { readonly _tag: "Delay"; readonly millis: number }
     /** Never answers. */
     | { readonly _tag: "Hang" }
+    /** Answers as usual. */
+    | { readonly _tag: "Pass" }
+    /** Answers with a token that is good for so many milliseconds. */
+    | { readonly _tag: "TokenLife"; readonly millis: number }
 }
 
 /** The faults that are to come, and how many requests came. */

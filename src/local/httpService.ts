@@ -77,7 +77,8 @@ export const httpService = (
       case "Hang":
         return yield* Effect.never
     }
-    return respond(yield* route(options, request, url))
+    const life = fault?._tag === "TokenLife" ? { tokenLifeMillis: fault.millis } : {}
+    return respond(yield* route({ ...options, ...life }, request, url))
   }).pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
     Effect.catchDefect((defect) =>

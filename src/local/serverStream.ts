@@ -15,10 +15,11 @@ import {
   unavailable
 } from "./serverStatus.ts"
 import { createProblem, ingestProblem } from "./streamChecks.ts"
+import { makeStreamAcks } from "./streamAcks.ts"
 import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
+import { makePace } from "./streamPace.ts"
 import type { ConnectionRecorder } from "./streamAudit.ts"
 import {
-  ackResponse,
   closeSignalResponse,
   createdResponse,
   readRequest,
@@ -39,7 +40,8 @@ export interface ServerStream {
 
 /** Records of consecutive messages that became part of the same log group. */
 interface Pending {
-  readonly ticket: number
+  /** What the store calls the group; undefined for a message that a fault made the server lose. */
+  readonly ticket: number | undefined
   readonly since: number
   messages: number
   records: number
@@ -50,35 +52,25 @@ interface Pending {
 /** How long a call may stay without a create request. */
 const createTimeoutMillis = 30_000
 
-/** How far a stream may run ahead of its pace before it is slowed down. */
-const burstMillis = 20
-
 /** Starts a stream of an authorised call that named `tableName` in its header. */
 export const startStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
   const { limits, observer, timers } = host
   const { audit, script } = host.table(tableName)
   const streamId = host.newStreamId()
-  const recorder: ConnectionRecorder = audit.connect(streamId)
+  const recorder: ConnectionRecorder = audit.connect(streamId, peer.address)
   let state: "new" | "creating" | "open" | "ended" = "new"
   let writer: TableWriter | undefined
   let kind: RecordKind = "Proto"
   let nextOffset = 0
   let completedUpTo = -1
-  let durableUpTo = -1
-  let ackedUpTo = -1
-  let lastAckAt = -Infinity
-  let ackScheduled = false
-  let acksStopped = false
-  let oldestUnacked: number | undefined
   let pending: Array<Pending> = []
   let pendingBytes = 0
   /** What arrived while a fault stops the inbound lane; undefined while it runs. */
   let backlog: Array<Uint8Array | "halfClose"> | undefined
+  /** A message that waits for an acknowledgement which a script wants before it. */
+  let postponed: (() => void) | undefined
   let reading = true
   let waitingForRoom = false
-  /** When the records received so far would have arrived at the permitted pace. */
-  let paceUntil = -Infinity
-  let slowedDown = false
   /** How the stream is to end once everything stored is acknowledged. */
   let ending: { readonly status: ServerStatus | undefined } | undefined
   const timeouts = new Set<() => void>()
@@ -97,6 +89,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     for (const cancel of timeouts) cancel()
     timeouts.clear()
     backlog = undefined
+    postponed = undefined
     writer?.close()
     recorder.ended(how)
     forget()
@@ -123,8 +116,8 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
 
   const settle = () => {
     if (ending === undefined || pending.length > 0) return
-    if (ackedUpTo < durableUpTo) acknowledge()
-    if (ackedUpTo >= durableUpTo && !acksStopped) finish(ending.status)
+    acks.flush()
+    if (acks.isSettled()) finish(ending.status)
   }
 
   const updateFlow = () => {
@@ -138,25 +131,14 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
         updateFlow()
       })
     }
-    const mayRead = backlog === undefined && room && !pressed && !slowedDown
+    const mayRead = backlog === undefined && room && !pressed && !pace.isAhead()
     if (mayRead === reading) return
     reading = mayRead
     if (mayRead) peer.resume()
     else peer.pause()
   }
 
-  const keepPace = (records: number, bytes: number) => {
-    const seconds = Math.max(records / limits.maxRecordsPerSecond, bytes / limits.maxBytesPerSecond)
-    if (seconds === 0) return
-    const now = timers.now()
-    paceUntil = Math.max(paceUntil, now) + seconds * 1000
-    if (slowedDown || paceUntil - now < burstMillis) return
-    slowedDown = true
-    after(paceUntil - now, () => {
-      slowedDown = false
-      updateFlow()
-    })
-  }
+  const pace = makePace(limits, timers.now, after, updateFlow)
 
   const inbound: Lane = {
     stop: () => {
@@ -175,20 +157,8 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     }
   }
 
-  const outbound: Lane = {
-    stop: () => {
-      acksStopped = true
-    },
-    go: (proceed) => {
-      acksStopped = false
-      proceed()
-      scheduleAck()
-      settle()
-    }
-  }
-
-  const closeSoon = (graceMillis: number) => {
-    peer.write(closeSignalResponse(graceMillis))
+  const closeSoon = (graceMillis: number, say: (signal: Uint8Array) => void = peer.write) => {
+    say(closeSignalResponse(graceMillis))
     script.note("closeSignal")
     after(graceMillis, () => endWith(unavailable("The stream's lifetime is over, open a new one", 6002)))
   }
@@ -200,41 +170,38 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     after,
     finish,
     closeSoon,
+    closeWithAck: (graceMillis) => closeSoon(graceMillis, acks.attach),
     isEnded: () => state === "ended",
     cut: (how) => {
       end("cut")
       peer.cut(how)
     },
     badAck: (wrong) => {
-      if (wrong === "future") recorder.acked(nextOffset + 999)
-      return badAck(wrong, nextOffset, ackedUpTo)
+      if (wrong === "future") recorder.lied(nextOffset + 999)
+      return badAck(wrong, nextOffset, acks.ackedUpTo())
     }
   })
 
-  const scheduleAck = () => {
-    if (ackScheduled || acksStopped || state !== "open" || ackedUpTo >= durableUpTo) return
-    const wait = lastAckAt + limits.ackInterval - timers.now()
-    if (wait <= 0) return acknowledge()
-    ackScheduled = true
-    after(wait, () => {
-      ackScheduled = false
-      acknowledge()
+  const acks = makeStreamAcks({
+    script,
+    recorder,
+    observer,
+    pass,
+    write: peer.write,
+    now: timers.now,
+    after,
+    interval: limits.ackInterval,
+    isOpen: () => state === "open",
+    isEnding: () => ending !== undefined,
+    received: () => nextOffset,
+    wentOn: () => {
       settle()
-    })
-  }
-
-  const acknowledge = () => {
-    if (acksStopped || state !== "open" || ackedUpTo >= durableUpTo) return
-    pass("ack", 0, outbound, () => {
-      ackedUpTo = durableUpTo
-      recorder.acked(ackedUpTo)
-      peer.write(ackResponse(ackedUpTo))
-      lastAckAt = timers.now()
-      if (oldestUnacked !== undefined) observer.acked(lastAckAt - oldestUnacked)
-      oldestUnacked = undefined
-      script.note("acked")
-    })
-  }
+      if (postponed === undefined || acks.owes()) return
+      const goOn = postponed
+      postponed = undefined
+      inbound.go(goOn)
+    }
+  })
 
   const whenDurable = (entry: Pending, failure: StorageFailure | undefined) => {
     if (failure === undefined) recorder.durable(entry.messages, entry.records)
@@ -247,7 +214,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     }
     entry.durable = true
     complete()
-    scheduleAck()
+    acks.schedule()
     updateFlow()
     settle()
   }
@@ -256,12 +223,13 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     while (state !== "ended" && pending[0]?.durable === true) {
       const done = pending.shift()!
       pendingBytes -= done.bytes
-      oldestUnacked ??= done.since
+      acks.since(done.since)
       completedUpTo += done.messages
       const upTo = completedUpTo
-      pass("durable", done.records, outbound, () => {
-        durableUpTo = Math.max(durableUpTo, upTo)
-      })
+      if (done.ticket === undefined) acks.durable(upTo)
+      else {
+        pass({ point: "durable", records: done.records, offset: upTo, lane: acks.lane }, () => acks.durable(upTo))
+      }
     }
   }
 
@@ -271,6 +239,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     if (problem !== undefined) return endWith(problem)
     state = "creating"
     kind = request.recordType === 1 ? "Proto" : "Json"
+    recorder.created(kind, request.descriptor)
     const format =
       kind === "Proto" ? ({ _tag: "Proto", descriptor: request.descriptor! } as const) : ({ _tag: "Json" } as const)
     host.openWriter(tableName, format, (result) => {
@@ -289,7 +258,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
         }
       }
       writer = result
-      pass("create", 0, inbound, () => {
+      pass({ point: "create", lane: inbound }, () => {
         state = "open"
         observer.opened()
         peer.write(createdResponse(streamId))
@@ -311,8 +280,43 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     }
     const problem = ingestProblem(request, kind, nextOffset, limits.maxRecordBytes)
     if (problem !== undefined) return endWith(problem)
-    nextOffset++
-    pass("message", request.records.length, inbound, () => store(writer!, request))
+    if (acks.owes()) {
+      inbound.stop()
+      postponed = () => ingest(request)
+      return
+    }
+    const offset = nextOffset++
+    pass(
+      {
+        point: "message",
+        records: request.records.length,
+        offset,
+        lane: inbound,
+        skip: () => {
+          nextOffset = offset
+        },
+        lose: () => lose(request)
+      },
+      () => store(writer!, request)
+    )
+    if (script.acks.isPlanned(recorder.number)) acks.schedule()
+  }
+
+  /** Counts a message as if it was stored, which it is not. */
+  const lose = ({ recordBytes, records }: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
+    recorder.received(records, recordBytes)
+    recorder.lost()
+    observer.received(records.length, recordBytes)
+    pending.push({
+      ticket: undefined,
+      since: timers.now(),
+      messages: 1,
+      records: records.length,
+      bytes: 0,
+      durable: true
+    })
+    complete()
+    acks.schedule()
   }
 
   const store = (into: TableWriter, { recordBytes, records }: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
@@ -322,7 +326,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     observer.received(records.length, recordBytes)
     pendingBytes += recordBytes
     const last = pending[pending.length - 1]
-    if (last?.ticket === ticket) {
+    if (last !== undefined && last.ticket === ticket) {
       last.messages++
       last.records += records.length
       last.bytes += recordBytes
@@ -338,7 +342,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
       pending.push(entry)
       into.onDurable(ticket, (failure) => whenDurable(entry, failure))
     }
-    keepPace(records.length, recordBytes)
+    pace.count(records.length, recordBytes)
     updateFlow()
   }
 
@@ -366,17 +370,19 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
       return
     }
     if (state !== "open") return endWith(invalidArgument("The stream ended before it was created", 4006, 7))
-    pass("halfClose", 0, inbound, () => endWith(undefined))
+    pass({ point: "halfClose", lane: inbound }, () => endWith(undefined))
   }
 
   const cancelled = () => {
-    if (state !== "ended") end("cancelled")
+    if (state === "ended") return
+    script.note("cancelled")
+    end("cancelled")
   }
 
   after(createTimeoutMillis, () => {
     if (state === "new")
       endWith(deadlineExceeded(`No create request came within ${createTimeoutMillis / 1000} seconds`))
   })
-  pass("connect", 0, inbound, () => {})
+  pass({ point: "connect", lane: inbound }, () => {})
   return { receive, halfClosed, cancelled }
 }

@@ -10,15 +10,21 @@ export interface ConnectionAudit {
   /** 1 for the first connection of the table since the server started. */
   readonly number: number
   readonly streamId: string
+  /** The client's address and port, where there is one: streams over one connection have the same. */
+  readonly peer: string | undefined
+  /** What the create request asked for; undefined when none was accepted. */
+  readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
   /** The messages that were accepted, in order; `wireOffset` is their index. Empty when recording is off. */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
   readonly receivedRecords: number
-  /** Messages that became durable; they are the first ones of `received`. */
+  /** Messages that became durable; they are the first ones of `received`, but for `lostMessages`. */
   readonly durableMessages: number
   readonly durableRecords: number
   /** Messages covered by the highest acknowledgement that was sent; more than `durableMessages` only when a fault lied. */
   readonly ackedMessages: number
+  /** Wire offsets of messages that count as received and were thrown away, because `Faults.loseMessages` said so. */
+  readonly lostMessages: ReadonlyArray<number>
   /** How it ended: `open`, `OK`, the name of a status, `cut` or `cancelled`. */
   readonly ended: string
 }
@@ -35,6 +41,13 @@ export interface Audit {
   readonly distinctRecords: number
   /** Durable records beyond the first of each kind: what was sent again after a lost connection, or ingested twice. */
   readonly duplicates: number
+  /**
+   * Duplicates that no lost connection explains: the earlier copy arrived on the same connection, or on one that ended well. Anything but
+   * 0 means that the client sent something again without need, or that the test ingested equal records.
+   */
+  readonly unexplainedDuplicates: number
+  /** Records that the server threw away because `Faults.loseMessages` said so; when acknowledged they are also in `ackedButMissing`. */
+  readonly lostRecords: number
   /** Records that were acknowledged and are not in the table. Anything but 0 breaks the promise. */
   readonly ackedButMissing: number
   /** False when records were dropped from the audit because they exceeded its bound, or when recording is off. */
@@ -44,16 +57,21 @@ export interface Audit {
 /** Collects one connection. */
 export interface ConnectionRecorder {
   readonly number: number
+  readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
   readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => void
   readonly durable: (messages: number, records: number) => void
   /** `upTo` is the acknowledged wire offset. */
   readonly acked: (upTo: number) => void
+  /** The same for an acknowledgement that a fault made up. */
+  readonly lied: (upTo: number) => void
+  /** The message received last was thrown away. */
+  readonly lost: () => void
   readonly ended: (how: string) => void
 }
 
 /** Collects the streams of one table. */
 export interface StreamAudit {
-  readonly connect: (streamId: string) => ConnectionRecorder
+  readonly connect: (streamId: string, peer?: string) => ConnectionRecorder
   /** Evaluates what was collected; `storedRows` is what the store says the table holds. */
   readonly read: (storedRows: number) => Audit
 }
@@ -63,6 +81,10 @@ export const maxConnections = 1000
 
 type Entry = { -readonly [K in keyof ConnectionAudit]: ConnectionAudit[K] } & {
   received: Array<ReadonlyArray<Uint8Array>>
+  lostMessages: Array<number>
+  lostRecords: number
+  /** Lost messages and records that were acknowledged. */
+  ackedLost: { messages: number; records: number }
   ackedRecords: number
   /** Record counts of the messages that are not acknowledged yet, oldest first. */
   readonly unacked: Array<number>
@@ -71,16 +93,23 @@ type Entry = { -readonly [K in keyof ConnectionAudit]: ConnectionAudit[K] } & {
 /** Makes an empty audit that keeps at most `maxBytes` of records; 0 turns the recording of bytes off. */
 export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   const all: Array<Entry> = []
-  const past = { receivedRecords: 0, durableRecords: 0, ackedRecords: 0, lied: 0, distinct: new Set<string>() }
+  const past = { receivedRecords: 0, durableRecords: 0, ackedRecords: 0, lostRecords: 0, lied: 0 }
+  /** Copies of the connections that are not kept one by one. */
+  let pastCopies = noCopies()
   let connections = 0
   let kept = 0
   let complete = maxBytes > 0
 
-  const connect = (streamId: string): ConnectionRecorder => {
+  const connect = (streamId: string, peer?: string): ConnectionRecorder => {
     const entry: Entry = {
       number: ++connections,
       streamId,
+      peer,
+      created: undefined,
       received: [],
+      lostMessages: [],
+      lostRecords: 0,
+      ackedLost: { messages: 0, records: 0 },
       receivedMessages: 0,
       receivedRecords: 0,
       durableMessages: 0,
@@ -92,8 +121,22 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     }
     all.push(entry)
     if (all.length > maxConnections) forgetOldest()
+    const acked = (upTo: number) => {
+      if (upTo + 1 <= entry.ackedMessages) return
+      const from = entry.ackedMessages
+      for (const [index, records] of entry.unacked.splice(0, upTo + 1 - from).entries()) {
+        entry.ackedRecords += records
+        if (!entry.lostMessages.includes(from + index)) continue
+        entry.ackedLost.messages++
+        entry.ackedLost.records += records
+      }
+      entry.ackedMessages = upTo + 1
+    }
     return {
       number: entry.number,
+      created: (kind, descriptor) => {
+        entry.created = { kind, descriptor: descriptor?.slice() }
+      },
       received: (records, bytes) => {
         entry.receivedMessages++
         entry.receivedRecords += records.length
@@ -102,7 +145,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
         kept += bytes + 64 * records.length
         if (kept > maxBytes) {
           complete = false
-          past.distinct.clear()
+          pastCopies = noCopies()
           for (const other of all) other.received = []
         } else entry.received.push(records)
       },
@@ -110,10 +153,11 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
         entry.durableMessages += messages
         entry.durableRecords += records
       },
-      acked: (upTo) => {
-        if (upTo + 1 <= entry.ackedMessages) return
-        for (const records of entry.unacked.splice(0, upTo + 1 - entry.ackedMessages)) entry.ackedRecords += records
-        entry.ackedMessages = upTo + 1
+      acked,
+      lied: acked,
+      lost: () => {
+        entry.lostMessages.push(entry.receivedMessages - 1)
+        entry.lostRecords += entry.unacked[entry.unacked.length - 1] ?? 0
       },
       ended: (how) => {
         if (entry.ended !== "open") return
@@ -128,29 +172,32 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     const index = all.findIndex((entry) => entry.ended !== "open")
     const [entry] = index < 0 ? [] : all.splice(index, 1)
     if (entry === undefined) return
-    addDurable(entry, past.distinct)
+    addDurable(entry, pastCopies)
     entry.received = []
     past.receivedRecords += entry.receivedRecords
     past.durableRecords += entry.durableRecords
     past.ackedRecords += entry.ackedRecords
-    past.lied += Math.max(0, entry.ackedMessages - entry.durableMessages)
+    past.lostRecords += entry.lostRecords
+    past.lied += liedOf(entry)
   }
 
   const read = (storedRows: number): Audit => {
     const sum = (of: (entry: Entry) => number) => all.reduce((total, entry) => total + of(entry), 0)
-    const durable = new Set(past.distinct)
-    for (const entry of complete ? all : []) addDurable(entry, durable)
+    const copies: Copies = { ...pastCopies, left: new Map(pastCopies.left) }
+    for (const entry of complete ? all : []) addDurable(entry, copies)
     const ackedRecords = past.ackedRecords + sum((entry) => entry.ackedRecords)
     const durableRecords = past.durableRecords + sum((entry) => entry.durableRecords)
-    const lied = past.lied + sum((entry) => Math.max(0, entry.ackedMessages - entry.durableMessages))
+    const lied = past.lied + sum(liedOf)
     return {
       connections,
       perConnection: all.map(snapshot),
       receivedRecords: past.receivedRecords + sum((entry) => entry.receivedRecords),
       durableRecords,
       ackedRecords,
-      distinctRecords: durable.size,
-      duplicates: complete ? durableRecords - durable.size : 0,
+      distinctRecords: copies.left.size,
+      duplicates: complete ? durableRecords - copies.left.size : 0,
+      unexplainedDuplicates: copies.unexplained,
+      lostRecords: past.lostRecords + sum((entry) => entry.lostRecords),
       ackedButMissing: Math.max(lied, ackedRecords - storedRows, 0),
       complete
     }
@@ -162,19 +209,48 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
 const snapshot = (entry: Entry): ConnectionAudit => ({
   number: entry.number,
   streamId: entry.streamId,
+  peer: entry.peer,
+  created: entry.created,
   received: [...entry.received],
   receivedMessages: entry.receivedMessages,
   receivedRecords: entry.receivedRecords,
   durableMessages: entry.durableMessages,
   durableRecords: entry.durableRecords,
   ackedMessages: entry.ackedMessages,
+  lostMessages: [...entry.lostMessages],
   ended: entry.ended
 })
 
-const addDurable = (entry: Entry, distinct: Set<string>): void => {
-  for (const message of entry.received.slice(0, entry.durableMessages)) {
-    for (const record of message) distinct.add(textKey(record))
+/** What was acknowledged on a connection without being durable: records that were lost, and messages beyond those. */
+const liedOf = ({ ackedLost, ackedMessages, durableMessages }: Entry): number =>
+  ackedLost.records + Math.max(0, ackedMessages - ackedLost.messages - durableMessages)
+
+/** Which records were durable so far, and which further copies of each are explained. */
+interface Copies {
+  /** Per record, by its bytes: how many copies lost connections left behind that were not sent again yet. */
+  readonly left: Map<string, number>
+  unexplained: number
+}
+
+const noCopies = (): Copies => ({ left: new Map(), unexplained: 0 })
+
+const addDurable = (entry: Entry, copies: Copies): void => {
+  const lost = new Set(entry.lostMessages)
+  let durable = 0
+  const here: Array<string> = []
+  for (const [offset, message] of entry.received.entries()) {
+    if (lost.has(offset)) continue
+    if (durable++ >= entry.durableMessages) break
+    for (const record of message) here.push(textKey(record))
   }
+  for (const key of here) {
+    const left = copies.left.get(key)
+    if (left === undefined) copies.left.set(key, 0)
+    else if (left > 0) copies.left.set(key, left - 1)
+    else copies.unexplained++
+  }
+  if (entry.ended === "OK") return
+  for (const key of here) copies.left.set(key, copies.left.get(key)! + 1)
 }
 
 const textKey = (record: Uint8Array): string =>

@@ -18,6 +18,10 @@ export interface Peer {
   /** Stops and goes on delivering requests. */
   readonly pause: () => void
   readonly resume: () => void
+  /** Refuses the token of this call from now on. */
+  readonly revoke?: (() => void) | undefined
+  /** The client's address and port; calls over one connection have the same. */
+  readonly address?: string | undefined
 }
 
 /** What one table offers to its streams. */

@@ -1,22 +1,22 @@
 /**
  * Scripted faults for tests against the local server: plain data, injected per table with `ZerobusLocal.inject`.
  *
- * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th time, or after so many records, on any
- * connection or a certain one, once or several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held streams go on
- * with `ZerobusLocal.release`, so they need no sleeps.
+ * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th time, after so many records, or at a wire
+ * offset, on any connection or a certain one, once or several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held
+ * streams go on with `ZerobusLocal.release`, so they need no sleeps.
  *
  * Two further kinds: faults of the token endpoint and the catalog (`http...`, for `ZerobusLocal.injectHttp`), and faults of a
- * connection below gRPC (`cutAfterBytes`, `throttle`, `goAway`, ..., for `ZerobusLocal.injectConnection`).
+ * connection below gRPC (`cutAfterBytes`, `throttle`, `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
  *
  * @example
  * yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({ status: "UNAVAILABLE", connection: 2 }))
  */
 import * as Duration from "effect/Duration"
 import type { Fault, FaultPoint } from "../local/faultScript.ts"
-import type { ConnectionFault } from "../local/faultySocket.ts"
-import { http2Frame } from "../local/frameEditor.ts"
-import type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+import type { Latency } from "../local/latency.ts"
 
+export * from "./connectionFaults.ts"
+export * from "./httpFaults.ts"
 export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faultScript.ts"
 export type { ConnectionFault } from "../local/faultySocket.ts"
 export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
@@ -25,6 +25,8 @@ export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 export interface When {
   /** Once this many records have arrived since the injection. Not together with `nth`. */
   readonly afterRecords?: number | undefined
+  /** Once this wire offset (0, 1, 2, ... per connection) arrives, is durable or is to be acknowledged. Not together with `nth`. */
+  readonly offset?: number | undefined
   /** At the n-th occurrence of the point, from 1; default 1. */
   readonly nth?: number | undefined
   /** Only on this connection of the table, from 1; default any. */
@@ -58,6 +60,7 @@ export type StatusName = keyof typeof codes
 const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
   at,
   afterRecords: when.afterRecords,
+  offset: when.offset,
   nth: when.nth,
   connection: when.connection,
   times: when.times,
@@ -82,7 +85,10 @@ export const reject = (
   }
 ): Fault => fault("create", options, status(options))
 
-/** Ends an open stream with a status; by default when a message arrives, which is then not stored. */
+/**
+ * Ends a stream with a status; by default when a message arrives, which is then not stored. `at: "connect"` ends it before anything else
+ * is said, with trailers only.
+ */
 export const fail = (
   options: When & {
     readonly status: StatusName
@@ -111,12 +117,22 @@ export const endStream = (options: When & { readonly at?: FaultPoint | undefined
 export const rejectTokens = (options?: When): Fault =>
   fault("connect", options ?? {}, status({ status: "UNAUTHENTICATED" }))
 
-/** Announces the end of the stream, and ends it after `duration` (default 0) unless the client half-closes before. */
-export const closeSignal = (options: When & { readonly duration?: Duration.Input | undefined }): Fault =>
-  fault("message", options, {
-    _tag: "CloseSignal",
-    afterMillis: Duration.toMillis(Duration.fromInputUnsafe(options.duration ?? 0))
-  })
+/** Ends an open stream with UNAUTHENTICATED, as when its token expires, and refuses that token from then on; a fresh one is good. */
+export const expireToken = (options: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
+  fault(options.at ?? "message", options, { _tag: "ExpireToken" })
+
+/**
+ * Announces the end of the stream, and ends it after `duration` (default 0) unless the client half-closes before. By default when a message
+ * arrives; `withAck` says it in the same message as the next acknowledgement.
+ */
+export const closeSignal = (
+  options: When & { readonly duration?: Duration.Input | undefined; readonly withAck?: boolean | undefined }
+): Fault => {
+  const afterMillis = Duration.toMillis(Duration.fromInputUnsafe(options.duration ?? 0))
+  return options.withAck === true
+    ? fault("ack", options, { _tag: "AckAndClose", afterMillis })
+    : fault("message", options, { _tag: "CloseSignal", afterMillis })
+}
 
 /** Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop acknowledgements, the others what comes in. */
 export const hold = (at: FaultPoint, nth = 1, when: Omit<When, "nth"> = {}): Fault =>
@@ -130,15 +146,57 @@ export const delay = (at: FaultPoint, duration: Duration.Input, when: When = {})
 export const stallAcks = (options?: Omit<When, "times">): Fault =>
   fault("ack", { ...options, times: Infinity }, { _tag: "Skip" })
 
-/** Loses messages: they are neither stored nor acknowledged by themselves. Only a lying server does this; the audit shows it. */
-export const loseMessages = (options?: When): Fault => fault("message", options ?? {}, { _tag: "Skip" })
+/**
+ * Acknowledges exactly these wire offsets of a connection, each as soon as it is durable, whatever the acknowledgement interval. Then goes on
+ * as usual, acknowledges nothing more (`"silence"`), or only once the client half-closes (`"halfClose"`). By default the next connection;
+ * `times` is for how many.
+ */
+export const ackAt = (
+  offsets: ReadonlyArray<number>,
+  options: Pick<When, "connection" | "times"> & {
+    readonly then?: "automatic" | "silence" | "halfClose" | undefined
+  } = {}
+): Fault =>
+  fault("ack", options, {
+    _tag: "AckAt",
+    acks: offsets.map((offset) => ({ offset })),
+    then: options.then ?? "automatic"
+  })
+
+/**
+ * Lets each acknowledgement take as long as a distribution of `Latency` says, without one overtaking another. The same seed (default 1) gives
+ * the n-th acknowledgement of a connection the same latency in every run. By default on every connection; `times` is on how many.
+ */
+export const ackLatency = (
+  latency: Latency,
+  options: Pick<When, "connection" | "times"> & { readonly seed?: number | undefined } = {}
+): Fault =>
+  fault(
+    "ack",
+    { times: Infinity, ...options },
+    {
+      _tag: "AckLatency",
+      latency,
+      seed: options.seed ?? 1
+    }
+  )
+
+/**
+ * Lies: throws messages away and acknowledges them with the others, as if they were durable. The audit shows it as `lostRecords` and
+ * `ackedButMissing`. For tests that a check notices a loss.
+ */
+export const loseMessages = (options?: When): Fault => fault("message", options ?? {}, { _tag: "Lose" })
+
+/** Treats messages as if they never arrived: the server answers the next one as out of order, and acknowledges nothing of them. */
+export const dropMessages = (options?: When): Fault => fault("message", options ?? {}, { _tag: "Skip" })
 
 /** Never answers the create request. */
 export const ignoreCreate = (options?: When): Fault => fault("create", options ?? {}, { _tag: "Skip" })
 
 /**
  * Sends an acknowledgement that breaks the protocol before the next real one, or at another point: beyond what was sent (`future`), below
- * the last (`lower`), the same again (`repeated`), negative, or without its offset (`missing`).
+ * the last (`lower`), the same again (`repeated`), negative, or without its offset (`missing`). `at: "create"` sends it before the stream is
+ * open. For one after the end see `ackAfterEnd`.
  */
 export const badAck = (
   kind: "future" | "lower" | "repeated" | "negative" | "missing",
@@ -148,94 +206,3 @@ export const badAck = (
 /** Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to see refused. */
 export const rawResponse = (bytes: Uint8Array, when: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
   fault(when.at ?? "message", when, { _tag: "Raw", bytes })
-
-/**
- * The next requests to the token endpoint or the catalog get this status. `body` is the text of the answer, an empty JSON object by
- * default. For `ZerobusLocal.injectHttp`.
- */
-export const httpStatus = (
-  at: HttpPart,
-  status: number,
-  options: {
-    readonly body?: string | undefined
-    readonly headers?: Readonly<Record<string, string>> | undefined
-    readonly times?: number | undefined
-  } = {}
-): HttpFault => ({
-  at,
-  times: options.times,
-  action: { _tag: "Answer", status, body: options.body ?? "{}", headers: options.headers }
-})
-
-/** The next requests to the token endpoint or the catalog are answered later. For `ZerobusLocal.injectHttp`. */
-export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number): HttpFault => ({
-  at,
-  times,
-  action: { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) }
-})
-
-/** The next requests to the token endpoint or the catalog are never answered. For `ZerobusLocal.injectHttp`. */
-export const httpHang = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Hang" } })
-
-/**
- * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default), by FIN, or by silence, with the
- * connection left open. For `ZerobusLocal.injectConnection`.
- */
-export const cutAfterBytes = (
-  direction: "up" | "down",
-  bytes: number,
-  how: "reset" | "fin" | "blackHole" = "reset"
-): ConnectionFault => ({ _tag: "CutAfter", direction, bytes, how })
-
-/** Passes so many bytes a second: a slow reader (`up`) or a slow writer (`down`). For `ZerobusLocal.injectConnection`. */
-export const throttle = (direction: "up" | "down", bytesPerSecond: number): ConnectionFault => ({
-  _tag: "Throttle",
-  direction,
-  bytesPerSecond
-})
-
-/** Passes the bytes in pieces of `size`, so that frames and messages arrive in parts. For `ZerobusLocal.injectConnection`. */
-export const pieces = (direction: "up" | "down", size: number): ConnectionFault => ({ _tag: "Pieces", direction, size })
-
-/** Leaves the client's HTTP/2 pings unanswered. For `ZerobusLocal.injectConnection`. */
-export const ignorePings: ConnectionFault = { _tag: "IgnorePings" }
-
-/**
- * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the client. `lastStreamId` 0 says that the
- * client's call was not processed. For `ZerobusLocal.injectConnection`.
- */
-export const goAway = (code: number, options: { readonly nthData?: number; readonly lastStreamId?: number } = {}) => {
-  const payload = Buffer.alloc(8)
-  payload.writeUInt32BE(options.lastStreamId ?? 0x7fffffff, 0)
-  payload.writeUInt32BE(code, 4)
-  return insertFrames(http2Frame(7, 0, 0, payload), options.nthData)
-}
-
-/** Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame. For `ZerobusLocal.injectConnection`. */
-export const rstStream = (code: number, options: { readonly nthData?: number; readonly streamId?: number } = {}) => {
-  const payload = Buffer.alloc(4)
-  payload.writeUInt32BE(code)
-  return insertFrames(http2Frame(3, 0, options.streamId ?? 1, payload), options.nthData)
-}
-
-/** Sends bytes, usually whole HTTP/2 frames, in front of the n-th DATA frame. For `ZerobusLocal.injectConnection`. */
-export const insertFrames = (bytes: Uint8Array, nthData = 1): ConnectionFault => ({
-  _tag: "InsertFrames",
-  nthData,
-  bytes
-})
-
-/** Ends the call with the n-th DATA frame, without trailers. For `ZerobusLocal.injectConnection`. */
-export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({ _tag: "EndWithoutTrailers", nthData })
-
-/** Marks the message in the n-th DATA frame as compressed, or gives it another length. For `ZerobusLocal.injectConnection`. */
-export const damagePrefix = (options: {
-  readonly nthData?: number
-  readonly compressed?: boolean
-  readonly length?: number
-}): ConnectionFault => ({
-  _tag: "DamagePrefix",
-  nthData: options.nthData ?? 1,
-  compressed: options.compressed,
-  length: options.length
-})

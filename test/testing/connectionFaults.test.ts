@@ -86,35 +86,118 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
 })
 
 describe("the frame editor", () => {
-  const data = (payload: Uint8Array) => http2Frame(0, 0, 1, payload)
+  const data = (payload: Uint8Array, streamId = 1) => http2Frame(0, 0, streamId, payload)
   const settings = http2Frame(4, 0, 0, Buffer.alloc(0))
+  const all = (parts: ReadonlyArray<Uint8Array>) => Buffer.concat(parts)
 
   it("passes frames on unchanged, however they arrive", () => {
     const bytes = Buffer.concat([settings, data(Buffer.from("one")), data(Buffer.alloc(300, 7)), settings])
     for (let size = 1; size <= bytes.length; size++) {
-      const edit = makeFrameEditor([{ _tag: "InsertFrames", nthData: 99, bytes: settings }])
+      const { down } = makeFrameEditor([{ _tag: "InsertFrames", nthData: 99, bytes: settings }])
       const out: Array<Uint8Array> = []
-      for (let from = 0; from < bytes.length; from += size) out.push(edit(bytes.subarray(from, from + size)))
+      for (let from = 0; from < bytes.length; from += size) out.push(...down(bytes.subarray(from, from + size)))
       assert.isTrue(Buffer.concat(out).equals(bytes), `pieces of ${size}`)
     }
   })
 
-  it("inserts in front of the n-th DATA frame, not counting empty ones", () => {
-    const edit = makeFrameEditor([{ _tag: "InsertFrames", nthData: 2, bytes: settings }])
+  it("inserts in front of the n-th DATA frame, in the order of the faults, not counting empty ones", () => {
     const [one, two, empty] = [data(Buffer.of(1)), data(Buffer.of(2)), data(Buffer.alloc(0))]
-    assert.isTrue(edit(Buffer.concat([one, empty, two])).equals(Buffer.concat([one, empty, settings, two])))
+    const [first, second] = [http2Frame(6, 0, 0, Buffer.alloc(8, 1)), http2Frame(6, 0, 0, Buffer.alloc(8, 2))]
+    const { down } = makeFrameEditor([
+      { _tag: "InsertFrames", nthData: 2, bytes: first },
+      { _tag: "InsertFrames", nthData: 2, bytes: second }
+    ])
+    assert.isTrue(all(down(all([one, empty, two]))).equals(all([one, empty, first, second, two])))
   })
 
   it("sets END_STREAM, drops pings' answers, and damages prefixes", () => {
     const prefix = Buffer.from([0, 0, 0, 0, 2, 8, 1])
-    const ended = makeFrameEditor([{ _tag: "EndWithoutTrailers", nthData: 1 }])(data(prefix))
+    const ended = all(makeFrameEditor([{ _tag: "EndWithoutTrailers", nthData: 1 }]).down(data(prefix)))
     assert.strictEqual(ended[4], 1)
-    const edit = makeFrameEditor([{ _tag: "IgnorePings" }])
-    assert.strictEqual(edit(http2Frame(6, 1, 0, Buffer.alloc(8))).length, 0)
-    assert.strictEqual(edit(http2Frame(6, 0, 0, Buffer.alloc(8))).length, 17)
-    const damaged = makeFrameEditor([{ _tag: "DamagePrefix", nthData: 1, compressed: true, length: 0x7fffffff }])(
-      data(prefix)
+    const { down } = makeFrameEditor([{ _tag: "IgnorePings" }])
+    assert.strictEqual(all(down(http2Frame(6, 1, 0, Buffer.alloc(8)))).length, 0)
+    assert.strictEqual(all(down(http2Frame(6, 0, 0, Buffer.alloc(8)))).length, 17)
+    const damaged = all(
+      makeFrameEditor([{ _tag: "DamagePrefix", nthData: 1, compressed: true, length: 0x7fffffff }]).down(data(prefix))
     )
     assert.deepStrictEqual([...damaged.subarray(9, 14)], [1, 0x7f, 0xff, 0xff, 0xff])
+  })
+
+  it("puts data behind the frame that ends a call, on the same call", () => {
+    const { down } = makeFrameEditor([{ _tag: "DataAfterEnd", bytes: Buffer.of(1, 2, 3) }])
+    const trailers = http2Frame(1, 5, 7, Buffer.of(9))
+    assert.isTrue(all(down(data(Buffer.of(1), 7))).equals(data(Buffer.of(1), 7)))
+    assert.isTrue(all(down(trailers)).equals(all([trailers, data(Buffer.of(1, 2, 3), 7)])))
+  })
+
+  it("divides frames in their header, or in the prefix of their message", () => {
+    const frame = data(Buffer.from([0, 0, 0, 0, 2, 8, 1]))
+    const lengths = (where: "header" | "prefix", bytes: Buffer) =>
+      makeFrameEditor([{ _tag: "SplitFrames", where }])
+        .down(bytes)
+        .map((part) => part.length)
+    assert.deepStrictEqual(lengths("header", frame), [4, 12])
+    assert.deepStrictEqual(lengths("prefix", frame), [11, 5])
+    assert.deepStrictEqual(lengths("prefix", settings), [9])
+  })
+
+  const update = (streamId: number, bytes: number) => {
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32BE(bytes)
+    return http2Frame(8, 0, streamId, payload)
+  }
+
+  it("keeps the answer to changed settings from the server, and no other", () => {
+    const { down, up } = makeFrameEditor([{ _tag: "Settings", nthData: 1, values: [[3, 1]] }])
+    const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    const answer = http2Frame(4, 1, 0, Buffer.alloc(0))
+    assert.isTrue(all(down(settings)).equals(settings))
+    assert.isTrue(all(up(all([preface, settings, answer])).up).equals(all([preface, settings, answer])))
+    const changed = http2Frame(4, 0, 0, Buffer.from([0, 3, 0, 0, 0, 1]))
+    assert.isTrue(all(down(data(Buffer.of(1)))).equals(all([changed, data(Buffer.of(1))])))
+    assert.isTrue(all(down(settings)).equals(settings))
+    assert.deepStrictEqual(up(answer).up, [])
+    assert.isTrue(all(up(answer).up).equals(answer))
+  })
+
+  it("keeps the client's window within the changed one and the server's", () => {
+    const { down, up } = makeFrameEditor([
+      { _tag: "Settings", nthData: 1, values: [[4, 1000]] },
+      { _tag: "Settings", nthData: 2, values: [[4, 0]] },
+      { _tag: "Settings", nthData: 3, values: [[4, 65_535]] }
+    ])
+    const send = (bytes: number) => all(up(data(Buffer.alloc(bytes))).down)
+    const grant = (bytes: number) => all(down(update(1, bytes)))
+    up(Buffer.alloc(24))
+    assert.strictEqual(send(40_000).length, 0)
+    assert.isTrue(grant(30_000).equals(update(1, 30_000)), "the server's own word passes until then")
+    // The client used 40,000 of 65,535 and got 30,000 back, so 1,000 is -9,000 for it.
+    const [change] = [all(down(data(Buffer.of(1))))]
+    assert.isTrue(change.subarray(15, 28).equals(update(1, 10_000)), "a thousand is left to it")
+    assert.isTrue(send(600).equals(update(1, 600)), "what it uses it gets back")
+    assert.strictEqual(grant(5000).length, 0, "the server's word is kept from it")
+    // Nothing more is left to it, also after what was under way has arrived.
+    assert.strictEqual(all(down(data(Buffer.of(2)))).length, 15 + 10)
+    assert.isTrue(send(400).equals(update(1, 400)))
+    // Back to the server's window, of which 41,000 are used and 35,000 given back: 6,000 less than all of it.
+    const raised = all(down(data(Buffer.of(3))))
+    assert.strictEqual(raised.readUInt32BE(11), 59_535)
+    assert.isTrue(grant(6000).equals(update(1, 6000)), "the rest follows when the server has taken it")
+  })
+
+  it("divides frames that only the changed settings allow", () => {
+    const { up } = makeFrameEditor([{ _tag: "Settings", nthData: 1, values: [[5, 1_000_000]] }])
+    up(Buffer.alloc(24))
+    const payload = Buffer.alloc(40_000, 7)
+    const sent = all(up(http2Frame(0, 1, 1, payload)).up)
+    assert.isTrue(
+      sent.equals(
+        all([
+          http2Frame(0, 0, 1, payload.subarray(0, 16_384)),
+          http2Frame(0, 0, 1, payload.subarray(16_384, 32_768)),
+          http2Frame(0, 1, 1, payload.subarray(32_768))
+        ])
+      )
+    )
   })
 })

@@ -1,0 +1,58 @@
+/**
+ * Distributions of latencies as data, and seeded samplers of them: the same seed draws the same latencies, whatever the clock.
+ */
+
+/** How long something takes, in milliseconds. */
+export type Latency =
+  /** Always the same. */
+  | { readonly _tag: "Constant"; readonly millis: number }
+  /** Anything from `from` to `to`, all equally likely. */
+  | { readonly _tag: "Uniform"; readonly from: number; readonly to: number }
+  /** Mostly short and sometimes long, with this mean. */
+  | { readonly _tag: "Exponential"; readonly mean: number }
+  /** So much at each quantile from 0 to 1, ascending; between two of them in proportion, beyond the outer ones as these say. */
+  | { readonly _tag: "Quantiles"; readonly points: ReadonlyArray<readonly [quantile: number, millis: number]> }
+
+/** The latency of a distribution at a number from 0 (inclusive) to 1 (exclusive). */
+export const latencyAt = (latency: Latency, u: number): number => {
+  switch (latency._tag) {
+    case "Constant":
+      return latency.millis
+    case "Uniform":
+      return latency.from + (latency.to - latency.from) * u
+    case "Exponential":
+      return -Math.log(1 - u) * latency.mean
+    case "Quantiles":
+      return interpolate(latency.points, u)
+  }
+}
+
+const interpolate = (points: ReadonlyArray<readonly [quantile: number, millis: number]>, u: number): number => {
+  const above = points.findIndex(([quantile]) => quantile > u)
+  if (above < 0) return points[points.length - 1]?.[1] ?? 0
+  const [highQuantile, high] = points[above]!
+  const below = points[above - 1]
+  if (below === undefined) return high
+  const [lowQuantile, low] = below
+  return low + ((high - low) * (u - lowQuantile)) / (highQuantile - lowQuantile)
+}
+
+/**
+ * Draws latencies. `stream` numbers the independent series of one seed, such as the connections of a table, so that one of them drawing
+ * more often does not change what the others draw.
+ */
+export const makeSampler = (latency: Latency, seed: number, stream: number): (() => number) => {
+  const random = makeRandom(Math.imul(seed | 0, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b))
+  return () => latencyAt(latency, random())
+}
+
+/** Numbers from 0 (inclusive) to 1 (exclusive) that the seed decides (splitmix32). */
+const makeRandom = (seed: number): (() => number) => {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x9e3779b9) | 0
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32
+  }
+}

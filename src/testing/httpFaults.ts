@@ -1,0 +1,46 @@
+/**
+ * Faults of the token endpoint and the catalog, for `ZerobusLocal.injectHttp`. They strike the next requests in the order in which they were
+ * injected. Part of `Faults`.
+ */
+import * as Duration from "effect/Duration"
+import type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+
+export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+
+/**
+ * The next requests to the token endpoint or the catalog get this status. `body` is the text of the answer, an empty JSON object by
+ * default.
+ */
+export const httpStatus = (
+  at: HttpPart,
+  status: number,
+  options: {
+    readonly body?: string | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    readonly times?: number | undefined
+  } = {}
+): HttpFault => ({
+  at,
+  times: options.times,
+  action: { _tag: "Answer", status, body: options.body ?? "{}", headers: options.headers }
+})
+
+/** The next requests to the token endpoint or the catalog are answered later. */
+export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number): HttpFault => ({
+  at,
+  times,
+  action: { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) }
+})
+
+/** The next requests to the token endpoint or the catalog are never answered. */
+export const httpHang = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Hang" } })
+
+/** The next requests to the token endpoint or the catalog are answered well, so that the faults injected after this one strike later. */
+export const httpOk = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Pass" } })
+
+/** The next tokens are good for so long, instead of the server's `tokenLife`. */
+export const tokenLife = (duration: Duration.Input, times?: number): HttpFault => ({
+  at: "token",
+  times,
+  action: { _tag: "TokenLife", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) }
+})
