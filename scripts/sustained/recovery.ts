@@ -13,7 +13,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
 import { RecordRejected } from "../../src/local/storageErrors.ts"
-import { row, Rows } from "./row.ts"
+import { encodedRow, Rows } from "./row.ts"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -21,14 +21,6 @@ const { positionals, values } = parseArgs({
 })
 const rows = Number(values.rows)
 const MESSAGE = 500
-
-/** The n-th row as protobuf. */
-const encodedRow = (n: number): Uint8Array => {
-  const sink = { buffer: Buffer.alloc(1024), position: 0, ensure: () => {} }
-  const refusal = Rows.codec.write(row(n), sink)
-  if (refusal !== undefined) throw refusal
-  return sink.buffer.subarray(0, sink.position)
-}
 
 /** Fills the log of a folder and waits to be killed. */
 const fill = (folder: string) =>

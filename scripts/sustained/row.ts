@@ -32,3 +32,11 @@ export const row = (n: number): typeof Rows.Type => ({
   counts: new Map([["n", BigInt(n)]]),
   place: { lat: 44.8, lon: 20.5 }
 })
+
+/** The n-th row as protobuf. */
+export const encodedRow = (n: number): Uint8Array => {
+  const sink = { buffer: Buffer.alloc(1024), position: 0, ensure: () => {} }
+  const refusal = Rows.codec.write(row(n), sink)
+  if (refusal !== undefined) throw refusal
+  return sink.buffer.subarray(0, sink.position)
+}

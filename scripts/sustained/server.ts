@@ -1,16 +1,28 @@
 /**
- * The server of the sustained run: says where it is, runs until its input ends, then reports what it measured of itself.
+ * The server of the sustained run and of the benchmark's end to end case: a local server on disk in a process of its own. It says where it
+ * is; each line of its input, and its end, has it commit all rows and report what it measured of itself so far. Each is a line of JSON.
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Redacted } from "effect"
+import { Console, Effect, Redacted, Stream } from "effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { monitorEventLoopDelay } from "node:perf_hooks"
+import { createInterface } from "node:readline"
 import { Rows } from "./row.ts"
 
-const inputEnded = Effect.callback<void>((resume) => {
-  process.stdin.on("end", () => resume(Effect.void))
-  process.stdin.resume()
-})
+/** What the server reports. `rows` are those committed to the table; CPU time is that of the whole process since its start. */
+export interface ServerReport {
+  readonly rows: number
+  readonly files: number
+  readonly cpuSeconds: number
+  readonly rssMb: number
+  readonly stallMs: number
+}
+
+/** The lines of the input until it ends, then one more. */
+const inputLines = Stream.concat(
+  Stream.fromAsyncIterable(createInterface(process.stdin), (error) => new Error(String(error))),
+  Stream.make("end")
+)
 
 const program = Effect.gen(function* () {
   const local = yield* ZerobusLocal
@@ -22,14 +34,22 @@ const program = Effect.gen(function* () {
   const { clientId, serverEndpoint, workspaceUrl } = local
   const clientSecret = Redacted.value(local.clientSecret)
   yield* Console.log(JSON.stringify({ serverEndpoint, workspaceUrl, clientId, clientSecret }))
-  yield* inputEnded
-  yield* local.flush(Rows)
-  clearInterval(sampler)
-  const { system, user } = process.cpuUsage()
-  const { rows, files } = yield* local.stats(Rows.tableName)
-  yield* Console.log(
-    JSON.stringify({ rows, files, cpuSeconds: (system + user) / 1e6, rssMb: peak / 1e6, stallMs: delay.max / 1e6 })
+  yield* Stream.runForEach(inputLines, () =>
+    Effect.gen(function* () {
+      yield* local.flush(Rows)
+      const { system, user } = process.cpuUsage()
+      const { rows, files } = yield* local.stats(Rows.tableName)
+      const report: ServerReport = {
+        rows,
+        files,
+        cpuSeconds: (system + user) / 1e6,
+        rssMb: peak / 1e6,
+        stallMs: delay.max / 1e6
+      }
+      yield* Console.log(JSON.stringify(report))
+    })
   )
+  clearInterval(sampler)
 })
 
 program.pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir: process.argv[2]! })), NodeRuntime.runMain)

@@ -36,7 +36,7 @@ const noWall: ReadonlyArray<ClientName> = ["ours", "native", "rawGrpc"]
 /** Further sizes, formats, numbers of streams, and TLS. */
 export const further: ReadonlyArray<ThroughputCase> = [
   { ...plain, id: "single 16 KB", api: "single", size: 16 * 1024 },
-  { ...plain, id: "single 256 KB", api: "single", size: 256 * 1024, clients: ["ours", "native"] },
+  { ...plain, id: "single 256 KB", api: "single", size: 256 * 1024, clients: ["ours", "native", "rawHttp2"] },
   { ...plain, id: "batch 16 KB", api: "batch", size: 16 * 1024, clients: noWall },
   { ...plain, id: "offerUnsafe 1 KB", api: "offer", size: 1024, clients: ["ours", "rawGrpc"] },
   { ...plain, id: "offerUnsafe 100 B", api: "offer", size: 100, clients: ["ours", "rawGrpc"] },
@@ -48,8 +48,8 @@ export const further: ReadonlyArray<ThroughputCase> = [
   { ...plain, id: "typed, 105 columns", api: "single", size: 1000, format: "typed105", clients: ["ours"] },
   { ...plain, id: "4 streams, single 1 KB", api: "single", size: 1024, streams: 4, clients: noWall },
   { ...plain, id: "16 streams, single 1 KB", api: "single", size: 1024, streams: 16, clients: noWall },
-  { ...plain, id: "TLS, single 1 KB", api: "single", size: 1024, tls: true, clients: ["ours", "rawGrpc", "rawHttp2"] },
-  { ...plain, id: "TLS, single 100 B", api: "single", size: 100, tls: true, clients: ["ours", "rawGrpc", "rawHttp2"] }
+  { ...plain, id: "TLS, single 1 KB", api: "single", size: 1024, tls: true, clients: all },
+  { ...plain, id: "TLS, single 100 B", api: "single", size: 100, tls: true, clients: all }
 ]
 
 /** The spec of one client in a case. */

@@ -2,8 +2,8 @@
  * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral sink, in turns; read the ratios.
  *
  * - `--quick`: the rows that have a budget, in short runs; under three minutes on two cores.
- * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`, `latency`, `recovery`, `streams` and
- *   `allocations` are the names.
+ * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`, `latency`, `recovery`, `streams`,
+ *   `allocations`, `scale`, `telemetry` and `end to end` are the names. `native variants` runs only when asked for.
  * - `--rounds N`, `--run MILLIS`: how many measured runs of a case, and how long each ingests.
  * - `--json FILE`: writes all figures.
  * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after a regression.
@@ -15,9 +15,14 @@ import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import { compareWithBaseline, saveBaseline } from "./baseline.ts"
 import { budgeted, further } from "./cases.ts"
+import { measureEndToEnd } from "./endToEnd.ts"
 import { fetchNative } from "./nativeSdk.ts"
+import { measureVariants, type VariantResult, variantTable } from "./nativeVariants.ts"
 import { startSink } from "./processes.ts"
-import { measureScenarios, scenarioTable, type ScenarioResult } from "./scenarios.ts"
+import { measureScale } from "./scale.ts"
+import { figuresText, scenarioTable, type ScenarioResult } from "./scenario.ts"
+import { measureScenarios } from "./scenarios.ts"
+import { measureTelemetry } from "./telemetryCost.ts"
 import { measureThroughput, type Pace, ratioTable, type ThroughputResult, throughputTable } from "./throughput.ts"
 
 const { values: flags } = parseArgs({
@@ -38,15 +43,23 @@ const pace: Pace = {
   run: Number(flags.run ?? (flags.quick ? 600 : 2000))
 }
 
-/** A key and a certificate for 127.0.0.1, made for this run; `undefined` where there is no openssl. */
-const makeCertificate = (): { readonly key: string; readonly cert: string } | undefined => {
+/**
+ * A key and a certificate for 127.0.0.1, and the authority that signed it, made for this run; `undefined` where there is no openssl. One
+ * certificate for both would not do: Rust's TLS refuses an authority as a server.
+ */
+const makeCertificate = (): { readonly key: string; readonly cert: string; readonly ca: string } | undefined => {
   const folder = mkdtempSync(Path.join(Os.tmpdir(), "benchmark-"))
   try {
-    const [key, cert] = [Path.join(folder, "key.pem"), Path.join(folder, "cert.pem")]
-    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-    execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert, ...subject], { stdio: "ignore" })
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
+    const at = (name: string): string => Path.join(folder, name)
+    const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "ignore" })
+    const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    const into = (name: string) => ["-keyout", at(`${name}.key`), "-out", at(`${name}.pem`)]
+    openssl(...make, ...into("ca"), "-subj", "/CN=benchmark authority")
+    const extensions = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"]
+    const signed = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-subj", "/CN=127.0.0.1"]
+    openssl(...make, ...into("leaf"), ...signed, ...extensions.flatMap((extension) => ["-addext", extension]))
+    const read = (name: string): string => readFileSync(at(name), "utf8")
+    return { key: read("leaf.key"), cert: read("leaf.pem"), ca: read("ca.pem") }
   } catch {
     return undefined
   } finally {
@@ -75,31 +88,45 @@ const cases = (flags.quick ? budgeted : [...budgeted, ...further])
 
 const sink = await startSink(certificate)
 const throughput: Array<ThroughputResult> = []
-let scenarios: ReadonlyArray<ScenarioResult> = []
+const scenarios: Array<ScenarioResult> = []
+let variants: ReadonlyArray<VariantResult> = []
+const progress = (line: string): void => console.error(line)
+/** Measures a group of scenarios, unless others were asked for. */
+const measureGroup = async (group: string, measure: () => Promise<ReadonlyArray<ScenarioResult>>): Promise<void> => {
+  if (!wanted(group)) return
+  for (const result of await measure()) {
+    scenarios.push(result)
+    progress(`${result.id}, ${result.client}: ${figuresText(result)}`)
+  }
+}
 try {
   for (const one of cases) {
-    const result = await measureThroughput(one, sink, pace, { native: "folder" in native, ca: certificate?.cert })
+    const result = await measureThroughput(one, sink, pace, { native: "folder" in native, ca: certificate?.ca })
     throughput.push(result)
     const { native: n, raw } = result.ratios
-    console.error(`${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x grpc-js`)
+    progress(`${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x grpc-js`)
   }
-  const peak = throughput.find(({ id }) => id === "single 1 KB")?.figures ?? []
-  scenarios = await measureScenarios(sink, {
-    quick: flags.quick,
-    native: "folder" in native,
-    wanted,
-    peak: Object.fromEntries(peak.map(({ client, rate }) => [client, rate.median])),
-    progress: (line) => console.error(line)
-  })
+  const withNative = { quick: flags.quick, native: "folder" in native }
+  scenarios.push(...(await measureScenarios(sink, { ...withNative, wanted, progress })))
+  await measureGroup("scale", () => measureScale(sink, flags.quick ? 3 : pace.rounds))
+  await measureGroup("telemetry", () => measureTelemetry(sink, flags.quick ? 7 : 4 * pace.rounds, flags.quick))
+  await measureGroup("end to end", () =>
+    measureEndToEnd({ ...withNative, pace: flags.quick ? { ...pace, rounds: 2 } : pace })
+  )
+  if (flags.only === "native variants" && withNative.native) variants = await measureVariants(sink, pace, progress)
 } finally {
   await sink.stop()
 }
 if (throughput.length > 0) say(`${throughputTable(throughput)}\n\n${ratioTable(throughput, cases)}\n`)
 if (scenarios.length > 0) say(scenarioTable(scenarios))
+if (variants.length > 0) say(variantTable(variants))
 
 const date = new Date().toISOString().slice(0, 10)
 if (flags.json !== undefined) {
-  writeFileSync(flags.json, `${JSON.stringify({ date, machine, pace, throughput, scenarios }, undefined, 2)}\n`)
+  writeFileSync(
+    flags.json,
+    `${JSON.stringify({ date, machine, pace, throughput, scenarios, variants }, undefined, 2)}\n`
+  )
 }
 if (flags.save) saveBaseline({ date, machine: `${machine}, load ${load.toFixed(1)} at the start`, throughput })
 if (flags.check) {

@@ -24,6 +24,8 @@ export const fetchNative = (): NativeSdk => {
 
 /** A stream of the native SDK. */
 export interface NativeStream {
+  /** Resolves at the acknowledgement; deprecated in favour of the next. */
+  readonly ingestRecord: (record: unknown) => Promise<bigint>
   readonly ingestRecordOffset: (record: unknown) => Promise<bigint>
   readonly ingestRecordsOffset: (records: ReadonlyArray<unknown>) => Promise<bigint | null>
   readonly waitForOffset: (offset: bigint) => Promise<void>
@@ -40,8 +42,8 @@ interface NativeModule {
       table: { readonly tableName: string; readonly descriptorProto?: string },
       clientId: string,
       clientSecret: string,
-      options: { readonly recordType: number; readonly maxInflightRequests: number },
-      headers: { readonly getHeadersCallback: () => ReadonlyArray<readonly [string, string]> }
+      options: { readonly recordType: number; readonly maxInflightRequests?: number },
+      headers?: { readonly getHeadersCallback: () => ReadonlyArray<readonly [string, string]> }
     ) => Promise<NativeStream>
   }
   readonly RecordType: { readonly Json: number; readonly Proto: number }

@@ -3,12 +3,15 @@
  */
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
 import type { Client, ClientSpec } from "./clients/client.ts"
+import { telemetrySwitch } from "./telemetrySwitch.ts"
 
 /** What the parent may ask. `for` and durations in milliseconds. */
 export type ClientOrder =
   | { readonly do: "run"; readonly for: number }
   | { readonly do: "fill"; readonly records: number; readonly within: number }
+  | { readonly do: "count"; readonly records: number }
   | { readonly do: "flush" }
+  | { readonly do: "telemetry"; readonly on: boolean }
   | { readonly do: "latency"; readonly rate: number; readonly for: number }
   | { readonly do: "allocations"; readonly records: number }
 
@@ -34,6 +37,8 @@ export interface RunResult {
   /** Resident memory in bytes, before and after. */
   readonly rssBefore: number
   readonly rss: number
+  /** The most it was meanwhile, looked at every 20 ms. */
+  readonly rssPeak: number
 }
 
 const TIMER = 10
@@ -54,12 +59,15 @@ const measured = async (work: () => Promise<number>): Promise<RunResult> => {
   const rssBefore = process.memoryUsage.rss()
   const delay = monitorEventLoopDelay({ resolution: TIMER })
   delay.enable()
+  let rssPeak = rssBefore
+  const sampler = setInterval(() => (rssPeak = Math.max(rssPeak, process.memoryUsage.rss())), 20)
   gcMillis = 0
   const cpuBefore = process.cpuUsage()
   const started = performance.now()
   const records = await work()
   const seconds = (performance.now() - started) / 1000
   const { system, user } = process.cpuUsage(cpuBefore)
+  clearInterval(sampler)
   const rss = process.memoryUsage.rss()
   await nextTurn()
   delay.disable()
@@ -73,7 +81,8 @@ const measured = async (work: () => Promise<number>): Promise<RunResult> => {
     loopDelayMax: delay.count === 0 ? 0 : late(delay.max),
     gc: gcMillis / 1000 / seconds,
     rssBefore,
-    rss
+    rss,
+    rssPeak: Math.max(rssPeak, rss)
   }
 }
 
@@ -93,17 +102,23 @@ const allocations = async (client: Client, records: number): Promise<{ readonly 
   return { bytes: collections > 0 ? undefined : (after.heapUsed - before.heapUsed) / records }
 }
 
-const carryOut = (client: Client, order: ClientOrder): Promise<unknown> => {
+const carryOut = async (client: Client, order: ClientOrder): Promise<unknown> => {
   switch (order.do) {
     case "run":
       return measured(() => client.run(order.for))
     case "fill":
       return measured(() => client.fill(order.records, order.within))
+    case "count":
+      return measured(() => client.count(order.records))
     case "flush":
       return measured(async () => {
         await client.flush()
         return 0
       })
+    case "telemetry":
+      if (!telemetrySwitch.found) throw new Error("The reports to the metrics are not behind the switch.")
+      telemetrySwitch.on = order.on
+      return {}
     case "latency":
       return client.latency(order.rate, order.for)
     case "allocations":
@@ -121,7 +136,11 @@ try {
   const rssBefore = process.memoryUsage.rss()
   const started = performance.now()
   const client = await open(spec)
-  const opened: Opened = { millis: performance.now() - started, rssBefore, rss: process.memoryUsage.rss() }
+  const opened: Opened = {
+    millis: performance.now() - started,
+    rssBefore,
+    rss: process.memoryUsage.rss()
+  }
   process.on("message", (order: ClientOrder) => {
     carryOut(client, order).then(
       (result) => process.send?.(result),

@@ -33,6 +33,8 @@ export interface SinkReport {
   readonly calls: number
   /** CPU time in seconds. */
   readonly cpu: number
+  /** Milliseconds from the last cut until the first message of a connection that was made after it. */
+  readonly resumedAfter: number | undefined
   /** What broke the protocol, if anything did. */
   readonly violation: string | undefined
 }
@@ -48,6 +50,8 @@ let messages = 0
 let bytes = 0
 let records = 0
 let violation: string | undefined
+let cutAt: number | undefined
+let resumedAfter: number | undefined
 let cpuBefore = process.cpuUsage()
 const sessions = new Set<Http2.ServerHttp2Session>()
 const calls = new Set<Call>()
@@ -101,6 +105,8 @@ class Call {
   private open = false
   private received = 0
   private acknowledged = 0
+  /** Its connection was destroyed by order; what is still read of it says nothing about the next one. */
+  cut = false
 
   constructor(stream: Http2.ServerHttp2Stream) {
     this.stream = stream
@@ -147,6 +153,10 @@ class Call {
       return
     }
     messages++
+    if (cutAt !== undefined && !this.cut) {
+      resumedAfter = performance.now() - cutAt
+      cutAt = undefined
+    }
     if (this.body !== undefined) {
       const read = inspect(Buffer.concat(this.body))
       records += read.records
@@ -195,7 +205,17 @@ const report = (): void => {
   const { system, user } = process.cpuUsage(cpuBefore)
   cpuBefore = process.cpuUsage()
   const cpu = (system + user) / 1e6
-  const answer: SinkReport = { port, securePort, messages, bytes, records, calls: calls.size, cpu, violation }
+  const answer: SinkReport = {
+    port,
+    securePort,
+    messages,
+    bytes,
+    records,
+    calls: calls.size,
+    cpu,
+    resumedAfter,
+    violation
+  }
   process.send?.(answer)
   messages = bytes = records = 0
   violation = undefined
@@ -212,7 +232,12 @@ process.on("message", (order: SinkOrder) => {
     mode = order.mode
     for (const call of calls) call.freeze(mode === "frozen")
   }
-  if (order.cut === true) for (const session of sessions) session.destroy()
+  if (order.cut === true) {
+    cutAt = performance.now()
+    resumedAfter = undefined
+    for (const call of calls) call.cut = true
+    for (const session of sessions) session.destroy()
+  }
   report()
 })
 process.on("disconnect", () => process.exit(0))

@@ -8,8 +8,34 @@ export type ClientName = "ours" | "native" | "rawGrpc" | "rawHttp2"
 /** `single`: one call per record. `batch`: calls with 100 records. `offer`: the callback face of ours, without an effect. */
 export type Api = "single" | "batch" | "offer"
 
-/** How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many columns. */
-export type Format = "bytes" | "jsonObject" | "jsonText" | "typed3" | "typed20" | "typed105"
+/**
+ * How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many columns. `rows` are prepared bytes of the
+ * eleven columns of the sustained run, for a server that stores them.
+ */
+export type Format = "bytes" | "jsonObject" | "jsonText" | "typed3" | "typed20" | "typed105" | "rows"
+
+/** A server that wants a token, as the local server prints it. */
+export interface LocalServer {
+  readonly serverEndpoint: string
+  readonly workspaceUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+/** How the native SDK is used. What is left out is what suits it best; `nativeVariants.ts` measures the alternatives. */
+export interface NativeUse {
+  /** `queued`: promises that resolve when the record is queued. `acknowledged`: at the acknowledgement. `sequential`: each awaited. */
+  readonly calls?: "queued" | "acknowledged" | "sequential"
+  /** Promises at a time, over all streams together. */
+  readonly window?: number
+  /** Threads of its runtime; 0 leaves that to the SDK. */
+  readonly threads?: number
+  /** Threads of Node's own pool. */
+  readonly poolThreads?: number
+  /** Its `maxInflightRequests`; 0 leaves that to the SDK. */
+  readonly inflight?: number
+  readonly bytesAs?: "Buffer" | "Uint8Array"
+}
 
 /** One client in one case. */
 export interface ClientSpec {
@@ -24,12 +50,17 @@ export interface ClientSpec {
   readonly ca?: string | undefined
   /** Records in flight at most. */
   readonly window: number
+  /** Goes to this server with a token of its own, instead of the sink. */
+  readonly local?: LocalServer | undefined
+  readonly nativeUse?: NativeUse | undefined
 }
 
 /** An open client. */
 export interface Client {
   /** Ingests for so many milliseconds, then waits until all is acknowledged. Gives how many records that were. */
   readonly run: (millis: number) => Promise<number>
+  /** Ingests so many records, rounded up, then waits until all is acknowledged. Gives how many records that were. */
+  readonly count: (records: number) => Promise<number>
   /** Ingests so many records without waiting for acknowledgements, or as many as are taken within so many milliseconds. */
   readonly fill: (records: number, within: number) => Promise<number>
   /** Waits until all is acknowledged. */

@@ -1,7 +1,10 @@
 /**
- * The official native SDK (Rust behind a Node binding), used as its examples do: promises of single records in windows of 1,000, or
- * batches of 100, one after another.
+ * The official native SDK (Rust behind a Node binding), used in the way that suits it best: promises of single records in windows, or
+ * batches of 100, one after another. `nativeVariants.ts` measures the other ways.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as Path from "node:path"
 import { loadNative, type NativeStream } from "../nativeSdk.ts"
 import {
   BATCH,
@@ -15,48 +18,88 @@ import {
   VARIETY
 } from "./client.ts"
 
-const WINDOW = 1000
+/** Promises at a time, over all streams. More than that leave the processor's caches before they settle. */
+const WINDOW = 200
+/** Threads of the SDK's runtime. Its calls meet in one lock, and a second thread is woken for every few of them. */
+const THREADS = 1
 
-const recordsOf = ({ format, size }: ClientSpec): ReadonlyArray<unknown> => {
+interface Source {
+  readonly tableName: string
+  /** Of protobuf records. */
+  readonly descriptor?: Uint8Array
+  readonly records: ReadonlyArray<unknown>
+}
+
+const sourceOf = async ({ format, nativeUse, size }: ClientSpec): Promise<Source> => {
   switch (format) {
-    case "bytes":
-      return byteRecords(size)
+    case "bytes": {
+      const buffers = byteRecords(size)
+      const records = nativeUse?.bytesAs === "Uint8Array" ? buffers.map((buffer) => new Uint8Array(buffer)) : buffers
+      return { tableName: TABLE, descriptor, records }
+    }
+    case "rows": {
+      // Only here: this package has no business in the memory of the native SDK's process.
+      const { rowRecords, rowsTable } = await import("./rows.ts")
+      return { tableName: rowsTable.name, descriptor: rowsTable.descriptor, records: rowRecords() }
+    }
     case "jsonObject":
-      return objectRecords(size)
+      return { tableName: TABLE, records: objectRecords(size) }
     case "jsonText":
-      return objectRecords(size).map((record) => JSON.stringify(record))
+      return { tableName: TABLE, records: objectRecords(size).map((record) => JSON.stringify(record)) }
     default:
       throw new Error("The native SDK has no typed tables.")
   }
 }
 
+/** Has the SDK trust this certificate (PEM): it takes the system's authorities, and their place from the environment. */
+const trustOnly = (ca: string): void => {
+  const folder = mkdtempSync(Path.join(tmpdir(), "benchmark-trust-"))
+  const file = Path.join(folder, "ca.pem")
+  writeFileSync(file, ca)
+  process.env.SSL_CERT_FILE = file
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+}
+
 export const open = async (spec: ClientSpec): Promise<Client> => {
+  const { calls = "queued", inflight, poolThreads, threads = THREADS, window = WINDOW } = spec.nativeUse ?? {}
+  // Both are read when the first of those threads starts; trust in a certificate comes from the environment too.
+  if (threads > 0) process.env.TOKIO_WORKER_THREADS = String(threads)
+  if (poolThreads !== undefined) process.env.UV_THREADPOOL_SIZE = String(poolThreads)
+  if (spec.ca !== undefined) trustOnly(spec.ca)
   const { RecordType, ZerobusSdk } = loadNative(process.env.NATIVE_SDK ?? "")
-  const url = `http://127.0.0.1:${spec.port}`
-  const sdk = new ZerobusSdk(url, url)
-  const bytes = spec.format === "bytes"
+  const { local } = spec
+  const url = local?.serverEndpoint ?? `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`
+  const sdk = new ZerobusSdk(url, local?.workspaceUrl ?? url)
+  const { descriptor: proto, records, tableName } = await sourceOf(spec)
+  const perStream = Math.floor(spec.window / spec.streams / (spec.api === "batch" ? BATCH : 1))
   const openStream = (): Promise<NativeStream> =>
     sdk.createStream(
-      { tableName: TABLE, ...(bytes ? { descriptorProto: Buffer.from(descriptor).toString("base64") } : {}) },
-      "",
-      "",
+      { tableName, ...(proto === undefined ? {} : { descriptorProto: Buffer.from(proto).toString("base64") }) },
+      local?.clientId ?? "",
+      local?.clientSecret ?? "",
       {
-        recordType: bytes ? RecordType.Proto : RecordType.Json,
-        maxInflightRequests: spec.api === "batch" ? Math.max(1, spec.window / BATCH) : spec.window
+        recordType: proto === undefined ? RecordType.Json : RecordType.Proto,
+        ...(inflight === 0 ? {} : { maxInflightRequests: inflight ?? Math.max(1, perStream) })
       },
-      {
-        getHeadersCallback: () => [
-          ["authorization", "Bearer benchmark"],
-          ["x-databricks-zerobus-table-name", TABLE]
-        ]
-      }
+      ...(local === undefined
+        ? [
+            {
+              getHeadersCallback: (): ReadonlyArray<readonly [string, string]> => [
+                ["authorization", "Bearer benchmark"],
+                ["x-databricks-zerobus-table-name", TABLE]
+              ]
+            }
+          ]
+        : [])
     )
   const streams = await Promise.all(Array.from({ length: spec.streams }, openStream))
-  const records = recordsOf(spec)
   const batch = Array.from({ length: BATCH }, (_, n) => records[n % VARIETY]!)
   const flush = async (): Promise<void> => {
     await Promise.all(streams.map((stream) => stream.flush()))
   }
+  const atATime = Math.max(1, Math.floor(window / spec.streams))
+  const ingest = (stream: NativeStream, record: unknown): Promise<bigint> =>
+    calls === "acknowledged" ? stream.ingestRecord(record) : stream.ingestRecordOffset(record)
   const send = async (stream: NativeStream, goesOn: (count: number) => boolean): Promise<number> => {
     let count = 0
     if (spec.api === "batch") {
@@ -64,8 +107,12 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       return count
     }
     while (goesOn(count)) {
+      if (calls === "sequential") {
+        for (let n = 0; n < atATime; n++) await ingest(stream, records[count++ & (VARIETY - 1)]!)
+        continue
+      }
       const promises: Array<Promise<bigint>> = []
-      for (let n = 0; n < WINDOW; n++) promises.push(stream.ingestRecordOffset(records[count++ & (VARIETY - 1)]!))
+      for (let n = 0; n < atATime; n++) promises.push(ingest(stream, records[count++ & (VARIETY - 1)]!))
       await Promise.all(promises)
     }
     return count
@@ -75,6 +122,13 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     run: async (millis) => {
       const until = performance.now() + millis
       const counts = await Promise.all(streams.map((stream) => send(stream, () => performance.now() < until)))
+      await flush()
+      return sum(counts)
+    },
+    count: async (wanted) => {
+      const counts = await Promise.all(
+        streams.map((stream) => send(stream, (count) => count * streams.length < wanted))
+      )
       await flush()
       return sum(counts)
     },
@@ -97,14 +151,11 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
         const promises: Array<Promise<bigint>> = []
         for (let n = 0; n < due; n++) {
           const started = performance.now()
-          const offset = stream.ingestRecordOffset(records[count & (VARIETY - 1)]!)
-          promises.push(offset)
+          const offset = ingest(stream, records[count & (VARIETY - 1)]!)
+          if (calls === "queued") promises.push(offset)
           if (count++ % every === 0) {
-            pending.push(
-              offset
-                .then((value) => stream.waitForOffset(value))
-                .then(() => void times.push(performance.now() - started))
-            )
+            const acknowledged = calls === "queued" ? offset.then((value) => stream.waitForOffset(value)) : offset
+            pending.push(acknowledged.then(() => void times.push(performance.now() - started)))
           }
         }
         await Promise.all(promises)

@@ -1,7 +1,7 @@
 /**
  * This package, through its public face: `ingestRecord` as one effect per record, `ingestRecords` with 100, or `offerUnsafe`.
  */
-import { Effect, Exit, ManagedRuntime, Scope } from "effect"
+import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import {
   HeadersProvider,
   type RecordAck,
@@ -22,6 +22,7 @@ import {
   TABLE,
   VARIETY
 } from "./client.ts"
+import { rowRecords, rowsTable } from "./rows.ts"
 import { typedRecords, typedTable } from "./typed.ts"
 
 const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
@@ -35,6 +36,8 @@ const sourceOf = ({ format, size }: ClientSpec): Source => {
   switch (format) {
     case "bytes":
       return { table: TableProperties.proto(TABLE, descriptor), records: byteRecords(size) }
+    case "rows":
+      return { table: TableProperties.proto(rowsTable.name, rowsTable.descriptor), records: rowRecords() }
     case "jsonObject":
       return { table: TableProperties.json(TABLE), records: objectRecords(size) }
     case "jsonText":
@@ -54,17 +57,21 @@ const sourceOf = ({ format, size }: ClientSpec): Source => {
 export const open = async (spec: ClientSpec): Promise<Client> => {
   const { records, table } = sourceOf(spec)
   const runtime = ManagedRuntime.make(
-    Zerobus.layer({
-      serverEndpoint: `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`,
-      ...(spec.ca === undefined ? {} : { tls: { ca: spec.ca } })
-    })
+    Zerobus.layer(
+      spec.local === undefined
+        ? {
+            serverEndpoint: `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`,
+            ...(spec.ca === undefined ? {} : { tls: { ca: spec.ca } })
+          }
+        : { ...spec.local, clientSecret: Redacted.make(spec.local.clientSecret), proxy: false }
+    )
   )
   const scope = Scope.makeUnsafe()
   const streams = await runtime.runPromise(
     Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const openOne = zerobus.createStream(table, {
-        headersProvider,
+        ...(spec.local === undefined ? { headersProvider } : {}),
         maxInflightRecords: Math.max(1, Math.floor(spec.window / spec.streams))
       })
       return yield* Effect.all(
@@ -121,6 +128,12 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     run: async (millis) => {
       const until = performance.now() + millis
       const count = await send(() => performance.now() < until)
+      await flush()
+      return count
+    },
+    count: async (wanted) => {
+      const share = wanted / streams.length
+      const count = await send((count) => count < share)
       await flush()
       return count
     },

@@ -65,6 +65,13 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       await flush()
       return sum(counts)
     },
+    count: async (wanted) => {
+      const counts = await Promise.all(
+        lanes.map((lane) => send(lane, (messages) => messages * BATCH * lanes.length < wanted))
+      )
+      await flush()
+      return sum(counts)
+    },
     fill: async (count, within) => {
       const until = performance.now() + within
       return sum(

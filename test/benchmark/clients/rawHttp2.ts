@@ -68,6 +68,11 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       await window.settled()
       return records
     },
+    count: async (wanted) => {
+      const records = await send((count) => count < wanted)
+      await window.settled()
+      return records
+    },
     fill: (count, within) => {
       const until = performance.now() + within
       return send((records) => records < count && performance.now() < until)

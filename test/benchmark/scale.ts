@@ -1,0 +1,117 @@
+/**
+ * Whether a record costs the same however many there are: 10^5, 10^6 and 10^7 records over one stream within the same window, and 1 to 16
+ * streams that share one. Records of 100 B by the single-record API, since there the client itself weighs most.
+ *
+ * The measure is processor time per record: how many records pass in a second also depends on what else the machine does, and the time of
+ * 10^5 records is for a good part the wait for the last acknowledgement, which is why they are sent several times over. All counts are taken
+ * in turns within a round, each is compared with 10^6 records (or one stream) of the same round, and the median of those ratios is what has
+ * to be flat. Each process sends three million records first, so that neither the compiler's work nor the first growth of the heap is measured.
+ */
+import { digits, type Spread, spreadOf } from "./figures.ts"
+import type { ClientProcess, Sink } from "./processes.ts"
+import type { RunResult } from "./runner.ts"
+import { type Budget, budgetsOf, type ScenarioResult, startScenarioClient } from "./scenario.ts"
+
+const SIZE = 100
+/** For the counts: smaller than every one of them, so that all run against it. */
+const WINDOW = 50_000
+const WARM_UP = 3_000_000
+const FLAT = 0.15
+const COUNTS = [100_000, 1_000_000, 10_000_000]
+const STREAMS = [1, 4, 16]
+
+interface Sample {
+  readonly records: number
+  readonly seconds: number
+  readonly cpu: number
+  readonly rss: number
+}
+
+/** Sends so many records so often, as one sample. */
+const send = async (client: ClientProcess, records: number, times = 1): Promise<Sample> => {
+  const samples: Array<RunResult> = []
+  for (let n = 0; n < times; n++) samples.push(await client.ask<RunResult>({ do: "count", records }))
+  const sum = (of: (sample: RunResult) => number) => samples.reduce((total, sample) => total + of(sample), 0)
+  return {
+    records: sum((sample) => sample.records),
+    seconds: sum(({ seconds }) => seconds),
+    cpu: sum(({ cpu }) => cpu),
+    rss: Math.max(...samples.map(({ rssPeak }) => rssPeak))
+  }
+}
+
+const costOf = ({ cpu, records }: Sample): number => (cpu / records) * 1e6
+
+const flatBudget = (what: string, ratio: Spread): Budget => ({
+  text: `${what} ${digits(ratio.median)}, within ${1 - FLAT} to ${1 + FLAT}`,
+  met: Math.abs(ratio.median - 1) <= FLAT
+})
+
+/** One row: the figures of these samples, and their ratios to those of the same rounds. */
+const row = (
+  id: string,
+  samples: ReadonlyArray<Sample>,
+  base: ReadonlyArray<Sample>,
+  against: string,
+  memory: boolean
+): ScenarioResult => {
+  const ratio = (of: (sample: Sample) => number) => spreadOf(samples.map((sample, n) => of(sample) / of(base[n]!)))
+  const cost = ratio(costOf)
+  const rss = ratio((sample) => sample.rss)
+  return {
+    id,
+    client: "ours",
+    figures: {
+      "CPU us/record": spreadOf(samples.map(costOf)),
+      "million records/s": spreadOf(samples.map(({ records, seconds }) => records / seconds / 1e6)),
+      "RSS MB": Math.max(...samples.map((sample) => sample.rss)) / 1e6,
+      [`CPU / ${against}`]: cost
+    },
+    ...budgetsOf(
+      samples === base ? [] : [flatBudget("CPU per record", cost), ...(memory ? [flatBudget("memory", rss)] : [])]
+    )
+  }
+}
+
+const byCount = async (sink: Sink, rounds: number): Promise<ReadonlyArray<ScenarioResult>> => {
+  const client = await startScenarioClient(sink, "ours", { size: SIZE, window: WINDOW })
+  const samples = new Map<number, Array<Sample>>(COUNTS.map((count) => [count, []]))
+  try {
+    await send(client, WARM_UP)
+    for (let round = 0; round < rounds; round++) {
+      for (const count of COUNTS) samples.get(count)!.push(await send(client, count, Math.max(1, 1_000_000 / count)))
+    }
+  } finally {
+    await client.stop()
+  }
+  const base = samples.get(1_000_000)!
+  return COUNTS.map((count) =>
+    row(`scale: ${count.toLocaleString("en-US")} records, 1 stream`, samples.get(count)!, base, "1,000,000", true)
+  )
+}
+
+const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<ScenarioResult>> => {
+  const clients = new Map<number, ClientProcess>()
+  const samples = new Map<number, Array<Sample>>(STREAMS.map((streams) => [streams, []]))
+  try {
+    for (const streams of STREAMS) {
+      clients.set(streams, await startScenarioClient(sink, "ours", { size: SIZE, streams }))
+      await send(clients.get(streams)!, WARM_UP)
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const [streams, client] of clients) samples.get(streams)!.push(await send(client, 2_000_000))
+    }
+  } finally {
+    for (const client of clients.values()) await client.stop()
+  }
+  // A stream has buffers of its own, so memory grows with their number.
+  return STREAMS.map((streams) =>
+    row(`scale: ${streams} streams share it`, samples.get(streams)!, samples.get(1)!, "1 stream", false)
+  )
+}
+
+/** Measures both; `rounds` of each. */
+export const measureScale = async (sink: Sink, rounds: number): Promise<ReadonlyArray<ScenarioResult>> => [
+  ...(await byCount(sink, rounds)),
+  ...(await byStreams(sink, rounds))
+]

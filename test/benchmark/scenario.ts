@@ -1,0 +1,88 @@
+/**
+ * One measured fact beside the throughput table, its budget, and the table of all of them.
+ */
+import { specOf } from "./cases.ts"
+import type { ClientName, NativeUse } from "./clients/client.ts"
+import { digits, type Spread, spreadText, table } from "./figures.ts"
+import { type ClientProcess, type Sink, startClient } from "./processes.ts"
+
+/** What was measured, with its budget where there is one. */
+export interface ScenarioResult {
+  readonly id: string
+  readonly client: ClientName
+  /** Single figures, or those of several rounds. */
+  readonly figures: Readonly<Record<string, number | Spread>>
+  /** What the design allows, in words, and whether it was kept. */
+  readonly budget?: Budget
+}
+
+/** A bound in words, and whether it was kept. */
+export interface Budget {
+  readonly text: string
+  readonly met: boolean
+}
+
+/** Several bounds as one: all are to be kept. */
+export const budgetsOf = (budgets: ReadonlyArray<Budget>): { readonly budget?: Budget } =>
+  budgets.length === 0
+    ? {}
+    : { budget: { text: budgets.map(({ text }) => text).join(", "), met: budgets.every(({ met }) => met) } }
+
+/** A client of single records over so many streams. `flags` go to Node. */
+export interface ScenarioClient {
+  readonly size: number
+  readonly streams?: number
+  readonly window?: number
+  readonly flags?: ReadonlyArray<string>
+  readonly nativeUse?: NativeUse
+}
+
+/** Starts a client, uses and stops it, and puts the sink back to normal. */
+export const withClient = async <A>(
+  sink: Sink,
+  name: ClientName,
+  options: ScenarioClient,
+  use: (client: ClientProcess) => Promise<A>
+): Promise<A> => {
+  const client = await startScenarioClient(sink, name, options)
+  try {
+    return await use(client)
+  } finally {
+    await client.stop()
+    await sink.order({ mode: "ack", ackInterval: 5 })
+  }
+}
+
+/** Starts a client of single records in a process of its own. */
+export const startScenarioClient = (sink: Sink, name: ClientName, options: ScenarioClient): Promise<ClientProcess> => {
+  const { flags, nativeUse, size, streams = 1, window } = options
+  const one = { api: "single", size, format: "bytes", streams } as const
+  const spec = specOf(one, name, sink.port, window === undefined ? {} : { window })
+  return startClient({ ...spec, nativeUse }, flags)
+}
+
+const figureText = (value: number | Spread): string =>
+  typeof value !== "number"
+    ? spreadText(value)
+    : Number.isInteger(value)
+      ? value.toLocaleString("en-US")
+      : digits(value)
+
+/** The figures as one text. */
+export const figuresText = ({ figures }: ScenarioResult): string =>
+  Object.entries(figures)
+    .map(([name, value]) => `${name}: ${figureText(value)}`)
+    .join(", ")
+
+/** The scenarios as a table. */
+export const scenarioTable = (results: ReadonlyArray<ScenarioResult>): string =>
+  table(
+    ["scenario", "client", "figures", "budget", "met"],
+    results.map((result) => [
+      result.id,
+      result.client === "ours" ? "effect-zerobus" : "native SDK",
+      figuresText(result),
+      result.budget?.text ?? "",
+      result.budget === undefined ? "-" : result.budget.met ? "yes" : "no"
+    ])
+  )

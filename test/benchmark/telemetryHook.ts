@@ -1,0 +1,14 @@
+/**
+ * Given to Node by `--import`: puts `switchedTelemetry.ts` in the place of the client's module that reports to the metrics.
+ */
+import { registerHooks } from "node:module"
+
+const telemetry = /\/src\/internal\/telemetry\.ts$/
+const switched = new URL("./switchedTelemetry.ts", import.meta.url).href
+
+registerHooks({
+  resolve: (specifier, context, next) => {
+    const result = next(specifier, context)
+    return telemetry.test(result.url) && context.parentURL !== switched ? { ...result, url: switched } : result
+  }
+})
