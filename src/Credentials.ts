@@ -68,7 +68,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
       }
       const cache = makeTokenCache({
         mint: (tableName) =>
-          requestToken(principal, tableForm(workspaceId(server), tableName)).pipe(
+          requestToken(principal, tableForm(workspaceId(server), tableName), tableName).pipe(
             Effect.onExit((exit) =>
               Metric.update(
                 Metric.withAttributes(ZerobusMetrics.tokenMints, {
@@ -150,8 +150,10 @@ const unavailable = (message: string, retryAfterMillis?: number) =>
 
 const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   { clientId, clientSecret, route }: Principal,
-  form: URLSearchParams
+  form: URLSearchParams,
+  tableName?: string
 ): Effect.fn.Return<Minted, StreamFailure> {
+  if (tableName !== undefined) yield* Effect.annotateCurrentSpan("table", tableName)
   const { origin } = route.endpoint
   const secret = Redacted.value(clientSecret)
   const basic = Buffer.from(`${clientId}:${secret}`, "utf8").toString("base64")

@@ -1,19 +1,22 @@
 /**
  * Every metric of the client, by name and unit. The client updates them per message, per acknowledgement and per connection, never
- * per record; exporters are the application's business (`effect/observability`).
+ * per record, and the gauges give what is true when they are read; exporters are the application's business (`effect/observability`).
  *
  * All carry the attribute `table`. The gauges carry `stream` as well and disappear with their stream; counters do not, so that
  * opening many streams does not grow the registry.
  */
 import * as Metric from "effect/Metric"
 
-/** Records accepted by `ingestRecord`, `ingestRecords` and `offerUnsafe`. */
+/**
+ * Records accepted by `ingestRecord`, `ingestRecords` and `offerUnsafe`, or taken over by `recreateStream`. Brought up to date when a
+ * connection takes a message or is lost, and when the stream ends.
+ */
 export const recordsIngested = Metric.counter("zerobus_records_ingested", {
   description: "Records accepted",
   incremental: true
 })
 
-/** Encoded bytes accepted, framing included. */
+/** Encoded bytes accepted, framing included; counted with their records. */
 export const bytesIngested = Metric.counter("zerobus_bytes_ingested", {
   description: "Encoded bytes accepted, framing included",
   incremental: true
@@ -31,7 +34,7 @@ export const bytesDurable = Metric.counter("zerobus_bytes_durable", {
   incremental: true
 })
 
-/** Records sent again on a new connection: each may be a duplicate in the table. */
+/** Records sent again on a new connection, also on that of a recreated stream: each may be a duplicate in the table. */
 export const recordsResent = Metric.counter("zerobus_records_resent", {
   description: "Records sent again on a new connection",
   incremental: true
@@ -83,7 +86,7 @@ export const pauses = Metric.counter("zerobus_pauses", {
   incremental: true
 })
 
-/** Tokens asked of the token endpoint, with the attribute `outcome`: `minted` or `failed`. */
+/** Tokens for streams asked of the token endpoint, with the attribute `outcome`: `minted` or `failed`. The catalog's are not counted. */
 export const tokenMints = Metric.counter("zerobus_token_mints", {
   description: "Tokens asked of the token endpoint",
   incremental: true

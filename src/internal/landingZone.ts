@@ -262,7 +262,7 @@ export class LandingZone<A> {
       const content = message.chunk.buffer.subarray(message.start, message.end)
       this.writer.begin(HEAD_ROOM)
       this.writer.writeContent(content)
-      this.keepMessage(message.records, message.atomic, message.offsets)
+      this.keepMessage(message.records, message.atomic, message.offsets, message.sends)
     }
     this.open = undefined
   }
@@ -332,7 +332,7 @@ export class LandingZone<A> {
   }
 
   /** Commits what was written as a message of its own and queues it. */
-  private keepMessage(records: number, atomic: boolean, offsets = 1): number {
+  private keepMessage(records: number, atomic: boolean, offsets = 1, sends = 0): number {
     const writer = this.writer
     const { chunk, mark, position } = writer
     const message = new Message({
@@ -345,6 +345,7 @@ export class LandingZone<A> {
       acceptedAt: this.now()
     })
     message.offsets = offsets
+    message.sends = sends
     const continues = writer.commit()
     this.open = !atomic && continues ? message : undefined
     this.usedBytes += message.charge

@@ -22,7 +22,7 @@ import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.t
 import type { Message } from "./chunk.ts"
 import { closeWithScope, makeClose, type Origin } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
-import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed } from "./streamCore.ts"
+import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
@@ -48,9 +48,10 @@ export const reopenStream = <A>(
 ): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
-      openInOwnScope(restore, table, options, layerProvider, messages).pipe(
-        Effect.onExit((exit) => tookOver(ended, exit))
-      )
+      Effect.andThen(
+        Effect.annotateCurrentSpan("table", table.tableName),
+        openInOwnScope(restore, table, options, layerProvider, messages)
+      ).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
     )
   )
 
@@ -165,7 +166,7 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
 
 const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStream<A> => {
   const { acks, zone } = core
-  const streamId = core.sessionId ?? `stream-${core.table.tableName}`
+  const streamId = streamIdOf(core)
 
   const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
 

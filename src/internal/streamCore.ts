@@ -70,7 +70,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     options,
     now,
     zone,
-    telemetry: makeTelemetry(zone, table.tableName, () => core.sessionId ?? "", context),
+    telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(),
     state: yield* SubscriptionRef.make<StreamState>("connecting"),
     closeRequested: Deferred.makeUnsafe(),
@@ -84,6 +84,9 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   }
   return core
 })
+
+/** The id of a stream with an open session: the session's, or a name of its own where the server gives none. */
+export const streamIdOf = (core: StreamCore<any>): string => core.sessionId ?? `stream-${core.table.tableName}`
 
 /** The error of an operation on a stream that takes no more of them. */
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>

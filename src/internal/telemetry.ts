@@ -23,7 +23,7 @@ export interface Telemetry {
   readonly ended: (unacknowledged: number) => void
 }
 
-/** The reports of a stream to `table`. `stream` names it once it is known. */
+/** The reports of a stream to `table`. `stream` names it as soon as a session is open. */
 export const makeTelemetry = (
   zone: LandingZone<any>,
   table: string,
@@ -44,42 +44,42 @@ export const makeTelemetry = (
   const stale = of(ZerobusMetrics.staleAcknowledgements)
   const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
   const pauses = of(ZerobusMetrics.pauses)
-  let gauges: { readonly records: Metric.Metric<number, any>; readonly bytes: Metric.Metric<number, any> } | undefined
+  let gauges: ReadonlyArray<Metric.Registration> | undefined
   let reportedRecords = 0
   let reportedBytes = 0
   /** The zone counts what it accepts; here the difference to the last report is passed on. */
   const report = () => {
     const records = zone.acceptedRecords - reportedRecords
-    if (records > 0) {
-      recordsIngested(records)
-      bytesIngested(zone.acceptedBytes - reportedBytes)
-      reportedRecords = zone.acceptedRecords
-      reportedBytes = zone.acceptedBytes
-    }
-    if (gauges === undefined) {
-      const attributes = { table, stream: stream() }
-      gauges = {
-        records: Metric.withAttributes(ZerobusMetrics.recordsInFlight, attributes),
-        bytes: Metric.withAttributes(ZerobusMetrics.bytesInFlight, attributes)
-      }
-    }
-    gauges.records.updateUnsafe(zone.usedRecords, context)
-    gauges.bytes.updateUnsafe(zone.usedBytes, context)
+    if (records <= 0) return
+    recordsIngested(records)
+    bytesIngested(zone.acceptedBytes - reportedBytes)
+    reportedRecords = zone.acceptedRecords
+    reportedBytes = zone.acceptedBytes
   }
+  /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
+  const gauge = (metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number) =>
+    Metric.registerUnsafe(Metric.withAttributes(metric, { table, stream: stream() }), context, {
+      get: () => ({ value: value() }),
+      update: () => {},
+      modify: () => {}
+    })
   return {
     sent: (message) => {
       if (message.sends > 1) recordsResent(message.records)
+      report()
     },
     acknowledged: (records, bytes, millis) => {
       recordsDurable(records)
       bytesDurable(bytes)
       ackLatency(millis)
-      report()
     },
     staleAcknowledgement: () => stale(1),
     sessionOpened: () => {
       sessionsOpened(1)
-      report()
+      gauges ??= [
+        gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
+        gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
+      ]
     },
     recovering: (cause) => {
       const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
@@ -90,10 +90,7 @@ export const makeTelemetry = (
     ended: (unacknowledged) => {
       report()
       if (unacknowledged > 0) recordsReturned(unacknowledged)
-      if (gauges !== undefined) {
-        Metric.removeUnsafe(gauges.records, context)
-        Metric.removeUnsafe(gauges.bytes, context)
-      }
+      for (const registered of gauges ?? []) registered.remove()
     }
   }
 }

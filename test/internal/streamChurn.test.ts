@@ -106,10 +106,12 @@ describe("tables of long ago", () => {
       const set = Map.prototype.set
       yield* Effect.acquireRelease(
         Effect.sync(() => {
-          Map.prototype.set = function (this: Map<unknown, unknown>, key: unknown, value: unknown) {
-            if (key === "old.b.0") windows = this
-            return set.call(this, key, value)
-          }
+          Map.prototype.set = new Proxy(set, {
+            apply: (target, map: Map<unknown, unknown>, given: [unknown, unknown]) => {
+              if (given[0] === "old.b.0") windows = map
+              return Reflect.apply(target, map, given)
+            }
+          })
         }),
         () => Effect.sync(() => void (Map.prototype.set = set))
       )
