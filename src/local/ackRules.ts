@@ -5,12 +5,14 @@
 import type { Fault } from "./faultScript.ts"
 import { type Latency, makeSampler } from "./latency.ts"
 
-/** One acknowledgement that a script asks for. */
+/** One acknowledgement that a script asks for. The other fields are for a replay, which keeps the order of a trace. */
 export interface PlannedAck {
   /** The wire offset it is for; it is sent once that is durable. */
   readonly offset: number
-  /** Messages that must have arrived before it; messages beyond them wait for it. Only a replay says so. */
+  /** Messages, and at last the half-close, that must have arrived before; what comes beyond them waits for this step. */
   readonly after?: number | undefined
+  /** Nothing is sent: at this step a fault strikes, where an acknowledgement is due or where the offset becomes durable. */
+  readonly fault?: "ack" | "durable" | undefined
 }
 
 /** What the acknowledgements of a connection are to be like. */
@@ -19,7 +21,7 @@ export type AckRule =
   | {
       readonly _tag: "AckAt"
       readonly acks: ReadonlyArray<PlannedAck>
-      readonly then: "automatic" | "silence" | "halfClose"
+      readonly afterwards: "automatic" | "silence" | "halfClose"
     }
   /** Each takes so long; none overtakes another. */
   | { readonly _tag: "AckLatency"; readonly latency: Latency; readonly seed: number }
@@ -28,10 +30,19 @@ export type AckRule =
 export interface AckProgress {
   readonly acked: number
   readonly durable: number
-  /** Messages that arrived. */
+  /** Messages that arrived, and one more for the half-close. */
   readonly received: number
-  /** Whether the stream ends as soon as what is stored is acknowledged. */
+  /** Whether the stream ends as soon as everything that arrived, all of it durable by now, is acknowledged. */
   readonly ending: boolean
+}
+
+/** An acknowledgement that is due. */
+export interface DueAck {
+  readonly offset: number
+  /** Whether a plan asks for exactly this offset; otherwise it is for everything that is durable. */
+  readonly isPlanned: boolean
+  /** Whether only a fault is to strike here. */
+  readonly isFault: boolean
 }
 
 /** The rules of one table. */
@@ -40,10 +51,17 @@ export interface AckRules {
   readonly clear: () => void
   /** Whether a script decides at which offsets the connection is acknowledged. */
   readonly isPlanned: (connection: number) => boolean
-  /** The offset to acknowledge now, or undefined when none is due. */
-  readonly due: (connection: number, progress: AckProgress) => number | undefined
-  /** Whether the next message must wait for an acknowledgement. */
+  /** What to acknowledge now, or undefined when nothing is due. */
+  readonly due: (connection: number, progress: AckProgress) => DueAck | undefined
+  /** The first step of the plan is done. */
+  readonly passed: (connection: number) => void
+  /** Whether what arrives next must wait for a step of the plan. */
   readonly owes: (connection: number, progress: AckProgress) => boolean
+  /**
+   * The offset up to which records may count as durable now, where a plan lets that of `offset` wait. Undefined when it need not; the plan's
+   * step, if there is one, is done with that.
+   */
+  readonly durableUntil: (connection: number, offset: number, progress: AckProgress) => number | undefined
   /** How long the next acknowledgement takes, in milliseconds. */
   readonly delay: (connection: number) => number
 }
@@ -87,13 +105,15 @@ const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State)
 
 /** Makes an empty set of rules. */
 export const makeAckRules = (): AckRules => {
-  const plans = makeKind((rule: Of<"AckAt">) => ({ acks: [...rule.acks], then: rule.then }))
+  const plans = makeKind((rule: Of<"AckAt">) => ({ acks: [...rule.acks], afterwards: rule.afterwards }))
   const latencies = makeKind((rule: Of<"AckLatency">, connection) => makeSampler(rule.latency, rule.seed, connection))
 
   /** The plan of a connection without what is acknowledged already. */
   const planOf = (connection: number, acked: number) => {
     const plan = plans.of(connection)
-    while (plan?.acks[0] !== undefined && plan.acks[0].offset <= acked) plan.acks.shift()
+    const isDone = (step: PlannedAck | undefined) =>
+      step !== undefined && step.fault === undefined && step.offset <= acked
+    while (isDone(plan?.acks[0])) plan?.acks.shift()
     return plan
   }
 
@@ -109,12 +129,29 @@ export const makeAckRules = (): AckRules => {
     isPlanned: (connection) => plans.of(connection) !== undefined,
     due: (connection, { acked, durable, ending, received }) => {
       const plan = planOf(connection, acked)
+      // Nothing more will come that the steps beyond could wait for.
+      if (ending) plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= durable))
       const next = plan?.acks[0]
       if (next !== undefined) {
-        return durable >= next.offset && received >= (next.after ?? 0) ? next.offset : undefined
+        const arrived = ending || received >= (next.after ?? 0)
+        if (next.fault === "durable" || durable < next.offset || !arrived) return undefined
+        return { offset: next.offset, isPlanned: true, isFault: next.fault === "ack" }
       }
-      const automatic = plan === undefined || plan.then === "automatic" || (plan.then === "halfClose" && ending)
-      return automatic && durable > acked ? durable : undefined
+      const automatic =
+        plan === undefined || plan.afterwards === "automatic" || (plan.afterwards === "halfClose" && ending)
+      return automatic && durable > acked ? { offset: durable, isPlanned: false, isFault: false } : undefined
+    },
+    passed: (connection) => {
+      plans.of(connection)?.acks.shift()
+    },
+    durableUntil: (connection, offset, { acked, received }) => {
+      const plan = planOf(connection, acked)
+      const index = plan?.acks.findIndex((step) => step.fault === "durable" && step.offset <= offset) ?? -1
+      const step = plan?.acks[index]
+      if (step === undefined) return undefined
+      if (index > 0 || received < (step.after ?? 0)) return step.offset - 1
+      plan?.acks.shift()
+      return undefined
     },
     owes: (connection, { acked, received }) => {
       const next = planOf(connection, acked)?.acks[0]

@@ -102,8 +102,8 @@ export interface FaultScript {
   readonly next: (point: FaultPoint, connection: number, records: number, offset?: number) => StruckAction | undefined
   /** The rules for acknowledgements. */
   readonly acks: AckRules
-  /** Notes an event for those who wait for it. */
-  readonly note: (event: LocalEvent) => void
+  /** Notes an event, of a connection where that is known, for those who wait for it. */
+  readonly note: (event: LocalEvent, connection?: number) => void
   /** Keeps a continuation until the next release. */
   readonly hold: (resume: () => void) => void
   /** Lets everything go on that is held now; returns how much that was. */

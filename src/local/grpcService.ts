@@ -25,7 +25,7 @@ export interface GrpcServiceOptions {
   readonly streams: StreamHost
   /** Who may come in; undefined lets everybody in. */
   readonly auth: Authority | undefined
-  /** Asked once per connection: the faults it is to have. */
+  /** Asked once per connection, when it comes: the faults it is to have. */
   readonly connectionFaults: () => ReadonlyArray<ConnectionFault>
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: ServerCertificates | undefined

@@ -36,8 +36,10 @@ export interface HttpScript {
   readonly count: (part: HttpPart) => number
 }
 
-/** Makes an empty script. */
-export const makeHttpScript = (): HttpScript => {
+/** Makes an empty script. `onRequest` is told of each request and what strikes it. */
+export const makeHttpScript = (
+  onRequest: (part: HttpPart, action: HttpFault["action"] | undefined) => void = () => {}
+): HttpScript => {
   let armed: Array<{ readonly fault: HttpFault; left: number }> = []
   const counts = { token: 0, catalog: 0 }
   return {
@@ -50,6 +52,7 @@ export const makeHttpScript = (): HttpScript => {
     next: (part) => {
       counts[part]++
       const entry = armed.find(({ fault }) => fault.at === part)
+      onRequest(part, entry?.fault.action)
       if (entry === undefined) return undefined
       entry.left--
       if (entry.left <= 0) armed = armed.filter((other) => other !== entry)

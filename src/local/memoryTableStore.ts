@@ -1,7 +1,8 @@
 /**
  * Tables in memory with the interface of the durable store: same checks, same decoders, no files.
  *
- * "Durable" is answered on the next turn of the event loop, so that callers meet the same order of events as with a disk.
+ * "Durable" is answered on the next turn of the event loop, or when the owner says, so that callers meet the same order of events as with
+ * a disk.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -37,8 +38,10 @@ const seal = (table: MemoryTable): void => {
   table.rows = 0
 }
 
-/** Makes an empty store. */
-export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(function* () {
+/** Makes an empty store. `later` runs what tells that records are durable; calls of it must not overtake each other. */
+export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
+  later: (tell: () => void) => void
+): Effect.fn.Return<TableStoreShape> {
   const clock = yield* Clock.Clock
   const tables = new Map<string, MemoryTable>()
   return {
@@ -105,7 +108,7 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
             return ++table.groups
           },
           onDurable: (_ticket: number, callback: (failure: StorageFailure | undefined) => void) => {
-            setImmediate(() =>
+            later(() =>
               callback(
                 table.dropped
                   ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
@@ -135,4 +138,9 @@ export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = Effect.gen(f
         })
       })
   }
+})
+
+/** Makes an empty store that answers on the next turn of the event loop. */
+export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = makeMemoryTableStoreWith((tell) => {
+  setImmediate(tell)
 })

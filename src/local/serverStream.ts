@@ -6,15 +6,8 @@
  * but the opening of the table's writer, so a simulation can run it on a virtual clock. A refusal waits until everything that was
  * stored before it is durable and acknowledged, so that the client sends as little as possible again.
  */
-import {
-  deadlineExceeded,
-  invalidArgument,
-  schemaMismatch,
-  type ServerStatus,
-  tableNotFound,
-  unavailable
-} from "./serverStatus.ts"
-import { createProblem, ingestProblem } from "./streamChecks.ts"
+import { deadlineExceeded, invalidArgument, type ServerStatus, unavailable } from "./serverStatus.ts"
+import { createProblem, ingestProblem, openProblem } from "./streamChecks.ts"
 import { makeStreamAcks } from "./streamAcks.ts"
 import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
 import { makePace } from "./streamPace.ts"
@@ -67,7 +60,8 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
   let pendingBytes = 0
   /** What arrived while a fault stops the inbound lane; undefined while it runs. */
   let backlog: Array<Uint8Array | "halfClose"> | undefined
-  /** A message that waits for an acknowledgement which a script wants before it. */
+  let hasHalfClosed = false
+  /** A message or half-close that waits for an acknowledgement which a script wants before it. */
   let postponed: (() => void) | undefined
   let reading = true
   let waitingForRoom = false
@@ -159,7 +153,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
 
   const closeSoon = (graceMillis: number, say: (signal: Uint8Array) => void = peer.write) => {
     say(closeSignalResponse(graceMillis))
-    script.note("closeSignal")
+    script.note("closeSignal", recorder.number)
     after(graceMillis, () => endWith(unavailable("The stream's lifetime is over, open a new one", 6002)))
   }
 
@@ -192,16 +186,24 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     after,
     interval: limits.ackInterval,
     isOpen: () => state === "open",
-    isEnding: () => ending !== undefined,
-    received: () => nextOffset,
+    isEnding: () => ending !== undefined && pending.length === 0,
+    received: () => nextOffset + (hasHalfClosed ? 1 : 0),
     wentOn: () => {
       settle()
-      if (postponed === undefined || acks.owes()) return
-      const goOn = postponed
-      postponed = undefined
-      inbound.go(goOn)
+      followPlan()
     }
   })
+
+  /** Does what the plan of a replay lets go on. */
+  const followPlan = () => {
+    if (state !== "open" || !script.acks.isPlanned(recorder.number)) return
+    complete()
+    acks.schedule()
+    if (postponed === undefined || acks.owes()) return
+    const goOn = postponed
+    postponed = undefined
+    inbound.go(goOn)
+  }
 
   const whenDurable = (entry: Pending, failure: StorageFailure | undefined) => {
     if (failure === undefined) recorder.durable(entry.messages, entry.records)
@@ -215,12 +217,18 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     entry.durable = true
     complete()
     acks.schedule()
+    followPlan()
     updateFlow()
     settle()
   }
 
   const complete = () => {
     while (state !== "ended" && pending[0]?.durable === true) {
+      const until = acks.durableUntil(completedUpTo + pending[0].messages)
+      if (until !== undefined) {
+        acks.durable(until)
+        return acks.schedule()
+      }
       const done = pending.shift()!
       pendingBytes -= done.bytes
       acks.since(done.since)
@@ -247,22 +255,13 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
         if (!("_tag" in result)) result.close()
         return
       }
-      if ("_tag" in result) {
-        switch (result._tag) {
-          case "TableNotFound":
-            return endWith(tableNotFound(tableName))
-          case "SchemaRejected":
-            return endWith(schemaMismatch(result.message, result.causes))
-          case "StorageFailure":
-            return endWith(unavailable(`The server could not open the table (${result.reason})`, 5001, 2))
-        }
-      }
+      if ("_tag" in result) return endWith(openProblem(result, tableName))
       writer = result
       pass({ point: "create", lane: inbound }, () => {
         state = "open"
         observer.opened()
         peer.write(createdResponse(streamId))
-        script.note("created")
+        script.note("created", recorder.number)
         if (limits.streamLife < Infinity) after(limits.streamLife, () => closeSoon(limits.closeGrace))
       })
     })
@@ -280,11 +279,7 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
     }
     const problem = ingestProblem(request, kind, nextOffset, limits.maxRecordBytes)
     if (problem !== undefined) return endWith(problem)
-    if (acks.owes()) {
-      inbound.stop()
-      postponed = () => ingest(request)
-      return
-    }
+    if (acks.owes()) return postpone(() => ingest(request))
     const offset = nextOffset++
     pass(
       {
@@ -299,7 +294,12 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
       },
       () => store(writer!, request)
     )
-    if (script.acks.isPlanned(recorder.number)) acks.schedule()
+    followPlan()
+  }
+
+  const postpone = (proceed: () => void) => {
+    inbound.stop()
+    postponed = proceed
   }
 
   /** Counts a message as if it was stored, which it is not. */
@@ -370,6 +370,9 @@ export const startStream = (host: StreamHost, peer: Peer, tableName: string): Se
       return
     }
     if (state !== "open") return endWith(invalidArgument("The stream ended before it was created", 4006, 7))
+    if (acks.owes()) return postpone(halfClosed)
+    hasHalfClosed = true
+    followPlan()
     pass({ point: "halfClose", lane: inbound }, () => endWith(undefined))
   }
 

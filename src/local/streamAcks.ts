@@ -2,11 +2,13 @@
  * The acknowledgements of one stream: what is durable is acknowledged at once or after the interval, cumulatively, or as the table's
  * script plans it, and in the order in which it was decided, however long each takes.
  */
+import type { AckProgress, DueAck } from "./ackRules.ts"
 import type { ConnectionRecorder } from "./streamAudit.ts"
 import type { StreamObserver } from "./streamContract.ts"
 import type { FaultScript } from "./faultScript.ts"
 import type { Lane, Pass } from "./streamFaults.ts"
 import { ackResponse } from "./streamMessages.ts"
+import { makeDelays } from "./timers.ts"
 
 /** What the acknowledgements need of their stream. */
 export interface AckTarget {
@@ -20,9 +22,9 @@ export interface AckTarget {
   /** The least time between two acknowledgements, in milliseconds. */
   readonly interval: number
   readonly isOpen: () => boolean
-  /** Whether the stream ends as soon as what is stored is acknowledged. */
+  /** Whether the stream ends as soon as everything that arrived, all of it durable by now, is acknowledged. */
   readonly isEnding: () => boolean
-  /** Messages that arrived. */
+  /** Messages that arrived, and one more for the half-close. */
   readonly received: () => number
   /** Called when acknowledgements go on, or one has left after a delay: the stream may go on or end now. */
   readonly wentOn: () => void
@@ -44,8 +46,10 @@ export interface StreamAcks {
   readonly flush: () => void
   /** Everything durable is acknowledged, and that has left. */
   readonly isSettled: () => boolean
-  /** Whether the next message must wait for an acknowledgement. */
+  /** Whether what arrives next must wait for an acknowledgement. */
   readonly owes: () => boolean
+  /** The offset up to which records may count as durable now, where a plan lets that of `upTo` wait; else undefined. */
+  readonly durableUntil: (upTo: number) => number | undefined
   /** Puts these bytes into the same message as the next acknowledgement. */
   readonly attach: (bytes: Uint8Array) => void
 }
@@ -61,11 +65,10 @@ export const makeStreamAcks = (target: AckTarget): StreamAcks => {
   let stopped = false
   let oldestUnacked: number | undefined
   let attached: Uint8Array | undefined
-  /** Acknowledgements that were decided and have not left, and when the last of them does. */
-  let underWay = 0
-  let leavesAt = -Infinity
+  /** Acknowledgements that were decided and have not left. */
+  const leaving = makeDelays(now, after)
 
-  const progress = () => ({
+  const progress = (): AckProgress => ({
     acked: ackedUpTo,
     durable: durableUpTo,
     received: target.received(),
@@ -88,12 +91,20 @@ export const makeStreamAcks = (target: AckTarget): StreamAcks => {
     if (stopped || !target.isOpen()) return
     const due = script.acks.due(connection, progress())
     if (due === undefined) return
-    target.pass({ point: "ack", offset: due, lane }, () => {
+    const skip = due.isFault ? () => passed(due) : undefined
+    target.pass({ point: "ack", offset: due.offset, lane, skip }, () => {
       // More may have become durable while the acknowledgement was held.
-      const planned = script.acks.isPlanned(connection)
-      decide(planned ? due : durableUpTo)
-      if (planned) flush()
+      if (!due.isPlanned) return decide(durableUpTo)
+      if (!due.isFault) decide(due.offset)
+      passed(due)
     })
+  }
+
+  /** Goes on with the next step of the plan. */
+  const passed = ({ isFault }: DueAck) => {
+    if (isFault) script.acks.passed(connection)
+    flush()
+    target.wentOn()
   }
 
   const decide = (upTo: number) => {
@@ -101,11 +112,9 @@ export const makeStreamAcks = (target: AckTarget): StreamAcks => {
     lastAckAt = now()
     const arrived = oldestUnacked
     oldestUnacked = undefined
-    leavesAt = Math.max(leavesAt, lastAckAt + script.acks.delay(connection))
-    if (leavesAt <= lastAckAt) return send(upTo, arrived)
-    underWay++
-    after(leavesAt - lastAckAt, () => {
-      underWay--
+    const wait = script.acks.delay(connection)
+    if (wait === 0 && leaving.waiting() === 0) return send(upTo, arrived)
+    leaving.add(wait, () => {
       send(upTo, arrived)
       target.wentOn()
     })
@@ -143,8 +152,10 @@ export const makeStreamAcks = (target: AckTarget): StreamAcks => {
     },
     schedule,
     flush,
-    isSettled: () => ackedUpTo >= durableUpTo && !stopped && underWay === 0,
+    isSettled: () => ackedUpTo >= durableUpTo && !stopped && leaving.waiting() === 0,
     owes: () => script.acks.isPlanned(connection) && script.acks.owes(connection, progress()),
+    durableUntil: (upTo) =>
+      script.acks.isPlanned(connection) ? script.acks.durableUntil(connection, upTo, progress()) : undefined,
     attach: (bytes) => {
       attached = bytes
     }

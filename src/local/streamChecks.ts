@@ -2,7 +2,16 @@
  * The rules of the protocol that one request can break by itself, as pure checks. The order of requests is watched by
  * `serverStream.ts`; whether records fit their table is the store's business.
  */
-import { invalidArgument, printable, type ServerStatus, unimplemented } from "./serverStatus.ts"
+import {
+  invalidArgument,
+  printable,
+  schemaMismatch,
+  type ServerStatus,
+  tableNotFound,
+  unavailable,
+  unimplemented
+} from "./serverStatus.ts"
+import type { SchemaRejected, StorageFailure, TableNotFound } from "./storageErrors.ts"
 import type { RecordKind, StreamRequest } from "./streamMessages.ts"
 
 /** What is wrong with a create request on a call whose header named `tableName`. */
@@ -49,4 +58,19 @@ export const ingestProblem = (
     return invalidArgument(text, 4008)
   }
   return undefined
+}
+
+/** Why a stream cannot be opened, in the words of the service, given what the store said. */
+export const openProblem = (
+  failure: TableNotFound | SchemaRejected | StorageFailure,
+  tableName: string
+): ServerStatus => {
+  switch (failure._tag) {
+    case "TableNotFound":
+      return tableNotFound(tableName)
+    case "SchemaRejected":
+      return schemaMismatch(failure.message, failure.causes)
+    case "StorageFailure":
+      return unavailable(`The server could not open the table (${failure.reason})`, 5001, 2)
+  }
 }

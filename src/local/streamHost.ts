@@ -10,6 +10,8 @@ import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
 import { tableKey, type TableStoreShape } from "./tableStore.ts"
 import { StorageFailure } from "./storageErrors.ts"
 import type { Timers } from "./timers.ts"
+import type { Trace } from "./trace.ts"
+import { traced } from "./traceRecorder.ts"
 
 /** Limits when none are given: the service's stream life and payload limit, acknowledgements every 5 ms, no pace. */
 export const defaultLimits: StreamLimits = {
@@ -33,20 +35,23 @@ export interface StreamHub extends StreamHost {
 /** Tables whose scripts and audits are kept; a client cannot fill the memory with made-up names. */
 const maxTables = 10_000
 
-/** Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. */
+/** Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace` gets what the streams do. */
 export const makeStreamHub = (options: {
   readonly store: TableStoreShape
   readonly timers: Timers
   readonly limits: StreamLimits
   readonly observer: StreamObserver
   readonly auditBytes: number
+  readonly trace?: Trace | undefined
 }): StreamHub => {
+  const { trace } = options
   const tables = new Map<string, StreamTable>()
   const table = (name: string): StreamTable => {
     const key = tableKey(name)
     let entry = tables.get(key)
     if (entry === undefined) {
-      entry = { script: makeFaultScript(), audit: makeStreamAudit(options.auditBytes) }
+      const silent = { script: makeFaultScript(), audit: makeStreamAudit(options.auditBytes) }
+      entry = trace === undefined ? silent : traced(name, silent, trace)
       if (tables.size < maxTables) tables.set(key, entry)
     }
     return entry

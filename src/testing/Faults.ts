@@ -154,13 +154,13 @@ export const stallAcks = (options?: Omit<When, "times">): Fault =>
 export const ackAt = (
   offsets: ReadonlyArray<number>,
   options: Pick<When, "connection" | "times"> & {
-    readonly then?: "automatic" | "silence" | "halfClose" | undefined
+    readonly afterwards?: "automatic" | "silence" | "halfClose" | undefined
   } = {}
 ): Fault =>
   fault("ack", options, {
     _tag: "AckAt",
     acks: offsets.map((offset) => ({ offset })),
-    then: options.then ?? "automatic"
+    afterwards: options.afterwards ?? "automatic"
   })
 
 /**

@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import { type Latency, makeSampler } from "../local/latency.ts"
+import { timersOfProgram } from "../local/timers.ts"
 import { Transport, type TransportCall, TransportFailure } from "../Transport.ts"
 
 /** A gRPC status other than OK. */
@@ -54,6 +56,30 @@ export const immediate: MemoryNetwork = {
     setImmediate(arrive)
   }
 }
+
+/**
+ * A network whose deliveries take as long as a distribution says, on the clock of the program that makes it. The same seed (default 1) gives
+ * the n-th delivery of a call the same latency in every run.
+ */
+export const seeded = (options: {
+  readonly latency: Latency
+  readonly seed?: number | undefined
+  readonly window?: number | undefined
+}): Effect.Effect<MemoryNetwork> =>
+  Effect.map(timersOfProgram, ({ after }) => {
+    const samplers = new Map<number, () => number>()
+    return {
+      window: options.window,
+      carry: (direction, call, arrive) => {
+        const lane = call * 2 + (direction === "up" ? 0 : 1)
+        const sample = samplers.get(lane) ?? makeSampler(options.latency, options.seed ?? 1, lane)
+        samplers.set(lane, sample)
+        const wait = sample()
+        if (wait > 0) after(wait, arrive)
+        else queueMicrotask(arrive)
+      }
+    }
+  })
 
 /** A transport to the server over the network. */
 export const layer = (server: MemoryServer, network: MemoryNetwork = immediate): Layer.Layer<Transport> =>

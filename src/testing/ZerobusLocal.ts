@@ -17,14 +17,10 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
 import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/certificates.ts"
 import { makeDurableTableStore } from "../local/durableTableStore.ts"
-import type { Fault, LocalEvent } from "../local/faultScript.ts"
 import type { ConnectionFault } from "../local/faultySocket.ts"
 import { serveGrpc } from "../local/grpcService.ts"
 import { type HttpFault, type HttpPart, makeHttpScript } from "../local/httpFaults.ts"
@@ -32,22 +28,18 @@ import { httpService } from "../local/httpService.ts"
 import type { PortUnavailable } from "../local/listener.ts"
 import { makeMemoryTableStore } from "../local/memoryTableStore.ts"
 import { makePrincipals } from "../local/principals.ts"
-import { makeServerCounters, type ServerCounters } from "../local/serverCounters.ts"
+import { makeServerCounters } from "../local/serverCounters.ts"
 import { folderIdentity, newIdentity, type ServerIdentity } from "../local/serverIdentity.ts"
-import {
-  InvalidDefinition,
-  type StorageFailure,
-  type TableExists,
-  type UnsupportedColumn
-} from "../local/storageErrors.ts"
-import type { Audit } from "../local/streamAudit.ts"
+import type { StorageFailure } from "../local/storageErrors.ts"
 import { makeStreamHub } from "../local/streamHost.ts"
-import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
+import type { TableStoreShape } from "../local/tableStore.ts"
 import { makeTimers } from "../local/timers.ts"
 import { makeTokenMint } from "../local/tokens.ts"
+import { makeTrace } from "../local/trace.ts"
 import { Zerobus } from "../Zerobus.ts"
 import type { InvalidArgument } from "../ZerobusError.ts"
 import {
+  boundsOf,
   checkOptions,
   flushIntervalOf,
   limitsOf,
@@ -57,17 +49,10 @@ import {
   type ZerobusLocalOptions
 } from "./localOptions.ts"
 import { serveHttp } from "./serveHttp.ts"
-
-export type { Audit, ConnectionAudit } from "../local/streamAudit.ts"
-
-/** A table's name: as text, or of anything that has one. */
-export type TableName = string | { readonly tableName: string } | { readonly name: string }
-
-/** A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed table. */
-export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
+import { serverScript, type ZerobusScript } from "./serverScript.ts"
 
 /** What {@link ZerobusLocal} offers. */
-export interface ZerobusLocalShape {
+export interface ZerobusLocalShape extends ZerobusScript {
   /** `http://host:port` of the gRPC face. */
   readonly serverEndpoint: string
   /** `http://host:port` of the token endpoint and the catalog. */
@@ -76,34 +61,6 @@ export interface ZerobusLocalShape {
   readonly clientSecret: Redacted.Redacted<string>
   /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
   readonly tls: { readonly ca: string; readonly caPath: string | undefined } | undefined
-  /** Creates a table; fails when it exists, or has a column this server cannot write. */
-  readonly createTable: (
-    table: NewTable
-  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
-  /** The table's definition, when it exists. */
-  readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
-  /** All tables. */
-  readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
-  /** Deletes a table with its data; false when there is none. */
-  readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
-  /** The rows of a small table, everything acknowledged included. BIGINT and timestamps (microseconds) are bigint, DATE is days. */
-  readonly records: (table: TableName) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
-  /** Commits everything acknowledged, of one table or of all. */
-  readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
-  /** Version, files, rows and bytes of the committed table. */
-  readonly stats: TableStoreShape["stats"]
-  /** What was received, durable and acknowledged per connection, and what that amounts to. */
-  readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure>
-  /** Adds faults to a table's script. The table need not exist yet. */
-  readonly inject: (table: TableName, ...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
-  /** Removes a table's faults; what is held stays held. */
-  readonly clearFaults: (table: TableName) => Effect.Effect<void>
-  /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
-  readonly release: (table: TableName) => Effect.Effect<number>
-  /** Waits until an event has happened on a table `count` times (default 1) since the server started. */
-  readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
-  /** How often an event has happened on a table. */
-  readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
   /** Gives the next connection to the gRPC face these faults; called again, the one after that. */
   readonly injectConnection: (...faults: ReadonlyArray<ConnectionFault>) => Effect.Effect<void>
   /** Adds faults to the script of the token endpoint and the catalog. */
@@ -112,18 +69,6 @@ export interface ZerobusLocalShape {
   readonly clearHttpFaults: Effect.Effect<void>
   /** How many requests a part of the HTTP face got; for `token` that is how often tokens were asked for. */
   readonly httpRequests: (part: HttpPart) => Effect.Effect<number>
-  /** Live counters over all tables. */
-  readonly counters: Effect.Effect<ServerCounters>
-}
-
-const nameOf = (table: TableName): string =>
-  typeof table === "string" ? table : "tableName" in table ? table.tableName : table.name
-
-const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDefinition> => {
-  if (typeof table !== "string") return Effect.succeed("definition" in table ? table.definition : table)
-  return Effect.fromResult(
-    Result.mapError(parseTableDefinition(table), (message) => new InvalidDefinition({ message }))
-  )
 }
 
 /** How long stopping waits for records under way to become durable and acknowledged. */
@@ -134,17 +79,28 @@ const start = Effect.fnUntraced(function* (
   identity: ServerIdentity,
   tls: (ServerCertificates & { readonly caPath?: string }) | undefined,
   options: ZerobusLocalOptions,
-  auditBytes: number
+  bounds: { readonly auditBytes: number; readonly traceEvents: number }
 ): Effect.fn.Return<ZerobusLocalShape, PortUnavailable, Scope.Scope> {
   const timers = makeTimers(yield* Clock.Clock)
   const counters = makeServerCounters()
-  const hub = makeStreamHub({ store, timers, limits: limitsOf(options), observer: counters.observer, auditBytes })
+  const trace = makeTrace(bounds.traceEvents, timers.now)
+  const { auditBytes } = bounds
+  const hub = makeStreamHub({
+    store,
+    timers,
+    limits: limitsOf(options),
+    observer: counters.observer,
+    auditBytes,
+    trace: bounds.traceEvents > 0 ? trace : undefined
+  })
   const mint = makeTokenMint(identity.tokenKey)
   const clientId = options.clientId ?? identity.clientId
   const clientSecret = options.clientSecret ?? identity.clientSecret
   const principals = makePrincipals([{ clientId, clientSecret }, ...(options.principals ?? [])])
   const auth = options.auth ?? true
-  const script = makeHttpScript()
+  const script = makeHttpScript((part, action) =>
+    trace.add({ event: "http", part, ...(action === undefined ? {} : { action }) })
+  )
   /** Per connection to come, oldest first. */
   const connectionFaults: Array<ReadonlyArray<ConnectionFault>> = []
   const host = options.host ?? "127.0.0.1"
@@ -170,7 +126,11 @@ const start = Effect.fnUntraced(function* (
     host,
     port: options.port ?? 0,
     tls,
-    connectionFaults: () => connectionFaults.shift() ?? [],
+    connectionFaults: () => {
+      const faults = connectionFaults.shift() ?? []
+      trace.add({ event: "socket", faults })
+      return faults
+    },
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
@@ -181,42 +141,26 @@ const start = Effect.fnUntraced(function* (
 
   const scheme = tls === undefined ? "http" : "https"
 
-  const flush = (table?: TableName) => store.flush(table === undefined ? undefined : nameOf(table))
   return {
+    ...serverScript({
+      store,
+      hub,
+      counters,
+      trace,
+      onReplay: ({ connections, http }) => {
+        connectionFaults.push(...connections)
+        http.forEach(script.inject)
+      }
+    }),
     serverEndpoint: `${scheme}://${called}:${grpc.port}`,
     workspaceUrl: `${scheme}://${called}:${http.port}`,
     clientId,
     clientSecret,
     tls: tls === undefined ? undefined : { ca: tls.ca, caPath: tls.caPath },
-    createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
-    getTable: (table) => store.get(nameOf(table)),
-    listTables: store.listAll,
-    dropTable: (table) => store.drop(nameOf(table)),
-    records: (table) => Effect.andThen(flush(table), store.rows(nameOf(table))),
-    flush,
-    stats: store.stats,
-    audit: (table) =>
-      flush(table).pipe(
-        Effect.andThen(store.stats(nameOf(table))),
-        Effect.map((stats) => hub.audit(nameOf(table)).read(stats.rows))
-      ),
-    inject: (table, ...faults) =>
-      Effect.sync(() => {
-        for (const fault of faults) hub.script(nameOf(table)).inject(fault)
-      }),
-    clearFaults: (table) => Effect.sync(() => hub.script(nameOf(table)).clear()),
-    release: (table) => Effect.sync(() => hub.script(nameOf(table)).releaseUnsafe()),
-    waitFor: (table, event, count = 1) =>
-      Effect.callback<void>((resume) => {
-        const stop = hub.script(nameOf(table)).when(event, count, () => resume(Effect.void))
-        return Effect.sync(stop)
-      }),
-    count: (table, event) => Effect.sync(() => hub.script(nameOf(table)).count(event)),
     injectConnection: (...faults) => Effect.sync(() => void connectionFaults.push(faults)),
     injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),
     clearHttpFaults: Effect.sync(script.clear),
-    httpRequests: (part) => Effect.sync(() => script.count(part)),
-    counters: Effect.sync(counters.read)
+    httpRequests: (part) => Effect.sync(() => script.count(part))
   }
 })
 
@@ -228,8 +172,6 @@ const certifiedHosts = ({ host = "127.0.0.1" }: ZerobusLocalOptions): ReadonlyAr
 
 /** What can keep a server from starting. */
 export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | StorageFailure
-
-const defaultAuditBytes = 256 * 1024 * 1024
 
 /** Sockets and disks run on real time, whatever clock a test has. */
 const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -254,7 +196,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
           options.tls === true
             ? yield* folderCertificates(options.dataDir, certifiedHosts(options), now)
             : options.tls || undefined
-        return yield* start(store, identity, tls, options, options.auditBytes ?? 0)
+        return yield* start(store, identity, tls, options, boundsOf(options, 0, 0))
       }).pipe(onRealTime)
     )
 
@@ -267,7 +209,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
         const store = yield* makeMemoryTableStore
         const now = yield* Clock.currentTimeMillis
         const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined
-        return yield* start(store, yield* newIdentity, tls, options, options.auditBytes ?? defaultAuditBytes)
+        return yield* start(store, yield* newIdentity, tls, options, boundsOf(options, 256 * 1024 * 1024, 10_000))
       }).pipe(onRealTime)
     )
 
@@ -289,11 +231,11 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
 
   /** Server and client; the server keeps real Delta tables below `dataDir`. */
   static readonly layer = (options: ZerobusLocalDiskOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
-    Layer.provideMerge(ZerobusLocal.layerClient, ZerobusLocal.layerServer(options))
+    Layer.provideMerge(Layer.fresh(ZerobusLocal.layerClient), ZerobusLocal.layerServer(options))
 
   /** Server and client in memory, with options. */
   static readonly layerMemoryWith = (options: ZerobusLocalOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
-    Layer.provideMerge(ZerobusLocal.layerClient, ZerobusLocal.layerServerMemory(options))
+    Layer.provideMerge(Layer.fresh(ZerobusLocal.layerClient), ZerobusLocal.layerServerMemory(options))
 
   /** Server and client in memory, on free ports of loopback. */
   static readonly layerMemory: Layer.Layer<ZerobusLocal | Zerobus, StartFailure> = ZerobusLocal.layerMemoryWith({})

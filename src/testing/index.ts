@@ -5,9 +5,11 @@ export * as Faults from "./Faults.ts"
 export * as Latency from "./Latency.ts"
 export * as MemoryTransport from "./MemoryTransport.ts"
 export {
+  type StreamOptions,
   UnsafeServer,
   type ZerobusLocalDiskOptions,
   type ZerobusLocalOptions,
+  type ZerobusVirtualOptions,
   type Grant,
   type Principal,
   type Privilege
@@ -25,9 +27,10 @@ export type { TableRecord } from "../local/tableStore.ts"
 export {
   type Audit,
   type ConnectionAudit,
+  InvalidTrace,
   type NewTable,
-  type StartFailure,
   type TableName,
-  ZerobusLocal,
-  type ZerobusLocalShape
-} from "./ZerobusLocal.ts"
+  type ZerobusScript
+} from "./serverScript.ts"
+export { type StartFailure, ZerobusLocal, type ZerobusLocalShape } from "./ZerobusLocal.ts"
+export { ZerobusVirtual } from "./ZerobusVirtual.ts"

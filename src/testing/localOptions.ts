@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type { Latency } from "../local/latency.ts"
 import type { Principal } from "../local/principals.ts"
 import type { StreamLimits } from "../local/streamContract.ts"
 import { defaultLimits } from "../local/streamHost.ts"
@@ -14,8 +15,34 @@ import { InvalidArgument } from "../ZerobusError.ts"
 
 export type { Grant, Principal, Privilege } from "../local/principals.ts"
 
-/** Options of a server in memory. Durations are Effect durations; plain numbers are milliseconds. */
-export interface ZerobusLocalOptions {
+/** Options of the streams of a server. Durations are Effect durations; plain numbers are milliseconds. */
+export interface StreamOptions {
+  /** How long a stream lives until it gets a close signal; default 15 minutes. */
+  readonly streamLife?: Duration.Input | undefined
+  /** How long it stays open after that; default 1 minute. */
+  readonly closeGrace?: Duration.Input | undefined
+  /** The least time between two acknowledgements of a stream; default 5 ms. */
+  readonly ackInterval?: Duration.Input | undefined
+  /** Slows each stream down to this pace; default no limit. The service's limits are 100,000 records and 100 MB a second. */
+  readonly rateLimit?: { readonly records?: number | undefined; readonly bytes?: number | undefined } | undefined
+  /** Record bytes each table's audit keeps; default 256 MiB in memory, 0 (counts only) on disk. */
+  readonly auditBytes?: number | undefined
+  /** Events that `trace` keeps, see `docs/testing.md`; default 10,000 in memory, 0 (no trace) on disk. */
+  readonly traceEvents?: number | undefined
+}
+
+/** Options of a server without sockets. */
+export interface ZerobusVirtualOptions extends StreamOptions {
+  /** Decides every latency; default 1. */
+  readonly seed?: number | undefined
+  /** How long each message takes between client and server, in order; default 1 ms. */
+  readonly latency?: Latency | undefined
+  /** How long records take to become durable, in order; default 1 ms. */
+  readonly syncLatency?: Latency | undefined
+}
+
+/** Options of a server in memory. */
+export interface ZerobusLocalOptions extends StreamOptions {
   /** The address to listen on; default `127.0.0.1`. One that is not loopback needs `allowRemote` and works only with `auth`. */
   readonly host?: string | undefined
   /** Port of the gRPC face; default 0, a free one. */
@@ -42,16 +69,6 @@ export interface ZerobusLocalOptions {
   readonly principals?: ReadonlyArray<Principal> | undefined
   /** How long tokens are good; default 1 hour. */
   readonly tokenLife?: Duration.Input | undefined
-  /** How long a stream lives until it gets a close signal; default 15 minutes. */
-  readonly streamLife?: Duration.Input | undefined
-  /** How long it stays open after that; default 1 minute. */
-  readonly closeGrace?: Duration.Input | undefined
-  /** The least time between two acknowledgements of a stream; default 5 ms. */
-  readonly ackInterval?: Duration.Input | undefined
-  /** Slows each stream down to this pace; default no limit. The service's limits are 100,000 records and 100 MB a second. */
-  readonly rateLimit?: { readonly records?: number | undefined; readonly bytes?: number | undefined } | undefined
-  /** Record bytes each table's audit keeps; default 256 MiB in memory, 0 (counts only) on disk. */
-  readonly auditBytes?: number | undefined
   /** Runs although `NODE_ENV` is `production`; default false. */
   readonly allowProduction?: boolean | undefined
 }
@@ -104,7 +121,8 @@ export const checkOptions = Effect.fnUntraced(function* (
   }
 })
 
-const optionProblem = (options: ZerobusLocalDiskOptions | ZerobusLocalOptions): InvalidArgument | undefined => {
+/** What is wrong with the options, whatever server they are for. */
+export const optionProblem = (options: Partial<ZerobusLocalDiskOptions>): InvalidArgument | undefined => {
   const refuse = (option: string, rule: string) =>
     new InvalidArgument({ message: `The option ${option} of the local server must be ${rule}.`, path: [option] })
   for (const option of ["port", "httpPort"] as const) {
@@ -114,13 +132,16 @@ const optionProblem = (options: ZerobusLocalDiskOptions | ZerobusLocalOptions): 
   for (const option of ["tokenLife", "streamLife", "closeGrace", "ackInterval"] as const) {
     if (durationProblem(options[option])) return refuse(option, 'a duration such as "5 millis" that is not negative')
   }
-  if ("flushInterval" in options && durationProblem(options.flushInterval)) {
+  if (durationProblem(options.flushInterval)) {
     return refuse("flushInterval", 'a duration such as "1 second" that is not negative')
   }
   for (const limit of [options.rateLimit?.records, options.rateLimit?.bytes]) {
     if (limit !== undefined && !(limit > 0)) return refuse("rateLimit", "above 0")
   }
-  if (options.auditBytes !== undefined && !(options.auditBytes >= 0)) return refuse("auditBytes", "0 or more")
+  for (const option of ["auditBytes", "traceEvents"] as const) {
+    const bound = options[option]
+    if (bound !== undefined && !(bound >= 0)) return refuse(option, "0 or more")
+  }
   return undefined
 }
 
@@ -134,7 +155,7 @@ const millis = (input: Duration.Input | undefined, otherwise: number): number =>
   input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /** The limits of streams that the options ask for. */
-export const limitsOf = (options: ZerobusLocalOptions): StreamLimits => ({
+export const limitsOf = (options: StreamOptions): StreamLimits => ({
   ...defaultLimits,
   streamLife: millis(options.streamLife, defaultLimits.streamLife),
   closeGrace: millis(options.closeGrace, defaultLimits.closeGrace),
@@ -149,3 +170,9 @@ export const tokenLifeOf = (options: ZerobusLocalOptions): number => millis(opti
 /** Time between flushes in milliseconds. */
 export const flushIntervalOf = (options: ZerobusLocalDiskOptions): number =>
   millis(options.flushInterval, options.visibleOnceAcked === true ? 200 : 1000)
+
+/** What the audit and the trace keep, given what they keep when nothing is said. */
+export const boundsOf = (options: StreamOptions, auditBytes: number, traceEvents: number) => ({
+  auditBytes: options.auditBytes ?? auditBytes,
+  traceEvents: options.traceEvents ?? traceEvents
+})

@@ -1,0 +1,146 @@
+/**
+ * What tests can ask of a local server and script on it, whether it has sockets (`ZerobusLocal`) or not (`ZerobusVirtual`).
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
+import type { Fault, LocalEvent } from "../local/faultScript.ts"
+import type { makeServerCounters, ServerCounters } from "../local/serverCounters.ts"
+import {
+  InvalidDefinition,
+  type StorageFailure,
+  type TableExists,
+  type UnsupportedColumn
+} from "../local/storageErrors.ts"
+import type { Audit } from "../local/streamAudit.ts"
+import type { StreamHub } from "../local/streamHost.ts"
+import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
+import { decodeTrace, encodeTrace, type Trace } from "../local/trace.ts"
+import { type Replay, replayOf } from "../local/traceReplay.ts"
+
+export type { Audit, ConnectionAudit } from "../local/streamAudit.ts"
+
+/** A table's name: as text, or of anything that has one. */
+export type TableName = string | { readonly tableName: string } | { readonly name: string }
+
+/** A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed table. */
+export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
+
+/** The text is no trace that can be replayed. `message` says why. */
+export class InvalidTrace extends Data.TaggedError("InvalidTrace")<{ readonly message: string }> {}
+
+/** Tables, scripts and audits of a local server. */
+export interface ZerobusScript {
+  /** Creates a table; fails when it exists, or has a column this server cannot write. */
+  readonly createTable: (
+    table: NewTable
+  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  /** The table's definition, when it exists. */
+  readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
+  /** All tables. */
+  readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
+  /** Deletes a table with its data; false when there is none. */
+  readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
+  /** The rows of a small table, everything acknowledged included. BIGINT and timestamps (microseconds) are bigint, DATE is days. */
+  readonly records: (table: TableName) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /** Commits everything acknowledged, of one table or of all. */
+  readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
+  /** Version, files, rows and bytes of the committed table. */
+  readonly stats: TableStoreShape["stats"]
+  /** What was received, durable and acknowledged per connection, and what that amounts to. */
+  readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure>
+  /** Adds faults to a table's script. The table need not exist yet. */
+  readonly inject: (table: TableName, ...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
+  /** Removes a table's faults; what is held stays held. */
+  readonly clearFaults: (table: TableName) => Effect.Effect<void>
+  /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
+  readonly release: (table: TableName) => Effect.Effect<number>
+  /** Waits until an event has happened on a table `count` times (default 1) since the server started. */
+  readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
+  /** How often an event has happened on a table. */
+  readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
+  /** Live counters over all tables. */
+  readonly counters: Effect.Effect<ServerCounters>
+  /**
+   * What happened since the server started, as JSON lines: connections, messages with their offsets, acknowledgements, faults and times, but
+   * no payloads and no values of headers. Up to `traceEvents` lines.
+   */
+  readonly trace: Effect.Effect<string>
+  /**
+   * Lets the faults and acknowledgements of a trace happen again, in its order on each connection. For the connections from now on, under a
+   * program that sends the same messages as then; times are not replayed, and what was held needs its `release` again.
+   */
+  readonly replay: (trace: string) => Effect.Effect<void, InvalidTrace>
+}
+
+const nameOf = (table: TableName): string =>
+  typeof table === "string" ? table : "tableName" in table ? table.tableName : table.name
+
+const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDefinition> => {
+  if (typeof table !== "string") return Effect.succeed("definition" in table ? table.definition : table)
+  return Effect.fromResult(
+    Result.mapError(parseTableDefinition(table), (message) => new InvalidDefinition({ message }))
+  )
+}
+
+/** What tests can ask of a server. `onReplay` gets what a replay wants of other parts than the tables. */
+export const serverScript = (server: {
+  readonly store: TableStoreShape
+  readonly hub: StreamHub
+  readonly counters: ReturnType<typeof makeServerCounters>
+  readonly trace: Trace
+  readonly onReplay: (replay: Replay) => void
+}): ZerobusScript => {
+  const { counters, hub, store, trace } = server
+  const flush = (table?: TableName) => store.flush(table === undefined ? undefined : nameOf(table))
+  return {
+    createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
+    getTable: (table) => store.get(nameOf(table)),
+    listTables: store.listAll,
+    dropTable: (table) => store.drop(nameOf(table)),
+    records: (table) => Effect.andThen(flush(table), store.rows(nameOf(table))),
+    flush,
+    stats: store.stats,
+    audit: (table) =>
+      flush(table).pipe(
+        Effect.andThen(store.stats(nameOf(table))),
+        Effect.map((stats) => hub.audit(nameOf(table)).read(stats.rows))
+      ),
+    inject: (table, ...faults) =>
+      Effect.sync(() => {
+        for (const fault of faults) hub.script(nameOf(table)).inject(fault)
+      }),
+    clearFaults: (table) => Effect.sync(() => hub.script(nameOf(table)).clear()),
+    release: (table) => Effect.sync(() => hub.script(nameOf(table)).releaseUnsafe()),
+    waitFor: (table, event, count = 1) =>
+      Effect.callback<void>((resume) => {
+        const stop = hub.script(nameOf(table)).when(event, count, () => resume(Effect.void))
+        return Effect.sync(stop)
+      }),
+    count: (table, event) => Effect.sync(() => hub.script(nameOf(table)).count(event)),
+    counters: Effect.sync(counters.read),
+    trace: Effect.sync(() => encodeTrace(trace.read())),
+    replay: (text) =>
+      Effect.suspend(() => {
+        const events = decodeTrace(text)
+        if (typeof events === "string") {
+          return Effect.fail(new InvalidTrace({ message: `The text is no trace of a local server: ${events}.` }))
+        }
+        if (events.some(({ event }) => event === "truncated")) {
+          const message = "The trace is not whole, so it cannot be replayed. Record it with a higher traceEvents."
+          return Effect.fail(new InvalidTrace({ message }))
+        }
+        const replay = replayOf(events)
+        // The numbers of connections count from the server's start; those of the trace come after the ones there were.
+        const shifts = new Map(replay.faults.map(({ table }) => [table, hub.script(table).count("connect")]))
+        for (const { fault, table } of replay.faults) {
+          const connection = (fault.connection ?? 0) + (shifts.get(table) ?? 0)
+          hub.script(table).inject({ ...fault, connection })
+        }
+        server.onReplay(replay)
+        return Effect.void
+      })
+  }
+}
