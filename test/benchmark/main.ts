@@ -23,7 +23,8 @@ import { measureScale } from "./scale.ts"
 import { figuresText, scenarioTable, type ScenarioResult } from "./scenario.ts"
 import { measureScenarios } from "./scenarios.ts"
 import { measureTelemetry } from "./telemetryCost.ts"
-import { measureThroughput, type Pace, ratioTable, type ThroughputResult, throughputTable } from "./throughput.ts"
+import { measureThroughput, type Pace, type ThroughputResult } from "./throughput.ts"
+import { ratioTable, throughputTable } from "./throughputTables.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -114,6 +115,10 @@ try {
     measureEndToEnd({ ...withNative, pace: flags.quick ? { ...pace, rounds: 2 } : pace })
   )
   if (flags.only === "native variants" && withNative.native) variants = await measureVariants(sink, pace, progress)
+} catch (error) {
+  // What was measured before is shown all the same.
+  progress(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  process.exitCode = 1
 } finally {
   await sink.stop()
 }

@@ -7,6 +7,7 @@
  * in turns within a round, each is compared with 10^6 records (or one stream) of the same round, and the median of those ratios is what has
  * to be flat. Each process sends three million records first, so that neither the compiler's work nor the first growth of the heap is measured.
  */
+import { WINDOW as SHARED } from "./cases.ts"
 import { digits, type Spread, spreadOf } from "./figures.ts"
 import type { ClientProcess, Sink } from "./processes.ts"
 import type { RunResult } from "./runner.ts"
@@ -106,7 +107,13 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
   }
   // A stream has buffers of its own, so memory grows with their number.
   return STREAMS.map((streams) =>
-    row(`scale: ${streams} streams share it`, samples.get(streams)!, samples.get(1)!, "1 stream", false)
+    row(
+      `scale: ${streams === 1 ? "one stream" : `${streams} streams`} in a window of ${SHARED.toLocaleString("en-US")}`,
+      samples.get(streams)!,
+      samples.get(1)!,
+      "1 stream",
+      false
+    )
   )
 }
 

@@ -2,7 +2,7 @@
  * What is measured beside throughput: memory behind a server that does not answer, time to acknowledgement, recovery after a cut,
  * many streams, and the garbage of one record.
  */
-import type { ClientName } from "./clients/client.ts"
+import type { ClientName, Latencies } from "./clients/client.ts"
 import { digits, percentile } from "./figures.ts"
 import type { ClientProcess, Sink } from "./processes.ts"
 import type { Opened, RunResult } from "./runner.ts"
@@ -58,13 +58,13 @@ const latency = async (
   return withClient(sink, name, { size: 1024, nativeUse }, async (client) => {
     await sink.order({ ackInterval: 0 })
     const rate = wanted === "80 %" ? 0.8 * (await peakOf(client)) : wanted
-    await client.ask({ do: "latency", rate, for: Math.min(1000, millis) })
-    const times = await client.ask<ReadonlyArray<number>>({ do: "latency", rate, for: millis })
+    await client.ask<Latencies>({ do: "latency", rate, for: Math.min(1000, millis) })
+    const { rate: reached, times } = await client.ask<Latencies>({ do: "latency", rate, for: millis })
     return {
       id,
       client: name,
       figures: {
-        "records/s": Math.round(rate),
+        "records/s": Math.round(reached),
         "p50 ms": percentile(times, 0.5),
         "p99 ms": percentile(times, 0.99),
         ...(times.length < 1000 ? {} : { "p99.9 ms": percentile(times, 0.999) }),
@@ -116,12 +116,12 @@ const recovery = async (sink: Sink, name: ClientName, records: number): Promise<
   })
 
 /** Opens many streams, each with a connection of its own. */
-const manyStreams = async (sink: Sink, streams: number): Promise<ScenarioResult> =>
-  withClient(sink, "ours", { size: 100, streams, window: 1_000_000 }, (client) => {
+const manyStreams = async (sink: Sink, name: ClientName, streams: number): Promise<ScenarioResult> =>
+  withClient(sink, name, { size: 100, streams, window: 1_000_000 }, (client) => {
     const { millis, rss, rssBefore }: Opened = client.opened
     return Promise.resolve({
       id: `${streams.toLocaleString("en-US")} streams opened`,
-      client: "ours",
+      client: name,
       figures: {
         "ms": millis,
         "RSS grown, MiB": (rss - rssBefore) / MIB,
@@ -188,7 +188,7 @@ export const measureScenarios = async (
     await measure("recovery", () => recovery(sink, name, 100_000))
     if (!quick || name === "ours") await measure("recovery", () => recovery(sink, name, REQUEUE.records))
   }
-  await measure("streams", () => manyStreams(sink, quick ? 100 : 1000))
+  for (const name of names) await measure("streams", () => manyStreams(sink, name, quick ? 100 : 1000))
   for (const size of [100, 1024]) await measure("allocations", () => allocations(sink, size))
   return results.map((result) => withLatencyBudget(result, results))
 }

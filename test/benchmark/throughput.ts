@@ -2,8 +2,8 @@
  * The throughput cases: each client in a process of its own, warmed up, then measured in turns.
  */
 import { specOf, type ThroughputCase } from "./cases.ts"
-import type { ClientName } from "./clients/client.ts"
-import { digits, type Spread, spreadOf, spreadText, table } from "./figures.ts"
+import type { ClientName, ClientSpec } from "./clients/client.ts"
+import { type Spread, spreadOf } from "./figures.ts"
 import { type ClientProcess, type Sink, startClient } from "./processes.ts"
 import type { RunResult } from "./runner.ts"
 
@@ -23,6 +23,8 @@ export interface ClientFigures {
   readonly gc: number
   /** Share of one core that the sink was busy. Close to 1 the sink is what was measured. */
   readonly sinkBusy: number
+  /** Threads of the native SDK's runtime; 0 is what it chooses itself. */
+  readonly threads?: number | undefined
 }
 
 /** What one case came to. */
@@ -73,6 +75,51 @@ const warmUp = async (
   }
 }
 
+/** Which numbers of threads the native SDK's runtime is tried with; 0 leaves it to the SDK. */
+const THREADS = [1, 0]
+const TRIES = 2
+
+interface Started {
+  readonly client: ClientProcess
+  readonly threads?: number
+}
+
+/** Starts the native SDK with each number of threads, and keeps the one that ingests most. */
+const startNative = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pace: Pace): Promise<Started> => {
+  const tried = new Map<Started, number>()
+  try {
+    for (const threads of THREADS) {
+      const client = await startClient({ ...spec, nativeUse: { threads } })
+      tried.set({ client, threads }, 0)
+      await warmUp(one, sink, client, "native", pace)
+    }
+    for (let n = 0; n < TRIES; n++) {
+      for (const [started, rate] of tried) {
+        const { records, seconds } = await started.client.ask<RunResult>({ do: "run", for: pace.run / 2 })
+        tried.set(started, Math.max(rate, records / seconds))
+      }
+    }
+  } catch (error) {
+    for (const { client } of tried.keys()) await client.stop()
+    throw error
+  }
+  const [best, ...others] = [...tried.keys()].toSorted((a, b) => tried.get(b)! - tried.get(a)!)
+  for (const { client } of others) await client.stop()
+  return best!
+}
+
+const startOne = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pace: Pace): Promise<Started> => {
+  if (spec.client === "native") return startNative(one, sink, spec, pace)
+  const client = await startClient(spec)
+  try {
+    await warmUp(one, sink, client, spec.client, pace)
+    return { client }
+  } catch (error) {
+    await client.stop()
+    throw error
+  }
+}
+
 /** Measures one case. Clients that are not available are left out. */
 export const measureThroughput = async (
   one: ThroughputCase,
@@ -81,28 +128,30 @@ export const measureThroughput = async (
   options: { readonly native: boolean; readonly ca?: string | undefined }
 ): Promise<ThroughputResult> => {
   const names = one.clients.filter((name) => name !== "native" || options.native)
-  const clients = new Map<ClientName, ClientProcess>()
+  const clients = new Map<ClientName, Started>()
   const rounds = new Map<ClientName, Array<Round>>(names.map((name) => [name, []]))
   try {
     for (const name of names) {
       const port = one.tls ? sink.securePort! : sink.port
-      const client = await startClient(specOf(one, name, port, { ca: one.tls ? options.ca : undefined }))
-      clients.set(name, client)
-      await warmUp(one, sink, client, name, pace)
+      const spec = specOf(one, name, port, { ca: one.tls ? options.ca : undefined })
+      clients.set(name, await startOne(one, sink, spec, pace))
     }
     for (let round = 0; round < pace.rounds; round++) {
       for (const name of names) {
         await sink.order({})
         const started = performance.now()
-        const run = await clients.get(name)!.ask<RunResult>({ do: "run", for: pace.run })
+        const run = await clients.get(name)!.client.ask<RunResult>({ do: "run", for: pace.run })
         const { bytes, cpu } = await sink.order({})
         rounds.get(name)!.push({ run, bytes, sinkBusy: (cpu * 1000) / (performance.now() - started) })
       }
     }
   } finally {
-    for (const client of clients.values()) await client.stop()
+    for (const { client } of clients.values()) await client.stop()
   }
-  const figures = names.map((name) => figuresOf(name, rounds.get(name)!))
+  const figures = names.map((name) => ({
+    ...figuresOf(name, rounds.get(name)!),
+    threads: clients.get(name)?.threads
+  }))
   const rateOf = ({ run }: Round) => run.records / run.seconds
   const cpuOf = ({ run }: Round) => run.cpu / run.records
   const against = (other: ClientName, value: (round: Round) => number): Spread | undefined => {
@@ -151,73 +200,3 @@ const figuresOf = (client: ClientName, rounds: ReadonlyArray<Round>): ClientFigu
     sinkBusy: spreadOf(rounds.map(({ sinkBusy }) => sinkBusy)).median
   }
 }
-
-const titles: Readonly<Record<ClientName, string>> = {
-  ours: "effect-zerobus",
-  native: "native SDK",
-  rawGrpc: "grpc-js, prepared",
-  rawHttp2: "node:http2, prepared"
-}
-
-/** A timer of 10 ms is to come within 30 ms at full load, in 99 of 100 cases of the worst round: 20 ms late. */
-const LATE = 20
-
-const loopBudget = (client: ClientName, loopDelay: number): string =>
-  client !== "ours" ? "" : loopDelay <= LATE ? "yes" : "no"
-
-/** All figures, a row per client and case. */
-export const throughputTable = (results: ReadonlyArray<ThroughputResult>): string =>
-  table(
-    [
-      "case",
-      "client",
-      "million records/s",
-      "MB/s",
-      "CPU us/record",
-      "RSS MB",
-      "loop p99 ms",
-      `<= ${LATE}`,
-      "GC",
-      "sink busy"
-    ],
-    results.flatMap(({ figures, id }) =>
-      figures.map(({ client, cpu, gc, loopDelay, megabytes, rate, rss, sinkBusy }) => [
-        id,
-        titles[client],
-        spreadText(rate, 1e-6),
-        digits(megabytes),
-        spreadText(cpu),
-        digits(rss / 1e6),
-        digits(loopDelay),
-        loopBudget(client, loopDelay),
-        `${digits(gc * 100)} %`,
-        `${digits(sinkBusy * 100)} %`
-      ])
-    )
-  )
-
-/** The ratios of this package, with the budgets. */
-export const ratioTable = (results: ReadonlyArray<ThroughputResult>, cases: ReadonlyArray<ThroughputCase>): string =>
-  table(
-    ["case", "rate / native", "rate / grpc-js", "rate / node:http2", "CPU / native", "CPU / grpc-js", "budget", "met"],
-    results.map(({ id, met, ratios }) => {
-      const budget = cases.find((one) => one.id === id)?.budget
-      const text = (spread: Spread | undefined) => (spread === undefined ? "-" : spreadText(spread))
-      return [
-        id,
-        text(ratios.native),
-        text(ratios.raw),
-        text(ratios.wall),
-        text(ratios.cpu),
-        text(ratios.rawCpu),
-        budget === undefined
-          ? ""
-          : [
-              `>= ${budget.native}`,
-              `>= ${budget.raw}`,
-              ...(budget.cpu === undefined ? [] : [`CPU <= ${budget.cpu}`])
-            ].join(", "),
-        met === undefined ? "-" : met ? "yes" : "no"
-      ]
-    })
-  )

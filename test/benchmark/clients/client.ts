@@ -50,6 +50,8 @@ export interface ClientSpec {
   readonly ca?: string | undefined
   /** Records in flight at most. */
   readonly window: number
+  /** Records of one call of the batch API; {@link BATCH} by default. */
+  readonly batch?: number | undefined
   /** Goes to this server with a token of its own, instead of the sink. */
   readonly local?: LocalServer | undefined
   readonly nativeUse?: NativeUse | undefined
@@ -65,8 +67,16 @@ export interface Client {
   readonly fill: (records: number, within: number) => Promise<number>
   /** Waits until all is acknowledged. */
   readonly flush: () => Promise<void>
-  /** Ingests at a steady rate per second for so many milliseconds; gives the times to acknowledgement in milliseconds. */
-  readonly latency: (rate: number, millis: number) => Promise<ReadonlyArray<number>>
+  /** Ingests at a steady rate of records per second for so many milliseconds. */
+  readonly latency: (rate: number, millis: number) => Promise<Latencies>
+}
+
+/** Times to acknowledgement. */
+export interface Latencies {
+  /** Milliseconds from the call to the acknowledgement, of up to about 2,000 calls a second. */
+  readonly times: ReadonlyArray<number>
+  /** Records per second that really went. */
+  readonly rate: number
 }
 
 export const BATCH = 100
@@ -141,17 +151,17 @@ export const acknowledgedUpTo = (response: Uint8Array): number | undefined => {
   return value
 }
 
-/** Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between. */
+/** Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between. Gives the rate that it came to. */
 export const paced = async (
   rate: number,
   millis: number,
   send: (count: number) => void | Promise<void>
-): Promise<void> => {
+): Promise<number> => {
   const started = performance.now()
   let sent = 0
   for (;;) {
     const elapsed = performance.now() - started
-    if (elapsed >= millis) return
+    if (elapsed >= millis) return (sent / elapsed) * 1000
     const due = Math.floor((elapsed * rate) / 1000) + 1 - sent
     if (due > 0) {
       sent += due

@@ -19,7 +19,7 @@ import {
 } from "./client.ts"
 
 /** Promises at a time, over all streams. More than that leave the processor's caches before they settle. */
-const WINDOW = 200
+const WINDOW = 100
 /** Threads of the SDK's runtime. Its calls meet in one lock, and a second thread is woken for every few of them. */
 const THREADS = 1
 
@@ -147,7 +147,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       const pending: Array<Promise<void>> = []
       const every = Math.max(1, Math.floor(rate / 2000))
       let count = 0
-      await paced(rate, millis, async (due) => {
+      const reached = await paced(rate, millis, async (due) => {
         const promises: Array<Promise<bigint>> = []
         for (let n = 0; n < due; n++) {
           const started = performance.now()
@@ -161,7 +161,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
         await Promise.all(promises)
       })
       await Promise.all(pending)
-      return times
+      return { times, rate: reached }
     }
   }
 }

@@ -80,7 +80,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       )
     }).pipe(Scope.provide(scope))
   )
-  const batch = Array.from({ length: BATCH }, (_, n) => records[n % VARIETY]!)
+  const batch = Array.from({ length: spec.batch ?? BATCH }, (_, n) => records[n % VARIETY]!)
   const flush = () =>
     runtime.runPromise(Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true }))
 
@@ -97,7 +97,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   const sendBatch = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
     Effect.gen(function* () {
       let count = 0
-      for (; goesOn(count); count += BATCH) yield* stream.ingestRecords(batch)
+      for (; goesOn(count); count += batch.length) yield* stream.ingestRecords(batch)
       return count
     })
   const sendOffer = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
@@ -149,8 +149,8 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
             for (let count = 0; count < share && performance.now() < until;) {
               if (spec.api === "batch") {
                 yield* stream.ingestRecords(batch)
-                taken += BATCH
-                count += BATCH
+                taken += batch.length
+                count += batch.length
               } else {
                 yield* stream.ingestRecord(records[count++ & (VARIETY - 1)]!)
                 taken++
@@ -167,25 +167,31 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       const stream = streams[0]!
       const times: Array<number> = []
       const pending: Array<Promise<Exit.Exit<unknown, unknown>>> = []
-      const every = Math.max(1, Math.floor(rate / 2000))
+      const perCall = spec.api === "batch" ? batch.length : 1
+      const calls = rate / perCall
+      const every = Math.max(1, Math.floor(calls / 2000))
       let count = 0
       const wait = (ack: RecordAck, started: number) => {
         pending.push(runtime.runPromiseExit(Effect.map(ack.await, () => void times.push(performance.now() - started))))
       }
-      await paced(rate, millis, (due) =>
+      const ingest =
+        spec.api === "batch"
+          ? () => stream.ingestRecords(batch)
+          : () => stream.ingestRecord(records[count & (VARIETY - 1)]!)
+      const reached = await paced(calls, millis, (due) =>
         runtime.runPromise(
           Effect.gen(function* () {
             for (let n = 0; n < due; n++) {
               const started = performance.now()
-              const ack = yield* stream.ingestRecord(records[count & (VARIETY - 1)]!)
-              if (count++ % every === 0) wait(ack, started)
+              const ack = yield* ingest()
+              if (count++ % every === 0 && ack !== undefined) wait(ack, started)
             }
           }) as Effect.Effect<void, StreamClosed>
         )
       )
       const exits = await Promise.all(pending)
       if (exits.some(Exit.isFailure)) throw new Error("An acknowledgement failed.")
-      return times
+      return { times, rate: reached * perCall }
     }
   }
 }
