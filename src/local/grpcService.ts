@@ -142,7 +142,7 @@ const serveCall = (
   // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
   call.on("data", stream.receive)
-  call.on("end", stream.halfClosed)
+  call.on("end", () => afterTurns(turnsUntilCancelled, () => over || stream.halfClosed()))
   call.on("cancelled", () => {
     over = true
     stream.cancelled()
@@ -169,6 +169,14 @@ const admit = (
     return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
   }
   return tableName
+}
+
+/** A call that was cancelled looks like one that was half-closed, until so many turns of the event loop later. */
+const turnsUntilCancelled = 3
+
+const afterTurns = (turns: number, then: () => void): void => {
+  if (turns === 0) then()
+  else setImmediate(afterTurns, turns - 1, then)
 }
 
 const authorizationOf = (metadata: Grpc.Metadata): string | undefined => metadata.get("authorization")[0]?.toString()

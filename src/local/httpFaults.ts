@@ -52,7 +52,7 @@ export const makeHttpScript = (
     next: (part) => {
       counts[part]++
       const entry = armed.find(({ fault }) => fault.at === part)
-      onRequest(part, entry?.fault.action)
+      onRequest(part, entry?.fault.action._tag === "Pass" ? undefined : entry?.fault.action)
       if (entry === undefined) return undefined
       entry.left--
       if (entry.left <= 0) armed = armed.filter((other) => other !== entry)

@@ -23,6 +23,8 @@ export interface RawStream {
   readonly halfClose: Effect.Effect<void>
   readonly next: Effect.Effect<InstanceType<typeof EphemeralStreamResponse>>
   readonly end: Effect.Effect<RawEnd>
+  /** Whether headers came, which they do not where trailers are all there is. */
+  readonly hadHeaders: Effect.Effect<boolean>
 }
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -48,6 +50,10 @@ export const openRaw = Effect.fnUntraced(function* (
   )
   call.on("data", (response) => Queue.offerUnsafe(responses, response))
   call.on("error", () => {})
+  let headersCame = false
+  call.on("metadata", () => {
+    headersCame = true
+  })
   call.on("status", (status) => {
     const details = status.metadata.get("grpc-status-details-bin")[0]
     Deferred.doneUnsafe(
@@ -66,7 +72,8 @@ export const openRaw = Effect.fnUntraced(function* (
     sendBytes,
     halfClose: Effect.sync(() => call.end()),
     next: Queue.take(responses),
-    end: Deferred.await(end)
+    end: Deferred.await(end),
+    hadHeaders: Effect.sync(() => headersCame)
   }
 })
 

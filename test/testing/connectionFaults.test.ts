@@ -1,7 +1,7 @@
 /** Faults below gRPC: whatever happens to a connection, the client loses nothing, and the fault really happened. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { TableProperties, Zerobus } from "effect-zerobus"
+import { TableProperties, Zerobus, type ZerobusOptions } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { http2Frame, makeFrameEditor } from "../../src/local/frameEditor.ts"
 
@@ -37,6 +37,7 @@ const ingestOver = Effect.fnUntraced(function* (
   const audit = yield* local.audit(table)
   assert.strictEqual(audit.distinctRecords, total)
   assert.strictEqual(audit.ackedButMissing, 0)
+  assert.strictEqual(audit.unexplainedDuplicates, 0)
   const rows = yield* local.records(table)
   assert.strictEqual(new Set(rows.map((row) => row["id"])).size, total)
   return audit
@@ -55,12 +56,21 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     ["RST_STREAM", Faults.rstStream(8, { nthData: 2 })],
     ["a refused stream", Faults.rstStream(7, { nthData: 1 })],
     ["an end without trailers", Faults.endWithoutTrailers(2)],
-    ["bytes that are no frame", Faults.insertFrames(Buffer.alloc(64, 0xff), 2)]
+    ["bytes that are no frame", Faults.insertFrames(Buffer.alloc(64, 0xff), 2)],
+    ["silence of what it sends alone", Faults.cutAfterBytes("up", 5000, "halfOpen")],
+    ["silence of the answers alone", Faults.cutAfterBytes("down", 150, "halfOpen")],
+    ["pings without an answer", Faults.ignorePings],
+    ["trailers with a header of 1 MB", Faults.largeHeader(1_000_000, { nthData: 2 })],
+    ["a compressed message", Faults.damagePrefix({ nthData: 2, compressed: true })],
+    ["a message longer than allowed", Faults.damagePrefix({ nthData: 2, length: 0x7fffffff })],
+    ["frames of 100 bytes, which HTTP/2 forbids", Faults.settings({ maxFrameSize: 100 }, { nthData: 2 })]
   ]
   for (const [title, fault] of cuts) {
     it.effect(`survives ${title}`, () =>
       Effect.gen(function* () {
-        const audit = yield* ingestOver([fault], soon)
+        // Pings matter once the connection is silent, so something has to make it so.
+        const silence = fault === Faults.ignorePings ? [Faults.throttle("up", 2000)] : []
+        const audit = yield* ingestOver([fault, ...silence], soon)
         // A connection that was cut before its first byte never came as far as the table.
         if (title.includes("first byte")) assert.strictEqual(audit.connections, 1)
         else assert.isAtLeast(audit.connections, 2)
@@ -72,7 +82,27 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     ["answers byte by byte", [Faults.pieces("down", 1)]],
     ["requests in pieces of 7 bytes", [Faults.pieces("up", 7)]],
     ["a slow connection", [Faults.throttle("up", 200_000), Faults.throttle("down", 50_000)]],
-    ["GOAWAY without an error", [Faults.goAway(0, { nthData: 2 })]]
+    ["GOAWAY without an error", [Faults.goAway(0, { nthData: 2 })]],
+    [
+      "GOAWAY announced, then with the number of its call",
+      [Faults.goAway(0, { nthData: 2 }), Faults.goAway(0, { nthData: 3, lastStreamId: 1 })]
+    ],
+    ["frames divided in their headers", [Faults.splitFrames("header")]],
+    ["frames divided in the prefixes of messages", [Faults.splitFrames("prefix")]],
+    ["a call that says something after its end", [Faults.ackAfterEnd(7)]],
+    ["a window of 100 bytes", [Faults.settings({ initialWindowSize: 100 }, { nthData: 2 })]],
+    [
+      "a window that closes and opens again",
+      [
+        Faults.settings({ initialWindowSize: 0 }, { nthData: 2 }),
+        Faults.settings({ initialWindowSize: 65_535 }, { nthData: 3 })
+      ]
+    ],
+    ["larger frames", [Faults.settings({ maxFrameSize: 1_048_576 }, { nthData: 2 })]],
+    [
+      "no further call allowed, and nothing remembered of headers",
+      [Faults.settings({ maxConcurrentStreams: 0, headerTableSize: 0, maxHeaderListSize: 4096 }, { nthData: 2 })]
+    ]
   ]
   for (const [title, faults] of slow) {
     it.effect(`goes on over ${title}, without duplicates`, () =>
@@ -80,6 +110,70 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
         const audit = yield* ingestOver(faults)
         assert.strictEqual(audit.connections, 1)
         assert.strictEqual(audit.duplicates, 0)
+      })
+    )
+  }
+})
+
+layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("changed settings", (it) => {
+  const client = (local: ZerobusLocal["Service"], options: Partial<ZerobusOptions>) => {
+    const { clientId, clientSecret, serverEndpoint, workspaceUrl } = local
+    return Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false, ...options })
+  }
+
+  it.effect("that close the window for good stop the client, which notices", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const table = TableProperties.json(`main.faults.c${tables++}`)
+      yield* local.createTable(`${table.tableName}(id BIGINT, text STRING)`)
+      yield* local.injectConnection(Faults.settings({ initialWindowSize: 0 }, { nthData: 2 }))
+      const options = { batching: "off", recoveryBackoff: "5 millis", serverLackOfAckTimeout: "200 millis" } as const
+      yield* Zerobus.use((zerobus) =>
+        zerobus.withStream(table, options, (stream) =>
+          Effect.gen(function* () {
+            const first = yield* stream.ingestRecord({ id: 0, text: "" })
+            yield* first.await
+            for (let id = 1; id < 20; id++) yield* stream.ingestRecord({ id, text: "x".repeat(1000) })
+          })
+        )
+      ).pipe(Effect.provide(client(local, {})))
+      const audit = yield* local.audit(table)
+      assert.deepInclude(audit, { connections: 2, distinctRecords: 20, duplicates: 0, ackedButMissing: 0 })
+      assert.strictEqual(audit.perConnection[0]?.receivedMessages, 1, "nothing came through")
+    })
+  )
+
+  it.effect("that allow no further call keep it from a shared connection", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const table = TableProperties.json(`main.faults.c${tables++}`)
+      yield* local.createTable(`${table.tableName}(id BIGINT, text STRING)`)
+      yield* local.injectConnection(Faults.settings({ maxConcurrentStreams: 1 }, { nthData: 2 }))
+      yield* Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const first = yield* zerobus.createStream(table)
+        yield* (yield* first.ingestRecord({ id: 0 })).await
+        const refused = yield* Effect.flip(
+          zerobus.createStream(table, { recovery: false, recoveryTimeout: "200 millis" })
+        )
+        assert.strictEqual(refused._tag, "Retryable")
+        yield* (yield* first.ingestRecord({ id: 1 })).await
+      }).pipe(Effect.scoped, Effect.provide(client(local, { connectionPerStream: false })))
+      assert.deepInclude(yield* local.audit(table), { connections: 1, distinctRecords: 2, duplicates: 0 })
+    })
+  )
+
+  it.effect("are refused above the window of the server", () =>
+    Effect.sync(() => assert.throws(() => Faults.settings({ initialWindowSize: 65_536 }), RangeError, /65535/))
+  )
+})
+
+layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("every code of RST_STREAM", (it) => {
+  for (let code = 0; code <= 13; code++) {
+    it.effect(`${code} costs the connection and no record`, () =>
+      Effect.gen(function* () {
+        const audit = yield* ingestOver([Faults.rstStream(code, { nthData: 3 })], soon)
+        assert.strictEqual(audit.connections, 2)
       })
     )
   }
