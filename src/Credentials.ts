@@ -15,6 +15,7 @@ import { HeadersProvider } from "./HeadersProvider.ts"
 import type { Route } from "./internal/connector.ts"
 import { parseEndpoint, workspaceId } from "./internal/endpoint.ts"
 import { httpRequest } from "./internal/httpRequest.ts"
+import { Opening } from "./internal/opening.ts"
 import { routeTo } from "./internal/route.ts"
 import { scrub } from "./internal/scrub.ts"
 import { makeTokenCache, type Minted } from "./internal/tokenCache.ts"
@@ -66,7 +67,9 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
         const message = "The option tokenCache.refreshBuffer must be a duration from zero."
         return yield* new InvalidArgument({ message, path: ["tokenCache", "refreshBuffer"] })
       }
+      const { origin } = principal.route.endpoint
       const cache = makeTokenCache({
+        issuer: `The token endpoint at ${origin}`,
         mint: (tableName) =>
           requestToken(principal, tableForm(workspaceId(server), tableName), tableName).pipe(
             Effect.onExit((exit) =>
@@ -84,16 +87,25 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
         mintLimit: MINT_LIMIT,
         renewalLimit: defaults.recoveryTimeout / 2
       })
+      // A token of a closed layer has no business in memory any more.
+      yield* Effect.addFinalizer(() => cache.close)
       const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
       return {
-        getHeaders: (tableName) => Effect.map(cache.get(tableName), (token) => ({ authorization: bearer(token) })),
+        getHeaders: (tableName) =>
+          Effect.gen(function* () {
+            const opening = yield* Opening
+            if (opening !== undefined) opening.waitingFor = `the token endpoint at ${origin}`
+            // Half of the attempt's time is left for the connection when a renewal hangs.
+            const token = yield* cache.get(tableName, opening && opening.limit / 2)
+            return { authorization: bearer(token) }
+          }),
         invalidate: (tableName, rejected) =>
           cache.invalidate(tableName, (token) => bearer(token) === rejected["authorization"])
       }
     })
   )
 
-/** A token with plain scope, which the Unity Catalog's REST API accepts. */
+/** A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable` after 30 seconds without an answer. */
 export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
   Effect.gen(function* () {
     const principal = yield* principalOf(options)
@@ -104,7 +116,12 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
       })
     }
     const form = new URLSearchParams({ grant_type: "client_credentials", scope: "all-apis" })
-    return (yield* requestToken(principal, form)).token
+    const { origin } = principal.route.endpoint
+    const minted = yield* Effect.timeoutOrElse(requestToken(principal, form), {
+      duration: MINT_LIMIT,
+      orElse: () => Effect.fail(unavailable(`The token endpoint at ${origin} did not answer within ${MINT_LIMIT} ms.`))
+    })
+    return minted.token
   })
 
 const principalOf = (
@@ -180,27 +197,34 @@ const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   )
   const { body, retryAfterMillis, status } = answer
   if (status !== 200) {
-    const said = scrub(body, [secret, basic])
+    // What was granted after all, if by an unexpected status, is a secret whatever its shape.
+    const said = status < 300 ? "" : scrub(body, [secret, basic])
     const message = `The token endpoint at ${origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
     if (status >= 500 || status === 429 || status === 408) return yield* unavailable(message, retryAfterMillis)
+    if (status < 300)
+      return yield* new InvalidToken({ message: `${message} Only 200 is a token. Check the workspace URL.` })
     return yield* new InvalidToken({
       message:
-        status >= 300 && status < 400
+        status < 400
           ? `The token endpoint at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
           : `${message} Check the client id, the secret and the principal's privileges.`
     })
   }
-  return yield* Effect.fromResult(parseToken(body))
+  return yield* Effect.fromResult(parseToken(body, origin))
 })
 
-const parseToken = (body: string): Result.Result<Minted, InvalidToken> => {
+const parseToken = (body: string, origin: string): Result.Result<Minted, InvalidToken | Retryable> => {
   const bad = (what: string) =>
     Result.fail(new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` }))
   let json: unknown
   try {
     json = JSON.parse(body)
   } catch {
-    return bad("is not JSON")
+    // An object without its end was cut off on its way, which happens where no length was announced; anything else is another site.
+    const cut = /^\s*(?:\{.*)?$/s.test(body)
+    return cut
+      ? Result.fail(unavailable(`The answer of the token endpoint at ${origin} was cut off.`))
+      : bad("is not JSON")
   }
   if (typeof json !== "object" || json === null || !("access_token" in json) || typeof json.access_token !== "string") {
     return bad("has no access_token")

@@ -31,7 +31,8 @@ export interface HeadersProviderShape {
   readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure>
   /**
    * Told once per rejection that these headers were refused for `tableName`, so that the next `getHeaders` brings others. A
-   * provider that has newer ones already keeps them. Without it a rejection is final at once.
+   * provider that has newer ones already keeps them. Without it a rejection is final at once. One that throws or dies is logged and
+   * otherwise ignored; one that hangs is given up after `recoveryTimeout`.
    */
   readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void>) | undefined
 }
@@ -62,9 +63,10 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
     const { getHeaders, invalidate } = options
     return {
       getHeaders: (tableName) =>
-        Effect.suspend(() => (Effect.isEffect(getHeaders) ? getHeaders : getHeaders(tableName))).pipe(
-          Effect.mapError(asFailure)
-        ),
+        Effect.suspend(() => {
+          const headers: unknown = Effect.isEffect(getHeaders) ? getHeaders : getHeaders(tableName)
+          return Effect.isEffect(headers) ? (headers as Effect.Effect<HeaderRecord, unknown>) : Effect.fail(notAnEffect)
+        }).pipe(Effect.mapError(asFailure)),
       ...(invalidate === undefined
         ? {}
         : {
@@ -88,6 +90,10 @@ const isStreamFailure = (error: unknown): error is StreamFailure =>
   error instanceof PayloadTooLarge ||
   error instanceof Unsupported ||
   error instanceof ProtocolViolation
+
+const notAnEffect = new InvalidToken({
+  message: "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
+})
 
 // The provider's own error may quote a token, so only its tag is passed on.
 const asFailure = (error: unknown): StreamFailure =>

@@ -19,9 +19,10 @@ import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../HeadersProvider.ts"
 import { Transport, type TransportCall, type TransportFailure } from "../Transport.ts"
-import { InvalidToken, ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
+import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
 import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "./envelope.ts"
 import { classify } from "./grpcStatus.ts"
+import { Opening } from "./opening.ts"
 import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
 import type { StreamCore } from "./streamCore.ts"
 
@@ -82,22 +83,18 @@ export const openSession = Effect.fnUntraced(function* <A>(
   provider: HeadersProviderShape
 ): Effect.fn.Return<Session, SessionFailure, Transport | Scope.Scope> {
   const transport = yield* Transport
-  const given = yield* Effect.suspend(() => provider.getHeaders(core.table.tableName)).pipe(
-    // A bug of the user's must reach those who wait as an error of theirs. Its text may quote a token.
-    Effect.catchDefect((defect) => {
-      const kind = defect instanceof Error ? defect.name : typeof defect
-      return Effect.fail(
-        new InvalidToken({
-          message: `The headers provider threw (${kind}). Correct it, or have it fail with Retryable.`
-        })
-      )
-    }),
-    Effect.mapError((failure) => failed(failure))
-  )
+  const opening = yield* Opening
+  const waitFor = (what: string): void => {
+    if (opening !== undefined) opening.waitingFor = what
+  }
+  waitFor("the headers provider")
+  const given = yield* Effect.mapError(provider.getHeaders(core.table.tableName), (failure) => failed(failure))
   const headers = sessionHeaders(given, core.table.tableName)
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
+  waitFor("a connection")
   const call = yield* transport.open(headers.success)
+  call.onSentUnsafe(() => waitFor("the server's answer to the create request"))
   call.sendUnsafe(encodeCreate(core.table))
   const answer = yield* nextResponse(core, call)
   if (answer.created === undefined) {

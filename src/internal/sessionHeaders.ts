@@ -1,9 +1,12 @@
 /**
- * Checks and completes the headers of a session. HTTP/2 on Node neither refuses CR and LF nor code points above U+00FF in what it
- * sends, so a value that is not printable ASCII must not get that far.
+ * The border to the headers provider, which is the user's code: it may throw, die or hand over anything, and what reaches the engine
+ * is a typed failure or headers that were checked and completed. HTTP/2 on Node neither refuses CR and LF nor code points above
+ * U+00FF in what it sends, so a value that is not printable ASCII must not get that far.
  */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { HeaderRecord } from "../HeadersProvider.ts"
+import type { HeaderRecord, HeadersProviderShape } from "../HeadersProvider.ts"
 import { InvalidArgument, InvalidToken } from "../ZerobusError.ts"
 
 // What gRPC allows in metadata, which is less than HTTP does.
@@ -16,6 +19,53 @@ const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
 
 const TABLE_HEADER = "x-databricks-zerobus-table-name"
 const MAX_TOKEN_LENGTH = 16 * 1024
+
+/**
+ * The provider with its bugs turned into failures: whatever `getHeaders` throws or dies with becomes `InvalidToken`, and an
+ * `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
+ */
+export const guarded = (provider: HeadersProviderShape): HeadersProviderShape => {
+  const { invalidate } = provider
+  const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
+    effectOf(() => provider.getHeaders(tableName)).pipe(
+      Effect.catchCause((cause) =>
+        cause.reasons.some(Cause.isFailReason)
+          ? Effect.failCause(cause)
+          : Effect.fail(
+              new InvalidToken({
+                message: `The headers provider threw (${kindOf(cause)}). Correct it, or have it fail with Retryable.`
+              })
+            )
+      )
+    )
+  if (invalidate === undefined) return { getHeaders }
+  return {
+    getHeaders,
+    invalidate: (tableName, rejected) =>
+      effectOf(() => invalidate.call(provider, tableName, rejected)).pipe(
+        Effect.catchCause((cause) =>
+          Effect.logWarning("The headers provider could not invalidate credentials that were refused", {
+            cause: kindOf(cause)
+          })
+        )
+      )
+  }
+}
+
+/** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
+const effectOf = <A, E>(give: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const given: unknown = give()
+    return Effect.isEffect(given) ? (given as Effect.Effect<A, E>) : Effect.die(new TypeError("not an effect"))
+  })
+
+/** What kind of bug it was. Its text may quote a token. */
+const kindOf = (cause: Cause.Cause<unknown>): string => {
+  const reason = cause.reasons[0]
+  if (reason === undefined || Cause.isInterruptReason(reason)) return "interrupted"
+  const error = Cause.isDieReason(reason) ? reason.defect : reason.error
+  return error instanceof Error ? error.name : typeof error
+}
 
 /** The headers of one session to `tableName`: names in lower case, a bare token prefixed with `Bearer`, the stream's own table. */
 export const sessionHeaders = (

@@ -21,7 +21,9 @@ import type { HeadersProviderShape } from "../HeadersProvider.ts"
 import { type ResolvedStreamOptions, STABLE_UPTIME } from "../StreamConfigurationOptions.ts"
 import type { Transport } from "../Transport.ts"
 import { Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
+import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
+import { guarded } from "./sessionHeaders.ts"
 import { finish, type StreamCore } from "./streamCore.ts"
 
 /** What one attempt came to. */
@@ -36,10 +38,11 @@ const closedAttempt: Attempt = { end: { _tag: "Closed" }, stable: false }
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
-  provider: HeadersProviderShape,
+  given: HeadersProviderShape,
   opened: Deferred.Deferred<void, StreamFailure>
 ): Effect.fn.Return<void, never, Transport> {
   const { options, zone } = core
+  const provider = guarded(given)
   const schedule = recoverySchedule(options)
   let step = yield* Schedule.toStep(schedule)
   /** Attempts since the last one that was worth something. */
@@ -127,11 +130,13 @@ const attemptSession = Effect.fnUntraced(function* <A>(
 ) {
   const { recoveryTimeout } = core.options
   core.zone.rewindUnsafe()
+  const opening: OpeningAttempt = { limit: recoveryTimeout, waitingFor: "its turn" }
   const session = yield* openSession(core, provider).pipe(
+    Effect.provideService(Opening, opening),
     Effect.timeoutOrElse({
       duration: recoveryTimeout,
       orElse: () => {
-        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout).`
+        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor}.`
         const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
         return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false }))
       }

@@ -173,12 +173,93 @@ describe("OAuth credentials", () => {
       })
   )
 
+  it.live("S2 quote nothing of a success other than 200, and no secret by its name", () =>
+    Effect.gen(function* () {
+      for (const status of [201, 202, 203, 206]) {
+        const { token } = yield* oauth([{ status, body: { access_token: "opaque-canary", expires_in: 3600 } }])
+        const error = A.tagged(yield* Effect.flip(token()), "InvalidToken")
+        assert.include(error.message, `answered ${status}.`)
+        assert.notInclude(error.message, "canary")
+      }
+      const body = { error: "no", refresh_token: "opaque-canary", said: "client_secret=canary-2&id_token=canary-3" }
+      for (const status of [400, 500]) {
+        const { token } = yield* oauth([{ status, body }])
+        const { message } = yield* Effect.flip(token())
+        assert.include(message, '"error":"no"')
+        assert.notInclude(message, "canary")
+      }
+    })
+  )
+
+  it.live("HA-29 fail retryably for an answer that was cut off, and for good for one that is something else", () =>
+    Effect.gen(function* () {
+      for (const [body, tag] of [
+        ['{"access_tok', "Retryable"],
+        ['{"access_token":"t"', "Retryable"],
+        ["", "Retryable"],
+        ["<html>", "InvalidToken"],
+        ["[", "InvalidToken"]
+      ] as const) {
+        const { token, tokens } = yield* oauth([{ body }])
+        const error = yield* Effect.flip(token())
+        assert.strictEqual(error._tag, tag, body)
+        if (tag === "Retryable") assert.include(error.message, `${tokens.url} was cut off`)
+      }
+    })
+  )
+
+  it.effect("HA-39 fall back to the valid token after half the stream's own limit when their renewal hangs", () =>
+    Effect.gen(function* () {
+      const { server, tokens, zerobus } = yield* clientWith([minted("t0", { expires_in: 600 }), "hang"])
+      const options = { recoveryTimeout: "2 seconds", recovery: false, scopeCloseTimeout: 0 } as const
+      const opened = yield* A.started(zerobus.createStream(A.table, options))
+      yield* A.until("the first stream is open", opened.done)
+      // Four minutes are left, and the renewal is due.
+      yield* TestClock.adjust("6 minutes")
+      const opening = yield* A.started(zerobus.createStream(A.table, options))
+      yield* A.until("the token endpoint was asked", () => tokens.requests.length === 2)
+      yield* A.advance(999)
+      assert.isFalse(opening.done())
+      yield* A.advance(1)
+      opening.value()
+      assert.deepStrictEqual(
+        server.connections.map((connection) => connection.headers["authorization"]),
+        ["Bearer t0", "Bearer t0"]
+      )
+    })
+  )
+
+  it.effect("HA-33 name the endpoint that does not answer, in the stream's limit and in their own", () =>
+    Effect.gen(function* () {
+      const { token, tokens, zerobus } = yield* clientWith(["hang"])
+      const opening = yield* A.started(zerobus.createStream(A.table, { recovery: false }))
+      yield* A.until("the token endpoint was asked", () => tokens.requests.length === 1)
+      yield* A.advance(15_000)
+      const limit = "Opening the stream took longer than 15000 ms (recoveryTimeout)"
+      assert.strictEqual(
+        A.tagged(opening.error(), "Retryable").message,
+        `${limit}, waiting for the token endpoint at ${tokens.url}.`
+      )
+      const asking = yield* A.started(token())
+      yield* A.advance(30_000)
+      assert.strictEqual(asking.error().message, `The token endpoint at ${tokens.url} did not answer within 30000 ms.`)
+    })
+  )
+
   it.live("HA-33 end with the caller's own limit when the endpoint hangs", () =>
     Effect.gen(function* () {
       const { token } = yield* oauth(["hang"])
       const exit = yield* Effect.exit(Effect.timeout(token(), "30 millis"))
       assert.isTrue(Exit.isFailure(exit))
       assert.strictEqual(A.failureOf(exit)._tag, "TimeoutError")
+    })
+  )
+
+  it.live("S13 leave no request behind when their caller has given up", () =>
+    Effect.gen(function* () {
+      const { token, tokens } = yield* oauth(["hang"])
+      yield* Effect.exit(Effect.timeout(token(), "200 millis"))
+      yield* tokens.abandoned
     })
   )
 

@@ -3,7 +3,7 @@
  * `HA.oauth.test.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
+import { Effect, Logger, Schedule } from "effect"
 import {
   type HeaderRecord,
   HeadersProvider,
@@ -121,13 +121,17 @@ describe("headers", () => {
       const bugs: ReadonlyArray<HeadersProviderShape> = [
         HeadersProvider.make({ getHeaders: throwing }),
         { getHeaders: throwing },
-        { getHeaders: () => Effect.die(new TypeError("s3cr3t")) }
+        { getHeaders: () => Effect.die(new TypeError("s3cr3t")) },
+        { getHeaders: () => Promise.resolve({}) as never }
       ]
       for (const headersProvider of bugs) {
         const bug = A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider })), "InvalidToken")
         assert.include(bug.message, "TypeError")
         assert.notInclude(bug.message, "s3cr3t")
       }
+      const promised = HeadersProvider.make({ getHeaders: () => Promise.resolve({}) as never })
+      const wrapped = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: promised }))
+      assert.include(A.tagged(wrapped, "InvalidToken").message, "tryPromise")
       const nothing = HeadersProvider.make({ getHeaders: Effect.succeed(undefined as never) })
       A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: nothing })), "InvalidArgument")
     })
@@ -237,6 +241,39 @@ describe("refused credentials", () => {
       assert.strictEqual(server.connections.length, 2)
     })
   )
+
+  it.effect("HA-19 S19 are tried again when their invalidation throws, dies or is no effect, which is logged", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(JSON.stringify(message)))
+    return Effect.gen(function* () {
+      const bugs: ReadonlyArray<() => Effect.Effect<void>> = [
+        () => {
+          throw new TypeError("s3cr3t")
+        },
+        () => Effect.die(new TypeError("s3cr3t")),
+        () => Promise.resolve() as never
+      ]
+      for (const invalidate of bugs) {
+        let asked = 0
+        const getHeaders = () => Effect.sync(() => ({ authorization: `t${asked++}` }))
+        const headersProvider = { getHeaders, invalidate }
+        // Refused while it opens, and refused while it is open.
+        const opening = yield* creating({ ...single, headersProvider }, rejecting, {})
+        yield* A.advance(50)
+        opening.running.value()
+        const { server, stream } = yield* A.open({ ...single, headersProvider }, A.silent, {})
+        yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.fail(code.UNAUTHENTICATED, "expired")
+        yield* A.advance(50)
+        yield* stream.flush
+        assert.strictEqual(asked, 4)
+      }
+      const text = lines.join("\n")
+      assert.strictEqual(text.split("could not invalidate").length - 1, 6)
+      assert.notInclude(text, "s3cr3t")
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect("HA-20 HA-21 are fetched again on a reconnect, and each later failure is judged by itself", () =>
     Effect.gen(function* () {

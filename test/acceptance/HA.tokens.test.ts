@@ -2,7 +2,7 @@
  * The token cache on a virtual clock.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { InvalidToken, Retryable, RetryableReason, type StreamFailure } from "effect-zerobus"
 import { makeTokenCache, type Minted, type TokenCache } from "../../src/internal/tokenCache.ts"
 import * as A from "../support/acceptance.ts"
@@ -153,6 +153,80 @@ describe("the token cache", () => {
       assert.isFalse(asking.done())
       yield* A.advance(1)
       assert.strictEqual(asking.value(), "token-0")
+    })
+  )
+
+  it.effect("HA-39 takes the limit of who asks, and does not make the same caller wait for the same again", () =>
+    Effect.gen(function* () {
+      const issuer = new Issuer()
+      const cache = issuer.cache()
+      yield* get(cache)
+      yield* A.advance(56 * minute, hour)
+      issuer.takes = undefined
+      const asking = yield* A.started(Effect.map(cache.get("a.b.c", 1_000), Redacted.value))
+      yield* A.advance(999)
+      assert.isFalse(asking.done())
+      yield* A.advance(1)
+      assert.strictEqual(asking.value(), "token-0")
+      assert.strictEqual(issuer.mints, 2)
+      // Given up by its caller before that limit: the renewal counts as failed, so the next one waits for a while.
+      yield* A.advance(5_000)
+      const impatient = yield* A.started(get(cache))
+      assert.strictEqual(issuer.mints, 3)
+      yield* A.advance(500)
+      yield* impatient.interrupt
+      assert.strictEqual(yield* get(cache), "token-0")
+      assert.strictEqual(issuer.mints, 3)
+      yield* A.advance(5_000)
+      yield* A.started(get(cache))
+      assert.strictEqual(issuer.mints, 4)
+    })
+  )
+
+  it.effect("S11 counts a token's life on the monotonic clock, whatever the wall clock is set to", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      let skew = 0
+      const skewed: Clock.Clock = {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + skew,
+        currentTimeMillis: Effect.sync(() => clock.currentTimeMillisUnsafe() + skew),
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n,
+        currentTimeNanos: Effect.sync(() => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n),
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) => clock.sleep(duration)
+      }
+      const issuer = new Issuer()
+      const cache = issuer.cache({ lead: 0 })
+      const ask = Effect.provideService(get(cache), Clock.Clock, skewed)
+      yield* ask
+      skew = 2 * hour
+      assert.strictEqual(yield* ask, "token-0")
+      skew = -2 * hour
+      yield* A.advance(hour, hour)
+      assert.strictEqual(yield* ask, "token-1")
+    })
+  )
+
+  it.effect("S13 S18 ends a mint that nobody waits for any more, and keeps no token once it is closed", () =>
+    Effect.gen(function* () {
+      const issuer = new Issuer()
+      let ended = 0
+      const mint = (key: string) => Effect.onInterrupt(issuer.mint(key), () => Effect.sync(() => ended++))
+      const cache = issuer.cache({ mint })
+      issuer.takes = undefined
+      const first = yield* A.started(get(cache))
+      const second = yield* A.started(get(cache))
+      yield* first.interrupt
+      assert.strictEqual(ended, 0)
+      yield* second.interrupt
+      assert.deepStrictEqual([issuer.mints, ended], [1, 1])
+      // Nobody joins the one that was ended.
+      issuer.takes = 0
+      assert.strictEqual(yield* get(cache), "token-1")
+      assert.strictEqual(yield* get(cache), "token-1")
+      yield* cache.close
+      assert.deepStrictEqual([yield* get(cache), yield* get(cache)], ["token-2", "token-3"])
     })
   )
 

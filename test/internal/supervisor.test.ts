@@ -221,8 +221,18 @@ describe("opening", () => {
       yield* A.advance(1)
       const error = A.tagged(opening.error(), "Retryable")
       assert.strictEqual(error.reason._tag, "ConnectTimeout")
-      assert.strictEqual(error.message, "Opening the stream took longer than 300 ms (recoveryTimeout).")
+      const tooLong = "Opening the stream took longer than 300 ms (recoveryTimeout), waiting for"
+      assert.strictEqual(error.message, `${tooLong} the server's answer to the create request.`)
       assert.deepStrictEqual([provider.invalidated, server.last.resets], [0, 1])
+      const asking = yield* A.started(
+        zerobus.createStream(A.table, {
+          recoveryTimeout: 300,
+          recovery: false,
+          headersProvider: { getHeaders: () => Effect.never }
+        })
+      )
+      yield* A.advance(300)
+      assert.strictEqual(A.tagged(asking.error(), "Retryable").message, `${tooLong} the headers provider.`)
     })
   )
 

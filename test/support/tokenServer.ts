@@ -1,7 +1,9 @@
 /**
  * A token endpoint on loopback that answers as its script says and keeps what it was asked.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -25,6 +27,8 @@ export interface TokenServer {
   readonly requests: Array<TokenRequest>
   /** Answers by request number; the last one stays. */
   answers: ReadonlyArray<TokenAnswer>
+  /** Completes when a client has closed the connection of a request that was not answered. */
+  readonly abandoned: Effect.Effect<void>
 }
 
 /** A token that is valid for an hour, or as `life` says. */
@@ -47,7 +51,8 @@ const serve = (
 ): Effect.Effect<TokenServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<TokenRequest> = []
-    const state = { url: "", requests, answers }
+    const abandoned = Deferred.makeUnsafe<void>()
+    const state = { url: "", requests, answers, abandoned: Deferred.await(abandoned) }
     const handle: Http.RequestListener = (request, response) => {
       let body = ""
       request.setEncoding("utf8")
@@ -60,7 +65,10 @@ const serve = (
           headers: request.headers,
           form: new URLSearchParams(body)
         })
-        if (answer === undefined || answer === "hang") return
+        if (answer === undefined || answer === "hang") {
+          request.socket.once("close", () => Deferred.doneUnsafe(abandoned, Exit.void))
+          return
+        }
         response.writeHead(answer.status ?? 200, { "content-type": "application/json", ...answer.headers })
         response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body))
       })
