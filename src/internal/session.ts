@@ -16,7 +16,6 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../HeadersProvider.ts"
 import { Transport, type TransportCall, type TransportFailure } from "../Transport.ts"
 import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.ts"
@@ -24,7 +23,7 @@ import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "./e
 import { classify } from "./grpcStatus.ts"
 import { Opening } from "./opening.ts"
 import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
-import type { StreamCore } from "./streamCore.ts"
+import { enter, type StreamCore } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
 export class SessionFailure extends Data.TaggedError("SessionFailure")<{
@@ -145,7 +144,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
 
   if (first._tag === "Pause" && recovery) {
     core.telemetry.paused()
-    yield* SubscriptionRef.set(core.state, "paused")
+    yield* enter(core, "paused")
     const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
     const during = yield* Effect.raceAllFirst([
       endWithin(grace),
@@ -257,7 +256,7 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
       if (replaying && zone.toReplay === 0) {
         replaying = false
         flight.silentSince = core.now()
-        yield* SubscriptionRef.set(core.state, "open")
+        yield* enter(core, "open")
       }
       if (!more) yield* session.call.writable
     }

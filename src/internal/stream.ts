@@ -20,9 +20,10 @@ import type { Transport } from "../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import { closeWithScope, makeClose, type Origin } from "./streamClose.ts"
+import { closeWithScope, leaveScope, makeClose, type Origin } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
+import { logDefect } from "./streamLogs.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
@@ -103,21 +104,27 @@ const open = Effect.fnUntraced(function* <A>(
   const core = yield* makeStreamCore(table, resolved.success)
   core.zone.adoptUnsafe(adopted)
 
+  const origin: Origin = { core, scope, options, handedBack: false, recreated: false }
   const opened = Deferred.makeUnsafe<void, StreamFailure>()
-  yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
+  const supervisor = yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
-        : Effect.andThen(endWith(core, Exit.failCause(exit.cause), "failed"), Deferred.failCause(opened, exit.cause))
+        : Effect.andThen(
+            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void,
+            Effect.andThen(endWith(core, Exit.failCause(exit.cause), "failed"), Deferred.failCause(opened, exit.cause))
+          )
     ),
+    Effect.ensuring(leaveScope(origin)),
     Effect.annotateLogs({ table: table.tableName }),
     Effect.forkScoped({ startImmediately: true })
   )
+  // In a scope that is closed the supervisor never begins, so nothing in it can say so.
+  supervisor.addObserver((exit) => Deferred.doneUnsafe(opened, Exit.isFailure(exit) ? exit : Exit.void))
   yield* Deferred.await(opened)
 
-  const stream = makeStream(core, scope)
-  const origin: Origin = { core, scope, options, handedBack: false, recreated: false }
+  const stream = makeStream(core, origin)
   origins.set(stream, origin)
   yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
   return stream
@@ -161,10 +168,10 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
       return Effect.void
     }
     origin.handedBack = true
-    return Scope.close(origin.scope, Exit.void)
+    return leaveScope(origin)
   })
 
-const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStream<A> => {
+const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
   const { acks, zone } = core
   const streamId = streamIdOf(core)
 
@@ -182,8 +189,7 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
     })
 
   const close = makeClose(
-    core,
-    scope,
+    origin,
     Effect.suspend(() => flushed("close", core.options.flushTimeout))
   )
 
@@ -197,10 +203,11 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
     }
     return Effect.succeed(zone.unackedUnsafe())
   })
-  const handBack = () => {
-    const origin = origins.get(stream)
-    if (origin !== undefined) origin.handedBack = true
-  }
+  /** What was handed back needs the caller's scope no more. */
+  const handBack = Effect.suspend(() => {
+    origin.handedBack = true
+    return leaveScope(origin)
+  })
   const read = (payload: Uint8Array): A => core.table.codec.read(payload)
 
   const stream: ZerobusStream<A> = {
@@ -225,18 +232,16 @@ const makeStream = <A>(core: StreamCore<A>, scope: Scope.Closeable): ZerobusStre
             )
           : awaitOffset(core, offset)
       ),
-    getUnackedRecords: Effect.map(unacked, (messages) => {
+    getUnackedRecords: Effect.flatMap(unacked, (messages) => {
       const records = messages.flatMap((message) => message.payloads().map(read))
-      handBack()
-      return records
+      return Effect.as(handBack, records)
     }),
-    getUnackedBatches: Effect.map(unacked, (messages) => {
+    getUnackedBatches: Effect.flatMap(unacked, (messages) => {
       const batches = messages.flatMap((message): ReadonlyArray<ReadonlyArray<A>> => {
         const records = message.payloads().map(read)
         return message.atomic ? [records] : records.map((record) => [record])
       })
-      handBack()
-      return batches
+      return Effect.as(handBack, batches)
     }),
     durableOffsets: Stream.paginate(-1, (seen: number) =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)

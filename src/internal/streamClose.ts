@@ -27,14 +27,20 @@ export interface Origin {
 }
 
 /**
+ * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
+ * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
+ */
+export const leaveScope = (origin: Origin): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    origin.handedBack || origin.core.zone.isEmpty ? Scope.close(origin.scope, Exit.void) : Effect.void
+  )
+
+/**
  * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
  * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
  */
-export const makeClose = (
-  core: StreamCore<any>,
-  scope: Scope.Closeable,
-  flushed: Effect.Effect<void, AckError>
-): Effect.Effect<void, AckError> => {
+export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
+  const { core } = origin
   let result: Deferred.Deferred<void, AckError> | undefined
   const start = Effect.suspend(() => {
     const done = Deferred.makeUnsafe<void, AckError>()
@@ -45,8 +51,7 @@ export const makeClose = (
       const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
       yield* Deferred.await(core.finished)
-      // With records left the scope stays, since they are still to be read or handed to `onUnacked`.
-      if (core.zone.isEmpty) yield* Scope.close(scope, Exit.void)
+      yield* leaveScope(origin)
       Deferred.doneUnsafe(done, exit)
     })
     return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)

@@ -92,6 +92,12 @@ export const streamIdOf = (core: StreamCore<any>): string => core.sessionId ?? `
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
   new StreamClosed({ operation, cause: core.failure })
 
+/** Brings the stream into a state. One that it is in already is no change, so nobody hears of it. */
+export const enter = (core: StreamCore<any>, state: StreamState): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    SubscriptionRef.getUnsafe(core.state) === state ? Effect.void : SubscriptionRef.set(core.state, state)
+  )
+
 /** Refuses records from now on and answers those who wait for room. */
 export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
   core.closing = true
@@ -119,7 +125,7 @@ export const endWith = (
     refuseRecordsUnsafe(core)
     core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
     return Effect.andThen(
-      SubscriptionRef.set(core.state, state),
+      enter(core, state),
       Effect.sync(() => {
         core.acks.endUnsafe(outcome)
         Deferred.doneUnsafe(core.finished, Exit.void)

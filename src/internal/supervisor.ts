@@ -24,16 +24,19 @@ import { Retryable, RetryableReason, type StreamFailure } from "../ZerobusError.
 import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
 import { guarded } from "./sessionHeaders.ts"
-import { finish, type StreamCore } from "./streamCore.ts"
+import { enter, finish, type StreamCore } from "./streamCore.ts"
+import { logClosed, logFailure, logOpen, logRecovery, logRotation, type Recovery } from "./streamLogs.ts"
 
 /** What one attempt came to. */
 interface Attempt {
   readonly end: SessionEnd
+  /** Whether a session was open. */
+  readonly opened: boolean
   /** Whether it is worth a fresh budget. */
   readonly stable: boolean
 }
 
-const closedAttempt: Attempt = { end: { _tag: "Closed" }, stable: false }
+const closedAttempt: Attempt = { end: { _tag: "Closed" }, opened: false, stable: false }
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
@@ -41,7 +44,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
   given: HeadersProviderShape,
   opened: Deferred.Deferred<void, StreamFailure>
 ): Effect.fn.Return<void, never, Transport> {
-  const { options, zone } = core
+  const { options } = core
   const provider = guarded(given)
   const schedule = recoverySchedule(options)
   let step = yield* Schedule.toStep(schedule)
@@ -56,12 +59,15 @@ export const supervise = Effect.fnUntraced(function* <A>(
       failure._tag === "Retryable"
         ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) })
         : failure
-    return Effect.asVoid(Effect.andThen(finish(core, final), Deferred.fail(opened, final)))
+    // The line comes first: once somebody is told, this fiber may be interrupted. A stream that never opened tells its caller alone.
+    const log = Deferred.isDoneUnsafe(opened) ? logFailure(core, final) : Effect.void
+    return Effect.asVoid(Effect.andThen(log, Effect.andThen(finish(core, final), Deferred.fail(opened, final))))
   }
+  const close = Effect.andThen(logClosed(core), finish(core, undefined))
 
   for (;;) {
     // Closed during a pause: no credentials are asked for any more.
-    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* finish(core, undefined)
+    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* close
     attempts++
     const attempt = yield* Effect.raceFirst(
       Effect.scoped(attemptSession(core, provider, opened)),
@@ -76,7 +82,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
       )
     }
     if (Deferred.isDoneUnsafe(core.closeRequested) || attempt.end._tag === "Closed") {
-      return yield* finish(core, undefined)
+      return yield* close
     }
     if (attempt.stable) {
       step = yield* Schedule.toStep(schedule)
@@ -84,12 +90,12 @@ export const supervise = Effect.fnUntraced(function* <A>(
       idleRotations = 0
       attempts = 0
     }
-    yield* SubscriptionRef.set(core.state, Deferred.isDoneUnsafe(opened) ? "recovering" : "connecting")
     if (attempt.end._tag === "Rotated") {
       attempts = 0
+      yield* enter(core, "recovering")
       // One such rotation may be bad luck, but a server that announces the end of every session at once must not make the client spin.
       if (!attempt.stable && idleRotations++ > 0) yield* pause(core, options.recoveryBackoff)
-      yield* Effect.logDebug("The server rotated the stream's connection", { unacknowledged: zone.usedRecords })
+      yield* logRotation(core)
       continue
     }
     const { failure, rejected } = attempt.end.cause
@@ -97,8 +103,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
     const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
+    const recovery = attempt.opened ? "lost" : Deferred.isDoneUnsafe(opened) ? "not reopened" : "not opened"
     if (attempt.stable) {
-      yield* reportRecovery(core, failure, 0)
+      yield* reportRecovery(core, recovery, failure, 0)
       continue
     }
     const retry =
@@ -113,7 +120,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (Exit.isFailure(delay)) return yield* fail(failure)
     // Fresh credentials are the cure of a refusal, not time.
     const millis = rejected ? 0 : Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
-    yield* reportRecovery(core, failure, millis)
+    yield* reportRecovery(core, recovery, failure, millis)
     yield* pause(core, millis)
   }
 })
@@ -146,20 +153,20 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   if (Exit.isFailure(session)) {
     const cause = session.cause.reasons.find(Cause.isFailReason)?.error
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
-    return { end: { _tag: "Failed", cause }, stable: false } satisfies Attempt
+    return { end: { _tag: "Failed", cause }, opened: false, stable: false } satisfies Attempt
   }
   const openedAt = core.now()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
-  yield* SubscriptionRef.set(core.state, core.zone.toReplay > 0 ? "replaying" : "open")
+  yield* enter(core, core.zone.toReplay > 0 ? "replaying" : "open")
   yield* Deferred.succeed(opened, undefined)
-  yield* Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
+  yield* logOpen(core)
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
     attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
   })
   // Silence outlasts any uptime, so a server that opens sessions and acknowledges nothing would never come to an end.
   const silent = end._tag === "Failed" && isAckTimeout(end.cause.failure)
   const stable = session.value.acknowledged > 0 || (!silent && core.now() - openedAt >= STABLE_UPTIME)
-  return { end, stable } satisfies Attempt
+  return { end, opened: true, stable } satisfies Attempt
 })
 
 const isAckTimeout = (failure: StreamFailure): boolean =>
@@ -181,11 +188,16 @@ const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
 const retryAfter = ({ reason }: Retryable, options: ResolvedStreamOptions): number =>
   reason._tag === "TokenServiceUnavailable" ? Math.min(reason.retryAfterMillis ?? 0, options.recoveryTimeout) : 0
 
-const reportRecovery = (core: StreamCore<any>, failure: StreamFailure, millis: number): Effect.Effect<void> => {
+/** Another attempt follows: in the state, the metrics and the log. */
+const reportRecovery = (
+  core: StreamCore<any>,
+  recovery: Recovery,
+  failure: StreamFailure,
+  millis: number
+): Effect.Effect<void> => {
   core.telemetry.recovering(failure)
-  return Effect.logWarning("The stream lost its connection and recovers", {
-    cause: failure.message,
-    unacknowledged: core.zone.usedRecords,
-    inMillis: Math.round(millis)
-  })
+  return Effect.andThen(
+    recovery === "not opened" ? Effect.void : enter(core, "recovering"),
+    logRecovery(core, recovery, failure, millis)
+  )
 }

@@ -252,7 +252,7 @@ describe("a pause", () => {
     Effect.gen(function* () {
       for (const [end, expected] of [
         ["orderly", ["open", "paused", "recovering", "replaying", "open"]],
-        ["failure", ["open", "paused", "recovering", "failed"]]
+        ["failure", ["open", "paused", "failed"]]
       ] as const) {
         const { server, stream } = yield* A.open(single, A.silent, A.silent)
         const seen: Array<string> = []
