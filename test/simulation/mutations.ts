@@ -152,7 +152,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "credentials are asked for while the stream closes",
     file: supervisor,
-    find: "    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* finish(core, undefined)\n    attempts++\n",
+    find: "    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* close\n    attempts++\n",
     replace: "    attempts++\n"
   },
   {
