@@ -21,11 +21,11 @@ export const spreadOf = (values: ReadonlyArray<number>): Spread => ({
   max: Math.max(...values)
 })
 
-/** Three significant digits, without an exponent. */
+/** Two to three significant digits, without an exponent. */
 export const digits = (value: number): string => {
   if (!Number.isFinite(value)) return "-"
   const size = Math.abs(value)
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 || size === 0 ? 2 : 4)
 }
 
 export const spreadText = ({ max, median, min }: Spread, scale = 1): string =>

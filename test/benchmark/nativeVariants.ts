@@ -27,6 +27,7 @@ const variants: ReadonlyArray<Variant> = [
   single("300 promises at a time", { window: 300 }),
   single("1,000 promises at a time", { window: 1000 }),
   single("10,000 promises at a time", { window: 10_000 }),
+  single("only the last of 100 awaited", { awaits: "last" }),
   single("each promise awaited", { calls: "sequential" }),
   single("ingestRecord, resolves at the acknowledgement", { calls: "acknowledged", window: 1000 }),
   single("ingestRecord, 10,000 at a time", { calls: "acknowledged", window: 10_000 }),
@@ -42,6 +43,7 @@ const variants: ReadonlyArray<Variant> = [
   single("16 streams, 1,000 promises each", { window: 16_000 }, 16),
   single("16 streams, threads as the SDK chooses", { threads: 0 }, 16),
   batch("batches of 100", {}),
+  batch("batches of 100, 4 at a time", { window: 4 }),
   batch("batches of 100, threads as the SDK chooses", { threads: 0 }),
   batch("batches of 100, 4 threads", { threads: 4 })
 ]

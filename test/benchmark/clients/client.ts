@@ -26,8 +26,10 @@ export interface LocalServer {
 export interface NativeUse {
   /** `queued`: promises that resolve when the record is queued. `acknowledged`: at the acknowledgement. `sequential`: each awaited. */
   readonly calls?: "queued" | "acknowledged" | "sequential"
-  /** Promises at a time, over all streams together. */
+  /** Promises at a time, over all streams together; of batches, batches at a time. */
   readonly window?: number
+  /** Whether all promises of a window are awaited, or the last one. */
+  readonly awaits?: "all" | "last"
   /** Threads of its runtime; 0 leaves that to the SDK. */
   readonly threads?: number
   /** Threads of Node's own pool. */

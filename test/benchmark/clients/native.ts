@@ -61,7 +61,8 @@ const trustOnly = (ca: string): void => {
 }
 
 export const open = async (spec: ClientSpec): Promise<Client> => {
-  const { calls = "queued", inflight, poolThreads, threads = THREADS, window = WINDOW } = spec.nativeUse ?? {}
+  const { awaits = "all", calls = "queued", inflight, poolThreads, threads = THREADS } = spec.nativeUse ?? {}
+  const window = spec.nativeUse?.window ?? (spec.api === "batch" ? spec.streams : WINDOW)
   // Both are read when the first of those threads starts; trust in a certificate comes from the environment too.
   if (threads > 0) process.env.TOKIO_WORKER_THREADS = String(threads)
   if (poolThreads !== undefined) process.env.UV_THREADPOOL_SIZE = String(poolThreads)
@@ -102,18 +103,19 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     calls === "acknowledged" ? stream.ingestRecord(record) : stream.ingestRecordOffset(record)
   const send = async (stream: NativeStream, goesOn: (count: number) => boolean): Promise<number> => {
     let count = 0
-    if (spec.api === "batch") {
-      for (; goesOn(count); count += BATCH) await stream.ingestRecordsOffset(batch)
-      return count
+    const next = (): Promise<unknown> => {
+      if (spec.api === "single") return ingest(stream, records[count++ & (VARIETY - 1)]!)
+      count += BATCH
+      return stream.ingestRecordsOffset(batch)
     }
     while (goesOn(count)) {
       if (calls === "sequential") {
-        for (let n = 0; n < atATime; n++) await ingest(stream, records[count++ & (VARIETY - 1)]!)
+        for (let n = 0; n < atATime; n++) await next()
         continue
       }
-      const promises: Array<Promise<bigint>> = []
-      for (let n = 0; n < atATime; n++) promises.push(ingest(stream, records[count++ & (VARIETY - 1)]!))
-      await Promise.all(promises)
+      const promises: Array<Promise<unknown>> = []
+      for (let n = 0; n < atATime; n++) promises.push(next())
+      await (awaits === "all" ? Promise.all(promises) : promises.at(-1))
     }
     return count
   }
