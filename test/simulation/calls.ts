@@ -2,16 +2,14 @@
  * The calls that users of a run make, each with its beginning and end written into the history.
  */
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { type RecordAck, TableProperties, type ZerobusStream } from "effect-zerobus"
+import type { RecordAck, ZerobusStream } from "effect-zerobus"
 import type { History, Outcome } from "./history.ts"
 import { interruptedOutcome, outcomeOf } from "./outcomes.ts"
-import type { Plan, StreamPlan, TimedFault } from "./plan.ts"
-import type { Records } from "./records.ts"
+import type { Format, Plan, StreamPlan, TimedFault } from "./plan.ts"
+import { type Records, tables } from "./records.ts"
 import type { SeededRandom } from "./seededRandom.ts"
-import type { Tokens } from "./tokens.ts"
+import type { Credentials } from "./tokens.ts"
 import type { VirtualTime } from "./virtualTime.ts"
-
-const tableName = "main.default.simulated"
 
 /** What the users share. */
 export interface World {
@@ -20,10 +18,11 @@ export interface World {
   readonly records: Records
   readonly random: SeededRandom
   readonly plan: Plan
-  readonly tokens: Tokens
+  readonly tokens: Credentials
   /** Lets a fault strike now. */
   readonly strike: (fault: TimedFault) => void
   streams: number
+  readers: number
 }
 
 /** A stream and what its users know of it. */
@@ -32,6 +31,8 @@ export interface Life {
   readonly plan: StreamPlan
   readonly stream: ZerobusStream<any>
   readonly acks: Array<RecordAck>
+  /** Those who read what the stream says, to be awaited once it has ended. */
+  readonly readers: Array<Fiber.Fiber<unknown>>
   readonly random: SeededRandom
 }
 
@@ -52,23 +53,36 @@ export const recorded = <A, E, R>(
     })
   )
 
-/** Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so. */
+/**
+ * Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so: after some turns of the event loop,
+ * after some operations of the fiber, or after a time. `before` runs right before the interruption.
+ */
 export const perhapsInterrupted = <A, E, R>(
-  { time }: World,
+  { plan, time }: World,
   random: SeededRandom,
   probability: number,
-  effect: Effect.Effect<A, E, R>
+  effect: Effect.Effect<A, E, R>,
+  before: () => void = () => {}
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.gen(function* () {
     if (!random.chance(probability)) return yield* Effect.exit(effect)
     const fiber = yield* Effect.forkChild(effect, { startImmediately: random.chance(0.5) })
+    const strike = () => {
+      if (fiber.pollUnsafe() !== undefined) return
+      before()
+      fiber.interruptUnsafe()
+    }
+    if (plan.generation > 1 && random.chance(0.4)) {
+      const takeBack = time.strikeAfter(fiber, random.int(random.pick([4, 20, 100])), strike)
+      return yield* Effect.onExit(Fiber.await(fiber), () => Effect.sync(takeBack))
+    }
     if (random.chance(0.6)) {
       const hop = (left: number): void => {
-        if (left === 0) fiber.interruptUnsafe()
+        if (left === 0) strike()
         else time.soon(() => hop(left - 1))
       }
       hop(random.int(random.pick([3, 12])))
-    } else time.after(random.pick([0, 1, 30, 2_000]), () => fiber.interruptUnsafe())
+    } else time.after(random.pick([0, 1, 30, 2_000]), strike)
     return yield* Fiber.await(fiber)
   })
 
@@ -76,10 +90,7 @@ export const perhapsInterrupted = <A, E, R>(
 export const stage = (world: World, plan: StreamPlan, current: { readonly id: number }, random: SeededRandom) => {
   const { history } = world
   const provider = world.tokens.provider(current, plan.invalidates, random.fork("tokens"))
-  const table: TableProperties.TableProperties<any> =
-    plan.format === "json"
-      ? TableProperties.json(tableName)
-      : TableProperties.proto(tableName, Uint8Array.of(0x0a, 0x01, 0x78))
+  const table = tables[plan.format]
   const options = {
     ...plan.options,
     headersProvider: provider,
@@ -117,18 +128,26 @@ export const checkNothingLeft = (world: World, stream: number) =>
 export const closeScope = (world: World, life: Life, scope: Scope.Closeable) =>
   recorded(world, { stream: life.id, op: "closeScope" }, Scope.close(scope, Exit.void))
 
-const makeRecord = (world: World, life: Life, random: SeededRandom): { readonly id: number; readonly value: any } => {
-  const { format } = life.plan
+/** Makes a new record of the stream's format. */
+export const makeRecord = (
+  world: World,
+  { format }: StreamPlan,
+  random: SeededRandom
+): { readonly id: number; readonly value: any } => {
   const id = world.records.next(random, format)
-  return { id, value: format === "json" ? world.records.text(id) : world.records.bytes(id) }
+  return { id, value: world.records.value(id, format) }
 }
 
-/** The caller's buffers are the caller's again after the call has returned. */
-const reuse = (values: ReadonlyArray<unknown>) => {
-  for (const value of values) if (value instanceof Uint8Array) value.fill(0xee)
+/** The caller's buffers and objects are the caller's again after the call has returned. */
+export const reuse = (values: ReadonlyArray<unknown>) => {
+  for (const value of values) {
+    if (value instanceof Uint8Array) value.fill(0xee)
+    else if (typeof value === "object" && value !== null) Object.assign(value, { i: -7, p: "the caller's again" })
+  }
 }
 
-const keep =
+/** Keeps the receipt for later calls. */
+export const keep =
   (life: Life) =>
   (ack: RecordAck | undefined): Outcome => {
     if (ack === undefined) return { _tag: "Nothing" }
@@ -139,7 +158,7 @@ const keep =
 /** Ingests a new record. */
 export const ingestOne = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
-    const { id, value } = makeRecord(world, life, random)
+    const { id, value } = makeRecord(world, life.plan, random)
     return recorded(
       world,
       { stream: life.id, op: "ingest", records: [id], bytes: world.records.size(id) },
@@ -151,13 +170,14 @@ export const ingestOne = (world: World, life: Life, random: SeededRandom) =>
     )
   })
 
-const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
+/** Bytes of the records, at least. */
+export const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
   records.reduce((sum, id) => sum + world.records.size(id), 0)
 
 /** Ingests a new batch of up to six records. */
 export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
-    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life, random))
+    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life.plan, random))
     const values = made.map(({ value }) => value)
     const records = made.map(({ id }) => id)
     return recorded(
@@ -173,7 +193,7 @@ export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
 
 /** Offers a new record without waiting; says whether it was taken. */
 export const offer = (world: World, life: Life, random: SeededRandom): boolean => {
-  const { id, value } = makeRecord(world, life, random)
+  const { id, value } = makeRecord(world, life.plan, random)
   const call = world.history.call({ stream: life.id, op: "offer", records: [id], bytes: world.records.size(id) })
   const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
   try {
@@ -184,6 +204,37 @@ export const offer = (world: World, life: Life, random: SeededRandom): boolean =
   } catch (error) {
     answer(outcomeOf(Exit.fail(error), interruptedOutcome))
     return false
+  }
+}
+
+/** Something that is no record of the stream's format. */
+const misfits: Record<Format, unknown> = {
+  json: ["no object"],
+  proto: "no bytes",
+  typed: { i: "no number", p: "" },
+  schema: { i: 1, p: 7 }
+}
+
+/** Ingests what is no record, alone or in a batch with good ones: it must be refused, all of it, and cost nothing. */
+export const ingestMisfit = (world: World, life: Life, random: SeededRandom) =>
+  Effect.suspend(() => {
+    const made = Array.from({ length: random.int(3) }, () => makeRecord(world, life.plan, random))
+    const records = made.map(({ id }) => id)
+    const misfit = misfits[life.plan.format]
+    const fields = { stream: life.id, op: "ingestMisfit", records, bytes: sizeOf(world, records) }
+    return made.length === 0
+      ? recorded(world, fields, life.stream.ingestRecord(misfit), keep(life))
+      : recorded(world, fields, life.stream.ingestRecords([...made.map(({ value }) => value), misfit]), keep(life))
+  })
+
+/** Offers what is no record, from a callback. */
+export const offerMisfit = (world: World, life: Life) => {
+  const call = world.history.call({ stream: life.id, op: "ingestMisfit", records: [] })
+  const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
+  try {
+    answer(keep(life)(life.stream.offerUnsafe(misfits[life.plan.format])))
+  } catch (error) {
+    answer(outcomeOf(Exit.fail(error), interruptedOutcome))
   }
 }
 

@@ -4,11 +4,13 @@
  */
 import { checkConnections } from "./connectionRules.ts"
 import { checkDelivery } from "./deliveryRules.ts"
+import { checkFaces } from "./faceRules.ts"
 import { checkFailures } from "./failureRules.ts"
 import type { HistoryEvent } from "./history.ts"
 import { checkJournal } from "./journalRules.ts"
 import { checkLiveness } from "./livenessRules.ts"
 import type { Profile } from "./plan.ts"
+import { checkTokens } from "./tokenRules.ts"
 import { makeView } from "./view.ts"
 
 /** Judges a history; each violation starts with the rule it breaks. */
@@ -20,6 +22,8 @@ export const check = (events: ReadonlyArray<HistoryEvent>, profile: Profile): Re
   checkDelivery(view, report)
   checkConnections(view, report)
   checkFailures(view, report)
+  checkFaces(view, report)
+  checkTokens(view, report)
   checkLiveness(view, report)
   return violations
 }

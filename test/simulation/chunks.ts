@@ -1,10 +1,19 @@
 /**
- * A stretch of seeds, run one after another, and their sums.
+ * A stretch of work, one piece after another, and its sums: simulations of seeds, sequences of calls against the model, or sequences of
+ * replies against the reference.
  */
+import { firstDifference } from "./model.ts"
+import type { Generation } from "./plan.ts"
+import { runReplies } from "./replies.ts"
 import { runSeed, type Statistics } from "./simulation.ts"
 
+/** What a run is made of. */
+export type Kind = "seeds" | "model" | "replies"
+
 export interface Chunk {
+  readonly kind: Kind
   readonly base: string
+  readonly generation: Generation
   readonly from: number
   readonly count: number
 }
@@ -12,22 +21,36 @@ export interface Chunk {
 /** A seed that broke a rule. */
 export interface Failure {
   readonly index: number
-  readonly profile: string
+  /** In brackets behind the seed: the profile, or what differs from what. */
+  readonly about: string
   readonly hash: string
   readonly violations: ReadonlyArray<string>
   /** Whether the second run gave the same trace. */
   readonly repeats: boolean
 }
 
-export type Totals = { -readonly [K in keyof Statistics]: number } & { seeds: number; repeated: number }
+export type Totals = { -readonly [K in keyof Statistics]: number } & {
+  seeds: number
+  repeated: number
+  replies: number
+}
+
+/** What a chunk came to. */
+export interface ChunkResult {
+  readonly totals: Totals
+  readonly failures: ReadonlyArray<Failure>
+}
 
 export const emptyTotals = (): Totals => ({
   seeds: 0,
   repeated: 0,
+  replies: 0,
   records: 0,
   durable: 0,
   duplicates: 0,
   connections: 0,
+  mints: 0,
+  expiries: 0,
   virtualMillis: 0
 })
 
@@ -35,33 +58,56 @@ export const emptyTotals = (): Totals => ({
 const repeatEvery = 20
 
 /** Runs the seeds `base/from`, `base/from+1`, ... */
-export const runChunk = ({
-  base,
-  count,
-  from
-}: Chunk): { readonly totals: Totals; readonly failures: ReadonlyArray<Failure> } => {
+export const runChunk = (chunk: Chunk): ChunkResult => {
   const totals = emptyTotals()
   const failures: Array<Failure> = []
-  for (let index = from; index < from + count; index++) {
-    const seed = `${base}/${index}`
-    const { hash, plan, statistics, violations } = runSeed(seed)
+  for (let index = chunk.from; index < chunk.from + chunk.count; index++) {
+    const failure = run[chunk.kind](chunk, index, totals)
     totals.seeds++
-    for (const key of Object.keys(statistics) as Array<keyof Statistics>) totals[key] += statistics[key]
-    if (violations.length > 0) {
-      failures.push({ index, profile: plan.profile, hash, violations, repeats: runSeed(seed).hash === hash })
-    } else if (index % repeatEvery === 0) {
-      totals.repeated++
-      const again = runSeed(seed)
-      if (again.hash !== hash) {
-        failures.push({
-          index,
-          profile: plan.profile,
-          hash,
-          violations: [`I15: the second run gave the trace ${again.hash}`],
-          repeats: false
-        })
-      }
-    }
+    if (failure !== undefined) failures.push(failure)
   }
   return { totals, failures }
+}
+
+const runSimulation = ({ base, generation }: Chunk, index: number, totals: Totals): Failure | undefined => {
+  const seed = `${base}/${index}`
+  const { hash, plan, statistics, violations } = runSeed(seed, generation)
+  for (const key of Object.keys(statistics) as Array<keyof Statistics>) totals[key] += statistics[key]
+  const failed = violations.length > 0
+  if (!failed && index % repeatEvery !== 0) return undefined
+  const again = runSeed(seed, generation).hash
+  const repeats = again === hash
+  if (failed) return { index, about: plan.profile, hash, violations, repeats }
+  totals.repeated++
+  if (repeats) return undefined
+  return { index, about: plan.profile, hash, violations: [`I15: the second run gave the trace ${again}`], repeats }
+}
+
+const runModel = (_: Chunk, index: number): Failure | undefined => {
+  const difference = firstDifference(index, 1)
+  if (difference === undefined) return undefined
+  const { commands, differences, hash } = difference
+  const violations = [...differences.map((text) => `model: ${text}`), JSON.stringify(commands)]
+  return { index, about: "against the model", hash, violations, repeats: firstDifference(index, 1)?.hash === hash }
+}
+
+const runReplySequence = ({ base }: Chunk, index: number, totals: Totals): Failure | undefined => {
+  const seed = `${base}/${index}`
+  const { difference, replies } = runReplies(seed)
+  totals.replies += replies
+  if (difference === undefined) return undefined
+  const again = runReplies(seed, true)
+  return {
+    index,
+    about: "against the reference",
+    hash: again.hash,
+    violations: [`replies: ${difference}`],
+    repeats: again.difference === difference
+  }
+}
+
+const run: Record<Kind, (chunk: Chunk, index: number, totals: Totals) => Failure | undefined> = {
+  seeds: runSimulation,
+  model: runModel,
+  replies: runReplySequence
 }

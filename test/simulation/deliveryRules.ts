@@ -2,7 +2,16 @@
  * What the program was told about durability, held against what the server stored and said (I2, I3, I9, I11), and what the scope's
  * end handed over.
  */
-import { ackedAtLeast, ackedAtMost, accepted, type Call, type Connection, type StreamView, type View } from "./view.ts"
+import {
+  ackedAtLeast,
+  ackedAtMost,
+  accepted,
+  type Call,
+  closes,
+  type Connection,
+  type StreamView,
+  type View
+} from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -89,11 +98,12 @@ const checkStatements = (
       report("I2", `${what} of stream ${stream.id} calls offset ${position} durable, but it is not stored`)
     }
   }
-  let before = -1
-  for (const { offset, seq } of stream.watermarks) {
+  const readers = new Map<number, number>()
+  for (const { offset, reader, seq } of stream.watermarks) {
+    const before = readers.get(reader) ?? -1
     if (offset <= before) report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
     for (let position = before + 1; position <= offset; position++) claim(position, seq, "the watermark")
-    before = Math.max(before, offset)
+    readers.set(reader, Math.max(before, offset))
   }
   for (const call of stream.calls) {
     const { end, op } = call
@@ -103,11 +113,18 @@ const checkStatements = (
       if (outcome.offset !== call.offset) report("I2", `${op} for offset ${call.offset} answered ${outcome.offset}`)
       claim(outcome.offset, end.seq, op)
     }
-    if ((op === "flush" || op === "close") && outcome._tag === "Done" && stream.opening.end?.outcome._tag === "Done") {
+    if (outcome._tag === "Summary") {
+      for (const id of outcome.calls) claim(stream.order.indexOf(view.calls.get(id)!), end.seq, op)
+    }
+    if (
+      (op === "flush" || op === "close" || op === "leave") &&
+      outcome._tag === "Done" &&
+      stream.opening.end?.outcome._tag === "Done"
+    ) {
       for (const [position, other] of stream.order.entries()) {
         const earlier = other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
         // A second close repeats the first one's answer.
-        if (earlier && !(op === "close" && position >= stream.durable && closedBefore(stream, call)))
+        if (earlier && !(op !== "flush" && position >= stream.durable && closedBefore(stream, call)))
           claim(position, end.seq, op)
       }
     }
@@ -116,7 +133,9 @@ const checkStatements = (
 }
 
 const closedBefore = (stream: StreamView, call: Call): boolean =>
-  stream.calls.some((other) => other !== call && other.op === "close" && other.start.seq < call.start.seq)
+  stream.calls.some(
+    (other) => other !== call && other.op !== "closeScope" && closes(other) && other.start.seq < call.start.seq
+  )
 
 /** Who waits for an offset hears of it at once when it is durable: no later than the client settles after the acknowledgement. */
 const checkPromptness = (stream: StreamView, report: Report): void => {
@@ -212,7 +231,7 @@ const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, 
 
 /** What the scope's end left goes to `onUnacked`, once, unless the program took it itself. */
 const checkHandOver = (view: View, stream: StreamView, report: Report): void => {
-  const close = stream.calls.find((call) => call.op === "closeScope")
+  const close = stream.calls.find(({ op }) => op === "closeScope" || op === "leave")
   if (close?.end === undefined || stream.opening.end?.outcome._tag !== "Done") return
   const rest = stream.order.slice(stream.durable).flatMap((call) => call.records)
   const taken =

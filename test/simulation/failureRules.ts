@@ -3,7 +3,7 @@
  * connection and invalidated once per rejection (I12, I13, I14).
  */
 import type { Outcome } from "./history.ts"
-import { ackedAtLeast, ackedAtMost, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+import { ackedAtLeast, ackedAtMost, closes, type Connection, isViolation, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -102,28 +102,29 @@ const causeOf = (connection: Connection | undefined): string | undefined => {
   return ended.ended.how === "status" ? classOf(ended.ended.code) : "Retryable ConnectionLost"
 }
 
+/** Calls that fail with what their stream failed with. */
+const tells = new Set(["flush", "close", "await", "leave", "sink", "toSink"])
+
 /** What the program was told the stream failed with; everybody must be told the same. */
 const failureOf = (stream: StreamView, report: Report): string | undefined => {
   const told = new Set<string>()
   const hear = (outcome: Outcome | undefined) => {
     if (
       outcome?._tag !== "Error" ||
-      ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge"].includes(outcome.error)
+      ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge", "UserFailure"].includes(outcome.error)
     )
       return
     told.add(outcome.error === "Retryable" ? `Retryable ${outcome.reason}` : outcome.error)
   }
   hear(stream.opening.end?.outcome)
-  for (const { end, op } of stream.calls) if (op === "flush" || op === "close" || op === "await") hear(end?.outcome)
+  for (const { end, op } of stream.calls) if (tells.has(op)) hear(end?.outcome)
+  for (const { outcome } of stream.readerEnds) hear(outcome)
   if (told.size > 1) report("I13", `stream ${stream.id} failed with different errors: ${[...told].join(", ")}`)
   return [...told][0]
 }
 
 const closingSeq = (stream: StreamView): number =>
-  Math.min(
-    ...stream.calls.filter(({ op }) => op === "close" || op === "closeScope").map(({ start }) => start.seq),
-    Infinity
-  )
+  Math.min(...stream.calls.filter(closes).map(({ start }) => start.seq), Infinity)
 
 const checkBudget = (
   stream: StreamView,
@@ -131,14 +132,20 @@ const checkBudget = (
   ending: string | undefined,
   report: Report
 ): void => {
-  const { recovery, recoveryRetries } = stream.settings
-  const allowed = recovery ? 1 + recoveryRetries : 1
+  const { policy, recovery } = stream.settings
+  const retries = policy?.pauses.length ?? stream.settings.recoveryRetries
+  const allowed = recovery ? 1 + retries : 1
+  const stops = policy?.stopsAt === undefined ? undefined : `Retryable ${policy.stopsAt}`
   /** Attempts since the last progress, taking the doubtful for progress, and not. */
   let fewest = 0
   let most = 0
-  for (const attempt of attempts) {
+  for (const [index, attempt] of attempts.entries()) {
     fewest++
     most++
+    const goesOn = attempts[index + 1] !== undefined && !attempt.stable && !attempt.rotated
+    if (goesOn && stops !== undefined && attempt.cause === stops) {
+      report("I12", `stream ${stream.id} tried again after ${stops}, where its schedule ends`)
+    }
     if (fewest > allowed) {
       report("I12", `stream ${stream.id} made ${fewest} attempts without progress, ${allowed} are allowed`)
       return
@@ -150,7 +157,8 @@ const checkBudget = (
   const last = attempts[attempts.length - 1]!
   if (last.surelyStable)
     report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
-  else if (most < allowed) report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
+  else if (most < allowed && ending !== stops)
+    report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
 }
 
 /** What a pause may be longer or shorter than promised, in milliseconds. */
@@ -159,24 +167,37 @@ const jitter = 0.2
 /** The longest pause that the simulated token service asks for. */
 const longestRetryAfter = 3_000
 
-/** After a session that was worth something at once, otherwise after the backoff; row 24. */
+/** After a session that was worth something at once, otherwise after the backoff or what the schedule says; row 24. */
 const checkPace = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
-  const { recoveryBackoff, recoveryTimeout } = stream.settings
+  const { policy, recoveryBackoff, recoveryTimeout } = stream.settings
+  /** Pauses that the schedule has given since the last progress, taking the doubtful for progress, and not. */
+  let fewest = 0
+  let most = 0
   for (const [index, { cause, connection, rotated, stable, surelyStable }] of attempts.entries()) {
     const next = attempts[index + 1]
+    const due = policy?.pauses.slice(fewest, most + 1) ?? [recoveryBackoff]
+    const spread = policy?.jittered === false ? 0 : jitter
+    if (stable) fewest = 0
+    else if (!rotated) fewest++
+    if (surelyStable) most = 0
+    else most++
     const rejected = cause === "InvalidToken" || cause === "PermissionDenied"
     if (next === undefined || connection?.released === undefined || rejected) continue
     const pause = next.asked.t - connection.released.t
     const longest = surelyStable
       ? 0
-      : Math.max(recoveryBackoff * (1 + jitter), Math.min(longestRetryAfter, recoveryTimeout))
+      : Math.max(
+          ...due.map((millis) => millis * (1 + spread)),
+          rotated ? recoveryBackoff : 0,
+          Math.min(longestRetryAfter, recoveryTimeout)
+        )
     if (pause > longest + slack) {
       report(
         "pace",
         `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ${longest} ms were due`
       )
     }
-    if (!stable && !rotated && pause < recoveryBackoff * (1 - jitter) - 1) {
+    if (!stable && !rotated && pause < Math.min(...due) * (1 - spread) - 1) {
       report(
         "pace",
         `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, before its backoff`
@@ -249,6 +270,10 @@ const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, 
     if (!stream.headers.some(({ outcome, seq }) => outcome === "ok" && seq > from && seq < open.seq)) {
       report("I14", `connection ${open.conn} opened with old headers`)
     }
+  }
+  for (const { seq, token } of stream.invalidations) {
+    const again = stream.connections.find(({ open }) => open.seq > seq && open.token === token)
+    if (again !== undefined) report("I14", `connection ${again.conn} opened with a token that was invalidated`)
   }
   const closing = closingSeq(stream)
   const rejections = attempts.filter(

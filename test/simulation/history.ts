@@ -3,6 +3,7 @@
  * what the server stored. The checker reads nothing else.
  */
 import * as Crypto from "node:crypto"
+import type { PolicySettings } from "./policies.ts"
 import type { ResponseText } from "./wireText.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 
@@ -10,6 +11,16 @@ import type { VirtualTime } from "./virtualTime.ts"
 export type Outcome =
   | { readonly _tag: "Done" }
   | { readonly _tag: "Offset"; readonly offset: number }
+  /** Accepted, at an offset that the caller was not told. */
+  | { readonly _tag: "Taken" }
+  /** What a sink ended with; `calls` are those that it took records from, in order. */
+  | {
+      readonly _tag: "Summary"
+      readonly records: number
+      readonly bytes: number
+      readonly lastOffset: number
+      readonly calls: ReadonlyArray<number>
+    }
   | { readonly _tag: "Nothing" }
   | { readonly _tag: "Records"; readonly groups: ReadonlyArray<ReadonlyArray<number>> }
   | {
@@ -39,6 +50,8 @@ export interface StreamSettings {
   readonly flushTimeout: number
   readonly drainTimeout: number
   readonly scopeCloseTimeout: number
+  /** A schedule of the user's, instead of backoff and retries. */
+  readonly policy?: PolicySettings
 }
 
 export type Happening =
@@ -63,8 +76,20 @@ export type Happening =
       readonly error?: string
     }
   | { readonly e: "unacked"; readonly stream: number; readonly records: ReadonlyArray<number>; readonly cause: string }
-  | { readonly e: "watermark"; readonly stream: number; readonly offset: number }
-  | { readonly e: "state"; readonly stream: number; readonly state: string }
+  | { readonly e: "watermark"; readonly stream: number; readonly reader: number; readonly offset: number }
+  /** A reader of offsets or states has come to the end and did not give up. */
+  | { readonly e: "readerEnd"; readonly stream: number; readonly reader: number; readonly outcome: Outcome }
+  | { readonly e: "state"; readonly stream: number; readonly reader: number; readonly state: string }
+  /** A request to the token endpoint begins, and ends. */
+  | { readonly e: "mint"; readonly lead: number }
+  | {
+      readonly e: "minted"
+      /** Undefined when the request failed. */
+      readonly token: string | undefined
+      readonly life: number
+      /** When the token ends, for the server. */
+      readonly end: number
+    }
   | { readonly e: "headers"; readonly stream: number; readonly outcome: string }
   | { readonly e: "invalidate"; readonly stream: number; readonly token: string }
   | { readonly e: "open"; readonly conn: number; readonly stream: number; readonly token: string }
@@ -92,18 +117,37 @@ export type Happening =
 /** A happening with its place in the run. */
 export type HistoryEvent = Happening & { readonly seq: number; readonly t: number; readonly quiet: number }
 
+/** Keeps events somewhere else than as objects. */
+export interface Archive {
+  readonly put: (event: HistoryEvent) => void
+  /** Gives what was put since the last time. */
+  readonly takeAll: () => Iterable<HistoryEvent>
+}
+
 /** Collects the events of one run. */
 export class History {
-  readonly events: Array<HistoryEvent> = []
+  private readonly list: Array<HistoryEvent> = []
   private calls = 0
+  private added = 0
   private readonly time: VirtualTime
+  private readonly archive: Archive | undefined
 
-  constructor(time: VirtualTime) {
+  /** With an archive the events are kept outside the heap, so that the heap shows what the engine holds. */
+  constructor(time: VirtualTime, archive?: Archive) {
     this.time = time
+    this.archive = archive
+  }
+
+  /** Everything so far; reading them takes them out of the archive. */
+  get events(): ReadonlyArray<HistoryEvent> {
+    if (this.archive !== undefined) for (const event of this.archive.takeAll()) this.list.push(event)
+    return this.list
   }
 
   add(happening: Happening): void {
-    this.events.push({ ...happening, seq: this.events.length, t: this.time.now, quiet: this.time.quiet })
+    const event: HistoryEvent = { ...happening, seq: this.added++, t: this.time.now, quiet: this.time.quiet }
+    if (this.archive === undefined) this.list.push(event)
+    else this.archive.put(event)
   }
 
   call(fields: Omit<Extract<Happening, { readonly e: "call" }>, "e" | "id">): number {

@@ -55,6 +55,7 @@ const planOf = (variant: number): Plan => {
   const random = makeRandom(`variant/${variant}`)
   const quiet = variant === 0
   return {
+    generation: 1,
     profile: quiet ? "calm" : "lossy",
     schedule: quiet ? { shuffle: 0, yields: 0 } : { shuffle: random.pick([0, 0.5]), yields: random.pick([0, 0.1]) },
     horizon: 1_000,
@@ -178,7 +179,14 @@ const runCall = (
           zerobus.createStream(table, options).pipe(Scope.provide(scope))
         )
       )
-      const life: Life = { id: current.id, plan: streamPlan, stream, acks: [], random: makeRandom("records") }
+      const life: Life = {
+        id: current.id,
+        plan: streamPlan,
+        stream,
+        acks: [],
+        readers: [],
+        random: makeRandom("records")
+      }
       if (scenario.before !== undefined) yield* Effect.exit(scenario.before(world, life))
       yield* interrupted(world, where, counts, scenario.call(world, life))
       if (scenario.closes !== true) {
@@ -213,7 +221,7 @@ const runOpening = (
       /** The stream, also when the caller was interrupted right after it had got it. */
       let made: Life | undefined
       const keep = (stream: Life["stream"]): Outcome => {
-        made = { id: current.id, plan: streamPlan, stream, acks: [], random }
+        made = { id: current.id, plan: streamPlan, stream, acks: [], readers: [], random }
         return { _tag: "Done" }
       }
       const create = (scope: Scope.Scope) =>

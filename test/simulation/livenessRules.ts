@@ -3,7 +3,7 @@
  * capacity free when nothing is in flight (I9, I10, row 23).
  */
 import { tolerance } from "./connectionRules.ts"
-import type { Call, StreamView, View } from "./view.ts"
+import { type Call, closes, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -27,7 +27,7 @@ export const checkLiveness = (view: View, report: Report): void => {
 }
 
 const isClosing = (view: View, stream: number, seq: number): boolean =>
-  view.streams.get(stream)!.calls.some(({ op, start }) => op === "close" && start.seq < seq)
+  view.streams.get(stream)!.calls.some((call) => closes(call) && call.start.seq < seq)
 
 const checkCall = (view: View, call: Call, report: Report): void => {
   const { end, op, start } = call
@@ -47,14 +47,15 @@ const checkCall = (view: View, call: Call, report: Report): void => {
   }
   if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {
     const promised = op === "closeScope" ? 0 : (stream?.settings.flushTimeout ?? 0)
-    if (took < promised - 1 && !(op === "close"))
+    if (took < promised - 1 && op !== "close" && op !== "leave")
       report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
   }
 }
 
 /** In milliseconds; undefined for calls without a limit of their own. */
 const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
-  const { drainTimeout, flushTimeout, recoveryBackoff, recoveryRetries, recoveryTimeout, scopeCloseTimeout } = settings
+  const { drainTimeout, flushTimeout, policy, recoveryBackoff, recoveryRetries, recoveryTimeout, scopeCloseTimeout } =
+    settings
   switch (op) {
     case "flush":
     case "await":
@@ -64,11 +65,20 @@ const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
       return flushTimeout + drainTimeout
     case "closeScope":
       return scopeCloseTimeout + drainTimeout
+    case "leave":
+      return flushTimeout + drainTimeout + scopeCloseTimeout + drainTimeout
     case "createStream":
-    case "recreateStream":
-      return (1 + recoveryRetries) * (2 * recoveryTimeout + Math.max(1.2 * recoveryBackoff, 3_000))
+    case "openSink":
+    case "recreateStream": {
+      const pauses = policy?.pauses ?? Array.from({ length: recoveryRetries }, () => recoveryBackoff)
+      const attempt = 2 * recoveryTimeout
+      return pauses.reduce((sum, pause) => sum + attempt + Math.max(1.2 * pause, 3_000), attempt + 3_000)
+    }
     case "ingest":
     case "ingestBatch":
+    case "sinkIngest":
+    case "sink":
+    case "toSink":
       return undefined
     default:
       return 0

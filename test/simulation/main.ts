@@ -1,31 +1,41 @@
 /**
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations, spread over processes, and says which of
- * them broke a rule. Exit code 1 when any did. `--trace` prints the history of the first seed instead; `--model` compares N random
- * sequences of calls with the model of the stream.
+ * them broke a rule. Exit code 1 when any did. Instead of simulations,
+ *
+ * - `--model` compares N random sequences of calls with the model of the stream,
+ * - `--replies R` holds the engine against the reference for sequences with R random replies in all,
+ * - `--soak-days D` runs one simulation of D days.
+ *
+ * `--trace` prints the history of the first seed. `--generation 1` makes plans as they were before they grew wider.
  */
-import * as ChildProcess from "node:child_process"
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
-import { type Chunk, emptyTotals, type Failure, runChunk, type Totals } from "./chunks.ts"
-import { firstDifference } from "./model.ts"
+import type { Kind } from "./chunks.ts"
+import { traceModel } from "./model.ts"
+import { runReplies } from "./replies.ts"
 import { runSeed } from "./simulation.ts"
+import { soak } from "./soak.ts"
+import { serveChunks, spread } from "./spread.ts"
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "200" },
-    seed: { type: "string", default: "1" },
-    from: { type: "string", default: "0" },
-    workers: { type: "string", default: String(Os.availableParallelism()) },
-    trace: { type: "boolean", default: false },
-    model: { type: "boolean", default: false },
-    failures: { type: "string", default: "10" },
-    worker: { type: "boolean", default: false }
+    "seeds": { type: "string", default: "200" },
+    "seed": { type: "string", default: "1" },
+    "from": { type: "string", default: "0" },
+    "generation": { type: "string", default: "2" },
+    "workers": { type: "string", default: String(Os.availableParallelism()) },
+    "trace": { type: "boolean", default: false },
+    "model": { type: "boolean", default: false },
+    "replies": { type: "string" },
+    "soak-days": { type: "string" },
+    "failures": { type: "string", default: "10" },
+    "worker": { type: "boolean", default: false }
   }
 })
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
-const whole = (option: "seeds" | "from" | "workers" | "failures", least: number): number => {
+const whole = (option: keyof typeof values, least: number): number => {
   const value = Number(values[option])
   if (!Number.isSafeInteger(value) || value < least) {
     process.stderr.write(`--${option} must be a whole number from ${least} on\n`)
@@ -34,20 +44,41 @@ const whole = (option: "seeds" | "from" | "workers" | "failures", least: number)
   return value
 }
 
-const worker = (): void => {
-  process.on("message", (chunk: Chunk) => process.send!(runChunk(chunk)))
-  process.on("disconnect", () => process.exit())
+const generation = values.generation === "1" ? 1 : 2
+const kind: Kind = values.model ? "model" : values.replies === undefined ? "seeds" : "replies"
+const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.seed)
+
+/** The options that make the same run of one index again. */
+const repeat = (index: number): string => {
+  const one = `--from ${index} --seeds 1`
+  if (kind === "model") return `--model ${one}`
+  if (kind === "replies") return `--replies 1 --seed ${base} ${one}`
+  return `--seed ${base} ${one}${generation === 1 ? " --generation 1" : ""}`
 }
 
-const trace = (seed: string): void => {
-  const { hash, history, plan, violations } = runSeed(seed)
-  say(JSON.stringify(plan))
-  for (const event of history.events) say(JSON.stringify(event))
-  for (const violation of violations) say(violation)
+const trace = (from: number): void => {
+  if (kind === "seeds") {
+    const { hash, history, plan, violations } = runSeed(`${values.seed}/${from}`, generation)
+    say(JSON.stringify(plan))
+    for (const event of history.events) say(JSON.stringify(event))
+    for (const violation of violations) say(violation)
+    return say(`trace ${hash}`)
+  }
+  if (kind === "model") {
+    const { commands, differences, events, hash } = traceModel(from)
+    say(JSON.stringify(commands))
+    for (const event of events) say(JSON.stringify(event))
+    for (const difference of differences) say(`model: ${difference}`)
+    return say(`trace ${hash}`)
+  }
+  const { difference, hash, steps } = runReplies(`${values.seed}/${from}`, true)
+  for (const step of steps) say(step)
+  if (difference !== undefined) say(`replies: ${difference}`)
   say(`trace ${hash}`)
 }
 
-const chunkSize = 25
+/** Pieces of one chunk: a second of work or less. */
+const chunkSizes: Record<Kind, number> = { seeds: 25, model: 50, replies: 500 }
 
 const runAll = async (): Promise<void> => {
   const [from, seeds, workers, failuresShown] = [
@@ -56,79 +87,51 @@ const runAll = async (): Promise<void> => {
     whole("workers", 1),
     whole("failures", 1)
   ]
+  const replies = kind === "replies" ? whole("replies", 1) : Infinity
+  // Sequences of replies differ in length, so that their number follows from the replies; one of them can be asked for.
+  const endless = kind === "replies" && seeds !== 1
   const began = performance.now()
-  const totals = emptyTotals()
-  const failures: Array<Failure> = []
-  let next = from
-  const end = from + seeds
-  const take = (): Chunk | undefined => {
-    if (next >= end || failures.length >= failuresShown) return undefined
-    const chunk = { base: values.seed, from: next, count: Math.min(chunkSize, end - next) }
-    next += chunk.count
-    return chunk
-  }
-  const collect = (result: { readonly totals: Totals; readonly failures: ReadonlyArray<Failure> }) => {
-    for (const key of Object.keys(totals) as Array<keyof Totals>) totals[key] += result.totals[key]
-    failures.push(...result.failures)
-  }
-  const runWorker = () =>
-    new Promise<void>((resolve, reject) => {
-      const child = ChildProcess.fork(import.meta.filename, ["--worker"], { execArgv: process.execArgv })
-      const feed = () => {
-        const chunk = take()
-        if (chunk !== undefined) child.send(chunk)
-        else child.disconnect()
-      }
-      child.on("message", (result: { readonly totals: Totals; readonly failures: ReadonlyArray<Failure> }) => {
-        collect(result)
-        feed()
-      })
-      child.on("error", reject)
-      child.on("exit", (code) =>
-        code === 0 ? resolve() : reject(new Error(`a simulation process ended with code ${code}`))
-      )
-      feed()
-    })
-  if (seeds <= chunkSize) {
-    const chunk = take()
-    if (chunk !== undefined) collect(runChunk(chunk))
-  } else await Promise.all(Array.from({ length: Math.min(workers, Math.ceil(seeds / chunkSize)) }, runWorker))
-
-  failures.sort((a, b) => a.index - b.index)
-  for (const { hash, index, profile, repeats, violations } of failures.slice(0, failuresShown)) {
-    say(
-      `seed ${values.seed}/${index} (${profile}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`
-    )
+  const { failures, totals } = await spread({
+    first: { kind, base: values.seed, generation, from },
+    chunkSize: chunkSizes[kind],
+    workers,
+    failures: failuresShown,
+    end: endless ? Infinity : from + seeds,
+    enough: (sums) => sums.replies >= replies
+  })
+  for (const { about, hash, index, repeats, violations } of failures.slice(0, failuresShown)) {
+    const name = kind === "model" ? "model" : values.seed
+    say(`seed ${name}/${index} (${about}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`)
     for (const violation of violations.slice(0, 3)) say(`  ${violation.slice(0, 300)}`)
-    say(
-      `  repeat: npm run sim -- --seed ${values.seed} --from ${index} --seeds 1    (trace ${hash}, add --trace for the history)`
-    )
+    say(`  repeat: npm run sim -- ${repeat(index)}    (trace ${hash}, add --trace for the history)`)
   }
   const seconds = (performance.now() - began) / 1000
-  say(
-    `${totals.seeds} seeds of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
-      `${totals.duplicates} duplicates, ${totals.connections} connections, ${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ` +
-      `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} seeds/s); ${totals.repeated} repeated with the same trace`
-  )
-  if (failures.length === 0 && seeds === 1) say(`trace ${runSeed(`${values.seed}/${from}`).hash}`)
+  const pace = `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ${kind === "seeds" ? "seeds" : "sequences"}/s)`
+  if (kind === "seeds") {
+    say(
+      `${totals.seeds} seeds of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
+        `${totals.duplicates} duplicates, ${totals.connections} connections, ${totals.mints} tokens minted, ${totals.expiries} refused as expired, ` +
+        `${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ${pace}; ${totals.repeated} repeated with the same trace`
+    )
+    if (failures.length === 0 && seeds === 1) say(`trace ${runSeed(`${values.seed}/${from}`, generation).hash}`)
+  } else {
+    const what = kind === "model" ? "of calls" : `with ${totals.replies} replies`
+    say(`${totals.seeds} sequences ${what} from ${from}: ${failures.length} failed; ${pace}`)
+  }
   say(`${totals.seeds - failures.length} checks passed, ${failures.length} failed`)
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
-const compare = (from: number, count: number): void => {
-  const difference = firstDifference(from, count)
-  if (difference !== undefined) {
-    say(`seed model/${difference.index} differs from the model:`)
-    for (const text of difference.differences) say(`  model: ${text}`)
-    say(`  ${JSON.stringify(difference.commands)}`)
-  }
-  say(
-    difference === undefined ? `${count} checks passed, 0 failed` : `${difference.index - from} checks passed, 1 failed`
-  )
-  process.exitCode = difference === undefined ? 0 : 1
+const runSoak = (): void => {
+  const { checks, lines, violations } = soak(values.seed, whole("soak-days", 1), say)
+  for (const line of lines) say(line)
+  for (const violation of violations.slice(0, 10)) say(`  ${violation.slice(0, 300)}`)
+  if (violations.length > 0) say(`  repeat: npm run sim -- --seed ${base} --soak-days ${values["soak-days"]}`)
+  say(`${checks - Math.min(checks, violations.length)} checks passed, ${violations.length} failed`)
+  process.exitCode = violations.length === 0 ? 0 : 1
 }
 
-if (values.worker) worker()
-else if (values.model) compare(whole("from", 0), whole("seeds", 1))
-else if (values.trace) trace(`${values.seed}/${whole("from", 0)}`)
+if (values.worker) serveChunks()
+else if (values["soak-days"] !== undefined) runSoak()
+else if (values.trace) trace(whole("from", 0))
 else await runAll()

@@ -94,6 +94,7 @@ const streamPlan: StreamPlan = {
 }
 
 const plan: Plan = {
+  generation: 1,
   profile: "lossy",
   schedule: { shuffle: 0.2, yields: 0.05 },
   horizon: 1e9,
@@ -135,11 +136,17 @@ const shown = (outcome: Outcome): string => {
 }
 
 /** Runs the commands; what the stream said where the model says something else, and what the history checker found. */
-export const runCommands = (seed: string, commands: ReadonlyArray<Command>): ReadonlyArray<string> => {
-  const differences: Array<string> = []
-  const { violations } = simulate(seed, plan, (world) => Effect.orDie(execute(world, commands, differences)))
-  return [...differences, ...violations]
+export const runCommands = (seed: string, commands: ReadonlyArray<Command>): ReadonlyArray<string> =>
+  traceCommands(seed, commands).differences
+
+const traceCommands = (seed: string, commands: ReadonlyArray<Command>) => {
+  const said: Array<string> = []
+  const { hash, history, violations } = simulate(seed, plan, (world) => Effect.orDie(execute(world, commands, said)))
+  return { commands, differences: [...said, ...violations], events: history.events, hash }
 }
+
+/** The sequence of an index as it goes, before it is shortened. */
+export const traceModel = (index: number) => traceCommands(`model/${index}`, makeCommands(makeRandom(`model/${index}`)))
 
 const execute = (world: World, commands: ReadonlyArray<Command>, differences: Array<string>) =>
   Effect.gen(function* () {
@@ -148,7 +155,14 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
     const current = { id: world.streams++ }
     const { options, table } = stage(world, streamPlan, current, random)
     const scope = yield* Scope.make()
-    const born = (stream: Life["stream"]): Life => ({ id: current.id, plan: streamPlan, stream, acks: [], random })
+    const born = (stream: Life["stream"]): Life => ({
+      id: current.id,
+      plan: streamPlan,
+      stream,
+      acks: [],
+      readers: [],
+      random
+    })
     let life = born(
       yield* recorded(
         world,
@@ -363,16 +377,18 @@ export interface Difference {
   /** Shortened as far as it still differs. */
   readonly commands: ReadonlyArray<Command>
   readonly differences: ReadonlyArray<string>
+  /** The trace of the whole sequence. */
+  readonly hash: string
 }
 
 /** Compares `count` random sequences with the model; undefined when none differs. */
 export const firstDifference = (from: number, count: number): Difference | undefined => {
   for (let index = from; index < from + count; index++) {
     const seed = `model/${index}`
-    const commands = makeCommands(makeRandom(seed))
-    if (runCommands(seed, commands).length === 0) continue
+    const { commands, differences, hash } = traceModel(index)
+    if (differences.length === 0) continue
     const shortest = shorten(commands, (shorter) => runCommands(seed, shorter).length > 0)
-    return { index, commands: shortest, differences: runCommands(seed, shortest) }
+    return { index, commands: shortest, differences: runCommands(seed, shortest), hash }
   }
   return undefined
 }

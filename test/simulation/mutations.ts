@@ -10,7 +10,7 @@ export interface Mutation {
   readonly find: string
   readonly replace: string
   /** What has to find it: the simulation, unless it says otherwise. */
-  readonly by?: "model"
+  readonly by?: "simulation" | "model" | "replies"
 }
 
 const zone = "internal/landingZone.ts"
@@ -20,6 +20,8 @@ const acknowledgements = "internal/acknowledgements.ts"
 const stream = "internal/stream.ts"
 const streamClose = "internal/streamClose.ts"
 const chunk = "internal/chunk.ts"
+const tokenCache = "internal/tokenCache.ts"
+const zerobus = "Zerobus.ts"
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
@@ -240,5 +242,81 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: acknowledgements,
     find: "this.waiters[reached]!.offset <= watermark) reached++",
     replace: "this.waiters[reached]!.offset < watermark) reached++"
+  },
+  {
+    name: "an acknowledgement that came before its request left is forgotten",
+    file: session,
+    find: "      if (held >= session.acknowledged) apply()\n",
+    replace: "",
+    by: "replies"
+  },
+  {
+    name: "waiters stand in the wrong order",
+    file: acknowledgements,
+    find: "        if (this.waiters[middle]!.offset <= waiter.offset) from = middle + 1\n",
+    replace: "        if (this.waiters[middle]!.offset > waiter.offset) from = middle + 1\n",
+    by: "replies"
+  },
+  {
+    name: "a reader who comes late does not hear what became durable before",
+    file: acknowledgements,
+    find: "      if (this.watermark > watermark) return Effect.succeed(Offset(this.watermark))\n      if (this.outcome !== undefined) return this.outcome\n",
+    replace:
+      "      if (this.outcome !== undefined) return this.outcome\n      if (this.watermark > watermark) return Effect.succeed(Offset(this.watermark))\n"
+  },
+  {
+    name: "a sink drops the last record of a chunk",
+    file: stream,
+    find: "      for (const record of batch) {\n",
+    replace: "      for (const record of batch.length > 2 ? batch.slice(0, -1) : batch) {\n"
+  },
+  {
+    name: "a sink does not wait until all is durable",
+    file: stream,
+    find: "records === 0 ? Effect.void : stream.flush",
+    replace: "Effect.void"
+  },
+  {
+    name: "withStream does not close",
+    file: zerobus,
+    find: "          yield* stream.close\n",
+    replace: ""
+  },
+  {
+    name: "the user's schedule is not asked",
+    file: supervisor,
+    find: "  options.recoverySchedule ??\n",
+    replace: ""
+  },
+  {
+    name: "a schedule is not told what failed",
+    file: supervisor,
+    find: "Effect.exit(step(now, retry))",
+    replace:
+      'Effect.exit(step(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts })))'
+  },
+  {
+    name: "each stream mints a token of its own",
+    file: tokenCache,
+    find: "      if (running === undefined) return start(key)\n",
+    replace: '      if (key !== "") return start(key)\n'
+  },
+  {
+    name: "a token's life begins when it arrives",
+    file: tokenCache,
+    find: "    const expiresAt = startedAt + life\n",
+    replace: "    const expiresAt = (yield* now) + life\n    void startedAt\n"
+  },
+  {
+    name: "a token is renewed again and again while that fails",
+    file: tokenCache,
+    find: "    entry.renewAt = at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)\n",
+    replace: "    void [entry, at]\n"
+  },
+  {
+    name: "a refused token stays in the cache",
+    file: tokenCache,
+    find: "if (entry !== undefined && rejected(entry.token)) entries.delete(key)",
+    replace: "if (entry !== undefined && rejected(entry.token)) void entries"
   }
 ]

@@ -88,7 +88,11 @@ export class Network {
     }
     const network: MemoryTransport.MemoryNetwork = {
       window: this.plan.window,
-      carry: (direction, call, arrive) => this.carry(direction, this.links[call]!, arrive)
+      carry: (direction, call, arrive) => {
+        const link = this.links[call]
+        // In a long run old connections are forgotten.
+        if (link !== undefined) this.carry(direction, link, arrive)
+      }
     }
     let next = 0
     return Layer.effect(
@@ -256,6 +260,7 @@ export class Network {
             this.openConnections--
             const link = this.links[conn]
             if (link !== undefined) link.over = true
+            if (this.plan.soak === true) time.after(3_600_000, () => delete this.links[conn])
             history.add({ e: "released", conn })
           })
       )

@@ -7,6 +7,7 @@ import type { Fault, FaultAction, FaultPoint } from "../../src/local/faultScript
 import type { SchedulePlan } from "./virtualTime.ts"
 import type { StreamSettings } from "./history.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
+import { type TokenPlan, widen, type Wider } from "./wider.ts"
 
 /** What goes wrong in a run. `calm` has no faults at all; `hostile` has a server that lies. */
 export const profiles = [
@@ -58,8 +59,14 @@ export const lies = [
 ] as const
 export type Lie = (typeof lies)[number]
 
+/** How the records of a stream are made: JSON text, bytes, a typed table's objects, or objects of a schema that travel as JSON. */
+export type Format = "json" | "proto" | "typed" | "schema"
+
+/** Which program a plan is for. The past failures are seeds of the first one. */
+export type Generation = 1 | 2
+
 export interface StreamPlan {
-  readonly format: "json" | "proto"
+  readonly format: Format
   readonly startAt: number
   readonly options: StreamConfigurationOptions
   readonly settings: StreamSettings
@@ -71,9 +78,19 @@ export interface StreamPlan {
   readonly leave: "close" | "flushAndClose" | "scope" | "concurrentCloses"
   readonly recreates: number
   readonly invalidates: boolean
+  readonly wider?: Wider
 }
 
 export interface Plan {
+  readonly generation: Generation
+  /** Many streams open at once. */
+  readonly crowd?: boolean
+  /** A run of days: the world forgets connections that are over. */
+  readonly soak?: boolean
+  /** All streams have their calls on one connection, so that what happens to it happens to all of them. */
+  readonly shared?: boolean
+  /** The token service behind the real cache; without it each stream's provider makes its own tokens. */
+  readonly tokens?: TokenPlan | undefined
   readonly profile: Profile
   readonly schedule: SchedulePlan
   /** Faults stop here, in milliseconds. */
@@ -95,7 +112,12 @@ export interface Plan {
 }
 
 /** The plan of a seed. */
-export const makePlan = (seed: string): Plan => {
+export const makePlan = (seed: string, generation: Generation = 2): Plan => {
+  const plan = makeNarrow(seed)
+  return generation === 1 ? plan : widen(plan, seed)
+}
+
+const makeNarrow = (seed: string): Plan => {
   const random = makeRandom(`${seed}/plan`)
   const profile = random.pick(profiles)
   const horizon = random.pick([500, 5_000, 30_000, 120_000])
@@ -103,6 +125,7 @@ export const makePlan = (seed: string): Plan => {
   const fast = random.between(0, 3)
   const has = (...names: ReadonlyArray<Profile>) => names.includes(profile)
   return {
+    generation: 1,
     profile,
     horizon,
     schedule: { shuffle: random.pick([0, 0, 0.2, 0.7]), yields: random.pick([0, 0.01, 0.1, 0.3]) },
@@ -125,7 +148,8 @@ export const makePlan = (seed: string): Plan => {
   }
 }
 
-const makeFaults = (random: SeededRandom, profile: Profile, horizon: number): ReadonlyArray<TimedFault> => {
+/** Faults of a profile, at moments before the horizon. */
+export const makeFaults = (random: SeededRandom, profile: Profile, horizon: number): ReadonlyArray<TimedFault> => {
   const count = random.between(1, random.pick([2, 6, 15]))
   return Array.from({ length: count }, () => {
     const kind = random.pick(kindsOf[profile])

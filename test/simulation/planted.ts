@@ -8,11 +8,18 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import { type Mutation, mutations } from "./mutations.ts"
+import type { Generation } from "./plan.ts"
 
 /** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. */
 const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
-) as ReadonlyArray<{ readonly seed: string; readonly bug: string }>
+) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug: string }>
+
+interface PastSeed {
+  readonly base: string
+  readonly from: number
+  readonly generation: Generation
+}
 
 const root = Path.resolve(import.meta.dirname, "../..")
 
@@ -44,8 +51,18 @@ const plant = (mutation: Mutation | undefined): string => {
   return folder
 }
 
-/** Runs the simulation against the planted bug, or only one seed of it. */
-export const hunt = async (mutation: Mutation, seeds: number, base = "1", from = 0): Promise<Catch> => {
+const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
+  simulation: [],
+  model: ["--model"],
+  replies: ["--replies", "200000"]
+}
+
+/** Runs the simulation against the planted bug, or only one seed of it, with plans of a generation. */
+export const hunt = async (
+  mutation: Mutation,
+  seeds: number,
+  { base = "1", from = 0, generation = 2 }: Partial<PastSeed> = {}
+): Promise<Catch> => {
   const folder = plant(mutation)
   try {
     const output = await new Promise<string>((resolve) => {
@@ -54,17 +71,19 @@ export const hunt = async (mutation: Mutation, seeds: number, base = "1", from =
         [
           "--conditions=effect-zerobus-source",
           "test/simulation/main.ts",
-          ...(mutation.by === "model" ? ["--model"] : ["--seed", base, "--failures", "1", "--workers", "1"]),
-          "--from",
-          String(from),
-          "--seeds",
-          String(seeds)
+          ...modes[mutation.by ?? "simulation"],
+          `--generation=${generation}`,
+          `--seed=${base}`,
+          `--from=${from}`,
+          `--seeds=${seeds}`,
+          "--failures=1",
+          "--workers=1"
         ],
         { cwd: folder, maxBuffer: 1 << 26, timeout: 300_000 },
         (error, stdout, stderr) => resolve(error === null ? "" : `${stdout}\n${stderr}`)
       )
     })
-    const first = /^seed \w+\/(\d+) .*\n {2}([\w]+):/m.exec(output)
+    const first = /^seed \w+\/(\d+) .*\n {2}([\w-]+):/m.exec(output)
     const crashed = output !== "" && first === null
     if (crashed) throw new Error(`"${mutation.name}": the simulation itself failed:\n${output.slice(-2000)}`)
     return {
@@ -96,12 +115,12 @@ const main = async (): Promise<void> => {
     }
   }
   await Promise.all(Array.from({ length: Math.min(2, Os.availableParallelism()) }, work))
-  for (const { bug, seed } of pastFailures) {
+  for (const { bug, generation, seed } of pastFailures) {
     const mutation = mutations.find(({ name }) => name === bug)
     const [base, from] = seed.split("/") as [string, string]
     if (mutation === undefined) throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)
     if (!chosen.includes(mutation)) continue
-    const result = await hunt(mutation, 1, base, Number(from))
+    const result = await hunt(mutation, 1, { base, from: Number(from), generation })
     results.push(result)
     if (result.after !== undefined) process.stdout.write(`past failure ${seed} still finds it: ${bug}\n`)
     else process.stdout.write(`past failure ${seed} DOES NOT FIND IT any more: ${bug}; pick another seed\n`)

@@ -7,9 +7,11 @@ import {
   checkNothingLeft,
   closeScope,
   ingestBatch,
+  ingestMisfit,
   ingestOne,
   type Life,
   offer,
+  offerMisfit,
   perhapsInterrupted,
   probe,
   recorded,
@@ -17,7 +19,9 @@ import {
   stage,
   type World
 } from "./calls.ts"
+import { runToSink, sinkLife, withStreamLife } from "./faces.ts"
 import type { StreamPlan } from "./plan.ts"
+import { awaitReaders, startReaders } from "./readers.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 
 /** Runs all streams of the plan. */
@@ -27,7 +31,22 @@ export const program = (world: World): Effect.Effect<void, never, Zerobus> =>
     discard: true
   })
 
-const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
+const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> => {
+  switch (plan.wider?.face) {
+    case "withStream":
+      return Effect.andThen(
+        Effect.sleep(plan.startAt),
+        withStreamLife(world, plan, random, (life) => Effect.andThen(use(world, life), flushAndProbe(world, life)))
+      )
+    case "sink":
+      return Effect.andThen(Effect.sleep(plan.startAt), sinkLife(world, plan, random))
+    default:
+      return ownLife(world, plan, random)
+  }
+}
+
+/** Opens with `createStream`, uses, leaves, and recreates. */
+const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
     yield* Effect.sleep(plan.startAt)
@@ -48,7 +67,7 @@ const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Ef
       yield* checkNothingLeft(world, current.id)
       return yield* Scope.close(scope, Exit.void)
     }
-    let life: Life = { id: current.id, plan, stream: opened.value, acks: [], random }
+    let life: Life = { id: current.id, plan, stream: opened.value, acks: [], readers: [], random }
     let living = scope
     yield* use(world, life)
     for (let round = 0; ; round++) {
@@ -73,7 +92,8 @@ const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Ef
             zerobus.recreateStream(ended.stream).pipe(Scope.provide(nextScope))
           )
         )
-        if (Exit.isSuccess(recreated)) life = { id: next.id, plan, stream: recreated.value, acks: [], random }
+        if (Exit.isSuccess(recreated))
+          life = { id: next.id, plan, stream: recreated.value, acks: [], readers: [], random }
         else current.id = before
         if (random.chance(0.3)) {
           // The second time must be refused; after a failed first time it may work, so it is not tried then.
@@ -90,6 +110,7 @@ const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Ef
       }
       if (early) yield* closeScope(world, ended, living)
       yield* settle(world, ended)
+      if (plan.wider !== undefined) yield* awaitReaders(ended)
       if (life === ended) {
         yield* Scope.close(nextScope, Exit.void)
         return
@@ -100,20 +121,32 @@ const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Ef
   })
 
 /** Watchers and workers at the same time; ends when the workers have. */
-const use = (world: World, life: Life): Effect.Effect<void, never, Zerobus> =>
+const use = (world: World, life: Life): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { history } = world
-    yield* Effect.forkDetach(
-      life.stream.durableOffsets.pipe(
-        Stream.runForEach((offset) => Effect.sync(() => history.add({ e: "watermark", stream: life.id, offset }))),
-        Effect.exit
+    const { callbacks = 0 } = life.plan.wider ?? {}
+    if (life.plan.wider !== undefined) yield* startReaders(world, life)
+    else {
+      yield* Effect.forkDetach(
+        life.stream.durableOffsets.pipe(
+          Stream.runForEach((offset) =>
+            Effect.sync(() => history.add({ e: "watermark", stream: life.id, reader: 0, offset }))
+          ),
+          Effect.exit
+        )
       )
-    )
-    yield* Effect.forkDetach(
-      life.stream.stateChanges.pipe(
-        Stream.runForEach((state) => Effect.sync(() => history.add({ e: "state", stream: life.id, state })))
+      yield* Effect.forkDetach(
+        life.stream.stateChanges.pipe(
+          Stream.runForEach((state) =>
+            Effect.sync(() => history.add({ e: "state", stream: life.id, reader: 0, state }))
+          )
+        )
       )
-    )
+    }
+    for (let i = 0; i < callbacks; i++) {
+      const own = life.random.fork(`callback${i}`)
+      world.time.after(own.int(life.plan.pace * life.plan.operations + 10), () => offer(world, life, own))
+    }
     yield* Effect.forEach(
       Array.from({ length: life.plan.workers }, (_, index) => index),
       (index) => worker(world, life, life.random.fork(`worker${index}`)),
@@ -129,8 +162,11 @@ const worker = Effect.fnUntraced(function* (world: World, life: Life, random: Se
   }
 })
 
-const step = (world: World, life: Life, random: SeededRandom): Effect.Effect<unknown, unknown> => {
+/** One call of a user, or a pause. */
+export const step = (world: World, life: Life, random: SeededRandom): Effect.Effect<unknown, unknown> => {
   const { stream } = life
+  const { wider } = life.plan
+  if (wider !== undefined && random.chance(wider.steps)) return widerStep(world, life, random)
   const dice = random.float()
   if (dice < 0.4) return ingestOne(world, life, random)
   if (dice < 0.55) return ingestBatch(world, life, random)
@@ -159,15 +195,48 @@ const step = (world: World, life: Life, random: SeededRandom): Effect.Effect<unk
   return Effect.sleep(random.int(500))
 }
 
+/** What users do since the second generation. */
+const widerStep = (world: World, life: Life, random: SeededRandom): Effect.Effect<unknown, unknown> => {
+  const { stream } = life
+  const dice = random.float()
+  if (dice < 0.3) return ingestMisfit(world, life, random)
+  if (dice < 0.4) return Effect.sync(() => offerMisfit(world, life))
+  if (dice < 0.7) return runToSink(world, life, random)
+  if (dice < 0.8) {
+    // Several calls of one user at a time.
+    return Effect.all(
+      [ingestOne(world, life, random), ingestBatch(world, life, random), ingestOne(world, life, random)],
+      {
+        concurrency: "unbounded"
+      }
+    )
+  }
+  if (dice < 0.9) return Effect.andThen(ingestOne(world, life, random), Effect.yieldNow)
+  return recorded(world, { stream: life.id, op: "unackedWhileOpen" }, stream.getUnackedBatches)
+}
+
+/** Whether the room of a stream can be counted by filling it, and nobody fills it meanwhile. */
+const hasCountableRoom = ({ settings, wider }: StreamPlan): boolean =>
+  settings.maxInflightRecords <= 100 && settings.maxInflightBytes >= 100_000_000 && (wider?.callbacks ?? 0) === 0
+
+/** With everything durable, the whole room is free. */
+const flushAndProbe = (world: World, life: Life) =>
+  Effect.gen(function* () {
+    if (life.plan.leave !== "flushAndClose") return
+    const flushed = yield* Effect.exit(recorded(world, { stream: life.id, op: "flush" }, life.stream.flush))
+    if (Exit.isFailure(flushed) || !hasCountableRoom(life.plan)) return
+    yield* Effect.sync(() => probe(world, life, life.plan.settings.maxInflightRecords))
+  })
+
 /** The users are done: the ways to leave a stream. */
 const leave = (world: World, life: Life) =>
   Effect.gen(function* () {
     const { plan, stream } = life
     const close = recorded(world, { stream: life.id, op: "close" }, stream.close)
-    const { maxInflightBytes, maxInflightRecords } = plan.settings
+    const { maxInflightRecords } = plan.settings
     if (plan.leave === "flushAndClose") {
       const flushed = yield* Effect.exit(recorded(world, { stream: life.id, op: "flush" }, stream.flush))
-      if (Exit.isSuccess(flushed) && maxInflightRecords <= 100 && maxInflightBytes >= 100_000_000) {
+      if (Exit.isSuccess(flushed) && hasCountableRoom(plan)) {
         yield* Effect.sync(() => probe(world, life, maxInflightRecords))
       }
     }

@@ -1,19 +1,42 @@
 /**
  * The records of a run: made from a number, recognised by every byte, so that a payload that was damaged on its way is found.
  */
+import { Schema } from "effect"
+import { Column, Table, TableProperties } from "effect-zerobus"
+import type { Format } from "./plan.ts"
 import type { SeededRandom } from "./seededRandom.ts"
+
+const tableName = "main.default.simulated"
+
+/** The table of each format. */
+export const tables: Record<Format, TableProperties.TableProperties<any>> = {
+  json: TableProperties.json(tableName),
+  proto: TableProperties.proto(tableName, Uint8Array.of(0x0a, 0x01, 0x78)),
+  typed: Table.make(tableName, { i: Column.Int, p: Column.String }),
+  schema: TableProperties.json(tableName, Schema.Struct({ i: Schema.Number, p: Schema.String }))
+}
 
 /** Number of a payload that is none of the run's records. */
 export const damaged = -1
+
+const varint = (value: number): ReadonlyArray<number> =>
+  value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)]
+
+const readVarint = (bytes: Uint8Array, at: number): number => {
+  const byte = bytes[at] ?? 0
+  return byte < 0x80 ? byte : (byte & 0x7f) + 0x80 * readVarint(bytes, at + 1)
+}
 
 const pad = (id: number, size: number): string => String.fromCharCode(97 + (id % 26)).repeat(size)
 
 /** All records that a run has made. */
 export class Records {
-  private readonly sizes: Array<number> = []
+  /** Outside the heap, where a long run looks for what piles up. */
+  private sizes = new Int32Array(1_024)
+  private count = 0
 
   /** Makes a new record: mostly small, now and then large enough to need more than the rest of a chunk. */
-  next(random: SeededRandom, format: "json" | "proto"): number {
+  next(random: SeededRandom, format: Format): number {
     const dice = random.float()
     const size =
       dice < 0.9
@@ -23,8 +46,22 @@ export class Records {
           : dice < 0.998
             ? random.int(50_000)
             : random.int(400_000)
-    this.sizes.push(format === "proto" ? size + 4 : size)
-    return this.sizes.length - 1
+    if (this.count === this.sizes.length) {
+      const larger = new Int32Array(2 * this.count)
+      larger.set(this.sizes)
+      this.sizes = larger
+    }
+    this.sizes[this.count] = format === "proto" ? size + 4 : size
+    return this.count++
+  }
+
+  /** Bytes that are reserved for what is known of them. */
+  get reserved(): number {
+    return this.sizes.byteLength
+  }
+
+  private knows(id: number): boolean {
+    return id >= 0 && id < this.count
   }
 
   text(id: number): string {
@@ -38,21 +75,42 @@ export class Records {
     return bytes
   }
 
+  /** The record as its user hands it in; the user may do with it what he likes afterwards. */
+  value(id: number, format: Format): string | Uint8Array | { i: number; p: string } {
+    if (format === "json") return this.text(id)
+    if (format === "proto") return this.bytes(id)
+    return { i: id, p: pad(id, this.sizes[id]!) }
+  }
+
+  /** As protobuf writes it; spelled out here, so that a mistake of the encoder is not repeated. */
+  private message(id: number): Uint8Array {
+    const text = Buffer.from(pad(id, this.sizes[id]!))
+    return Uint8Array.from([0x08, ...varint(id), 0x12, ...varint(text.length), ...text])
+  }
+
   /** The number of bytes of the payload. */
   size(id: number): number {
     return this.sizes[id]!
   }
 
   /** Which record a payload is; `damaged` when it is none. */
-  recognise(payload: Uint8Array | string): number {
+  recognise(payload: Uint8Array | string | { readonly i: number; readonly p: string }): number {
+    if (typeof payload === "object" && !(payload instanceof Uint8Array)) {
+      const { i, p } = payload
+      return this.knows(i) && p === pad(i, this.sizes[i]!) ? i : damaged
+    }
     if (typeof payload === "string" || payload[0] === 0x7b) {
       const text = typeof payload === "string" ? payload : Buffer.from(payload).toString()
       const id = Number(/^\{"i":(\d+),/.exec(text)?.[1] ?? damaged)
-      if (id in this.sizes && this.text(id) === text) return id
+      if (this.knows(id) && this.text(id) === text) return id
       if (typeof payload === "string") return damaged
+    }
+    if (payload[0] === 0x08) {
+      const id = readVarint(payload, 1)
+      return this.knows(id) && Buffer.from(this.message(id)).equals(payload) ? id : damaged
     }
     if (payload.length < 4) return damaged
     const id = new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(0)
-    return id in this.sizes && Buffer.from(this.bytes(id)).equals(payload) ? id : damaged
+    return this.knows(id) && Buffer.from(this.bytes(id)).equals(payload) ? id : damaged
   }
 }

@@ -182,33 +182,43 @@ export class Server {
     })
   }
 
+  private cut(link: Link, { otherAfter, sees }: Extract<TimedFault, { readonly kind: "cut" }>): void {
+    const { network, time } = this
+    if (sees === "server") {
+      network.cutServer(link)
+      network.blackHole(link, true, true, otherAfter)
+    } else {
+      network.cutClient(link)
+      if (sees === "both") network.cutServer(link)
+      else time.after(otherAfter, () => network.cutServer(link))
+    }
+  }
+
   /** Lets a fault strike now; those that need a connection do nothing when there is none. */
   strike(fault: TimedFault): void {
     const { history, network, random, time } = this
     const live = network.live
     const link = live.length === 0 ? undefined : random.pick(live)
     const note = (what: string) => history.add({ e: "fault", what, ...(link === undefined ? {} : { conn: link.conn }) })
+    // Calls that share a connection share what happens to it.
+    const struck = link === undefined ? [] : this.plan.shared === true ? live : [link]
     switch (fault.kind) {
       case "cut":
         if (link === undefined) return
         note(`cut seen by ${fault.sees}`)
-        if (fault.sees === "server") {
-          network.cutServer(link)
-          network.blackHole(link, true, true, fault.otherAfter)
-        } else {
-          network.cutClient(link)
-          if (fault.sees === "both") network.cutServer(link)
-          else time.after(fault.otherAfter, () => network.cutServer(link))
-        }
+        for (const one of struck) this.cut(one, fault)
         return
       case "blackHole":
         if (link === undefined) return
         note("black hole")
-        return network.blackHole(link, fault.up, fault.down, fault.foundAfter)
+        for (const one of struck) network.blackHole(one, fault.up, fault.down, fault.foundAfter)
+        return
       case "stall":
         if (link === undefined) return
         note(`stall ${fault.direction} for ${fault.millis} ms`)
-        link.stalled[fault.direction] = Math.max(link.stalled[fault.direction], time.now + fault.millis)
+        for (const { stalled } of struck) {
+          stalled[fault.direction] = Math.max(stalled[fault.direction], time.now + fault.millis)
+        }
         return
       case "kill":
         // Half of the kills strike between a group being durable and anybody being told.

@@ -4,9 +4,9 @@
 import { Effect, Exit, Layer } from "effect"
 import { HeadersProvider, InvalidToken, Zerobus } from "effect-zerobus"
 import { check } from "./checker.ts"
-import { History } from "./history.ts"
+import { type Archive, History } from "./history.ts"
 import { Network } from "./network.ts"
-import { makePlan, type Plan } from "./plan.ts"
+import { type Generation, makePlan, type Plan } from "./plan.ts"
 import type { World } from "./calls.ts"
 import { program } from "./program.ts"
 import { Records } from "./records.ts"
@@ -14,6 +14,7 @@ import { makeRandom } from "./seededRandom.ts"
 import { Server } from "./server.ts"
 import { Store } from "./store.ts"
 import { Tokens } from "./tokens.ts"
+import { TokenService } from "./tokenService.ts"
 import { VirtualTime } from "./virtualTime.ts"
 
 /** What a run came to. */
@@ -32,21 +33,33 @@ export interface Statistics {
   readonly durable: number
   readonly duplicates: number
   readonly connections: number
+  /** Tokens minted, and connections refused since theirs had expired. */
+  readonly mints: number
+  readonly expiries: number
   readonly virtualMillis: number
 }
 
-/** Runs one seed. */
-export const runSeed = (seed: string): RunResult => simulate(seed, makePlan(seed), program)
+/** Runs one seed, with a plan of the given generation. */
+export const runSeed = (seed: string, generation: Generation = 2): RunResult =>
+  simulate(seed, makePlan(seed, generation), program)
+
+/** What a run of many days has besides: nothing may pile up in the world, and somebody looks at it now and then. */
+export interface LongRun {
+  readonly archive: Archive
+  readonly begun: (world: World) => void
+}
 
 /** Runs a program in the world of a plan. */
 export const simulate = (
   seed: string,
   plan: Plan,
-  users: (world: World) => Effect.Effect<void, never, Zerobus>
+  users: (world: World) => Effect.Effect<void, never, Zerobus>,
+  long?: LongRun
 ): RunResult => {
   const random = makeRandom(`${seed}/run`)
   const time = new VirtualTime(random.fork("schedule"), plan.schedule)
-  const history = new History(time)
+  const history = new History(time, long?.archive)
+  if (long !== undefined) time.maxTasks = Infinity
   const records = new Records()
   const network = new Network({ time, history, plan, records, random: random.fork("network") })
   const store = new Store({
@@ -57,7 +70,10 @@ export const simulate = (
     fsync: plan.fsync,
     poison: plan.poison
   })
-  const tokens = new Tokens(time, history, plan)
+  const tokens =
+    plan.tokens === undefined
+      ? new Tokens(time, history, plan)
+      : new TokenService({ time, history, plan, tokens: plan.tokens, random: random.fork("tokenService") })
   const server = new Server({
     time,
     history,
@@ -75,7 +91,8 @@ export const simulate = (
     plan,
     tokens,
     strike: (fault) => server.strike(fault),
-    streams: 0
+    streams: 0,
+    readers: 0
   }
 
   const noHeaders = Layer.succeed(HeadersProvider, {
@@ -85,6 +102,7 @@ export const simulate = (
     Layer.provide([noHeaders, network.layer((link, headers) => server.accept(link, headers))])
   )
   server.start()
+  long?.begun(world)
   const main = Effect.runForkWith(time.context())(Effect.provide(users(world), client))
   const terminated = time.run(() => main.pollUnsafe() !== undefined)
   const exit = main.pollUnsafe()
@@ -93,11 +111,15 @@ export const simulate = (
   else if (exit === undefined) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
   else if (Exit.isFailure(exit)) violations.push(`the program died: ${String(exit.cause)}`)
   // Watchers end on their own once their stream has ended.
-  if (exit !== undefined) time.drain()
+  if (exit !== undefined) {
+    tokens.stop()
+    time.drain()
+  }
   history.add({ e: "left", fibers: time.fibers, sleeps: time.sleeps, open: network.openConnections, unfinished: 0 })
   // The history of a run that spins is too long to be judged.
-  if (terminated) violations.push(...check(history.events, plan.profile))
-  const durable = history.events.flatMap((event) => (event.e === "durable" ? event.records : []))
+  const { events } = history
+  if (terminated) violations.push(...check(events, plan.profile))
+  const durable = events.flatMap((event) => (event.e === "durable" ? event.records : []))
   return {
     seed,
     plan,
@@ -105,10 +127,12 @@ export const simulate = (
     hash: history.hash,
     violations,
     statistics: {
-      records: history.events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
+      records: events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
       durable: new Set(durable).size,
       duplicates: durable.length - new Set(durable).size,
       connections: network.links.length,
+      mints: tokens.mints,
+      expiries: tokens.expiries,
       virtualMillis: time.now
     }
   }

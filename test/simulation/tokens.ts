@@ -8,10 +8,30 @@ import type { Plan } from "./plan.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 
-/** The tokens of one run. */
-export class Tokens {
-  private readonly expiries = new Map<string, number>()
-  private minted = 0
+/** Where the streams of a run have their credentials from. */
+export interface Credentials {
+  /** Tokens minted, and connections refused since theirs had expired. */
+  readonly mints: number
+  readonly expiries: number
+  /** How much is remembered. */
+  readonly size: number
+  /** Whether a header's token has expired. */
+  readonly expired: (authorization: string) => boolean
+  /** The provider of one stream after another; `current` names the stream. */
+  readonly provider: (
+    current: { readonly id: number },
+    invalidates: boolean,
+    random: SeededRandom
+  ) => HeadersProviderShape
+  /** The run is over: nobody is kept waiting. */
+  readonly stop: () => void
+}
+
+/** Tokens that the provider of each stream makes for itself. */
+export class Tokens implements Credentials {
+  mints = 0
+  expiries = 0
+  private readonly ends = new Map<string, number>()
   private readonly time: VirtualTime
   private readonly history: History
   private readonly plan: Plan
@@ -22,13 +42,22 @@ export class Tokens {
     this.plan = plan
   }
 
-  /** Whether a header's token has expired. */
   readonly expired = (authorization: string): boolean => {
-    const expiry = this.expiries.get(authorization)
-    return expiry === undefined || expiry <= this.time.now
+    const expired = this.isOver(authorization)
+    if (expired) this.expiries++
+    return expired
   }
 
-  /** The provider of one stream after another; `current` names the stream. */
+  private isOver(authorization: string): boolean {
+    return (this.ends.get(authorization) ?? -1) <= this.time.now
+  }
+
+  stop(): void {}
+
+  get size(): number {
+    return this.ends.size
+  }
+
   provider(current: { readonly id: number }, invalidates: boolean, random: SeededRandom): HeadersProviderShape {
     const { history, plan, time } = this
     let cached: string | undefined
@@ -53,9 +82,9 @@ export class Tokens {
           attempts: 1
         })
       }
-      if (cached === undefined || this.expired(`Bearer ${cached}`)) {
-        cached = `t${this.minted++}`
-        this.expiries.set(`Bearer ${cached}`, time.now + plan.tokenLife)
+      if (cached === undefined || this.isOver(`Bearer ${cached}`)) {
+        cached = `t${this.mints++}`
+        this.ends.set(`Bearer ${cached}`, time.now + plan.tokenLife)
       }
       yield* note("ok")
       return { "authorization": `Bearer ${cached}`, "x-sim-stream": String(stream) }

@@ -50,6 +50,8 @@ export interface StreamView {
   readonly calls: Array<Call>
   readonly connections: Array<Connection>
   readonly watermarks: Array<Of<"watermark">>
+  readonly states: Array<Of<"state">>
+  readonly readerEnds: Array<Of<"readerEnd">>
   readonly finals: Array<Of<"final">>
   readonly unacked: Array<Of<"unacked">>
   readonly headers: Array<Of<"headers">>
@@ -72,7 +74,11 @@ export interface View {
 }
 
 /** Whether a call was accepted for sure. */
-export const accepted = (call: Call): boolean => call.end?.outcome._tag === "Offset" && call.records.length > 0
+export const accepted = (call: Call): boolean =>
+  (call.end?.outcome._tag === "Offset" || call.end?.outcome._tag === "Taken") && call.records.length > 0
+
+/** Whether the call ends its stream: closing, a scope's end, or what `withStream` and `sink` do once their users are done. */
+export const closes = ({ op }: Call): boolean => op === "close" || op === "closeScope" || op === "leave"
 
 /** Sorts a history. */
 export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile): View => {
@@ -137,6 +143,12 @@ export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile):
       case "watermark":
         streams.get(event.stream)!.watermarks.push(event)
         break
+      case "state":
+        streams.get(event.stream)!.states.push(event)
+        break
+      case "readerEnd":
+        streams.get(event.stream)!.readerEnds.push(event)
+        break
       case "final":
         streams.get(event.stream)!.finals.push(event)
         break
@@ -168,6 +180,8 @@ const makeStream = (id: number, settings: StreamSettings, opening: Call): Stream
   calls: [],
   connections: [],
   watermarks: [],
+  states: [],
+  readerEnds: [],
   finals: [],
   unacked: [],
   headers: [],

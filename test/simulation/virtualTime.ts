@@ -31,8 +31,6 @@ interface Timer {
   alive: boolean
 }
 
-/** Limits of one run; a run that reaches them is stuck in a loop. */
-const maxTasks = 1_000_000
 const startOfTime = 1_750_000_000_000
 
 /** The event loop of one run. */
@@ -46,10 +44,14 @@ export class VirtualTime {
   /** Fibers that have started and not ended. */
   fibers = 0
   tasks = 0
+  /** A run with more of them is stuck in a loop. */
+  maxTasks = 1_000_000
   /** Runs before every task; for faults that strike between two tasks. */
   onTask: (() => void) | undefined
   /** Asked before every operation of every fiber; true makes the fiber yield. */
   onOperation: ((fiber: Fiber.Fiber<unknown, unknown>) => boolean) | undefined
+  /** Fibers that are interrupted after so many more operations. */
+  private readonly doomed = new Map<Fiber.Fiber<unknown, unknown>, { left: number; readonly strike: () => void }>()
   private readonly ready: Array<(() => void) | undefined> = []
   private first = 0
   private heap: Array<Timer> = []
@@ -61,6 +63,11 @@ export class VirtualTime {
   constructor(random: SeededRandom, plan: SchedulePlan) {
     this.random = random
     this.plan = plan
+  }
+
+  /** Timers that are set, those that were taken back and have not come due included. */
+  get timers(): number {
+    return this.heap.length
   }
 
   /** Fibers asleep right now. */
@@ -86,11 +93,26 @@ export class VirtualTime {
     }
   }
 
+  /** Strikes between two operations of the fiber, after so many of them; returns how to take that back. */
+  strikeAfter(fiber: Fiber.Fiber<unknown, unknown>, operations: number, strike: () => void): () => void {
+    this.doomed.set(fiber, { left: operations, strike })
+    return () => void this.doomed.delete(fiber)
+  }
+
+  /** Whether the fiber is struck now; it gives way then. */
+  private isStruck(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    const doom = this.doomed.get(fiber)
+    if (doom === undefined || doom.left-- > 0) return false
+    this.doomed.delete(fiber)
+    this.soon(doom.strike)
+    return true
+  }
+
   /** Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a loop. */
   run(done: () => boolean): boolean {
     for (;;) {
       if (this.first < this.ready.length) {
-        if (++this.tasks > maxTasks) return false
+        if (++this.tasks > this.maxTasks) return false
         this.onTask?.()
         this.takeReady()?.()
         continue
@@ -103,7 +125,7 @@ export class VirtualTime {
       if (timer === undefined) return true
       timer.alive = false
       this.now = Math.max(this.now, timer.at)
-      if (++this.tasks > maxTasks) return false
+      if (++this.tasks > this.maxTasks) return false
       timer.run()
     }
   }
@@ -169,7 +191,9 @@ export class VirtualTime {
     const { yields } = this.plan
     const effectRandom = random.fork("effect")
     scheduler.shouldYield = (fiber) =>
-      this.onOperation?.(fiber) === true || (yields === 0 ? fiber.currentOpCount >= 2048 : random.float() < yields)
+      this.onOperation?.(fiber) === true ||
+      (this.doomed.size > 0 && this.isStruck(fiber)) ||
+      (yields === 0 ? fiber.currentOpCount >= 2048 : random.float() < yields)
     return Context.empty().pipe(
       Context.add(Clock.Clock, clock),
       Context.add(Scheduler.Scheduler, scheduler),

@@ -1,0 +1,87 @@
+/**
+ * What sinks sum up, what readers see, and what is no record: rules for the parts of the client that rest on the others.
+ */
+import type { Call, StreamView, View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+/** Checks every sink, every reader and every misfit. */
+export const checkFaces = (view: View, report: Report): void => {
+  for (const call of view.calls.values()) {
+    checkSummary(view, call, report)
+    checkMisfit(call, report)
+  }
+  for (const stream of view.streams.values()) checkStates(stream, report)
+}
+
+/** A sink took all it was given, in order, and says so. */
+const checkSummary = (view: View, call: Call, report: Report): void => {
+  const outcome = call.end?.outcome
+  if (outcome?._tag !== "Summary") return
+  const stream = view.streams.get(call.stream)!
+  const taken = outcome.calls.map((id) => view.calls.get(id)!)
+  const say = (text: string) => report("sink", `${call.op} #${call.id} of stream ${call.stream} ${text}`)
+  if (outcome.records !== taken.length) say(`speaks of ${outcome.records} records, it was given ${taken.length}`)
+  const bytes = taken.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (outcome.bytes < bytes) say(`speaks of ${outcome.bytes} bytes, it was given ${bytes}`)
+  let before = -1
+  for (const one of taken) {
+    const position = stream.order.indexOf(one)
+    if (position <= before) say(`took record ${one.records[0]} out of its order, or not at all`)
+    before = position
+  }
+  if (outcome.lastOffset !== before) say(`ends with offset ${outcome.lastOffset}, its last record has ${before}`)
+}
+
+const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed"])
+
+/** What is no record is refused; an offer may find the stream full before it looks. */
+const checkMisfit = (call: Call, report: Report): void => {
+  const outcome = call.end?.outcome
+  if (call.op !== "ingestMisfit" || outcome === undefined) return
+  if (outcome._tag === "Interrupted" || outcome._tag === "Nothing") return
+  if (outcome._tag === "Error" && refusals.has(outcome.error)) return
+  report("misfit", `stream ${call.stream} took what is no record in call #${call.id}: ${JSON.stringify(outcome)}`)
+}
+
+/** What may follow each state. A recovery may be told several times, and a connection may open and be lost in the same moment. */
+const follows: Record<string, ReadonlyArray<string>> = {
+  connecting: ["connecting", "open", "replaying", "closed", "failed"],
+  open: ["paused", "recovering", "closed", "failed"],
+  replaying: ["open", "paused", "recovering", "closed", "failed"],
+  paused: ["recovering", "closed", "failed"],
+  recovering: ["recovering", "open", "replaying", "closed", "failed"],
+  closed: [],
+  failed: []
+}
+
+/** States follow one another as they may, and who reads to the end has seen the end. */
+const checkStates = (stream: StreamView, report: Report): void => {
+  const readers = new Map<number, string>()
+  for (const { reader, state } of stream.states) {
+    const before = readers.get(reader)
+    if (before !== undefined && !follows[before]!.includes(state)) {
+      report("state", `stream ${stream.id} went from ${before} to ${state}`)
+    }
+    readers.set(reader, state)
+  }
+  const ends = new Set<string>()
+  for (const { reader } of stream.readerEnds) {
+    const last = readers.get(reader)
+    if (last === undefined) {
+      const seen = stream.watermarks.findLast((event) => event.reader === reader)?.offset ?? -1
+      if (seen !== stream.durable - 1) {
+        report(
+          "reader",
+          `a reader of stream ${stream.id} came to the end at offset ${seen}, ${stream.durable} are durable`
+        )
+      }
+      continue
+    }
+    ends.add(last)
+    if (last !== "closed" && last !== "failed") {
+      report("state", `a reader of the states of stream ${stream.id} came to an end with ${last}`)
+    }
+  }
+  if (ends.size > 1) report("state", `stream ${stream.id} ended as ${[...ends].join(" and as ")}`)
+}

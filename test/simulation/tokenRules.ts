@@ -1,0 +1,65 @@
+/**
+ * How often tokens are asked for where all streams share one cache: one request at a time, none while a token is good and not due for
+ * renewal, none soon after a renewal that failed, and no connection with a token that has ended (row 14, I14).
+ */
+import type { View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+/** A token as the cache may know it; milliseconds of a clock that nobody sets. */
+interface Good {
+  readonly token: string
+  readonly expiresAt: number
+  readonly renewAt: number
+}
+
+/** The least pause between attempts to renew a good token, as a share of the lead. */
+const leastPause = 1 / 300
+
+/** Checks every request to the token endpoint. */
+export const checkTokens = (view: View, report: Report): void => {
+  let running: { readonly at: number; readonly lead: number } | undefined
+  let good: Good | undefined
+  let failed: { readonly at: number; readonly lead: number } | undefined
+  const ends = new Map<string, number>()
+  for (const event of view.events) {
+    const at = Math.floor(event.t)
+    switch (event.e) {
+      case "mint": {
+        if (running !== undefined) report("mint", `a token is asked for at ${at} ms while another request runs`)
+        if (good !== undefined && at < good.expiresAt) {
+          if (at < good.renewAt)
+            report("mint", `a token is asked for at ${at} ms although ${good.token} is good until ${good.renewAt} ms`)
+          else if (failed !== undefined && at < failed.at + Math.floor(failed.lead * leastPause)) {
+            report("mint", `a renewal is tried at ${at} ms, right after the one of ${failed.at} ms had failed`)
+          }
+        }
+        running = { at, lead: event.lead }
+        break
+      }
+      case "minted": {
+        const { at: from, lead } = running ?? { at, lead: 0 }
+        running = undefined
+        const { end, life, token } = event
+        failed = token === undefined ? { at: from, lead } : undefined
+        if (token === undefined) break
+        ends.set(token, end)
+        const expiresAt = from + life
+        // A token that was dead when it arrived is not kept, and what was kept before it stays.
+        if (expiresAt > at) good = { token, expiresAt, renewAt: expiresAt - Math.min(lead, life / 2) }
+        break
+      }
+      case "invalidate":
+        if (good?.token === event.token) good = undefined
+        break
+      case "open": {
+        const end = ends.get(event.token) ?? Infinity
+        if (event.t >= end)
+          report("I14", `connection ${event.conn} opens with ${event.token}, which had ended at ${end} ms`)
+        break
+      }
+      default:
+        break
+    }
+  }
+}
