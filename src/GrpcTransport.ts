@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import type { ConnectFailure } from "./internal/connector.ts"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpcChannel.ts"
 import { FrameSender } from "./internal/grpcFrames.ts"
+import { unreadable } from "./internal/grpcReplies.ts"
 import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
@@ -186,6 +187,8 @@ const toFailure = (
   { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
   refused: ConnectFailure | undefined
 ): TransportFailure => {
+  const message = unreadable(code, details)
+  if (message !== undefined) return TransportFailure.Unreadable({ message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {
     if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
     const { code, message, tls } = refused

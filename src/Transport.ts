@@ -16,11 +16,13 @@ import type * as Scope from "effect/Scope"
  *
  * - `Status`: the server ended the call with a gRPC status other than OK; `details` holds the raw `grpc-status-details-bin`.
  * - `Disconnected`: the connection could not be made or was lost; no status came from the server.
+ * - `Unreadable`: the server sent something that is not read as a response: compressed, or larger than any response is.
  * - `TlsRefused`: the TLS handshake failed for a reason that trying again does not cure.
  */
 export type TransportFailure = Data.TaggedEnum<{
   Status: { readonly code: number; readonly message: string; readonly details?: Uint8Array | undefined }
   Disconnected: { readonly message: string }
+  Unreadable: { readonly message: string }
   TlsRefused: { readonly message: string; readonly code: string }
 }>
 

@@ -9,22 +9,20 @@ import { InvalidArgument, type InvalidEndpoint } from "../ZerobusError.ts"
 import type { ZerobusOptions } from "../ZerobusOptions.ts"
 import { complete, ConnectFailure, firstHop, type Route, toFailure } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
+import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
 import { routeTo } from "./route.ts"
 
 /** What channels to the Zerobus endpoint are made of. */
 export interface ChannelSettings {
   readonly target: string
   readonly route: Route
-  readonly options: Grpc.ChannelOptions
+  readonly options: Grpc.ClientOptions
 }
 
 const invalid = (option: string, message: string) => new InvalidArgument({ message, path: option.split(".") })
 
 /** The product in front of an application's own name in the user agent. */
 const PRODUCT = "effect-zerobus"
-
-/** The largest response that is read, in bytes. Zerobus responses are a few bytes long. */
-const LARGEST_RESPONSE = 1024 * 1024
 
 /** Alerts by which a server refuses the client's certificate, or its lack. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
@@ -47,9 +45,11 @@ export const channelSettings = (
     const route = yield* routeTo(endpoint, options, "h2")
     const hop = firstHop(route)
     return {
-      target: authority(hop.host, hop.port),
+      // With the scheme said, a host such as "unix" or "ipv4" is not taken for one.
+      target: `dns:${authority(hop.host, hop.port)}`,
       route,
       options: {
+        "channelFactoryOverride": plainChannel,
         "grpc.default_authority": authority(endpoint.host, endpoint.port),
         // Every client has its own connection: what is shared is decided by who shares a client.
         "grpc.use_local_subchannel_pool": 1,

@@ -8,6 +8,7 @@ import {
   InvalidTable,
   InvalidToken,
   PermissionDenied,
+  ProtocolViolation,
   Retryable,
   RetryableReason,
   SchemaMismatch,
@@ -58,6 +59,8 @@ export const classify = (
         }),
         attempts: 1
       })
+    case "Unreadable":
+      return new ProtocolViolation({ message: `The server broke the protocol: ${scrub(failure.message)}.` })
     case "TlsRefused":
       return new TlsFailure({
         message:

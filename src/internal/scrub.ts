@@ -6,7 +6,7 @@ const LIMIT = 2048
 
 /** Names whose values are secrets whatever they look like, in JSON (also inside a JSON text) and in forms. */
 const named =
-  /((?:access|refresh|id|subject)[_-]?token|client[_-]?(?:secret|assertion)|password)(\\*["']?\s*[:=]\s*)(\\+"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;})\]<]+)/gi
+  /((?:access|refresh|id|subject)[_-]?token|client[_-]?(?:secret|assertion)|password)(\\*["']?\s*[:=]\s*)(\\+"(?:[^"\\]|\\+[^"\\])*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;})\]<]+)/gi
 
 /** Removes what looks like a credential from `text` and the given secrets, and cuts it at 2 KiB. */
 export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string => {

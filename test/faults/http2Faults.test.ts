@@ -209,15 +209,19 @@ describe("malformed frames", () => {
         })
     )
   )
-  it.live("a length prefix of 4 GiB is refused before it is buffered", () =>
-    recovers(atRecord(({ data }) => data(grpcMessage(new Uint8Array(10), 0, 0xfffffff0))))
+  it.live("S14 a length prefix of 4 GiB is refused before it is buffered, and final", () =>
+    fails(
+      atRecord(({ data }) => data(grpcMessage(new Uint8Array(10), 0, 0xfffffff0))),
+      "ProtocolViolation"
+    )
   )
-  it.live("a compressed response with garbage is recovered from", () =>
-    recovers(
+  it.live("S15 a compressed response is refused without a look into it, and final", () =>
+    fails(
       atRecord(({ data, socket }) => {
         data(grpcMessage(Buffer.from("not gzip"), 1))
         socket.end()
-      })
+      }),
+      "ProtocolViolation"
     )
   )
   it.live("a HEADERS frame with broken compression ends the connection, and is recovered from", () =>

@@ -68,6 +68,9 @@ describe("classify", () => {
   it("takes a lost connection as retryable and a refused handshake as final", () => {
     const lost = classify(TransportFailure.Disconnected({ message: "read ECONNRESET" }), "a.b.c")
     assert.strictEqual(lost._tag === "Retryable" && lost.reason._tag, "ConnectionLost")
+    const unread = classify(TransportFailure.Unreadable({ message: "too large" }), "a.b.c")
+    assert.strictEqual(unread._tag, "ProtocolViolation")
+    assert.strictEqual(unread.message, "The server broke the protocol: too large.")
     const refused = classify(TransportFailure.TlsRefused({ message: "expired", code: "CERT_HAS_EXPIRED" }), "a.b.c")
     assert.deepStrictEqual([refused._tag, refused.isRetryable], ["TlsFailure", false])
   })

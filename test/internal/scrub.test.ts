@@ -5,6 +5,21 @@ import { assert, describe, it } from "@effect/vitest"
 import { scrub } from "../../src/internal/scrub.ts"
 
 describe("scrub", () => {
+  it("S2 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
+    for (const [text, clean] of [
+      ['{"access_token":"opaque1","expires_in":5}', '{"access_token":<redacted>,"expires_in":5}'],
+      ['{"refresh_token" : "a\\"b c"}', '{"refresh_token" : <redacted>}'],
+      ['{"access_token":"cut of', '{"access_token":<redacted>'],
+      ["grant=x&client_secret=s%20t&id_token=u", "grant=x&client_secret=<redacted>&id_token=<redacted>"],
+      ['said: {\\"id_token\\":\\"opaque1\\\\n2\\"}', 'said: {\\"id_token\\":<redacted>\\"}'],
+      ["client_secret='a b', more", "client_secret=<redacted>, more"],
+      ['{"token_type":"Bearer"}', '{"token_type":"Bearer"}'],
+      ["the access_token has expired", "the access_token has expired"]
+    ] as const) {
+      assert.strictEqual(scrub(text), clean)
+    }
+  })
+
   it("takes out named secrets, authorization values and tokens that look like it", () => {
     const texts = [
       "Authorization: Bearer s3cr3t-value",

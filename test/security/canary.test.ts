@@ -180,6 +180,27 @@ describe("secrets and records stay where they belong", () => {
     )
   }
 
+  it.live("S1 S2 when a success other than 200, or a refusal, has tokens of no known shape in it", () =>
+    Effect.gen(function* () {
+      const inForm = `refresh_token=${words.token}&client_secret=${words.secret}`
+      for (const [status, body] of [
+        [201, { access_token: words.token, expires_in: 3600 }],
+        [206, { access_token: words.token }],
+        [400, { error: "no", access_token: words.token, said: JSON.stringify({ id_token: words.token }) }],
+        [401, inForm],
+        [503, { refresh_token: words.token, said: inForm }]
+      ] as const) {
+        const workspace = yield* httpServer((_, __, response) => {
+          response.writeHead(status, { "content-type": "application/json" })
+          response.end(typeof body === "string" ? body : JSON.stringify(body))
+        })
+        const tag = yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url))
+        assert.strictEqual(tag, status === 503 ? "Retryable" : "InvalidToken")
+      }
+      clean()
+    }).pipe(Effect.scoped)
+  )
+
   for (const code of [3, 5, 7, 14, 16]) {
     it.live(`when the server ends the stream with status ${code} and quotes the token`, () =>
       Effect.gen(function* () {
