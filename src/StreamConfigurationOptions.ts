@@ -81,7 +81,7 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly headersProvider?: HeadersProviderShape | undefined
   /**
    * Runs once in `createStream`, before anything else of the stream; its failure is that of `createStream`, and no connection is made.
-   * For typed tables: `Table.check(table)` with the catalog provided. Default: nothing.
+   * For typed tables: `Table.check(table)` with the catalog provided. It may take as long as `recoveryTimeout`. Default: nothing.
    */
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure> | undefined
   /**

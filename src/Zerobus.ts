@@ -26,7 +26,14 @@ import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
 import { Transport } from "./Transport.ts"
-import { InvalidArgument, type InvalidEndpoint, type InvalidState, type StreamFailure } from "./ZerobusError.ts"
+import {
+  InvalidArgument,
+  type InvalidEndpoint,
+  type InvalidState,
+  Retryable,
+  RetryableReason,
+  type StreamFailure
+} from "./ZerobusError.ts"
 import { type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
 
@@ -75,6 +82,21 @@ const withDefaults = <A>(
   ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 })
 
+/** Runs what comes before the first attempt within the limit of one. */
+const withinAttempt = (
+  beforeOpen: Effect.Effect<unknown, StreamFailure>,
+  options: StreamConfigurationOptions
+): Effect.Effect<unknown, StreamFailure> =>
+  Effect.flatMap(Effect.fromResult(resolve(options)), ({ recoveryTimeout }) =>
+    Effect.timeoutOrElse(beforeOpen, {
+      duration: recoveryTimeout,
+      orElse: () => {
+        const message = `The option beforeOpen took longer than ${recoveryTimeout} ms (recoveryTimeout).`
+        return Effect.fail(new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 }))
+      }
+    })
+  )
+
 const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
   Effect.gen(function* () {
     const transport = yield* Transport
@@ -84,11 +106,9 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
       yield* Effect.annotateCurrentSpan("table", table.tableName)
       yield* noteStream(table.tableName)
-      const beforeOpen = options?.beforeOpen ?? defaults.beforeOpen
-      if (beforeOpen !== undefined) yield* beforeOpen
-      return yield* openStream(table, withDefaults(defaults, options), provider).pipe(
-        Effect.provideService(Transport, transport)
-      )
+      const all = withDefaults(defaults, options)
+      if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
+      return yield* openStream(table, all, provider).pipe(Effect.provideService(Transport, transport))
     })
 
     const withStream = <A, B, E, R>(

@@ -121,6 +121,8 @@ export const endWith = (
   Effect.suspend(() => {
     if (core.ended) return Effect.void
     core.ended = true
+    // Whoever keeps the ended stream for its records keeps no token with it.
+    core.headers = Redacted.make({})
     core.acks.settleUnsafe(outcome)
     refuseRecordsUnsafe(core)
     core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)

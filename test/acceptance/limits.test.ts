@@ -157,6 +157,12 @@ describe("opening", () => {
       call: opening({}, { recovery: false, headersProvider: never })
     },
     {
+      name: "createStream with a beforeOpen that does not end",
+      limit: 2_000,
+      ends: "Retryable/ConnectTimeout",
+      call: opening({}, { beforeOpen: Effect.never })
+    },
+    {
       name: "createStream with a provider whose invalidation does not end",
       limit: 2_000,
       ends: "InvalidToken",

@@ -2,8 +2,11 @@
  * What may stand in the headers of a session.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { sessionHeaders } from "../../src/internal/sessionHeaders.ts"
+import { finish, makeStreamCore } from "../../src/internal/streamCore.ts"
+import { resolve } from "../../src/StreamConfigurationOptions.ts"
+import * as A from "../support/acceptance.ts"
 
 const headers = (given: Record<string, string>) => sessionHeaders(given, "a.b.c")
 
@@ -50,4 +53,15 @@ describe("sessionHeaders", () => {
         assert.deepStrictEqual((result.failure as { path?: unknown }).path, ["headersProvider"])
     }
   })
+})
+
+describe("the headers of an ended stream", () => {
+  it.effect("S13 are not kept, however long somebody holds the stream for its records", () =>
+    Effect.gen(function* () {
+      const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})))
+      core.headers = Redacted.make({ authorization: "Bearer t" })
+      yield* finish(core, undefined)
+      assert.deepStrictEqual(Redacted.value(core.headers), {})
+    })
+  )
 })
