@@ -26,7 +26,9 @@ const printed: Readonly<Record<string, RegExp>> = {
   "09-telemetry.ts":
     /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/,
   "10-from-catalog.ts":
-    /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/
+    /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/,
+  "11-scripted-server.ts":
+    /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/
 }
 
 const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))

@@ -146,7 +146,7 @@ const openCall = Effect.fnUntraced(function* (
   }
   const peer: MemoryPeer = {
     write: (response) => {
-      const copy = response.slice()
+      const copy = new Uint8Array(response)
       down.push(() => {
         if (!over) Queue.offerUnsafe(responses, copy)
       })
@@ -175,8 +175,8 @@ const openCall = Effect.fnUntraced(function* (
   const opened: TransportCall = {
     sendUnsafe: (request) => {
       if (over) return true
-      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session.
-      const copy = request.slice()
+      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session. A Buffer's own slice would not copy.
+      const copy = new Uint8Array(request)
       underWay++
       up.push(() => {
         underWay--

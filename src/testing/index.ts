@@ -1,6 +1,7 @@
 /**
  * The local Zerobus server for tests and development, scripted faults for it, and the transport without sockets.
  */
+export * as ConnectProxy from "./ConnectProxy.ts"
 export * as Faults from "./Faults.ts"
 export * as Latency from "./Latency.ts"
 export * as MemoryTransport from "./MemoryTransport.ts"

@@ -38,6 +38,19 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
     })
   )
 
+  it.effect("ignoreCreate never answers, and the client gives up and comes again", () =>
+    Effect.gen(function* () {
+      const { local, table } = yield* freshTable
+      yield* local.inject(table, Faults.ignoreCreate())
+      const zerobus = yield* Zerobus
+      const options = { recoveryTimeout: "100 millis", recoveryBackoff: "5 millis" } as const
+      yield* zerobus.withStream(TableProperties.json(table), options, (stream) => stream.ingestRecord({ id: 1 }))
+      assert.strictEqual(yield* local.count(table, "create"), 2)
+      assert.strictEqual(yield* local.count(table, "created"), 1)
+      assert.deepInclude(yield* local.audit(table), { connections: 2, distinctRecords: 1 })
+    })
+  )
+
   it.effect("hold at the create request waits for the release", () =>
     Effect.gen(function* () {
       const { local, table } = yield* freshTable

@@ -3,9 +3,9 @@
  * trace that is replayed happens again.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Random } from "effect"
-import { TableProperties, Zerobus } from "effect-zerobus"
-import { Faults, Latency, ZerobusVirtual, type ZerobusVirtualOptions } from "effect-zerobus/testing"
+import { Effect, Fiber, Queue, Random } from "effect"
+import { TableProperties, Transport, Zerobus } from "effect-zerobus"
+import { Faults, Latency, MemoryTransport, ZerobusVirtual, type ZerobusVirtualOptions } from "effect-zerobus/testing"
 import { TestClock } from "effect/testing"
 
 const table = TableProperties.json("main.default.orders")
@@ -98,6 +98,37 @@ describe("a virtual server", () => {
       const { audit } = yield* run({}, (virtual) => virtual.inject(table, Faults.expireToken({ offset: 5 })))
       assert.strictEqual(audit.perConnection[0]?.ended, "status 16")
       assert.deepInclude(audit, { connections: 2, distinctRecords: 40, ackedButMissing: 0 })
+    })
+  )
+})
+
+describe("the transport without sockets", () => {
+  it.effect("copies what it carries, so that both ends may use their buffers again", () =>
+    Effect.gen(function* () {
+      const received: Array<Uint8Array> = []
+      const server: MemoryTransport.MemoryServer = (_, peer) => {
+        const answer = Buffer.from([4, 5, 6])
+        peer.write(answer)
+        answer.fill(0)
+        return {
+          receive: (bytes) => void received.push(bytes),
+          halfClosed: () => peer.finish(undefined),
+          cancelled: () => {}
+        }
+      }
+      const network = yield* MemoryTransport.seeded({ latency: Latency.constant("5 millis") })
+      const call = yield* Effect.flatMap(Transport, (transport) => transport.open({})).pipe(
+        Effect.provide(MemoryTransport.layer(server, network))
+      )
+      const request = Buffer.from([1, 2, 3])
+      call.sendUnsafe(request)
+      request.fill(0)
+      yield* TestClock.adjust("5 millis")
+      assert.deepStrictEqual(
+        received.map((bytes) => [...bytes]),
+        [[1, 2, 3]]
+      )
+      assert.deepStrictEqual([...(yield* Queue.take(call.responses))], [4, 5, 6])
     })
   )
 })

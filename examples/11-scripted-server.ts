@@ -1,0 +1,67 @@
+/**
+ * A server that misbehaves on order: faults where the script says, gates instead of sleeps, an audit of what arrived, and a trace of the
+ * run that makes another server do the same again.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Fiber } from "effect"
+import { TableProperties, Zerobus } from "effect-zerobus"
+import { Faults, Latency, ZerobusLocal } from "effect-zerobus/testing"
+
+const orders = TableProperties.json("main.default.orders")
+
+const ingest = Zerobus.use((zerobus) =>
+  zerobus.withStream(orders, { batching: "off", recoveryBackoff: "10 millis" }, (stream) =>
+    Effect.forEach(
+      Array.from({ length: 200 }, (_, id) => ({ id })),
+      stream.ingestRecord,
+      { discard: true }
+    )
+  )
+)
+
+const firstRun = Effect.gen(function* () {
+  const local = yield* ZerobusLocal
+  yield* local.createTable("main.default.orders(id BIGINT)")
+  yield* local.inject(
+    orders,
+    // Acknowledgements take their time, as somewhere measured.
+    Faults.ackLatency(Latency.quantiles({ 0: "1 millis", 0.9: "5 millis", 1: "30 millis" }), { seed: 7 }),
+    // The first connection is lost when record 50 is durable and nobody knows; the second is refused; the third is stopped at record 20.
+    Faults.disconnect({ at: "durable", offset: 50, connection: 1 }),
+    Faults.reject({ status: "UNAVAILABLE", connection: 2 }),
+    Faults.hold("message", 21, { connection: 3 })
+  )
+  const ingesting = yield* Effect.forkChild(ingest)
+
+  // No sleeps: the test goes on when the server is where it is to be.
+  yield* local.waitFor(orders, "held")
+  yield* Console.log(`held on connection ${yield* local.count(orders, "connect")}`)
+  yield* local.release(orders)
+  yield* Fiber.join(ingesting)
+
+  const audit = yield* local.audit(orders)
+  yield* Console.log(
+    `${audit.distinctRecords} orders, ${audit.ackedButMissing} missing, ${audit.unexplainedDuplicates} unexplained duplicates`
+  )
+  return yield* local.trace
+})
+
+/** The same faults and acknowledgements, read off the trace. */
+const again = Effect.fn(function* (trace: string) {
+  const local = yield* ZerobusLocal
+  yield* local.createTable("main.default.orders(id BIGINT)")
+  yield* local.replay(trace)
+  const ingesting = yield* Effect.forkChild(ingest)
+  yield* local.waitFor(orders, "held")
+  yield* local.release(orders)
+  yield* Fiber.join(ingesting)
+  const { connections, distinctRecords } = yield* local.audit(orders)
+  yield* Console.log(`again: ${distinctRecords} orders over ${connections} connections`)
+})
+
+const program = Effect.gen(function* () {
+  const trace = yield* firstRun.pipe(Effect.provide(ZerobusLocal.layerMemoryWith({})))
+  yield* again(trace).pipe(Effect.provide(ZerobusLocal.layerMemoryWith({})))
+})
+
+program.pipe(NodeRuntime.runMain)

@@ -1,0 +1,99 @@
+/**
+ * An HTTP proxy on loopback that knows CONNECT and nothing else, and that can be told to misbehave: for tests of programs that reach their
+ * server through one.
+ *
+ * @example
+ * const proxy = yield* ConnectProxy.make("tunnel")
+ * const client = Zerobus.layer({ serverEndpoint, proxy: Redacted.make(proxy.url) })
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import { PortUnavailable } from "../local/listener.ts"
+
+/**
+ * What the proxy does with a request for a tunnel: makes it, never answers, answers with something that is not HTTP, refuses with a
+ * status, or makes it for these credentials (`user:password`) only.
+ */
+export type Behaviour = "tunnel" | "silent" | "garbage" | { readonly refuse: number } | { readonly credentials: string }
+
+/** A running proxy. */
+export interface ConnectProxy {
+  /** `http://127.0.0.1:port`. */
+  readonly url: string
+  /** The targets (`host:port`) that were asked for, in order. */
+  readonly requests: Effect.Effect<ReadonlyArray<string>>
+  /** From now on it does this. */
+  readonly behave: (behaviour: Behaviour) => Effect.Effect<void>
+  /** Breaks all tunnels, without a word to either end. */
+  readonly cut: Effect.Effect<void>
+}
+
+const host = "127.0.0.1"
+
+/** Serves on a free port of 127.0.0.1 until the scope closes. Fails with `PortUnavailable`. */
+export const make = Effect.fnUntraced(function* (
+  behaviour: Behaviour = "tunnel"
+): Effect.fn.Return<ConnectProxy, PortUnavailable, Scope.Scope> {
+  let current = behaviour
+  const requests: Array<string> = []
+  const sockets = new Set<Net.Socket>()
+  const keep = (socket: Net.Socket) => {
+    sockets.add(socket)
+    socket.on("error", () => {})
+    socket.once("close", () => sockets.delete(socket))
+  }
+  const server = Http.createServer((_, response) => {
+    response.writeHead(405).end()
+  })
+  server.on("connection", keep)
+  server.on("connect", ({ headers, url = "" }: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
+    requests.push(url)
+    const refuse = (status: number) =>
+      socket.end(`HTTP/1.1 ${status} ${Http.STATUS_CODES[status] ?? "Refused"}\r\n\r\n`)
+    if (current === "silent") return
+    if (current === "garbage") return void socket.end("not HTTP at all\r\n\r\n")
+    if (typeof current === "object") {
+      if ("refuse" in current) return void refuse(current.refuse)
+      const expected = `Basic ${Buffer.from(current.credentials).toString("base64")}`
+      if (headers["proxy-authorization"] !== expected) return void refuse(407)
+    }
+    const colon = url.lastIndexOf(":")
+    const upstream = Net.connect(Number(url.slice(colon + 1)), url.slice(0, colon).replace(/^\[|\]$/g, ""))
+    keep(upstream)
+    upstream.once("connect", () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+      upstream.write(head)
+      upstream.pipe(socket)
+      socket.pipe(upstream)
+    })
+    upstream.once("close", () => socket.destroy())
+    socket.once("close", () => upstream.destroy())
+  })
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  yield* Effect.acquireRelease(
+    Effect.callback<void, PortUnavailable>((resume) => {
+      server.once("error", (error: NodeJS.ErrnoException) =>
+        resume(Effect.fail(new PortUnavailable({ host, port: 0, code: error.code ?? "unknown" })))
+      )
+      server.listen(0, host, () => resume(Effect.void))
+    }),
+    () =>
+      Effect.callback<void>((resume) => {
+        cut()
+        server.close(() => resume(Effect.void))
+      })
+  )
+  return {
+    url: `http://${host}:${(server.address() as Net.AddressInfo).port}`,
+    requests: Effect.sync(() => [...requests]),
+    behave: (next) =>
+      Effect.sync(() => {
+        current = next
+      }),
+    cut: Effect.sync(cut)
+  }
+})
