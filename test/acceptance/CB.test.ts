@@ -92,7 +92,7 @@ describe("receipts", () => {
     })
   )
 
-  it.effect("CB-08 are told to the others when one who waits throws", () =>
+  it.effect("S-19 CB-08 are told to the others when one who waits throws", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)

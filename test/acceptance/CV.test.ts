@@ -130,7 +130,7 @@ describe("options of a stream", () => {
 })
 
 describe("tables", () => {
-  it.effect("CV-03 CV-07 are refused by a name that is not three parts of letters, digits and underscores", () =>
+  it.effect("S-06 CV-03 CV-07 are refused by a name that is not three parts of letters, digits and underscores", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const bad = [

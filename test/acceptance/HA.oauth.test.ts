@@ -149,7 +149,7 @@ describe("OAuth credentials", () => {
   )
 
   it.live(
-    "HA-07 HA-30 refuse answers that are no token: redirects, other JSON, illegal header values, endless bodies",
+    "S-11 HA-07 HA-30 refuse answers that are no token: redirects, other JSON, illegal header values, endless bodies",
     () =>
       Effect.gen(function* () {
         const bad: ReadonlyArray<TokenAnswer> = [
@@ -173,7 +173,7 @@ describe("OAuth credentials", () => {
       })
   )
 
-  it.live("S2 quote nothing of a success other than 200, and no secret by its name", () =>
+  it.live("S-02 quote nothing of a success other than 200, and no secret by its name", () =>
     Effect.gen(function* () {
       for (const status of [201, 202, 203, 206]) {
         const { token } = yield* oauth([{ status, body: { access_token: "opaque-canary", expires_in: 3600 } }])
@@ -229,6 +229,45 @@ describe("OAuth credentials", () => {
     })
   )
 
+  it.live("S-12 are never those of another client, of the same endpoint or of another", () =>
+    Effect.gen(function* () {
+      const tokens = yield* tokenServer(minted("t0"), minted("t1"), minted("t2"), minted("t3"))
+      const elsewhere = yield* tokenServer(minted("other"))
+      const seen: Array<string | undefined> = []
+      const principals: ReadonlyArray<Partial<ZerobusOptions>> = [
+        {},
+        { clientId: "client-8" },
+        { clientSecret: Redacted.make("rotated-secret") },
+        { serverEndpoint: "https://5678.zerobus.us-west-2.cloud.databricks.com" },
+        { workspaceUrl: elsewhere.url }
+      ]
+      for (const principal of principals) {
+        const context = yield* Layer.build(Credentials.layer({ ...optionsFor(tokens.url), ...principal }))
+        const { getHeaders } = Context.get(context, HeadersProvider)
+        for (let n = 0; n < 2; n++) seen.push((yield* getHeaders(tableName))["authorization"])
+      }
+      const each = ["t0", "t1", "t2", "t3", "other"].map((token) => `Bearer ${token}`)
+      assert.deepStrictEqual(
+        seen,
+        each.flatMap((token) => [token, token])
+      )
+    })
+  )
+
+  it.live("S-09 are not sent to where the endpoint redirects", () =>
+    Effect.gen(function* () {
+      const elsewhere = yield* tokenServer(minted("stolen"))
+      for (const status of [301, 302, 303, 307, 308]) {
+        const { token, tokens } = yield* oauth([
+          { status, headers: { location: `${elsewhere.url}/oidc/v1/token` }, body: "" }
+        ])
+        assert.include(A.tagged(yield* Effect.flip(token()), "InvalidToken").message, "redirect")
+        assert.strictEqual(tokens.requests.length, 1)
+      }
+      assert.strictEqual(elsewhere.requests.length, 0)
+    })
+  )
+
   it.effect("HA-33 name the endpoint that does not answer, in the stream's limit and in their own", () =>
     Effect.gen(function* () {
       const { token, tokens, zerobus } = yield* clientWith(["hang"])
@@ -242,6 +281,10 @@ describe("OAuth credentials", () => {
       )
       const asking = yield* A.started(token())
       yield* A.advance(30_000)
+      const ofCatalog = yield* A.started(Credentials.catalogToken(optionsFor(tokens.url)))
+      yield* A.until("it was asked for the catalog", () => tokens.requests.length === 3)
+      yield* A.advance(30_000)
+      assert.strictEqual(ofCatalog.error().message, asking.error().message)
       assert.strictEqual(asking.error().message, `The token endpoint at ${tokens.url} did not answer within 30000 ms.`)
     })
   )
@@ -255,7 +298,7 @@ describe("OAuth credentials", () => {
     })
   )
 
-  it.live("S13 leave no request behind when their caller has given up", () =>
+  it.live("S-13 leave no request behind when their caller has given up", () =>
     Effect.gen(function* () {
       const { token, tokens } = yield* oauth(["hang"])
       yield* Effect.exit(Effect.timeout(token(), "200 millis"))

@@ -242,7 +242,7 @@ describe("refused credentials", () => {
     })
   )
 
-  it.effect("HA-19 S19 are tried again when their invalidation throws, dies or is no effect, which is logged", () => {
+  it.effect("HA-19 S-19 are tried again when their invalidation throws, dies or is no effect, which is logged", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => lines.push(JSON.stringify(message)))
     return Effect.gen(function* () {

@@ -79,7 +79,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("HA-28 believes no life longer than a day", () =>
+  it.effect("S-11 HA-28 believes no life longer than a day", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
       issuer.life = 2 ** 60
@@ -183,7 +183,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("S11 counts a token's life on the monotonic clock, whatever the wall clock is set to", () =>
+  it.effect("S-11 counts a token's life on the monotonic clock, whatever the wall clock is set to", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.clockWith(Effect.succeed)
       let skew = 0
@@ -208,7 +208,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("S13 S18 ends a mint that nobody waits for any more, and keeps no token once it is closed", () =>
+  it.effect("S-13 S-18 ends a mint that nobody waits for any more, and keeps no token once it is closed", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
       let ended = 0
@@ -313,7 +313,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("HA-44 HA-45 HA-46 mints once for many at a time, and they share its failure and its timeout", () =>
+  it.effect("S-18 HA-44 HA-45 HA-46 mints once for many at a time, and they share its failure and its timeout", () =>
     Effect.gen(function* () {
       const together = (issuer: Issuer, count: number, millis: number) =>
         Effect.gen(function* () {
@@ -392,7 +392,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("HA-55 stays bounded with many tables: it forgets the oldest, and those that have ended", () =>
+  it.effect("S-12 HA-55 stays bounded with many tables: it forgets the oldest, and those that have ended", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
       const cache = issuer.cache()

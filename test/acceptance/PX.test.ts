@@ -2,9 +2,10 @@
  * Proxies.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Exit, Redacted, Result } from "effect"
+import { ConfigProvider, Deferred, Effect, Exit, Redacted, Result } from "effect"
 import type { ZerobusOptions } from "effect-zerobus"
 import * as Grpc from "@grpc/grpc-js"
+import * as Net from "node:net"
 import { parseEndpoint } from "../../src/internal/endpoint.ts"
 import { bypasses, parseProxy, proxyFor } from "../../src/internal/proxy.ts"
 import { makeCertificates } from "../../src/local/certificates.ts"
@@ -117,7 +118,7 @@ describe("proxies", () => {
     for (const [list, host] of no) assert.isFalse(bypasses(list, host), `${list} | ${host}`)
   })
 
-  it.effect("PX-04 are looked for in order, lower case before upper case, blank ones counting as unset", () =>
+  it.effect("S-22 PX-04 are looked for in order, lower case before upper case, blank ones counting as unset", () =>
     Effect.gen(function* () {
       const all = {
         grpc_proxy: "http://p:1",
@@ -194,6 +195,41 @@ describe("proxies", () => {
       yield* sendOne(`http://127.0.0.1:${port}`, { ...options, tls: { ca: certificates.ca } })
       assert.deepStrictEqual(server.records, [A.record(0)])
       A.tagged(yield* Effect.flip(sendOne(`http://127.0.0.1:${port}`, options)), "TlsFailure")
+    })
+  )
+
+  it.live("S-07 are asked in lines that nothing in a host, a user or a password can add to", () =>
+    Effect.gen(function* () {
+      const asked = Deferred.makeUnsafe<string>()
+      const server = Net.createServer((socket) => {
+        let text = ""
+        socket.on("error", () => {})
+        socket.on("data", (bytes: Buffer) => {
+          text += bytes.toString("latin1")
+          if (!text.includes("\r\n\r\n")) return
+          Deferred.doneUnsafe(asked, Exit.succeed(text))
+          socket.destroy()
+        })
+      })
+      const port = yield* Effect.acquireRelease(
+        Effect.callback<number>((resume) => {
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+        }),
+        () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+      const nasty = "us%0d%0aer:pass%0d%0ax-evil:%20yes@"
+      yield* Effect.flip(sendOne("http://127.0.0.1:9", { proxy: Redacted.make(url(port, nasty)) }))
+      const credentials = Buffer.from("us\r\ner:pass\r\nx-evil: yes").toString("base64")
+      assert.deepStrictEqual((yield* Deferred.await(asked)).split("\r\n"), [
+        "CONNECT 127.0.0.1:9 HTTP/1.1",
+        "host: 127.0.0.1:9",
+        `proxy-authorization: Basic ${credentials}`,
+        "",
+        ""
+      ])
+      for (const host of ["a\r\nx-evil: yes", "a b", "a%0d%0ab", "a\tb", "a\u0000b"]) {
+        assert.isTrue(Result.isFailure(parseEndpoint(`https://${host}`, "The endpoint")), host)
+      }
     })
   )
 

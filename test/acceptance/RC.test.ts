@@ -132,7 +132,7 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-05 H-21 spends the budget on a server that opens and ends in a loop", () =>
+  it.effect("S-18 RC-05 H-21 spends the budget on a server that opens and ends in a loop", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 2 })) },

@@ -119,7 +119,7 @@ describe("endpoints", () => {
     }
   })
 
-  it("TL-02 TL-09 may be plain http on loopback only", () => {
+  it("S-04 TL-02 TL-09 may be plain http on loopback only", () => {
     for (const text of ["http://localhost:8080", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:2"]) {
       assert.isFalse(Result.getOrThrow(parseEndpoint(text, "The endpoint")).secure)
     }
@@ -134,7 +134,7 @@ describe("endpoints", () => {
   })
 
   // Differs from the Go SDK, which hands such targets to its resolver.
-  it("TL-03 TL-04 are refused when they are empty, resolver targets or anything but a host with a port", () => {
+  it("S-08 TL-03 TL-04 are refused when they are empty, resolver targets or anything but a host with a port", () => {
     const bad = [
       ["", " ", "https://", "https:///", ":443", "https://:443"],
       ["dns:///host.example", "passthrough:///host:443", "unix:///run/socket", "ftp://host"],
@@ -178,19 +178,44 @@ describe("TLS", () => {
       })
   )
 
-  it.live("TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without it, for good", () =>
+  it.live(
+    "S-05 TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without it, for good",
+    () =>
+      Effect.gen(function* () {
+        const { exit, server } = yield* over(good, { ca: good.ca })
+        assert.isTrue(Exit.isSuccess(exit), String(exit))
+        assert.deepStrictEqual(server.records, [A.record(0)])
+        const several = yield* over(good, { ca: [makeCertificates(hosts, now).ca, good.ca] })
+        assert.isTrue(Exit.isSuccess(several.exit))
+        yield* refusedWith(/UNABLE_TO|SELF_SIGNED|DEPTH_ZERO/, good, undefined)
+        yield* refusedWith(/UNABLE_TO|SELF_SIGNED|CERT_SIGNATURE/, good, { ca: makeCertificates(hosts, now).ca })
+      })
+  )
+
+  it.live("S-04 checks certificates also where a variable of Node's would switch that off", () =>
     Effect.gen(function* () {
-      const { exit, server } = yield* over(good, { ca: good.ca })
-      assert.isTrue(Exit.isSuccess(exit), String(exit))
-      assert.deepStrictEqual(server.records, [A.record(0)])
-      const several = yield* over(good, { ca: [makeCertificates(hosts, now).ca, good.ca] })
-      assert.isTrue(Exit.isSuccess(several.exit))
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0"
+        }),
+        () => Effect.sync(() => Reflect.deleteProperty(process.env, "NODE_TLS_REJECT_UNAUTHORIZED"))
+      )
       yield* refusedWith(/UNABLE_TO|SELF_SIGNED|DEPTH_ZERO/, good, undefined)
-      yield* refusedWith(/UNABLE_TO|SELF_SIGNED|CERT_SIGNATURE/, good, { ca: makeCertificates(hosts, now).ca })
+      const server = yield* secureTokenServer({ cert: good.cert, key: Redacted.value(good.key) }, minted("t0"))
+      const layer = Credentials.layer({
+        serverEndpoint: "https://1.example",
+        workspaceUrl: server.url,
+        clientId: "client",
+        clientSecret: Redacted.make("secret"),
+        proxy: false
+      })
+      const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(layer))
+      A.tagged(yield* Effect.flip(token), "TlsFailure")
+      assert.strictEqual(server.requests.length, 0)
     })
   )
 
-  it.live("TL-12 refuses a certificate that has ended, is not valid yet, or is for another host", () =>
+  it.live("S-05 TL-12 refuses a certificate that has ended, is not valid yet, or is for another host", () =>
     Effect.gen(function* () {
       const ended = makeCertificates(hosts, now - 800 * day)
       yield* refusedWith(/CERT_HAS_EXPIRED/, ended, { ca: ended.ca })
@@ -201,7 +226,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("TL-12 holds to its lowest version and to HTTP/2, over one attempt", () =>
+  it.live("S-05 TL-12 holds to its lowest version and to HTTP/2, over one attempt", () =>
     Effect.gen(function* () {
       const old = yield* rawTls({ maxVersion: "TLSv1.2", ALPNProtocols: ["h2"] })
       const refused = yield* Effect.flip(
@@ -219,7 +244,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("TL-12 shows the client's certificate to a server that asks for one", () =>
+  it.live("S-05 TL-12 shows the client's certificate to a server that asks for one", () =>
     Effect.gen(function* () {
       const client = yield* clientCertificate
       const { exit, server } = yield* over(good, { ca: good.ca, ...client }, client.cert)

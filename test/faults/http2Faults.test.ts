@@ -209,13 +209,13 @@ describe("malformed frames", () => {
         })
     )
   )
-  it.live("S14 a length prefix of 4 GiB is refused before it is buffered, and final", () =>
+  it.live("S-14 a length prefix of 4 GiB is refused before it is buffered, and final", () =>
     fails(
       atRecord(({ data }) => data(grpcMessage(new Uint8Array(10), 0, 0xfffffff0))),
       "ProtocolViolation"
     )
   )
-  it.live("S15 a compressed response is refused without a look into it, and final", () =>
+  it.live("S-15 a compressed response is refused without a look into it, and final", () =>
     fails(
       atRecord(({ data, socket }) => {
         data(grpcMessage(Buffer.from("not gzip"), 1))

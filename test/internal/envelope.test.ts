@@ -155,7 +155,7 @@ describe("responses", () => {
     assert.deepStrictEqual(decodeResponse(bytes([0x10, 5])), {})
   })
 
-  it("never throw and never make up an acknowledgement, on 200,000 random inputs and every cut of a good one", () => {
+  it("S-16 never throw and never make up an acknowledgement, on 200,000 random inputs and every cut of a good one", () => {
     const random = seeded(3)
     const good = bytes(response.ack(1234), response.closing(1500), response.created("stream"))
     for (let cut = 0; cut < good.length; cut++) decodeResponse(good.subarray(0, cut))

@@ -82,7 +82,7 @@ const messageOf = (exit: Exit.Exit<unknown, ZerobusError>, tag: ZerobusError["_t
     : A.tagged(exit.cause.reasons[0].defect as ZerobusError, tag).message
 
 describe("responses", () => {
-  it.live("S15 are announced as uncompressed, and refused when they are not, however small", () =>
+  it.live("S-15 are announced as uncompressed, and refused when they are not, however small", () =>
     Effect.gen(function* () {
       const plain = yield* answering([frame(createdResponse("s"))], "identity")
       assert.isTrue(Exit.isSuccess(yield* opening(plain.endpoint)))
@@ -98,7 +98,7 @@ describe("responses", () => {
     })
   )
 
-  it.live("S14 above the limit are refused by their length, in words of the client's own", () =>
+  it.live("S-14 above the limit are refused by their length, in words of the client's own", () =>
     Effect.gen(function* () {
       const { endpoint } = yield* answering([frame(new Uint8Array(LARGEST_RESPONSE + 1))], "identity")
       const message = messageOf(yield* opening(endpoint), "ProtocolViolation")
@@ -124,7 +124,7 @@ describe("responses", () => {
 })
 
 describe("a channel", () => {
-  it.effect("S8 leads to the host, also to one that is named like a scheme", () =>
+  it.effect("S-08 leads to the host, also to one that is named like a scheme", () =>
     Effect.gen(function* () {
       for (const host of ["unix", "dns", "ipv4", "ipv6", "xds", "localhost", "127.0.0.1", "[::1]"]) {
         const { options, target } = yield* channelSettings({ serverEndpoint: `https://${host}:8443`, proxy: false })

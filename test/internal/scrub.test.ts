@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { scrub } from "../../src/internal/scrub.ts"
 
 describe("scrub", () => {
-  it("S2 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
+  it("S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
     for (const [text, clean] of [
       ['{"access_token":"opaque1","expires_in":5}', '{"access_token":<redacted>,"expires_in":5}'],
       ['{"refresh_token" : "a\\"b c"}', '{"refresh_token" : <redacted>}'],

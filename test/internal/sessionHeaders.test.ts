@@ -20,7 +20,7 @@ describe("sessionHeaders", () => {
     })
   })
 
-  it("refuses every character that a header cannot carry, in names and values", () => {
+  it("S-06 refuses every character that a header cannot carry, in names and values", () => {
     for (let char = 0; char < 0x180; char++) {
       const text = String.fromCharCode(char)
       const printable = char >= 0x20 && char <= 0x7e
@@ -36,7 +36,7 @@ describe("sessionHeaders", () => {
     assert.isTrue(Result.isFailure(headers({ x: 5 as unknown as string })))
   })
 
-  it("refuses what belongs to the transport", () => {
+  it("S-06 refuses what belongs to the transport", () => {
     for (const name of [
       "grpc-timeout",
       "x-trace-bin",
@@ -56,7 +56,7 @@ describe("sessionHeaders", () => {
 })
 
 describe("the headers of an ended stream", () => {
-  it.effect("S13 are not kept, however long somebody holds the stream for its records", () =>
+  it.effect("S-13 are not kept, however long somebody holds the stream for its records", () =>
     Effect.gen(function* () {
       const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})))
       core.headers = Redacted.make({ authorization: "Bearer t" })

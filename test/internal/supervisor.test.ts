@@ -116,7 +116,7 @@ describe("the retry budget", () => {
     )
   }
 
-  it.effect("pauses about as long as it is told, give or take a fifth", () =>
+  it.effect("S-18 pauses about as long as it is told, give or take a fifth", () =>
     Effect.gen(function* () {
       const { server } = yield* A.open({ batching: "off", recoveryBackoff: 1000 }, {})
       server.last.cut()

@@ -48,7 +48,7 @@ describe("the walk over fields", () => {
     ])
   })
 
-  it("refuses what is no message: cut off, field 0, groups, lengths beyond the end, varints without an end", () => {
+  it("S-16 refuses what is no message: cut off, field 0, groups, lengths beyond the end, varints without an end", () => {
     const bad: ReadonlyArray<ReadonlyArray<number>> = [
       [0x08],
       [0x00, 1],

@@ -170,7 +170,7 @@ const clean = (): void => {
 
 describe("secrets and records stay where they belong", () => {
   for (const status of [302, 400, 401, 429, 503]) {
-    it.live(`when the token endpoint answers ${status} and echoes the request`, () =>
+    it.live(`S-01 S-02 when the token endpoint answers ${status} and echoes the request`, () =>
       Effect.gen(function* () {
         const workspace = yield* httpServer(echo(status))
         const tag = yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url))
@@ -180,7 +180,7 @@ describe("secrets and records stay where they belong", () => {
     )
   }
 
-  it.live("S1 S2 when a success other than 200, or a refusal, has tokens of no known shape in it", () =>
+  it.live("S-01 S-02 when a success other than 200, or a refusal, has tokens of no known shape in it", () =>
     Effect.gen(function* () {
       const inForm = `refresh_token=${words.token}&client_secret=${words.secret}`
       for (const [status, body] of [
@@ -202,7 +202,7 @@ describe("secrets and records stay where they belong", () => {
   )
 
   for (const code of [3, 5, 7, 14, 16]) {
-    it.live(`when the server ends the stream with status ${code} and quotes the token`, () =>
+    it.live(`S-01 S-02 when the server ends the stream with status ${code} and quotes the token`, () =>
       Effect.gen(function* () {
         const workspace = yield* httpServer(mint)
         const server = yield* rawServer(careless(code))
@@ -213,7 +213,7 @@ describe("secrets and records stay where they belong", () => {
     )
   }
 
-  it.live("when the token is not a legal header value", () =>
+  it.live("S-01 S-11 when the token is not a legal header value", () =>
     Effect.gen(function* () {
       const workspace = yield* httpServer((_, __, response) =>
         response.end(JSON.stringify({ access_token: `${words.token}\r\nx: y` }))
@@ -223,7 +223,7 @@ describe("secrets and records stay where they belong", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("when a headers provider gives an illegal header, or fails with it", () =>
+  it.live("S-01 S-06 S-19 when a headers provider gives an illegal header, or fails with it", () =>
     Effect.gen(function* () {
       for (const getHeaders of [
         Effect.succeed({ "authorization": "Bearer x", "x-own": `${words.header}\n` }),
@@ -240,7 +240,7 @@ describe("secrets and records stay where they belong", () => {
     })
   )
 
-  it.live("when the proxy refuses, or its URL is malformed", () =>
+  it.live("S-01 S-03 when the proxy refuses, or its URL is malformed", () =>
     Effect.gen(function* () {
       const proxy = yield* httpServer(echo(200))
       for (const url of [
@@ -258,7 +258,7 @@ describe("secrets and records stay where they belong", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("when records are refused, time out, or are left when the scope closes", () =>
+  it.live("S-01 S-20 when records are refused, time out, or are left when the scope closes", () =>
     Effect.gen(function* () {
       const workspace = yield* httpServer(mint)
       const server = yield* rawServer((_, message) => message > 0)
