@@ -81,9 +81,10 @@ export type Happening =
   | { readonly e: "readerEnd"; readonly stream: number; readonly reader: number; readonly outcome: Outcome }
   | { readonly e: "state"; readonly stream: number; readonly reader: number; readonly state: string }
   /** A request to the token endpoint begins, and ends. */
-  | { readonly e: "mint"; readonly lead: number }
+  | { readonly e: "mint"; readonly request: number; readonly lead: number }
   | {
       readonly e: "minted"
+      readonly request: number
       /** Undefined when the request failed. */
       readonly token: string | undefined
       readonly life: number

@@ -18,15 +18,20 @@ const leastPause = 1 / 300
 
 /** Checks every request to the token endpoint. */
 export const checkTokens = (view: View, report: Report): void => {
-  let running: { readonly at: number; readonly lead: number } | undefined
+  const running = new Map<number, { readonly at: number; readonly lead: number }>()
+  let quiet = 0
   let good: Good | undefined
   let failed: { readonly at: number; readonly lead: number } | undefined
   const ends = new Map<string, number>()
   for (const event of view.events) {
     const at = Math.floor(event.t)
+    if (event.quiet > quiet) {
+      // A request that nobody waits for any more may take its leave in the moment in which the next one begins.
+      if (running.size > 1) report("mint", `${running.size} requests for a token run at ${at} ms`)
+      quiet = event.quiet
+    }
     switch (event.e) {
       case "mint": {
-        if (running !== undefined) report("mint", `a token is asked for at ${at} ms while another request runs`)
         if (good !== undefined && at < good.expiresAt) {
           if (at < good.renewAt)
             report("mint", `a token is asked for at ${at} ms although ${good.token} is good until ${good.renewAt} ms`)
@@ -34,13 +39,13 @@ export const checkTokens = (view: View, report: Report): void => {
             report("mint", `a renewal is tried at ${at} ms, right after the one of ${failed.at} ms had failed`)
           }
         }
-        running = { at, lead: event.lead }
+        running.set(event.request, { at, lead: event.lead })
         break
       }
       case "minted": {
-        const { at: from, lead } = running ?? { at, lead: 0 }
-        running = undefined
-        const { end, life, token } = event
+        const { end, life, request, token } = event
+        const { at: from, lead } = running.get(request)!
+        running.delete(request)
         failed = token === undefined ? { at: from, lead } : undefined
         if (token === undefined) break
         ends.set(token, end)

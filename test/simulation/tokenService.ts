@@ -19,6 +19,7 @@ const limits = { mintLimit: 30_000, renewalLimit: 7_500 }
 export class TokenService implements Credentials {
   mints = 0
   expiries = 0
+  private requests = 0
   private readonly ends = new Map<string, number>()
   /** Requests that the endpoint has not answered yet. */
   private readonly pending = new Set<() => void>()
@@ -97,7 +98,8 @@ export class TokenService implements Credentials {
   private mint(): Effect.Effect<Minted, StreamFailure> {
     return Effect.suspend(() => {
       const { history, random, time, tokens } = this
-      history.add({ e: "mint", lead: tokens.lead })
+      const request = this.requests++
+      history.add({ e: "mint", request, lead: tokens.lead })
       const calm = this.isCalm()
       const latency = random.between(tokens.latency[0], calm ? Math.min(tokens.latency[1], 50) : tokens.latency[1])
       const down = !calm && time.now >= tokens.down[0] && time.now < tokens.down[1]
@@ -121,7 +123,7 @@ export class TokenService implements Credentials {
         Effect.sync(() => {
           const token = Exit.isSuccess(exit) ? `Bearer ${Redacted.value(exit.value.token)}` : undefined
           const end = life.begins + life.millis
-          history.add({ e: "minted", token, life: tokens.life, end })
+          history.add({ e: "minted", request, token, life: tokens.life, end })
         })
       )
     })
