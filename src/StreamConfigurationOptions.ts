@@ -44,8 +44,8 @@ export interface StreamConfigurationOptions<in out A = any> {
   /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
   readonly maxInflightRecords?: number | undefined
   /**
-   * Bytes, framing included, that may be queued and in flight together; default 128 MiB. Above it, ingest waits; each call that waits
-   * holds its own record besides.
+   * Bytes that may be queued and in flight together; default 128 MiB. Framing counts, and 128 bytes for the objects of each message, so
+   * that this is the memory of the smallest records too. Above it, ingest waits; each call that waits holds its own record besides.
    */
   readonly maxInflightBytes?: number | undefined
   /** Encoded bytes of one call; default and service limit 10,420,224. */

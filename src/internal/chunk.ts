@@ -13,6 +13,13 @@ import type { ByteSink } from "./recordCodec.ts"
 /** Size of a pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
 export const CHUNK_SIZE = 256 * 1024
 
+/**
+ * What a message takes of the byte budget beyond its bytes, since memory is what the budget bounds: the object and its places in the
+ * queue and in the window. `scripts/messageMemory.ts` measures 105 to 118 bytes. Without it empty records that each travel
+ * alone would take four times what they are charged.
+ */
+export const MESSAGE_OVERHEAD = 128
+
 // From this size on what does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
 const OWN_BUFFER_SIZE = CHUNK_SIZE / 8
 // Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
@@ -76,7 +83,7 @@ export class Message {
     this.acceptedAt = options.acceptedAt
   }
 
-  /** What the message takes of the byte budget, framing included. */
+  /** Its bytes, framing included. */
   get charge(): number {
     return HEAD_ROOM + this.end - this.start
   }

@@ -11,12 +11,15 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
-import { Message } from "./chunk.ts"
+import { Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM, requestSize } from "./envelope.ts"
 import type { RecordCodec } from "./recordCodec.ts"
 import { RecordWriter } from "./recordWriter.ts"
 
-/** The bounds of a landing zone. Bytes count framing; a record and an explicit batch each count as one record. */
+/**
+ * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an
+ * explicit batch each count as one record.
+ */
 export interface LandingZoneLimits {
   readonly maxInflightRecords: number
   readonly maxInflightBytes: number
@@ -43,6 +46,9 @@ interface Waiter {
 /** The zone has no room for the call right now. */
 export const Full = -1
 
+// What a message of its own adds to its content.
+const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
+
 // Queued bytes above which callers give way to the sender, and how many they may add each time: enough for full requests, little
 // enough to stay in the processor's caches.
 const YIELD_ABOVE = 1024 * 1024
@@ -51,9 +57,11 @@ const YIELD_STRIDE = 64 * 1024
 export class LandingZone<A> {
   /** The next lifetime offset to be given out. */
   nextOffset = 0
-  /** Bytes and records in use, queued and in flight together. */
+  /** Encoded bytes (framing included) and records in use, queued and in flight together. */
   usedBytes = 0
   usedRecords = 0
+  /** What the messages that hold them take of the byte budget besides. */
+  private overhead = 0
   /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
   acceptedRecords = 0
   acceptedBytes = 0
@@ -108,7 +116,7 @@ export class LandingZone<A> {
     if (refusal !== undefined) return refusal
     const joins = begunBehind && this.joinsOpen()
     const size = this.writer.size
-    return this.fits(joins ? size : size + HEAD_ROOM) ? this.keepSingle(begunBehind, joins) : Full
+    return this.fits(joins ? size : size + ALONE) ? this.keepSingle(begunBehind, joins) : Full
   }
 
   /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
@@ -116,7 +124,7 @@ export class LandingZone<A> {
     if (this.waiters.size > 0) return Full
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
-    return this.fits(HEAD_ROOM + this.writer.size) ? this.keepMessage(records.length, true) : Full
+    return this.fits(ALONE + this.writer.size) ? this.keepMessage(records.length, true) : Full
   }
 
   /**
@@ -165,7 +173,7 @@ export class LandingZone<A> {
         waiter.admit(undefined)
         continue
       }
-      if (!this.fits(waiter.content.length + HEAD_ROOM)) return
+      if (!this.fits(ALONE + waiter.content.length)) return
       const begunBehind = !waiter.atomic && this.begin()
       if (waiter.atomic) this.writer.begin(HEAD_ROOM)
       this.writer.writeContent(waiter.content)
@@ -228,6 +236,7 @@ export class LandingZone<A> {
       last = message.lastOffset
       message.chunk.release()
     }
+    this.overhead -= count * MESSAGE_OVERHEAD
     if (this.head > 1024 && this.head * 2 > this.window.length) {
       this.window = this.window.slice(this.head)
       this.cursor -= this.head
@@ -291,8 +300,9 @@ export class LandingZone<A> {
     const { maxInflightBytes, maxPayloadBytes } = this.limits
     const size = requestSize(payload)
     if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
-    if (HEAD_ROOM + content > maxInflightBytes) {
-      return new PayloadTooLarge({ size: HEAD_ROOM + content, limit: maxInflightBytes, option: "maxInflightBytes" })
+    const alone = ALONE + content
+    if (alone > maxInflightBytes) {
+      return new PayloadTooLarge({ size: alone, limit: maxInflightBytes, option: "maxInflightBytes" })
     }
     if (this.nextOffset > Number.MAX_SAFE_INTEGER) {
       return new InvalidArgument({ message: "The stream's offsets are exhausted. Open a new stream.", path: [] })
@@ -303,7 +313,7 @@ export class LandingZone<A> {
   private fits(charge: number): boolean {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     // An encoder may have closed the stream; its record then waits, and is told so.
-    return !this.closed && this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes
+    return !this.closed && this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes - this.overhead
   }
 
   /** Whether the record written right behind the open message still fits it. */
@@ -349,6 +359,7 @@ export class LandingZone<A> {
     const continues = writer.commit()
     this.open = !atomic && continues ? message : undefined
     this.usedBytes += message.charge
+    this.overhead += MESSAGE_OVERHEAD
     this.acceptedBytes += message.charge
     this.acceptedRecords += records
     this.usedRecords += offsets

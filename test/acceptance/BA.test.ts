@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import * as A from "../support/acceptance.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
 
@@ -133,7 +134,7 @@ describe("ingesting batches", () => {
   it.effect("BA-11 BA-12 H-35 takes empty protobuf records, but charges them to the byte budget", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
-      const stream = yield* zerobus.createStream(A.protoTable, { maxInflightBytes: 200 })
+      const stream = yield* zerobus.createStream(A.protoTable, { maxInflightBytes: 200 + MESSAGE_OVERHEAD })
       const empty = new Uint8Array()
       yield* stream.ingestRecords([empty, Uint8Array.of(0x0a, 0x00), empty])
       yield* stream.flush

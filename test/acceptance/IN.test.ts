@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema, Stream } from "effect"
 import { Column, Table, TableProperties } from "effect-zerobus"
+import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import * as A from "../support/acceptance.ts"
 import { type Connection, code, type Script } from "../support/scriptedServer.ts"
 
@@ -284,7 +285,7 @@ describe("ingesting records", () => {
 
   it.effect("IN-24 makes a record wait that does not fit the byte budget", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ maxInflightBytes: 60, batching: "off" }, A.silent)
+      const { server, stream } = yield* A.open({ maxInflightBytes: 60 + MESSAGE_OVERHEAD, batching: "off" }, A.silent)
       yield* stream.ingestRecord(A.record(0))
       const waiting = yield* A.started(stream.ingestRecord(A.record(1)))
       yield* A.advance(500)
@@ -306,7 +307,10 @@ describe("ingesting records", () => {
   it.effect("IN-26 H-33 admits those who wait in order of arrival, small ones behind a large one too", () =>
     Effect.gen(function* () {
       const large = JSON.stringify({ text: "x".repeat(60) })
-      const { server, stream } = yield* A.open({ maxInflightBytes: 120, batching: "off" }, A.silent)
+      const { server, stream } = yield* A.open(
+        { maxInflightBytes: 120 + 2 * MESSAGE_OVERHEAD, batching: "off" },
+        A.silent
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* stream.ingestRecord(A.record(1))
       const first = yield* A.started(stream.ingestRecord(large))

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { requestSize } from "../../src/internal/envelope.ts"
 import * as A from "../support/acceptance.ts"
 
@@ -17,7 +18,7 @@ const largest = (limit: number): number => {
 describe("payload limits", () => {
   it.effect("PL-01 PL-02 H-37 takes a request of exactly the limit and refuses one byte more, without an offset", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ maxPayloadBytes: 1000, maxInflightBytes: 1100 })
+      const { server, stream } = yield* A.open({ maxPayloadBytes: 1000, maxInflightBytes: 1100 + MESSAGE_OVERHEAD })
       const size = largest(1000)
       const error = A.tagged(yield* Effect.flip(stream.ingestRecord(sized(size + 1))), "PayloadTooLarge")
       assert.deepStrictEqual([error.option, error.limit], ["maxPayloadBytes", 1000])

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM } from "../../src/internal/envelope.ts"
 import { Full, type LandingZone } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
@@ -129,17 +130,27 @@ describe("LandingZone", () => {
     })
   )
 
-  it.effect("charges framing, so that empty records and tiny ones cannot dodge the budget", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone({ maxInflightBytes: 1000, coalesceRecords: 1 })
-      let accepted = 0
-      while (zone.offerUnsafe(new Uint8Array()) !== Full) accepted++
-      assert.strictEqual(accepted, Math.floor(1000 / (HEAD_ROOM + 2)))
-      const packed = yield* makeZone({ maxInflightBytes: 1000 })
-      accepted = 0
-      while (packed.offerUnsafe(new Uint8Array()) !== Full) accepted++
-      assert.strictEqual(accepted, (1000 - HEAD_ROOM) / 2)
-    })
+  it.effect(
+    "H-35 charges framing and the objects of a message, so that empty records and tiny ones cannot dodge the budget",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone({ maxInflightBytes: 1000, coalesceRecords: 1 })
+        let accepted = 0
+        while (zone.offerUnsafe(new Uint8Array()) !== Full) accepted++
+        // Room that is given back is charged for once more, no more and no less.
+        for (let round = 0; round < 2; round++) {
+          for (let n = 0; n < accepted; n++) zone.nextUnsafe()
+          zone.acknowledgeUnsafe(accepted)
+          let again = 0
+          while (zone.offerBatchUnsafe([new Uint8Array()]) !== Full) again++
+          assert.strictEqual(again, accepted)
+        }
+        assert.strictEqual(accepted, Math.floor(1000 / (HEAD_ROOM + 2 + MESSAGE_OVERHEAD)))
+        const packed = yield* makeZone({ maxInflightBytes: 1000 })
+        accepted = 0
+        while (packed.offerUnsafe(new Uint8Array()) !== Full) accepted++
+        assert.strictEqual(accepted, (1000 - HEAD_ROOM - MESSAGE_OVERHEAD) / 2)
+      })
   )
 
   it.effect("admits in order of arrival, and whoever gives up lets the next one in", () =>
@@ -165,7 +176,7 @@ describe("LandingZone", () => {
 
   it.effect("lets a small one in at once when the large one in front of it gives up", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ maxInflightBytes: 200, coalesceRecords: 1 })
+      const zone = yield* makeZone({ maxInflightBytes: 200 + 2 * MESSAGE_OVERHEAD, coalesceRecords: 1 })
       zone.offerUnsafe(new Uint8Array(50))
       const admitted: Array<number | undefined> = []
       const giveUp = zone.waitUnsafe([new Uint8Array(150)], false, (offset) => admitted.push(offset))

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM, requestSize } from "../../src/internal/envelope.ts"
 import { Full, type LandingZone, type Refusal } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
@@ -54,10 +55,11 @@ describe("the landing zone's bounds", () => {
 
   it.effect("takes what fills the whole zone, and refuses what never could", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ ...single, maxInflightBytes: 500 })
-      const limit = 500
-      tooLarge(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 2)), { size: 501, limit, option: "maxInflightBytes" })
-      tooLarge(zone.offerBatchUnsafe([bytes(500 - HEAD_ROOM - 2)]), { size: 501, limit, option: "maxInflightBytes" })
+      const zone = yield* makeZone({ ...single, maxInflightBytes: 500 + MESSAGE_OVERHEAD })
+      const limit = 500 + MESSAGE_OVERHEAD
+      const size = limit + 1
+      tooLarge(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 2)), { size, limit, option: "maxInflightBytes" })
+      tooLarge(zone.offerBatchUnsafe([bytes(500 - HEAD_ROOM - 2)]), { size, limit, option: "maxInflightBytes" })
       assert.strictEqual(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 3)), 0)
       assert.strictEqual(zone.usedBytes, 500)
       assert.strictEqual(zone.offerUnsafe(bytes(0)), Full)
@@ -164,10 +166,10 @@ describe("the landing zone's bounds", () => {
 describe("those who wait for room", () => {
   it.effect("come before those who only ask, even if these would fit", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ maxInflightBytes: 400 })
+      const zone = yield* makeZone({ maxInflightBytes: 900 })
       zone.offerUnsafe(bytes(200, 1))
       const admitted: Array<number | undefined> = []
-      const giveUp = zone.waitUnsafe([bytes(300, 2)], false, (offset) => admitted.push(offset))
+      const giveUp = zone.waitUnsafe([bytes(400, 2)], false, (offset) => admitted.push(offset))
       assert.strictEqual(zone.offerUnsafe(bytes(1, 3)), Full)
       assert.strictEqual(zone.offerBatchUnsafe([bytes(1, 3)]), Full)
       zone.waitUnsafe([bytes(2, 4)], false, (offset) => admitted.push(offset))
@@ -348,7 +350,7 @@ describe("a sender of the landing zone", () => {
       for (const n of [1, 2, 3]) old.offerUnsafe(bytes(4, n))
       old.offerBatchUnsafe([bytes(4, 4), bytes(4, 5)])
       old.closeUnsafe()
-      const next = yield* makeZone({ maxInflightRecords: 5, maxInflightBytes: 60 })
+      const next = yield* makeZone({ maxInflightRecords: 5, maxInflightBytes: 60 + MESSAGE_OVERHEAD })
       next.adoptUnsafe(old.unackedUnsafe())
       assert.strictEqual(next.usedBytes, old.usedBytes)
       assert.deepStrictEqual([next.acceptedRecords, next.usedRecords, next.nextOffset], [5, 4, 4])
@@ -373,7 +375,7 @@ describe("a sender of the landing zone", () => {
 describe("the landing zone's room", () => {
   it.effect("counts a batch by its own size, wherever in a chunk it lies", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ maxInflightBytes: 10 * (HEAD_ROOM + 12) })
+      const zone = yield* makeZone({ maxInflightBytes: 10 * (HEAD_ROOM + 12 + MESSAGE_OVERHEAD) })
       for (let n = 0; n < 10; n++) assert.strictEqual(zone.offerBatchUnsafe([bytes(10, n)]), n)
       assert.strictEqual(zone.offerBatchUnsafe([bytes(10)]), Full)
     })
@@ -381,10 +383,10 @@ describe("the landing zone's room", () => {
 
   it.effect("counts framing for those who wait, too", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ ...single, maxInflightBytes: 300 })
+      const zone = yield* makeZone({ ...single, maxInflightBytes: 300 + 2 * MESSAGE_OVERHEAD })
       zone.offerUnsafe(bytes(200))
       const admitted: Array<number | undefined> = []
-      // 65 bytes are left; the record alone would fit, its framing makes it 66.
+      // 65 bytes are left beside the overhead; the record alone would fit, its framing makes it 66.
       assert.strictEqual(zone.usedBytes, HEAD_ROOM + 203)
       zone.waitUnsafe([bytes(65 - HEAD_ROOM - 1)], false, (offset) => admitted.push(offset))
       zone.admitUnsafe()
