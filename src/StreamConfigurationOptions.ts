@@ -16,6 +16,8 @@ export interface Unacked<A> {
   readonly streamId: string
   /** In order of ingestion. */
   readonly records: ReadonlyArray<A>
+  /** Records that the table's schema encoded but cannot decode, as the bytes that travel; empty for schemas that do both. */
+  readonly unreadable: ReadonlyArray<Uint8Array>
   /** Why they are left: what ended the stream, or the `FlushTimeout` of its closing. */
   readonly cause: ZerobusError
 }

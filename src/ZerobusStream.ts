@@ -60,11 +60,17 @@ export interface ZerobusStream<in out A> {
   readonly waitForOffset: (offset: Offset) => Effect.Effect<Offset, AckError>
   /**
    * The records that were not acknowledged, in order, batches flattened. Only of a closed or failed stream, else `InvalidState`. Can
-   * be read again and again.
+   * be read again and again. Records that the table's schema encodes but cannot decode are not among them: an error in the log counts
+   * them, and `getUnackedPayloads`, `onUnacked` and `recreateStream` have them.
    */
   readonly getUnackedRecords: Effect.Effect<ReadonlyArray<A>, InvalidState>
   /** As `getUnackedRecords`, grouped: a batch as it was ingested, a single record as a group of one. */
   readonly getUnackedBatches: Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, InvalidState>
+  /**
+   * What `getUnackedRecords` gives, and what it cannot read back, as the bytes that travel: UTF-8 of a JSON object, or a protobuf
+   * message. In order, batches flattened.
+   */
+  readonly getUnackedPayloads: Effect.Effect<ReadonlyArray<Uint8Array>, InvalidState>
   /** The highest durable offset whenever it has risen; a slow reader sees the latest. Ends or fails with the stream. */
   readonly durableOffsets: Stream.Stream<Offset, AckError>
   /** The state now and every change of it; ends after `closed` or `failed`. */

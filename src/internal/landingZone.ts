@@ -313,7 +313,11 @@ export class LandingZone<A> {
   private fits(charge: number): boolean {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     // An encoder may have closed the stream; its record then waits, and is told so.
-    return !this.closed && this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes - this.overhead
+    return (
+      !this.closed &&
+      this.usedRecords < maxInflightRecords &&
+      this.usedBytes + charge <= maxInflightBytes - this.overhead
+    )
   }
 
   /** Whether the record written right behind the open message still fits it. */

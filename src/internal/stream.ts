@@ -20,11 +20,12 @@ import type { Transport } from "../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import { closeWithScope, leaveScope, makeClose, type Origin } from "./streamClose.ts"
+import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { logDefect } from "./streamLogs.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
+import { handBackAll, leaveScope, makeUnacked, type Origin } from "./streamUnacked.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
 
@@ -104,7 +105,7 @@ const open = Effect.fnUntraced(function* <A>(
   const core = yield* makeStreamCore(table, resolved.success)
   core.zone.adoptUnsafe(adopted)
 
-  const origin: Origin = { core, scope, options, handedBack: false, recreated: false }
+  const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const opened = Deferred.makeUnsafe<void, StreamFailure>()
   const supervisor = yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
@@ -167,8 +168,7 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
       origin.recreated = false
       return Effect.void
     }
-    origin.handedBack = true
-    return leaveScope(origin)
+    return handBackAll(origin)
   })
 
 const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
@@ -193,23 +193,6 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     Effect.suspend(() => flushed("close", core.options.flushTimeout))
   )
 
-  const unacked = Effect.suspend(() => {
-    if (!core.ended) {
-      return Effect.fail(
-        new InvalidState({
-          message: "The stream is still active. Unacknowledged records can be read after close or failure."
-        })
-      )
-    }
-    return Effect.succeed(zone.unackedUnsafe())
-  })
-  /** What was handed back needs the caller's scope no more. */
-  const handBack = Effect.suspend(() => {
-    origin.handedBack = true
-    return leaveScope(origin)
-  })
-  const read = (payload: Uint8Array): A => core.table.codec.read(payload)
-
   const stream: ZerobusStream<A> = {
     table: core.table,
     streamId,
@@ -232,17 +215,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
             )
           : awaitOffset(core, offset)
       ),
-    getUnackedRecords: Effect.flatMap(unacked, (messages) => {
-      const records = messages.flatMap((message) => message.payloads().map(read))
-      return Effect.as(handBack, records)
-    }),
-    getUnackedBatches: Effect.flatMap(unacked, (messages) => {
-      const batches = messages.flatMap((message): ReadonlyArray<ReadonlyArray<A>> => {
-        const records = message.payloads().map(read)
-        return message.atomic ? [records] : records.map((record) => [record])
-      })
-      return Effect.as(handBack, batches)
-    }),
+    ...makeUnacked(core, origin),
     durableOffsets: Stream.paginate(-1, (seen: number) =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
     ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),

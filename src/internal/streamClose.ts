@@ -6,34 +6,13 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import { Offset } from "../Offset.ts"
 import type { AckError } from "../RecordAck.ts"
-import type { StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
-import type { TableProperties } from "../TableProperties.ts"
 import { type FlushTimeout, StreamClosed } from "../ZerobusError.ts"
-import type { Message } from "./chunk.ts"
 import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
-
-/** What is behind a stream object. */
-export interface Origin {
-  readonly core: StreamCore<any>
-  readonly scope: Scope.Closeable
-  readonly options: StreamConfigurationOptions<any>
-  /** Whether the unacknowledged records were handed back, by reading them or by recreating the stream. */
-  handedBack: boolean
-  recreated: boolean
-}
-
-/**
- * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
- * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
- */
-export const leaveScope = (origin: Origin): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    origin.handedBack || origin.core.zone.isEmpty ? Scope.close(origin.scope, Exit.void) : Effect.void
-  )
+import { logLeft, logUnreadable } from "./streamLogs.ts"
+import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
 
 /**
  * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
@@ -106,39 +85,16 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
   yield* Deferred.await(core.finished)
   const messages = zone.unackedUnsafe()
-  if (messages.length === 0 || origin.handedBack) return
-  const { records, unreadable } = readAll(table, messages)
-  if (unreadable > 0) {
-    yield* Effect.logError("Records that were not acknowledged cannot be read back: the table's codec throws", {
-      table: table.tableName,
-      streamId,
-      records: unreadable
-    })
-  }
+  if (messages.length === 0 || origin.handedBack === "all") return
+  const read = readBack(core, messages)
+  const { unreadable } = read
+  const records = origin.handedBack === "nothing" ? read.records : []
+  if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, unreadable.length)
   const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
   yield* onUnacked === undefined
-    ? Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
-        table: table.tableName,
-        streamId,
-        records: records.length,
-        cause: cause.message
-      })
+    ? logLeft(core, streamId, records.length + unreadable.length, cause)
     : handOver(
-        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, cause })),
+        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, unreadable, cause })),
         Math.max(scopeCloseTimeout, HANDLER_LIMIT)
       )
 })
-
-/** Reads what can be read: one payload that a user's codec refuses must not take the others with it. */
-const readAll = <A>(table: TableProperties<A>, messages: ReadonlyArray<Message>) => {
-  const records: Array<A> = []
-  let unreadable = 0
-  for (const payload of messages.flatMap((message) => message.payloads())) {
-    try {
-      records.push(table.codec.read(payload))
-    } catch {
-      unreadable++
-    }
-  }
-  return { records, unreadable }
-}

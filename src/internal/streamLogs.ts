@@ -3,7 +3,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { StreamFailure } from "../ZerobusError.ts"
+import type { StreamFailure, ZerobusError } from "../ZerobusError.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** What an ended stream has left: records, and their bytes with framing. */
@@ -60,6 +60,27 @@ export const logDefect = (core: StreamCore<any>, cause: Cause.Cause<unknown>): E
     ),
     unacknowledged: left(core)
   })
+
+/** The scope of a stream closed with records that were not acknowledged, that nobody read and that no handler takes. */
+export const logLeft = (
+  core: StreamCore<any>,
+  streamId: string,
+  records: number,
+  cause: ZerobusError
+): Effect.Effect<void> =>
+  Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
+    table: core.table.tableName,
+    streamId,
+    records,
+    cause: cause.message
+  })
+
+/** The table's codec refuses to read back what it wrote. */
+export const logUnreadable = (core: StreamCore<any>, records: number): Effect.Effect<void> =>
+  Effect.logError(
+    "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+    { table: core.table.tableName, streamId: streamIdOf(core), records }
+  )
 
 /** A stream was closed, by its user or by its scope. */
 export const logClosed = (core: StreamCore<any>): Effect.Effect<void> =>

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schedule, Scope, Stream } from "effect"
-import type { Unacked } from "effect-zerobus"
+import type { TableProperties, Unacked } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { reporting } from "../support/reports.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
@@ -227,5 +227,126 @@ describe("the states", () => {
       yield* A.settle
       assert.deepStrictEqual(seen, ["open", "failed"])
     })
+  )
+})
+
+describe("records that the table's schema encodes and does not decode", () => {
+  /** Every odd number is beyond it. */
+  const picky: TableProperties.TableProperties<any> = {
+    ...A.table,
+    codec: {
+      write: A.table.codec.write,
+      read: (payload) => {
+        const record = JSON.parse(Buffer.from(payload).toString()) as { readonly n: number }
+        if (record.n % 2 === 1) throw new Error(`cannot decode ${record.n}`)
+        return record
+      }
+    }
+  }
+  const unreadableLine =
+    "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked"
+  const texts = (payloads: ReadonlyArray<Uint8Array> = []) => payloads.map((bytes) => Buffer.from(bytes).toString())
+  const failed = Effect.gen(function* () {
+    const { server, zerobus } = yield* A.client(A.silent, {})
+    const scope = yield* Scope.make()
+    const given: Array<Unacked<any>> = []
+    const stream = yield* zerobus
+      .createStream(picky, {
+        ...single,
+        recovery: false,
+        onUnacked: (unacked) => Effect.sync(() => void given.push(unacked))
+      })
+      .pipe(Scope.provide(scope))
+    for (const n of [0, 1]) yield* stream.ingestRecord({ n })
+    yield* stream.ingestRecords([{ n: 2 }, { n: 3 }, { n: 4 }])
+    yield* stream.ingestRecords([{ n: 5 }])
+    yield* A.settle
+    server.last.cut()
+    yield* A.settle
+    return { given, scope, server, stream, zerobus }
+  })
+
+  it.effect("do not keep the others from whoever reads, and are handed on as bytes", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const { given, scope, stream } = yield* failed
+        for (let time = 0; time < 2; time++) {
+          assert.deepStrictEqual(yield* stream.getUnackedRecords, [{ n: 0 }, { n: 2 }, { n: 4 }])
+          assert.deepStrictEqual(yield* stream.getUnackedBatches, [[{ n: 0 }], [{ n: 2 }, { n: 4 }]])
+        }
+        assert.deepStrictEqual(
+          reports.linesOf(unreadableLine).map(({ details, level }) => [level, details]),
+          [["Error", { table: A.table.tableName, streamId: "session-0", records: 3 }]]
+        )
+        // Nobody has those yet, so the scope has to see to them, and to nothing else.
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(
+          given.map(({ records, unreadable }) => [records, texts(unreadable)]),
+          [[[], ['{"n":1}', '{"n":3}', '{"n":5}']]]
+        )
+      })
+    )
+  )
+
+  it.effect("are given to the handler beside the others when nobody read", () =>
+    Effect.gen(function* () {
+      const { given, scope } = yield* failed
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(
+        given.map(({ records, unreadable }) => [records, texts(unreadable)]),
+        [
+          [
+            [{ n: 0 }, { n: 2 }, { n: 4 }],
+            ['{"n":1}', '{"n":3}', '{"n":5}']
+          ]
+        ]
+      )
+    })
+  )
+
+  it.effect("are among the payloads, in order, after which nothing is left to hand on", () =>
+    Effect.gen(function* () {
+      const { given, scope, stream } = yield* failed
+      const all = [0, 1, 2, 3, 4, 5].map((n) => `{"n":${n}}`)
+      for (let time = 0; time < 2; time++) {
+        const payloads = yield* stream.getUnackedPayloads
+        assert.deepStrictEqual(texts(payloads), all)
+        payloads[0]!.fill(0)
+      }
+      assert.strictEqual(held(scope), 0)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(given, [])
+    })
+  )
+
+  it.effect("are taken over by a recreated stream as they are", () =>
+    Effect.gen(function* () {
+      const { given, scope, server, stream, zerobus } = yield* failed
+      yield* stream.getUnackedRecords
+      const next = yield* zerobus.recreateStream(stream)
+      yield* next.flush
+      assert.strictEqual(server.last.records.length, 6)
+      assert.strictEqual(held(scope), 0)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(given, [])
+    })
+  )
+
+  it.effect("are counted by the log when there is no handler, and payloads wait for the end of the stream", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        const stream = yield* zerobus
+          .createStream(picky, { ...single, scopeCloseTimeout: 0, drainTimeout: 0 })
+          .pipe(Scope.provide(scope))
+        for (const n of [0, 1]) yield* stream.ingestRecord({ n })
+        A.tagged(yield* Effect.flip(stream.getUnackedPayloads), "InvalidState")
+        yield* Scope.close(scope, Exit.void)
+        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
+        assert.deepInclude(line?.details as object, { records: 2 })
+        assert.strictEqual(reports.linesOf(unreadableLine).length, 1)
+      })
+    )
   )
 })

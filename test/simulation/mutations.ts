@@ -112,8 +112,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "bytes in flight have no bound",
     file: zone,
-    find: "this.usedRecords < maxInflightRecords && this.usedBytes + charge <= maxInflightBytes",
-    replace: "this.usedRecords < maxInflightRecords && charge <= maxInflightBytes"
+    find: "this.usedBytes + charge <= maxInflightBytes - this.overhead",
+    replace: "charge <= maxInflightBytes"
   },
   {
     name: "time is taken from the wall clock",

@@ -1,0 +1,98 @@
+/**
+ * What an ended stream has left, who it was given to, and how long the stream's caller has to hold on to it.
+ *
+ * Records are kept as bytes. A table's codec may refuse to read back what it wrote, such as a schema that encodes and does not decode:
+ * those records are given as the bytes, and never keep the others from anybody.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
+import { InvalidState } from "../ZerobusError.ts"
+import type { ZerobusStream } from "../ZerobusStream.ts"
+import type { Message } from "./chunk.ts"
+import type { StreamCore } from "./streamCore.ts"
+import { logUnreadable } from "./streamLogs.ts"
+
+/** What is behind a stream object. */
+export interface Origin {
+  readonly core: StreamCore<any>
+  readonly scope: Scope.Closeable
+  readonly options: StreamConfigurationOptions<any>
+  /**
+   * How much of what is unacknowledged was handed back, by reading it or by recreating the stream: `readable` is all but what the
+   * codec cannot read back.
+   */
+  handedBack: "nothing" | "readable" | "all"
+  recreated: boolean
+}
+
+/**
+ * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
+ * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
+ */
+export const leaveScope = (origin: Origin): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    origin.handedBack === "all" || origin.core.zone.isEmpty ? Scope.close(origin.scope, Exit.void) : Effect.void
+  )
+
+/** Everything was handed back, so the stream needs its caller's scope no more. */
+export const handBackAll = (origin: Origin): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    origin.handedBack = "all"
+    return leaveScope(origin)
+  })
+
+/** Reads messages back, message by message; what cannot be read is listed as bytes. */
+export const readBack = <A>(
+  core: StreamCore<A>,
+  messages: ReadonlyArray<Message>
+): { readonly batches: Array<Array<A>>; readonly records: Array<A>; readonly unreadable: Array<Uint8Array> } => {
+  const batches: Array<Array<A>> = []
+  const unreadable: Array<Uint8Array> = []
+  for (const message of messages) {
+    const records: Array<A> = []
+    for (const payload of message.payloads()) {
+      try {
+        records.push(core.table.codec.read(payload))
+      } catch {
+        unreadable.push(payload)
+      }
+    }
+    if (!message.atomic) for (const record of records) batches.push([record])
+    else if (records.length > 0) batches.push(records)
+  }
+  return { batches, records: batches.flat(), unreadable }
+}
+
+/** The three ways to read what an ended stream has left. */
+export const makeUnacked = <A>(
+  core: StreamCore<A>,
+  origin: Origin
+): Pick<ZerobusStream<A>, "getUnackedRecords" | "getUnackedBatches" | "getUnackedPayloads"> => {
+  const unacked = Effect.suspend(() => {
+    if (!core.ended) {
+      return Effect.fail(
+        new InvalidState({
+          message: "The stream is still active. Unacknowledged records can be read after close or failure."
+        })
+      )
+    }
+    return Effect.succeed(core.zone.unackedUnsafe())
+  })
+  const readable = Effect.flatMap(unacked, (messages) => {
+    const read = readBack(core, messages)
+    if (read.unreadable.length === 0) return Effect.as(handBackAll(origin), read)
+    if (origin.handedBack !== "nothing") return Effect.succeed(read)
+    origin.handedBack = "readable"
+    return Effect.as(logUnreadable(core, read.unreadable.length), read)
+  })
+  return {
+    getUnackedRecords: Effect.map(readable, ({ records }) => records),
+    getUnackedBatches: Effect.map(readable, ({ batches }) => batches),
+    getUnackedPayloads: Effect.flatMap(unacked, (messages) => {
+      const payloads = messages.flatMap((message) => message.payloads())
+      return Effect.as(handBackAll(origin), payloads)
+    })
+  }
+}
