@@ -7,6 +7,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaIssue from "effect/SchemaIssue"
+import { isBytes } from "./internal/bytes.ts"
 import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/payloadCodec.ts"
 import type { RecordCodec } from "./internal/recordCodec.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
@@ -25,9 +26,10 @@ export interface TableProperties<in out A> {
 /** A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and bytes are refused. */
 export type JsonRecord =
   | string
-  // For literals and type aliases, then for interfaces and classes, which have no index signature.
+  // For literals and type aliases, then for interfaces and classes, which have no index signature. A promise is an interface with a
+  // method `then`; a column of that name is none.
   | { readonly [key: string]: unknown }
-  | (object & { readonly [Symbol.iterator]?: never })
+  | (object & { readonly [Symbol.iterator]?: never; readonly then?: string | number | boolean | null | undefined })
 
 /**
  * A table that takes JSON records.
@@ -43,7 +45,7 @@ export const json: {
   (tableName: string): TableProperties<JsonRecord>
   <A, I>(tableName: string, schema: Schema.Codec<A, I>): TableProperties<A>
 } = (tableName: string, schema?: Schema.Codec<any, any>): TableProperties<any> => ({
-  tableName: tableName.trim(),
+  tableName: trimmed(tableName),
   recordType: "json",
   descriptor: undefined,
   codec: schema === undefined ? jsonTextCodec : schemaCodec(schema)
@@ -51,14 +53,18 @@ export const json: {
 
 /**
  * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a serialized `DescriptorProto`) describes.
- * The bytes are copied at the ingest call, so the caller may reuse its buffer.
+ * The descriptor is copied here and the bytes of a record at the ingest call, so the caller may reuse its buffers.
  */
 export const proto = (tableName: string, descriptor: Uint8Array): TableProperties<Uint8Array> => ({
-  tableName: tableName.trim(),
+  tableName: trimmed(tableName),
   recordType: "proto",
-  descriptor: descriptor.slice(),
+  // A Buffer's slice would be a view of the caller's bytes.
+  descriptor: isBytes(descriptor) ? new Uint8Array(descriptor) : new Uint8Array(),
   codec: bytesCodec
 })
+
+/** Untyped callers may have no name, such as that of a missing variable; the stream refuses it. */
+const trimmed = (tableName: string): string => (typeof tableName === "string" ? tableName.trim() : "")
 
 const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
   // The schema's JSON form, so that what was encoded can be read back whatever the schema's own encoded side is.

@@ -4,6 +4,7 @@
  * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and VARIANT have modules of their own.
  * Values are never quoted in failures.
  */
+import { isBytes } from "./bytes.ts"
 import type { Leaf, WireValue } from "./leafModel.ts"
 import { date, dateAsString, timestamp, timestampAsDate, timestampAsMicros } from "./timeLeaf.ts"
 import { variant } from "./variantLeaf.ts"
@@ -89,8 +90,8 @@ const binary: Leaf = {
   type: { _tag: "Binary" },
   scalar: "bytes",
   expected: "BINARY (a Uint8Array)",
-  toWire: (value) => (value instanceof Uint8Array ? value : undefined),
-  fromWire: (value) => (value instanceof Uint8Array ? new Uint8Array(value) : undefined)
+  toWire: (value) => (isBytes(value) ? value : undefined),
+  fromWire: (value) => (isBytes(value) ? new Uint8Array(value) : undefined)
 }
 
 /** Every leaf without parameters, by the name of its constructor in `Column`. */

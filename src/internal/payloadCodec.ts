@@ -2,6 +2,9 @@
  * The codecs of records without columns: prepared protobuf bytes, JSON text and JSON objects.
  */
 import { InvalidArgument } from "../ZerobusError.ts"
+import { isBytes } from "./bytes.ts"
+import { type JsonLoss, lossInText, lossOfRecord } from "./jsonLoss.ts"
+import { shownKey } from "./protoEncode.ts"
 import type { ByteSink, RecordCodec } from "./recordCodec.ts"
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
@@ -10,18 +13,12 @@ const refuse = (message: string): InvalidArgument => new InvalidArgument({ messa
 
 /** Names the kind of a value without quoting it. */
 const kindOf = (value: unknown): string =>
-  value === null
-    ? "null"
-    : Array.isArray(value)
-      ? "an array"
-      : value instanceof Uint8Array
-        ? "bytes"
-        : `a ${typeof value}`
+  value === null ? "null" : Array.isArray(value) ? "an array" : isBytes(value) ? "bytes" : `a ${typeof value}`
 
 /** Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set. */
 export const bytesCodec: RecordCodec<Uint8Array> = {
   write: (record, sink) => {
-    if (!(record instanceof Uint8Array)) {
+    if (!isBytes(record)) {
       return refuse(`This table takes protobuf records as bytes (Uint8Array), but the record is ${kindOf(record)}.`)
     }
     sink.ensure(record.length)
@@ -39,15 +36,28 @@ const writeText = (text: string, sink: ByteSink): void => {
   sink.position += sink.buffer.write(text, sink.position)
 }
 
+const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
+  if (path.length === 0) return refuse(`This table takes JSON objects, but the record is ${what}. ${advice}`)
+  const shown = path.map((key) => (typeof key === "number" ? key : shownKey(key)))
+  return new InvalidArgument({
+    message: `The record's field ${shown.join(".")} is ${what}, of which JSON keeps nothing. ${advice}`,
+    path: shown
+  })
+}
+
 /** JSON objects, turned into text once. */
 export const jsonCodec: RecordCodec<unknown> = {
   write: (record, sink) => {
     if (typeof record !== "object" || record === null || Array.isArray(record) || ArrayBuffer.isView(record)) {
       return refuse(`This table takes JSON objects, but the record is ${kindOf(record)}.`)
     }
+    const lost = lossOfRecord(record)
+    if (lost !== undefined) return refuseLoss(lost)
     let text: string | undefined
+    let lostWithin: JsonLoss | undefined
     try {
       text = JSON.stringify(record)
+      lostWithin = text === undefined ? undefined : lossInText(text, record)
     } catch {
       return refuse(
         "The record cannot be written as JSON: it holds a bigint, a cycle, or a toJSON that throws. Convert it first."
@@ -55,6 +65,7 @@ export const jsonCodec: RecordCodec<unknown> = {
     }
     if (text === undefined || text.charCodeAt(0) !== 0x7b)
       return refuse("The record's toJSON does not give a JSON object.")
+    if (lostWithin !== undefined) return refuseLoss(lostWithin)
     writeText(text, sink)
     return undefined
   },

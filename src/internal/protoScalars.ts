@@ -7,6 +7,7 @@
  */
 import type { BadValue } from "./badValue.ts"
 import { badLeaf } from "./badValue.ts"
+import { isBytes } from "./bytes.ts"
 import type { Leaf, WireValue } from "./leaf.ts"
 import { leaves } from "./leaf.ts"
 import type { PlanScalar } from "./messagePlan.ts"
@@ -207,7 +208,7 @@ export const delimited = (tag: number, write: WriteValue, value: unknown, sink: 
 
 const writeWire = (leaf: Leaf, tag: number, wire: WireValue, sink: ByteSink): boolean => {
   if (typeof wire === "string") return writeText(sink, tag, wire)
-  if (wire instanceof Uint8Array) {
+  if (isBytes(wire)) {
     writeBytes(sink, tag, wire)
     return true
   }
