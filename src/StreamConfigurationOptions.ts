@@ -2,10 +2,10 @@
  * The options of one stream, their defaults, and the check that refuses a bad one by name.
  */
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type * as Schedule from "effect/Schedule"
+import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
 import { CHUNK_SIZE } from "./internal/chunk.ts"
 import { InvalidArgument, type Retryable, type StreamFailure, type ZerobusError } from "./ZerobusError.ts"
@@ -139,6 +139,9 @@ export const STABLE_UPTIME = 15_000
 /** The longest wait a timer can represent, in milliseconds. */
 const LONGEST_WAIT = 2 ** 31 - 1
 
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
 /** Fills in the defaults and checks every value. */
 export const resolve = <A>(
   options: StreamConfigurationOptions<A> = {}
@@ -181,6 +184,17 @@ export const resolve = <A>(
     }
     return millis.value
   }
+  /** For values that have no range; `undefined` is not given. */
+  const kind = (option: keyof StreamConfigurationOptions, is: (value: unknown) => boolean, rule: string) => {
+    if (options[option] !== undefined && !is(options[option])) refuse(option, rule)
+  }
+  kind("batching", (value) => value === "off" || isObject(value), `"off", or an object with maxBytes and maxRecords`)
+  kind("recovery", (value) => typeof value === "boolean", "true or false")
+  kind("recoverySchedule", Schedule.isSchedule, "a Schedule")
+  const isProvider = (value: unknown) => isObject(value) && typeof value["getHeaders"] === "function"
+  kind("headersProvider", isProvider, "made with HeadersProvider.make")
+  kind("beforeOpen", Effect.isEffect, "an Effect")
+  kind("onUnacked", (value) => typeof value === "function", "a function that gives an Effect")
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const resolved: ResolvedStreamOptions = {
     maxInflightRecords: count("maxInflightRecords", options.maxInflightRecords, defaults.maxInflightRecords),

@@ -172,6 +172,12 @@ describe("opening", () => {
       })
     },
     {
+      name: "createStream with a beforeOpen that does not end",
+      limit: 2_000,
+      ends: "Retryable/ConnectTimeout",
+      call: opening({}, { beforeOpen: Effect.never })
+    },
+    {
       name: "createStream with three attempts",
       limit: 6_000,
       ends: "Retryable/ConnectTimeout",
