@@ -1,9 +1,13 @@
 /** Faults below gRPC: whatever happens to a connection, the client loses nothing, and the fault really happened. */
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { TableProperties, Zerobus, type ZerobusOptions } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
+import { connect } from "node:net"
+import { faultySocket } from "../../src/local/faultySocket.ts"
 import { http2Frame, makeFrameEditor } from "../../src/local/frameEditor.ts"
+import { listen } from "../../src/local/listener.ts"
+import { makeTimers } from "../../src/local/timers.ts"
 
 let tables = 0
 const total = 300
@@ -61,8 +65,6 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     ["silence of the answers alone", Faults.cutAfterBytes("down", 150, "halfOpen")],
     ["pings without an answer", Faults.ignorePings],
     ["trailers with a header of 1 MB", Faults.largeHeader(1_000_000, { nthData: 2 })],
-    ["a compressed message", Faults.damagePrefix({ nthData: 2, compressed: true })],
-    ["a message longer than allowed", Faults.damagePrefix({ nthData: 2, length: 0x7fffffff })],
     ["frames of 100 bytes, which HTTP/2 forbids", Faults.settings({ maxFrameSize: 100 }, { nthData: 2 })]
   ]
   for (const [title, fault] of cuts) {
@@ -74,6 +76,24 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
         // A connection that was cut before its first byte never came as far as the table.
         if (title.includes("first byte")) assert.strictEqual(audit.connections, 1)
         else assert.isAtLeast(audit.connections, 2)
+      })
+    )
+  }
+
+  const broken: ReadonlyArray<readonly [title: string, fault: Faults.ConnectionFault, message: RegExp]> = [
+    ["a compressed message", Faults.damagePrefix({ nthData: 2, compressed: true }), /compressed response/],
+    [
+      "a message longer than allowed",
+      Faults.damagePrefix({ nthData: 2, length: 0x7fffffff }),
+      /more than 1048576 bytes/
+    ]
+  ]
+  for (const [title, fault, message] of broken) {
+    it.effect(`is told that the protocol is broken by ${title}`, () =>
+      Effect.gen(function* () {
+        const failure = yield* Effect.flip(ingestOver([fault]))
+        assert.strictEqual(failure._tag, "ProtocolViolation")
+        assert.match(failure.message, message)
       })
     )
   }
@@ -174,6 +194,45 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("every co
       Effect.gen(function* () {
         const audit = yield* ingestOver([Faults.rstStream(code, { nthData: 3 })], soon)
         assert.strictEqual(audit.connections, 2)
+      })
+    )
+  }
+})
+
+describe("a connection that is silent one way", () => {
+  for (const direction of ["up", "down"] as const) {
+    it.live(`passes what goes the other way: ${direction}`, () =>
+      Effect.gen(function* () {
+        const got = { up: "", down: "" }
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const timers = makeTimers(yield* Clock.Clock)
+        const server = yield* listen({
+          host: "127.0.0.1",
+          port: 0,
+          accept: (socket) => {
+            const faulty = faultySocket(socket, [{ _tag: "CutAfter", direction, bytes: 3, how: "halfOpen" }], timers)
+            faulty.on("data", (bytes: Buffer) => {
+              got.up += bytes.toString()
+              // A turn later, when the one direction is silent already.
+              if (got.up === "ple" || got.up === "please") setImmediate(() => faulty.write("answer"))
+              if (got.up === "pleasemore") resolve()
+            })
+          }
+        })
+        const client = connect(server.port, "127.0.0.1")
+        yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
+        client.on("data", (bytes) => {
+          got.down += bytes.toString()
+          if (got.down === "ans") client.write("more")
+          if (got.down === "answer") resolve()
+        })
+        client.write("please")
+        yield* Effect.promise(() => promise)
+        assert.deepStrictEqual(
+          got,
+          direction === "up" ? { up: "ple", down: "answer" } : { up: "pleasemore", down: "ans" }
+        )
+        assert.isFalse(client.destroyed)
       })
     )
   }
