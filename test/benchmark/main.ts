@@ -20,11 +20,11 @@ import { fetchNative } from "./nativeSdk.ts"
 import { measureVariants, type VariantResult, variantTable } from "./nativeVariants.ts"
 import { startSink } from "./processes.ts"
 import { measureScale } from "./scale.ts"
-import { figuresText, scenarioTable, type ScenarioResult } from "./scenario.ts"
+import { budgetSummary, figuresText, scenarioBudgets, scenarioTable, type ScenarioResult } from "./scenario.ts"
 import { measureScenarios } from "./scenarios.ts"
 import { measureTelemetry } from "./telemetryCost.ts"
 import { measureThroughput, type Pace, type ThroughputResult } from "./throughput.ts"
-import { ratioTable, throughputTable } from "./throughputTables.ts"
+import { ratioTable, throughputBudgets, throughputTable } from "./throughputTables.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -124,6 +124,8 @@ try {
 }
 if (throughput.length > 0) say(`${throughputTable(throughput)}\n\n${ratioTable(throughput, cases)}\n`)
 if (scenarios.length > 0) say(scenarioTable(scenarios))
+const budgets = [...throughputBudgets(throughput), ...scenarioBudgets(scenarios)]
+if (budgets.length > 0) say(`\n${budgetSummary(budgets)}`)
 if (variants.length > 0) say(variantTable(variants))
 
 const date = new Date().toISOString().slice(0, 10)

@@ -86,3 +86,16 @@ export const scenarioTable = (results: ReadonlyArray<ScenarioResult>): string =>
       result.budget === undefined ? "-" : result.budget.met ? "yes" : "no"
     ])
   )
+
+/** How many budgets were met, and the names of the others. */
+export const budgetSummary = (budgets: ReadonlyArray<Budget>): string => {
+  const missed = budgets.filter(({ met }) => !met)
+  const count = `${budgets.length - missed.length} of ${budgets.length} budgets met`
+  return missed.length === 0 ? count : [`${count}; not met:`, ...missed.map(({ text }) => `- ${text}`)].join("\n")
+}
+
+/** The budgets of the scenarios, each with the scenario's name. */
+export const scenarioBudgets = (results: ReadonlyArray<ScenarioResult>): ReadonlyArray<Budget> =>
+  results.flatMap(({ budget, id }) =>
+    budget === undefined ? [] : [{ text: `${id}: ${budget.text}`, met: budget.met }]
+  )

@@ -4,6 +4,7 @@
 import type { ThroughputCase } from "./cases.ts"
 import type { ClientName } from "./clients/client.ts"
 import { digits, type Spread, spreadText, table } from "./figures.ts"
+import type { Budget } from "./scenario.ts"
 import type { ThroughputResult } from "./throughput.ts"
 
 const titles: Readonly<Record<ClientName, string>> = {
@@ -18,6 +19,15 @@ const LATE = 20
 
 const loopBudget = (client: ClientName, loopDelay: number): string =>
   client !== "ours" ? "" : loopDelay <= LATE ? "yes" : "no"
+
+/** The budgets of the throughput cases in words, each with whether it was met. */
+export const throughputBudgets = (results: ReadonlyArray<ThroughputResult>): ReadonlyArray<Budget> =>
+  results.flatMap(({ figures, id, met }) => [
+    ...(met === undefined ? [] : [{ text: id, met }]),
+    ...figures
+      .filter(({ client }) => client === "ours")
+      .map(({ loopDelay }) => ({ text: `${id}: a 10 ms timer within 30 ms`, met: loopDelay <= LATE }))
+  ])
 
 /** All figures, a row per client and case. */
 export const throughputTable = (results: ReadonlyArray<ThroughputResult>): string =>
