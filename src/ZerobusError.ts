@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
  * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`.
  * - `ServerUnavailable`: the server answered with a temporary status.
  * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
- * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, or answered 408, 429 or 5xx.
+ * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off.
  * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
  */
 export type RetryableReason = Data.TaggedEnum<{
