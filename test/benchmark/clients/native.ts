@@ -18,9 +18,9 @@ import {
   VARIETY
 } from "./client.ts"
 
-/** Promises at a time, over all streams. More than that leave the processor's caches before they settle. */
+/** Promises at a time, over all streams. With more, and with fewer, a record cost more. */
 const WINDOW = 100
-/** Threads of the SDK's runtime. Its calls meet in one lock, and a second thread is woken for every few of them. */
+/** Threads of the SDK's runtime, where the case does not try both. With one a single record cost least. */
 const THREADS = 1
 
 interface Source {
