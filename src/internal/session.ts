@@ -23,7 +23,7 @@ import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "./e
 import { classify } from "./grpcStatus.ts"
 import { Opening } from "./opening.ts"
 import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
-import { enter, type StreamCore } from "./streamCore.ts"
+import { enter, type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
 export class SessionFailure extends Data.TaggedError("SessionFailure")<{
@@ -100,6 +100,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
     return yield* violation("The server's first response does not answer the create request.")
   }
   core.sessionId = answer.created.streamId ?? core.sessionId
+  core.streamId ??= core.sessionId ?? streamIdOf(core)
   core.telemetry.sessionOpened()
   return { call, handed: 0, acknowledged: 0 }
 })

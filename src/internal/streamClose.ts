@@ -89,7 +89,7 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   const read = readBack(core, messages)
   const { unreadable } = read
   const records = origin.handedBack === "nothing" ? read.records : []
-  if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, unreadable.length)
+  if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, streamId, unreadable.length)
   const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
   yield* onUnacked === undefined
     ? logLeft(core, streamId, records.length + unreadable.length, cause)

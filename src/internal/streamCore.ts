@@ -35,6 +35,8 @@ export interface StreamCore<in out A> {
   readonly closeRequested: Deferred.Deferred<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Deferred.Deferred<void>
+  /** The id of the stream: that of its first session, or a name of its own when the server gave none. */
+  streamId: string | undefined
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
   /** The headers of the latest session, to say which credentials were refused. */
@@ -75,6 +77,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     state: yield* SubscriptionRef.make<StreamState>("connecting"),
     closeRequested: Deferred.makeUnsafe(),
     finished: Deferred.makeUnsafe(),
+    streamId: undefined,
     sessionId: undefined,
     headers: Redacted.make({}),
     closing: false,
@@ -85,8 +88,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   return core
 })
 
-/** The id of a stream with an open session: the session's, or a name of its own where the server gives none. */
-export const streamIdOf = (core: StreamCore<any>): string => core.sessionId ?? `stream-${core.table.tableName}`
+/** The id of a stream, the same over reconnects; it is known from the first session on. */
+export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? `stream-${core.table.tableName}`
 
 /** The error of an operation on a stream that takes no more of them. */
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>

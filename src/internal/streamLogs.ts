@@ -76,10 +76,10 @@ export const logLeft = (
   })
 
 /** The table's codec refuses to read back what it wrote. */
-export const logUnreadable = (core: StreamCore<any>, records: number): Effect.Effect<void> =>
+export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>
   Effect.logError(
     "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
-    { table: core.table.tableName, streamId: streamIdOf(core), records }
+    { table: core.table.tableName, streamId, records }
   )
 
 /** A stream was closed, by its user or by its scope. */

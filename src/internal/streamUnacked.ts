@@ -11,7 +11,7 @@ import type { StreamConfigurationOptions } from "../StreamConfigurationOptions.t
 import { InvalidState } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import type { StreamCore } from "./streamCore.ts"
+import { type StreamCore, streamIdOf } from "./streamCore.ts"
 import { logUnreadable } from "./streamLogs.ts"
 
 /** What is behind a stream object. */
@@ -85,7 +85,7 @@ export const makeUnacked = <A>(
     if (read.unreadable.length === 0) return Effect.as(handBackAll(origin), read)
     if (origin.handedBack !== "nothing") return Effect.succeed(read)
     origin.handedBack = "readable"
-    return Effect.as(logUnreadable(core, read.unreadable.length), read)
+    return Effect.as(logUnreadable(core, streamIdOf(core), read.unreadable.length), read)
   })
   return {
     getUnackedRecords: Effect.map(readable, ({ records }) => records),

@@ -48,7 +48,7 @@ describe("the gauges of a stream", () => {
     isolated(
       Effect.gen(function* () {
         const named = yield* makeCore()
-        named.sessionId = "a-session"
+        named.streamId = "a-session"
         offer(named, A.recordsFrom(0, 2))
         named.telemetry.sessionOpened()
         const nameless = yield* makeCore()

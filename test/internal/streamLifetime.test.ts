@@ -183,6 +183,21 @@ describe("the log", () => {
     )
   )
 
+  it.effect("calls a stream by its own id, whichever session it ended in", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* stranded({}, A.silent, A.refusing(code.NOT_FOUND))
+        server.last.cut()
+        yield* A.advance(10)
+        assert.strictEqual(yield* stream.sessionId, "session-1")
+        server.last.cut()
+        yield* A.advance(10)
+        assert.strictEqual(stream.streamId, "session-0")
+        assert.deepInclude(reports.linesOf("The stream has failed")[0]?.details as object, { streamId: "session-0" })
+      })
+    )
+  )
+
   it.effect("tells of a close with counts, also of what is left", () =>
     reporting((reports) =>
       Effect.gen(function* () {
