@@ -7,6 +7,7 @@ import type { Unacked } from "../../src/StreamConfigurationOptions.ts"
 import { closeWithScope, makeClose } from "../../src/internal/streamClose.ts"
 import { endWith, finish, type StreamCore } from "../../src/internal/streamCore.ts"
 import { makeIngest } from "../../src/internal/streamIngest.ts"
+import type { Origin } from "../../src/internal/streamUnacked.ts"
 import type { JsonRecord } from "../../src/TableProperties.ts"
 import { ProtocolViolation } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
@@ -14,7 +15,6 @@ import { acknowledge, makeCore, makeOrigin, offer, supervised, take } from "../s
 import { reporting } from "../support/reports.ts"
 
 const failure = new ProtocolViolation({ message: "A final reason." })
-const unreadableText = "Records that were not acknowledged cannot be read back: the table's codec throws"
 
 describe("close", () => {
   it.effect("asks for the end of the connection in the call itself when there is nothing to wait for", () =>
@@ -50,9 +50,11 @@ describe("close", () => {
   it.effect("leaves the caller's scope when nothing is left, or what is left was handed back", () =>
     Effect.gen(function* () {
       for (const [left, handedBack, leaves] of [
-        [0, false, true],
-        [1, false, false],
-        [1, true, true]
+        [0, "nothing", true],
+        [1, "nothing", false],
+        // What its codec cannot read back is still to be handed on.
+        [1, "readable", false],
+        [1, "all", true]
       ] as const) {
         const core = yield* makeCore({ batching: "off" })
         offer(core, A.recordsFrom(0, 2))
@@ -168,31 +170,39 @@ describe("the end of a scope", () => {
     })
   )
 
-  it.effect("hands on what can be read, and says how many records could not", () =>
+  it.effect("hands on what can be read, the bytes of what cannot, and says how much that is", () =>
     reporting((reports) =>
       Effect.gen(function* () {
-        const left = (unreadable: ReadonlyArray<number>) =>
+        const left = (unreadable: ReadonlyArray<string>, handedBack: Origin["handedBack"]) =>
           Effect.gen(function* () {
             const { given, options } = noting()
             const { codec } = A.table
             const read = (payload: Uint8Array) => {
               const text = codec.read(payload)
-              if (unreadable.some((n) => text === A.record(n))) throw new Error("a bug of the codec's")
+              if (unreadable.includes(String(text))) throw new Error("a bug of the codec's")
               return text
             }
             const core = yield* makeCore(options, { ...A.table, codec: { ...codec, read } })
             offer(core, A.recordsFrom(0, 4))
             yield* finish(core, failure)
-            const closing = yield* ending(core)
+            const origin = yield* makeOrigin(core)
+            origin.handedBack = handedBack
+            const closing = yield* A.started(closeWithScope(core, origin, "a-stream"))
             closing.value()
-            return given.map(({ records }) => records)
+            const texts = (unacked: Unacked<any>) => unacked.unreadable.map((bytes) => Buffer.from(bytes).toString())
+            return given.map((unacked) => [unacked.records, texts(unacked)])
           })
-        assert.deepStrictEqual(yield* left([]), [A.recordsFrom(0, 4)])
-        assert.deepStrictEqual(reports.linesOf(unreadableText), [])
-        assert.deepStrictEqual(yield* left([1, 3]), [[A.record(0), A.record(2)]])
+        const bad = [A.record(1), A.record(3)]
+        assert.deepStrictEqual(yield* left([], "nothing"), [[A.recordsFrom(0, 4), []]])
+        assert.deepStrictEqual(yield* left(bad, "all"), [])
+        // Those that could be read were, and it was said then what could not.
+        assert.deepStrictEqual(yield* left(bad, "readable"), [[[], bad]])
+        const unreadable = () => reports.lines.filter(({ text }) => String(text).includes("cannot be read back"))
+        assert.deepStrictEqual(unreadable(), [])
+        assert.deepStrictEqual(yield* left(bad, "nothing"), [[[A.record(0), A.record(2)], bad]])
         assert.deepStrictEqual(
-          reports.linesOf(unreadableText).map(({ details, level }) => [level, details]),
-          [["Error", { table: A.table.tableName, streamId: "a-stream", records: 2 }]]
+          unreadable().map(({ details, level }) => [level, (details as Record<string, unknown>)["records"]]),
+          [["Error", 2]]
         )
       })
     )

@@ -6,8 +6,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { Message } from "../../src/internal/chunk.ts"
-import type { Origin } from "../../src/internal/streamClose.ts"
 import { finish, makeStreamCore, type StreamCore } from "../../src/internal/streamCore.ts"
+import type { Origin } from "../../src/internal/streamUnacked.ts"
 import { resolve, type StreamConfigurationOptions } from "../../src/StreamConfigurationOptions.ts"
 import type { JsonRecord, TableProperties } from "../../src/TableProperties.ts"
 import type { InvalidArgument } from "../../src/ZerobusError.ts"
@@ -22,7 +22,7 @@ export const makeCore = (
 
 /** What is behind the object of a stream with this core, in a scope of its own. */
 export const makeOrigin = (core: StreamCore<any>): Effect.Effect<Origin> =>
-  Effect.map(Scope.make(), (scope) => ({ core, scope, options: {}, handedBack: false, recreated: false }))
+  Effect.map(Scope.make(), (scope) => ({ core, scope, options: {}, handedBack: "nothing", recreated: false }))
 
 /** Hands in records, each without waiting. */
 export const offer = (core: StreamCore<JsonRecord>, records: ReadonlyArray<JsonRecord>): ReadonlyArray<unknown> =>
