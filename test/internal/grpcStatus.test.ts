@@ -100,3 +100,99 @@ describe("classify", () => {
     assert.include(error.message, "done")
   })
 })
+
+describe("the words of an error", () => {
+  it("name the table, the status and what the server said, if anything", () => {
+    const of = (code: number, message: string) => status(code, message).message
+    assert.strictEqual(of(16, "no"), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no")
+    assert.strictEqual(of(16, ""), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED")
+    assert.strictEqual(
+      of(7, "no"),
+      "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. The server said PERMISSION_DENIED: no"
+    )
+    assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server said NOT_FOUND: no")
+    assert.strictEqual(of(12, "no"), "The server does not support this. The server said UNIMPLEMENTED: no")
+    assert.strictEqual(of(3, "no"), "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no")
+    assert.strictEqual(of(14, "no"), "The server is unavailable. The server said UNAVAILABLE: no.")
+    const refused = status(9, "no")
+    assert.deepStrictEqual(refused._tag === "InvalidArgument" && refused.path, [])
+    const missing = status(5, "no")
+    assert.strictEqual(missing._tag === "InvalidTable" && missing.tableName, "a.b.c")
+    const busy = status(8, "no")
+    assert.deepStrictEqual(
+      busy._tag === "Retryable" && busy.reason._tag === "ServerUnavailable" && [busy.reason.status, busy.attempts],
+      ["RESOURCE_EXHAUSTED", 1]
+    )
+  })
+
+  it("say of a connection why it was lost or refused, and what to do about a certificate, without a token", () => {
+    const lost = classify(TransportFailure.Disconnected({ message: "read ECONNRESET Bearer canary" }), "a.b.c")
+    assert.strictEqual(
+      lost.message,
+      "The connection to the Zerobus server was lost: read ECONNRESET Bearer <redacted>."
+    )
+    const refused = classify(
+      TransportFailure.TlsRefused({ message: "expired Bearer canary", code: "CERT_HAS_EXPIRED" }),
+      "a.b.c"
+    )
+    assert.strictEqual(
+      refused.message,
+      "The TLS handshake was refused (CERT_HAS_EXPIRED): expired Bearer <redacted>. " +
+        "Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."
+    )
+    assert.strictEqual(refused._tag === "TlsFailure" && refused.code, "CERT_HAS_EXPIRED")
+  })
+})
+
+describe("a schema error", () => {
+  const entry = (key: string, value: string) => field(3, Buffer.concat([field(1, key), field(2, value)]))
+  const withInfo = (info: Uint8Array, before: Uint8Array = new Uint8Array()) =>
+    field(3, Buffer.concat([before, field(1, "type.googleapis.com/google.rpc.ErrorInfo"), field(2, info)]))
+  const reason = field(1, "SCHEMA_VALIDATION_FAILED")
+  const schema = (details: Uint8Array) => {
+    const error = status(3, "bad", details)
+    return error._tag === "SchemaMismatch" ? error : assert.fail(`it is ${error._tag}`)
+  }
+
+  it("names its causes, or says that there are none", () => {
+    const named = schema(withInfo(Buffer.concat([reason, entry("causes", "ONE, TWO ,, ")])))
+    assert.deepStrictEqual(named.causes, ["ONE", "TWO"])
+    assert.strictEqual(
+      named.message,
+      "The records' schema does not fit a.b.c (ONE, TWO). The server said INVALID_ARGUMENT: bad"
+    )
+    for (const none of [reason, Buffer.concat([reason, entry("causes", "")])]) {
+      const error = schema(withInfo(none))
+      assert.deepStrictEqual([error.causes, error.errorCode], [[], undefined])
+      assert.strictEqual(
+        error.message,
+        "The records' schema does not fit a.b.c (no cause given). The server said INVALID_ARGUMENT: bad"
+      )
+    }
+  })
+
+  it("has an error code of letters, digits, dots and dashes, up to 64 of them, or none", () => {
+    const codeOf = (text: string) => schema(withInfo(Buffer.concat([reason, entry("error_code", text)]))).errorCode
+    for (const text of ["8001", "A.b_c-1", "x".repeat(64)]) assert.strictEqual(codeOf(text), text)
+    for (const text of ["", "8001 and more", "more: 8001", "x".repeat(65)]) assert.isUndefined(codeOf(text), text)
+  })
+
+  it("is found behind other details, and behind fields of the same numbers that are no messages", () => {
+    const other = field(3, field(1, "type.googleapis.com/google.rpc.RetryInfo"))
+    const empty = field(3, field(1, "type.googleapis.com/google.rpc.ErrorInfo"))
+    const error = schema(
+      Buffer.concat([Uint8Array.of(0x18, 5), other, empty, withInfo(reason, Uint8Array.of(0x08, 1))])
+    )
+    assert.deepStrictEqual(error.causes, [])
+  })
+
+  it("is no place for a defect to hide", () => {
+    const broken = new Proxy(Uint8Array.of(8, 1), {
+      get: (target, key) => {
+        if (key === "0") throw new RangeError("a defect")
+        return Reflect.get(target, key, target) as unknown
+      }
+    })
+    assert.throws(() => status(3, "bad", broken), RangeError)
+  })
+})

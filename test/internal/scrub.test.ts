@@ -58,3 +58,21 @@ describe("scrub", () => {
     assert.strictEqual(scrub("x".repeat(2049)), `${"x".repeat(2048)}...`)
   })
 })
+
+describe("a named secret", () => {
+  it("is taken out from eight characters on: a shorter one may be a word of the sentence", () => {
+    assert.strictEqual(scrub("a 12345678 b", ["12345678"]), "a <redacted> b")
+    assert.strictEqual(scrub("a 1234567 b", ["1234567"]), "a 1234567 b")
+  })
+
+  it("that is a part of another one leaves no rest of that, in whatever order they are given", () => {
+    const secrets = ["secret-key", "secret-key-longer", "a-secret-key"]
+    for (const given of [secrets, [...secrets].reverse()]) {
+      assert.strictEqual(
+        scrub("1 secret-key-longer 2 a-secret-key 3 secret-key", given),
+        "1 <redacted> 2 <redacted> 3 <redacted>"
+      )
+    }
+    assert.deepStrictEqual(secrets, ["secret-key", "secret-key-longer", "a-secret-key"])
+  })
+})

@@ -83,3 +83,39 @@ describe("the walk over fields", () => {
     assert.throws(() => forEachField(Uint8Array.of(0x0a, 2, 1, 1), 0, 3, () => {}), MalformedMessage)
   })
 })
+
+describe("what lies behind the stretch", () => {
+  it("is neither read nor visited, whichever part of a field it would complete", () => {
+    const visited: Array<number> = []
+    const walk = (bytes: ReadonlyArray<number>, to: number) => {
+      visited.length = 0
+      assert.throws(
+        () => forEachField(Uint8Array.from(bytes), 0, to, (field) => visited.push(field)),
+        MalformedMessage,
+        undefined,
+        JSON.stringify(bytes)
+      )
+      return [...visited]
+    }
+    // A varint, a key, a length and a content that go on behind it; and a fixed width, after which nothing is left to visit.
+    assert.deepStrictEqual(walk([0x08, 0x85, 0x01], 2), [])
+    assert.deepStrictEqual(walk([0x88, 0x01, 5], 1), [])
+    assert.deepStrictEqual(walk([0x0a, 0x82, 0x00, 1, 2], 2), [])
+    assert.deepStrictEqual(walk([0x0a, 2, 1, 2], 3), [])
+    assert.deepStrictEqual(walk([0x08, 1, 0x0d, 1, 2, 3, 4], 6), [1])
+    // A negative length would lead back to where it was.
+    assert.deepStrictEqual(walk([0x0a, ...Array.from({ length: 9 }, () => 0xff), 1], 11), [])
+  })
+})
+
+describe("isMessage", () => {
+  it("passes on what is not about the bytes", () => {
+    const broken = new Proxy(Uint8Array.of(8, 1), {
+      get: (target, key) => {
+        if (key === "0") throw new RangeError("a defect")
+        return Reflect.get(target, key, target) as unknown
+      }
+    })
+    assert.throws(() => isMessage(broken), RangeError)
+  })
+})
