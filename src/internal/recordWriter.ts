@@ -51,7 +51,7 @@ export class RecordWriter<A> extends ChunkWriter {
     if (size !== this.lengthSize) {
       const shift = size - this.lengthSize
       this.lengthSize = size
-      if (shift > 0) this.ensure(shift)
+      this.ensure(shift) // a shorter length needs no room
       payload = this.mark + before + 1 + size
       this.buffer.copyWithin(payload, payload - shift, this.position)
       this.position += shift

@@ -44,12 +44,11 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
   )
 }
 
-/** How an ended stream ended, for whoever closes it then: well when nothing was left of it. */
-const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> => {
-  if (core.failure !== undefined) return Exit.fail(core.failure)
-  const last = core.acks.pollUnsafe(Offset(core.zone.nextOffset - 1))
-  return last === undefined ? Exit.void : Exit.asVoid(last)
-}
+/** How an ended stream ended, for whoever closes it then: without a failure well when nothing was left of it. */
+const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
+  core.failure === undefined
+    ? Exit.asVoid(core.acks.pollUnsafe(Offset(core.zone.nextOffset - 1))!)
+    : Exit.fail(core.failure)
 
 /** The least time that an `onUnacked` handler gets, in milliseconds. */
 const HANDLER_LIMIT = 5_000
