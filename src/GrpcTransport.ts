@@ -12,7 +12,7 @@ import { channelSettings, type ChannelSettings, RouteCredentials } from "./inter
 import { FrameSender } from "./internal/grpcFrames.ts"
 import { unreadable } from "./internal/grpcReplies.ts"
 import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
-import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
+import { type InvalidArgument, type InvalidEndpoint, InvalidState } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 const METHOD = "/databricks.zerobus.Zerobus/EphemeralStream"
@@ -45,6 +45,8 @@ interface Connection {
   readonly credentials: RouteCredentials
   /** Calls that are open on it. */
   calls: number
+  /** Set when it was given up: no further call can be made on it. */
+  closed: boolean
   /** Set when a call on it ended without any answer: it may be stuck, so no further call gets it. */
   stuck: boolean
 }
@@ -52,11 +54,13 @@ interface Connection {
 const makeConnection = ({ options, route, target }: ChannelSettings): Effect.Effect<Connection> =>
   Effect.sync(() => {
     const credentials = new RouteCredentials(route)
-    return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, stuck: false }
+    return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, closed: false, stuck: false }
   })
 
-const closeConnection = ({ client, credentials, stuck }: Connection): Effect.Effect<void> =>
+const closeConnection = (connection: Connection): Effect.Effect<void> =>
   Effect.sync(() => {
+    const { client, credentials, stuck } = connection
+    connection.closed = true
     credentials.abort()
     client.close()
     // A closed client still waits for the first word of a server that never says one, and the socket with it.
@@ -66,9 +70,14 @@ const closeConnection = ({ client, credentials, stuck }: Connection): Effect.Eff
 /** One connection for all calls, replaced when a call found it stuck: a channel never gives up an attempt to connect by itself. */
 const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings) {
   let current: Connection | undefined
-  yield* Effect.addFinalizer(() => (current === undefined ? Effect.void : closeConnection(current)))
+  let over = false
+  yield* Effect.addFinalizer(() => {
+    over = true
+    return current === undefined ? Effect.void : closeConnection(current)
+  })
   return Effect.acquireRelease(
     Effect.gen(function* () {
+      if (over) return yield* clientClosed
       if (current === undefined || current.stuck) current = yield* makeConnection(settings)
       current.calls++
       return current
@@ -79,6 +88,15 @@ const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings)
     }
   )
 })
+
+const clientClosed = Effect.suspend(() =>
+  Effect.fail(
+    new InvalidState({
+      message:
+        "The client is closed: the scope of its layer has ended. Open streams in a scope that ends before the layer's."
+    })
+  )
+)
 
 /** Responses that may wait to be read before the call is read no further. */
 const WAITING_RESPONSES = 1024
@@ -103,7 +121,8 @@ const openCall = Effect.fnUntraced(function* (
   let ending = false
   let answered = false
   const { call, sender } = yield* Effect.acquireRelease(
-    Effect.sync(() => {
+    Effect.gen(function* () {
+      if (connection.closed) return yield* clientClosed
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
       call.on("data", (bytes: Buffer) => {
         answered = true

@@ -10,6 +10,7 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import type { InvalidState } from "./ZerobusError.ts"
 
 /**
  * How a call failed, in the network's terms.
@@ -53,7 +54,12 @@ export interface TransportCall {
 export class Transport extends Context.Service<
   Transport,
   {
-    /** Starts one call with these headers. Connecting goes on in the background; a failure to connect ends `responses`. */
-    readonly open: (headers: Readonly<Record<string, string>>) => Effect.Effect<TransportCall, never, Scope.Scope>
+    /**
+     * Starts one call with these headers. Connecting goes on in the background; a failure to connect ends `responses`. Fails with
+     * `InvalidState` when the transport was closed, which ends the stream.
+     */
+    readonly open: (
+      headers: Readonly<Record<string, string>>
+    ) => Effect.Effect<TransportCall, InvalidState, Scope.Scope>
   }
 >()("effect-zerobus/Transport") {}

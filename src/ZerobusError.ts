@@ -156,7 +156,10 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<{
   }
 }
 
-/** The operation does not fit the stream's state, such as unacknowledged records asked of an active stream. */
+/**
+ * The operation does not fit the state of the stream or of the client: unacknowledged records asked of an active stream, a second
+ * recreate, a connection wanted of a client whose layer was closed.
+ */
 export class InvalidState extends Data.TaggedError("InvalidState")<{ readonly message: string }> {
   readonly isRetryable = false
 }
@@ -176,9 +179,9 @@ export type StreamFailure =
   | TlsFailure
   | InvalidArgument
   | SchemaMismatch
-  | PayloadTooLarge
   | Unsupported
+  | InvalidState
   | ProtocolViolation
 
 /** Every failure of the client. `Match.tagsExhaustive` over it makes a program handle them all. */
-export type ZerobusError = StreamFailure | FlushTimeout | StreamClosed | InvalidState
+export type ZerobusError = StreamFailure | PayloadTooLarge | FlushTimeout | StreamClosed

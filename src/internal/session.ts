@@ -92,7 +92,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
   waitFor("a connection")
-  const call = yield* transport.open(headers.success)
+  const call = yield* Effect.mapError(transport.open(headers.success), (failure) => failed(failure))
   call.onSentUnsafe(() => waitFor("the server's answer to the create request"))
   call.sendUnsafe(encodeCreate(core.table))
   const answer = yield* nextResponse(core, call)

@@ -167,6 +167,20 @@ describe("a shared connection", () => {
     })
   )
 
+  it.live("takes no call when its transport is closed, whether or not there was one before", () =>
+    Effect.gen(function* () {
+      for (const before of [0, 1]) {
+        const { call, closeTransport, connections } = yield* shared(0)
+        for (let n = 0; n < before; n++) yield* Effect.flatMap(call, (one) => Effect.andThen(one.answered, one.giveUp))
+        yield* closeTransport
+        const error = A.tagged(yield* Effect.flip(call), "InvalidState")
+        assert.include(error.message, "Open streams in a scope that ends before the layer's.")
+        assert.isFalse(error.isRetryable)
+        assert.strictEqual(connections.length, before)
+      }
+    })
+  )
+
   it.live("of a call of its own that got no answer is closed with the call", () =>
     Effect.gen(function* () {
       const { call, connections } = yield* shared(1, true)

@@ -2,12 +2,14 @@
  * What the supervisor does between sessions, seen from outside: states, pauses, the budget, what it tells schedules, logs and metrics.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule, Stream } from "effect"
-import { HeadersProvider, TableProperties } from "effect-zerobus"
-import { Retryable, RetryableReason } from "../../src/ZerobusError.ts"
+import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect"
+import { type HeaderRecord, HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
+import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
+import { Transport } from "../../src/Transport.ts"
+import { InvalidState, Retryable, RetryableReason } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
 import { metricsOf, reporting } from "../support/reports.ts"
-import { code, response, type Script } from "../support/scriptedServer.ts"
+import { code, response, type Script, ScriptedServer } from "../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
@@ -243,6 +245,37 @@ describe("opening", () => {
       yield* A.settle
       yield* Fiber.interrupt(opening)
       assert.strictEqual(server.last.resets, 1)
+    })
+  )
+})
+
+describe("a transport that is closed", () => {
+  it.effect("ends the stream that wants a new connection of it, without further attempts", () =>
+    Effect.gen(function* () {
+      const server = new ScriptedServer([A.silent])
+      const closed = new InvalidState({ message: "The client is closed." })
+      let asked = 0
+      const transport = Layer.effect(
+        Transport,
+        Effect.map(Transport, ({ open }) => ({
+          open: (headers: HeaderRecord) => (asked++ === 0 ? open(headers) : Effect.fail(closed))
+        }))
+      ).pipe(Layer.provide(MemoryTransport.layer(server.serve)))
+      const context = yield* Layer.build(
+        Zerobus.layerNoDeps.pipe(
+          Layer.provide([transport, Layer.succeed(HeadersProvider, new A.CountingProvider().shape)])
+        )
+      )
+      const zerobus = Context.get(context, Zerobus)
+      const stream = yield* zerobus.createStream(A.table, single)
+      const ack = yield* stream.ingestRecord(A.record(0))
+      yield* A.settle
+      server.last.cut()
+      yield* A.advance(100)
+      assert.strictEqual(yield* Effect.flip(ack.await), closed)
+      assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
+      assert.strictEqual(asked, 2)
+      assert.strictEqual(yield* Effect.flip(zerobus.createStream(A.table)), closed)
     })
   )
 })

@@ -240,10 +240,10 @@ export class Network {
   }
 
   /** The client's end of a call, with everything written down; the transport may count requests as sent late. */
-  private watched<R>(
+  private watched<E, R>(
     conn: number,
     headers: Readonly<Record<string, string>>,
-    open: Effect.Effect<TransportCall, never, R>
+    open: Effect.Effect<TransportCall, E, R>
   ) {
     const { history, records, time } = this
     return Effect.gen({ self: this }, function* () {
