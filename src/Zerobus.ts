@@ -22,6 +22,7 @@ import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
 import { openStream, reopenStream } from "./internal/stream.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
+import { aroundStream } from "./internal/streamOutcome.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
@@ -47,7 +48,10 @@ export interface ZerobusShape {
     table: TableProperties<A>,
     options?: StreamConfigurationOptions<A>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope>
-  /** Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. */
+  /**
+   * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. An error of the stream is the
+   * one that ended it; its `unacknowledged` is the number of records that were left and went to `onUnacked`.
+   */
   readonly withStream: {
     <A, B, E, R>(
       table: TableProperties<A>,
@@ -66,7 +70,10 @@ export interface ZerobusShape {
   readonly recreateStream: <A>(
     ended: ZerobusStream<A>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Scope.Scope>
-  /** A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all is durable. */
+  /**
+   * A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all is durable. Fails as `withStream`
+   * does; what is left then goes to `onUnacked`.
+   */
   readonly sink: <A>(
     table: TableProperties<A>,
     options?: StreamConfigurationOptions<A>
@@ -118,13 +125,13 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
         | [StreamConfigurationOptions<A>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>> => {
       const [options, use] = rest.length === 1 ? [undefined, rest[0]] : rest
-      return Effect.scoped(
-        Effect.gen(function* () {
-          const stream = yield* createStream(table, options)
+      return aroundStream(
+        Effect.fnUntraced(function* (note) {
+          const stream = note(yield* createStream(table, options))
           const result = yield* use(stream)
           yield* stream.close
           return result
-        })
+        }, Effect.scoped)
       )
     }
 
@@ -133,9 +140,13 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     })
 
     const sink: ZerobusShape["sink"] = (table, options) =>
-      Sink.unwrap(
-        Effect.map(createStream(table, options), (stream) =>
-          Sink.mapEffect(stream.toSink, (summary) => Effect.as(stream.close, summary))
+      Sink.fromTransform((upstream, scope) =>
+        aroundStream(
+          Effect.fnUntraced(function* (note) {
+            const stream = note(yield* createStream(table, options))
+            const end = yield* stream.toSink.transform(upstream, scope)
+            return yield* Effect.as(stream.close, end)
+          }, Effect.scoped)
         )
       )
 

@@ -28,12 +28,20 @@ export type RetryableReason = Data.TaggedEnum<{
 /** Constructors of {@link RetryableReason}. */
 export const RetryableReason = Data.taggedEnum<RetryableReason>()
 
+/** What the errors of `withStream` and `sink` hold besides, whose stream has ended when they are seen. */
+export interface OfStream {
+  /** How many records were not acknowledged when the stream had ended. The message says where they went. */
+  readonly unacknowledged?: number | undefined
+}
+
 /** A transient failure that recovery could not absorb: the retry budget is spent, or recovery is off. Try again later. */
-export class Retryable extends Data.TaggedError("Retryable")<{
-  readonly reason: RetryableReason
-  /** How many times the operation was tried. */
-  readonly attempts: number
-}> {
+export class Retryable extends Data.TaggedError("Retryable")<
+  {
+    readonly reason: RetryableReason
+    /** How many times the operation was tried. */
+    readonly attempts: number
+  } & OfStream
+> {
   readonly isRetryable = true
   override get message(): string {
     return this.attempts > 1 ? `${this.reason.message} Gave up after ${this.attempts} attempts.` : this.reason.message
@@ -41,43 +49,49 @@ export class Retryable extends Data.TaggedError("Retryable")<{
 }
 
 /** The credentials were refused, or the token cannot travel in a header. */
-export class InvalidToken extends Data.TaggedError("InvalidToken")<{ readonly message: string }> {
+export class InvalidToken extends Data.TaggedError("InvalidToken")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 
 /** The credentials are valid, but the service principal lacks a privilege on the table. */
-export class PermissionDenied extends Data.TaggedError("PermissionDenied")<{ readonly message: string }> {
+export class PermissionDenied extends Data.TaggedError("PermissionDenied")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 
 /** The table name is malformed, or no such table exists. */
-export class InvalidTable extends Data.TaggedError("InvalidTable")<{
-  readonly message: string
-  readonly tableName: string
-}> {
+export class InvalidTable extends Data.TaggedError("InvalidTable")<
+  {
+    readonly message: string
+    readonly tableName: string
+  } & OfStream
+> {
   readonly isRetryable = false
 }
 
 /** The Zerobus endpoint or the workspace URL is malformed or not allowed. */
-export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<{ readonly message: string }> {
+export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 
 /** The TLS handshake was refused: certificate, host name, protocol or ALPN. */
-export class TlsFailure extends Data.TaggedError("TlsFailure")<{
-  readonly message: string
-  /** The code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
-  readonly code: string
-}> {
+export class TlsFailure extends Data.TaggedError("TlsFailure")<
+  {
+    readonly message: string
+    /** The code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+    readonly code: string
+  } & OfStream
+> {
   readonly isRetryable = false
 }
 
 /** An option or a record is not acceptable, found locally or refused by the server. */
-export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
-  readonly message: string
-  /** Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when the server said it. */
-  readonly path: ReadonlyArray<string | number>
-}> {
+export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
+  {
+    readonly message: string
+    /** Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when the server said it. */
+    readonly path: ReadonlyArray<string | number>
+  } & OfStream
+> {
   readonly isRetryable = false
 }
 
@@ -91,22 +105,26 @@ export type SchemaMismatchCause =
   | (string & {})
 
 /** The descriptor or the typed table does not fit the table in the catalog. */
-export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
-  readonly message: string
-  readonly causes: ReadonlyArray<SchemaMismatchCause>
-  /** The server's error code, such as `8001`, when it gave one. */
-  readonly errorCode?: string | undefined
-}> {
+export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
+  {
+    readonly message: string
+    readonly causes: ReadonlyArray<SchemaMismatchCause>
+    /** The server's error code, such as `8001`, when it gave one. */
+    readonly errorCode?: string | undefined
+  } & OfStream
+> {
   readonly isRetryable = false
 }
 
 /** A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request, or records. */
-export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<{
-  readonly size: number
-  readonly limit: number
-  /** What has the limit, by option name. */
-  readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxBatchRecords"
-}> {
+export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
+  {
+    readonly size: number
+    readonly limit: number
+    /** What has the limit, by option name. */
+    readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxBatchRecords"
+  } & OfStream
+> {
   readonly isRetryable = false
   override get message(): string {
     const unit = this.option === "maxBatchRecords" ? "records" : "bytes"
@@ -115,36 +133,42 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<{
 }
 
 /** The server does not implement what was asked of it. */
-export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly message: string }> {
+export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 
 /** A flush, wait or close reached its limit. Nothing was dropped: the records stay queued or in flight. */
-export class FlushTimeout extends Data.TaggedError("FlushTimeout")<{
-  readonly operation: "flush" | "close" | "waitForOffset"
-  /** The limit in milliseconds. */
-  readonly timeoutMillis: number
-  /** Offsets that were not durable yet when the limit was reached. */
-  readonly pending: number
-  /** Why the stream last had to recover, if it had to: the likely reason for the wait. */
-  readonly lastFailure?: StreamFailure | undefined
-}> {
+export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
+  {
+    readonly operation: "flush" | "close" | "waitForOffset"
+    /** The limit in milliseconds. */
+    readonly timeoutMillis: number
+    /** Offsets that were not durable yet when the limit was reached. */
+    readonly pending: number
+    /** Why the stream last had to recover, if it had to: the likely reason for the wait. */
+    readonly lastFailure?: StreamFailure | undefined
+  } & OfStream
+> {
   readonly isRetryable = true
   override get message(): string {
     const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
+    const what = `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable.`
+    if (this.unacknowledged !== undefined) return what + reason
     const advice =
       this.operation === "close"
         ? "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream."
         : "Nothing was dropped; call it again, or raise flushTimeout."
-    return `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable. ${advice}${reason}`
+    return `${what} ${advice}${reason}`
   }
 }
 
 /** The stream was closed or has failed. `cause` is the error that ended it, when one did. */
-export class StreamClosed extends Data.TaggedError("StreamClosed")<{
-  readonly operation: string
-  readonly cause?: ZerobusError | undefined
-}> {
+export class StreamClosed extends Data.TaggedError("StreamClosed")<
+  {
+    readonly operation: string
+    readonly cause?: ZerobusError | undefined
+  } & OfStream
+> {
   get isRetryable(): boolean {
     return this.cause?.isRetryable ?? false
   }
@@ -160,12 +184,12 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<{
  * The operation does not fit the state of the stream or of the client: unacknowledged records asked of an active stream, a second
  * recreate, a connection wanted of a client whose layer was closed.
  */
-export class InvalidState extends Data.TaggedError("InvalidState")<{ readonly message: string }> {
+export class InvalidState extends Data.TaggedError("InvalidState")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 
 /** The server broke the Zerobus protocol, so nothing it says about durability can be trusted any more. */
-export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<{ readonly message: string }> {
+export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<{ readonly message: string } & OfStream> {
   readonly isRetryable = false
 }
 

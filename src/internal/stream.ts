@@ -25,12 +25,9 @@ import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { logDefect } from "./streamLogs.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
-import { handBackAll, leaveScope, makeUnacked, type Origin } from "./streamUnacked.ts"
+import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
-
-/** The cores of live stream objects, for `recreateStream`. */
-const origins = new WeakMap<object, Origin>()
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
@@ -126,7 +123,7 @@ const open = Effect.fnUntraced(function* <A>(
   yield* Deferred.await(opened)
 
   const stream = makeStream(core, origin)
-  origins.set(stream, origin)
+  setOrigin(stream, origin)
   yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
   return stream
 })
@@ -143,7 +140,7 @@ const takeOver = <A>(
   InvalidState
 > =>
   Effect.suspend(() => {
-    const origin = origins.get(stream)
+    const origin = originOf(stream)
     if (origin === undefined)
       return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
     if (!origin.core.ended) {
@@ -162,7 +159,7 @@ const takeOver = <A>(
 /** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
 const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const origin = origins.get(stream)
+    const origin = originOf(stream)
     if (origin === undefined) return Effect.void
     if (Exit.isFailure(exit)) {
       origin.recreated = false
@@ -247,7 +244,7 @@ const makeSink = <A>(
         lastOffset = (yield* stream.ingestRecord(record)).offset
         records++
       }
-    })
+    }).pipe(Effect.tapError((error) => Effect.sync(() => core.raised.add(error))))
   ).pipe(
     Sink.mapEffect(() => (records === 0 ? Effect.void : stream.flush)),
     Sink.map((): SinkSummary => ({ records, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }))

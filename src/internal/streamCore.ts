@@ -47,6 +47,8 @@ export interface StreamCore<in out A> {
   ended: boolean
   /** The final failure, once there is one. */
   failure: StreamFailure | undefined
+  /** Failures of waits and of a sink's records, to be told from those of other streams. */
+  readonly raised: WeakSet<object>
   /** The latest reason for a recovery, for messages about what is being waited for. */
   lastFailure: StreamFailure | undefined
 }
@@ -83,6 +85,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     closing: false,
     ended: false,
     failure: undefined,
+    raised: new WeakSet(),
     lastFailure: undefined
   }
   return core

@@ -50,7 +50,9 @@ export const withinLimit = <A, E>(
     duration: timeoutMillis,
     orElse: () => {
       const pending = core.zone.nextOffset - 1 - core.acks.watermark
-      return Effect.fail(new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure }))
+      const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
+      core.raised.add(timeout)
+      return Effect.fail(timeout)
     }
   })
 

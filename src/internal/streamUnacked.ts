@@ -27,6 +27,17 @@ export interface Origin {
   recreated: boolean
 }
 
+/** The origins of stream objects; a stream's goes with its object. */
+const origins = new WeakMap<object, Origin>()
+
+/** Notes what is behind a stream object. */
+export const setOrigin = (stream: ZerobusStream<any>, origin: Origin): void => {
+  origins.set(stream, origin)
+}
+
+/** What is behind a stream object; `undefined` for one that was not made here. */
+export const originOf = (stream: ZerobusStream<any>): Origin | undefined => origins.get(stream)
+
 /**
  * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
  * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
