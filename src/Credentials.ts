@@ -8,7 +8,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { HeadersProvider } from "./HeadersProvider.ts"
@@ -21,7 +20,7 @@ import { scrub } from "./internal/scrub.ts"
 import { makeTokenCache, type Minted } from "./internal/tokenCache.ts"
 import { defaults } from "./StreamConfigurationOptions.ts"
 import {
-  InvalidArgument,
+  type InvalidArgument,
   type InvalidEndpoint,
   InvalidToken,
   Retryable,
@@ -30,7 +29,7 @@ import {
   TlsFailure
 } from "./ZerobusError.ts"
 import * as ZerobusMetrics from "./ZerobusMetrics.ts"
-import type { ZerobusOptions } from "./ZerobusOptions.ts"
+import { checkZerobusOptions, type ZerobusOptions } from "./ZerobusOptions.ts"
 
 const TOKEN_LIMIT = 64 * 1024
 const MINT_LIMIT = 30_000
@@ -49,6 +48,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
   Layer.effect(
     HeadersProvider,
     Effect.gen(function* () {
+      yield* checkZerobusOptions(options)
       const server = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
       const principal = yield* principalOf(options)
       if (principal === undefined) {
@@ -61,11 +61,6 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
             })
           )
         })
-      }
-      const lead = Option.map(Duration.fromInput(options.tokenCache?.refreshBuffer ?? "5 minutes"), Duration.toMillis)
-      if (Option.isNone(lead) || !(lead.value >= 0) || Number.isNaN(options.tokenCache?.refreshBuffer)) {
-        const message = "The option tokenCache.refreshBuffer must be a duration from zero."
-        return yield* new InvalidArgument({ message, path: ["tokenCache", "refreshBuffer"] })
       }
       const { origin } = principal.route.endpoint
       const cache = makeTokenCache({
@@ -83,7 +78,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
             )
           ),
         enabled: options.tokenCache?.enabled ?? true,
-        lead: lead.value,
+        lead: Duration.toMillis(Duration.fromInputUnsafe(options.tokenCache?.refreshBuffer ?? "5 minutes")),
         mintLimit: MINT_LIMIT,
         renewalLimit: defaults.recoveryTimeout / 2
       })

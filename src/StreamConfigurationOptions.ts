@@ -3,12 +3,22 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
 import { CHUNK_SIZE } from "./internal/chunk.ts"
-import { InvalidArgument, type Retryable, type StreamFailure, type ZerobusError } from "./ZerobusError.ts"
+import {
+  checkOptions,
+  count,
+  duration,
+  either,
+  fields,
+  flag,
+  oneOf,
+  type OptionRules,
+  that
+} from "./internal/optionRules.ts"
+import type { InvalidArgument, Retryable, StreamFailure, ZerobusError } from "./ZerobusError.ts"
 
 /** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */
 export interface Unacked<A> {
@@ -39,8 +49,8 @@ export interface KeepaliveOptions {
 }
 
 /**
- * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are milliseconds. A value out of its range
- * fails with `InvalidArgument` that names the option.
+ * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are milliseconds. A value out of its range,
+ * or a name that is no option, fails with `InvalidArgument` that names it.
  */
 export interface StreamConfigurationOptions<in out A = any> {
   /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
@@ -136,91 +146,61 @@ export const defaults = {
 /** Uptime of a connection that gives the retry budget back, in milliseconds. */
 export const STABLE_UPTIME = 15_000
 
-/** The longest wait a timer can represent, in milliseconds. */
-const LONGEST_WAIT = 2 ** 31 - 1
+const provider = that("made with HeadersProvider.make", (value) => {
+  const { getHeaders, invalidate } = (value ?? {}) as Partial<Readonly<Record<keyof HeadersProviderShape, unknown>>>
+  return typeof getHeaders === "function" && (invalidate === undefined || typeof invalidate === "function")
+})
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
+/** What each option of a stream may be. */
+export const streamRules: OptionRules<StreamConfigurationOptions> = {
+  maxInflightRecords: count(),
+  maxInflightBytes: count(),
+  maxPayloadBytes: count(),
+  maxBatchRecords: count(),
+  batching: either(oneOf("off"), fields<BatchingOptions>({ maxBytes: count(1, CHUNK_SIZE), maxRecords: count() })),
+  recovery: flag,
+  recoveryTimeout: duration("above zero"),
+  recoveryBackoff: duration("from zero"),
+  recoveryRetries: count(0),
+  recoverySchedule: that("a Schedule", Schedule.isSchedule),
+  serverLackOfAckTimeout: duration("above zero"),
+  flushTimeout: duration("above zero"),
+  streamPausedMaxWaitTime: duration("from zero"),
+  drainTimeout: duration("from zero"),
+  scopeCloseTimeout: duration("from zero"),
+  headersProvider: provider,
+  beforeOpen: that("an Effect", Effect.isEffect),
+  onUnacked: that("a function that gives an Effect", (value) => typeof value === "function")
+}
 
 /** Fills in the defaults and checks every value. */
 export const resolve = <A>(
   options: StreamConfigurationOptions<A> = {}
 ): Result.Result<ResolvedStreamOptions, InvalidArgument> => {
-  const issues: Array<InvalidArgument> = []
-  const refuse = (option: string, rule: string) => {
-    issues.push(new InvalidArgument({ message: `The option ${option} must be ${rule}.`, path: option.split(".") }))
-  }
-  const count = (
-    option: string,
-    value: number | undefined,
-    fallback: number,
-    max = Number.MAX_SAFE_INTEGER,
-    min = 1
-  ) => {
-    if (value === undefined) return fallback
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      refuse(option, `a whole number from ${min} to ${max}`)
-    }
-    return value
-  }
-  const duration = <D extends number | undefined>(
-    option: string,
-    value: Duration.Input | undefined,
-    fallback: D,
-    zero: boolean
-  ): number | D => {
-    if (value === undefined) return fallback
-    // NaN would count as no time at all.
-    const millis = Number.isNaN(value) ? Option.none() : Option.map(Duration.fromInput(value), Duration.toMillis)
-    if (
-      Option.isNone(millis) ||
-      !Number.isFinite(millis.value) ||
-      millis.value < 0 ||
-      millis.value > LONGEST_WAIT ||
-      (!zero && millis.value === 0)
-    ) {
-      refuse(option, `a duration ${zero ? "from" : "above"} zero, at most ${LONGEST_WAIT} milliseconds (24 days)`)
-      return fallback
-    }
-    return millis.value
-  }
-  /** For values that have no range; `undefined` is not given. */
-  const kind = (option: keyof StreamConfigurationOptions, is: (value: unknown) => boolean, rule: string) => {
-    if (options[option] !== undefined && !is(options[option])) refuse(option, rule)
-  }
-  kind("batching", (value) => value === "off" || isObject(value), `"off", or an object with maxBytes and maxRecords`)
-  kind("recovery", (value) => typeof value === "boolean", "true or false")
-  kind("recoverySchedule", Schedule.isSchedule, "a Schedule")
-  const isProvider = (value: unknown) => isObject(value) && typeof value["getHeaders"] === "function"
-  kind("headersProvider", isProvider, "made with HeadersProvider.make")
-  kind("beforeOpen", Effect.isEffect, "an Effect")
-  kind("onUnacked", (value) => typeof value === "function", "a function that gives an Effect")
+  const refused = checkOptions(streamRules, options)
+  if (refused !== undefined) return Result.fail(refused)
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
-  const resolved: ResolvedStreamOptions = {
-    maxInflightRecords: count("maxInflightRecords", options.maxInflightRecords, defaults.maxInflightRecords),
-    maxInflightBytes: count("maxInflightBytes", options.maxInflightBytes, defaults.maxInflightBytes),
-    maxPayloadBytes: count("maxPayloadBytes", options.maxPayloadBytes, defaults.maxPayloadBytes),
-    maxBatchRecords: count("maxBatchRecords", options.maxBatchRecords, defaults.maxBatchRecords),
-    coalesceBytes: count("batching.maxBytes", batching.maxBytes, defaults.coalesceBytes, CHUNK_SIZE),
-    coalesceRecords: count("batching.maxRecords", batching.maxRecords, defaults.coalesceRecords),
+  const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
+    Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))
+  const pause = options.streamPausedMaxWaitTime
+  return Result.succeed({
+    maxInflightRecords: options.maxInflightRecords ?? defaults.maxInflightRecords,
+    maxInflightBytes: options.maxInflightBytes ?? defaults.maxInflightBytes,
+    maxPayloadBytes: options.maxPayloadBytes ?? defaults.maxPayloadBytes,
+    maxBatchRecords: options.maxBatchRecords ?? defaults.maxBatchRecords,
+    coalesceBytes: batching.maxBytes ?? defaults.coalesceBytes,
+    coalesceRecords: batching.maxRecords ?? defaults.coalesceRecords,
     recovery: options.recovery ?? defaults.recovery,
-    recoveryTimeout: duration("recoveryTimeout", options.recoveryTimeout, defaults.recoveryTimeout, false),
-    recoveryBackoff: duration("recoveryBackoff", options.recoveryBackoff, defaults.recoveryBackoff, true),
-    recoveryRetries: count("recoveryRetries", options.recoveryRetries, defaults.recoveryRetries, undefined, 0),
+    recoveryTimeout: millis("recoveryTimeout"),
+    recoveryBackoff: millis("recoveryBackoff"),
+    recoveryRetries: options.recoveryRetries ?? defaults.recoveryRetries,
     recoverySchedule: options.recoverySchedule,
-    serverLackOfAckTimeout: duration(
-      "serverLackOfAckTimeout",
-      options.serverLackOfAckTimeout,
-      defaults.serverLackOfAckTimeout,
-      false
-    ),
-    flushTimeout: duration("flushTimeout", options.flushTimeout, defaults.flushTimeout, false),
-    streamPausedMaxWaitTime: duration("streamPausedMaxWaitTime", options.streamPausedMaxWaitTime, undefined, true),
-    drainTimeout: duration("drainTimeout", options.drainTimeout, defaults.drainTimeout, true),
-    scopeCloseTimeout: duration("scopeCloseTimeout", options.scopeCloseTimeout, defaults.scopeCloseTimeout, true),
+    serverLackOfAckTimeout: millis("serverLackOfAckTimeout"),
+    flushTimeout: millis("flushTimeout"),
+    streamPausedMaxWaitTime: pause === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(pause)),
+    drainTimeout: millis("drainTimeout"),
+    scopeCloseTimeout: millis("scopeCloseTimeout"),
     headersProvider: options.headersProvider,
     onUnacked: options.onUnacked
-  }
-  const first = issues[0]
-  return first === undefined ? Result.succeed(resolved) : Result.fail(first)
+  })
 }

@@ -20,6 +20,7 @@ import type { Route } from "./internal/connector.ts"
 import { parseEndpoint } from "./internal/endpoint.ts"
 import type { HttpAnswer } from "./internal/httpRequest.ts"
 import { httpRequest } from "./internal/httpRequest.ts"
+import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
 import { routeTo } from "./internal/route.ts"
 import { scrub } from "./internal/scrub.ts"
 import { checkTableName } from "./internal/tableName.ts"
@@ -34,7 +35,7 @@ import {
   RetryableReason,
   TlsFailure
 } from "./ZerobusError.ts"
-import type { ZerobusOptions } from "./ZerobusOptions.ts"
+import { type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
 
 export type { CatalogTable } from "./internal/tableDescription.ts"
 
@@ -57,6 +58,16 @@ export interface UnityCatalogShape {
    * again can help.
    */
   readonly getTable: (tableName: string) => Effect.Effect<CatalogTable, StreamFailure>
+}
+
+/** What each setting of the catalog client may be. */
+export const catalogRules: OptionRules<UnityCatalogOptions> = {
+  workspaceUrl: required(zerobusRules.workspaceUrl),
+  clientId: zerobusRules.clientId,
+  clientSecret: zerobusRules.clientSecret,
+  tls: zerobusRules.tls,
+  proxy: zerobusRules.proxy,
+  cache: fields<NonNullable<UnityCatalogOptions["cache"]>>({ timeToLive: required(period), capacity: count() })
 }
 
 const bodyLimit = 8 * 1024 * 1024
@@ -141,6 +152,8 @@ const request = Effect.fn("UnityCatalog.getTable")(function* (
 
 const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, InvalidEndpoint | InvalidArgument> =>
   Effect.gen(function* () {
+    const refused = checkOptions(catalogRules, options)
+    if (refused !== undefined) return yield* refused
     const endpoint = yield* Effect.fromResult(parseEndpoint(options.workspaceUrl, "The workspace URL"))
     const route = yield* routeTo(endpoint, options, "http/1.1")
     const fetch = (tableName: string): Effect.Effect<CatalogTable, StreamFailure> =>

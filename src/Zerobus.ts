@@ -14,28 +14,28 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
 import { openStream, reopenStream } from "./internal/stream.ts"
+import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
 import { aroundStream } from "./internal/streamOutcome.ts"
 import type { AckError } from "./RecordAck.ts"
-import { resolve, type StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
+import { resolve, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
 import { Transport } from "./Transport.ts"
 import {
-  InvalidArgument,
+  type InvalidArgument,
   type InvalidEndpoint,
   type InvalidState,
   Retryable,
   RetryableReason,
   type StreamFailure
 } from "./ZerobusError.ts"
-import { type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
+import { checkZerobusOptions, type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
 
 /** What the {@link Zerobus} service offers. */
@@ -80,14 +80,23 @@ export interface ZerobusShape {
   ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError>
 }
 
-/** An option that is `undefined` is not given, so the client's default holds. */
+/** The options of one stream, checked. An option that is `undefined` is not given, so the client's default holds. */
 const withDefaults = <A>(
   defaults: StreamConfigurationOptions<A>,
   options: StreamConfigurationOptions<A> = {}
-): StreamConfigurationOptions<A> => ({
-  ...defaults,
-  ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-})
+): Effect.Effect<StreamConfigurationOptions<A>, InvalidArgument> =>
+  Effect.suspend(() => {
+    const refused = checkOptions(streamRules, options)
+    if (refused !== undefined) return Effect.fail(refused)
+    return Effect.succeed({
+      ...defaults,
+      ...Object.fromEntries(
+        Object.keys(streamRules)
+          .map((name) => [name, options[name as keyof StreamConfigurationOptions]] as const)
+          .filter(([, value]) => value !== undefined)
+      )
+    })
+  })
 
 /** Runs what comes before the first attempt within the limit of one. */
 const withinAttempt = (
@@ -113,7 +122,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
       yield* Effect.annotateCurrentSpan("table", table.tableName)
       yield* noteStream(table.tableName)
-      const all = withDefaults(defaults, options)
+      const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
       return yield* openStream(table, all, provider).pipe(Effect.provideService(Transport, transport))
     })
@@ -159,16 +168,14 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
 
   /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
-  static readonly layer = (options: ZerobusOptions): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument> => {
-    const checked = resolve(options.stream)
-    if (Result.isFailure(checked)) {
-      const { message, path } = checked.failure
-      return Layer.effect(Zerobus, Effect.fail(new InvalidArgument({ message, path: ["stream", ...path] })))
-    }
-    return Layer.effect(Zerobus, make(options.stream ?? {})).pipe(
-      Layer.provide([GrpcTransport.layer(options), Credentials.layer(options)])
+  static readonly layer = (options: ZerobusOptions): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument> =>
+    Layer.unwrap(
+      Effect.map(checkZerobusOptions(options), () =>
+        Layer.effect(Zerobus, make(options.stream ?? {})).pipe(
+          Layer.provide([GrpcTransport.layer(options), Credentials.layer(options)])
+        )
+      )
     )
-  }
 
   /** The client with settings that are read through `Config`. */
   static readonly layerConfig = (

@@ -3,8 +3,24 @@
  */
 import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type { KeepaliveOptions, StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
+import * as Schema from "effect/Schema"
+import {
+  checkOptions,
+  duration,
+  either,
+  fields,
+  flag,
+  oneOf,
+  type OptionRules,
+  required,
+  secret,
+  text,
+  texts
+} from "./internal/optionRules.ts"
+import { type KeepaliveOptions, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
+import type { InvalidArgument } from "./ZerobusError.ts"
 
 /** TLS settings; they hold for gRPC, the token endpoint and the catalog alike. */
 export interface TlsOptions {
@@ -48,13 +64,64 @@ export interface ZerobusOptions {
   readonly stream?: StreamConfigurationOptions | undefined
 }
 
+const tlsRules: OptionRules<TlsOptions> = {
+  ca: texts("a certificate as PEM text, or an array of them"),
+  cert: text("a certificate chain as PEM text"),
+  key: secret,
+  minVersion: oneOf("TLSv1.2", "TLSv1.3")
+}
+
+/** What each setting of a client may be. What a URL, a proxy or a certificate holds is checked where it is used. */
+export const zerobusRules: OptionRules<ZerobusOptions> = {
+  serverEndpoint: required(text("the URL of the Zerobus endpoint")),
+  workspaceUrl: text("the URL of the workspace"),
+  // A colon would end it in the header that carries it.
+  clientId: text("text without colons, and not empty", /^[^:]+$/),
+  clientSecret: secret,
+  applicationName: text("printable ASCII", /^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/),
+  connectionPerStream: flag,
+  tls: fields(tlsRules),
+  proxy: either(oneOf(false), secret),
+  tokenCache: fields<NonNullable<ZerobusOptions["tokenCache"]>>({
+    enabled: flag,
+    refreshBuffer: duration("from zero")
+  }),
+  keepalive: either(
+    oneOf("off"),
+    fields<KeepaliveOptions>({ interval: duration("from 1 millisecond"), timeout: duration("from 1 millisecond") })
+  ),
+  stream: fields(streamRules)
+}
+
+/** Fails for the first setting that breaks its rule. */
+export const checkZerobusOptions = (options: ZerobusOptions): Effect.Effect<void, InvalidArgument> =>
+  Effect.suspend(() => {
+    const refused = checkOptions(zerobusRules, options)
+    return refused === undefined ? Effect.void : Effect.fail(refused)
+  })
+
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
+
+/** An option of a stream as a variable: its text is read and then held to the option's own rule. */
+const variable = <A>(name: string, option: keyof StreamConfigurationOptions, read: (text: string) => A) => {
+  const { accepts, words } = streamRules[option]
+  const legal = Schema.makeFilter((text: string) => accepts(read(text)) || `Expected ${words}`)
+  return optional(Config.map(Config.schema(Schema.String.check(legal), name), read))
+}
+
+const numeric = /^[+-]?\d+(\.\d+)?(e\d+)?$/i
+
+const readCount = (text: string): number => (numeric.test(text.trim()) ? Number(text) : Number.NaN)
+
+/** A plain number is milliseconds, as in the options; the option's rule refuses what is no duration. */
+const readDuration = (text: string): Duration.Input =>
+  numeric.test(text.trim()) ? Number(text) : (text.trim() as Duration.Input)
 
 /**
  * Reads the settings: `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and
  * optionally `ZEROBUS_MAX_INFLIGHT_RECORDS`, `ZEROBUS_MAX_INFLIGHT_BYTES`, `ZEROBUS_RECOVERY`, `ZEROBUS_RECOVERY_TIMEOUT`,
  * `ZEROBUS_RECOVERY_BACKOFF`, `ZEROBUS_RECOVERY_RETRIES`, `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`.
- * Durations as `"15 seconds"`. The workspace and the credentials may be missing where every stream has its own headers provider.
+ * Durations as `"15 seconds"`; plain numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The workspace and the credentials may be missing where every stream has its own headers provider.
  */
 export const zerobusConfig: Config.Config<ZerobusOptions> = Config.all({
   serverEndpoint: Config.NonEmptyString("ZEROBUS_SERVER_ENDPOINT"),
@@ -62,13 +129,13 @@ export const zerobusConfig: Config.Config<ZerobusOptions> = Config.all({
   clientId: optional(Config.NonEmptyString("DATABRICKS_CLIENT_ID")),
   clientSecret: optional(Config.Redacted("DATABRICKS_CLIENT_SECRET")),
   stream: Config.all({
-    maxInflightRecords: optional(Config.Int("MAX_INFLIGHT_RECORDS")),
-    maxInflightBytes: optional(Config.Int("MAX_INFLIGHT_BYTES")),
+    maxInflightRecords: variable("MAX_INFLIGHT_RECORDS", "maxInflightRecords", readCount),
+    maxInflightBytes: variable("MAX_INFLIGHT_BYTES", "maxInflightBytes", readCount),
     recovery: optional(Config.Boolean("RECOVERY")),
-    recoveryTimeout: optional(Config.Duration("RECOVERY_TIMEOUT")),
-    recoveryBackoff: optional(Config.Duration("RECOVERY_BACKOFF")),
-    recoveryRetries: optional(Config.Int("RECOVERY_RETRIES")),
-    flushTimeout: optional(Config.Duration("FLUSH_TIMEOUT")),
-    serverLackOfAckTimeout: optional(Config.Duration("SERVER_LACK_OF_ACK_TIMEOUT"))
+    recoveryTimeout: variable("RECOVERY_TIMEOUT", "recoveryTimeout", readDuration),
+    recoveryBackoff: variable("RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
+    recoveryRetries: variable("RECOVERY_RETRIES", "recoveryRetries", readCount),
+    flushTimeout: variable("FLUSH_TIMEOUT", "flushTimeout", readDuration),
+    serverLackOfAckTimeout: variable("SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
   }).pipe(Config.nested("ZEROBUS"))
 })

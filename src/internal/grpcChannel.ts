@@ -5,8 +5,8 @@ import * as Grpc from "@grpc/grpc-js"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
-import { InvalidArgument, type InvalidEndpoint } from "../ZerobusError.ts"
-import type { ZerobusOptions } from "../ZerobusOptions.ts"
+import type { InvalidArgument, InvalidEndpoint } from "../ZerobusError.ts"
+import { checkZerobusOptions, type ZerobusOptions } from "../ZerobusOptions.ts"
 import { complete, ConnectFailure, firstHop, type Route, toFailure } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
@@ -18,8 +18,6 @@ export interface ChannelSettings {
   readonly route: Route
   readonly options: Grpc.ClientOptions
 }
-
-const invalid = (option: string, message: string) => new InvalidArgument({ message, path: option.split(".") })
 
 /** The product in front of an application's own name in the user agent. */
 const PRODUCT = "effect-zerobus"
@@ -34,14 +32,10 @@ export const channelSettings = (
   options: ZerobusOptions
 ): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
   Effect.gen(function* () {
+    yield* checkZerobusOptions(options)
     const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
     const application = options.applicationName?.trim() ?? ""
-    if (!/^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/.test(application)) {
-      return yield* invalid("applicationName", "The option applicationName must be printable ASCII.")
-    }
     const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
-    const interval = yield* pingTime("keepalive.interval", keepalive?.interval ?? "20 seconds")
-    const timeout = yield* pingTime("keepalive.timeout", keepalive?.timeout ?? "10 seconds")
     const route = yield* routeTo(endpoint, options, "h2")
     const hop = firstHop(route)
     return {
@@ -61,19 +55,17 @@ export const channelSettings = (
         "grpc.initial_reconnect_backoff_ms": 100,
         // The route knows the proxy, for the workspace's HTTP as well.
         "grpc.enable_http_proxy": 0,
-        ...(keepalive === undefined ? {} : { "grpc.keepalive_time_ms": interval, "grpc.keepalive_timeout_ms": timeout })
+        ...(keepalive === undefined
+          ? {}
+          : {
+              "grpc.keepalive_time_ms": wholeMillis(keepalive.interval ?? "20 seconds"),
+              "grpc.keepalive_timeout_ms": wholeMillis(keepalive.timeout ?? "10 seconds")
+            })
       }
     }
   })
 
-const pingTime = (option: string, value: Duration.Input): Effect.Effect<number, InvalidArgument> =>
-  Effect.suspend(() => {
-    const duration = Duration.fromInput(value)
-    const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : NaN
-    return millis >= 1 && millis < 2 ** 31
-      ? Effect.succeed(Math.ceil(millis))
-      : Effect.fail(invalid(option, `The option ${option} must be a duration of at least one millisecond.`))
-  })
+const wholeMillis = (value: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
 
 /**
  * Channel credentials that make the connection themselves: through the proxy and with the client's TLS rules, both of which must hold

@@ -19,8 +19,10 @@ export const routeTo = (
 ): Effect.Effect<Route, InvalidArgument> =>
   Effect.gen(function* () {
     const proxy = yield* proxyFor(endpoint, options.proxy)
-    const context = endpoint.secure || proxy?.secure === true ? yield* secureContext(options.tls) : undefined
-    return { endpoint, proxy, secureContext: context, protocol }
+    const secure = endpoint.secure || proxy?.secure === true
+    // Made also where it is not needed: settings that cannot be used are refused with a plain endpoint too.
+    const context = secure || options.tls !== undefined ? yield* secureContext(options.tls) : undefined
+    return { endpoint, proxy, secureContext: secure ? context : undefined, protocol }
   })
 
 /** The operating system's certificates, the bundled ones and the user's own: corporate inspection proxies live in the first. */
@@ -31,24 +33,36 @@ const trustedCertificates = (tls: TlsOptions | undefined): Array<string> => [
 const ownAuthorities = (tls: TlsOptions | undefined): ReadonlyArray<string> =>
   tls?.ca === undefined ? [] : typeof tls.ca === "string" ? [tls.ca] : tls.ca
 
+const refuse = (option: string, rule: string): InvalidArgument =>
+  new InvalidArgument({ message: `The option ${option} ${rule}.`, path: option.split(".") })
+
+const isCertificate = (pem: string): boolean => {
+  try {
+    return new X509Certificate(pem).subject !== undefined
+  } catch {
+    return false
+  }
+}
+
 const secureContext = (tls: TlsOptions | undefined): Effect.Effect<SecureContext, InvalidArgument> =>
-  Effect.try({
-    try: () => {
-      // An authority that cannot be read would be passed over silently, and one half of a pair not be used.
-      for (const ca of ownAuthorities(tls)) new X509Certificate(ca)
-      if ((tls?.cert === undefined) !== (tls?.key === undefined)) throw new Error("half a pair")
-      return createSecureContext({
-        ca: trustedCertificates(tls),
-        minVersion: tls?.minVersion ?? "TLSv1.2",
-        ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-        ...(tls?.key === undefined ? {} : { key: Redacted.value(tls.key) })
-      })
-    },
-    // OpenSSL's text may quote the input.
-    catch: () =>
-      new InvalidArgument({
-        message:
-          "The option tls has a certificate or key that is not valid PEM, or cert and key do not belong together.",
-        path: ["tls"]
-      })
+  Effect.gen(function* () {
+    // An authority that cannot be read would be passed over silently, and one half of a pair not be used.
+    if (!ownAuthorities(tls).every(isCertificate)) return yield* refuse("tls.ca", "is not a certificate in PEM form")
+    if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+      return yield* refuse("tls", "has only one of cert and key. Give both or none")
+    }
+    if (tls?.cert !== undefined && !isCertificate(tls.cert)) {
+      return yield* refuse("tls.cert", "is not a certificate in PEM form")
+    }
+    return yield* Effect.try({
+      try: () =>
+        createSecureContext({
+          ca: trustedCertificates(tls),
+          minVersion: tls?.minVersion ?? "TLSv1.2",
+          ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+          ...(tls?.key === undefined ? {} : { key: Redacted.value(tls.key) })
+        }),
+      // OpenSSL's text may quote the input.
+      catch: () => refuse("tls.key", "is not a private key in PEM form, or not that of tls.cert")
+    })
   })

@@ -186,7 +186,7 @@ describe("a client's options", () => {
         [{ applicationName: "a\nb" }, "applicationName"],
         [{ proxy: Redacted.make("ftp://p") }, "proxy"],
         [{ tls: { cert: "no PEM" } }, "tls"],
-        [{ tls: { ca: "no PEM" } }, "tls"],
+        [{ tls: { ca: "no PEM" } }, "tls.ca"],
         [{ tokenCache: { refreshBuffer: -1 } }, "tokenCache.refreshBuffer"],
         [{ tokenCache: { refreshBuffer: "soon" as never } }, "tokenCache.refreshBuffer"]
       ]

@@ -260,17 +260,17 @@ describe("TLS", () => {
     "TL-12 refuses certificates and keys that cannot be read, when the layer is built and without quoting them",
     () =>
       Effect.gen(function* () {
-        const bad: ReadonlyArray<ZerobusOptions["tls"]> = [
-          { cert: "not PEM", key: Redacted.make("canary-key") },
-          { cert: good.cert, key: Redacted.make("canary-key") },
-          { cert: good.cert, key: makeCertificates(hosts, now).key }
+        const bad: ReadonlyArray<readonly [ZerobusOptions["tls"], option: string]> = [
+          [{ cert: "not PEM", key: Redacted.make("canary-key") }, "cert"],
+          [{ cert: good.cert, key: Redacted.make("canary-key") }, "key"],
+          [{ cert: good.cert, key: makeCertificates(hosts, now).key }, "key"]
         ]
-        for (const tls of bad) {
+        for (const [tls, option] of bad) {
           const error = A.tagged(
             yield* Effect.flip(Effect.scoped(realClient("https://localhost", { tls }))),
             "InvalidArgument"
           )
-          assert.deepStrictEqual(error.path, ["tls"])
+          assert.deepStrictEqual(error.path, ["tls", option])
           assert.notInclude(error.message, "canary")
         }
       })
