@@ -10,6 +10,7 @@ import { ProtocolViolation } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
 import { acknowledge, makeCore, offer, take } from "../support/cores.ts"
 import { metricsOf } from "../support/reports.ts"
+import { code } from "../support/scriptedServer.ts"
 
 const table = A.table.tableName
 const failure = new ProtocolViolation({ message: "A final reason." })
@@ -139,6 +140,28 @@ describe("a stream that ends", () => {
       })
       yield* finish(core, failure)
       assert.deepStrictEqual(seen, [true, true, Exit.fail(failure)])
+    })
+  )
+
+  it.effect("can be read and recreated at once by whoever hears of it first, in a call that waits for room", () =>
+    Effect.gen(function* () {
+      const { server, stream, zerobus } = yield* A.open(
+        { batching: "off", maxInflightRecords: 1, recovery: false },
+        A.silent,
+        {}
+      )
+      yield* stream.ingestRecord(A.record(0))
+      const next = yield* A.started(
+        Effect.gen(function* () {
+          A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
+          return yield* zerobus.recreateStream(stream)
+        })
+      )
+      assert.isFalse(next.done())
+      server.last.fail(code.NOT_FOUND)
+      yield* A.settle
+      yield* next.value().flush
+      assert.deepStrictEqual(server.last.records, [A.record(0)])
     })
   )
 
