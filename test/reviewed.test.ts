@@ -5,7 +5,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Queue, Redacted, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { HeadersProvider, TableProperties, Transport, Zerobus } from "effect-zerobus"
-import { MemoryTransport } from "effect-zerobus/testing"
 import { createServer, connect, type AddressInfo, type Socket } from "node:net"
 import { createSecureContext, createServer as createTlsServer } from "node:tls"
 import { inspect } from "node:util"
@@ -15,6 +14,7 @@ import { RouteCredentials } from "../src/internal/grpcChannel.ts"
 import { bypasses } from "../src/internal/proxy.ts"
 import { makeCertificates } from "../src/local/certificates.ts"
 import { ackResponse, createdResponse, readRequest } from "../src/local/streamMessages.ts"
+import * as MemoryTransport from "../src/testing/MemoryTransport.ts"
 
 const token = "REVIEWTOKEN12345"
 const provider = Layer.succeed(
@@ -409,19 +409,19 @@ describe("a refused TLS handshake", () => {
   it.live("leaves no failure behind that a shared connection would tell the next stream", () =>
     Effect.gen(function* () {
       const { close, port } = yield* listeningWith(good)
-      const zerobus = yield* Zerobus.pipe(
-        Effect.provide(
-          Zerobus.layer({
-            serverEndpoint: `https://127.0.0.1:${port}`,
-            connectionPerStream: false,
-            proxy: false,
-            stream: {
-              headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}) }),
-              recoverySchedule: Schedule.recurs(0)
-            }
-          })
-        )
+      // Built into the test's scope: a client whose layer has ended opens nothing more.
+      const client = yield* Layer.build(
+        Zerobus.layer({
+          serverEndpoint: `https://127.0.0.1:${port}`,
+          connectionPerStream: false,
+          proxy: false,
+          stream: {
+            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}) }),
+            recoverySchedule: Schedule.recurs(0)
+          }
+        })
       )
+      const zerobus = yield* Effect.provide(Zerobus, client)
       assert.strictEqual((yield* Effect.flip(zerobus.createStream(table)))._tag, "TlsFailure")
       close()
       const failure = yield* Effect.flip(zerobus.createStream(table))

@@ -1,5 +1,5 @@
 /**
- * Latencies for `Faults.ackLatency`, `MemoryTransport.seeded` and `ZerobusVirtual`: constant, uniform, exponential, or as quantiles say.
+ * Latencies for `Faults.ackLatency` and `ZerobusVirtual`: constant, uniform, exponential, or as quantiles say.
  *
  * They are plain data; what they draw is decided by a seed.
  *

@@ -1,7 +1,8 @@
 /**
  * A transport without sockets: the client's calls meet a server in the same process, over a network that can be told how to behave.
  *
- * Used where a virtual clock drives the test. What goes over a real network is the business of `ZerobusLocal.layer`.
+ * `ZerobusVirtual` runs on it, and the client's own tests. It is not public: a server behind it speaks encoded messages, whose encoders
+ * are internal.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

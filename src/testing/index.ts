@@ -1,10 +1,9 @@
 /**
- * The local Zerobus server for tests and development, scripted faults for it, and the transport without sockets.
+ * The local Zerobus server for tests and development, and scripted faults for it; `ZerobusVirtual` needs no sockets.
  */
 export * as ConnectProxy from "./ConnectProxy.ts"
 export * as Faults from "./Faults.ts"
 export * as Latency from "./Latency.ts"
-export * as MemoryTransport from "./MemoryTransport.ts"
 export {
   type StreamOptions,
   UnsafeServer,

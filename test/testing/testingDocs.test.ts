@@ -1,7 +1,8 @@
 /** Holds `docs/testing.md` to the code: it names every constructor, action, point, event and field there is, and no other; its test passes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ConnectProxy, Faults, Latency, MemoryTransport } from "effect-zerobus/testing"
+import { ConnectProxy, Faults, Latency } from "effect-zerobus/testing"
+import * as Testing from "effect-zerobus/testing"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { root, runTool } from "../support/localEnvironment.ts"
@@ -80,8 +81,14 @@ describe("the page on testing", () => {
       assert.match(page, new RegExp(`\`${name}\\b`), name)
     }
     for (const name of Object.keys(Latency)) assert.include(page, `\`Latency.${name}\``)
-    assert.includeMembers(Object.keys(MemoryTransport), ["layer"])
     assert.includeMembers(Object.keys(ConnectProxy), ["make"])
+    const modules = Object.entries(Testing).filter(
+      ([, value]) => Object.prototype.toString.call(value) === "[object Module]"
+    )
+    assert.sameMembers(
+      modules.map(([name]) => name),
+      ["ConnectProxy", "Faults", "Latency"]
+    )
     const settings = rowsOf("constructor").length > 0 ? fieldsOf("local/frameSettings.ts", "Http2Settings") : []
     for (const name of settings) assert.include(page, `\`${name}\``)
   })

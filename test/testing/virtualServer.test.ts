@@ -5,8 +5,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Random } from "effect"
 import { TableProperties, Transport, Zerobus } from "effect-zerobus"
-import { Faults, Latency, MemoryTransport, ZerobusVirtual, type ZerobusVirtualOptions } from "effect-zerobus/testing"
+import { Faults, Latency, ZerobusVirtual, type ZerobusVirtualOptions } from "effect-zerobus/testing"
 import { TestClock } from "effect/testing"
+import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 
 const table = TableProperties.json("main.default.orders")
 const slow = Latency.uniform("1 millis", "30 millis")
