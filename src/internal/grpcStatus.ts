@@ -55,17 +55,17 @@ export const classify = (
     case "Disconnected":
       return new Retryable({
         reason: RetryableReason.ConnectionLost({
-          message: `The connection to the Zerobus server was lost: ${scrub(failure.message)}.`
+          message: sentence(`The connection to the Zerobus server was lost: ${scrub(failure.message)}`)
         }),
         attempts: 1
       })
     case "Unreadable":
-      return new ProtocolViolation({ message: `The server broke the protocol: ${scrub(failure.message)}.` })
+      return new ProtocolViolation({ message: sentence(`The server broke the protocol: ${scrub(failure.message)}`) })
     case "TlsRefused":
       return new TlsFailure({
         message:
-          `The TLS handshake was refused (${failure.code}): ${scrub(failure.message)}. ` +
-          "Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option.",
+          sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message)}`) +
+          " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option.",
         code: failure.code
       })
     case "Status":
@@ -73,13 +73,17 @@ export const classify = (
   }
 }
 
+/** Others end their sentences or do not. */
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
 const classifyStatus = (
   failure: Extract<TransportFailure, { readonly _tag: "Status" }>,
   tableName: string,
   secrets: ReadonlyArray<string>
 ): StreamFailure => {
   const status = statusName(failure.code)
-  const said = `The server said ${status}${failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`}`
+  const words = failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`
+  const said = sentence(`The server said ${status}${words}`)
   const schema = failure.details === undefined ? undefined : schemaError(failure.details, secrets)
   if (schema !== undefined) {
     return new SchemaMismatch({
@@ -105,7 +109,7 @@ const classifyStatus = (
       return new InvalidArgument({ message: `The stream to ${tableName} was refused. ${said}`, path: [] })
     default:
       return new Retryable({
-        reason: RetryableReason.ServerUnavailable({ message: `The server is unavailable. ${said}.`, status }),
+        reason: RetryableReason.ServerUnavailable({ message: `The server is unavailable. ${said}`, status }),
         attempts: 1
       })
   }

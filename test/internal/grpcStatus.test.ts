@@ -104,16 +104,20 @@ describe("classify", () => {
 describe("the words of an error", () => {
   it("name the table, the status and what the server said, if anything", () => {
     const of = (code: number, message: string) => status(code, message).message
-    assert.strictEqual(of(16, "no"), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no")
-    assert.strictEqual(of(16, ""), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED")
+    assert.strictEqual(of(16, "no"), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no.")
+    assert.strictEqual(of(16, ""), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED.")
     assert.strictEqual(
       of(7, "no"),
-      "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. The server said PERMISSION_DENIED: no"
+      "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. The server said PERMISSION_DENIED: no."
     )
-    assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server said NOT_FOUND: no")
-    assert.strictEqual(of(12, "no"), "The server does not support this. The server said UNIMPLEMENTED: no")
-    assert.strictEqual(of(3, "no"), "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no")
+    assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server said NOT_FOUND: no.")
+    assert.strictEqual(of(12, "no"), "The server does not support this. The server said UNIMPLEMENTED: no.")
+    assert.strictEqual(of(3, "no"), "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no.")
     assert.strictEqual(of(14, "no"), "The server is unavailable. The server said UNAVAILABLE: no.")
+    // Those that end like a sentence stay as they are.
+    for (const words of ["Error State: 1.", "why?", "no!"]) {
+      for (const code of [3, 5, 7, 12, 14, 16]) assert.isTrue(of(code, words).endsWith(`: ${words}`), of(code, words))
+    }
     const refused = status(9, "no")
     assert.deepStrictEqual(refused._tag === "InvalidArgument" && refused.path, [])
     const missing = status(5, "no")
@@ -159,14 +163,14 @@ describe("a schema error", () => {
     assert.deepStrictEqual(named.causes, ["ONE", "TWO"])
     assert.strictEqual(
       named.message,
-      "The records' schema does not fit a.b.c (ONE, TWO). The server said INVALID_ARGUMENT: bad"
+      "The records' schema does not fit a.b.c (ONE, TWO). The server said INVALID_ARGUMENT: bad."
     )
     for (const none of [reason, Buffer.concat([reason, entry("causes", "")])]) {
       const error = schema(withInfo(none))
       assert.deepStrictEqual([error.causes, error.errorCode], [[], undefined])
       assert.strictEqual(
         error.message,
-        "The records' schema does not fit a.b.c (no cause given). The server said INVALID_ARGUMENT: bad"
+        "The records' schema does not fit a.b.c (no cause given). The server said INVALID_ARGUMENT: bad."
       )
     }
   })
