@@ -2,7 +2,7 @@
  * What the client does with its connections: one at a time, no sending after a half-close or an announced end, silence noticed in time
  * and not before, and no connection given up without a reason (I7, I8).
  */
-import { callsIn, closes, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+import { callsIn, closingFrom, type Connection, isViolation, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -111,7 +111,7 @@ const checkSilence = (stream: StreamView, connection: Connection, report: Report
   }
   // Why did the client give it up?
   const created = responses.some(({ text }) => text.created === true)
-  const closing = stream.calls.some((call) => closes(call) && call.start.seq < released.seq)
+  const closing = closingFrom(stream) < released.seq
   const opening =
     stream.opening.end === undefined ||
     stream.opening.end.seq >= released.seq ||

@@ -2,7 +2,7 @@
  * Streams that are opened by `withStream` and by `sink`: the client opens, closes and cleans up, and the user's own code in between
  * may fail or be interrupted.
  */
-import { Data, Effect, Exit, Option, Sink, Stream } from "effect"
+import { Data, Effect, Exit, Option, Stream } from "effect"
 import { type SinkSummary, Zerobus } from "effect-zerobus"
 import { type Life, makeRecord, perhapsInterrupted, recorded, settle, stage, type World } from "./calls.ts"
 import type { Outcome } from "./history.ts"
@@ -111,12 +111,11 @@ export const sinkLife = (world: World, plan: StreamPlan, random: SeededRandom): 
     const { options, table } = stage(world, plan, current, random)
     const stages: Stages = { opening: undefined, open: false, leaving: undefined }
     const feed = makeFeed(world, plan, current.id, random, plan.operations * plan.workers)
-    // Whose failure ends the run: the scope ends, and the stream with it.
+    // What feeds the sink fails: the scope ends, and the stream with it.
     const failed = <E>(error: E): E => {
       leaves(world, stages, current.id, "closeScope")
       return error
     }
-    const sink = Sink.mapError(zerobus.sink(table, options), failed)
     // The sink asks for records when its stream is open, and closes it when there are no more.
     const source = Stream.suspend(() => feed.source(() => opened(world, stages))).pipe(
       Stream.mapError(failed),
@@ -136,7 +135,7 @@ export const sinkLife = (world: World, plan: StreamPlan, random: SeededRandom): 
         world,
         stages,
         { stream: current.id, op: "openSink", settings: plan.settings },
-        feed.into("sink", Stream.run(source, sink))
+        feed.into("sink", Stream.run(source, zerobus.sink(table, options)))
       ),
       () => leaves(world, stages, current.id, "closeScope")
     )

@@ -3,7 +3,15 @@
  * connection and invalidated once per rejection (I12, I13, I14).
  */
 import type { Outcome } from "./history.ts"
-import { ackedAtLeast, ackedAtMost, closes, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+import {
+  ackedAtLeast,
+  ackedAtMost,
+  closingFrom,
+  type Connection,
+  isViolation,
+  type StreamView,
+  type View
+} from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -123,9 +131,6 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
   return [...told][0]
 }
 
-const closingSeq = (stream: StreamView): number =>
-  Math.min(...stream.calls.filter(closes).map(({ start }) => start.seq), Infinity)
-
 const checkBudget = (
   stream: StreamView,
   attempts: ReadonlyArray<Attempt>,
@@ -215,7 +220,7 @@ const checkCause = (
   ending: string | undefined,
   report: Report
 ): void => {
-  const closing = closingSeq(stream)
+  const closing = closingFrom(stream)
   let refused = false
   for (const [index, attempt] of attempts.entries()) {
     const { cause, stable } = attempt
@@ -275,7 +280,7 @@ const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, 
     const again = stream.connections.find(({ open }) => open.seq > seq && open.token === token)
     if (again !== undefined) report("I14", `connection ${again.conn} opened with a token that was invalidated`)
   }
-  const closing = closingSeq(stream)
+  const closing = closingFrom(stream)
   const rejections = attempts.filter(
     ({ cause, connection }) => connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied")
   )

@@ -165,9 +165,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "who hears of the end finds the stream still active",
-    file: "internal/stream.ts",
-    find: "    if (!origin.core.ended) {",
-    replace: "    if (!Deferred.isDoneUnsafe(origin.core.finished)) {",
+    file: "internal/streamUnacked.ts",
+    find: "    if (!core.ended) {",
+    replace: "    if (core.finished.effect === undefined) {",
     by: "model"
   },
   {
@@ -180,7 +180,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "the budget is never spent",
     file: supervisor,
     find: "    if (Exit.isFailure(delay)) return yield* fail(failure)\n",
-    replace: "    if (Exit.isFailure(delay)) continue\n"
+    replace: "    if (Exit.isFailure(delay)) {\n      yield* pause(core, 1_000)\n      continue\n    }\n"
   },
   {
     name: "it tries again without a pause",

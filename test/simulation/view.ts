@@ -80,6 +80,17 @@ export const accepted = (call: Call): boolean =>
 /** Whether the call ends its stream: closing, a scope's end, or what `withStream` and `sink` do once their users are done. */
 export const closes = ({ op }: Call): boolean => op === "close" || op === "closeScope" || op === "leave"
 
+/**
+ * From when on the stream may be closing: what happens after this need have no other reason. A sink that refuses a record ends its stream
+ * before anybody outside knows of it, so with the last record that it was given.
+ */
+export const closingFrom = ({ calls }: StreamView): number => {
+  const first = calls.find(closes)?.start.seq ?? Infinity
+  const sink = calls.find(({ op }) => op === "sink")?.end?.outcome
+  if (sink?._tag !== "Error" || sink.error !== "PayloadTooLarge") return first
+  return Math.min(first, calls.findLast(({ op }) => op === "sinkIngest")?.start.seq ?? Infinity)
+}
+
 /** Sorts a history. */
 export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile): View => {
   const calls = new Map<number, Call>()
