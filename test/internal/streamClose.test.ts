@@ -173,7 +173,7 @@ describe("the end of a scope", () => {
   it.effect("hands on what can be read, the bytes of what cannot, and says how much that is", () =>
     reporting((reports) =>
       Effect.gen(function* () {
-        const left = (unreadable: ReadonlyArray<string>, handedBack: Origin["handedBack"]) =>
+        const left = (unreadable: ReadonlyArray<string>, handedBack: Origin["handedBack"], handler = true) =>
           Effect.gen(function* () {
             const { given, options } = noting()
             const { codec } = A.table
@@ -182,7 +182,10 @@ describe("the end of a scope", () => {
               if (unreadable.includes(String(text))) throw new Error("a bug of the codec's")
               return text
             }
-            const core = yield* makeCore(options, { ...A.table, codec: { ...codec, read } })
+            const core = yield* makeCore(handler ? options : { batching: "off" }, {
+              ...A.table,
+              codec: { ...codec, read }
+            })
             offer(core, A.recordsFrom(0, 4))
             yield* finish(core, failure)
             const origin = yield* makeOrigin(core)
@@ -204,6 +207,10 @@ describe("the end of a scope", () => {
           unreadable().map(({ details, level }) => [level, (details as Record<string, unknown>)["records"]]),
           [["Error", 2]]
         )
+        // Without a handler the log counts both kinds.
+        yield* left(bad, "nothing", false)
+        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
+        assert.strictEqual((line?.details as Record<string, unknown> | undefined)?.["records"], 4)
       })
     )
   )
