@@ -22,6 +22,7 @@ export const checkConnections = (view: View, report: Report): void => {
       }
       if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
       checkSending(connection, report)
+      checkViolation(connection, report)
       checkSilence(stream, connection, report)
     }
   }
@@ -41,6 +42,15 @@ const checkSending = (connection: Connection, report: Report): void => {
   const first = messages[0]?.event.seq ?? Infinity
   if (first < (created < 0 ? Infinity : responses[created]!.seq))
     report("create", `connection ${conn} sends records before it was created`)
+}
+
+/** What no correct server says ends the connection at once. */
+const checkViolation = (connection: Connection, report: Report): void => {
+  const { conn, ended, released, responses } = connection
+  const bad = responses.find((response) => isViolation(connection, response))
+  if (bad === undefined || released === undefined || bad.seq > (ended?.seq ?? Infinity)) return
+  if (released.quiet > bad.quiet)
+    report("violation", `connection ${conn} goes on after ${JSON.stringify(bad.text)}, which breaks the protocol`)
 }
 
 /** The moments that feed the silence timer, and whether something was in flight after each; the end of a replay is one. */

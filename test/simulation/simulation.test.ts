@@ -193,6 +193,9 @@ const judge = (happenings: ReadonlyArray<Happening>): ReadonlyArray<string> =>
   ).map((text) => text.split(":")[0]!)
 
 const without = (unwanted: (happening: Happening) => boolean) => goodRun.filter((happening) => !unwanted(happening))
+/** The good run with something between its acknowledgement and its close. */
+const withMore = (more: ReadonlyArray<Happening>) =>
+  goodRun.flatMap((happening) => (happening.e === "watermark" ? [happening, ...more] : [happening]))
 const changed = (change: (happening: Happening) => Happening) => goodRun.map(change)
 
 describe("the history checker", () => {
@@ -233,6 +236,68 @@ describe("the history checker", () => {
     ["I10", "a fiber left", changed((h) => (h.e === "left" ? { ...h, fibers: 1 } : h))],
     ["I14", "a connection without fresh headers", without((h) => h.e === "headers" && h.outcome === "ok")],
     ["LIVE", "a call that never ends", without((h) => h.e === "return" && h.id === 3)],
+    [
+      "violation",
+      "a connection that goes on after an acknowledgement that cannot be",
+      changed((h) => (h.e === "response" && h.text.ack !== undefined ? { ...h, text: { ack: -1 } } : h))
+    ],
+    [
+      "mint",
+      "two requests for a token at a time",
+      withMore([
+        { e: "mint", request: 0, lead: 0 },
+        { e: "mint", request: 1, lead: 0 }
+      ])
+    ],
+    [
+      "mint",
+      "a token asked for without need",
+      withMore([
+        { e: "mint", request: 0, lead: 0 },
+        { e: "minted", request: 0, token: "t1", life: 1_000, end: 1_000 },
+        { e: "mint", request: 1, lead: 0 }
+      ])
+    ],
+    [
+      "misfit",
+      "something taken that is no record",
+      withMore([
+        { e: "call", id: 9, stream: 0, op: "ingestMisfit", records: [] },
+        { e: "return", id: 9, outcome: { _tag: "Offset", offset: 2 } }
+      ])
+    ],
+    [
+      "sink",
+      "a sink that counts wrong",
+      withMore([
+        { e: "call", id: 9, stream: 0, op: "toSink" },
+        { e: "return", id: 9, outcome: { _tag: "Summary", records: 1, bytes: 0, lastOffset: 1, calls: [1, 2] } }
+      ])
+    ],
+    [
+      "sink",
+      "a sink that changes the order",
+      withMore([
+        { e: "call", id: 9, stream: 0, op: "toSink" },
+        { e: "return", id: 9, outcome: { _tag: "Summary", records: 2, bytes: 0, lastOffset: 0, calls: [2, 1] } }
+      ])
+    ],
+    [
+      "state",
+      "a closed stream that opens",
+      withMore([
+        { e: "state", stream: 0, reader: 1, state: "closed" },
+        { e: "state", stream: 0, reader: 1, state: "open" }
+      ])
+    ],
+    [
+      "reader",
+      "a reader who misses the last offset",
+      withMore([
+        { e: "watermark", stream: 0, reader: 1, offset: 0 },
+        { e: "readerEnd", stream: 0, reader: 1, outcome: { _tag: "Done" } }
+      ])
+    ],
     [
       "I9",
       "more in flight than the bound",
