@@ -28,6 +28,7 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
     refuseRecordsUnsafe(core)
     const closing = Effect.gen(function* () {
       const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
+      if (Exit.isFailure(exit)) origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
       yield* Deferred.await(core.finished)
       yield* leaveScope(origin)
@@ -89,7 +90,7 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   const { unreadable } = read
   const records = origin.handedBack === "nothing" ? read.records : []
   if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, streamId, unreadable.length)
-  const cause = core.failure ?? timedOut ?? new StreamClosed({ operation: "close" })
+  const cause = core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
   yield* onUnacked === undefined
     ? logLeft(core, streamId, records.length + unreadable.length, cause)
     : handOver(

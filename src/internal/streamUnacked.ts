@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type { AckError } from "../RecordAck.ts"
 import type { StreamConfigurationOptions } from "../StreamConfigurationOptions.ts"
 import { InvalidState } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
@@ -24,6 +25,8 @@ export interface Origin {
    * codec cannot read back.
    */
   handedBack: "nothing" | "readable" | "all"
+  /** Why `close` failed, for whoever receives what is left when the scope closes later. */
+  closeFailure?: AckError | undefined
   recreated: boolean
 }
 

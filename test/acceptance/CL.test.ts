@@ -5,7 +5,7 @@
  * flush limit, and then says so with `FlushTimeout` and the latest reason of the recovery.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Schedule, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import type { Unacked, ZerobusError } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
@@ -308,6 +308,31 @@ describe("close", () => {
       assert.deepStrictEqual(yield* stream.getUnackedRecords, [])
       assert.strictEqual(yield* ack.await, 0)
     })
+  )
+
+  it.effect(
+    "CL-28 tells onUnacked of the close that ran out of time, though it was the scope that handed over later",
+    () =>
+      Effect.gen(function* () {
+        const left: Array<Unacked<unknown>> = []
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        const stream = yield* zerobus
+          .createStream(A.table, {
+            flushTimeout: 1000,
+            onUnacked: (unacked) => Effect.sync(() => void left.push(unacked))
+          })
+          .pipe(Scope.provide(scope))
+        yield* stream.ingestRecord(A.record(0))
+        const closing = yield* Effect.forkChild(Effect.flip(stream.close))
+        yield* A.advance(1000)
+        const failed = yield* Fiber.join(closing)
+        assert.strictEqual(failed._tag, "FlushTimeout")
+        assert.strictEqual(left.length, 0)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(left.length, 1)
+        assert.strictEqual(left[0]!.cause, failed)
+      })
   )
 
   it.effect("CL-28 CL-29 hands the exact suffix to onUnacked when the scope ends, and takes no record any more", () =>
