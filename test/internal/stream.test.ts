@@ -215,7 +215,7 @@ describe("the end of a stream's scope", () => {
           assert.isDefined(close.pollUnsafe())
         })
       )
-      assert.deepStrictEqual([closed.closing.done(), causes.splice(0)], [true, [["StreamClosed", "close"]]])
+      assert.deepStrictEqual([closed.closing.done(), causes.splice(0)], [true, [["FlushTimeout", "close"]]])
     })
   )
 
