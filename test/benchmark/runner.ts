@@ -9,7 +9,7 @@ import { telemetrySwitch } from "./telemetrySwitch.ts"
 export type ClientOrder =
   | { readonly do: "run"; readonly for: number }
   | { readonly do: "fill"; readonly records: number; readonly within: number }
-  | { readonly do: "count"; readonly records: number }
+  | { readonly do: "count"; readonly records: number; readonly times?: number }
   | { readonly do: "flush" }
   | { readonly do: "telemetry"; readonly on: boolean }
   | { readonly do: "latency"; readonly rate: number; readonly for: number }
@@ -109,7 +109,11 @@ const carryOut = async (client: Client, order: ClientOrder): Promise<unknown> =>
     case "fill":
       return measured(() => client.fill(order.records, order.within))
     case "count":
-      return measured(() => client.count(order.records))
+      return measured(async () => {
+        let records = 0
+        for (let n = 0; n < (order.times ?? 1); n++) records += await client.count(order.records)
+        return records
+      })
     case "flush":
       return measured(async () => {
         await client.flush()

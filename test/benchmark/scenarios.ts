@@ -6,7 +6,7 @@ import type { ClientName, Latencies } from "./clients/client.ts"
 import { digits, percentile } from "./figures.ts"
 import type { ClientProcess, Sink } from "./processes.ts"
 import type { Opened, RunResult } from "./runner.ts"
-import { budgetsOf, figuresText, type ScenarioResult, withClient } from "./scenario.ts"
+import { budgetsOf, figuresText, type ScenarioResult, startScenarioClient, withClient } from "./scenario.ts"
 
 const MIB = 1024 * 1024
 /** The default of `maxInflightBytes`. */
@@ -43,36 +43,66 @@ const peakOf = async (client: ClientProcess): Promise<number> => {
   return percentile(rates.slice(1), 0.5)
 }
 
+const latencyFigures = (rate: number, times: ReadonlyArray<number>): Record<string, number> => ({
+  "records/s": Math.round(rate),
+  "p50 ms": percentile(times, 0.5),
+  "p99 ms": percentile(times, 0.99),
+  ...(times.length < 1000 ? {} : { "p99.9 ms": percentile(times, 0.999) }),
+  "samples": times.length
+})
+
+/** Up to so many records a second all clients run at once: none of them keeps a core busy. */
+const QUIET_RATE = 100
+
 /**
- * Times to acknowledgement of records of 1 KB at a steady rate, or at a share of what the client reaches. The sink acknowledges each read at
- * once, so that the client is what is measured. At low rates the native SDK answers sooner with all its threads.
+ * Times to acknowledgement of records of 1 KB at a steady rate, all clients at once or a second each in turn, so that all meet the same
+ * disturbances: a few late ones decide the 99th percentile. The sink acknowledges each read at once, so that the client is what is measured.
+ * Each client first sends two seconds at a higher rate, since at 100 records a second code would not be compiled for minutes. At low rates the
+ * native SDK answers sooner with all its threads.
  */
-const latency = async (
+const latencies = async (
   sink: Sink,
-  name: ClientName,
-  wanted: number | "80 %",
-  millis: number,
+  names: ReadonlyArray<ClientName>,
+  rate: number,
+  seconds: number,
   id: string
-): Promise<ScenarioResult> => {
-  const nativeUse = wanted === "80 %" ? {} : { threads: 0 }
-  return withClient(sink, name, { size: 1024, nativeUse }, async (client) => {
+): Promise<ReadonlyArray<ScenarioResult>> => {
+  const clients: Array<{ readonly name: ClientName; readonly process: ClientProcess; readonly times: Array<number> }> =
+    []
+  try {
+    for (const name of names) {
+      const process = await startScenarioClient(sink, name, { size: 1024, nativeUse: { threads: 0 } })
+      clients.push({ name, process, times: [] })
+    }
     await sink.order({ ackInterval: 0 })
-    const rate = wanted === "80 %" ? 0.8 * (await peakOf(client)) : wanted
+    const slice = (process: ClientProcess, rate: number, millis: number) =>
+      process.ask<Latencies>({ do: "latency", rate, for: millis })
+    for (const { process } of clients) await slice(process, 5000, 2000)
+    const measure = async ({ process, times }: (typeof clients)[number], millis: number) => {
+      times.push(...(await slice(process, rate, millis)).times)
+    }
+    if (rate <= QUIET_RATE) await Promise.all(clients.map((client) => measure(client, seconds * 1000)))
+    else for (let n = 0; n < seconds; n++) for (const client of clients) await measure(client, 1000)
+  } finally {
+    for (const { process } of clients) await process.stop()
+    await sink.order({ ackInterval: 5 })
+  }
+  return clients.map(({ name, times }) => ({ id, client: name, figures: latencyFigures(rate, times) }))
+}
+
+/** The same at four fifths of what each client reaches by itself. */
+const latencyNearPeak = async (sink: Sink, name: ClientName, millis: number): Promise<ScenarioResult> =>
+  withClient(sink, name, { size: 1024 }, async (client) => {
+    await sink.order({ ackInterval: 0 })
+    const rate = 0.8 * (await peakOf(client))
     await client.ask<Latencies>({ do: "latency", rate, for: Math.min(1000, millis) })
-    const { rate: reached, times } = await client.ask<Latencies>({ do: "latency", rate, for: millis })
+    const reached = await client.ask<Latencies>({ do: "latency", rate, for: millis })
     return {
-      id,
+      id: "acknowledgement at 80 % of the peak",
       client: name,
-      figures: {
-        "records/s": Math.round(reached),
-        "p50 ms": percentile(times, 0.5),
-        "p99 ms": percentile(times, 0.99),
-        ...(times.length < 1000 ? {} : { "p99.9 ms": percentile(times, 0.999) }),
-        "samples": times.length
-      }
+      figures: latencyFigures(reached.rate, reached.times)
     }
   })
-}
 
 /** Above so many records the queue itself has a budget: what is handed to the next connection, and how long that blocks the loop. */
 const REQUEUE = { records: 1_000_000, millis: 200, blocked: 50 }
@@ -167,23 +197,24 @@ export const measureScenarios = async (
   const { native, progress, quick, wanted } = options
   const results: Array<ScenarioResult> = []
   const names: ReadonlyArray<ClientName> = native ? ["ours", "native"] : ["ours"]
-  const measure = async (group: string, one: () => Promise<ScenarioResult>): Promise<void> => {
+  const measureAll = async (group: string, all: () => Promise<ReadonlyArray<ScenarioResult>>): Promise<void> => {
     if (!wanted(group)) return
-    const result = await one()
-    results.push(result)
-    progress(`${result.id}, ${result.client}: ${figuresText(result)}`)
+    for (const result of await all()) {
+      results.push(result)
+      progress(`${result.id}, ${result.client}: ${figuresText(result)}`)
+    }
   }
+  const measure = (group: string, one: () => Promise<ScenarioResult>): Promise<void> =>
+    measureAll(group, async () => [await one()])
   for (const name of names) {
     await measure("memory", () => stalled(sink, name, "silent", quick ? 3000 : 15_000))
     await measure("memory", () => stalled(sink, name, "frozen", quick ? 3000 : 15_000))
   }
-  for (const name of names) {
-    await measure("latency", () => latency(sink, name, 100, quick ? 4000 : 20_000, lowRate))
-    await measure("latency", () =>
-      latency(sink, name, 10_000, quick ? 2000 : 5000, "acknowledgement at 10,000 records/s")
-    )
-    if (!quick) await measure("latency", () => latency(sink, name, "80 %", 5000, "acknowledgement at 80 % of the peak"))
-  }
+  await measureAll("latency", () => latencies(sink, names, QUIET_RATE, quick ? 10 : 30, lowRate))
+  await measureAll("latency", () =>
+    latencies(sink, names, 10_000, quick ? 2 : 5, "acknowledgement at 10,000 records/s")
+  )
+  if (!quick) for (const name of names) await measure("latency", () => latencyNearPeak(sink, name, 5000))
   for (const name of names) {
     await measure("recovery", () => recovery(sink, name, 100_000))
     if (!quick || name === "ours") await measure("recovery", () => recovery(sink, name, REQUEUE.records))

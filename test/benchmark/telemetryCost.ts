@@ -12,8 +12,8 @@ import { type ScenarioResult, withClient } from "./scenario.ts"
 
 /** The metrics may cost so much of what a record costs. */
 const LIMIT = 0.03
-/** Fewer than that say nothing about three per cent. */
-const MIN_ROUNDS = 7
+/** One round tells the cost to ten per cent or so; the median of fewer than this many says nothing about three. */
+const MIN_ROUNDS = 41
 
 const flags = ["--import", fileURLToPath(new URL("./telemetryHook.ts", import.meta.url))]
 
@@ -57,6 +57,6 @@ export const measureTelemetry = async (
   rounds: number,
   quick: boolean
 ): Promise<ReadonlyArray<ScenarioResult>> => {
-  const small = await measureSize(sink, 100, rounds, 2_000_000)
-  return quick ? [small] : [small, await measureSize(sink, 1024, rounds, 1_000_000)]
+  const small = await measureSize(sink, 100, rounds, 800_000)
+  return quick ? [small] : [small, await measureSize(sink, 1024, rounds, 400_000)]
 }
