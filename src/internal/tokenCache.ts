@@ -82,33 +82,32 @@ export const makeTokenCache = (options: {
     return token
   })
 
-  /** Starts a mint that its first asker waits for. */
-  const start = (key: string): Effect.Effect<Flight> =>
-    Effect.suspend(() => {
-      const flight: Flight = { done: Deferred.makeUnsafe(), waiting: 1, fiber: undefined }
-      flights.set(key, flight)
-      const mint = mintAndKeep(key).pipe(
-        Effect.timeoutOrElse({
-          duration: options.mintLimit,
-          orElse: () => {
-            const message = `${options.issuer ?? "The token endpoint"} did not answer within ${options.mintLimit} ms.`
-            return Effect.fail(
-              new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
-            )
-          }
-        }),
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            forget(key, flight)
-            Deferred.doneUnsafe(flight.done, exit)
-          })
-        )
+  /** Starts a mint that its first asker waits for. Synchronous up to here: between the look for a mint under way and this nobody runs. */
+  const start = (key: string): Effect.Effect<Flight> => {
+    const flight: Flight = { done: Deferred.makeUnsafe(), waiting: 1, fiber: undefined }
+    flights.set(key, flight)
+    const mint = mintAndKeep(key).pipe(
+      Effect.timeoutOrElse({
+        duration: options.mintLimit,
+        orElse: () => {
+          const message = `${options.issuer ?? "The token endpoint"} did not answer within ${options.mintLimit} ms.`
+          return Effect.fail(
+            new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+          )
+        }
+      }),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          forget(key, flight)
+          Deferred.doneUnsafe(flight.done, exit)
+        })
       )
-      return Effect.map(Effect.forkDetach(mint, { startImmediately: true }), (fiber) => {
-        flight.fiber = fiber
-        return flight
-      })
+    )
+    return Effect.map(Effect.forkDetach(mint, { startImmediately: true }), (fiber) => {
+      flight.fiber = fiber
+      return flight
     })
+  }
 
   const forget = (key: string, flight: Flight): void => {
     if (flights.get(key) === flight) flights.delete(key)

@@ -124,6 +124,18 @@ export const checkNothingLeft = (world: World, stream: number) =>
     }
   })
 
+/** Whether a stream is open that its opener may not have heard of. */
+export const hasOpened = (world: World, stream: number): boolean => {
+  const conns = new Set<number>()
+  let open = false
+  for (const event of world.history.events) {
+    if (event.e === "open" && event.stream === stream) conns.add(event.conn)
+    if (event.e === "response" && conns.has(event.conn) && event.text.created === true) open = true
+    if (event.e === "released" && conns.has(event.conn)) open = false
+  }
+  return open
+}
+
 /** Closes the scope of a stream. */
 export const closeScope = (world: World, life: Life, scope: Scope.Closeable) =>
   recorded(world, { stream: life.id, op: "closeScope" }, Scope.close(scope, Exit.void))

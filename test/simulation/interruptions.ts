@@ -8,6 +8,7 @@ import { Zerobus } from "effect-zerobus"
 import {
   checkNothingLeft,
   closeScope,
+  hasOpened,
   ingestBatch,
   ingestOne,
   type Life,
@@ -256,7 +257,7 @@ const runOpening = (
           yield* checkNothingLeft(world, current.id)
           const exit = yield* Effect.exit(recreate)
           // Only a stream that is open, and belongs to the scope, may have kept the records.
-          if (Exit.isFailure(exit) && !isOpen(world, current.id - 1)) {
+          if (Exit.isFailure(exit) && !hasOpened(world, current.id - 1)) {
             world.history.add({ e: "broken", what: "an interrupted recreate has lost the records" })
           }
         }
@@ -268,17 +269,6 @@ const runOpening = (
       yield* Scope.close(scope, Exit.void)
     })
   )
-
-const isOpen = (world: World, stream: number): boolean => {
-  const conns = new Set<number>()
-  let open = false
-  for (const event of world.history.events) {
-    if (event.e === "open" && event.stream === stream) conns.add(event.conn)
-    if (event.e === "response" && conns.has(event.conn) && event.text.created === true) open = true
-    if (event.e === "released" && conns.has(event.conn)) open = false
-  }
-  return open
-}
 
 const finish = (world: World, life: Life, scope: Scope.Closeable) =>
   Effect.gen(function* () {

@@ -302,6 +302,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: '      if (key !== "") return start(key)\n'
   },
   {
+    name: "two who find no token in the same moment both ask for one",
+    file: tokenCache,
+    find: "      if (running === undefined) return start(key)\n",
+    replace: "      if (running === undefined) return Effect.suspend(() => start(key))\n"
+  },
+  {
     name: "a token's life begins when it arrives",
     file: tokenCache,
     find: "    const expiresAt = startedAt + life\n",

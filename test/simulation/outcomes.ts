@@ -7,14 +7,24 @@ import type { Outcome } from "./history.ts"
 /** The description of a value that cannot be one. */
 export const interruptedOutcome = (): Outcome => ({ _tag: "Interrupted" })
 
+/**
+ * Effect carries the failure of a source past its sink as a defect, and does not unwrap it when the fiber is interrupted while the sink's
+ * scope closes.
+ */
+const unwrapped = <E>(reason: Cause.Reason<E>): ReadonlyArray<Cause.Reason<E>> =>
+  Cause.isDieReason(reason) && Cause.isDone(reason.defect) && Cause.isCause(reason.defect.value)
+    ? (reason.defect.value.reasons as ReadonlyArray<Cause.Reason<E>>)
+    : [reason]
+
 /** What an exit was. */
 export const outcomeOf = <A, E>(exit: Exit.Exit<A, E>, describe: (value: A) => Outcome): Outcome => {
   if (Exit.isSuccess(exit)) return describe(exit.value)
-  for (const reason of exit.cause.reasons) {
+  const reasons = exit.cause.reasons.flatMap(unwrapped)
+  for (const reason of reasons) {
     if (Cause.isDieReason(reason))
       return { _tag: "Defect", message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect) }
   }
-  const failure = exit.cause.reasons.find(Cause.isFailReason)?.error as
+  const failure = reasons.find(Cause.isFailReason)?.error as
     | {
         readonly _tag?: string
         readonly reason?: { readonly _tag: string }

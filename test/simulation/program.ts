@@ -6,6 +6,7 @@ import { Zerobus } from "effect-zerobus"
 import {
   checkNothingLeft,
   closeScope,
+  hasOpened,
   ingestBatch,
   ingestMisfit,
   ingestOne,
@@ -20,6 +21,7 @@ import {
   type World
 } from "./calls.ts"
 import { runToSink, sinkLife, withStreamLife } from "./faces.ts"
+import type { Outcome } from "./history.ts"
 import type { StreamPlan } from "./plan.ts"
 import { awaitReaders, startReaders } from "./readers.ts"
 import type { SeededRandom } from "./seededRandom.ts"
@@ -45,29 +47,43 @@ const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Ef
   }
 }
 
+/** Whoever is interrupted right after it was given its stream has it all the same. */
+const keeper = () => {
+  let stream: Life["stream"] | undefined
+  const keep = (given: Life["stream"]): Outcome => {
+    stream = given
+    return { _tag: "Done" }
+  }
+  return { keep, kept: () => stream }
+}
+
 /** Opens with `createStream`, uses, leaves, and recreates. */
 const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
-    yield* Effect.sleep(plan.startAt)
+    // Without a timer streams that start in the same moment start at the same time.
+    if (plan.startAt > 0 || plan.wider === undefined) yield* Effect.sleep(plan.startAt)
     const scope = yield* Scope.make()
     const current = { id: world.streams++ }
     const { options, table } = stage(world, plan, current, random)
-    const opened = yield* perhapsInterrupted(
+    const created = keeper()
+    yield* perhapsInterrupted(
       world,
       random,
       plan.interrupts / 4,
       recorded(
         world,
         { stream: current.id, op: "createStream", settings: plan.settings },
-        zerobus.createStream(table, options).pipe(Scope.provide(scope))
+        zerobus.createStream(table, options).pipe(Scope.provide(scope)),
+        created.keep
       )
     )
-    if (Exit.isFailure(opened)) {
+    const first = created.kept()
+    if (first === undefined) {
       yield* checkNothingLeft(world, current.id)
       return yield* Scope.close(scope, Exit.void)
     }
-    let life: Life = { id: current.id, plan, stream: opened.value, acks: [], readers: [], random }
+    let life: Life = { id: current.id, plan, stream: first, acks: [], readers: [], random }
     let living = scope
     yield* use(world, life)
     for (let round = 0; ; round++) {
@@ -82,22 +98,25 @@ const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.E
       if (again) {
         const before = current.id
         current.id = next.id
-        const recreated = yield* perhapsInterrupted(
+        const recreated = keeper()
+        yield* perhapsInterrupted(
           world,
           random,
           plan.interrupts / 4,
           recorded(
             world,
             { stream: next.id, op: "recreateStream", settings: plan.settings, from: before },
-            zerobus.recreateStream(ended.stream).pipe(Scope.provide(nextScope))
+            zerobus.recreateStream(ended.stream).pipe(Scope.provide(nextScope)),
+            recreated.keep
           )
         )
-        if (Exit.isSuccess(recreated))
-          life = { id: next.id, plan, stream: recreated.value, acks: [], readers: [], random }
-        else current.id = before
+        const stream = recreated.kept()
+        if (stream !== undefined) life = { id: next.id, plan, stream, acks: [], readers: [], random }
+        // One that had opened when its caller was interrupted belongs to the scope, and lives as long.
+        else if (!hasOpened(world, next.id)) current.id = before
         if (random.chance(0.3)) {
           // The second time must be refused; after a failed first time it may work, so it is not tried then.
-          if (Exit.isSuccess(recreated)) {
+          if (stream !== undefined) {
             yield* Effect.exit(
               recorded(
                 world,

@@ -56,6 +56,8 @@ export const widen = (plan: Plan, seed: string): Plan => {
     crowd,
     shared,
     tokens,
+    // What a crowd is for is to get in each other's way.
+    schedule: crowd ? { ...plan.schedule, yields: 0.3 } : plan.schedule,
     faults: [...plan.faults, ...clockJumps(random.fork("clock"), plan)],
     tokenLife: tokens === undefined ? plan.tokenLife : tokens.life,
     streams
