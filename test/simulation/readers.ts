@@ -10,11 +10,14 @@ import { outcomeOf } from "./outcomes.ts"
 export const startReaders = (world: World, life: Life) =>
   Effect.gen(function* () {
     const { plan, random } = life
+    // Whoever is interrupted right after the start of a reader waits for it all the same.
     const begin = <E>(reading: Effect.Effect<void, E>) =>
-      Effect.map(Effect.forkDetach(Effect.exit(reading)), (fiber) => {
-        life.readers.push(fiber)
-        return fiber
-      })
+      Effect.uninterruptible(
+        Effect.map(Effect.forkDetach(Effect.interruptible(Effect.exit(reading))), (fiber) => {
+          life.readers.push(fiber)
+          return fiber
+        })
+      )
     yield* begin(readOffsets(world, life, () => Effect.void))
     yield* begin(readStates(world, life, () => Effect.void))
     for (let i = 0; i < (plan.wider?.readers ?? 0); i++) {
