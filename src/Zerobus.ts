@@ -19,6 +19,7 @@ import * as Sink from "effect/Sink"
 import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
+import { Intake } from "./internal/landingZone.ts"
 import { openStream, reopenStream } from "./internal/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
@@ -116,7 +117,7 @@ const withinAttempt = (
 const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    const provider = yield* HeadersProvider
+    const client = { provider: yield* HeadersProvider, intake: new Intake() }
     const noteStream = yield* makeStreamChurn
 
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
@@ -124,7 +125,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
       yield* noteStream(table.tableName)
       const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
-      return yield* openStream(table, all, provider).pipe(Effect.provideService(Transport, transport))
+      return yield* openStream(table, all, client).pipe(Effect.provideService(Transport, transport))
     })
 
     const withStream = <A, B, E, R>(
@@ -145,7 +146,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     }
 
     const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function* (ended) {
-      return yield* reopenStream(ended, provider).pipe(Effect.provideService(Transport, transport))
+      return yield* reopenStream(ended, client).pipe(Effect.provideService(Transport, transport))
     })
 
     const sink: ZerobusShape["sink"] = (table, options) =>

@@ -49,10 +49,16 @@ export const Full = -1
 // What a message of its own adds to its content.
 const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 
-// Queued bytes above which callers give way to the sender, and how many they may add each time: enough for full requests, little
-// enough to stay in the processor's caches.
+// A caller gives way to the senders when so many bytes of its stream are queued, or all streams of the client have accepted so many
+// since it last did; and then once per stride of its own. Enough for full requests, little enough to stay in the processor's caches.
 const YIELD_ABOVE = 1024 * 1024
+const YIELD_AFTER = 4 * 1024 * 1024
 const YIELD_STRIDE = 64 * 1024
+
+/** Bytes ever accepted by the landing zones of one client, whose streams share the event loop. */
+export class Intake {
+  bytes = 0
+}
 
 export class LandingZone<A> {
   /** The next lifetime offset to be given out. */
@@ -66,10 +72,12 @@ export class LandingZone<A> {
   acceptedRecords = 0
   acceptedBytes = 0
   acknowledgedRecords = 0
-  /** Bytes ever taken for a session, and accepted when `shouldYield` last said so. */
+  /** Bytes ever taken for a session; and accepted, by this zone and by all of the client, when `shouldYield` last said so. */
   private takenBytes = 0
   private yieldedAt = 0
+  private intakeAt = 0
   private readonly queue: Queue.Queue<Message>
+  private readonly intake: Intake
   private readonly limits: LandingZoneLimits
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
@@ -85,12 +93,14 @@ export class LandingZone<A> {
 
   constructor(options: {
     readonly queue: Queue.Queue<Message>
+    readonly intake: Intake
     readonly codec: RecordCodec<A>
     readonly limits: LandingZoneLimits
     /** Milliseconds, read once per message. */
     readonly now: () => number
   }) {
     this.queue = options.queue
+    this.intake = options.intake
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
     this.now = options.now
@@ -98,12 +108,15 @@ export class LandingZone<A> {
 
   /**
    * Whether the caller should give the event loop a turn before it hands in more. Without that a caller that never waits fills the
-   * whole zone before the sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost. It
-   * is a turn per stretch of bytes and no more, so a zone that nobody empties still fills.
+   * whole zone before the sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost; and
+   * many streams together hold the loop for long. It is a turn per stretch of bytes and no more, so a zone that nobody empties still
+   * fills.
    */
   shouldYield(): boolean {
-    if (this.acceptedBytes - this.yieldedAt < YIELD_STRIDE || this.acceptedBytes - this.takenBytes < YIELD_ABOVE)
-      return false
+    if (this.acceptedBytes - this.yieldedAt < YIELD_STRIDE) return false
+    const queued = this.acceptedBytes - this.takenBytes
+    if (queued < YIELD_ABOVE && this.intake.bytes - this.intakeAt < YIELD_AFTER) return false
+    this.intakeAt = this.intake.bytes
     this.yieldedAt = this.acceptedBytes
     return true
   }
@@ -337,6 +350,7 @@ export class LandingZone<A> {
       open.offsets++
       this.usedBytes += size
       this.acceptedBytes += size
+      this.intake.bytes += size
       this.acceptedRecords++
       this.usedRecords++
       return this.nextOffset++
@@ -365,6 +379,7 @@ export class LandingZone<A> {
     this.usedBytes += message.charge
     this.overhead += MESSAGE_OVERHEAD
     this.acceptedBytes += message.charge
+    this.intake.bytes += message.charge
     this.acceptedRecords += records
     this.usedRecords += offsets
     this.nextOffset += offsets

@@ -20,6 +20,7 @@ import type { Transport } from "../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
+import type { Intake } from "./landingZone.ts"
 import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
@@ -29,13 +30,20 @@ import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin 
 import { checkTableName } from "./tableName.ts"
 import { isMessage } from "./wire.ts"
 
+/** What the streams of one client share. */
+export interface Client {
+  /** Where a stream without a headers provider of its own gets its headers. */
+  readonly provider: HeadersProviderShape
+  readonly intake: Intake
+}
+
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
-  layerProvider: HeadersProviderShape
+  client: Client
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, table, options, layerProvider, []))
+  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, table, options, client, []))
 
 /**
  * Opens a stream like an ended one, which hands over what it has left. Refused while that is active, and the second time; when the new
@@ -43,13 +51,13 @@ export const openStream = <A>(
  */
 export const reopenStream = <A>(
   ended: ZerobusStream<A>,
-  layerProvider: HeadersProviderShape
+  client: Client
 ): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
       Effect.andThen(
         Effect.annotateCurrentSpan("table", table.tableName),
-        openInOwnScope(restore, table, options, layerProvider, messages)
+        openInOwnScope(restore, table, options, client, messages)
       ).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
     )
   )
@@ -59,13 +67,13 @@ const openInOwnScope = <A>(
   restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
-  layerProvider: HeadersProviderShape,
+  client: Client,
   adopted: ReadonlyArray<Message>
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const scope = yield* Scope.fork(yield* Scope.Scope)
-    return yield* restore(open(table, options, layerProvider, adopted, scope)).pipe(
+    return yield* restore(open(table, options, client, adopted, scope)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
@@ -74,7 +82,7 @@ const openInOwnScope = <A>(
 const open = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
-  layerProvider: HeadersProviderShape,
+  client: Client,
   adopted: ReadonlyArray<Message>,
   scope: Scope.Closeable
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
@@ -99,12 +107,12 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
-  const core = yield* makeStreamCore(table, resolved.success)
+  const core = yield* makeStreamCore(table, resolved.success, client.intake)
   core.zone.adoptUnsafe(adopted)
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const opened = Deferred.makeUnsafe<void, StreamFailure>()
-  const supervisor = yield* supervise(core, resolved.success.headersProvider ?? layerProvider, opened).pipe(
+  const supervisor = yield* supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)

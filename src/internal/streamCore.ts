@@ -15,7 +15,7 @@ import type { TableProperties } from "../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "./chunk.ts"
-import { LandingZone } from "./landingZone.ts"
+import { LandingZone, type Intake } from "./landingZone.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 
 /** What a waiter for durability can be told. */
@@ -53,10 +53,11 @@ export interface StreamCore<in out A> {
   lastFailure: StreamFailure | undefined
 }
 
-/** Makes the core of a stream that is not connected yet. */
+/** Makes the core of a stream that is not connected yet; `intake` is what the client's streams have in common. */
 export const makeStreamCore = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
-  options: ResolvedStreamOptions
+  options: ResolvedStreamOptions,
+  intake: Intake
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
@@ -65,6 +66,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const zone = new LandingZone<A>({
     queue,
+    intake,
     codec: table.codec,
     limits: options,
     now

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import { giveBuffer, sizeClass, takeBuffer, trimBuffers } from "../../src/internal/bufferPool.ts"
 import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone } from "../../src/internal/landingZone.ts"
+import { LandingZone, Intake } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
 
 const limits = {
@@ -19,7 +19,7 @@ const limits = {
 
 const makeZone = Effect.map(
   Queue.bounded<Message>(limits.maxInflightRecords),
-  (queue) => new LandingZone<Uint8Array>({ queue, codec: bytesCodec, limits, now: () => 0 })
+  (queue) => new LandingZone<Uint8Array>({ queue, intake: new Intake(), codec: bytesCodec, limits, now: () => 0 })
 )
 
 const batchOf = (bytes: number, records: number): ReadonlyArray<Uint8Array> =>

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM, requestSize } from "../../src/internal/envelope.ts"
-import { Full, type LandingZone, type Refusal } from "../../src/internal/landingZone.ts"
+import { Full, type LandingZone, Intake, type Refusal } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
 import { InvalidArgument, PayloadTooLarge } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
@@ -267,6 +267,42 @@ describe("the landing zone's counts", () => {
       put(stretch)
       put(stretch)
       assert.isTrue(zone.shouldYield())
+    })
+  )
+
+  it.effect("give way when all of a client have accepted 4 MiB since they last did, once per 64 KiB of their own", () =>
+    Effect.gen(function* () {
+      const intake = new Intake()
+      const one = yield* makeZone(single, undefined, intake)
+      const other = yield* makeZone(single, undefined, intake)
+      const stretch = 64 * 1024
+      /** A record that takes so many bytes, of which nothing stays queued. */
+      const put = (zone: typeof one, charge: number) => {
+        assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
+        zone.nextUnsafe()
+      }
+      for (let n = 0; n < 63; n++) put(other, stretch)
+      put(one, stretch - 1)
+      assert.strictEqual(intake.bytes, 64 * stretch - 1)
+      assert.isFalse(one.shouldYield())
+      assert.isFalse(other.shouldYield())
+      put(other, stretch)
+      // All have enough, but it is too little of its own.
+      assert.isFalse(one.shouldYield())
+      assert.isTrue(other.shouldYield())
+      assert.isFalse(other.shouldYield())
+      put(one, stretch)
+      assert.isTrue(one.shouldYield())
+      for (let n = 0; n < 62; n++) {
+        put(one, stretch)
+        assert.isFalse(one.shouldYield())
+      }
+      const batch = other.offerBatchUnsafe([bytes(stretch)])
+      assert.isNumber(batch)
+      assert.isFalse(one.shouldYield())
+      put(one, stretch)
+      assert.isTrue(one.shouldYield())
+      assert.strictEqual(intake.bytes, one.acceptedBytes + other.acceptedBytes)
     })
   )
 
