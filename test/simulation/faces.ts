@@ -21,6 +21,18 @@ interface Stages {
   leaving: number | undefined
 }
 
+/** Runs an effect and may interrupt it, after a call of `before`. */
+export type Striking = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  before: () => void
+) => Effect.Effect<Exit.Exit<A, E>, never, R>
+
+/** Interrupts at random, as often as the plan says. */
+const atRandom =
+  (world: World, plan: StreamPlan, random: SeededRandom): Striking =>
+  (effect, before) =>
+    perhapsInterrupted(world, random, plan.interrupts, effect, before)
+
 /** Runs what opens the stream, and notes when it began and how it ended. Whoever is interrupted before that has opened nothing. */
 const throughStages = <A, E, R>(
   world: World,
@@ -62,7 +74,8 @@ export const withStreamLife = (
   world: World,
   plan: StreamPlan,
   random: SeededRandom,
-  use: (life: Life) => Effect.Effect<void>
+  use: (life: Life) => Effect.Effect<void>,
+  strike: Striking = atRandom(world, plan, random)
 ): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
@@ -82,10 +95,7 @@ export const withStreamLife = (
           Effect.sync(() => leaves(world, stages, current.id, Exit.isSuccess(exit) ? "leave" : "closeScope"))
         )
       )
-    const exit = yield* perhapsInterrupted(
-      world,
-      random,
-      plan.interrupts,
+    const exit = yield* strike(
       throughStages(
         world,
         stages,
@@ -104,7 +114,12 @@ export const withStreamLife = (
   })
 
 /** Opens with `sink`, and feeds it. */
-export const sinkLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
+export const sinkLife = (
+  world: World,
+  plan: StreamPlan,
+  random: SeededRandom,
+  strike: Striking = atRandom(world, plan, random)
+): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
     const current = { id: world.streams++ }
@@ -127,10 +142,7 @@ export const sinkLife = (world: World, plan: StreamPlan, random: SeededRandom): 
         })
       )
     )
-    yield* perhapsInterrupted(
-      world,
-      random,
-      plan.interrupts,
+    yield* strike(
       throughStages(
         world,
         stages,

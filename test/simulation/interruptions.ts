@@ -19,6 +19,7 @@ import {
   stage,
   type World
 } from "./calls.ts"
+import { sinkLife, type Striking, withStreamLife } from "./faces.ts"
 import type { Outcome, StreamSettings } from "./history.ts"
 import type { Plan, StreamPlan } from "./plan.ts"
 import { makeRandom } from "./seededRandom.ts"
@@ -79,28 +80,34 @@ const planOf = (variant: number): Plan => {
 
 type Where = { readonly by: "operation" | "turn"; readonly at: number }
 
-/** Runs the call and interrupts it at the given point; `reached` says whether it still ran then, and what it ran to. */
+/** Runs the call and interrupts it at the given point, after a call of `before`; counts the points that it has. */
 const interrupted = <A, E, R>(
   world: World,
   where: Where | undefined,
   counts: { operations: number; turns: number },
-  call: Effect.Effect<A, E, R>
+  call: Effect.Effect<A, E, R>,
+  before: () => void = () => {}
 ) =>
   Effect.gen(function* () {
     const { time } = world
     const fiber = yield* Effect.forkChild(call)
+    const strike = () => {
+      if (fiber.pollUnsafe() !== undefined) return
+      before()
+      fiber.interruptUnsafe()
+    }
     let operations = 0
     let turns = 0
     time.onOperation = (current) => {
       if (current !== fiber || fiber.pollUnsafe() !== undefined) return false
       const due = where?.by === "operation" && where.at === operations
       operations++
-      if (due) time.soon(() => fiber.interruptUnsafe())
+      if (due) time.soon(strike)
       return due
     }
     time.onTask = () => {
       if (fiber.pollUnsafe() !== undefined) return
-      if (where?.by === "turn" && where.at === turns) fiber.interruptUnsafe()
+      if (where?.by === "turn" && where.at === turns) strike()
       turns++
     }
     const exit = yield* Fiber.await(fiber)
@@ -279,8 +286,47 @@ const finish = (world: World, life: Life, scope: Scope.Closeable) =>
     yield* settle(world, life)
   })
 
+/** The calls that open a stream, use it and close it: whatever they are interrupted in, nothing of their stream is left. */
+const wholes: Record<
+  string,
+  (world: World, plan: StreamPlan, strike: Striking) => Effect.Effect<void, never, Zerobus>
+> = {
+  withStream: (world, plan, strike) =>
+    withStreamLife(
+      world,
+      plan,
+      makeRandom("whole"),
+      (life) =>
+        Effect.gen(function* () {
+          yield* fill(world, life)
+          yield* Effect.exit(ingestOne(world, life, life.random))
+          yield* Effect.exit(flush(world, life))
+          yield* fill(world, life)
+        }),
+      strike
+    ),
+  sink: (world, plan, strike) => sinkLife(world, plan, makeRandom("whole"), strike)
+}
+
+const runWhole = (
+  variant: number,
+  name: string,
+  where: Where | undefined,
+  counts: { operations: number; turns: number }
+) =>
+  simulate(`interruption ${variant} of ${name}`, planOf(variant), (world) =>
+    wholes[name]!(world, { ...streamPlan, operations: 6 }, (effect, before) =>
+      interrupted(world, where, counts, effect, before)
+    )
+  )
+
 /** The calls that can be swept. */
-export const calls: ReadonlyArray<string> = [...Object.keys(scenarios), "createStream", "recreateStream"]
+export const calls: ReadonlyArray<string> = [
+  ...Object.keys(scenarios),
+  ...Object.keys(wholes),
+  "createStream",
+  "recreateStream"
+]
 
 /** Interrupts one call at every point there is; the number of points, and what went wrong at which. */
 export const sweep = (
@@ -290,7 +336,9 @@ export const sweep = (
   const run = (where: Where | undefined, counts: { operations: number; turns: number }) =>
     name in scenarios
       ? runCall(variant, name, where, counts)
-      : runOpening(variant, name === "recreateStream", where, counts)
+      : name in wholes
+        ? runWhole(variant, name, where, counts)
+        : runOpening(variant, name === "recreateStream", where, counts)
   const counts = { operations: 0, turns: 0 }
   const violations = run(undefined, counts).violations.map((violation) => `not interrupted: ${violation}`)
   const points: ReadonlyArray<Where> = [
