@@ -136,6 +136,16 @@ const settings = (value: number): Buffer => {
   return frame(frameTypes.settings, 0, 0, payload)
 }
 
+/** A stream that the server opens by itself, with an answer that nobody asked for and that does not end. */
+const pushed = (parent: number, id: number): Buffer => {
+  const request = Buffer.concat([Buffer.of(0, 0, 0, id, 0x82, 0x86, 0x84, 0x01, 9), Buffer.from("127.0.0.1")])
+  return Buffer.concat([
+    frame(frameTypes.pushPromise, 4, parent, request),
+    frame(frameTypes.headers, 4, id, Buffer.of(0x88)),
+    frame(frameTypes.data, 0, id, Buffer.alloc(512))
+  ])
+}
+
 const floods: ReadonlyArray<readonly [name: string, frames: (connection: RawConnection) => Buffer]> = [
   ["SETTINGS", () => Buffer.concat(Array.from({ length: 5_000 }, (_, n) => settings(100 + n)))],
   ["PING", () => Buffer.concat(Array.from({ length: 20_000 }, () => frame(frameTypes.ping, 0, 0, Buffer.alloc(8))))],
@@ -150,7 +160,8 @@ const floods: ReadonlyArray<readonly [name: string, frames: (connection: RawConn
       Buffer.concat(
         Array.from({ length: 20_000 }, () => frame(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 0, 0, 1)))
       )
-  ]
+  ],
+  ["pushed streams", ({ stream }) => Buffer.concat(Array.from({ length: 100 }, (_, n) => pushed(stream, n * 2 + 2)))]
 ]
 
 describe("frames", () => {
