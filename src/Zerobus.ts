@@ -19,8 +19,7 @@ import * as Sink from "effect/Sink"
 import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
-import { Intake } from "./internal/landingZone.ts"
-import { openStream, reopenStream } from "./internal/stream.ts"
+import { makeClient, openStream, reopenStream } from "./internal/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
 import { aroundStream } from "./internal/streamOutcome.ts"
@@ -117,7 +116,7 @@ const withinAttempt = (
 const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    const client = { provider: yield* HeadersProvider, intake: new Intake() }
+    const client = makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {

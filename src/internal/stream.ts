@@ -20,7 +20,7 @@ import type { Transport } from "../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import type { Intake } from "./landingZone.ts"
+import { Intake } from "./landingZone.ts"
 import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
@@ -36,6 +36,9 @@ export interface Client {
   readonly provider: HeadersProviderShape
   readonly intake: Intake
 }
+
+/** What the streams of a new client share; `provider` is that of its layer. */
+export const makeClient = (provider: HeadersProviderShape): Client => ({ provider, intake: new Intake() })
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(

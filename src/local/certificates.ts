@@ -11,6 +11,7 @@ import * as Fs from "node:fs/promises"
 import { isIP } from "node:net"
 import * as Path from "node:path"
 import { bitString, der, integer, objectId, octetString, sequence, setOf, utcTime, utf8, yes } from "./der.ts"
+import { makeFolder } from "./durableFile.ts"
 import { type StorageFailure, storageFailure } from "./storageErrors.ts"
 
 /** What a server needs for TLS, and what its clients need to trust it; all PEM. */
@@ -139,7 +140,7 @@ export const folderCertificates = (
       const kept = await readCertificates(place, hosts, now)
       if (kept !== undefined) return { ...kept, caPath }
       const made = makeCertificates(hosts, now)
-      await Fs.mkdir(place, { recursive: true, mode: 0o700 })
+      await makeFolder(place, 0o700)
       await Fs.writeFile(Path.join(place, "key.pem"), Redacted.value(made.key), { mode: 0o600 })
       await Fs.writeFile(Path.join(place, "cert.pem"), made.cert)
       await Fs.writeFile(caPath, made.ca)

@@ -10,7 +10,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
 import { readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
-import { syncFolder, writeSynced } from "./durableFile.ts"
+import { makeFolder, syncFolder, writeSynced } from "./durableFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
@@ -88,7 +88,7 @@ export class TableChanged extends Error {
 
 /** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
 export const createLog = async (table: string, actions: ReadonlyArray<Action>): Promise<DeltaLog | undefined> => {
-  await Fs.mkdir(logFolder(table), { recursive: true })
+  await makeFolder(logFolder(table))
   await syncFolder(Path.dirname(table))
   await syncFolder(table)
   const log = new DeltaLog(table, emptySnapshot(), -1)

@@ -2,6 +2,30 @@
  * Files and folders that are on disk when the promise resolves.
  */
 import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+
+/**
+ * Makes a folder, and those above it that are missing. Node's own recursive way never ends where folders cannot be made although the
+ * one above is there, such as in `/proc`.
+ */
+export const makeFolder = async (path: string, mode?: number): Promise<void> => {
+  const make = async () => {
+    try {
+      await Fs.mkdir(path, { mode })
+    } catch (error) {
+      const found = await Fs.stat(path).catch(() => undefined)
+      if (found?.isDirectory() !== true) throw error
+    }
+  }
+  try {
+    await make()
+  } catch (error) {
+    const above = Path.dirname(path)
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error
+    await makeFolder(above, mode)
+    await make()
+  }
+}
 
 /** Writes a whole file and waits for the disk. `flag` as of `open`, by default the file is replaced. */
 export const writeSynced = async (path: string, content: string | Uint8Array, flag = "w"): Promise<void> => {

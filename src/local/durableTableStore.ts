@@ -14,7 +14,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { createLog, openLog } from "./deltaLog.ts"
-import { syncFolder } from "./durableFile.ts"
+import { makeFolder, syncFolder } from "./durableFile.ts"
 import { type Flusher, localFlusher, sizeOf, sweepOrphans, type TableSize } from "./flushTable.ts"
 import { lockFolder } from "./folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "./storageErrors.ts"
@@ -76,7 +76,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   yield* Effect.acquireRelease(
     attempt("opening the data folder", async () => {
-      await Fs.mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       return lockFolder(folder)
     }),
     (lock) => Effect.promise(() => lock.release())

@@ -13,7 +13,7 @@ import { type ColumnTree, columnTree } from "./columnTree.ts"
 import { compactIfDue } from "./compaction.ts"
 import { type Action, type Add, rowsOf, type Snapshot } from "./deltaActions.ts"
 import { type DeltaLog, LogDamaged, openLog } from "./deltaLog.ts"
-import { syncFolder, writeSynced } from "./durableFile.ts"
+import { makeFolder, syncFolder, writeSynced } from "./durableFile.ts"
 import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
 import type { LeafChunk } from "./leaf.ts"
 import { encodeParquet } from "./parquet.ts"
@@ -116,7 +116,7 @@ const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<Flus
       const bytes = encodeParquet(tree, [part])
       const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
       const folder = Path.join(job.folder, ...part.folders)
-      if (part.folders.length > 0) await Fs.mkdir(folder, { recursive: true })
+      if (part.folders.length > 0) await makeFolder(folder)
       await writeSynced(Path.join(folder, name), bytes)
       await syncFolder(folder)
       adds.push({

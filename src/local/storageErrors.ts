@@ -99,7 +99,7 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
     case "ENOENT":
       return new StorageFailure({
         reason: "Io",
-        message: `${path} or something in it is gone (ENOENT) while ${doing}. Put it back, or restart the server on a data folder that stays.`
+        message: `${path} or something in it is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or choose another data folder.`
       })
     default:
       return new StorageFailure({

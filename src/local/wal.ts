@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { syncFolder } from "./durableFile.ts"
+import { makeFolder, syncFolder } from "./durableFile.ts"
 import { FrameBuffer, type LogFormat, readSegment, type RecordsFrame } from "./logFrames.ts"
 import { segmentName } from "./logSegments.ts"
 import { StorageFailure, storageFailure } from "./storageErrors.ts"
@@ -334,7 +334,7 @@ export const openWal = async (
   firstSegment: number,
   firstSequence: number
 ): Promise<Wal> => {
-  await Fs.mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await syncFolder(Path.dirname(folder))
   return new Wal(folder, table, tableId, firstSegment, firstSequence)
 }

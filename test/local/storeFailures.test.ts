@@ -40,6 +40,27 @@ describe("a data folder", () => {
     })
   )
 
+  it.live("is made with those above it, and refused where none can be made", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const deep = Path.join(folder, "not", "there", "yet")
+      yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder: deep, worker: false }))
+      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(deep)), [])
+      // Where there is a /proc, a folder in it "is not there" and cannot be made.
+      const exit = yield* Effect.exit(
+        makeDurableTableStore({ ...byHand, folder: "/proc/effect-zerobus/data", worker: false })
+      )
+      assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(exit)), StorageFailure)
+      // A file in the way.
+      const file = Path.join(folder, "file")
+      yield* Effect.promise(() => Fs.writeFile(file, ""))
+      for (const below of [file, Path.join(file, "data")]) {
+        const refused = yield* Effect.exit(makeDurableTableStore({ ...byHand, folder: below, worker: false }))
+        assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(refused)), StorageFailure)
+      }
+    })
+  )
+
   it.live("is taken over from a process that is gone", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
