@@ -62,4 +62,4 @@ const whereabouts = ({ core, handedBack }: Origin): string =>
     ? "What is left was read, or taken over by another stream."
     : core.options.onUnacked === undefined
       ? "Give the option onUnacked to get such records; without it only their number goes to the log."
-      : "The option onUnacked was given them."
+      : "The option onUnacked was given what is left."

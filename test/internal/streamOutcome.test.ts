@@ -35,7 +35,7 @@ describe("a sink with a stream of its own", () => {
       assert.strictEqual(
         error.message,
         "flush reached its limit of 50 ms with 2 offsets not yet durable. 2 records were not acknowledged when the stream ended. " +
-          "The option onUnacked was given them."
+          "The option onUnacked was given what is left."
       )
       assert.deepStrictEqual(given, [A.recordsFrom(0, 2)])
     })
@@ -134,7 +134,7 @@ describe("withStream", () => {
       yield* A.settle
       const error = errorOf(call)
       assert.deepStrictEqual([error._tag, error.unacknowledged], ["InvalidArgument", 3])
-      assert.include(error.message, "The option onUnacked was given them.")
+      assert.include(error.message, "The option onUnacked was given what is left.")
       assert.deepStrictEqual(given, [A.recordsFrom(0, 3)])
     })
   )
@@ -186,6 +186,45 @@ describe("withStream", () => {
       const { call: failing } = yield* running(() => Effect.fail(mine))
       yield* A.advance(100)
       assert.strictEqual(failing.error(), mine)
+    })
+  )
+
+  it.effect("leaves the program's own errors as they are, whatever they are, when its stream has failed as well", () =>
+    Effect.gen(function* () {
+      for (const own of [new Mine({}), new Mine({ cause: "other" }), "a text", null, undefined, 7, () => "no"]) {
+        const go = Deferred.makeUnsafe<void>()
+        const { call, server } = yield* running((stream) =>
+          Effect.andThen(three(stream), Effect.andThen(Deferred.await(go), Effect.fail(own)))
+        )
+        server.last.fail(code.INVALID_ARGUMENT, "no")
+        yield* A.settle
+        Deferred.doneUnsafe(go, Exit.void)
+        yield* A.settle
+        assert.strictEqual(call.error(), own)
+      }
+    })
+  )
+
+  it.effect("speaks of one record, and of none when the stream took none", () =>
+    Effect.gen(function* () {
+      for (const [count, said] of [
+        [
+          1,
+          /no\. One record was not acknowledged when the stream ended\. The option onUnacked was given what is left\.$/
+        ],
+        [0, /no\.$/]
+      ] as const) {
+        const { call, server } = yield* running((stream) =>
+          Effect.andThen(Effect.forEach(A.recordsFrom(0, count), stream.ingestRecord), stream.flush).pipe(
+            Effect.andThen(Effect.never),
+            Effect.raceFirst(Effect.ignore(Stream.runDrain(stream.durableOffsets))),
+            Effect.andThen(stream.flush)
+          )
+        )
+        server.last.fail(code.INVALID_ARGUMENT, "is that so? no")
+        yield* A.settle
+        assert.match(errorOf(call).message, said)
+      }
     })
   )
 
