@@ -282,11 +282,11 @@ describe("the landing zone's counts", () => {
         zone.nextUnsafe()
       }
       for (let n = 0; n < 63; n++) put(other, stretch)
-      put(one, stretch - 1)
-      assert.strictEqual(intake.bytes, 64 * stretch - 1)
+      put(one, stretch - 999)
       assert.isFalse(one.shouldYield())
       assert.isFalse(other.shouldYield())
-      put(other, stretch)
+      put(other, 1000) // A shorter one has a shorter length: 999 bytes.
+      assert.strictEqual(intake.bytes, 64 * stretch)
       // All have enough, but it is too little of its own.
       assert.isFalse(one.shouldYield())
       assert.isTrue(other.shouldYield())
@@ -302,7 +302,9 @@ describe("the landing zone's counts", () => {
       assert.isFalse(one.shouldYield())
       put(one, stretch)
       assert.isTrue(one.shouldYield())
-      assert.strictEqual(intake.bytes, one.acceptedBytes + other.acceptedBytes)
+      const joining = yield* makeZone({}, undefined, intake)
+      for (let n = 0; n < 3; n++) assert.isNumber(joining.offerUnsafe(bytes(10)))
+      assert.strictEqual(intake.bytes, one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes)
     })
   )
 
