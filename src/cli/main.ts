@@ -1,28 +1,13 @@
 #!/usr/bin/env node
 /**
- * The executable `zerobus`: runs the commands with what Node gives, and ends with their exit code.
+ * The executable `zerobus`: says so when Node is too old for the rest, which is loaded only after that.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Command from "effect/cli/Command"
-import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import * as Runtime from "effect/Runtime"
-import { readFileSync } from "node:fs"
-import { zerobus } from "./Commands.ts"
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string
+if (major < 22 || (major === 22 && minor < 19)) {
+  console.error(`effect-zerobus needs Node 22.19 or later; this is ${major}.${minor}.`)
+  process.exitCode = 1
+} else {
+  const { run } = await import("./program.ts")
+  run()
 }
-
-/** Standard output is for results, which programs may read; what is logged goes to standard error, over a line of progress. */
-const logLine = Logger.map(Logger.formatLogFmt, (line) => (process.stderr.isTTY ? `\r\u001b[K${line}` : line))
-const logs = Logger.layer([Logger.withConsoleError(logLine)])
-
-/** An interrupted command ends with 130, unless it says that being interrupted is how it ends well, as a server does. */
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Runtime.defaultTeardown(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
-
-zerobus.pipe(Command.run({ version }), Effect.provide([NodeServices.layer, logs]), (main) =>
-  NodeRuntime.runMain(main, { teardown })
-)

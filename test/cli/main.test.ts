@@ -1,0 +1,80 @@
+/**
+ * The executable itself: versions of Node that it is not for, and signals while a command starts or ends.
+ */
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { execFileSync, spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { start, startServer, temporaryFolder } from "../support/commandLine.ts"
+
+const root = Path.resolve(import.meta.dirname, "../..")
+const folder = temporaryFolder()
+afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
+
+/** Runs the executable under a Node that calls itself this version. */
+const under = (version: string) => {
+  const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`
+  const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts"), "--version"]
+  return spawnSync(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`, ...program], {
+    encoding: "utf8"
+  })
+}
+
+describe("the executable", () => {
+  it.each(["20.20.2", "22.18.0"])("says under Node %s which version it needs", (version) => {
+    const { status, stderr, stdout } = under(version)
+    assert.strictEqual(status, 1)
+    assert.strictEqual(stdout, "")
+    const [major, minor] = version.split(".")
+    assert.strictEqual(stderr, `effect-zerobus needs Node 22.19 or later; this is ${major}.${minor}.\n`)
+  })
+
+  it("runs under the first version that the package names", () => {
+    const { engines } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
+    assert.strictEqual(engines.node, ">=22.19.0")
+    const { status, stderr } = under("22.19.0")
+    assert.strictEqual(status, 0, stderr)
+  })
+})
+
+describe.skipIf(process.platform === "win32")("a second signal", () => {
+  it("ends a server that is still starting, at once", async () => {
+    // A lock that is a pipe nobody writes to holds the start up.
+    execFileSync("mkfifo", [Path.join(folder, ".lock")])
+    const running = start(["local", "--data-dir", folder, "--port", "0", "--http-port", "0"])
+    await Promise.race([
+      running.end,
+      (async () => {
+        while (!Fs.readdirSync(folder).some((name) => name.startsWith(".lock-"))) await sleep(10)
+      })()
+    ])
+    await sleep(100)
+    running.child.kill("SIGINT")
+    await sleep(400)
+    assert.strictEqual(running.child.exitCode, null, "the first one waits for the start to end")
+    running.child.kill("SIGTERM")
+    assert.strictEqual((await running.end).code, "SIGTERM")
+  }, 30_000)
+
+  it("ends an ingest that waits for the server, at once; one that comes with the first does not", async () => {
+    const server = await startServer(["--memory", "--table", "main.default.t(id INT)"])
+    try {
+      const running = start(["ingest", "-", "-t", "main.default.t"], server.environment, "caller")
+      await running.says(/0 durable/)
+      server.child.kill("SIGSTOP")
+      running.child.stdin!.write('{"id":1}\n')
+      await sleep(200)
+      running.child.kill("SIGINT")
+      running.child.kill("SIGINT")
+      await sleep(400)
+      assert.strictEqual(running.child.exitCode, null, "npm passes a signal on twice")
+      assert.strictEqual(running.child.signalCode, null, "npm passes a signal on twice")
+      running.child.kill("SIGINT")
+      assert.strictEqual((await running.end).code, "SIGINT")
+    } finally {
+      server.child.kill("SIGKILL")
+      await server.end
+    }
+  }, 30_000)
+})
