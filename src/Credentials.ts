@@ -55,9 +55,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
         return HeadersProvider.make({
           getHeaders: Effect.fail(
             new InvalidToken({
-              message:
-                "No credentials are configured. Set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET " +
-                "(workspaceUrl, clientId, clientSecret), or give the stream a headersProvider."
+              message: `There are no credentials: ${missing(options)}, or give the stream a headersProvider.`
             })
           )
         })
@@ -106,8 +104,7 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
     const principal = yield* principalOf(options)
     if (principal === undefined) {
       return yield* new InvalidToken({
-        message:
-          "Reading the catalog needs credentials: set DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
+        message: `Reading the catalog needs credentials: ${missing(options)}.`
       })
     }
     const form = new URLSearchParams({ grant_type: "client_credentials", scope: "all-apis" })
@@ -129,6 +126,20 @@ const principalOf = (
     if (clientId === undefined || clientSecret === undefined) return undefined
     return { route: yield* routeTo(workspace, options, "http/1.1"), clientId, clientSecret }
   })
+
+const variables = {
+  workspaceUrl: "DATABRICKS_WORKSPACE_URL",
+  clientId: "DATABRICKS_CLIENT_ID",
+  clientSecret: "DATABRICKS_CLIENT_SECRET"
+} as const
+
+/** What of the credentials is not set, as a request to set it. */
+const missing = (options: ZerobusOptions): string => {
+  const names = (["workspaceUrl", "clientId", "clientSecret"] as const)
+    .filter((option) => options[option] === undefined)
+    .map((option) => `${variables[option]} (${option})`)
+  return `set ${[names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(" and ")}`
+}
 
 /** The form of a token for writing to one table. */
 const tableForm = (workspace: string, tableName: string): URLSearchParams => {

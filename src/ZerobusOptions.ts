@@ -102,8 +102,12 @@ export const checkZerobusOptions = (options: ZerobusOptions): Effect.Effect<void
 
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
 
-/** An option of a stream as a variable: its text is read and then held to the option's own rule. */
-const variable = <A>(name: string, option: keyof StreamConfigurationOptions, read: (text: string) => A) => {
+/** An option of a stream as a variable, whose full name is the key: its text is read and then held to the option's own rule. */
+const variable = <A>(
+  name: `ZEROBUS_${string}`,
+  option: keyof StreamConfigurationOptions,
+  read: (text: string) => A
+) => {
   const { accepts, words } = streamRules[option]
   const legal = Schema.makeFilter((text: string) => accepts(read(text)) || `Expected ${words}`)
   return optional(Config.map(Config.schema(Schema.String.check(legal), name), read))
@@ -113,9 +117,22 @@ const numeric = /^[+-]?\d+(\.\d+)?(e\d+)?$/i
 
 const readCount = (text: string): number => (numeric.test(text.trim()) ? Number(text) : Number.NaN)
 
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "yes", "on", "1", "y"].map((word) => [word, true] as const),
+  ...["false", "no", "off", "0", "n"].map((word) => [word, false] as const)
+])
+
+/** The words that `Config.Boolean` takes, in any case. */
+const readFlag = (text: string): boolean | undefined => flags.get(text.trim().toLowerCase())
+
 /** A plain number is milliseconds, as in the options; the option's rule refuses what is no duration. */
 const readDuration = (text: string): Duration.Input =>
   numeric.test(text.trim()) ? Number(text) : (text.trim() as Duration.Input)
+
+const endpoint = Schema.String.annotate({
+  message:
+    "ZEROBUS_SERVER_ENDPOINT is not set. Set it to the Zerobus endpoint of the workspace; `zerobus local` prints the one of a local server."
+}).check(Schema.isNonEmpty({ message: "ZEROBUS_SERVER_ENDPOINT is empty. Set it to the Zerobus endpoint." }))
 
 /**
  * Reads the settings: `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and
@@ -124,18 +141,18 @@ const readDuration = (text: string): Duration.Input =>
  * Durations as `"15 seconds"`; plain numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The workspace and the credentials may be missing where every stream has its own headers provider.
  */
 export const zerobusConfig: Config.Config<ZerobusOptions> = Config.all({
-  serverEndpoint: Config.NonEmptyString("ZEROBUS_SERVER_ENDPOINT"),
+  serverEndpoint: Config.schema(endpoint, "ZEROBUS_SERVER_ENDPOINT"),
   workspaceUrl: optional(Config.NonEmptyString("DATABRICKS_WORKSPACE_URL")),
   clientId: optional(Config.NonEmptyString("DATABRICKS_CLIENT_ID")),
   clientSecret: optional(Config.Redacted("DATABRICKS_CLIENT_SECRET")),
   stream: Config.all({
-    maxInflightRecords: variable("MAX_INFLIGHT_RECORDS", "maxInflightRecords", readCount),
-    maxInflightBytes: variable("MAX_INFLIGHT_BYTES", "maxInflightBytes", readCount),
-    recovery: optional(Config.Boolean("RECOVERY")),
-    recoveryTimeout: variable("RECOVERY_TIMEOUT", "recoveryTimeout", readDuration),
-    recoveryBackoff: variable("RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
-    recoveryRetries: variable("RECOVERY_RETRIES", "recoveryRetries", readCount),
-    flushTimeout: variable("FLUSH_TIMEOUT", "flushTimeout", readDuration),
-    serverLackOfAckTimeout: variable("SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
-  }).pipe(Config.nested("ZEROBUS"))
+    maxInflightRecords: variable("ZEROBUS_MAX_INFLIGHT_RECORDS", "maxInflightRecords", readCount),
+    maxInflightBytes: variable("ZEROBUS_MAX_INFLIGHT_BYTES", "maxInflightBytes", readCount),
+    recovery: variable("ZEROBUS_RECOVERY", "recovery", readFlag),
+    recoveryTimeout: variable("ZEROBUS_RECOVERY_TIMEOUT", "recoveryTimeout", readDuration),
+    recoveryBackoff: variable("ZEROBUS_RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
+    recoveryRetries: variable("ZEROBUS_RECOVERY_RETRIES", "recoveryRetries", readCount),
+    flushTimeout: variable("ZEROBUS_FLUSH_TIMEOUT", "flushTimeout", readDuration),
+    serverLackOfAckTimeout: variable("ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
+  })
 })

@@ -34,7 +34,7 @@ export const count = (min = 1, max = Number.MAX_SAFE_INTEGER): OptionRule => ({
 
 /** A duration that a timer can wait for: above zero unless `from` says otherwise, in milliseconds. */
 export const duration = (from: "above zero" | "from zero" | "from 1 millisecond"): OptionRule => ({
-  words: `a duration ${from}, at most ${LONGEST_WAIT} milliseconds (24 days)`,
+  words: `a duration ${from}, such as "15 seconds", at most ${LONGEST_WAIT} milliseconds (24 days)`,
   accepts: (value) => {
     const millis = millisOf(value)
     const enough = from === "above zero" ? millis > 0 : millis >= (from === "from zero" ? 0 : 1)
@@ -44,7 +44,7 @@ export const duration = (from: "above zero" | "from zero" | "from 1 millisecond"
 
 /** A duration that nothing waits for, so it may be infinite. */
 export const period: OptionRule = {
-  words: "a duration above zero",
+  words: 'a duration above zero, such as "15 seconds"',
   accepts: (value) => millisOf(value) > 0
 }
 
@@ -134,7 +134,7 @@ const isOptions = (value: unknown, rules: object): value is Readonly<Record<stri
   return literal || Object.keys(rules).some((name) => name in value)
 }
 
-const refuse = (path: ReadonlyArray<string>, words: string): InvalidArgument =>
+const refuse = (path: ReadonlyArray<string | number>, words: string): InvalidArgument =>
   new InvalidArgument({
     message: `${path.length === 0 ? "The options" : `The option ${path.join(".")}`} must be ${words}.`,
     path
@@ -147,7 +147,7 @@ const refuse = (path: ReadonlyArray<string>, words: string): InvalidArgument =>
 export const checkOptions = <Options>(
   rules: OptionRules<Options>,
   options: unknown,
-  within: ReadonlyArray<string> = []
+  within: ReadonlyArray<string | number> = []
 ): InvalidArgument | undefined => {
   if (!isOptions(options, rules)) return refuse(within, fields(rules).words)
   for (const [name, rule] of Object.entries<OptionRule>(rules)) {

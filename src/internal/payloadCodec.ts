@@ -13,7 +13,13 @@ const refuse = (message: string): InvalidArgument => new InvalidArgument({ messa
 
 /** Names the kind of a value without quoting it. */
 const kindOf = (value: unknown): string =>
-  value === null ? "null" : Array.isArray(value) ? "an array" : isBytes(value) ? "bytes" : `a ${typeof value}`
+  value === null || value === undefined
+    ? String(value)
+    : Array.isArray(value)
+      ? "an array"
+      : isBytes(value)
+        ? "bytes"
+        : `${typeof value === "object" ? "an" : "a"} ${typeof value}`
 
 /** Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set. */
 export const bytesCodec: RecordCodec<Uint8Array> = {

@@ -230,13 +230,26 @@ describe("a client's options", () => {
 
   it.effect("CV-03 say what is missing where no credentials are set, once a stream needs them", () =>
     Effect.gen(function* () {
-      for (const options of [{}, { workspaceUrl: "https://w" }, { workspaceUrl: "https://w", clientId: "c" }]) {
+      const w = { workspaceUrl: "https://w" }
+      for (const [options, request] of [
+        [
+          {},
+          "set DATABRICKS_WORKSPACE_URL (workspaceUrl), DATABRICKS_CLIENT_ID (clientId) and DATABRICKS_CLIENT_SECRET"
+        ],
+        [w, "set DATABRICKS_CLIENT_ID (clientId) and DATABRICKS_CLIENT_SECRET (clientSecret)"],
+        [{ ...w, clientId: "c" }, "set DATABRICKS_CLIENT_SECRET (clientSecret)"],
+        [{ ...w, clientSecret: Redacted.make("s") }, "set DATABRICKS_CLIENT_ID (clientId)"]
+      ] as const) {
         const layer = Credentials.layer({ serverEndpoint: endpoint, proxy: false, ...options })
         const error = yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
           Effect.provide(layer),
           Effect.flip
         )
-        assert.include(A.tagged(error, "InvalidToken").message, "DATABRICKS_CLIENT_SECRET")
+        assert.include(A.tagged(error, "InvalidToken").message, request)
+        const asked = yield* Effect.flip(
+          Credentials.catalogToken({ serverEndpoint: endpoint, proxy: false, ...options })
+        )
+        assert.include(A.tagged(asked, "InvalidToken").message, request)
       }
     })
   )

@@ -3,7 +3,7 @@
  * a rule does not compile, and one without samples here fails.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Duration, Effect, Exit, Layer, Redacted, Result, Schedule } from "effect"
+import { Config, ConfigProvider, Duration, Effect, Exit, Layer, Redacted, Result, Schedule } from "effect"
 import {
   Credentials,
   GrpcTransport,
@@ -455,7 +455,9 @@ describe("variables", () => {
           ["true", true],
           ["false", false],
           ["0", false],
-          ["yes", true]
+          ["yes", true],
+          ["TRUE", true],
+          [" Off ", false]
         ]
       } as const
       const bad = {
@@ -472,9 +474,31 @@ describe("variables", () => {
         for (const text of bad[kind]) {
           const exit = yield* Effect.exit(read({ [`ZEROBUS_${name}`]: text }))
           assert.isTrue(Exit.isFailure(exit), `${name}=${text}`)
-          assert.include(String(A.failureOf(exit as Exit.Exit<unknown, object>)), name)
+          assert.include(String(A.failureOf(exit as Exit.Exit<unknown, object>)), `["ZEROBUS_${name}"]`)
         }
       }
+    })
+  )
+
+  it.effect("say what is not set, and what a value may look like", () =>
+    Effect.gen(function* () {
+      const none = Effect.provideService(
+        zerobusConfig,
+        ConfigProvider.ConfigProvider,
+        ConfigProvider.fromEnv({ env: {} })
+      )
+      const { message } = yield* Effect.flip(none)
+      assert.match(message, /ZEROBUS_SERVER_ENDPOINT is not set\. Set it to .*`zerobus local`/)
+      assert.include((yield* Effect.flip(read({ ZEROBUS_FLUSH_TIMEOUT: "soon" }))).message, 'such as "15 seconds"')
+      assert.include((yield* Effect.flip(read({ ZEROBUS_RECOVERY: "maybe" }))).message, "Expected true or false")
+      // Absence is still absence: a program may have another configuration to fall back to.
+      assert.isUndefined(
+        yield* Effect.provideService(
+          Config.withDefault(zerobusConfig, undefined),
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromEnv({ env: {} })
+        )
+      )
     })
   )
 })

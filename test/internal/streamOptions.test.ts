@@ -83,7 +83,7 @@ describe("durations", () => {
       for (const [value, millis] of good) assert.deepStrictEqual(given(option, value, option), { value: millis })
       const refused = {
         path: [option],
-        message: `The option ${option} must be a duration ${zero ? "from" : "above"} zero, at most 2147483647 milliseconds (24 days).`
+        message: `The option ${option} must be a duration ${zero ? "from" : "above"} zero, such as "15 seconds", at most 2147483647 milliseconds (24 days).`
       }
       const bad = [
         ...(zero ? [] : [0, "0 millis", Duration.zero]),
