@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { toTypeJson } from "../internal/columnType.ts"
+import { isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
@@ -25,7 +26,7 @@ const duration = (name: string, description: string) =>
 const flags = {
   dataDir: Flag.String("data-dir").pipe(
     Flag.withDescription("Folder of the Delta tables, made when missing; default zerobus-data"),
-    Flag.withDefault("zerobus-data")
+    Flag.optional
   ),
   memory: Flag.Boolean("memory").pipe(
     Flag.withDescription("Keep tables in memory only; they are gone when the server stops"),
@@ -48,7 +49,7 @@ const flags = {
     Flag.withDefault(false)
   ),
   auth: Flag.Boolean("auth").pipe(
-    Flag.withDescription("Check tokens as the service does; on by default"),
+    Flag.withDescription("Check tokens as the service does; on by default, --no-auth takes any token"),
     Flag.withDefault(true)
   ),
   tls: Flag.Boolean("tls").pipe(
@@ -87,14 +88,44 @@ type Input = Command.Command.Config.Infer<typeof flags>
 
 const durationOf = (
   flag: string,
-  text: Option.Option<string>
+  text: Option.Option<string>,
+  fits: (millis: number) => boolean
 ): Effect.Effect<Duration.Duration | undefined, CommandFailed> =>
   Option.isNone(text)
     ? Effect.succeed(undefined)
-    : Option.match(Duration.fromInput(text.value as Duration.Input), {
-        onNone: () => Effect.fail(failed(`--${flag} must be a duration such as "15 minutes" or "5 millis".`)),
-        onSome: Effect.succeed
-      })
+    : Option.match(
+        Option.filter(Duration.fromInput(text.value as Duration.Input), (one) => fits(Duration.toMillis(one))),
+        {
+          onNone: () =>
+            Effect.fail(
+              failed(
+                `--${flag} must be a duration such as "15 minutes" or "5 millis", ${fits(0) ? "not negative" : "above 0"}.`
+              )
+            ),
+          onSome: Effect.succeed
+        }
+      )
+
+/** What is wrong with the flags, apart from what the server itself checks, in the words of the command line. */
+const flagProblem = (input: Input): string | undefined => {
+  for (const [flag, port] of [
+    ["port", input.port],
+    ["http-port", input.httpPort]
+  ] as const) {
+    if (port < 0 || port > 65_535) return `--${flag} must be from 0 to 65535.`
+  }
+  if (Option.isSome(input.dataDir) && input.memory) {
+    return "--memory keeps no tables, so it does not go with --data-dir. Leave one of them out."
+  }
+  if (Option.contains(input.dataDir, "")) return "--data-dir must name a folder; it is empty."
+  if (input.tls && input.memory) {
+    return "--tls needs a data folder, from which clients read the certificate. Leave --memory out."
+  }
+  if (!input.allowRemote && !isLoopback(input.host)) {
+    return `The local server listens on loopback only. To let others reach it on ${input.host}, add --allow-remote, and leave --no-auth out.`
+  }
+  return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
+}
 
 /** The variables that `ZerobusLayer` and the commands read. */
 const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
@@ -127,17 +158,9 @@ const ensureTable = Effect.fnUntraced(function* (
 })
 
 const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
-  for (const [flag, port] of [
-    ["port", input.port],
-    ["http-port", input.httpPort]
-  ] as const) {
-    if (port < 0 || port > 65_535) return yield* failed(`--${flag} must be from 0 to 65535.`)
-  }
-  if (input.tls && input.memory) {
-    return yield* failed("--tls needs a data folder, from which clients read the certificate. Leave --memory out.")
-  }
+  const problem = flagProblem(input)
+  if (problem !== undefined) return yield* failed(problem)
   const rateLimit = Option.getOrUndefined(input.rateLimit)
-  if (rateLimit !== undefined && rateLimit < 1) return yield* failed("--rate-limit must be at least 1.")
   const definitions = yield* Effect.forEach(input.tables, definitionOf)
   const options = {
     host: input.host,
@@ -146,11 +169,11 @@ const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never
     allowRemote: input.allowRemote,
     auth: input.auth,
     tls: input.tls,
-    streamLife: yield* durationOf("stream-life", input.streamLife),
-    ackInterval: yield* durationOf("ack-interval", input.ackInterval),
+    streamLife: yield* durationOf("stream-life", input.streamLife, (millis) => millis > 0),
+    ackInterval: yield* durationOf("ack-interval", input.ackInterval, (millis) => millis >= 0),
     rateLimit: rateLimit === undefined ? undefined : { records: rateLimit }
   }
-  const dataDir = Path.resolve(input.dataDir)
+  const dataDir = Path.resolve(Option.getOrElse(input.dataDir, () => "zerobus-data"))
   const layer = input.memory
     ? ZerobusLocal.layerServerMemory({ ...options, auditBytes: 0 })
     : ZerobusLocal.layerServer({ ...options, dataDir, visibleOnceAcked: input.visibleOnceAcked })

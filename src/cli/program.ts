@@ -22,15 +22,15 @@ const logs = Logger.layer([Logger.withConsoleError(logLine)])
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Runtime.defaultTeardown(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
 
-/** npm passes a Ctrl-C on to a command that had it from the terminal already: so close together, two signals are one. */
-const sameSignal = 300
+/** npm passes a Ctrl-C on to a command that had it from the terminal already: so many seconds apart, two signals are one. */
+const sameSignal = 0.3
 
 /** The first signal ends a command in order, the second one at once, whatever is still being started or made durable. */
 const endAtOnce = (): void => {
   let first: number | undefined
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      const now = performance.now()
+      const now = process.uptime()
       first ??= now
       if (now - first < sameSignal) return
       // The signal itself does not wait for file operations that hang, as an exit does; the exit is for where signals do nothing.

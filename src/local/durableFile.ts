@@ -3,6 +3,7 @@
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { StorageFailure } from "./storageErrors.ts"
 
 /**
  * Makes a folder, and those above it that are missing. Node's own recursive way never ends where folders cannot be made although the
@@ -14,7 +15,13 @@ export const makeFolder = async (path: string, mode?: number): Promise<void> => 
       await Fs.mkdir(path, { mode })
     } catch (error) {
       const found = await Fs.stat(path).catch(() => undefined)
-      if (found?.isDirectory() !== true) throw error
+      if (found?.isDirectory() === false) {
+        throw new StorageFailure({
+          reason: "NotWritable",
+          message: `${path} is a file, where a folder is needed. Choose another data folder.`
+        })
+      }
+      if (found === undefined) throw error
     }
   }
   try {

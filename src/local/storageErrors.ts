@@ -91,10 +91,14 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
     case "EACCES":
     case "EPERM":
     case "EROFS":
-    case "ENOTDIR":
       return new StorageFailure({
         reason: "NotWritable",
         message: `${path} is not writable (${code}) while ${doing}. Give the server's user write access, or choose another data folder.`
+      })
+    case "ENOTDIR":
+      return new StorageFailure({
+        reason: "NotWritable",
+        message: `${path} cannot be a folder (ENOTDIR) while ${doing}: a part of it is a file. Correct it, or choose another data folder.`
       })
     case "ENOENT":
       return new StorageFailure({

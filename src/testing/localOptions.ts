@@ -89,7 +89,8 @@ export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
 /** The options would make the server reachable or used in a way it is not made for. `message` says what to change. */
 export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly message: string }> {}
 
-const loopback = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/
+/** Whether only this machine can reach an address. */
+export const isLoopback = (host: string): boolean => /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/.test(host)
 
 /** Refuses options that are none, other machines without a check of tokens, and production. */
 export const checkOptions = Effect.fnUntraced(function* (
@@ -98,7 +99,7 @@ export const checkOptions = Effect.fnUntraced(function* (
   const problem = optionProblem(options)
   if (problem !== undefined) return yield* problem
   const host = options.host ?? "127.0.0.1"
-  if (!loopback.test(host)) {
+  if (!isLoopback(host)) {
     if (options.allowRemote !== true) {
       return yield* new UnsafeServer({
         message: `The local server listens on loopback only. To let others reach it on ${host}, set allowRemote, and keep auth on.`
@@ -116,7 +117,8 @@ export const checkOptions = Effect.fnUntraced(function* (
   const environment = yield* Effect.orElseSucceed(Config.String("NODE_ENV"), () => "")
   if (environment === "production" && options.allowProduction !== true) {
     return yield* new UnsafeServer({
-      message: "NODE_ENV is production, and this server is made for development. Set allowProduction if you mean it."
+      message:
+        "NODE_ENV is production, and this server is made for development. Unset NODE_ENV, or set allowProduction in a program if you mean it."
     })
   }
 })

@@ -422,11 +422,17 @@ describe("zerobus local", () => {
   }, 30_000)
 
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["--data-dir", Path.join(file("a-file", ""), "data")], /a-file\/data is not writable/],
+    [["--data-dir", Path.join(file("a-file", ""), "data")], /a-file\/data cannot be a folder.*choose another/],
+    [["--data-dir", file("a-file", "")], /a-file is a file, where a folder is needed\. Choose another/],
+    [["--data-dir", ""], /--data-dir must name a folder/],
+    [["--data-dir", "x", "--memory"], /--memory keeps no tables/],
+    [["--memory", "--stream-life", "0 seconds"], /--stream-life must be a duration.*above 0/],
+    [["--memory", "--ack-interval", "-1 millis"], /--ack-interval/],
+    [["--memory", "--host", "0.0.0.0", "--allow-remote", "--no-auth"], /without checking tokens/],
     [["--memory", "--table", "bad("], /cannot be read/],
     [["--memory", "--port", "70000", "--http-port", "0"], /0 to 65535/],
     [["--memory", "--stream-life", "soon"], /must be a duration/],
-    [["--memory", "--host", "0.0.0.0"], /loopback/],
+    [["--memory", "--host", "0.0.0.0"], /loopback.*--allow-remote/],
     [["--memory", "--rate-limit", "0"], /at least 1/],
     [["--memory", "--tls"], /needs a data folder/]
   ])("%j ends with 1 and says why", async (args, says) => {
