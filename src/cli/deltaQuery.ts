@@ -7,6 +7,7 @@
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columnType.ts"
 import type { LiveTable } from "../local/liveFiles.ts"
+import { rowJson } from "./queryJson.ts"
 
 /** A table to query: `catalog.schema.table` and what it consists of. */
 export interface QueryTable {
@@ -19,6 +20,11 @@ export interface QueryTable {
 export interface QueryResult {
   readonly columns: ReadonlyArray<string>
   readonly rows: ReadonlyArray<ReadonlyArray<string | null>>
+}
+
+/** Rows as text, and each as one JSON object. */
+export interface QueryAnswer extends QueryResult {
+  readonly json: ReadonlyArray<string>
 }
 
 /** What to type when DuckDB is missing. */
@@ -114,13 +120,13 @@ export const withTableNames = (sql: string, names: ReadonlyArray<string>): strin
   })
 }
 
-/** Runs SQL over the tables and gives at most `limit` rows as text. Throws what DuckDB says. */
+/** Runs SQL over the tables and gives at most `limit` rows. Throws what DuckDB says. */
 export const runQuery = async (
   duckdb: typeof import("@duckdb/node-api"),
   tables: ReadonlyArray<QueryTable>,
   sql: string,
   limit = 1000
-): Promise<QueryResult> => {
+): Promise<QueryAnswer> => {
   const instance = await duckdb.DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   try {
@@ -129,12 +135,12 @@ export const runQuery = async (
     for (const table of tables) await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
     const names = tables.map((table) => table.name)
     const reader = await connection.runAndReadUntil(withTableNames(sql, names), limit)
+    const columns = reader.columnNames()
+    const rows = reader.getRows().slice(0, limit)
     return {
-      columns: reader.columnNames(),
-      rows: reader
-        .getRows()
-        .slice(0, limit)
-        .map((row) => row.map((value) => (value === null || value === undefined ? null : String(value))))
+      columns,
+      rows: rows.map((row) => row.map((value) => (value === null || value === undefined ? null : String(value)))),
+      json: rows.map((row) => rowJson(duckdb, columns, row))
     }
   } finally {
     connection.closeSync()

@@ -23,6 +23,12 @@ const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<
   return { name: table.definition.name, columns: table.definition.columns, live }
 })
 
+/** What DuckDB says, and what it cannot know. */
+const refusal = (message: string): string =>
+  message.startsWith("Catalog Error: Table with name")
+    ? `${message}\n\nName tables in full, such as main.default.flights.`
+    : message
+
 /** The command. */
 export const query = Command.make(
   "query",
@@ -30,34 +36,22 @@ export const query = Command.make(
     sql: Argument.String("sql").pipe(
       Argument.withDescription("SQL of DuckDB; tables by their full names, catalog.schema.table")
     ),
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print one JSON object per row; values are text"),
-      Flag.withDefault(false)
-    )
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false))
   },
   Effect.fn(function* ({ json, sql }) {
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
       return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)
-    const names = namesIn(sql)
-    if (names.length === 0)
-      return yield* failed("The SQL names no table. Name tables in full, such as main.default.flights.")
-    const found = yield* Effect.forEach(names, (name) => Effect.result(queryTable(name)))
+    const found = yield* Effect.forEach(namesIn(sql), (name) => Effect.result(queryTable(name)))
     const tables = found.flatMap((one) => (Result.isSuccess(one) ? [one.success] : []))
     const refused = found.find(Result.isFailure)
     if (tables.length === 0 && refused !== undefined) return yield* refused.failure
     const result = yield* Effect.tryPromise({
       try: () => runQuery(duckdb, tables, sql, mostRows),
-      catch: (error) => failed(error instanceof Error ? error.message : String(error))
+      catch: (error) => failed(refusal(error instanceof Error ? error.message : String(error)))
     })
-    if (json) {
-      for (const row of result.rows) {
-        yield* Console.log(
-          JSON.stringify(Object.fromEntries(result.columns.map((column, index) => [column, row[index]])))
-        )
-      }
-      return
-    }
+    if (result.columns.length === 0) return yield* failed("The SQL holds no statement.")
+    if (json) return yield* Effect.forEach(result.json, (row) => Console.log(row), { discard: true })
     yield* Console.log(tableText(result))
     if (result.rows.length === mostRows)
       yield* Console.log(`The first ${mostRows} rows are shown; use LIMIT, or aggregate.`)

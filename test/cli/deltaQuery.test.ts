@@ -38,6 +38,27 @@ describe("a result as text", () => {
   })
 })
 
+describe("a row as JSON", () => {
+  it.each<readonly [sql: string, json: string]>([
+    [
+      "1 AS n, 9007199254740993 AS big, 12345678901234567890 AS huge",
+      '{"n":1,"big":9007199254740993,"huge":12345678901234567890}'
+    ],
+    ["1.50::DECIMAL(10,2) AS d, -0.01::DECIMAL(38,2) AS e, 0.1::DOUBLE AS f", '{"d":1.50,"e":-0.01,"f":0.1}'],
+    ["'nan'::DOUBLE AS n, '-inf'::FLOAT AS i", '{"n":"NaN","i":"-Infinity"}'],
+    ["true AS t, NULL AS n, '1' AS s, 'ab'::BLOB AS b", '{"t":true,"n":null,"s":"1","b":"YWI="}'],
+    ["[1, NULL] AS l, {'a': [{'b': 1.5}]} AS s", '{"l":[1,null],"s":{"a":[{"b":1.5}]}}'],
+    ["MAP {'k': 1} AS m, MAP {7: ['x']} AS i", '{"m":{"k":1},"i":{"7":["x"]}}'],
+    [
+      "DATE '2026-01-31' AS d, TIMESTAMP '2026-01-31 08:30:00' AS t, INTERVAL 1 DAY AS i",
+      '{"d":"2026-01-31","t":"2026-01-31 08:30:00","i":"1 day"}'
+    ]
+  ])("%s", async (sql, json) => {
+    const duckdb = await loadDuckdb()
+    assert.deepStrictEqual((await runQuery(duckdb!, [], `SELECT ${sql}`)).json, [json])
+  })
+})
+
 describe("tables of the local server", () => {
   const folder = temporaryFolder()
   const records = [
@@ -74,7 +95,11 @@ describe("tables of the local server", () => {
       )
       const duckdb = yield* Effect.promise(loadDuckdb)
       const ask = (sql: string) => Effect.promise(() => runQuery(duckdb!, queried, sql))
-      const plain = yield* ask("SELECT * FROM main.default.plain ORDER BY id")
+      const { json, ...plain } = yield* ask("SELECT * FROM main.default.plain ORDER BY id")
+      assert.strictEqual(
+        json[0],
+        `{"id":1,"day":"1970-01-01","kind":"it's","tags":["a","b"],"at":"2026-11-22 08:30:00+00"}`
+      )
       assert.deepStrictEqual(plain, {
         columns: ["id", "day", "kind", "tags", "at"],
         rows: [
@@ -84,7 +109,7 @@ describe("tables of the local server", () => {
           ["4", "1970-01-01", "it's", null, null]
         ]
       })
-      assert.deepStrictEqual(yield* ask("SELECT * FROM main.default.parts ORDER BY id"), plain)
+      assert.deepStrictEqual(yield* ask("SELECT * FROM main.default.parts ORDER BY id"), { ...plain, json })
       assert.deepStrictEqual((yield* ask("SELECT count(*), max(id) FROM main.default.empty")).rows, [["0", null]])
       const joined = yield* ask(
         "SELECT count(*) FROM main.default.plain p JOIN main.default.parts q ON p.id = q.id AND p.day = q.day"
