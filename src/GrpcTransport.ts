@@ -30,7 +30,10 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
       const settings = yield* channelSettings(options)
       const exclusive = options.connectionPerStream !== false
       const connection = exclusive
-        ? Effect.acquireRelease(makeConnection(settings), closeConnection)
+        ? Effect.acquireRelease(
+            Effect.sync(() => makeConnection(settings)),
+            closeConnection
+          )
         : yield* sharedConnection(settings)
       return {
         open: Effect.fnUntraced(function* (headers) {
@@ -51,11 +54,10 @@ interface Connection {
   stuck: boolean
 }
 
-const makeConnection = ({ options, route, target }: ChannelSettings): Effect.Effect<Connection> =>
-  Effect.sync(() => {
-    const credentials = new RouteCredentials(route)
-    return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, closed: false, stuck: false }
-  })
+const makeConnection = ({ options, route, target }: ChannelSettings): Connection => {
+  const credentials = new RouteCredentials(route)
+  return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, closed: false, stuck: false }
+}
 
 const closeConnection = (connection: Connection): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -76,11 +78,12 @@ const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings)
     return current === undefined ? Effect.void : closeConnection(current)
   })
   return Effect.acquireRelease(
-    Effect.gen(function* () {
-      if (over) return yield* clientClosed
-      if (current === undefined || current.stuck) current = yield* makeConnection(settings)
+    // In one step: a fiber that gave way between the look and the making would make a second one, which nobody closes.
+    Effect.suspend(() => {
+      if (over) return clientClosed
+      if (current === undefined || current.stuck) current = makeConnection(settings)
       current.calls++
-      return current
+      return Effect.succeed(current)
     }),
     (connection) => {
       connection.calls--
@@ -138,9 +141,14 @@ const openCall = Effect.fnUntraced(function* (
       call.on("status", (status: Grpc.StatusObject) => {
         const failure = status.code === Grpc.status.OK ? undefined : toFailure(status, credentials.takeFailure())
         answered = answered || failure === undefined || failure._tag === "Status"
-        if (failure === undefined) Queue.endUnsafe(responses)
-        else Queue.failCauseUnsafe(responses, Cause.fail(failure))
         writable.openUnsafe()
+        const end = () => {
+          if (failure === undefined) Queue.endUnsafe(responses)
+          else Queue.failCauseUnsafe(responses, Cause.fail(failure))
+        }
+        // It overtakes responses that arrived before it, as long as the call is paused.
+        if (call.readableLength === 0) end()
+        else call.once("end", end)
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
       call.on("error", () => {})

@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import {
   InvalidArgument,
   InvalidEndpoint,
+  InvalidState,
   InvalidTable,
   InvalidToken,
-  PayloadTooLarge,
   PermissionDenied,
   ProtocolViolation,
   Retryable,
@@ -87,8 +87,8 @@ const isStreamFailure = (error: unknown): error is StreamFailure =>
   error instanceof TlsFailure ||
   error instanceof InvalidArgument ||
   error instanceof SchemaMismatch ||
-  error instanceof PayloadTooLarge ||
   error instanceof Unsupported ||
+  error instanceof InvalidState ||
   error instanceof ProtocolViolation
 
 const notAnEffect = new InvalidToken({

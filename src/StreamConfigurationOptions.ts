@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
 import { CHUNK_SIZE } from "./internal/chunk.ts"
+import { HEAD_ROOM } from "./internal/envelope.ts"
 import {
   checkOptions,
   count,
@@ -188,7 +189,11 @@ export const resolve = <A>(
     maxInflightBytes: options.maxInflightBytes ?? defaults.maxInflightBytes,
     maxPayloadBytes: options.maxPayloadBytes ?? defaults.maxPayloadBytes,
     maxBatchRecords: options.maxBatchRecords ?? defaults.maxBatchRecords,
-    coalesceBytes: batching.maxBytes ?? defaults.coalesceBytes,
+    // A message of single records is no larger than a record of its own may be.
+    coalesceBytes: Math.min(
+      batching.maxBytes ?? defaults.coalesceBytes,
+      Math.max(0, (options.maxPayloadBytes ?? defaults.maxPayloadBytes) - HEAD_ROOM)
+    ),
     coalesceRecords: batching.maxRecords ?? defaults.coalesceRecords,
     recovery: options.recovery ?? defaults.recovery,
     recoveryTimeout: millis("recoveryTimeout"),

@@ -89,7 +89,7 @@ const failureOf = (
   { body, status }: HttpAnswer,
   secrets: ReadonlyArray<string>
 ): StreamFailure => {
-  const said = scrub(body.slice(0, 4096), secrets)
+  const said = scrub(body, secrets)
   const answer = `The catalog at ${origin} answered ${status} for ${tableName}${said === "" ? "" : `: ${said}`}.`
   if (status === 408 || status === 429 || status >= 500) return unavailable(answer)
   if (status === 401) return new InvalidToken({ message: `${answer} Check the client id and the secret.` })

@@ -23,6 +23,7 @@ import { makeClient, openStream, reopenStream } from "./internal/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
 import { aroundStream } from "./internal/streamOutcome.ts"
+import { apart } from "./internal/streamUserCode.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
@@ -65,7 +66,8 @@ export interface ZerobusShape {
   }
   /**
    * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in order, batches as batches. Fails with
-   * `InvalidState` for an active stream and the second time; a recreate that fails to open can be tried again.
+   * `InvalidState` for an active stream and the second time; a recreate that fails to open can be tried again. It takes records that
+   * `getUnackedRecords` or `onUnacked` gave as well: use one of the ways.
    */
   readonly recreateStream: <A>(
     ended: ZerobusStream<A>
@@ -104,7 +106,7 @@ const withinAttempt = (
   options: StreamConfigurationOptions
 ): Effect.Effect<unknown, StreamFailure> =>
   Effect.flatMap(Effect.fromResult(resolve(options)), ({ recoveryTimeout }) =>
-    Effect.timeoutOrElse(beforeOpen, {
+    Effect.timeoutOrElse(apart(beforeOpen), {
       duration: recoveryTimeout,
       orElse: () => {
         const message = `The option beforeOpen took longer than ${recoveryTimeout} ms (recoveryTimeout).`
@@ -120,8 +122,8 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     const noteStream = yield* makeStreamChurn
 
     const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
-      yield* Effect.annotateCurrentSpan("table", table.tableName)
-      yield* noteStream(table.tableName)
+      yield* Effect.annotateCurrentSpan("table", table?.tableName)
+      yield* noteStream(table?.tableName)
       const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
       return yield* openStream(table, all, client).pipe(Effect.provideService(Transport, transport))
@@ -164,7 +166,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
 
 /** The client: opens streams to tables. */
 export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-zerobus/Zerobus") {
-  /** The client over a transport and credentials of one's own. `stream` options are the defaults of every stream. */
+  /** The client over a transport and credentials of one's own; every stream has the options it is given, or their defaults. */
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
 
   /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */

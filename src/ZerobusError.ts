@@ -128,7 +128,7 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   readonly isRetryable = false
   override get message(): string {
     const unit = this.option === "maxBatchRecords" ? "records" : "bytes"
-    return `The call needs ${this.size} ${unit}, above the limit of ${this.limit} (${this.option}). Split it into smaller calls.`
+    return `The call needs at least ${this.size} ${unit}, above the limit of ${this.limit} (${this.option}). Split it into smaller calls.`
   }
 }
 
@@ -174,7 +174,7 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
   }
   override get message(): string {
     return this.cause === undefined
-      ? `${this.operation} was called on a closed stream. Open a new stream with createStream.`
+      ? `The stream is closed, which ended or refused ${this.operation}. Open a new stream with createStream.`
       : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ${this.cause.message} ` +
           `Read getUnackedRecords, or pass the stream to recreateStream.`
   }

@@ -7,7 +7,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Latch from "effect/Latch"
 import { Offset } from "../Offset.ts"
 
 interface Waiter<E> {
@@ -23,7 +22,6 @@ export class Acknowledgements<E> {
   private over = false
   private waiters: Array<Waiter<E>> = []
   private abandoned = 0
-  private readonly moved = Latch.makeUnsafe(false)
   private readonly end = Deferred.makeUnsafe<never, E>()
 
   /** Raises the watermark and wakes those it reaches, in order of offset. A lower value changes nothing. */
@@ -37,7 +35,6 @@ export class Acknowledgements<E> {
       if (waiter.resume === undefined) this.abandoned--
       else waiter.resume(Exit.succeed(Offset(waiter.offset)))
     }
-    this.moved.openUnsafe()
   }
 
   /** Decides the outcome of every offset above the watermark, without waking anybody yet. The first call decides. */
@@ -55,7 +52,6 @@ export class Acknowledgements<E> {
     this.waiters = []
     Deferred.doneUnsafe(this.end, settled)
     for (const waiter of waiting) waiter.resume?.(settled)
-    this.moved.openUnsafe()
   }
 
   /** Completes with the outcome when the stream has ended. */
@@ -88,12 +84,7 @@ export class Acknowledgements<E> {
 
   /** Waits until the watermark is above `watermark`, and gives it; or ends as the stream does. */
   beyond(watermark: number): Effect.Effect<Offset, E> {
-    return Effect.suspend((): Effect.Effect<Offset, E> => {
-      if (this.watermark > watermark) return Effect.succeed(Offset(this.watermark))
-      if (this.outcome !== undefined) return this.outcome
-      this.moved.closeUnsafe()
-      return Effect.flatMap(this.moved.await, () => this.beyond(watermark))
-    })
+    return Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark))
   }
 
   private insert(waiter: Waiter<E>): void {

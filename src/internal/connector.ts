@@ -34,12 +34,12 @@ const tlsCode =
 /** Reads Node's error of a socket as a failure to connect. */
 export const toFailure = (error: unknown): ConnectFailure => {
   if (error instanceof ConnectFailure) return error
-  const { code = "ERROR", message = "" } = error as NodeJS.ErrnoException
+  const { code = "ERROR", message = "", reason } = error as NodeJS.ErrnoException & { readonly reason?: string }
   const tls = tlsCode.test(code)
-  // OpenSSL puts its own source lines into the message; the reason stands behind the last colon but one.
+  // OpenSSL puts its own source lines into the message, behind the reason.
   const text =
     code === "EPROTO" || code.startsWith("ERR_SSL")
-      ? (/:([^:]+):[^:]*:?$/.exec(message.trim())?.[1] ?? message)
+      ? (reason ?? /:([^:]+):[^:]*\.c:\d+:?$/.exec(message.trim())?.[1] ?? message)
       : message
   return new ConnectFailure({ message: text === "" ? code : text, code, tls })
 }

@@ -93,10 +93,17 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     for (const socket of this.sockets) socket.destroy()
   }
 
-  /** Why the latest connection could not be made; told once, since it says nothing about the next one. */
+  /**
+   * Why the latest connection could not be made. It is told to all calls that waited for that one, which end in the same turn of the
+   * event loop, and to no later one, since it says nothing about the next connection.
+   */
   takeFailure(): ConnectFailure | undefined {
     const { failure } = this
-    this.failure = undefined
+    if (failure !== undefined) {
+      setImmediate(() => {
+        if (this.failure === failure) this.failure = undefined
+      })
+    }
     return failure
   }
 

@@ -55,23 +55,35 @@ export const classify = (
     case "Disconnected":
       return new Retryable({
         reason: RetryableReason.ConnectionLost({
-          message: sentence(`The connection to the Zerobus server was lost: ${scrub(failure.message)}`)
+          message: disconnected(scrub(failure.message, secrets))
         }),
         attempts: 1
       })
     case "Unreadable":
-      return new ProtocolViolation({ message: sentence(`The server broke the protocol: ${scrub(failure.message)}`) })
+      return new ProtocolViolation({
+        message: sentence(`The server broke the protocol: ${scrub(failure.message, secrets)}`)
+      })
     case "TlsRefused":
       return new TlsFailure({
         message:
-          sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message)}`) +
-          " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option.",
+          sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`) +
+          (spokePlainly.test(failure.code)
+            ? " The other side does not speak TLS: check the port, or begin the endpoint with http:// for a server without TLS."
+            : " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."),
         code: failure.code
       })
     case "Status":
       return classifyStatus(failure, tableName, secrets)
   }
 }
+
+/** How OpenSSL takes a server's words that are no TLS. */
+const spokePlainly = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/
+
+const disconnected = (message: string): string =>
+  /^(?:connect E|Name resolution failed)/.test(message)
+    ? `${sentence(`No connection to the Zerobus server could be made: ${message}`)} Check the endpoint, and that the server runs.`
+    : sentence(`The connection to the Zerobus server was lost: ${message}`)
 
 /** Others end their sentences or do not. */
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

@@ -61,6 +61,7 @@ export const httpRequest = (options: {
       })
     }
     connect(route, signal).then((socket) => {
+      if (signal.aborted) return void socket.destroy()
       const request = httpRequestOf(
         {
           method,

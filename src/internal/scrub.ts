@@ -3,10 +3,26 @@
  */
 
 const LIMIT = 2048
+/** Characters of a text that are looked at. */
+const READ = 64 * 1024
 
 /** Names whose values are secrets whatever they look like, in JSON (also inside a JSON text) and in forms. */
 const named =
   /((?:access|refresh|id|subject)[_-]?token|client[_-]?(?:secret|assertion)|password)(\\*["']?\s*[:=]\s*)(\\+"(?:[^"\\]|\\+[^"\\])*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;})\]<]+)/gi
+
+/** The part of a long text that is looked at. It ends between words: half a token would not be known for one. */
+const wholeWords = (text: string): string => {
+  if (text.length <= READ) return text
+  let end = READ
+  while (end > 0 && !/[\s"',;]/.test(text[end - 1]!)) end--
+  return text.slice(0, end)
+}
+
+/** A run of what tokens are made of, without the token in it: three parts with dots between, of which the first begins so. */
+const withoutToken = (run: string): string => {
+  const at = run.search(/\beyJ/)
+  return at >= 0 && run.indexOf(".", at) > 0 ? `${run.slice(0, at)}<redacted>` : run
+}
 
 /** Removes what looks like a credential from `text` and the given secrets, and cuts it at 2 KiB. */
 export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string => {
@@ -14,10 +30,11 @@ export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string
   // A short one may be a word of the sentence. Longer ones first: one may be a part of another.
   const known = secrets.filter((secret) => secret.length >= 8).sort((a, b) => b.length - a.length)
   for (const secret of known) clean = clean.replaceAll(secret, "<redacted>")
-  clean = clean
+  clean = wholeWords(clean)
     .replace(named, "$1$2<redacted>")
     .replace(/\b(bearer|basic|dpop)\s+[^\s"',;]+/gi, "$1 <redacted>")
-    .replace(/\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g, "<redacted>")
+    // Whole runs, so that a long text is read once, wherever a token could begin in it.
+    .replace(/[\w-]+(?:\.[\w-]*)*/g, withoutToken)
     // oxlint-disable-next-line no-control-regex -- control characters could forge lines of a log
     .replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")
     .trim()

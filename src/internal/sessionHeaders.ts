@@ -8,13 +8,14 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { HeaderRecord, HeadersProviderShape } from "../HeadersProvider.ts"
 import { InvalidArgument, InvalidToken } from "../ZerobusError.ts"
+import { apart } from "./streamUserCode.ts"
 
 // What gRPC allows in metadata, which is less than HTTP does.
 const headerName = /^[0-9a-z_.-]+$/
 const headerValue = /^[\x20-\x7e]*$/
 // What HTTP/2 and gRPC write themselves, or cannot carry as text.
 const ofTransport =
-  /^(?:grpc-.*|.*-bin|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|host|content-type|content-length|http2-settings)$/
+  /^(?:grpc-.*|.*-bin|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|host|content-type|content-length|http2-settings|user-agent|accept-encoding)$/
 const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
 
 const TABLE_HEADER = "x-databricks-zerobus-table-name"
@@ -28,6 +29,7 @@ export const guarded = (provider: HeadersProviderShape): HeadersProviderShape =>
   const { invalidate } = provider
   const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
     effectOf(() => provider.getHeaders(tableName)).pipe(
+      Effect.map(copyOf),
       Effect.catchCause((cause) =>
         cause.reasons.some(Cause.isFailReason)
           ? Effect.failCause(cause)
@@ -56,8 +58,16 @@ export const guarded = (provider: HeadersProviderShape): HeadersProviderShape =>
 const effectOf = <A, E>(give: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const given: unknown = give()
-    return Effect.isEffect(given) ? (given as Effect.Effect<A, E>) : Effect.die(new TypeError("not an effect"))
+    return Effect.isEffect(given) ? apart(given as Effect.Effect<A, E>) : Effect.die(new TypeError("not an effect"))
   })
+
+/** The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that throw. */
+const copyOf = (given: HeaderRecord): HeaderRecord =>
+  typeof given === "object" && given !== null ? Object.fromEntries(Object.entries(given)) : given
+
+/** How a message names a header. Who swaps name and value has a token for a name. */
+const quoted = (name: string): string =>
+  /^[a-z][a-z0-9-]{0,31}$/.test(name) ? JSON.stringify(name) : "(no plain name)"
 
 /** What kind of bug it was. Its text may quote a token. */
 const kindOf = (cause: Cause.Cause<unknown>): string => {
@@ -85,7 +95,7 @@ export const sessionHeaders = (
         isToken
           ? new InvalidToken({ message: "The token is not a legal header value: printable ASCII, at most 16 KiB." })
           : new InvalidArgument({
-              message: `The value of header ${JSON.stringify(name)} must be printable ASCII.`,
+              message: `The value of header ${quoted(name)} must be printable ASCII.`,
               path: ["headersProvider"]
             })
       )
@@ -93,13 +103,13 @@ export const sessionHeaders = (
     if (!headerName.test(name)) {
       return Result.fail(
         new InvalidArgument({
-          message: `${JSON.stringify(name)} is not a legal header name.`,
+          message: `${quoted(name)} is not a legal header name: letters, digits, "-", "_" and "." only.`,
           path: ["headersProvider"]
         })
       )
     }
     if (ofTransport.test(name)) {
-      const message = `The header ${JSON.stringify(name)} belongs to the transport. Leave it out of what the headers provider gives.`
+      const message = `The header ${quoted(name)} belongs to the transport. Leave it out of what the headers provider gives.`
       return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
     }
     if (!isToken) headers[name] = value

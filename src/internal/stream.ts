@@ -89,6 +89,12 @@ const open = Effect.fnUntraced(function* <A>(
   adopted: ReadonlyArray<Message>,
   scope: Scope.Closeable
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
+  if (typeof table !== "object" || table === null) {
+    return yield* new InvalidArgument({
+      message: "The first argument must be a table, made with TableProperties or Table.make.",
+      path: ["table"]
+    })
+  }
   yield* checkTableName(table.tableName)
   if (table.recordType !== "json" && table.recordType !== "proto") {
     return yield* new InvalidArgument({
@@ -172,11 +178,11 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
   Effect.suspend(() => {
     const origin = originOf(stream)
     if (origin === undefined) return Effect.void
-    if (Exit.isFailure(exit)) {
-      origin.recreated = false
-      return Effect.void
-    }
-    return handBackAll(origin)
+    const { handOver = Effect.void } = origin
+    origin.handOver = undefined
+    if (Exit.isSuccess(exit)) return handBackAll(origin)
+    origin.recreated = false
+    return handOver
   })
 
 const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
@@ -193,7 +199,12 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       }
       const target = zone.nextOffset - 1
       if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
-      return Effect.asVoid(withinLimit(core, acks.await(Offset(target)), operation, millis))
+      return withinLimit(core, acks.await(Offset(target)), operation, millis).pipe(
+        Effect.mapError((error) =>
+          error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
+        ),
+        Effect.asVoid
+      )
     })
 
   const close = makeClose(

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeaderRecord } from "../HeadersProvider.ts"
@@ -35,7 +36,9 @@ export interface StreamCore<in out A> {
   readonly closeRequested: Deferred.Deferred<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Deferred.Deferred<void>
-  /** The id of the stream: that of its first session, or a name of its own when the server gave none. */
+  /** A name for a stream that the server gives none. */
+  readonly ownId: string
+  /** The id of the stream: that of its first session, or `ownId`. */
   streamId: string | undefined
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
@@ -62,6 +65,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
   const context = yield* Effect.context<never>()
+  const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const zone = new LandingZone<A>({
@@ -80,6 +84,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     acks: new Acknowledgements<AckFailure>(),
     state: yield* SubscriptionRef.make<StreamState>("connecting"),
     closeRequested: Deferred.makeUnsafe(),
+    ownId,
     finished: Deferred.makeUnsafe(),
     streamId: undefined,
     sessionId: undefined,
@@ -94,7 +99,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
 })
 
 /** The id of a stream, the same over reconnects; it is known from the first session on. */
-export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? `stream-${core.table.tableName}`
+export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? core.ownId
 
 /** The error of an operation on a stream that takes no more of them. */
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>

@@ -3,7 +3,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { StreamFailure, ZerobusError } from "../ZerobusError.ts"
+import { FlushTimeout, type StreamFailure, type ZerobusError } from "../ZerobusError.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** What an ended stream has left: records, and their bytes with framing. */
@@ -72,8 +72,25 @@ export const logLeft = (
     table: core.table.tableName,
     streamId,
     records,
-    cause: cause.message
+    // Nobody is left to follow the advice that an error of a running program gives.
+    cause:
+      cause._tag === "FlushTimeout" ? new FlushTimeout({ ...cause, unacknowledged: records }).message : cause.message
   })
+
+/** The recovery schedule threw, which ends the recovery as a schedule does that is over. */
+export const logScheduleDefect = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logError("The recoverySchedule threw, so the stream does not recover", { streamId: streamIdOf(core) })
+
+/** A scope that closes waits for its stream: whoever ended the program learns why it is still there. */
+export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.logInfo("A scope closes and waits until the records of its stream are durable", {
+      table: core.table.tableName,
+      streamId: streamIdOf(core),
+      unacknowledged: left(core),
+      limitMillis
+    })
+  )
 
 /** The table's codec refuses to read back what it wrote. */
 export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>

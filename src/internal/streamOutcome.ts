@@ -4,7 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { ZerobusError } from "../ZerobusError.ts"
+import { StreamClosed, type ZerobusError } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import { type Origin, originOf } from "./streamUnacked.ts"
 
@@ -33,7 +33,8 @@ const explain = <E>(origin: Origin, cause: Cause.Cause<E>): Cause.Cause<E> =>
 const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined => {
   if (typeof error !== "object" || error === null) return undefined
   const { failure } = core
-  const isEnd = error === failure || (error as { readonly cause?: unknown }).cause === failure
+  // Only the client's own error stands for its cause: one of the program's may well have it as a cause.
+  const isEnd = error === failure || (error instanceof StreamClosed && error.cause === failure)
   if (failure !== undefined && isEnd) return failure
   return core.raised.has(error) ? (error as ZerobusError) : undefined
 }

@@ -27,7 +27,10 @@ export interface Origin {
   handedBack: "nothing" | "readable" | "all"
   /** Why `close` failed, for whoever receives what is left when the scope closes later. */
   closeFailure?: AckError | undefined
+  /** Another stream takes over what is left, or has done so. */
   recreated: boolean
+  /** Hands over what is left; waits here while another stream may take it over. */
+  handOver?: Effect.Effect<void> | undefined
 }
 
 /** The origins of stream objects; a stream's goes with its object. */
@@ -94,6 +97,7 @@ export const makeUnacked = <A>(
     }
     return Effect.succeed(core.zone.unackedUnsafe())
   })
+  // What counts as handed back must reach whoever asked: no interruption in between.
   const readable = Effect.flatMap(unacked, (messages) => {
     const read = readBack(core, messages)
     if (read.unreadable.length === 0) return Effect.as(handBackAll(origin), read)
@@ -102,11 +106,13 @@ export const makeUnacked = <A>(
     return Effect.as(logUnreadable(core, streamIdOf(core), read.unreadable.length), read)
   })
   return {
-    getUnackedRecords: Effect.map(readable, ({ records }) => records),
-    getUnackedBatches: Effect.map(readable, ({ batches }) => batches),
-    getUnackedPayloads: Effect.flatMap(unacked, (messages) => {
-      const payloads = messages.flatMap((message) => message.payloads())
-      return Effect.as(handBackAll(origin), payloads)
-    })
+    getUnackedRecords: Effect.uninterruptible(Effect.map(readable, ({ records }) => records)),
+    getUnackedBatches: Effect.uninterruptible(Effect.map(readable, ({ batches }) => batches)),
+    getUnackedPayloads: Effect.uninterruptible(
+      Effect.flatMap(unacked, (messages) => {
+        const payloads = messages.flatMap((message) => message.payloads())
+        return Effect.as(handBackAll(origin), payloads)
+      })
+    )
   }
 }

@@ -25,7 +25,16 @@ import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { enter, finish, type StreamCore } from "./streamCore.ts"
-import { logClosed, logFailure, logOpen, logRecovery, logRotation, type Recovery } from "./streamLogs.ts"
+import {
+  logClosed,
+  logFailure,
+  logOpen,
+  logRecovery,
+  logRotation,
+  logScheduleDefect,
+  type Recovery
+} from "./streamLogs.ts"
+import { apart } from "./streamUserCode.ts"
 
 /** What one attempt came to. */
 interface Attempt {
@@ -35,6 +44,9 @@ interface Attempt {
   /** Whether it is worth a fresh budget. */
   readonly stable: boolean
 }
+
+/** The least time between sessions that a server ends one after another without use, in milliseconds. */
+const LEAST_PAUSE = 100
 
 const closedAttempt: Attempt = { end: { _tag: "Closed" }, opened: false, stable: false }
 
@@ -94,7 +106,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
       attempts = 0
       yield* enter(core, "recovering")
       // One such rotation may be bad luck, but a server that announces the end of every session at once must not make the client spin.
-      if (!attempt.stable && idleRotations++ > 0) yield* pause(core, options.recoveryBackoff)
+      if (!attempt.stable && idleRotations++ > 0) yield* pause(core, Math.max(options.recoveryBackoff, LEAST_PAUSE))
       yield* logRotation(core)
       continue
     }
@@ -116,8 +128,12 @@ export const supervise = Effect.fnUntraced(function* <A>(
             attempts
           })
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-    const delay = yield* Effect.exit(step(now, retry))
-    if (Exit.isFailure(delay)) return yield* fail(failure)
+    const delay = yield* Effect.raceFirst(Effect.exit(apart(step(now, retry))), Deferred.await(core.closeRequested))
+    if (delay === undefined) return yield* close
+    if (Exit.isFailure(delay)) {
+      if (Cause.hasDies(delay.cause)) yield* logScheduleDefect(core)
+      return yield* fail(failure)
+    }
     // Fresh credentials are the cure of a refusal, not time.
     const millis = rejected ? 0 : Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
     yield* reportRecovery(core, recovery, failure, millis)

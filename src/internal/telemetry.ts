@@ -88,9 +88,11 @@ export const makeTelemetry = (
     },
     paused: () => pauses(1),
     ended: (unacknowledged) => {
+      // A stream that never opened has at most what it was to take over, which stays with the one before.
+      if (gauges === undefined) return
       report()
       if (unacknowledged > 0) recordsReturned(unacknowledged)
-      for (const registered of gauges ?? []) registered.remove()
+      for (const registered of gauges) registered.remove()
     }
   }
 }

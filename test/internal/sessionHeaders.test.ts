@@ -88,9 +88,11 @@ describe("what is wrong with headers", () => {
     })
     assert.deepStrictEqual(refused({ "x note": "canary" }), {
       _tag: "InvalidArgument",
-      message: `"x note" is not a legal header name.`,
+      message: `(no plain name) is not a legal header name: letters, digits, "-", "_" and "." only.`,
       path
     })
+    assert.include(refused({ "x.note": "canary\n" }).message, "(no plain name)")
+    assert.include(refused({ [`dapi${"0".repeat(32)}`]: "canary\n" }).message, "(no plain name)")
     assert.deepStrictEqual(refused({ "Content-Type": "canary" }), {
       _tag: "InvalidArgument",
       message: `The header "content-type" belongs to the transport. Leave it out of what the headers provider gives.`,
@@ -113,7 +115,7 @@ describe("what is wrong with headers", () => {
 
   it("is each name of the transport, and none that only looks like one", () => {
     const of =
-      "connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length http2-settings"
+      "connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length http2-settings user-agent accept-encoding"
     for (const name of [...of.split(" "), "grpc-", "grpc-encoding", "-bin", "trace-bin"]) {
       assert.include(refused({ [name]: "v" }).message, "belongs to the transport", name)
       assert.include(refused({ [name.toUpperCase()]: "v" }).message, "belongs to the transport", name)

@@ -57,9 +57,11 @@ describe("the gauges of a stream", () => {
         nameless.telemetry.sessionOpened()
         const metrics = yield* metricsOf(table)
         assert.deepStrictEqual(
-          [metrics["records_in_flight of a-session"], metrics[`records_in_flight of stream-${table}`]],
+          [metrics["records_in_flight of a-session"], metrics[`records_in_flight of ${nameless.ownId}`]],
           [2, 3]
         )
+        assert.match(nameless.ownId, new RegExp(`^stream-${table}-[0-9a-z]+$`))
+        assert.notStrictEqual(nameless.ownId, named.ownId)
       })
     )
   )
@@ -180,6 +182,7 @@ describe("a stream that ends", () => {
         const core = yield* makeCore({ batching: "off" })
         offer(core, A.recordsFrom(0, 3))
         core.zone.offerBatchUnsafe(A.recordsFrom(3, 4))
+        core.telemetry.sessionOpened()
         take(core)
         acknowledge(core, 2)
         yield* finish(core, undefined)
@@ -189,6 +192,20 @@ describe("a stream that ends", () => {
         assert.strictEqual(stateOf(core), "closed")
         const last = A.failureOf(yield* Effect.exit(core.acks.await(Offset(3))))
         assert.strictEqual(last._tag, "StreamClosed")
+      })
+    )
+  )
+
+  it.effect("counts nothing when it never opened: what it was to take over is still with the stream before", () =>
+    isolated(
+      Effect.gen(function* () {
+        const before = yield* makeCore()
+        offer(before, A.recordsFrom(0, 3))
+        const core = yield* makeCore()
+        core.zone.adoptUnsafe(take(before))
+        yield* finish(core, failure)
+        const metrics = yield* metricsOf(table)
+        assert.deepStrictEqual([metrics["records_ingested"], metrics["records_returned"]], [undefined, undefined])
       })
     )
   )

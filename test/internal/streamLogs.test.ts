@@ -61,7 +61,7 @@ describe("the log of a stream", () => {
                 table,
                 streamId: "stream-7",
                 records: 3,
-                cause: "close was called on a closed stream. Open a new stream with createStream."
+                cause: "The stream is closed, which ended or refused close. Open a new stream with createStream."
               }
             ],
             [

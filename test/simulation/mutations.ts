@@ -260,9 +260,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a reader who comes late does not hear what became durable before",
     file: acknowledgements,
-    find: "      if (this.watermark > watermark) return Effect.succeed(Offset(this.watermark))\n      if (this.outcome !== undefined) return this.outcome\n",
+    find: "return Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark))",
     replace:
-      "      if (this.outcome !== undefined) return this.outcome\n      if (this.watermark > watermark) return Effect.succeed(Offset(this.watermark))\n"
+      "return Effect.suspend(() => this.outcome ?? Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark)))"
   },
   {
     name: "a sink drops the last record of a chunk",
