@@ -1,5 +1,5 @@
 /**
- * The catalog that the environment names, as the commands use it: read, list and create tables over the Unity Catalog's REST API.
+ * The catalog that the environment names, as the commands use it: read, list, create and drop tables over the Unity Catalog's REST API.
  *
  * Tokens come from `Credentials`. Every failure is a sentence for the user; none carries a header or a token.
  */
@@ -14,6 +14,7 @@ import { catalogToken } from "../Credentials.ts"
 import type { TableDefinition } from "../internal/columnType.ts"
 import { toTypeJson, typeName, typeText } from "../internal/columnType.ts"
 import { isObject } from "../internal/columnRules.ts"
+import { checkTableName } from "../internal/tableName.ts"
 import { readCatalogTable } from "../internal/tableDescription.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 
@@ -28,7 +29,9 @@ export interface CatalogTable {
 export interface Catalog {
   readonly get: (name: string) => Effect.Effect<CatalogTable, CommandFailed>
   readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<CatalogTable>, CommandFailed>
-  readonly create: (definition: TableDefinition) => Effect.Effect<CatalogTable, CommandFailed>
+  /** Creates a table, and says whether it did: an equal one that exists is kept. */
+  readonly create: (definition: TableDefinition) => Effect.Effect<boolean, CommandFailed>
+  readonly drop: (name: string) => Effect.Effect<void, CommandFailed>
 }
 
 interface Answer {
@@ -56,6 +59,13 @@ export const missingSetting = (error: { readonly message: string }): CommandFail
       "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; " +
       "`zerobus local` prints them for a local server."
   )
+}
+
+/** Whether two tables have the same columns and partitions. */
+export const sameColumns = (one: TableDefinition, other: TableDefinition): boolean => {
+  const text = (definition: TableDefinition) =>
+    JSON.stringify([definition.columns.map(toTypeJson), definition.partitionColumns ?? []])
+  return text(one) === text(other)
 }
 
 /** The catalog of `DATABRICKS_WORKSPACE_URL`. The token is fetched with the first call and kept for the others. */
@@ -88,17 +98,20 @@ export const catalog: Effect.Effect<Catalog, CommandFailed> = Effect.gen(functio
   const table = (answer: Answer, what: string): Effect.Effect<CatalogTable, CommandFailed> =>
     answer.status === 200 ? Effect.fromResult(readTable(answer.body)) : Effect.fail(refusal(answer, what))
 
+  const place = (name: string) => `${origin}${path}/${encodeURIComponent(name)}`
+
+  const get = Effect.fnUntraced(function* (name: string): Effect.fn.Return<CatalogTable, CommandFailed> {
+    yield* Effect.mapError(checkTableName(name), because)
+    const answer = yield* send(HttpClientRequest.get(place(name)))
+    return answer.status === 404
+      ? yield* failed(
+          `The table ${name} does not exist in the catalog at ${origin}. Create it with: zerobus table create '${name}(...)'`
+        )
+      : yield* table(answer, `The table ${name} cannot be read`)
+  })
+
   return {
-    get: (name) =>
-      Effect.flatMap(send(HttpClientRequest.get(`${origin}${path}/${encodeURIComponent(name)}`)), (answer) =>
-        answer.status === 404
-          ? Effect.fail(
-              failed(
-                `The table ${name} does not exist in the catalog at ${origin}. Create it with: zerobus table create '${name}(...)'`
-              )
-            )
-          : table(answer, `The table ${name} cannot be read`)
-      ),
+    get,
     list: Effect.fnUntraced(function* (catalogName, schemaName) {
       const found: Array<CatalogTable> = []
       let page: string | undefined
@@ -121,11 +134,27 @@ export const catalog: Effect.Effect<Catalog, CommandFailed> = Effect.gen(functio
       } while (page !== undefined)
       return found
     }),
-    create: (definition) =>
-      Effect.flatMap(
-        send(HttpClientRequest.post(`${origin}${path}`).pipe(HttpClientRequest.bodyJsonUnsafe(tableBody(definition)))),
-        (answer) => table(answer, `The table ${definition.name} cannot be created`)
+    create: Effect.fnUntraced(function* (definition) {
+      const { name } = definition
+      const answer = yield* send(
+        HttpClientRequest.post(`${origin}${path}`).pipe(HttpClientRequest.bodyJsonUnsafe(tableBody(definition)))
       )
+      if (answer.status === 409 || /ALREADY_EXISTS$/.test(errorCode(answer))) {
+        const existing = yield* get(name)
+        if (sameColumns(existing.definition, definition)) return false
+        return yield* failed(
+          `The table ${name} exists already with other columns. Choose another name, or drop that table and its data with: zerobus table drop ${name} --yes`
+        )
+      }
+      yield* table(answer, `The table ${name} cannot be created`)
+      return true
+    }),
+    drop: Effect.fnUntraced(function* (name) {
+      yield* Effect.mapError(checkTableName(name), because)
+      const answer = yield* send(HttpClientRequest.delete(place(name)))
+      if (answer.status === 404) return yield* failed(`The table ${name} does not exist in the catalog at ${origin}.`)
+      if (answer.status !== 200) return yield* refusal(answer, `The table ${name} cannot be dropped`)
+    })
   } satisfies Catalog
 }).pipe(Effect.provide(FetchHttpClient.layer))
 
@@ -136,6 +165,8 @@ const readJson = (text: string): unknown => {
     return undefined
   }
 }
+
+const errorCode = ({ body }: Answer): string => (isObject(body) ? text(body["error_code"]) : "")
 
 /** A refusal in the catalog's words, cut short. */
 const refusal = ({ body, status }: Answer, what: string): CommandFailed => {

@@ -13,9 +13,9 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columnType.ts"
-import { toTypeJson } from "../internal/columnType.ts"
 import { isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
+import { sameColumns } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
 import { definitionOf } from "./table.ts"
@@ -136,12 +136,6 @@ const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
   DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret),
   ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
 })
-
-const sameColumns = (one: TableDefinition, other: TableDefinition): boolean => {
-  const text = (definition: TableDefinition) =>
-    JSON.stringify([definition.columns.map(toTypeJson), definition.partitionColumns ?? []])
-  return text(one) === text(other)
-}
 
 /** Creates the table, unless an equal one exists. */
 const ensureTable = Effect.fnUntraced(function* (

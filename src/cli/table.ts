@@ -1,5 +1,5 @@
 /**
- * `zerobus table create|list|show`: tables of the catalog that the environment names.
+ * `zerobus table create|list|show|snippet|drop`: tables of the catalog that the environment names.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -7,6 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
+import { scalarNames } from "../internal/columnNames.ts"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columnType.ts"
 import { type LiveTable, readLiveTable } from "../local/liveFiles.ts"
 import { catalog, type CatalogTable } from "./catalog.ts"
@@ -16,10 +17,17 @@ import { engines, snippet } from "./snippets.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
+const knownTypes = `The types are ${Object.values(scalarNames)
+  .map((type) => type.text.toUpperCase())
+  .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
+
 /** Reads a definition as the command line has it. */
 export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
   Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
-    failed(`The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}`)
+    failed(
+      `The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}` +
+        (problem.endsWith("is not a supported column type.") ? ` ${knownTypes}` : "")
+    )
   )
 
 const create = Command.make(
@@ -35,11 +43,13 @@ const create = Command.make(
     const definition = yield* definitionOf(input.definition)
     const created = yield* Effect.flatMap(catalog, (tables) => tables.create(definition))
     yield* Console.log(
-      `Created ${created.definition.name} with ${counted(created.definition.columns.length, "column")}.`
+      created
+        ? `Created ${definition.name} with ${counted(definition.columns.length, "column")}.`
+        : `${definition.name} exists already with these columns.`
     )
   })
 ).pipe(
-  Command.withDescription("Create a table"),
+  Command.withDescription("Create a table, unless an equal one exists"),
   Command.withExamples([
     {
       command: "zerobus table create 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'",
@@ -163,8 +173,28 @@ const snippetOf = Command.make(
   })
 ).pipe(Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"))
 
+const drop = Command.make(
+  "drop",
+  {
+    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
+    yes: Flag.Boolean("yes").pipe(
+      Flag.withDescription("Really drop the table; without it nothing happens"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn(function* (input) {
+    const tables = yield* catalog
+    if (!input.yes) {
+      const { definition } = yield* tables.get(input.table)
+      return yield* failed(`This drops ${definition.name} and all its data. If you mean it, add --yes.`)
+    }
+    yield* tables.drop(input.table)
+    yield* Console.log(`Dropped ${input.table}.`)
+  })
+).pipe(Command.withDescription("Drop a table with all its data"))
+
 /** The command. */
 export const table = Command.make("table").pipe(
-  Command.withDescription("Create, list and show tables of the catalog at DATABRICKS_WORKSPACE_URL"),
-  Command.withSubcommands([create, list, show, snippetOf])
+  Command.withDescription("Create, list, show and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"),
+  Command.withSubcommands([create, list, show, snippetOf, drop])
 )

@@ -258,9 +258,37 @@ describe("zerobus table", () => {
     }
   })
 
+  it("keeps an equal table that exists", async () => {
+    const { code, err, out } = await zerobus(["table", "create", readings], environment)
+    assert.strictEqual(code, 0, err)
+    assert.strictEqual(out, "main.default.readings exists already with these columns.\n")
+  })
+
+  it("drops a table when it is told twice", async () => {
+    const table = await newTable()
+    const asked = await zerobus(["table", "drop", table], environment)
+    assert.strictEqual(asked.code, 1)
+    assert.include(asked.err, `This drops ${table} and all its data. If you mean it, add --yes.`)
+    const dropped = await zerobus(["table", "drop", table, "--yes"], environment)
+    assert.deepStrictEqual([dropped.code, dropped.out], [0, `Dropped ${table}.\n`])
+    const gone = await zerobus(["table", "show", table], environment)
+    assert.match(gone.err, /does not exist/)
+  })
+
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["table", "create", "main.default.readings(a INT)"], /exists already/],
-    [["table", "create", "main.default.bad(a NOPE)"], /NOPE/],
+    [
+      ["table", "create", "main.default.readings(a INT)"],
+      /exists already with other columns.*zerobus table drop main\.default\.readings --yes/
+    ],
+    [
+      ["table", "create", "main.default.bad(a NOPE)"],
+      /NOPE is not a supported column type\. The types are BOOLEAN, TINYINT.*DECIMAL\(p,s\), ARRAY<T>/
+    ],
+    [["table", "create", "main.default.bad(a CHAR)"], /Use STRING\.$/m],
+    [["table", "show", "nowhere"], /"nowhere" is not a table name: give catalog\.schema\.table/],
+    [["table", "drop", "main.default.nowhere", "--yes"], /main\.default\.nowhere does not exist/],
+    [["table", "drop", "main.default.nowhere"], /does not exist/],
+    [["table", "drop", "nowhere", "--yes"], /is not a table name/],
     [["table", "create", "bad"], /cannot be read/],
     [["table", "show", "main.default.nowhere"], /does not exist/],
     [["table", "list", "main"], /is not catalog\.schema/],
