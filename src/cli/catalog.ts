@@ -139,7 +139,7 @@ export const catalog: Effect.Effect<Catalog, CommandFailed> = Effect.gen(functio
       const answer = yield* send(
         HttpClientRequest.post(`${origin}${path}`).pipe(HttpClientRequest.bodyJsonUnsafe(tableBody(definition)))
       )
-      if (answer.status === 409 || /ALREADY_EXISTS$/.test(errorCode(answer))) {
+      if (answer.status === 409 || errorCode(answer).endsWith("ALREADY_EXISTS")) {
         const existing = yield* get(name)
         if (sameColumns(existing.definition, definition)) return false
         return yield* failed(

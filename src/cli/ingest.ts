@@ -26,7 +26,7 @@ import { missingSetting } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { ingestFile, noCounts, Places, type Reject } from "./ingestFile.ts"
 import { type Outcome, showProgress, summary, summaryJson } from "./progress.ts"
-import { recordBytes } from "./recordBytes.ts"
+import { checkFile, recordBytes } from "./recordBytes.ts"
 import { csvCheck, jsonCheck, type RecordCheck } from "./recordCheck.ts"
 import { formats, kindOf, reader } from "./recordFile.ts"
 
@@ -103,6 +103,7 @@ const run = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<void, C
         : failed(error._tag === "InvalidTable" ? `${error.message} zerobus table create makes a table.` : error.message)
     )
   )
+  yield* checkFile(input.file)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects = rejectsFile === undefined ? undefined : yield* rejectsWriter(rejectsFile, input.file)
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(

@@ -9,14 +9,15 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import { readFileSync } from "node:fs"
 import { zerobus } from "./Commands.ts"
+import { logLine } from "./logLine.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string
 }
 
 /** Standard output is for results, which programs may read; what is logged goes to standard error, over a line of progress. */
-const logLine = Logger.map(Logger.formatLogFmt, (line) => (process.stderr.isTTY ? `\r\u001b[K${line}` : line))
-const logs = Logger.layer([Logger.withConsoleError(logLine)])
+const overProgress = Logger.map(logLine, (line) => (process.stderr.isTTY ? `\r\u001b[K${line}` : line))
+const logs = Logger.layer([Logger.withConsoleError(overProgress)])
 
 /** An interrupted command ends with 130, unless it says that being interrupted is how it ends well, as a server does. */
 const teardown: Runtime.Teardown = (exit, onExit) =>

@@ -93,11 +93,16 @@ export const summary = (outcome: Outcome): string => {
       `${counted(counts.rejected, "record")} rejected${rejectsFile === undefined ? "" : `, see ${rejectsFile}`}.`
     )
   }
+  if (stopped === undefined && counts.skipped > 0 && counts.skipped === recordsRead(counts)) {
+    lines.push("The file ends there, so there was nothing to ingest.")
+  }
   if (lost > 0) lines.push(`${counted(lost, "record")} queued and not known to be durable.`)
   if (stopped !== undefined || lost > 0) {
     lines.push(
       durableTo === undefined
-        ? "Nothing behind the start of the file is durable."
+        ? counts.skipped === 0
+          ? "Nothing of the file is durable. To go on, ingest it from its start."
+          : `Nothing behind the records passed over is durable. To go on from there: --skip ${counts.skipped}`
         : `Done up to record ${count(durableTo.records)} of the file (line ${count(durableTo.line)}). To go on from there: --skip ${durableTo.records}`
     )
   }

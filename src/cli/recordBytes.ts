@@ -25,6 +25,10 @@ export const recordBytes = (file: string, gzip: boolean): Stream.Stream<Uint8Arr
   )
 }
 
+/** Fails as `recordBytes` does where the file cannot be opened. */
+export const checkFile = (file: string): Effect.Effect<void, CommandFailed> =>
+  file === "-" ? Effect.void : Effect.flatMap(openFile(file), (handle) => Effect.promise(() => handle.close()))
+
 const openFile = (file: string): Effect.Effect<Fs.FileHandle, CommandFailed> =>
   Effect.tryPromise({
     try: async () => {

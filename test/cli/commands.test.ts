@@ -209,22 +209,24 @@ describe("zerobus ingest", () => {
   ])("ends with 1 for %s", async (_, args, says) => {
     const { code, err, out } = await zerobus(args, environment)
     assert.strictEqual(code, 1)
+    assert.notInclude(out, "durable")
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
   })
 
   it("names the setting that is missing, and a secret that is wrong", async () => {
+    const args = ["ingest", file("empty.ndjson", ""), "-t", "main.default.readings"]
     const { ZEROBUS_SERVER_ENDPOINT: _, ...rest } = environment
-    const without = await zerobus(["ingest", "a.ndjson", "-t", "main.default.readings"], rest)
+    const without = await zerobus(args, rest)
     assert.strictEqual(without.code, 1)
     assert.match(without.err, /^\s*ERROR\s+ZEROBUS_SERVER_ENDPOINT is not set, or its value cannot be used/)
     const malformed = { ...environment, ZEROBUS_FLUSH_TIMEOUT: "hunter3" }
-    const bad = await zerobus(["ingest", "a.ndjson", "-t", "main.default.readings"], malformed)
+    const bad = await zerobus(args, malformed)
     assert.strictEqual(bad.code, 1)
     assert.match(bad.err, /^\s*ERROR\s+ZEROBUS_FLUSH_TIMEOUT is not set, or its value cannot be used/)
     assert.notInclude(bad.err, "hunter3")
     const wrong = { ...environment, DATABRICKS_CLIENT_SECRET: "hunter2-hunter2" }
-    const refused = await zerobusProcess(["ingest", "a.ndjson", "-t", "main.default.readings"], wrong)
+    const refused = await zerobusProcess(args, wrong)
     assert.strictEqual(refused.code, 1)
     assert.notInclude(refused.err + refused.out, "hunter2")
     assert.match(refused.err, /credentials|secret|client/i)

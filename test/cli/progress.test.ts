@@ -89,7 +89,17 @@ describe("summary", () => {
 
   it("says when nothing is durable", () => {
     const nothing = outcome({ counts: noCounts(), durableTo: undefined, stopped: "error" })
-    assert.match(summary(nothing), /Nothing behind the start of the file is durable\./)
+    assert.match(summary(nothing), /Nothing of the file is durable\. To go on, ingest it from its start\.$/)
+    const skipped = outcome({ counts: { ...noCounts(), skipped: 2 }, durableTo: undefined, stopped: "error" })
+    assert.match(summary(skipped), /Nothing behind the records passed over is durable\. To go on from there: --skip 2$/)
+  })
+
+  it("says when the file ends within what is passed over", () => {
+    const beyond = outcome({ counts: { ...noCounts(), skipped: 2 }, durableTo: undefined })
+    assert.match(
+      summary(beyond),
+      /2 records at the start passed over\.\nThe file ends there, so there was nothing to ingest\.$/
+    )
   })
 })
 
