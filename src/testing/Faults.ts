@@ -3,7 +3,7 @@
  *
  * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th time, after so many records, or at a wire
  * offset, on any connection or a certain one, once or several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held
- * streams go on with `ZerobusLocal.release`, so they need no sleeps.
+ * streams go on with `ZerobusLocal.release`, so they need no sleeps. `inject` fails for what could not strike.
  *
  * Two further kinds: faults of the token endpoint and the catalog (`http...`, for `ZerobusLocal.injectHttp`), and faults of a
  * connection below gRPC (`cutAfterBytes`, `throttle`, `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
@@ -23,11 +23,11 @@ export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
 
 /** When a fault strikes. */
 export interface When {
-  /** Once this many records have arrived since the injection. Not together with `nth`. */
+  /** Once this many records have arrived since the injection. Not together with `nth` or `offset`. */
   readonly afterRecords?: number | undefined
-  /** Once this wire offset (0, 1, 2, ... per connection) arrives, is durable or is to be acknowledged. Not together with `nth`. */
+  /** Once this wire offset (0, 1, 2, ... per connection) arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`. */
   readonly offset?: number | undefined
-  /** At the n-th occurrence of the point, from 1; default 1. */
+  /** At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may carry, or acknowledge, many records. */
   readonly nth?: number | undefined
   /** Only on this connection of the table, from 1; default any. */
   readonly connection?: number | undefined
@@ -135,7 +135,7 @@ export const closeSignal = (
 }
 
 /** Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop acknowledgements, the others what comes in. */
-export const hold = (at: FaultPoint, nth = 1, when: Omit<When, "nth"> = {}): Fault =>
+export const hold = (at: FaultPoint, nth?: number, when: Omit<When, "nth"> = {}): Fault =>
   fault(at, { ...when, nth }, { _tag: "Hold" })
 
 /** Stops the stream at a point for a time. */

@@ -3,8 +3,9 @@
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { tableNameProblem } from "../internal/columnNames.ts"
 import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
 import type { Fault, LocalEvent } from "../local/faultScript.ts"
 import type { makeServerCounters, ServerCounters } from "../local/serverCounters.ts"
@@ -19,6 +20,8 @@ import type { StreamHub } from "../local/streamHost.ts"
 import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
 import { decodeTrace, encodeTrace, type Trace } from "../local/trace.ts"
 import { type Replay, replayOf } from "../local/traceReplay.ts"
+import { type InvalidArgument, InvalidTable } from "../ZerobusError.ts"
+import { faultProblem } from "./faultRules.ts"
 
 export type { Audit, ConnectionAudit } from "../local/streamAudit.ts"
 
@@ -49,10 +52,16 @@ export interface ZerobusScript {
   readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
   /** Version, files, rows and bytes of the committed table. */
   readonly stats: TableStoreShape["stats"]
-  /** What was received, durable and acknowledged per connection, and what that amounts to. */
-  readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure>
-  /** Adds faults to a table's script. The table need not exist yet. */
-  readonly inject: (table: TableName, ...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
+  /** What was received, durable and acknowledged per connection, and what that amounts to. The table must exist. */
+  readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure | InvalidTable>
+  /**
+   * Adds faults to a table's script, all or none. Fails with `InvalidTable` when there is no such table, and with `InvalidArgument` for a
+   * fault that could not strike as it says; its path starts with `"faults"` and the fault's index.
+   */
+  readonly inject: (
+    table: TableName,
+    ...faults: ReadonlyArray<Fault>
+  ) => Effect.Effect<void, InvalidTable | InvalidArgument>
   /** Removes a table's faults; what is held stays held. */
   readonly clearFaults: (table: TableName) => Effect.Effect<void>
   /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
@@ -78,6 +87,14 @@ export interface ZerobusScript {
 const nameOf = (table: TableName): string =>
   typeof table === "string" ? table : "tableName" in table ? table.tableName : table.name
 
+const noTable = (tableName: string): InvalidTable =>
+  new InvalidTable({
+    message:
+      tableNameProblem(tableName) ??
+      `There is no table ${tableName} on the local server. Make it with createTable first.`,
+    tableName: tableName.slice(0, 200)
+  })
+
 const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDefinition> => {
   if (typeof table !== "string") return Effect.succeed("definition" in table ? table.definition : table)
   return Effect.fromResult(
@@ -94,6 +111,11 @@ export const serverScript = (server: {
   readonly onReplay: (replay: Replay) => void
 }): ZerobusScript => {
   const { counters, hub, store, trace } = server
+  /** A script or an audit of a table that is not there hides a mistyped name. */
+  const known = (table: TableName) =>
+    Effect.flatMap(store.get(nameOf(table)), (found) =>
+      Option.isSome(found) ? Effect.succeed(nameOf(table)) : Effect.fail(noTable(nameOf(table)))
+    )
   const flush = (table?: TableName) => store.flush(table === undefined ? undefined : nameOf(table))
   return {
     createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
@@ -104,13 +126,20 @@ export const serverScript = (server: {
     flush,
     stats: store.stats,
     audit: (table) =>
-      flush(table).pipe(
+      known(table).pipe(
+        Effect.andThen(flush(table)),
         Effect.andThen(store.stats(nameOf(table))),
         Effect.map((stats) => hub.audit(nameOf(table)).read(stats.rows))
       ),
     inject: (table, ...faults) =>
-      Effect.sync(() => {
-        for (const fault of faults) hub.script(nameOf(table)).inject(fault)
+      Effect.flatMap(known(table), (name) => {
+        for (const [index, fault] of faults.entries()) {
+          const problem = faultProblem(fault, ["faults", index])
+          if (problem !== undefined) return Effect.fail(problem)
+        }
+        return Effect.sync(() => {
+          for (const fault of faults) hub.script(name).inject(fault)
+        })
       }),
     clearFaults: (table) => Effect.sync(() => hub.script(nameOf(table)).clear()),
     release: (table) => Effect.sync(() => hub.script(nameOf(table)).releaseUnsafe()),

@@ -18,7 +18,8 @@ const rowsOf = (head: string): ReadonlyArray<ReadonlyArray<string>> => {
   const end = lines.findIndex((line, index) => index > start && !line.startsWith("|"))
   return lines.slice(start + 2, end).map((line) => line.slice(2, -2).split(" | "))
 }
-const names = (text: string) => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name!)
+/** The names in a text; one that is called stands with its parameters. */
+const names = (text: string) => [...text.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map(([, name]) => name!)
 const firstNames = (head: string) => rowsOf(head).flatMap(([cell]) => names(cell!))
 const sorted = (list: Iterable<string>) => [...new Set(list)].sort()
 
@@ -44,10 +45,14 @@ describe("the page on testing", () => {
     const streams = rowsOf("constructor | point").flatMap(([cell]) => names(cell!).slice(0, 1))
     const rest = page
       .split("\n")
-      .filter((line) => /^\| `\w+` \| /.test(line))
+      .filter((line) => /^\| `\w+(?:\([^`]*\))?` \| /.test(line))
       .flatMap((line) => names(line).slice(0, 1))
       .filter((name) => name in Faults)
     assert.deepStrictEqual(sorted([...streams, ...rest]), sorted(Object.keys(Faults)))
+    for (const [name, constructor] of Object.entries(Faults)) {
+      const shown = typeof constructor === "function" ? `| \`${name}(` : `| \`${name}\` |`
+      assert.include(page, shown)
+    }
   })
 
   it("has every action, point, field and event of scripts", () => {
