@@ -148,8 +148,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the end of a scope does not wait until everybody heard",
     file: streamClose,
-    find: "  yield* Deferred.await(core.finished)\n  const messages",
-    replace: "  const messages"
+    find: "  yield* Deferred.await(core.finished)\n  const cause",
+    replace: "  const cause"
   },
   {
     name: "credentials are asked for while the stream closes",
@@ -179,8 +179,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the budget is never spent",
     file: supervisor,
-    find: "    if (Exit.isFailure(delay)) return yield* fail(failure)\n",
-    replace: "    if (Exit.isFailure(delay)) {\n      yield* pause(core, 1_000)\n      continue\n    }\n"
+    find: "    if (Exit.isFailure(delay)) {\n",
+    replace: "    if (Exit.isFailure(delay)) {\n      yield* pause(core, 1_000)\n      continue\n"
   },
   {
     name: "it tries again without a pause",
@@ -291,9 +291,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a schedule is not told what failed",
     file: supervisor,
-    find: "Effect.exit(step(now, retry))",
+    find: "Effect.exit(apart(step(now, retry)))",
     replace:
-      'Effect.exit(step(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts })))'
+      'Effect.exit(apart(step(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts }))))'
   },
   {
     name: "each stream mints a token of its own",
