@@ -135,7 +135,7 @@ export const generate = Command.make(
       Flag.optional
     ),
     outputDir: Flag.String("output-dir").pipe(
-      Flag.withDescription("The folder to write to"),
+      Flag.withDescription("The folder to write to; default output"),
       Flag.withDefault("output")
     ),
     force: Flag.Boolean("force").pipe(Flag.withDescription("Overwrite files that differ"), Flag.withDefault(false)),
@@ -177,8 +177,10 @@ export const generate = Command.make(
         .join(", ")
     if (input.check) {
       const drift = list(["missing", "different"])
-      if (drift !== "")
-        return yield* failed(`Not in step with ${definition.name}: ${drift}. Run zerobus generate with --force.`)
+      if (drift !== "") {
+        const how = list(["different"]) === "" ? "without --check" : "with --force instead of --check"
+        return yield* failed(`Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`)
+      }
       return yield* Console.log(`${generated.length} files are in step with ${definition.name}.`)
     }
     const different = list(["different"])

@@ -23,6 +23,17 @@ import { definitionOf } from "./table.ts"
 const duration = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
 
+const port = (name: string, description: string, otherwise: number) =>
+  Flag.String(name).pipe(
+    Flag.withDescription(description),
+    Flag.withMetavar("port"),
+    Flag.filterMap(
+      (text) => (/^\d+$/.test(text) && Number(text) <= 65_535 ? Option.some(Number(text)) : Option.none()),
+      () => "a port from 0 to 65535"
+    ),
+    Flag.withDefault(otherwise)
+  )
+
 const flags = {
   dataDir: Flag.String("data-dir").pipe(
     Flag.withDescription("Folder of the Delta tables, made when missing; default zerobus-data"),
@@ -32,14 +43,8 @@ const flags = {
     Flag.withDescription("Keep tables in memory only; they are gone when the server stops"),
     Flag.withDefault(false)
   ),
-  port: Flag.Int("port").pipe(
-    Flag.withDescription("Port of the gRPC service, 0 for a free one; default 7170"),
-    Flag.withDefault(7170)
-  ),
-  httpPort: Flag.Int("http-port").pipe(
-    Flag.withDescription("Port of the token endpoint and the catalog, 0 for a free one; default 7171"),
-    Flag.withDefault(7171)
-  ),
+  port: port("port", "Port of the gRPC service, 0 for a free one; default 7170", 7170),
+  httpPort: port("http-port", "Port of the token endpoint and the catalog, 0 for a free one; default 7171", 7171),
   host: Flag.String("host").pipe(
     Flag.withDescription("Address to listen on; default 127.0.0.1"),
     Flag.withDefault("127.0.0.1")
@@ -108,12 +113,6 @@ const durationOf = (
 
 /** What is wrong with the flags, apart from what the server itself checks, in the words of the command line. */
 const flagProblem = (input: Input): string | undefined => {
-  for (const [flag, port] of [
-    ["port", input.port],
-    ["http-port", input.httpPort]
-  ] as const) {
-    if (port < 0 || port > 65_535) return `--${flag} must be from 0 to 65535.`
-  }
   if (Option.isSome(input.dataDir) && input.memory) {
     return "--memory keeps no tables, so it does not go with --data-dir. Leave one of them out."
   }

@@ -3,6 +3,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -10,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import { readFileSync } from "node:fs"
 import { zerobus } from "./Commands.ts"
 import { logLine } from "./logLine.ts"
+import { presenter } from "./mistakes.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string
@@ -45,7 +47,9 @@ const endAtOnce = (): void => {
 /** Runs the command that the arguments of the process name. */
 export const run = (): void => {
   endAtOnce()
-  zerobus.pipe(Command.run({ version }), Effect.provide([NodeServices.layer, logs]), (main) =>
-    NodeRuntime.runMain(main, { teardown })
+  zerobus.pipe(
+    Command.run({ version }),
+    Effect.provide([NodeServices.layer, logs, CliOutput.layerPresenter(presenter)]),
+    (main) => NodeRuntime.runMain(main, { teardown })
   )
 }
