@@ -25,7 +25,7 @@ const logs = Logger.layer([Logger.withConsoleError(overProgress)])
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Runtime.defaultTeardown(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
 
-/** npm passes a Ctrl-C on to a command that had it from the terminal already: so many seconds apart, two signals are one. */
+/** npm passes a Ctrl-C on to a command that had it from the terminal already: less than so many seconds apart, two are one. */
 const sameSignal = 0.3
 
 /** The first signal ends a command in order, the second one at once, whatever is still being started or made durable. */
@@ -34,7 +34,10 @@ const endAtOnce = (): void => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       const now = process.uptime()
-      first ??= now
+      if (first === undefined) {
+        first = now
+        setTimeout(() => console.error("Not stopped yet; a second Ctrl-C ends it at once."), 2000).unref()
+      }
       if (now - first < sameSignal) return
       // The signal itself does not wait for file operations that hang, as an exit does; the exit is for where signals do nothing.
       process.removeAllListeners(signal)

@@ -51,10 +51,14 @@ export const query = Command.make(
       catch: (error) => failed(refusal(error instanceof Error ? error.message : String(error)))
     })
     if (result.columns.length === 0) return yield* failed("The SQL holds no statement.")
-    if (json) return yield* Effect.forEach(result.json, (row) => Console.log(row), { discard: true })
+    const cut = `The first ${mostRows} rows are shown; use LIMIT, or aggregate.`
+    if (json) {
+      yield* Effect.forEach(result.json, (row) => Console.log(row), { discard: true })
+      if (result.rows.length === mostRows) yield* Console.error(cut)
+      return
+    }
     yield* Console.log(tableText(result))
-    if (result.rows.length === mostRows)
-      yield* Console.log(`The first ${mostRows} rows are shown; use LIMIT, or aggregate.`)
+    if (result.rows.length === mostRows) yield* Console.log(cut)
   })
 ).pipe(
   Command.withDescription("Query tables of the local server with SQL (DuckDB)"),

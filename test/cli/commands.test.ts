@@ -239,6 +239,13 @@ describe("zerobus query", () => {
     assert.strictEqual(code, 0, err)
     assert.strictEqual(out, '{"one":1}\n')
   })
+
+  it("prints at most 1,000 rows, and says so apart from the rows", async () => {
+    const { code, err, out } = await zerobus(["query", "FROM range(2000)", "--json"])
+    assert.strictEqual(code, 0)
+    assert.strictEqual(out.trim().split("\n").length, 1000)
+    assert.match(err, /first 1000 rows/)
+  })
 })
 
 describe("zerobus table", () => {
