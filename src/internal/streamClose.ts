@@ -83,9 +83,9 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   if (!core.ended) {
     refuseRecordsUnsafe(core)
     const target = zone.nextOffset - 1
-    const notice = yield* Effect.forkChild(
-      Effect.interruptible(Effect.delay(logWaiting(core, scopeCloseTimeout), NOTICE_AFTER))
-    )
+    const notice = yield* Effect.forkChild(Effect.delay(logWaiting(core, scopeCloseTimeout), NOTICE_AFTER), {
+      startImmediately: true
+    })
     const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
     yield* Fiber.interrupt(notice)
     if (Exit.isFailure(flush)) {

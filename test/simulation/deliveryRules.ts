@@ -17,10 +17,16 @@ type Report = (rule: string, text: string) => void
 
 /** Checks every statement about durability. */
 export const checkDelivery = (view: View, report: Report): void => {
-  for (const stream of view.streams.values()) {
-    const told = whenTold(view, stream, report)
+  const tellings = new Map(
+    [...view.streams.values()].map((stream) => [stream, whenTold(view, stream, report)] as const)
+  )
+  // A stream may hear a lie about what it took over from another one.
+  const lied = new Set(
+    [...tellings].flatMap(([{ order }, told]) => order.filter((_, position) => told[position]?.lie === true))
+  )
+  for (const [stream, told] of tellings) {
     checkStatements(view, stream, told, report)
-    checkOrderInTable(view, stream, told, report)
+    checkOrderInTable(view, stream, lied, report)
     checkBounds(stream, told, report)
     checkHandOver(view, stream, report)
     checkPromptness(stream, report)
@@ -172,19 +178,14 @@ const checkPromptness = (stream: StreamView, report: Report): void => {
 }
 
 /** Apart from repetitions the table has the records in the order of the calls. */
-const checkOrderInTable = (
-  view: View,
-  stream: StreamView,
-  told: ReadonlyArray<Told | undefined>,
-  report: Report
-): void => {
+const checkOrderInTable = (view: View, stream: StreamView, lied: ReadonlySet<Call>, report: Report): void => {
   let before = -1
   let missing: Call | undefined
-  for (const [position, call] of stream.order.entries()) {
+  for (const call of stream.order) {
     for (const record of call.records) {
       const place = view.durable.get(record)?.place
       if (place === undefined) {
-        if (told[position]?.lie !== true) missing ??= call
+        if (!lied.has(call)) missing ??= call
       } else if (missing !== undefined) {
         report(
           "order",

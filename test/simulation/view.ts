@@ -84,10 +84,15 @@ export const closes = ({ op }: Call): boolean => op === "close" || op === "close
  * From when on the stream may be closing: what happens after this need have no other reason. A sink that refuses a record ends its stream
  * before anybody outside knows of it, so with the last record that it was given.
  */
-export const closingFrom = ({ calls }: StreamView): number => {
+export const closingFrom = ({ calls, settings }: StreamView): number => {
   const first = calls.find(closes)?.start.seq ?? Infinity
   const sink = calls.find(({ op }) => op === "sink")?.end?.outcome
-  if (sink?._tag !== "Error" || sink.error !== "PayloadTooLarge") return first
+  const refused =
+    (sink?._tag === "Error" && sink.error === "PayloadTooLarge") ||
+    // It may be interrupted while it closes for that.
+    (sink?._tag === "Interrupted" &&
+      calls.some(({ bytes, op }) => op === "sinkIngest" && bytes > settings.maxInflightBytes))
+  if (!refused) return first
   return Math.min(first, calls.findLast(({ op }) => op === "sinkIngest")?.start.seq ?? Infinity)
 }
 
