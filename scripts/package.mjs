@@ -7,7 +7,7 @@ const { check, end } = checklist()
 const { bytes, files, tarball } = pack()
 console.log(`${manifest.name}-${manifest.version}.tgz: ${(bytes / 1024).toFixed(0)} KiB, ${files.length} files`)
 
-const allowed = /^(?:dist|src|proto)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+const allowed = /^(?:dist|src|proto|docs)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
 const strangers = files.filter((file) => !allowed.test(file) || /\.test\.|tsbuildinfo|tsconfig/.test(file))
 check("only listed files are packed, no tests", strangers.length === 0 ? undefined : strangers.join("\n"))
 const needed = [
