@@ -27,7 +27,10 @@ export type HeaderRecord = Readonly<Record<string, string>>
 
 /** What {@link HeadersProvider} implementations offer. */
 export interface HeadersProviderShape {
-  /** The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh. */
+  /**
+   * The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh.
+   * It runs in a fiber of its own: whoever gives up on it interrupts it and does not wait for its end.
+   */
   readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure>
   /**
    * Told once per rejection that these headers were refused for `tableName`, so that the next `getHeaders` brings others. A

@@ -94,12 +94,13 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly headersProvider?: HeadersProviderShape | undefined
   /**
    * Runs once in `createStream`, before anything else of the stream; its failure is that of `createStream`, and no connection is made.
-   * For typed tables: `Table.check(table)` with the catalog provided. It may take as long as `recoveryTimeout`. Default: nothing.
+   * For typed tables: `Table.check(table)` with the catalog provided. It may take as long as `recoveryTimeout`; an end that its
+   * interruption needs longer for is not waited for. Default: nothing.
    */
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure> | undefined
   /**
    * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has as long as
-   * `scopeCloseTimeout`, 5 seconds at least.
+   * `scopeCloseTimeout`, 5 seconds at least; then it is interrupted and not waited for.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<void>) | undefined
 }
