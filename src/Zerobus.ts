@@ -23,6 +23,7 @@ import { makeClient, openStream, reopenStream } from "./internal/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/streamChurn.ts"
 import { aroundStream } from "./internal/streamOutcome.ts"
+import { isTakenOver } from "./internal/streamUnacked.ts"
 import { apart } from "./internal/streamUserCode.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
@@ -51,7 +52,8 @@ export interface ZerobusShape {
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope>
   /**
    * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. An error of the stream is the
-   * one that ended it; its `unacknowledged` is the number of records that were left and went to `onUnacked`.
+   * one that ended it; its `unacknowledged` is the number of records that were left and went to `onUnacked`. When `use` has given the
+   * stream to `recreateStream`, that one has the records, and this one's failure is not told again.
    */
   readonly withStream: {
     <A, B, E, R>(
@@ -140,7 +142,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
         Effect.fnUntraced(function* (note) {
           const stream = note(yield* createStream(table, options))
           const result = yield* use(stream)
-          yield* stream.close
+          if (!isTakenOver(stream)) yield* stream.close
           return result
         }, Effect.scoped)
       )

@@ -246,6 +246,30 @@ describe("an error of the program in withStream", () => {
   )
 })
 
+describe("a program in withStream", () => {
+  it.effect("may recover its failed stream itself, and is not told of the failure again", () =>
+    Effect.gen(function* () {
+      const { server, zerobus } = yield* A.client({
+        onMessage: (connection) => {
+          if (connection === server.connection(0)) connection.fail(code.INVALID_ARGUMENT)
+          else connection.ack(0)
+        }
+      })
+      const result = yield* zerobus.withStream(A.table, quiet, (stream) =>
+        Effect.gen(function* () {
+          const ack = yield* stream.ingestRecord(A.record(0))
+          yield* Effect.flip(ack.await)
+          const next = yield* zerobus.recreateStream(stream)
+          yield* next.close
+          return "recovered"
+        })
+      )
+      assert.strictEqual(result, "recovered")
+      assert.deepStrictEqual(server.connection(1).records, [A.record(0)])
+    })
+  )
+})
+
 describe("a call keeps its limit", () => {
   /** Whether it ends within so many milliseconds of the virtual clock. */
   const endsWithin = <B, E, R>(millis: number, call: Effect.Effect<B, E, R>) =>

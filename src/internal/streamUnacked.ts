@@ -44,6 +44,12 @@ export const setOrigin = (stream: ZerobusStream<any>, origin: Origin): void => {
 /** What is behind a stream object; `undefined` for one that was not made here. */
 export const originOf = (stream: ZerobusStream<any>): Origin | undefined => origins.get(stream)
 
+/** Whether another stream has taken over what this one had left. */
+export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
+  const origin = originOf(stream)
+  return origin?.recreated === true && origin.handedBack === "all"
+}
+
 /**
  * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
  * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
