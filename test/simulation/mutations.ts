@@ -279,7 +279,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "withStream does not close",
     file: zerobus,
-    find: "          yield* stream.close\n",
+    find: "          if (!isTakenOver(stream)) yield* stream.close\n",
     replace: ""
   },
   {

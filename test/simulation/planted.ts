@@ -110,7 +110,7 @@ const findAlone = async (mutation: Mutation, { base, from, generation }: PastSee
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
-    options: { seeds: { type: "string", default: "1500" }, only: { type: "string", default: "" } }
+    options: { seeds: { type: "string", default: "3000" }, only: { type: "string", default: "" } }
   })
   const chosen = mutations.filter(({ name }) => name.includes(values.only))
   const results: Array<Catch> = []
