@@ -5,6 +5,7 @@
  * A test covers the scenarios whose ids its title starts with: "CR-01 CR-34 opens ...".
  *
  *   npm run acceptance:coverage
+ *   node scripts/acceptanceCoverage.ts --files    the files whose tests name scenarios, for npm run test:acceptance
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -24,12 +25,21 @@ const files = Fs.readdirSync(path("test"), { recursive: true, encoding: "utf8" }
   .map((file) => path(`test/${file}`))
 
 const covered = new Set<string>()
+const covering = new Set<string>()
 for (const file of files) {
   const text = Fs.readFileSync(file, "utf8")
   for (const [, title = ""] of text.matchAll(/\bit(?:\.(?!skip|todo|fails)\w+)*\(\s*["`]([^"`]+)["`]/g)) {
     const ids = /^(?:[A-Z]{1,2}-\d\d[, ]+)+/.exec(`${title} `)?.[0] ?? ""
-    for (const id of ids.match(/[A-Z]{1,2}-\d\d/g) ?? []) covered.add(id)
+    for (const id of ids.match(/[A-Z]{1,2}-\d\d/g) ?? []) {
+      covered.add(id)
+      covering.add(Path.relative(root, file))
+    }
   }
+}
+
+if (process.argv.includes("--files")) {
+  console.log([...covering].join("\n"))
+  process.exit()
 }
 
 const problems: Array<string> = []
