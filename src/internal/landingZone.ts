@@ -52,7 +52,7 @@ const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 // A caller gives way to the senders when so many bytes of its stream are queued, or all streams of the client have accepted so many
 // since it last did; and then once per stride of its own. Enough for full requests, little enough to stay in the processor's caches.
 const YIELD_ABOVE = 1024 * 1024
-const YIELD_AFTER = 4 * 1024 * 1024
+const YIELD_AFTER = 8 * 1024 * 1024
 const YIELD_STRIDE = 64 * 1024
 
 /** Bytes ever accepted by the landing zones of one client, whose streams share the event loop. */

@@ -270,7 +270,7 @@ describe("the landing zone's counts", () => {
     })
   )
 
-  it.effect("give way when all of a client have accepted 4 MiB since they last did, once per 64 KiB of their own", () =>
+  it.effect("give way when all of a client have accepted 8 MiB since they last did, once per 64 KiB of their own", () =>
     Effect.gen(function* () {
       const intake = new Intake()
       const one = yield* makeZone(single, undefined, intake)
@@ -281,19 +281,19 @@ describe("the landing zone's counts", () => {
         assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
         zone.nextUnsafe()
       }
-      for (let n = 0; n < 63; n++) put(other, stretch)
+      for (let n = 0; n < 127; n++) put(other, stretch)
       put(one, stretch - 999)
       assert.isFalse(one.shouldYield())
       assert.isFalse(other.shouldYield())
       put(other, 1000) // A shorter one has a shorter length: 999 bytes.
-      assert.strictEqual(intake.bytes, 64 * stretch)
+      assert.strictEqual(intake.bytes, 128 * stretch)
       // All have enough, but it is too little of its own.
       assert.isFalse(one.shouldYield())
       assert.isTrue(other.shouldYield())
       assert.isFalse(other.shouldYield())
       put(one, stretch)
       assert.isTrue(one.shouldYield())
-      for (let n = 0; n < 62; n++) {
+      for (let n = 0; n < 126; n++) {
         put(one, stretch)
         assert.isFalse(one.shouldYield())
       }
