@@ -14,6 +14,7 @@ import { makeCertificates } from "../src/local/certificates.ts"
 import { Transport } from "../src/Transport.ts"
 import * as A from "./support/acceptance.ts"
 import { realClient } from "./support/realClient.ts"
+import { reporting } from "./support/reports.ts"
 import { scriptedGrpc } from "./support/scriptedGrpc.ts"
 import { code, ScriptedServer } from "./support/scriptedServer.ts"
 
@@ -363,7 +364,94 @@ describe("a long text of the other side", () => {
   })
 })
 
+describe("what a stream does without its user", () => {
+  it.effect("connects at most every 100 ms to a server that ends each session at once, whatever its backoff", () =>
+    Effect.gen(function* () {
+      const { server, zerobus } = yield* A.client({
+        onCreate: (connection) => {
+          connection.accept()
+          connection.closing(0)
+        }
+      })
+      yield* zerobus.createStream(A.table, { ...quiet, recoveryBackoff: 0 })
+      yield* A.settle
+      const before = server.connections.length
+      yield* A.advance(99)
+      assert.isAtMost(server.connections.length - before, 1)
+      yield* A.advance(1_000)
+      assert.isAtMost(server.connections.length - before, 12)
+      assert.isAbove(server.connections.length, before)
+    })
+  )
+  it.effect("logs a recovery schedule that throws, and fails with what it was to recover from", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* A.client(A.silent)
+        const stream = yield* zerobus.createStream(A.table, {
+          ...quiet,
+          recoverySchedule: Schedule.spaced(10).pipe(Schedule.tap(() => Effect.die(new Error("a bug"))))
+        })
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.cut()
+        yield* A.settle
+        A.tagged(yield* Effect.flip(ack.await), "Retryable")
+        assert.include(
+          reports.lines.map(({ text }) => text),
+          "The recoverySchedule threw, so the stream does not recover"
+        )
+      })
+    )
+  )
+  it.effect(
+    "says after a second what a closing scope waits for, and then what is lost, without advice for nobody",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const { zerobus } = yield* A.client(A.silent)
+          const scope = yield* Scope.make()
+          const stream = yield* Scope.provide(zerobus.createStream(A.table, { scopeCloseTimeout: 3_000 }), scope)
+          yield* stream.ingestRecord(A.record(0))
+          const waits = () =>
+            reports.lines.filter(({ text }) => String(text).startsWith("A scope closes and waits")).length
+          yield* A.started(Scope.close(scope, Exit.void))
+          yield* A.advance(999)
+          assert.strictEqual(waits(), 0)
+          yield* A.advance(1)
+          assert.strictEqual(waits(), 1)
+          yield* A.advance(4_000)
+          assert.strictEqual(waits(), 1)
+          const left = reports.lines.find(({ text }) => String(text).startsWith("A stream ended with records"))
+          assert.notMatch(JSON.stringify(left?.details), /nothing was dropped|getUnackedRecords/)
+          assert.match(JSON.stringify(left?.details), /reached its limit of 3000 ms/)
+        })
+      )
+  )
+})
+
 describe("errors of the right kind", () => {
+  it.live("say what to do about an endpoint that is not there, or does not speak TLS", () =>
+    Effect.gen(function* () {
+      const { port } = yield* scriptedGrpc(new ScriptedServer([{}]))
+      const opening = (url: string) =>
+        Effect.flatMap(realClient(url, { stream: { recovery: false } }), (zerobus) =>
+          Effect.flip(zerobus.createStream(A.table))
+        )
+      const plain = A.tagged(yield* opening(`https://127.0.0.1:${port}`), "TlsFailure")
+      assert.match(plain.message, /wrong version number\. The other side does not speak TLS: .*http:/)
+      const nobody = A.tagged(yield* opening("http://127.0.0.1:1"), "Retryable")
+      assert.match(nobody.message, /No connection .* could be made: .*ECONNREFUSED.*\. Check the endpoint/)
+    })
+  )
+  it.effect("are given for a table that is none", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      for (const none of [undefined, null, 5, "main.default.t"]) {
+        const error = A.tagged(yield* Effect.flip(zerobus.createStream(none as never)), "InvalidArgument")
+        assert.deepStrictEqual(error.path, ["table"])
+      }
+    })
+  )
   it.live("tell all streams that open together over one connection that TLS was refused", () =>
     Effect.gen(function* () {
       const { cert, key } = makeCertificates(["127.0.0.1"], Date.now())

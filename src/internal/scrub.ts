@@ -18,7 +18,7 @@ const wholeWords = (text: string): string => {
   return text.slice(0, end)
 }
 
-/** A run of what tokens are made of, without the token in it: three parts with dots between, of which the first begins so. */
+/** A run of what tokens are made of, cut where a signed token begins; some text goes with it that only looks like one. */
 const withoutToken = (run: string): string => {
   const at = run.search(/\beyJ/)
   return at >= 0 && run.indexOf(".", at) > 0 ? `${run.slice(0, at)}<redacted>` : run
