@@ -71,7 +71,7 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly recovery?: boolean | undefined
   /** Limit of one attempt to open a connection, credentials included; default 15 seconds. */
   readonly recoveryTimeout?: Duration.Input | undefined
-  /** Pause between attempts, jittered by 20 %; default 2 seconds. */
+  /** Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server ends session after session unused. */
   readonly recoveryBackoff?: Duration.Input | undefined
   /** Attempts after the first one; default 4. Durable progress or 15 seconds of uptime give a fresh budget. */
   readonly recoveryRetries?: number | undefined
