@@ -116,7 +116,10 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   readonly isRetryable = false
 }
 
-/** A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request, or records. */
+/**
+ * A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request, or records; of a batch, up to where
+ * encoding gave it up.
+ */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   {
     readonly size: number
