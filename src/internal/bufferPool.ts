@@ -5,11 +5,12 @@
 
 /** Bytes of free buffers that are kept while records flow. */
 const KEPT_BYTES = 64 * 1024 * 1024
-/** Bytes of free buffers that are kept when a stream has nothing left to send. */
+/** Bytes of free buffers that are kept when no stream has anything left to send. */
 const KEPT_IDLE_BYTES = 16 * 1024 * 1024
 
 const free = new Map<number, Array<Buffer>>()
 let freeBytes = 0
+let users = 0
 
 /** The size of the buffer for so many bytes: sizes come in steps of an eighth, so that buffers fit again and little is wasted. */
 export const sizeClass = (bytes: number): number => {
@@ -35,8 +36,18 @@ export const giveBuffer = (buffer: Buffer): void => {
   else ofSize.push(buffer)
 }
 
-/** Lets go of what an idle process need not hold. */
-export const trimBuffers = (): void => {
+/** A stream begins to send: it takes buffers and gives them back. */
+export const joinPool = (): void => {
+  users++
+}
+
+/**
+ * A stream has nothing left to send. The last one lets go of what an idle process need not hold; as long as others send, what is free
+ * now is what they take next.
+ */
+export const leavePool = (): void => {
+  users--
+  if (users > 0) return
   for (const [size, ofSize] of free) {
     while (freeBytes > KEPT_IDLE_BYTES && ofSize.length > 0) {
       ofSize.pop()

@@ -6,7 +6,7 @@
  * every session. A chunk goes back to the pool when its last message is acknowledged. What would waste the rest of a chunk gets a
  * buffer of its own, of about its size.
  */
-import { giveBuffer, sizeClass, takeBuffer, trimBuffers } from "./bufferPool.ts"
+import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./bufferPool.ts"
 import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "./envelope.ts"
 import type { ByteSink } from "./recordCodec.ts"
 
@@ -116,12 +116,19 @@ export class Message {
   }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /**
  * Writes into the current chunk behind what is committed. A write begins, may grow into another chunk, and is then committed or
  * simply forgotten: nothing counts before the commit.
+ *
+ * A write that stays in the current chunk, as nearly all do, only moves numbers. A reference that is stored per record has to be
+ * reported to V8's collector, which took up to a tenth of the time of a small record; and what is done seldom is in functions of its
+ * own, since V8 puts only so much code into one.
  */
 export class ChunkWriter implements ByteSink {
-  buffer: Buffer = Buffer.alloc(0)
+  /** What is written into: the current chunk's, unless the write in progress has moved. */
+  buffer: Buffer = NOTHING
   position = 0
   /** Where the write in progress starts. */
   mark = 0
@@ -129,46 +136,50 @@ export class ChunkWriter implements ByteSink {
   moved = false
   private current: Chunk | undefined
   private committed = 0
+  /** The chunk of a write that has moved, once it is known how large it has to be. */
   private target: Chunk | undefined
+  /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left. */
+  private usesPool = false
 
   /** Begins a write, `headRoom` bytes behind the committed ones. */
   begin(headRoom: number): void {
-    this.forget()
-    this.moved = false
-    this.target = this.current
-    if (this.current === undefined || this.committed + headRoom > this.current.buffer.length) {
-      this.mark = this.position = 0
-      this.buffer = this.buffer.subarray(0, 0)
-      this.moved = true
-      this.target = undefined
-      return
-    }
-    this.buffer = this.current.buffer
+    if (this.moved) this.forget()
     this.mark = this.position = this.committed + headRoom
+    if (this.position > this.buffer.length) this.moveOut()
   }
 
   /** Exchanges a buffer that turned out far too large. To be called before the write is kept as a message. */
   fit(): void {
     const { target } = this
-    if (target === undefined || target === this.current || target.buffer.length === CHUNK_SIZE) return
+    if (target === undefined || target.buffer.length === CHUNK_SIZE) return
     const needed = sizeClass(this.position)
     if (target.buffer.length > needed * LARGEST_EXCESS) this.move(needed)
   }
 
   /** The chunk that holds the write in progress. */
   get chunk(): Chunk {
-    if (this.target === undefined) this.ensure(0)
-    return this.target!
+    if (this.moved && this.target === undefined) this.move(CHUNK_SIZE)
+    return this.target ?? this.current!
   }
 
   ensure(bytes: number): void {
-    if (this.target !== undefined && this.position + bytes <= this.buffer.length) return
+    if (this.position + bytes > this.buffer.length) this.grow(bytes)
+  }
+
+  private grow(bytes: number): void {
     const used = this.position - this.mark
     const needed = used + bytes
     const own = needed >= OWN_BUFFER_SIZE
     // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
-    const grown = this.target !== undefined && this.target !== this.current ? Math.max(needed, used * 2) : needed
+    const grown = this.target === undefined ? needed : Math.max(needed, used * 2)
     this.move(own ? sizeClass(HEAD_ROOM + grown + LENGTH_SLACK) : CHUNK_SIZE)
+  }
+
+  /** Leaves the current chunk, in which the write does not even begin. */
+  private moveOut(): void {
+    this.moved = true
+    this.buffer = NOTHING
+    this.mark = this.position = 0
   }
 
   /** Moves the write in progress into a fresh buffer. */
@@ -177,11 +188,11 @@ export class ChunkWriter implements ByteSink {
     const next = new Chunk(size)
     if (used > 0) this.buffer.copy(next.buffer, HEAD_ROOM, this.mark, this.position)
     this.forget()
+    this.moved = true
     this.target = next
     this.buffer = next.buffer
     this.mark = HEAD_ROOM
     this.position = HEAD_ROOM + used
-    this.moved = true
   }
 
   /** Moves the write in progress behind head room of its own, so that it can start a message. */
@@ -196,31 +207,54 @@ export class ChunkWriter implements ByteSink {
 
   /** Keeps the write in progress. Returns whether the next write can continue right behind it. */
   commit(): boolean {
-    const target = this.chunk
-    this.target = undefined
-    if (target.buffer.length !== CHUNK_SIZE) return false
-    if (target !== this.current) {
-      this.current?.release()
-      this.current = target.retain()
-    }
+    if (this.moved && !this.adopt(this.chunk)) return false
     this.committed = this.position
     return true
   }
 
+  /** Makes the chunk of a write that has moved the current one, unless it has no room for more. */
+  private adopt(target: Chunk): boolean {
+    if (!this.usesPool) joinPool()
+    this.usesPool = true
+    const continues = target.buffer.length === CHUNK_SIZE
+    if (continues) {
+      this.current?.release()
+      this.current = target.retain()
+    }
+    this.target = undefined
+    this.stay()
+    return continues
+  }
+
   /** A fresh chunk whose write was given up goes back to the pool. */
   private forget(): void {
-    if (this.target !== undefined && this.target !== this.current) this.target.retain().release()
+    this.target?.retain().release()
     this.target = undefined
+    this.stay()
+  }
+
+  /** The next write is into the current chunk. */
+  private stay(): void {
+    this.moved = false
+    this.buffer = this.current?.buffer ?? NOTHING
   }
 
   /** Gives the current chunk back when nothing is left in it, so that an idle stream holds no memory. */
   releaseIdle(): void {
-    // A write that was given up must not give the same buffer back a second time.
+    // The buffer of a write that was given up goes back as well.
     this.forget()
-    trimBuffers()
-    if (this.current === undefined || this.current.references > 1) return
-    this.current.release()
-    this.current = undefined
-    this.committed = 0
+    if (this.current?.references === 1) {
+      this.current.release()
+      this.current = undefined
+      this.committed = 0
+      this.buffer = NOTHING
+    }
+    this.leave()
+  }
+
+  /** Stops counting as a user of the pool. */
+  leave(): void {
+    if (this.usesPool) leavePool()
+    this.usesPool = false
   }
 }

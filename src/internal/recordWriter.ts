@@ -38,27 +38,34 @@ export class RecordWriter<A> extends ChunkWriter {
   /** Adds one record to the write in progress. The length of the length is guessed from the record before. */
   writeRecord(record: A): InvalidArgument | undefined {
     const before = this.position - this.mark
+    const write = ++this.writes
     this.ensure(1 + this.lengthSize)
     this.position += 1 + this.lengthSize
-    const write = ++this.writes
     const refusal = encode(this.codec, record, this)
     if (refusal !== undefined) return refusal
     if (write !== this.writes) return new InvalidArgument({ message: NESTED, path: [] })
     const tagAt = this.mark + before
-    let payload = tagAt + 1 + this.lengthSize
-    const length = this.position - payload
+    const length = this.position - tagAt - 1 - this.lengthSize
+    if (length < 0x80 && this.lengthSize === 1) {
+      this.buffer[tagAt] = RECORD_TAG
+      this.buffer[tagAt + 1] = length
+    } else this.frame(before, length)
+    return undefined
+  }
+
+  /** Writes tag and length in front of a payload, which moves when its length takes other room than guessed. */
+  private frame(before: number, length: number): void {
     const size = varintSize(length)
     if (size !== this.lengthSize) {
       const shift = size - this.lengthSize
-      this.lengthSize = size
       this.ensure(shift) // a shorter length needs no room
-      payload = this.mark + before + 1 + size
-      this.buffer.copyWithin(payload, payload - shift, this.position)
+      const payload = this.mark + before + 1 + this.lengthSize
+      this.buffer.copyWithin(payload + shift, payload, this.position)
       this.position += shift
+      this.lengthSize = size
     }
     this.buffer[this.mark + before] = RECORD_TAG
     writeVarint(this.buffer, length, this.mark + before + 1)
-    return undefined
   }
 
   /** Begins a write and fills it with a batch; stops early once it is larger than `limit` bytes. */

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
-import { giveBuffer, sizeClass, takeBuffer, trimBuffers } from "../../src/internal/bufferPool.ts"
+import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "../../src/internal/bufferPool.ts"
 import type { Message } from "../../src/internal/chunk.ts"
 import { LandingZone, Intake } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
@@ -46,7 +46,8 @@ describe("buffers", () => {
     assert.isAbove(kept, 0)
     assert.isAtMost(kept * size, 64 * 1024 * 1024)
     for (const buffer of again) giveBuffer(buffer)
-    trimBuffers()
+    joinPool()
+    leavePool()
     const trimmed = Array.from({ length: 40 }, () => takeBuffer(size)).filter((buffer) => again.includes(buffer)).length
     assert.isAtMost(trimmed * size, 16 * 1024 * 1024)
   })

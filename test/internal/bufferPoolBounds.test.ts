@@ -31,6 +31,12 @@ const kept = (buffers: ReadonlyArray<Buffer>): number => {
   }
 }
 
+/** A stream that begins to send and has nothing left. */
+const trim = () => {
+  pool.joinPool()
+  pool.leavePool()
+}
+
 describe("the pool", () => {
   it("hands out what was given back, the newest first, and by its size only", () => {
     const [first, second] = give(MiB, 2)
@@ -70,23 +76,34 @@ describe("the pool", () => {
 
   it("keeps 16 MiB and not a byte more when it is trimmed", () => {
     const buffers = give(MiB, 40)
-    pool.trimBuffers()
+    trim()
     assert.strictEqual(kept(buffers), 16)
     const exact = give(MiB, 16)
-    pool.trimBuffers()
+    trim()
     assert.strictEqual(kept(exact), 16)
     // One byte class more: one buffer goes, and no more than that.
     const rest = give(MiB, 16)
     const small = give(512)
-    pool.trimBuffers()
+    trim()
     assert.strictEqual(kept(rest) * MiB + kept(small) * 512, 15 * MiB + 512)
+  })
+
+  it("is trimmed by the last stream that has nothing left", () => {
+    const buffers = give(MiB, 40)
+    for (let n = 0; n < 3; n++) pool.joinPool()
+    pool.leavePool()
+    pool.leavePool()
+    assert.strictEqual(kept(buffers), 40)
+    for (const buffer of buffers) pool.giveBuffer(buffer)
+    pool.leavePool()
+    assert.strictEqual(kept(buffers), 16)
   })
 
   it("counts what it let go, so that as much fits afterwards", () => {
     give(MiB, 64)
-    pool.trimBuffers()
+    trim()
     assert.strictEqual(kept(give(2 * MiB, 40)), 24)
-    pool.trimBuffers()
+    trim()
     assert.strictEqual(kept(give(4 * MiB, 40)), 12)
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Where the writer puts what it is given: which buffer, where in it, and when a buffer goes back to the pool. Each rule at its edge.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { sizeClass, takeBuffer, giveBuffer } from "../../src/internal/bufferPool.ts"
 import { CHUNK_SIZE, ChunkWriter, Message } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM } from "../../src/internal/envelope.ts"
@@ -43,7 +43,7 @@ const isNextFree = (buffer: Buffer) => {
 describe("where a write goes", () => {
   it("behind head room in a fresh chunk, or into a buffer of its own from an eighth of a chunk on", () => {
     for (const [size, expected] of [
-      [0, CHUNK_SIZE],
+      [1, CHUNK_SIZE],
       [OWN - 1, CHUNK_SIZE],
       [OWN, sizeClass(HEAD_ROOM + OWN + SLACK)],
       // Without the slack it would be one size less.
@@ -241,13 +241,38 @@ describe("an idle writer", () => {
     assert.isTrue(isNextFree(buffer))
   })
 
-  it("leaves little in the pool", () => {
+  it("leaves little in the pool, unless others still write", async () => {
+    // A pool of its own: the writers of other tests count as well.
+    vi.resetModules()
+    const pool = await import("../../src/internal/bufferPool.ts")
+    const { ChunkWriter } = await import("../../src/internal/chunk.ts")
     const size = 1024 * 1024
-    const buffers = Array.from({ length: 40 }, () => takeBuffer(size))
-    for (const buffer of buffers) giveBuffer(buffer)
-    new ChunkWriter().releaseIdle()
-    const again = Array.from({ length: 40 }, () => takeBuffer(size))
-    assert.isAtMost(again.filter((buffer) => buffers.includes(buffer)).length, 16)
+    const buffers = Array.from({ length: 40 }, () => pool.takeBuffer(size))
+    for (const buffer of buffers) pool.giveBuffer(buffer)
+    const writers = [new ChunkWriter(), new ChunkWriter(), new ChunkWriter()] as const
+    const free = () => {
+      const taken = Array.from({ length: 40 }, () => pool.takeBuffer(size)).filter((buffer) => buffers.includes(buffer))
+      for (const buffer of taken) pool.giveBuffer(buffer)
+      return taken.length
+    }
+    const keepOne = (writer: (typeof writers)[number]) => {
+      writer.begin(HEAD_ROOM)
+      put(writer, 10)
+      writer.commit()
+    }
+    for (const writer of writers) keepOne(writer)
+    writers[0].releaseIdle()
+    writers[0].releaseIdle()
+    writers[1].leave()
+    assert.strictEqual(free(), 40)
+    // One that begins again counts again; a write that is given up does not.
+    keepOne(writers[0])
+    writers[2].releaseIdle()
+    writers[2].begin(HEAD_ROOM)
+    put(writers[2], 10)
+    assert.strictEqual(free(), 40)
+    writers[0].releaseIdle()
+    assert.isAtMost(free(), 16)
   })
 })
 

@@ -130,8 +130,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a chunk goes back to the pool twice",
     file: chunk,
-    find: "    this.forget()\n    trimBuffers()\n",
-    replace: "    trimBuffers()\n"
+    find: "    this.target?.retain().release()\n    this.target = undefined\n",
+    replace: "    this.target?.retain().release()\n"
   },
   {
     name: "flush forgets the last record",
