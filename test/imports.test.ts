@@ -28,7 +28,7 @@ const models = /^(?:StreamState|Offset|ZerobusError|RecoveryPolicy|ZerobusMetric
 const faces =
   /^(?:Transport|HeadersProvider|TableProperties|RecordAck|ZerobusStream|StreamConfigurationOptions|ZerobusOptions)$/
 const publicModules = /^[A-Z]\w*$/
-const buffers = /^internal\/(?:landingZone|acknowledgements)$/
+const buffers = /^internal\/(?:landingZone|turns|acknowledgements)$/
 const engine = /^internal\/(?:session\w*|supervisor|telemetry|stream\w*|zerobus\w*)$/
 const grpc = /^internal\/grpc\w*$/
 const http = /^internal\/(?:http\w*|tokenCache|oauth\w*|catalog\w*)$/
@@ -46,7 +46,11 @@ const areas: ReadonlyArray<Area> = [
   { name: "barrel", files: /^index$/, may: [publicModules] },
   { name: "models", files: models, may: [pureEffect, models, /^effect\/Metric$/] },
   { name: "faces", files: faces, may: [effect, models, faces, mechanics] },
-  { name: "landing zone and acknowledgements", files: buffers, may: [effect, models, faces, mechanics, buffers] },
+  {
+    name: "landing zone, turns and acknowledgements",
+    files: buffers,
+    may: [effect, models, faces, mechanics, buffers]
+  },
   { name: "engine", files: engine, may: [effect, models, faces, mechanics, buffers, engine, /^internal\/grpcStatus$/] },
   { name: "connections", files: connections, may: [effect, models, faces, network, mechanics, connections] },
   {

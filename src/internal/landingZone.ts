@@ -15,6 +15,7 @@ import { Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM, requestSize } from "./envelope.ts"
 import type { RecordCodec } from "./recordCodec.ts"
 import { RecordWriter } from "./recordWriter.ts"
+import type { Turns } from "./turns.ts"
 
 /**
  * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an
@@ -49,16 +50,10 @@ export const Full = -1
 // What a message of its own adds to its content.
 const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 
-// A caller gives way to the senders when so many bytes of its stream are queued, or all streams of the client have accepted so many
-// since it last did; and then once per stride of its own. Enough for full requests, little enough to stay in the processor's caches.
-const YIELD_ABOVE = 1024 * 1024
-const YIELD_AFTER = 8 * 1024 * 1024
-const YIELD_STRIDE = 64 * 1024
-
-/** Bytes ever accepted by the landing zones of one client, whose streams share the event loop. */
-export class Intake {
-  bytes = 0
-}
+// Once per so many bytes a stream's caller is asked to give way: to the sender when so many are queued, or to the client's other
+// streams. Enough for full requests, little enough to stay in the processor's caches.
+const STRIDE = 64 * 1024
+const QUEUED = 1024 * 1024
 
 export class LandingZone<A> {
   /** The next lifetime offset to be given out. */
@@ -72,13 +67,14 @@ export class LandingZone<A> {
   acceptedRecords = 0
   acceptedBytes = 0
   acknowledgedRecords = 0
-  /** Bytes ever taken for a session; and accepted, by this zone and by all of the client, when `shouldYield` last said so. */
+  /** Bytes ever taken for a session; and how many have to be accepted before `giveWay` looks again. */
   private takenBytes = 0
-  private yieldedAt = 0
-  private intakeAt = 0
+  private lookAt = STRIDE
   private readonly queue: Queue.Queue<Message>
-  private readonly intake: Intake
+  private readonly turns: Turns
   private readonly limits: LandingZoneLimits
+  /** Content of at most so many bytes is within every limit of a single request. */
+  private readonly safeSize: number
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
   private readonly waiters = new Set<Waiter>()
@@ -93,32 +89,33 @@ export class LandingZone<A> {
 
   constructor(options: {
     readonly queue: Queue.Queue<Message>
-    readonly intake: Intake
+    readonly turns: Turns
     readonly codec: RecordCodec<A>
     readonly limits: LandingZoneLimits
     /** Milliseconds, read once per message. */
     readonly now: () => number
   }) {
     this.queue = options.queue
-    this.intake = options.intake
+    this.turns = options.turns
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
+    this.safeSize = Math.min(this.limits.maxPayloadBytes - HEAD_ROOM, this.limits.maxInflightBytes - ALONE)
     this.now = options.now
   }
 
   /**
-   * Whether the caller should give the event loop a turn before it hands in more. Without that a caller that never waits fills the
-   * whole zone before the sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost; and
-   * many streams together hold the loop for long. It is a turn per stretch of bytes and no more, so a zone that nobody empties still
-   * fills.
+   * What the caller should wait for before it hands in more, if anything. A caller that never waits fills the whole zone before the
+   * sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost; and many streams together
+   * hold the loop for long. It is one wait per stretch of bytes and no more, so a zone that nobody empties still fills.
    */
-  shouldYield(): boolean {
-    if (this.acceptedBytes - this.yieldedAt < YIELD_STRIDE) return false
-    const queued = this.acceptedBytes - this.takenBytes
-    if (queued < YIELD_ABOVE && this.intake.bytes - this.intakeAt < YIELD_AFTER) return false
-    this.intakeAt = this.intake.bytes
-    this.yieldedAt = this.acceptedBytes
-    return true
+  giveWay(): Effect.Effect<void> | undefined {
+    return this.acceptedBytes < this.lookAt ? undefined : this.look()
+  }
+
+  private look(): Effect.Effect<void> | undefined {
+    this.lookAt = this.acceptedBytes + STRIDE
+    if (this.acceptedBytes - this.takenBytes >= QUEUED) this.turns.end()
+    return this.turns.isOver ? this.turns.next : undefined
   }
 
   /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
@@ -269,6 +266,7 @@ export class LandingZone<A> {
     if (this.closed) return
     this.closed = true
     this.open = undefined
+    this.writer.leave()
     this.admitUnsafe()
   }
 
@@ -310,6 +308,12 @@ export class LandingZone<A> {
   }
 
   private check(payload: number, content: number): Refusal | undefined {
+    return content <= this.safeSize && this.nextOffset <= Number.MAX_SAFE_INTEGER
+      ? undefined
+      : this.checkLimits(payload, content)
+  }
+
+  private checkLimits(payload: number, content: number): Refusal | undefined {
     const { maxInflightBytes, maxPayloadBytes } = this.limits
     const size = requestSize(payload)
     if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
@@ -341,22 +345,22 @@ export class LandingZone<A> {
 
   /** Commits the written single record, to the open message or as a message of its own. */
   private keepSingle(begunBehind: boolean, joins: boolean): number {
-    const { writer, open } = this
-    if (joins && open !== undefined) {
-      const size = writer.position - writer.mark
-      writer.commit()
-      open.end += size
-      open.records++
-      open.offsets++
-      this.usedBytes += size
-      this.acceptedBytes += size
-      this.intake.bytes += size
-      this.acceptedRecords++
-      this.usedRecords++
-      return this.nextOffset++
+    const { open, writer } = this
+    if (!joins || open === undefined) {
+      if (begunBehind && !writer.moved) writer.detach()
+      return this.keepMessage(1, false)
     }
-    if (begunBehind && !writer.moved) writer.detach()
-    return this.keepMessage(1, false)
+    const { size } = writer
+    writer.commit()
+    open.end += size
+    open.records++
+    open.offsets++
+    this.usedBytes += size
+    this.acceptedBytes += size
+    this.turns.acceptedBytes += size
+    this.acceptedRecords++
+    this.usedRecords++
+    return this.nextOffset++
   }
 
   /** Commits what was written as a message of its own and queues it. */
@@ -379,7 +383,7 @@ export class LandingZone<A> {
     this.usedBytes += message.charge
     this.overhead += MESSAGE_OVERHEAD
     this.acceptedBytes += message.charge
-    this.intake.bytes += message.charge
+    this.turns.acceptedBytes += message.charge
     this.acceptedRecords += records
     this.usedRecords += offsets
     this.nextOffset += offsets

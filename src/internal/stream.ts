@@ -20,7 +20,6 @@ import type { Transport } from "../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../ZerobusStream.ts"
 import type { Message } from "./chunk.ts"
-import { Intake } from "./landingZone.ts"
 import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
@@ -28,17 +27,18 @@ import { logDefect } from "./streamLogs.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "./tableName.ts"
+import { Turns } from "./turns.ts"
 import { isMessage } from "./wire.ts"
 
 /** What the streams of one client share. */
 export interface Client {
   /** Where a stream without a headers provider of its own gets its headers. */
   readonly provider: HeadersProviderShape
-  readonly intake: Intake
+  readonly turns: Turns
 }
 
 /** What the streams of a new client share; `provider` is that of its layer. */
-export const makeClient = (provider: HeadersProviderShape): Client => ({ provider, intake: new Intake() })
+export const makeClient = (provider: HeadersProviderShape): Client => ({ provider, turns: new Turns() })
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
@@ -116,7 +116,7 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
-  const core = yield* makeStreamCore(table, resolved.success, client.intake)
+  const core = yield* makeStreamCore(table, resolved.success, client.turns)
   core.zone.adoptUnsafe(adopted)
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }

@@ -16,8 +16,9 @@ import type { TableProperties } from "../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "./chunk.ts"
-import { LandingZone, type Intake } from "./landingZone.ts"
+import { LandingZone } from "./landingZone.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
+import type { Turns } from "./turns.ts"
 
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
@@ -56,11 +57,11 @@ export interface StreamCore<in out A> {
   lastFailure: StreamFailure | undefined
 }
 
-/** Makes the core of a stream that is not connected yet; `intake` is what the client's streams have in common. */
+/** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
 export const makeStreamCore = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
-  intake: Intake
+  turns: Turns
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
@@ -70,7 +71,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const zone = new LandingZone<A>({
     queue,
-    intake,
+    turns,
     codec: table.codec,
     limits: options,
     now

@@ -12,6 +12,10 @@ import type { IngestError, ZerobusStream } from "../ZerobusStream.ts"
 import { Full } from "./landingZone.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
+/**
+ * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
+ * one object less per record.
+ */
 class Ack implements RecordAck {
   readonly offset: Offset
   // Hidden for good: a receipt is likely to be logged, and the core knows credentials and records.
@@ -28,6 +32,18 @@ class Ack implements RecordAck {
 
   get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
     return Effect.sync(() => Option.fromUndefinedOr(this.#core.acks.pollUnsafe(this.offset)))
+  }
+
+  next(): this {
+    return this
+  }
+
+  get done(): true {
+    return true
+  }
+
+  get value(): this {
+    return this
   }
 }
 
@@ -57,19 +73,6 @@ export const withinLimit = <A, E>(
   })
 
 /**
- * What `yield*` gets from an ingest call that needed no wait: an iterator that is done at once. One per stream is enough, since
- * `yield*` asks it for its value before anything else can run.
- */
-class Accepted {
-  readonly done = true
-  value: RecordAck | undefined
-
-  next(): this {
-    return this
-  }
-}
-
-/**
  * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
  *
  * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the record can be accepted at once,
@@ -91,21 +94,20 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   }
 
   override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
-    const { accepted, core } = this.#door
+    const { core } = this.#door
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
-    if (core.zone.shouldYield()) return Effect.andThen(Effect.yieldNow, this)[Symbol.iterator]()
+    const first = core.zone.giveWay()
+    if (first !== undefined) return Effect.andThen(first, this)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
     if (typeof result !== "number") return Effect.fail(result)[Symbol.iterator]()
     if (result === Full) return this.#door.wait([this.#record], false, "ingestRecord")[Symbol.iterator]()
-    accepted.value = new Ack(core, result)
-    return accepted as never
+    return new Ack(core, result) as never
   }
 }
 
 /** What the ingest calls of one stream share. */
 class IngestDoor<A> {
   readonly core: StreamCore<A>
-  readonly accepted = new Accepted()
 
   constructor(core: StreamCore<A>) {
     this.core = core
@@ -114,7 +116,8 @@ class IngestDoor<A> {
   ingest(record: A): Effect.Effect<RecordAck, IngestError> {
     const { core } = this
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))
-    if (core.zone.shouldYield()) return Effect.andThen(Effect.yieldNow, new IngestCall(this, record))
+    const first = core.zone.giveWay()
+    if (first !== undefined) return Effect.andThen(first, new IngestCall(this, record))
     const result = core.zone.offerUnsafe(record)
     if (typeof result !== "number") return Effect.fail(result)
     return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(core, result))
@@ -150,7 +153,8 @@ export const makeIngest = <A>(
         return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
       }
       if (records.length === 0) return Effect.succeed(undefined)
-      if (zone.shouldYield()) return Effect.andThen(Effect.yieldNow, ingestRecords(records))
+      const first = zone.giveWay()
+      if (first !== undefined) return Effect.andThen(first, ingestRecords(records))
       const result = zone.offerBatchUnsafe(records)
       if (typeof result !== "number") return Effect.fail(result)
       return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))

@@ -5,8 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "../../src/internal/bufferPool.ts"
 import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone, Intake } from "../../src/internal/landingZone.ts"
+import { LandingZone } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
+import { Turns } from "../../src/internal/turns.ts"
 
 const limits = {
   maxInflightRecords: 100_000,
@@ -19,7 +20,7 @@ const limits = {
 
 const makeZone = Effect.map(
   Queue.bounded<Message>(limits.maxInflightRecords),
-  (queue) => new LandingZone<Uint8Array>({ queue, intake: new Intake(), codec: bytesCodec, limits, now: () => 0 })
+  (queue) => new LandingZone<Uint8Array>({ queue, turns: new Turns(), codec: bytesCodec, limits, now: () => 0 })
 )
 
 const batchOf = (bytes: number, records: number): ReadonlyArray<Uint8Array> =>

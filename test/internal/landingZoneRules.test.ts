@@ -5,8 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM, requestSize } from "../../src/internal/envelope.ts"
-import { Full, type LandingZone, Intake, type Refusal } from "../../src/internal/landingZone.ts"
+import { Full, type LandingZone, type Refusal } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
+import { Turns } from "../../src/internal/turns.ts"
 import { InvalidArgument, PayloadTooLarge } from "../../src/ZerobusError.ts"
 import * as A from "../support/acceptance.ts"
 import { makeZone } from "../support/zones.ts"
@@ -235,76 +236,80 @@ describe("the landing zone's counts", () => {
     })
   )
 
-  it.effect("give way to the sender from 1 MiB in the queue on, once per 64 KiB", () =>
+  it.effect("ask for a turn from 1 MiB in the queue on, once per 64 KiB", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone(single)
+      const turns = new Turns()
+      const zone = yield* makeZone(single, undefined, turns)
       const stretch = 64 * 1024
       /** A record that takes so many bytes. */
       const put = (charge: number) => assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
+      const waits = () => {
+        const wait = zone.giveWay()
+        if (wait !== undefined) assert.strictEqual(wait, turns.next)
+        return wait !== undefined
+      }
       for (let n = 0; n < 15; n++) {
         put(stretch)
-        assert.isFalse(zone.shouldYield())
+        assert.isFalse(waits())
       }
-      put(stretch - 1)
-      assert.isFalse(zone.shouldYield())
       zone.nextUnsafe()
-      put(stretch + 1)
-      assert.isTrue(zone.shouldYield())
-      assert.isFalse(zone.shouldYield())
-      put(stretch - 1)
-      assert.isFalse(zone.shouldYield())
-      put(100)
-      assert.isTrue(zone.shouldYield())
       put(stretch)
-      assert.isTrue(zone.shouldYield())
       // What was taken is the transport's.
+      assert.isFalse(waits())
+      put(stretch)
+      assert.isTrue(waits())
+      assert.isFalse(waits())
+      put(stretch - 1)
+      yield* turns.next
+      assert.isFalse(waits())
+      put(100)
+      assert.isTrue(waits())
+      yield* turns.next
       for (let n = 0; n < 4; n++) zone.nextUnsafe()
       put(stretch)
-      assert.isFalse(zone.shouldYield())
+      assert.isFalse(waits())
       // Sent again, it was taken once.
       zone.rewindUnsafe()
       for (let n = 0; n < 5; n++) zone.nextUnsafe()
       put(stretch)
+      assert.isFalse(waits())
       put(stretch)
-      assert.isTrue(zone.shouldYield())
+      assert.isTrue(waits())
     })
   )
 
-  it.effect("give way when all of a client have accepted 8 MiB since they last did, once per 64 KiB of their own", () =>
+  it.effect("ask for a turn when those of a client have accepted 2 MiB in this one, once per 64 KiB of their own", () =>
     Effect.gen(function* () {
-      const intake = new Intake()
-      const one = yield* makeZone(single, undefined, intake)
-      const other = yield* makeZone(single, undefined, intake)
+      const turns = new Turns()
+      const one = yield* makeZone(single, undefined, turns)
+      const other = yield* makeZone(single, undefined, turns)
       const stretch = 64 * 1024
       /** A record that takes so many bytes, of which nothing stays queued. */
       const put = (zone: typeof one, charge: number) => {
         assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
         zone.nextUnsafe()
       }
-      for (let n = 0; n < 127; n++) put(other, stretch)
       put(one, stretch - 999)
-      assert.isFalse(one.shouldYield())
-      assert.isFalse(other.shouldYield())
-      put(other, 1000) // A shorter one has a shorter length: 999 bytes.
-      assert.strictEqual(intake.bytes, 128 * stretch)
-      // All have enough, but it is too little of its own.
-      assert.isFalse(one.shouldYield())
-      assert.isTrue(other.shouldYield())
-      assert.isFalse(other.shouldYield())
-      put(one, stretch)
-      assert.isTrue(one.shouldYield())
-      for (let n = 0; n < 126; n++) {
-        put(one, stretch)
-        assert.isFalse(one.shouldYield())
+      for (let n = 0; n < 30; n++) {
+        put(other, stretch)
+        assert.isUndefined(other.giveWay())
       }
-      const batch = other.offerBatchUnsafe([bytes(stretch)])
-      assert.isNumber(batch)
-      assert.isFalse(one.shouldYield())
+      put(other, stretch)
+      put(other, 1000) // A shorter one has a shorter length: 999 bytes.
+      assert.strictEqual(turns.acceptedBytes, 2 * 1024 * 1024)
+      assert.isUndefined(one.giveWay(), "it is too little of its own")
+      assert.strictEqual(other.giveWay(), turns.next)
+      assert.isUndefined(other.giveWay())
       put(one, stretch)
-      assert.isTrue(one.shouldYield())
-      const joining = yield* makeZone({}, undefined, intake)
+      assert.strictEqual(one.giveWay(), turns.next)
+      yield* turns.next
+      put(one, stretch)
+      assert.isUndefined(one.giveWay())
+      assert.isNumber(other.offerBatchUnsafe([bytes(stretch)]))
+      assert.isUndefined(other.giveWay())
+      const joining = yield* makeZone({}, undefined, turns)
       for (let n = 0; n < 3; n++) assert.isNumber(joining.offerUnsafe(bytes(10)))
-      assert.strictEqual(intake.bytes, one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes)
+      assert.strictEqual(turns.acceptedBytes, one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes)
     })
   )
 

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
-import { Intake } from "../../src/internal/landingZone.ts"
+import { Turns } from "../../src/internal/turns.ts"
 import { secretsIn, sessionHeaders } from "../../src/internal/sessionHeaders.ts"
 import { finish, makeStreamCore } from "../../src/internal/streamCore.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
@@ -59,7 +59,7 @@ describe("sessionHeaders", () => {
 describe("the headers of an ended stream", () => {
   it.effect("S-13 are not kept, however long somebody holds the stream for its records", () =>
     Effect.gen(function* () {
-      const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})), new Intake())
+      const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})), new Turns())
       core.headers = Redacted.make({ authorization: "Bearer t" })
       yield* finish(core, undefined)
       assert.deepStrictEqual(Redacted.value(core.headers), {})

@@ -10,7 +10,7 @@ import { type StreamConfigurationOptions, StreamClosed, TableProperties, Transpo
 import type { TransportCall, TransportFailure } from "effect-zerobus"
 import { Offset } from "../../src/Offset.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
-import { Intake } from "../../src/internal/landingZone.ts"
+import { Turns } from "../../src/internal/turns.ts"
 import { openSession, runSession, type SessionEnd, type SessionFailure } from "../../src/internal/session.ts"
 import { endWith, makeStreamCore, type StreamCore } from "../../src/internal/streamCore.ts"
 import { limits, ReplyReference } from "./replyReference.ts"
@@ -76,7 +76,7 @@ class Sequence {
     })
     const resolved = Result.getOrThrow(resolve(options))
     // Forked, since what it makes keeps the scheduler that it was made on.
-    const core = this.run(makeStreamCore(table, resolved, new Intake()))
+    const core = this.run(makeStreamCore(table, resolved, new Turns()))
     this.time.drain()
     this.core = Exit.getSuccess(core.pollUnsafe()!).pipe(Option.getOrThrow)
     this.run(this.reading())

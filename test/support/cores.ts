@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { Message } from "../../src/internal/chunk.ts"
-import { Intake } from "../../src/internal/landingZone.ts"
+import { Turns } from "../../src/internal/turns.ts"
 import { finish, makeStreamCore, type StreamCore } from "../../src/internal/streamCore.ts"
 import type { Origin } from "../../src/internal/streamUnacked.ts"
 import { resolve, type StreamConfigurationOptions } from "../../src/StreamConfigurationOptions.ts"
@@ -19,7 +19,7 @@ export const makeCore = (
   options: StreamConfigurationOptions<JsonRecord> = {},
   table: TableProperties<JsonRecord> = A.table
 ): Effect.Effect<StreamCore<JsonRecord>, InvalidArgument> =>
-  Effect.flatMap(Effect.fromResult(resolve(options)), (resolved) => makeStreamCore(table, resolved, new Intake()))
+  Effect.flatMap(Effect.fromResult(resolve(options)), (resolved) => makeStreamCore(table, resolved, new Turns()))
 
 /** What is behind the object of a stream with this core, in a scope of its own. */
 export const makeOrigin = (core: StreamCore<any>): Effect.Effect<Origin> =>

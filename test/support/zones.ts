@@ -5,15 +5,16 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { databricks } from "../generated/zerobus_service.js"
 import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone, type LandingZoneLimits, Intake } from "../../src/internal/landingZone.ts"
+import { LandingZone, type LandingZoneLimits } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
+import { Turns } from "../../src/internal/turns.ts"
 
 /** A zone of prepared bytes without limits, but for those given. */
 export const makeZone = (
   limits: Partial<LandingZoneLimits> = {},
   codec: RecordCodec<Uint8Array> = bytesCodec,
-  intake = new Intake()
+  turns = new Turns()
 ): Effect.Effect<LandingZone<Uint8Array>> =>
   Effect.gen(function* () {
     const all: LandingZoneLimits = {
@@ -26,7 +27,7 @@ export const makeZone = (
       ...limits
     }
     const queue = yield* Queue.bounded<Message>(all.maxInflightRecords)
-    return new LandingZone({ queue, intake, codec, limits: all, now: () => 0 })
+    return new LandingZone({ queue, turns, codec, limits: all, now: () => 0 })
   })
 
 /** What a server reads of a request: the wire offset, and the records of it. */

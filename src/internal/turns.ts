@@ -1,0 +1,63 @@
+/**
+ * How the streams of one client share the event loop: in turns.
+ *
+ * A caller that never waits holds the loop for as long as its stream takes records, and many such callers hold it one after the other,
+ * while sockets and timers wait. So when all together have accepted what one turn of the loop is meant for, the next ones stand in
+ * line for a later turn. That serves few streams per turn and gives each a good part of it. To let all of them in for a little would
+ * cost each record more: every visit sends what it brought, however little that is, and has it acknowledged; and what all of them
+ * have in flight then no longer fits the processor's caches.
+ */
+import * as Effect from "effect/Effect"
+import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
+
+/** Bytes that the streams of a client accept in one turn of the event loop; of small records that is some milliseconds of work. */
+export const TURN = 2 * 1024 * 1024
+
+export class Turns {
+  /** Bytes ever accepted by the landing zones of the client. */
+  acceptedBytes = 0
+  /** What that was when the turn began. */
+  private begunAt = 0
+  private readonly line = new Set<() => void>()
+  private scheduled = false
+
+  /** Whether this turn has had its share. */
+  get isOver(): boolean {
+    return this.acceptedBytes - this.begunAt >= TURN
+  }
+
+  /** Ends this turn early. */
+  end(): void {
+    this.begunAt = -TURN
+  }
+
+  /** Waits in line, in order of arrival, for a turn that has room. */
+  readonly next: Effect.Effect<void> = Effect.flatMap(Scheduler, (scheduler) =>
+    // A program that is run synchronously cannot wait for a turn of the loop.
+    scheduler.executionMode === "sync"
+      ? Effect.yieldNow
+      : Effect.callback<void>((resume) => {
+          const enter = () => resume(Effect.void)
+          this.line.add(enter)
+          if (!this.scheduled) this.schedule(scheduler.makeDispatcher())
+          return Effect.sync(() => void this.line.delete(enter))
+        })
+  )
+
+  private schedule(dispatcher: SchedulerDispatcher): void {
+    this.scheduled = true
+    dispatcher.scheduleTask(() => this.begin(dispatcher), 0)
+  }
+
+  /** Begins a turn: lets callers in, who run at once, until it is over. */
+  private begin(dispatcher: SchedulerDispatcher): void {
+    this.scheduled = false
+    this.begunAt = this.acceptedBytes
+    for (const enter of this.line) {
+      this.line.delete(enter)
+      enter()
+      if (this.isOver) break
+    }
+    if (this.line.size > 0 && !this.scheduled) this.schedule(dispatcher)
+  }
+}
