@@ -3,14 +3,22 @@
  * exact piece of text in a copy of the sources; when the engine has changed and the text is gone, it fails loudly and has to be rewritten.
  */
 
-export interface Mutation {
-  readonly name: string
+/** One exact piece of text of one file, and what stands there instead. */
+export interface Replacement {
   /** Relative to `src`. */
   readonly file: string
   readonly find: string
   readonly replace: string
+}
+
+export interface Mutation extends Replacement {
+  readonly name: string
+  /** What is replaced besides, to bring programs of some records to where the bug is. */
+  readonly also?: ReadonlyArray<Replacement>
   /** What has to find it: the simulation, unless it says otherwise. */
   readonly by?: "simulation" | "model" | "replies"
+  /** True when it is no bug: then nothing may be found. */
+  readonly harmless?: boolean
 }
 
 const zone = "internal/landingZone.ts"
@@ -22,6 +30,14 @@ const streamClose = "internal/streamClose.ts"
 const chunk = "internal/chunk.ts"
 const tokenCache = "internal/tokenCache.ts"
 const zerobus = "Zerobus.ts"
+const turns = "internal/turns.ts"
+
+/** A turn of the event loop is used up by a few records, so that callers stand in line. */
+const smallTurns: ReadonlyArray<Replacement> = [
+  { file: turns, find: "TURN = 2 * 1024 * 1024", replace: "TURN = 300" },
+  { file: zone, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
+  { file: zone, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }
+]
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
@@ -324,5 +340,27 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: tokenCache,
     find: "if (entry !== undefined && rejected(entry.token)) entries.delete(key)",
     replace: "if (entry !== undefined && rejected(entry.token)) void entries"
+  },
+  {
+    name: "turns of a few records",
+    harmless: true,
+    file: zone,
+    find: "  private lookAt = STRIDE\n",
+    replace: "  private lookAt = 0\n",
+    also: smallTurns
+  },
+  {
+    name: "those who stand in line when a turn ends are forgotten",
+    file: turns,
+    find: "    if (this.line.size > 0 && !this.scheduled) this.schedule(dispatcher)\n",
+    replace: "",
+    also: smallTurns
+  },
+  {
+    name: "only the first in line has a turn scheduled",
+    file: turns,
+    find: "    this.scheduled = false\n",
+    replace: "",
+    also: smallTurns
   }
 ]
