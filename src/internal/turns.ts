@@ -18,7 +18,8 @@ export class Turns {
   acceptedBytes = 0
   /** What that was when the turn began. */
   private begunAt = 0
-  private readonly line = new Set<() => void>()
+  /** Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are let in. */
+  private readonly line: Array<() => void> = []
   private scheduled = false
 
   /** Whether this turn has had its share. */
@@ -37,10 +38,8 @@ export class Turns {
     scheduler.executionMode === "sync"
       ? Effect.yieldNow
       : Effect.callback<void>((resume) => {
-          const enter = () => resume(Effect.void)
-          this.line.add(enter)
+          this.line.push(() => resume(Effect.void))
           if (!this.scheduled) this.schedule(scheduler.makeDispatcher())
-          return Effect.sync(() => void this.line.delete(enter))
         })
   )
 
@@ -53,11 +52,9 @@ export class Turns {
   private begin(dispatcher: SchedulerDispatcher): void {
     this.scheduled = false
     this.begunAt = this.acceptedBytes
-    for (const enter of this.line) {
-      this.line.delete(enter)
-      enter()
-      if (this.isOver) break
-    }
-    if (this.line.size > 0 && !this.scheduled) this.schedule(dispatcher)
+    let served = 0
+    while (served < this.line.length && !this.isOver) this.line[served++]!()
+    this.line.splice(0, served)
+    if (this.line.length > 0 && !this.scheduled) this.schedule(dispatcher)
   }
 }

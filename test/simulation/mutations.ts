@@ -352,7 +352,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "those who stand in line when a turn ends are forgotten",
     file: turns,
-    find: "    if (this.line.size > 0 && !this.scheduled) this.schedule(dispatcher)\n",
+    find: "    if (this.line.length > 0 && !this.scheduled) this.schedule(dispatcher)\n",
     replace: "",
     also: smallTurns
   },
