@@ -19,6 +19,7 @@ import {
   type OptionRules,
   that
 } from "./internal/optionRules.ts"
+import type { LandingZoneLimits } from "./internal/sizeLimits.ts"
 import type { InvalidArgument, Retryable, StreamFailure, ZerobusError } from "./ZerobusError.ts"
 
 /** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */
@@ -106,13 +107,7 @@ export interface StreamConfigurationOptions<in out A = any> {
 }
 
 /** The options after defaults; durations in milliseconds. */
-export interface ResolvedStreamOptions {
-  readonly maxInflightRecords: number
-  readonly maxInflightBytes: number
-  readonly maxPayloadBytes: number
-  readonly maxBatchRecords: number
-  readonly coalesceBytes: number
-  readonly coalesceRecords: number
+export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly recovery: boolean
   readonly recoveryTimeout: number
   readonly recoveryBackoff: number

@@ -35,7 +35,7 @@ export const row = (n: number): typeof Rows.Type => ({
 
 /** The n-th row as protobuf. */
 export const encodedRow = (n: number): Uint8Array => {
-  const sink = { buffer: Buffer.alloc(1024), position: 0, ensure: () => {} }
+  const sink = { buffer: Buffer.alloc(1024), position: 0, mark: 0, ensure: () => {} }
   const refusal = Rows.codec.write(row(n), sink)
   if (refusal !== undefined) throw refusal
   return sink.buffer.subarray(0, sink.position)

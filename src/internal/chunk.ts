@@ -20,6 +20,9 @@ export const CHUNK_SIZE = 256 * 1024
  */
 export const MESSAGE_OVERHEAD = 128
 
+/** What a message of its own adds to its content. */
+export const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
+
 // From this size on what does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
 const OWN_BUFFER_SIZE = CHUNK_SIZE / 8
 // Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
@@ -138,7 +141,7 @@ export class ChunkWriter implements ByteSink {
   private committed = 0
   /** The chunk of a write that has moved, once it is known how large it has to be. */
   private target: Chunk | undefined
-  /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left. */
+  /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left, or the stream has ended. */
   private usesPool = false
 
   /** Begins a write, `headRoom` bytes behind the committed ones. */
@@ -212,7 +215,7 @@ export class ChunkWriter implements ByteSink {
     return true
   }
 
-  /** Makes the chunk of a write that has moved the current one, unless it has no room for more. */
+  /** Makes the chunk of a write that has moved the current one, unless the write has a buffer of its own. */
   private adopt(target: Chunk): boolean {
     if (!this.usesPool) joinPool()
     this.usesPool = true

@@ -10,26 +10,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
-import { Message, MESSAGE_OVERHEAD } from "./chunk.ts"
-import { HEAD_ROOM, requestSize } from "./envelope.ts"
+import { InvalidArgument, type PayloadTooLarge } from "../ZerobusError.ts"
+import { ALONE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
+import { HEAD_ROOM } from "./envelope.ts"
 import type { RecordCodec } from "./recordCodec.ts"
 import { RecordWriter } from "./recordWriter.ts"
+import { type LandingZoneLimits, SizeLimits } from "./sizeLimits.ts"
 import type { Turns } from "./turns.ts"
-
-/**
- * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an
- * explicit batch each count as one record.
- */
-export interface LandingZoneLimits {
-  readonly maxInflightRecords: number
-  readonly maxInflightBytes: number
-  readonly maxPayloadBytes: number
-  readonly maxBatchRecords: number
-  /** Bounds of a message that coalesces single records. One record each when `batching` is off. */
-  readonly coalesceBytes: number
-  readonly coalesceRecords: number
-}
 
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
@@ -47,8 +34,11 @@ interface Waiter {
 /** The zone has no room for the call right now. */
 export const Full = -1
 
-// What a message of its own adds to its content.
-const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
+const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
+const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
+const nested = refuse(
+  "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
+)
 
 // Once per so many bytes a stream's caller is asked to give way: to the sender when so many are queued, or to the client's other
 // streams. Enough for full requests, little enough to stay in the processor's caches.
@@ -73,8 +63,7 @@ export class LandingZone<A> {
   private readonly queue: Queue.Queue<Message>
   private readonly turns: Turns
   private readonly limits: LandingZoneLimits
-  /** Content of at most so many bytes is within every limit of a single request. */
-  private readonly safeSize: number
+  private readonly sizes: SizeLimits
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
   private readonly waiters = new Set<Waiter>()
@@ -86,6 +75,8 @@ export class LandingZone<A> {
   private open: Message | undefined
   private closed = false
   private admitting = false
+  /** While a record is encoded: what its getters call must not write as well. */
+  private encoding = false
 
   constructor(options: {
     readonly queue: Queue.Queue<Message>
@@ -99,7 +90,7 @@ export class LandingZone<A> {
     this.turns = options.turns
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
-    this.safeSize = Math.min(this.limits.maxPayloadBytes - HEAD_ROOM, this.limits.maxInflightBytes - ALONE)
+    this.sizes = new SizeLimits(options.limits)
     this.now = options.now
   }
 
@@ -121,8 +112,9 @@ export class LandingZone<A> {
   /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
   offerUnsafe(record: A): number | Refusal {
     if (this.waiters.size > 0) return Full
+    if (this.encoding) return nested()
     const begunBehind = this.begin()
-    const refusal = this.writer.writeRecord(record) ?? this.check(this.writer.payloadSize, this.writer.size)
+    const refusal = this.writeSingle(record)
     if (refusal !== undefined) return refusal
     const joins = begunBehind && this.joinsOpen()
     const size = this.writer.size
@@ -132,6 +124,7 @@ export class LandingZone<A> {
   /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
   offerBatchUnsafe(records: ReadonlyArray<A>): number | Refusal {
     if (this.waiters.size > 0) return Full
+    if (this.encoding) return nested()
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
     return this.fits(ALONE + this.writer.size) ? this.keepMessage(records.length, true) : Full
@@ -146,12 +139,11 @@ export class LandingZone<A> {
     atomic: boolean,
     admit: (admission: Admission) => void
   ): (() => void) | Refusal {
-    let refusal: Refusal | undefined
-    if (atomic) refusal = this.writeBatch(records)
-    else {
-      this.writer.begin(HEAD_ROOM)
-      refusal = this.writer.writeRecord(records[0]!) ?? this.check(this.writer.payloadSize, this.writer.size)
-    }
+    if (this.encoding) return nested()
+    if (!atomic) this.writer.begin(HEAD_ROOM)
+    const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
+    // Somebody may have left, or the stream have been closed, by what the encoder called.
+    if (refusal !== undefined) this.admitUnsafe()
     if (refusal !== undefined) return refusal
     const { buffer, mark, position } = this.writer
     const waiter: Waiter = {
@@ -183,7 +175,7 @@ export class LandingZone<A> {
         waiter.admit(undefined)
         continue
       }
-      if (!this.fits(ALONE + waiter.content.length)) return
+      if (this.encoding || !this.fits(ALONE + waiter.content.length)) return
       const begunBehind = !waiter.atomic && this.begin()
       if (waiter.atomic) this.writer.begin(HEAD_ROOM)
       this.writer.writeContent(waiter.content)
@@ -266,8 +258,12 @@ export class LandingZone<A> {
     if (this.closed) return
     this.closed = true
     this.open = undefined
-    this.writer.leave()
     this.admitUnsafe()
+  }
+
+  /** Says that the stream has ended: what it still holds does not count as being sent. */
+  endUnsafe(): void {
+    this.writer.leave()
   }
 
   /** Everything unacknowledged, in order; only after `closeUnsafe`. */
@@ -298,33 +294,30 @@ export class LandingZone<A> {
     return joins
   }
 
-  private writeBatch(records: ReadonlyArray<A>): Refusal | undefined {
-    const { maxBatchRecords, maxPayloadBytes } = this.limits
-    if (records.length > maxBatchRecords) {
-      return new PayloadTooLarge({ size: records.length, limit: maxBatchRecords, option: "maxBatchRecords" })
-    }
+  private writeSingle(record: A): Refusal | undefined {
     const { writer } = this
-    return writer.writeBatch(records, maxPayloadBytes) ?? this.check(writer.size, writer.size)
+    this.encoding = true
+    try {
+      return writer.writeRecord(record) ?? this.check(writer.payloadSize, writer.size)
+    } finally {
+      this.encoding = false
+    }
+  }
+
+  private writeBatch(records: ReadonlyArray<A>): Refusal | undefined {
+    const tooMany = this.sizes.checkBatch(records.length)
+    if (tooMany !== undefined) return tooMany
+    const { writer } = this
+    this.encoding = true
+    try {
+      return writer.writeBatch(records, this.limits.maxPayloadBytes) ?? this.check(writer.size, writer.size)
+    } finally {
+      this.encoding = false
+    }
   }
 
   private check(payload: number, content: number): Refusal | undefined {
-    return content <= this.safeSize && this.nextOffset <= Number.MAX_SAFE_INTEGER
-      ? undefined
-      : this.checkLimits(payload, content)
-  }
-
-  private checkLimits(payload: number, content: number): Refusal | undefined {
-    const { maxInflightBytes, maxPayloadBytes } = this.limits
-    const size = requestSize(payload)
-    if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
-    const alone = ALONE + content
-    if (alone > maxInflightBytes) {
-      return new PayloadTooLarge({ size: alone, limit: maxInflightBytes, option: "maxInflightBytes" })
-    }
-    if (this.nextOffset > Number.MAX_SAFE_INTEGER) {
-      return new InvalidArgument({ message: "The stream's offsets are exhausted. Open a new stream.", path: [] })
-    }
-    return undefined
+    return this.nextOffset > Number.MAX_SAFE_INTEGER ? exhausted() : this.sizes.check(payload, content)
   }
 
   private fits(charge: number): boolean {

@@ -2,8 +2,7 @@
  * Writes tags, scalars and length-delimited values into a byte sink. This is the inner loop of typed ingestion: no allocation per
  * value, room is checked inline, and the common types have writers of their own.
  *
- * The sink may move what is being written when it grows; `moved` keeps count of by how much, so that an open message knows where
- * its length belongs.
+ * The sink may move what is being written when it grows, so where an open message has its length is counted from the sink's mark.
  */
 import type { BadValue } from "./badValue.ts"
 import { badLeaf } from "./badValue.ts"
@@ -22,16 +21,8 @@ export const fieldTag = (number: number, scalar: PlanScalar): number => number *
 const wireType = (scalar: PlanScalar): number =>
   scalar === "double" ? 1 : scalar === "string" || scalar === "bytes" ? 2 : scalar === "float" ? 5 : 0
 
-let moved = 0
-
-const grow = (sink: ByteSink, bytes: number): void => {
-  const before = sink.position
-  sink.ensure(bytes)
-  moved += sink.position - before
-}
-
 const room = (sink: ByteSink, bytes: number): void => {
-  if (sink.buffer.length - sink.position < bytes) grow(sink, bytes)
+  if (sink.buffer.length - sink.position < bytes) sink.ensure(bytes)
 }
 
 // Enough for a tag of 5 bytes and a number of 10.
@@ -135,18 +126,20 @@ const shortText = 24
 const varintSize = (value: number): number =>
   value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : value < 268_435_456 ? 4 : 5
 
-/** Writes the length of what stands behind `start + reserved`, moving it when the length takes more than the reserved bytes. */
+/**
+ * Writes the length of what stands behind `start + reserved`, counted from the mark, moving it when the length takes more than the
+ * reserved bytes.
+ */
 const closeLength = (sink: ByteSink, start: number, reserved: number): void => {
-  const length = sink.position - start - reserved
+  const length = sink.position - sink.mark - start - reserved
   const extra = varintSize(length) - reserved
   if (extra > 0) {
-    const before = moved
     room(sink, extra)
-    start += moved - before
-    sink.buffer.copyWithin(start + reserved + extra, start + reserved, sink.position)
+    const content = sink.mark + start + reserved
+    sink.buffer.copyWithin(content + extra, content, sink.position)
   }
   const end = sink.position + extra
-  sink.position = start
+  sink.position = sink.mark + start
   writeVarint(sink, length)
   sink.position = end
 }
@@ -156,7 +149,7 @@ const writeText = (sink: ByteSink, tag: number, text: string): boolean => {
   const length = text.length
   const worst = length * 3 + scalarRoom
   if (sink.buffer.length - sink.position < worst) {
-    grow(sink, length < 1024 ? worst : Buffer.byteLength(text) + scalarRoom)
+    sink.ensure(length < 1024 ? worst : Buffer.byteLength(text) + scalarRoom)
   }
   writeTag(sink, tag)
   const start = sink.position
@@ -179,7 +172,7 @@ const writeText = (sink: ByteSink, tag: number, text: string): boolean => {
   const reserved = varintSize(length)
   sink.position = start + reserved
   sink.position += buffer.write(text, sink.position)
-  closeLength(sink, start, reserved)
+  closeLength(sink, start - sink.mark, reserved)
   return true
 }
 
@@ -195,13 +188,11 @@ const writeBytes = (sink: ByteSink, tag: number, bytes: Uint8Array): void => {
 export const delimited = (tag: number, write: WriteValue, value: unknown, sink: ByteSink): BadValue | undefined => {
   room(sink, scalarRoom)
   writeTag(sink, tag)
-  let start = sink.position++
-  const before = moved
+  const start = sink.position++ - sink.mark
   const bad = write(value, sink)
   if (bad !== undefined) return bad
-  start += moved - before
-  const length = sink.position - start - 1
-  if (length < 128) sink.buffer[start] = length
+  const length = sink.position - sink.mark - start - 1
+  if (length < 128) sink.buffer[sink.mark + start] = length
   else closeLength(sink, start, 1)
   return undefined
 }

@@ -9,6 +9,8 @@ export interface ByteSink {
   /** The bytes written so far end at `position`; what lies beyond is undefined. */
   buffer: Buffer
   position: number
+  /** Where the record, or the batch that it is in, begins; it moves with what is written. */
+  readonly mark: number
   /** Makes room for `bytes` more bytes at `position`; keeps everything written of the current record. */
   readonly ensure: (bytes: number) => void
 }

@@ -9,16 +9,11 @@ import { HEAD_ROOM, RECORD_TAG } from "./envelope.ts"
 import { encode, type RecordCodec } from "./recordCodec.ts"
 import { varintSize, writeVarint } from "./wire.ts"
 
-const NESTED =
-  "Encoding the record ingested another record into the same stream. Do that before or after, not in toJSON or a getter."
-
 export class RecordWriter<A> extends ChunkWriter {
   private readonly codec: RecordCodec<A>
   private lengthSize = 1
   /** Bytes of the last batch. */
   private batchSize = 0
-  /** Counts the writes begun, to notice an encoder that ingests into the stream it encodes for. */
-  private writes = 0
 
   constructor(codec: RecordCodec<A>) {
     super()
@@ -38,12 +33,10 @@ export class RecordWriter<A> extends ChunkWriter {
   /** Adds one record to the write in progress. The length of the length is guessed from the record before. */
   writeRecord(record: A): InvalidArgument | undefined {
     const before = this.position - this.mark
-    const write = ++this.writes
     this.ensure(1 + this.lengthSize)
     this.position += 1 + this.lengthSize
     const refusal = encode(this.codec, record, this)
     if (refusal !== undefined) return refusal
-    if (write !== this.writes) return new InvalidArgument({ message: NESTED, path: [] })
     const tagAt = this.mark + before
     const length = this.position - tagAt - 1 - this.lengthSize
     if (length < 0x80 && this.lengthSize === 1) {

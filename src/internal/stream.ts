@@ -136,7 +136,10 @@ const open = Effect.fnUntraced(function* <A>(
     Effect.forkScoped({ startImmediately: true })
   )
   // In a scope that is closed the supervisor never begins, so nothing in it can say so.
-  supervisor.addObserver((exit) => Deferred.doneUnsafe(opened, Exit.isFailure(exit) ? exit : Exit.void))
+  supervisor.addObserver((exit) => {
+    core.zone.endUnsafe()
+    Deferred.doneUnsafe(opened, Exit.isFailure(exit) ? exit : Exit.void)
+  })
   yield* Deferred.await(opened)
 
   const stream = makeStream(core, origin)

@@ -9,7 +9,7 @@ import { Offset } from "../Offset.ts"
 import type { AckError, RecordAck } from "../RecordAck.ts"
 import { FlushTimeout, InvalidArgument } from "../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../ZerobusStream.ts"
-import { Full } from "./landingZone.ts"
+import { Full, type Refusal } from "./landingZone.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
@@ -97,11 +97,11 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
     const { core } = this.#door
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
     const first = core.zone.giveWay()
-    if (first !== undefined) return Effect.andThen(first, this)[Symbol.iterator]()
+    if (first !== undefined) return this.#door.offerAfter(first, this.#record)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
-    if (typeof result !== "number") return Effect.fail(result)[Symbol.iterator]()
-    if (result === Full) return this.#door.wait([this.#record], false, "ingestRecord")[Symbol.iterator]()
-    return new Ack(core, result) as never
+    return typeof result === "number" && result !== Full
+      ? (new Ack(core, result) as never)
+      : this.#door.answer(result, this.#record)[Symbol.iterator]()
   }
 }
 
@@ -114,13 +114,25 @@ class IngestDoor<A> {
   }
 
   ingest(record: A): Effect.Effect<RecordAck, IngestError> {
+    const first = this.core.zone.giveWay()
+    return first === undefined ? this.offer(record) : this.offerAfter(first, record)
+  }
+
+  /** Offers once it has given way. It does not do so twice: whoever came later would go first, again and again. */
+  offerAfter(first: Effect.Effect<void>, record: A): Effect.Effect<RecordAck, IngestError> {
+    return Effect.flatMap(first, () => this.offer(record))
+  }
+
+  private offer(record: A): Effect.Effect<RecordAck, IngestError> {
     const { core } = this
-    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))
-    const first = core.zone.giveWay()
-    if (first !== undefined) return Effect.andThen(first, new IngestCall(this, record))
-    const result = core.zone.offerUnsafe(record)
+    return core.closing
+      ? Effect.fail(streamClosed(core, "ingestRecord"))
+      : this.answer(core.zone.offerUnsafe(record), record)
+  }
+
+  answer(result: number | Refusal, record: A): Effect.Effect<RecordAck, IngestError> {
     if (typeof result !== "number") return Effect.fail(result)
-    return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(core, result))
+    return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(this.core, result))
   }
 
   /** Waits in line for room. */
@@ -146,6 +158,12 @@ export const makeIngest = <A>(
   const { zone } = core
   const door = new IngestDoor(core)
 
+  const offerBatch = (records: ReadonlyArray<A>): Effect.Effect<RecordAck, IngestError> => {
+    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+    const result = zone.offerBatchUnsafe(records)
+    if (typeof result !== "number") return Effect.fail(result)
+    return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))
+  }
   const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
     Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
       if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
@@ -154,10 +172,7 @@ export const makeIngest = <A>(
       }
       if (records.length === 0) return Effect.succeed(undefined)
       const first = zone.giveWay()
-      if (first !== undefined) return Effect.andThen(first, ingestRecords(records))
-      const result = zone.offerBatchUnsafe(records)
-      if (typeof result !== "number") return Effect.fail(result)
-      return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))
+      return first === undefined ? offerBatch(records) : Effect.flatMap(first, () => offerBatch(records))
     })
 
   return {

@@ -10,7 +10,7 @@
 import * as Effect from "effect/Effect"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 
-/** Bytes that the streams of a client accept in one turn of the event loop; of small records that is some milliseconds of work. */
+/** Bytes that the streams of a client accept at most in one turn of the event loop; of small records that is some milliseconds of work. */
 export const TURN = 2 * 1024 * 1024
 
 export class Turns {
@@ -20,7 +20,8 @@ export class Turns {
   private begunAt = 0
   /** Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are let in. */
   private readonly line: Array<() => void> = []
-  private scheduled = false
+  /** Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop turning. */
+  private readonly scheduled = new Set<Scheduler>()
 
   /** Whether this turn has had its share. */
   get isOver(): boolean {
@@ -39,22 +40,26 @@ export class Turns {
       ? Effect.yieldNow
       : Effect.callback<void>((resume) => {
           this.line.push(() => resume(Effect.void))
-          if (!this.scheduled) this.schedule(scheduler.makeDispatcher())
+          if (!this.scheduled.has(scheduler)) this.schedule(scheduler, scheduler.makeDispatcher())
         })
   )
 
-  private schedule(dispatcher: SchedulerDispatcher): void {
-    this.scheduled = true
-    dispatcher.scheduleTask(() => this.begin(dispatcher), 0)
+  private schedule(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
+    this.scheduled.add(scheduler)
+    dispatcher.scheduleTask(() => this.begin(scheduler, dispatcher), 0)
   }
 
   /** Begins a turn: lets callers in, who run at once, until it is over. */
-  private begin(dispatcher: SchedulerDispatcher): void {
-    this.scheduled = false
+  private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
     let served = 0
-    while (served < this.line.length && !this.isOver) this.line[served++]!()
-    this.line.splice(0, served)
-    if (this.line.length > 0 && !this.scheduled) this.schedule(dispatcher)
+    try {
+      while (served < this.line.length && !this.isOver) this.line[served++]!()
+    } finally {
+      // Also when somebody who observes the end of a fiber throws.
+      this.line.splice(0, served)
+      this.scheduled.delete(scheduler)
+      if (this.line.length > 0) this.schedule(scheduler, dispatcher)
+    }
   }
 }

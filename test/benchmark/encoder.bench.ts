@@ -135,6 +135,7 @@ const measure = (shape: Shape) => {
   const sink: ByteSink = {
     buffer: Buffer.allocUnsafeSlow(256 * 1024),
     position: 0,
+    mark: 0,
     ensure: (bytes) => {
       if (sink.position + bytes > sink.buffer.length) throw new Error("the sink is too small")
     }

@@ -6,8 +6,6 @@ import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM } from "../../src/internal/envelope.ts"
 import { Full, type LandingZone } from "../../src/internal/landingZone.ts"
-import { bytesCodec } from "../../src/internal/payloadCodec.ts"
-import { InvalidArgument } from "../../src/ZerobusError.ts"
 import { makeZone, readRequest, seeded } from "../support/zones.ts"
 
 /** What the model keeps of one accepted call. */
@@ -184,43 +182,6 @@ describe("LandingZone", () => {
       assert.deepStrictEqual(admitted, [])
       if (typeof giveUp === "function") giveUp()
       assert.deepStrictEqual(admitted, [1])
-    })
-  )
-
-  it.effect("refuses an encoder that ingests into the same zone, and keeps what that ingested", () =>
-    Effect.gen(function* () {
-      let nested: (() => unknown) | undefined
-      const zone: LandingZone<Uint8Array> = yield* makeZone(
-        {},
-        {
-          read: bytesCodec.read,
-          write: (record, sink) => {
-            const now = nested
-            nested = undefined
-            now?.()
-            return bytesCodec.write(record, sink)
-          }
-        }
-      )
-      const long = Uint8Array.from({ length: 300 }, () => 9)
-      for (const before of [0, 1, 2]) {
-        for (let n = 0; n < before; n++) zone.offerUnsafe(Uint8Array.of(n))
-        nested = () => zone.offerUnsafe(Uint8Array.of(1, 2, 3))
-        assert.instanceOf(zone.offerUnsafe(long), InvalidArgument)
-        nested = () => zone.offerBatchUnsafe([Uint8Array.of(4), long])
-        assert.instanceOf(zone.offerBatchUnsafe([long, Uint8Array.of(5)]), InvalidArgument)
-      }
-      zone.closeUnsafe()
-      const expected = [0, 1, 2].flatMap((before) => [
-        ...Array.from({ length: before }, (_, n) => [n]),
-        [1, 2, 3],
-        [4],
-        [...long]
-      ])
-      assert.deepStrictEqual(
-        zone.unackedUnsafe().flatMap((message) => message.payloads().map((bytes) => [...bytes])),
-        expected
-      )
     })
   )
 

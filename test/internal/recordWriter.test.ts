@@ -7,7 +7,6 @@ import { CHUNK_SIZE } from "../../src/internal/chunk.ts"
 import { HEAD_ROOM } from "../../src/internal/envelope.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
 import { RecordWriter } from "../../src/internal/recordWriter.ts"
-import { InvalidArgument } from "../../src/ZerobusError.ts"
 
 const bytes = (length: number, value = 7): Uint8Array => new Uint8Array(length).fill(value)
 const written = (writer: RecordWriter<any>) => [...writer.buffer.subarray(writer.mark, writer.position)]
@@ -96,27 +95,6 @@ describe("a single record", () => {
       assert.isUndefined(writer.writeRecord(bytes(length)))
       assert.deepStrictEqual([writer.payloadSize, writer.size], [length, 1 + lengthSize + length])
     }
-  })
-})
-
-describe("an encoder that writes another record into the stream it encodes for", () => {
-  it("is refused without a path, since no field of the record is at fault", () => {
-    const writer: RecordWriter<Uint8Array> = new RecordWriter<Uint8Array>({
-      read: bytesCodec.read,
-      write: (record, sink) => {
-        if (record.length === 2) writer.writeRecord(bytes(1))
-        return bytesCodec.write(record, sink)
-      }
-    })
-    writer.begin(HEAD_ROOM)
-    const refused = writer.writeRecord(bytes(2))
-    if (!(refused instanceof InvalidArgument)) return assert.fail("not refused")
-    assert.include(refused.message, "ingested another record into the same stream")
-    assert.deepStrictEqual(refused.path, [])
-    writer.begin(HEAD_ROOM)
-    const inBatch = writer.writeBatch([bytes(1), bytes(2)], 1000)
-    assert.deepStrictEqual(inBatch?.path, [1])
-    assert.match(String(inBatch?.message), /^Record 1 of the batch: Encoding the record ingested another record/)
   })
 })
 

@@ -3,7 +3,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { makeIngest } from "../../src/internal/streamIngest.ts"
 import * as A from "../support/acceptance.ts"
+import { makeCore } from "../support/cores.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -81,6 +83,26 @@ describe("streams of a client that are handed records without a pause", () => {
       for (const n of [0, 3, 5]) {
         yield* streams[n]!.flush
         assert.strictEqual(server.connection(n).records.length, each / record.length)
+      }
+    })
+  )
+
+  it.effect("let whoever stands in line go first, however many come later", () =>
+    Effect.gen(function* () {
+      // A core that nobody connects: its queue stays as long as it is.
+      const core = yield* makeCore({ maxInflightBytes: 512 * MiB })
+      const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
+      const large = JSON.stringify({ text: "x".repeat(100_000) })
+      for (let n = 0; n < 30; n++) offerUnsafe(large)
+      for (const ingest of [ingestRecord(large), ingestRecords([large])]) {
+        const first = yield* Effect.forkChild(ingest, { startImmediately: true })
+        assert.isUndefined(first.pollUnsafe())
+        // The first of them finds that it was looked at just now; the next one stands behind.
+        for (let n = 0; n < 3; n++) yield* Effect.forkChild(ingestRecord(large), { startImmediately: true })
+        yield* A.turn
+        yield* A.turn
+        assert.isDefined(first.pollUnsafe())
+        yield* A.settle
       }
     })
   )

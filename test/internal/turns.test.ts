@@ -118,4 +118,27 @@ describe("turns", () => {
     turns.end()
     assert.strictEqual(Effect.runSync(Effect.as(turns.next, "went on")), "went on")
   })
+
+  it("begin for the rest when somebody who observes the end of a caller throws", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    loop.fork(turns.next).addObserver(() => {
+      throw new Error("by an observer")
+    })
+    const second = loop.fork(turns.next)
+    assert.throws(() => loop.turn(), "by an observer")
+    loop.turn()
+    assert.isDefined(second.pollUnsafe())
+  })
+
+  it("begin wherever somebody in line runs, though one of them has stopped turning", () => {
+    const stopped = handLoop()
+    const loop = handLoop()
+    const turns = new Turns()
+    stopped.fork(turns.next)
+    const caller = loop.fork(turns.next)
+    loop.turn()
+    assert.isDefined(caller.pollUnsafe())
+    assert.isFalse(stopped.isIdle())
+  })
 })

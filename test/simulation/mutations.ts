@@ -352,14 +352,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "those who stand in line when a turn ends are forgotten",
     file: turns,
-    find: "    if (this.line.length > 0 && !this.scheduled) this.schedule(dispatcher)\n",
+    find: "      if (this.line.length > 0) this.schedule(scheduler, dispatcher)\n",
     replace: "",
     also: smallTurns
   },
   {
     name: "only the first in line has a turn scheduled",
     file: turns,
-    find: "    this.scheduled = false\n",
+    find: "      this.scheduled.delete(scheduler)\n",
     replace: "",
     also: smallTurns
   }

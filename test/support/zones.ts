@@ -5,9 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { databricks } from "../generated/zerobus_service.js"
 import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone, type LandingZoneLimits } from "../../src/internal/landingZone.ts"
+import { LandingZone } from "../../src/internal/landingZone.ts"
 import { bytesCodec } from "../../src/internal/payloadCodec.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
+import type { LandingZoneLimits } from "../../src/internal/sizeLimits.ts"
 import { Turns } from "../../src/internal/turns.ts"
 
 /** A zone of prepared bytes without limits, but for those given. */
