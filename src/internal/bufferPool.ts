@@ -42,8 +42,8 @@ export const joinPool = (): void => {
 }
 
 /**
- * A stream has nothing left to send, or has ended. The last one lets go of what an idle process need not hold; as long as others send, what is free
- * now is what they take next.
+ * A stream has nothing left to send, or has ended. The last one lets go of what an idle process need not hold; as long as others
+ * send, what is free now is what they take next.
  */
 export const leavePool = (): void => {
   users--

@@ -142,9 +142,11 @@ export class LandingZone<A> {
     if (this.encoding) return nested()
     if (!atomic) this.writer.begin(HEAD_ROOM)
     const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
-    // Somebody may have left, or the stream have been closed, by what the encoder called.
-    if (refusal !== undefined) this.admitUnsafe()
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) {
+      // Somebody may have left, or the stream have been closed, by what the encoder called.
+      this.admitUnsafe()
+      return refusal
+    }
     const { buffer, mark, position } = this.writer
     const waiter: Waiter = {
       content: Buffer.from(buffer.subarray(mark, position)),

@@ -114,7 +114,9 @@ class IngestDoor<A> {
   }
 
   ingest(record: A): Effect.Effect<RecordAck, IngestError> {
-    const first = this.core.zone.giveWay()
+    const { closing, zone } = this.core
+    // A closed stream says so at once.
+    const first = closing ? undefined : zone.giveWay()
     return first === undefined ? this.offer(record) : this.offerAfter(first, record)
   }
 

@@ -10,7 +10,10 @@
 import * as Effect from "effect/Effect"
 import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
 
-/** Bytes that the streams of a client accept at most in one turn of the event loop; of small records that is some milliseconds of work. */
+/**
+ * Bytes after which a turn of the event loop is over, up to the stretch that each caller takes before it looks; of small records some
+ * milliseconds of work.
+ */
 export const TURN = 2 * 1024 * 1024
 
 export class Turns {
