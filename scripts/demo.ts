@@ -19,10 +19,10 @@ import { fileURLToPath } from "node:url"
 import { loadDuckdb, type QueryResult, type QueryTable, runQuery, tableText } from "../src/cli/deltaQuery.ts"
 import { ingestFile, noCounts, Places } from "../src/cli/ingestFile.ts"
 import { count } from "../src/cli/progress.ts"
-import { recordBytes } from "../src/cli/recordBytes.ts"
-import { csvCheck, jsonCheck } from "../src/cli/recordCheck.ts"
-import { kindOf, reader } from "../src/cli/recordFile.ts"
-import { readLiveTable } from "../src/local/liveFiles.ts"
+import { recordBytes } from "../src/cli/records/recordBytes.ts"
+import { csvCheck, jsonCheck } from "../src/cli/records/recordCheck.ts"
+import { kindOf, reader } from "../src/cli/records/recordFile.ts"
+import { readLiveTable } from "../src/local/delta/liveFiles.ts"
 
 const data = (file: string): string =>
   fileURLToPath(new URL(`../node_modules/vega-datasets/data/${file}`, import.meta.url))

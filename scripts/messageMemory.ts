@@ -1,9 +1,9 @@
 /**
  * Measures what a message costs beyond its bytes: the objects that a landing zone keeps per message, for `MESSAGE_OVERHEAD` in
- * `src/internal/chunk.ts`. Run with `node --expose-gc --conditions=effect-zerobus-source scripts/messageMemory.ts`.
+ * `src/internal/landing/chunk.ts`. Run with `node --expose-gc --conditions=effect-zerobus-source scripts/messageMemory.ts`.
  */
 import { Effect } from "effect"
-import { MESSAGE_OVERHEAD } from "../src/internal/chunk.ts"
+import { MESSAGE_OVERHEAD } from "../src/internal/landing/chunk.ts"
 import { makeZone } from "../test/support/zones.ts"
 
 const collect = globalThis.gc

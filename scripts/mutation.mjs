@@ -1,9 +1,9 @@
 // Changes the engine's mechanics in many small ways, one at a time, and has the tests find each change. What no test notices is listed
 // in reports/mutation/survivors.md; ends with 1 when less than 80 % is noticed.
 //
-//     npm run mutation                                      the mechanics, for the night
-//     npm run mutation -- src/internal/session.ts ...       some files; results of other files stay in the report
-//     npm run mutation -- --tests=test/internal/**,test/acceptance/AK* src/internal/session.ts    judged by some tests: a lower bound
+//     npm run mutation                                      the rooms below, for the night
+//     npm run mutation -- src/internal/engine src/internal/grpc/grpcStatus.ts    some folders or files; results of others stay in the report
+//     npm run mutation -- --tests=test/internal/**,test/acceptance/acknowledgements* src/internal/engine/session.ts    judged by some tests: a lower bound
 //     npm run mutation -- --committed ...                   what is committed, not what is being edited
 //     npm run mutation -- --skip-loading ...                without constants and the like, which need the longest; they do not count then
 //
@@ -30,20 +30,21 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const tool = join(root, ".cache/mutation")
 const reports = join(root, "reports/mutation")
 
-/** What is not changed: typed tables, with tests of their own, and what only real sockets and files can judge. */
-const left = [
-  /^(badValue|column\w*|decimalLeaf|descriptor\w*|generateTable|issuePath|jsonColumns|leaf\w*|messagePlan|payloadCodec)$/,
-  /^(proto\w+|recordCodec|table\w*|timeLeaf|variantLeaf|wireReader)$/,
-  /^(connector|grpcChannel|grpcFrames|httpRequest|route)$/
-]
-const mechanics = readdirSync(join(root, "src/internal"))
-  .filter((name) => name.endsWith(".ts") && !left.some((pattern) => pattern.test(name.slice(0, -3))))
-  .map((name) => `src/internal/${name}`)
+/** The rooms whose files are changed: the engine and what it stands on. Columns and codecs have property tests instead. */
+const rooms = ["engine", "landing", "protobuf", "grpc", "net"].map((room) => `src/internal/${room}`)
+
+/** The files of a folder, or the file itself. */
+const filesOf = (path) =>
+  path.endsWith(".ts")
+    ? [path]
+    : readdirSync(join(root, path))
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => `${path.replace(/\/$/, "")}/${name}`)
 
 /** The tests that judge: fast ones, of the engine. */
 const tests = ["test/internal/**/*.test.ts", "test/acceptance/**/*.test.ts", "test/security/**/*.test.ts"]
-/** Of those, the ones about table definitions, which need long and load nothing of the engine. */
-const others = ["columnType", "descriptor", "generateTable"].map((name) => `test/internal/${name}.test.ts`)
+/** Of those, the ones about column types, which load nothing of the changed rooms. */
+const others = ["test/internal/columns/**"]
 
 const run = (command, args, options) => {
   const { error, status, stderr } = spawnSync(command, args, {
@@ -236,7 +237,8 @@ const summarize = () => {
 }
 
 const judges = process.argv.find((argument) => argument.startsWith("--tests="))
-const files = process.argv.slice(2).filter((argument) => !argument.startsWith("-"))
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("-"))
+const files = (named.length === 0 ? rooms : named).flatMap(filesOf)
 fetchTool()
 const copy = copySources(process.argv.includes("--committed"))
 try {
@@ -252,7 +254,7 @@ try {
     })
     return JSON.parse(readFileSync(join(copy, "mutation.json"), "utf8"))
   }
-  const report = pass(files.length === 0 ? mechanics : files, false)
+  const report = pass(files, false)
   const places = loadingPlaces(report)
   keepResults(report)
   if (places.length > 0 && !process.argv.includes("--skip-loading")) {

@@ -9,10 +9,10 @@ import type * as BigDecimal from "effect/BigDecimal"
 import type * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
-import { columnAnnotation, positionAnnotation, requiredAnnotation } from "./internal/columnSchema.ts"
-import { decimalProblem } from "./internal/columnNames.ts"
-import type { Leaf } from "./internal/leaf.ts"
-import { decimal, decimalAsString, leaves } from "./internal/leaf.ts"
+import { columnAnnotation, positionAnnotation, requiredAnnotation } from "./internal/codec/columnSchema.ts"
+import { decimalProblem } from "./internal/columns/columnNames.ts"
+import type { Leaf } from "./internal/codec/scalars.ts"
+import { decimal, decimalAsString, leaves } from "./internal/codec/scalars.ts"
 
 /** A scalar column: a schema of `T` stored as the SQL type `Tag`. */
 export interface Column<Tag extends string, T> extends Schema.Bottom<

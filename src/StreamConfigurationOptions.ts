@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
-import { CHUNK_SIZE } from "./internal/chunk.ts"
-import { HEAD_ROOM } from "./internal/envelope.ts"
+import { CHUNK_SIZE } from "./internal/landing/chunk.ts"
+import { HEAD_ROOM } from "./internal/protobuf/envelope.ts"
 import {
   checkOptions,
   count,
@@ -19,7 +19,7 @@ import {
   type OptionRules,
   that
 } from "./internal/optionRules.ts"
-import type { LandingZoneLimits } from "./internal/sizeLimits.ts"
+import type { LandingZoneLimits } from "./internal/landing/sizeLimits.ts"
 import type { InvalidArgument, Retryable, StreamFailure, ZerobusError } from "./ZerobusError.ts"
 
 /** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */

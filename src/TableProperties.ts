@@ -7,8 +7,8 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaIssue from "effect/SchemaIssue"
-import { isBytes } from "./internal/bytes.ts"
-import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/payloadCodec.ts"
+import { isBytes } from "./internal/protobuf/bytes.ts"
+import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/codec/untypedCodecs.ts"
 import type { RecordCodec } from "./internal/recordCodec.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
 

@@ -14,16 +14,16 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { catalogToken } from "./Credentials.ts"
-import type { CatalogTable } from "./internal/tableDescription.ts"
-import { readCatalogTable } from "./internal/tableDescription.ts"
-import type { Route } from "./internal/connector.ts"
-import { parseEndpoint } from "./internal/endpoint.ts"
-import type { HttpAnswer } from "./internal/httpRequest.ts"
-import { httpRequest } from "./internal/httpRequest.ts"
+import type { CatalogTable } from "./internal/columns/tableDescription.ts"
+import { readCatalogTable } from "./internal/columns/tableDescription.ts"
+import type { Route } from "./internal/net/connector.ts"
+import { parseEndpoint } from "./internal/net/endpoint.ts"
+import type { HttpAnswer } from "./internal/net/httpRequest.ts"
+import { httpRequest } from "./internal/net/httpRequest.ts"
 import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
-import { routeTo } from "./internal/route.ts"
-import { scrub } from "./internal/scrub.ts"
-import { checkTableName } from "./internal/tableName.ts"
+import { routeTo } from "./internal/net/route.ts"
+import { scrub } from "./internal/net/scrub.ts"
+import { checkTableName } from "./internal/columns/tableName.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
 import {
   InvalidArgument,
@@ -37,7 +37,7 @@ import {
 } from "./ZerobusError.ts"
 import { type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
 
-export type { CatalogTable } from "./internal/tableDescription.ts"
+export type { CatalogTable } from "./internal/columns/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
 export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "clientSecret" | "tls" | "proxy"> {

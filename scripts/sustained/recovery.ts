@@ -11,8 +11,8 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
-import { RecordRejected } from "../../src/local/storageErrors.ts"
+import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
+import { RecordRejected } from "../../src/local/log/storageErrors.ts"
 import { encodedRow, Rows } from "./row.ts"
 
 const { positionals, values } = parseArgs({

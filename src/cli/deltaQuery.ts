@@ -5,8 +5,8 @@
  * a download; the list of files is all that is needed here. DuckDB lets no database be called `main`, so the view's name is the
  * table's whole name, and full names in a query are put in quotes.
  */
-import type { ColumnDefinition, ColumnType } from "../internal/columnType.ts"
-import type { LiveTable } from "../local/liveFiles.ts"
+import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
+import type { LiveTable } from "../local/delta/liveFiles.ts"
 import { rowJson } from "./queryJson.ts"
 
 /** A table to query: `catalog.schema.table` and what it consists of. */

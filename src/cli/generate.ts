@@ -2,7 +2,7 @@
  * `zerobus generate`: writes the `.proto` file, the descriptor and the TypeScript module of a table, from the catalog or from a file.
  *
  * The flags are those of the official generator, but for the secret: it comes from the environment or a prompt, never from an argument,
- * which every process on the machine could read. What is written is decided in `internal/generateTable.ts`.
+ * which every process on the machine could read. What is written is decided in `cli/generate/generateTable.ts`.
  */
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
@@ -14,9 +14,9 @@ import type * as Redacted from "effect/Redacted"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Prompt from "effect/cli/Prompt"
-import type { TableDefinition } from "../internal/columnType.ts"
-import { type GeneratedFile, generateTable } from "../internal/generateTable.ts"
-import { maxSource, readTableSource, type SourceFormat } from "../internal/tableSource.ts"
+import type { TableDefinition } from "../internal/columns/columnType.ts"
+import { type GeneratedFile, generateTable } from "./generate/generateTable.ts"
+import { maxSource, readTableSource, type SourceFormat } from "./generate/tableSource.ts"
 import { UnityCatalog } from "../UnityCatalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 

@@ -18,7 +18,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
-import type { ColumnDefinition } from "../internal/columnType.ts"
+import type { ColumnDefinition } from "../internal/columns/columnType.ts"
 import * as TableProperties from "../TableProperties.ts"
 import { UnityCatalog, UnityCatalogLayer } from "../UnityCatalog.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
@@ -26,9 +26,9 @@ import { missingSetting } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { ingestFile, noCounts, Places, type Reject } from "./ingestFile.ts"
 import { type Outcome, showProgress, summary, summaryJson } from "./progress.ts"
-import { checkFile, recordBytes } from "./recordBytes.ts"
-import { csvCheck, jsonCheck, type RecordCheck } from "./recordCheck.ts"
-import { formats, kindOf, reader } from "./recordFile.ts"
+import { checkFile, recordBytes } from "./records/recordBytes.ts"
+import { csvCheck, jsonCheck, type RecordCheck } from "./records/recordCheck.ts"
+import { formats, kindOf, reader } from "./records/recordFile.ts"
 
 /** How long an interrupted ingest waits for what is queued. */
 const interruptedLimit = "10 seconds"
@@ -103,7 +103,7 @@ const run = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<void, C
         : failed(error._tag === "InvalidTable" ? `${error.message} zerobus table create makes a table.` : error.message)
     )
   )
-  yield* checkFile(input.file)
+  yield* Effect.mapError(checkFile(input.file), because)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects = rejectsFile === undefined ? undefined : yield* rejectsWriter(rejectsFile, input.file)
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(

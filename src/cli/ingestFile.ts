@@ -11,8 +11,9 @@ import type { JsonRecord } from "../TableProperties.ts"
 import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
-import type { RecordCheck } from "./recordCheck.ts"
-import type { RecordReader, SourceRecord } from "./sourceRecord.ts"
+import type { UnreadableFile } from "./records/recordBytes.ts"
+import type { RecordCheck } from "./records/recordCheck.ts"
+import type { RecordReader, SourceRecord } from "./records/sourceRecord.ts"
 
 /** How far an ingest has come. Changed in place while it runs. */
 export interface Counts {
@@ -78,7 +79,7 @@ export class Places {
 
 /** What an ingest needs. */
 export interface IngestSource {
-  readonly bytes: Stream.Stream<Uint8Array, CommandFailed>
+  readonly bytes: Stream.Stream<Uint8Array, UnreadableFile>
   readonly reader: RecordReader
   /** Makes the check, once: with the header where the format has one. Fails with what is wrong with the header. */
   readonly check: (header: ReadonlyArray<string> | undefined) => Result.Result<RecordCheck, string>
@@ -106,7 +107,7 @@ export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Ef
     }
     yield* queue(source, check, records)
   })
-  yield* Stream.runForEach(source.bytes, (bytes) => {
+  yield* Stream.runForEach(Stream.mapError(source.bytes, because), (bytes) => {
     counts.bytes += bytes.length
     return take(reader.push(bytes))
   })

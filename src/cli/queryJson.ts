@@ -3,7 +3,7 @@
  * objects, bytes in base64. Dates, times and whatever else JSON has no form for are text, as DuckDB writes them.
  */
 import type { DuckDBValue } from "@duckdb/node-api"
-import { ExactNumber, stringify } from "./exactJson.ts"
+import { ExactNumber, stringify } from "./records/exactJson.ts"
 
 type Duckdb = typeof import("@duckdb/node-api")
 

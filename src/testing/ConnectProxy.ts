@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Net from "node:net"
-import { PortUnavailable } from "../local/listener.ts"
+import { PortUnavailable } from "../local/endpoints/listener.ts"
 
 /**
  * What the proxy does with a request for a tunnel: makes it, never answers, answers with something that is not HTTP, refuses with a

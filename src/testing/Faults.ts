@@ -12,14 +12,14 @@
  * yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({ status: "UNAVAILABLE", connection: 2 }))
  */
 import * as Duration from "effect/Duration"
-import type { Fault, FaultPoint } from "../local/faultScript.ts"
-import type { Latency } from "../local/latency.ts"
+import type { Fault, FaultPoint } from "../local/faults/faultScript.ts"
+import type { Latency } from "../local/faults/latency.ts"
 
 export * from "./connectionFaults.ts"
 export * from "./httpFaults.ts"
-export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faultScript.ts"
-export type { ConnectionFault } from "../local/faultySocket.ts"
-export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faults/faultScript.ts"
+export type { ConnectionFault } from "../local/faults/faultySocket.ts"
+export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /** When a fault strikes. */
 export interface When {

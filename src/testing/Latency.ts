@@ -7,9 +7,9 @@
  * Latency.quantiles({ 0: "1 millis", 0.5: "4 millis", 0.99: "80 millis", 1: "2 seconds" })
  */
 import * as Duration from "effect/Duration"
-import type { Latency } from "../local/latency.ts"
+import type { Latency } from "../local/faults/latency.ts"
 
-export type { Latency } from "../local/latency.ts"
+export type { Latency } from "../local/faults/latency.ts"
 
 const millis = (input: Duration.Input, what: string): number => {
   const value = Duration.toMillis(Duration.fromInputUnsafe(input))

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import { type Latency, makeSampler } from "../local/latency.ts"
+import { type Latency, makeSampler } from "../local/faults/latency.ts"
 import { timersOfProgram } from "../local/timers.ts"
 import { Transport, type TransportCall, TransportFailure } from "../Transport.ts"
 

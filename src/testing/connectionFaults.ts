@@ -2,13 +2,13 @@
  * Faults of a connection below gRPC, for `ZerobusLocal.injectConnection`: of its bytes, and of its HTTP/2 frames. Those of frames need a server
  * without TLS, since they cannot look inside. Part of `Faults`.
  */
-import type { ConnectionFault } from "../local/faultySocket.ts"
-import { type Http2Settings, settingsOf } from "../local/frameSettings.ts"
-import { http2Frame } from "../local/frameEditor.ts"
-import { ackResponse } from "../local/streamMessages.ts"
+import type { ConnectionFault } from "../local/faults/faultySocket.ts"
+import { type Http2Settings, settingsOf } from "../local/faults/frameSettings.ts"
+import { http2Frame } from "../local/faults/frameEditor.ts"
+import { ackResponse } from "../local/stream/streamMessages.ts"
 
-export type { ConnectionFault } from "../local/faultySocket.ts"
-export type { Http2Settings } from "../local/frameSettings.ts"
+export type { ConnectionFault } from "../local/faults/faultySocket.ts"
+export type { Http2Settings } from "../local/faults/frameSettings.ts"
 
 /**
  * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default), by FIN, by silence in both directions with

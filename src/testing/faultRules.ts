@@ -12,7 +12,7 @@ import {
   text,
   that
 } from "../internal/optionRules.ts"
-import type { Fault, FaultAction } from "../local/faultScript.ts"
+import type { Fault, FaultAction } from "../local/faults/faultScript.ts"
 import { InvalidArgument } from "../ZerobusError.ts"
 
 const millis = that(

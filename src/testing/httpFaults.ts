@@ -3,9 +3,9 @@
  * injected. Part of `Faults`.
  */
 import * as Duration from "effect/Duration"
-import type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+import type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
-export type { HttpFault, HttpPart } from "../local/httpFaults.ts"
+export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /**
  * The next requests to the token endpoint or the catalog get this status. `body` is the text of the answer, an empty JSON object by

@@ -14,16 +14,16 @@ export {
   type Principal,
   type Privilege
 } from "./localOptions.ts"
-export { PortUnavailable } from "../local/listener.ts"
+export { PortUnavailable } from "../local/endpoints/listener.ts"
 export {
   InvalidDefinition,
   StorageFailure,
   type StorageReason,
   TableExists,
   UnsupportedColumn
-} from "../local/storageErrors.ts"
-export type { ServerCounters } from "../local/serverCounters.ts"
-export type { TableRecord } from "../local/tableStore.ts"
+} from "../local/log/storageErrors.ts"
+export type { ServerCounters } from "../local/endpoints/serverCounters.ts"
+export type { TableRecord } from "../local/store/tableStore.ts"
 export {
   type Audit,
   type ConnectionAudit,

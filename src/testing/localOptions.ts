@@ -7,13 +7,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { Latency } from "../local/latency.ts"
-import type { Principal } from "../local/principals.ts"
-import type { StreamLimits } from "../local/streamContract.ts"
-import { defaultLimits } from "../local/streamHost.ts"
+import type { Latency } from "../local/faults/latency.ts"
+import type { Principal } from "../local/auth/principals.ts"
+import type { StreamLimits } from "../local/stream/streamContract.ts"
+import { defaultLimits } from "../local/stream/streamHost.ts"
 import { InvalidArgument } from "../ZerobusError.ts"
 
-export type { Grant, Principal, Privilege } from "../local/principals.ts"
+export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
 
 /** Options of the streams of a server. Durations are Effect durations; plain numbers are milliseconds. */
 export interface StreamOptions {

@@ -12,8 +12,8 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
-import type { ServerCertificates } from "../local/certificates.ts"
-import { PortUnavailable } from "../local/listener.ts"
+import type { ServerCertificates } from "../local/endpoints/certificates.ts"
+import { PortUnavailable } from "../local/endpoints/listener.ts"
 
 /** Serves until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveHttp = Effect.fnUntraced(function* (options: {

@@ -5,25 +5,25 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { tableNameProblem } from "../internal/columnNames.ts"
-import { parseTableDefinition, type TableDefinition } from "../internal/columnType.ts"
-import type { Fault, LocalEvent } from "../local/faultScript.ts"
-import type { makeServerCounters, ServerCounters } from "../local/serverCounters.ts"
+import { tableNameProblem } from "../internal/columns/columnNames.ts"
+import { parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
+import type { Fault, LocalEvent } from "../local/faults/faultScript.ts"
+import type { makeServerCounters, ServerCounters } from "../local/endpoints/serverCounters.ts"
 import {
   InvalidDefinition,
   type StorageFailure,
   type TableExists,
   type UnsupportedColumn
-} from "../local/storageErrors.ts"
-import type { Audit } from "../local/streamAudit.ts"
-import type { StreamHub } from "../local/streamHost.ts"
-import type { TableRecord, TableStoreShape } from "../local/tableStore.ts"
-import { decodeTrace, encodeTrace, type Trace } from "../local/trace.ts"
-import { type Replay, replayOf } from "../local/traceReplay.ts"
+} from "../local/log/storageErrors.ts"
+import type { Audit } from "../local/stream/streamAudit.ts"
+import type { StreamHub } from "../local/stream/streamHost.ts"
+import type { TableRecord, TableStoreShape } from "../local/store/tableStore.ts"
+import { decodeTrace, encodeTrace, type Trace } from "../local/faults/trace.ts"
+import { type Replay, replayOf } from "../local/faults/traceReplay.ts"
 import { type InvalidArgument, InvalidTable } from "../ZerobusError.ts"
 import { faultProblem } from "./faultRules.ts"
 
-export type { Audit, ConnectionAudit } from "../local/streamAudit.ts"
+export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
 
 /** A table's name: as text, or of anything that has one. */
 export type TableName = string | { readonly tableName: string } | { readonly name: string }

@@ -12,8 +12,8 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join, resolve } from "node:path"
-import { planTable } from "../../src/internal/messagePlan.ts"
-import { planToProto } from "../../src/internal/protoText.ts"
+import { planTable } from "../../src/internal/protobuf/messagePlan.ts"
+import { planToProto } from "../../src/cli/generate/protoText.ts"
 import type { ByteSink } from "../../src/internal/recordCodec.ts"
 
 const root = resolve(import.meta.dirname, "../..")

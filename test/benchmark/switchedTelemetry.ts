@@ -1,8 +1,8 @@
 /**
- * Stands in for `src/internal/telemetry.ts` where its cost is measured: the same reports behind a switch, so that one process, with the same
+ * Stands in for `src/internal/engine/telemetry.ts` where its cost is measured: the same reports behind a switch, so that one process, with the same
  * compiled code and the same heap, runs with and without them.
  */
-import { makeTelemetry as makeReal, type Telemetry } from "../../src/internal/telemetry.ts"
+import { makeTelemetry as makeReal, type Telemetry } from "../../src/internal/engine/telemetry.ts"
 import { telemetrySwitch } from "./telemetrySwitch.ts"
 
 type Report = (...input: ReadonlyArray<unknown>) => unknown

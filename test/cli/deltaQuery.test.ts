@@ -7,7 +7,7 @@ import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import * as Fs from "node:fs"
 import { loadDuckdb, namesIn, type QueryTable, runQuery, tableText, withTableNames } from "../../src/cli/deltaQuery.ts"
-import { readLiveTable } from "../../src/local/liveFiles.ts"
+import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import { temporaryFolder } from "../support/commandLine.ts"
 
 describe("names in a query", () => {

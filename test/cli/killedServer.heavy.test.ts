@@ -6,7 +6,7 @@ import { afterAll, assert, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { loadDuckdb, runQuery } from "../../src/cli/deltaQuery.ts"
-import { readLiveTable } from "../../src/local/liveFiles.ts"
+import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import {
   type Environment,
   type LocalServer,

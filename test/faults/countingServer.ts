@@ -3,7 +3,7 @@
  * number of a record is its first four bytes. A record beyond the next one is a loss; one at or below is a duplicate.
  */
 import * as Grpc from "@grpc/grpc-js"
-import { ackResponse, createdResponse, readRequest } from "../../src/local/streamMessages.ts"
+import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
 
 export interface Counted {
   /** Records that are durable: numbers 0 to `durable - 1`. */

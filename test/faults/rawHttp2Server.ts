@@ -3,7 +3,7 @@
  * says otherwise: answers the create request and acknowledges every message.
  */
 import { createServer, type AddressInfo, type Socket } from "node:net"
-import { ackResponse, createdResponse, readRequest } from "../../src/local/streamMessages.ts"
+import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
 
 export const frameTypes = {
   data: 0,

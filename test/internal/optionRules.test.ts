@@ -14,7 +14,7 @@ import {
   zerobusConfig
 } from "effect-zerobus"
 import * as Fs from "node:fs"
-import { makeCertificates } from "../../src/local/certificates.ts"
+import { makeCertificates } from "../../src/local/endpoints/certificates.ts"
 import { count, type OptionRule, type OptionRules } from "../../src/internal/optionRules.ts"
 import { resolve, streamRules } from "../../src/StreamConfigurationOptions.ts"
 import { catalogRules } from "../../src/UnityCatalog.ts"

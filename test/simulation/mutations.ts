@@ -21,16 +21,16 @@ export interface Mutation extends Replacement {
   readonly harmless?: boolean
 }
 
-const zone = "internal/landingZone.ts"
-const session = "internal/session.ts"
-const supervisor = "internal/supervisor.ts"
-const acknowledgements = "internal/acknowledgements.ts"
-const stream = "internal/stream.ts"
-const streamClose = "internal/streamClose.ts"
-const chunk = "internal/chunk.ts"
-const tokenCache = "internal/tokenCache.ts"
+const zone = "internal/landing/landingZone.ts"
+const session = "internal/engine/session.ts"
+const supervisor = "internal/engine/supervisor.ts"
+const acknowledgements = "internal/engine/acknowledgements.ts"
+const stream = "internal/engine/stream.ts"
+const streamClose = "internal/engine/streamClose.ts"
+const chunk = "internal/landing/chunk.ts"
+const tokenCache = "internal/net/tokenCache.ts"
 const zerobus = "Zerobus.ts"
-const turns = "internal/turns.ts"
+const turns = "internal/landing/turns.ts"
 
 /** A turn of the event loop is used up by a few records, so that callers stand in line. */
 const smallTurns: ReadonlyArray<Replacement> = [
@@ -133,7 +133,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "time is taken from the wall clock",
-    file: "internal/streamCore.ts",
+    file: "internal/engine/streamCore.ts",
     find: "Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)",
     replace: "clock.currentTimeMillisUnsafe()"
   },
@@ -181,7 +181,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "who hears of the end finds the stream still active",
-    file: "internal/streamUnacked.ts",
+    file: "internal/engine/streamUnacked.ts",
     find: "    if (!core.ended) {",
     replace: "    if (core.finished.effect === undefined) {",
     by: "model"

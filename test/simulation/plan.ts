@@ -3,7 +3,7 @@
  * their times.
  */
 import type { StreamConfigurationOptions } from "effect-zerobus"
-import type { Fault, FaultAction, FaultPoint } from "../../src/local/faultScript.ts"
+import type { Fault, FaultAction, FaultPoint } from "../../src/local/faults/faultScript.ts"
 import type { SchedulePlan } from "./virtualTime.ts"
 import type { StreamSettings } from "./history.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"

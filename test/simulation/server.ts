@@ -2,10 +2,10 @@
  * The server of a run: the real stream core over a simulated disk, with tokens, crashes and restarts.
  */
 import type * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
-import { makeFaultScript } from "../../src/local/faultScript.ts"
-import { startStream } from "../../src/local/serverStream.ts"
-import type { Peer, StreamHost, StreamTable } from "../../src/local/streamContract.ts"
-import { makeStreamAudit } from "../../src/local/streamAudit.ts"
+import { makeFaultScript } from "../../src/local/faults/faultScript.ts"
+import { startStream } from "../../src/local/stream/serverStream.ts"
+import type { Peer, StreamHost, StreamTable } from "../../src/local/stream/streamContract.ts"
+import { makeStreamAudit } from "../../src/local/stream/streamAudit.ts"
 import type { History } from "./history.ts"
 import type { Link, Network } from "./network.ts"
 import type { Plan, TimedFault } from "./plan.ts"

@@ -1,8 +1,8 @@
 /**
  * The server's disk: records become durable in groups, some time after they were appended, and a crash loses what is not durable.
  */
-import { RecordRejected, StorageFailure } from "../../src/local/storageErrors.ts"
-import type { TableWriter } from "../../src/local/tableStore.ts"
+import { RecordRejected, StorageFailure } from "../../src/local/log/storageErrors.ts"
+import type { TableWriter } from "../../src/local/store/tableStore.ts"
 import type { History } from "./history.ts"
 import type { Records } from "./records.ts"
 import type { SeededRandom } from "./seededRandom.ts"

@@ -4,7 +4,7 @@
  */
 import { Effect, Exit, Redacted } from "effect"
 import { type HeadersProviderShape, InvalidToken, Retryable, RetryableReason, type StreamFailure } from "effect-zerobus"
-import { makeTokenCache, type Minted, type TokenCache } from "../../src/internal/tokenCache.ts"
+import { makeTokenCache, type Minted, type TokenCache } from "../../src/internal/net/tokenCache.ts"
 import type { History } from "./history.ts"
 import type { Plan } from "./plan.ts"
 import type { SeededRandom } from "./seededRandom.ts"

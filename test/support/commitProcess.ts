@@ -3,7 +3,7 @@
  *
  *     node commitProcess.ts TABLE_FOLDER NAME COUNT     adds COUNT files named NAME-0, NAME-1, ... that exist in name only
  */
-import { openLog } from "../../src/local/deltaLog.ts"
+import { openLog } from "../../src/local/delta/deltaLog.ts"
 
 const [folder = "", name = "", count = "0"] = process.argv.slice(2)
 const log = await openLog(folder)

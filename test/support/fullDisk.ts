@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import { writeSync } from "node:fs"
-import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
+import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
 import { append, json, table } from "./storedTables.ts"
 
 const definition = table("main.default.full(id BIGINT NOT NULL, word STRING)")

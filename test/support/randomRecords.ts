@@ -1,7 +1,7 @@
 /** Random records for a table: the same record as an object for protobufjs, as a JSON object, and as the row a reader must see. */
 import protobuf from "protobufjs"
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columnType.ts"
-import type { MessageShape } from "../../src/internal/descriptor.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columns/columnType.ts"
+import type { MessageShape } from "../../src/internal/protobuf/descriptor.ts"
 import { pick } from "./randomTables.ts"
 
 /** One value in its three forms. */

@@ -1,5 +1,5 @@
 /** Tables at random from a seed: the same seed gives the same table, so a failing case can be run again by its number. */
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columnType.ts"
+import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columns/columnType.ts"
 
 /** A small seeded generator of numbers in [0, 1). */
 export const seeded = (seed: number): (() => number) => {

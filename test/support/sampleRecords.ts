@@ -1,6 +1,6 @@
 /** Records at random for tables at random, each with what an independent protobuf decoder must make of it. */
 import { BigDecimal, DateTime } from "effect"
-import type { ColumnDefinition, ColumnType } from "../../src/internal/columnType.ts"
+import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { pick } from "./randomTables.ts"
 
 /** A value and its wire form: 64-bit integers as decimal text, bytes as base64, maps as entries of texts. */

@@ -9,8 +9,8 @@ import { Effect, Option } from "effect"
 import { writeSync } from "node:fs"
 import Fs from "node:fs/promises"
 import { syncBuiltinESMExports } from "node:module"
-import { makeDurableTableStore } from "../../src/local/durableTableStore.ts"
-import { RecordRejected } from "../../src/local/storageErrors.ts"
+import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
+import { RecordRejected } from "../../src/local/log/storageErrors.ts"
 import { json, table } from "./storedTables.ts"
 
 const [folder = "", first = "0", flushMillis = "40", call, when, nth] = process.argv.slice(2)

@@ -3,9 +3,9 @@ import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { parseTableDefinition } from "../../src/internal/columnType.ts"
-import { RecordRejected, type StorageFailure } from "../../src/local/storageErrors.ts"
-import type { TableWriter } from "../../src/local/tableStore.ts"
+import { parseTableDefinition } from "../../src/internal/columns/columnType.ts"
+import { RecordRejected, type StorageFailure } from "../../src/local/log/storageErrors.ts"
+import type { TableWriter } from "../../src/local/store/tableStore.ts"
 
 export const table = (text: string) => Result.getOrThrowWith(parseTableDefinition(text), (why) => new Error(why))
 

@@ -4,12 +4,12 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { databricks } from "../generated/zerobus_service.js"
-import type { Message } from "../../src/internal/chunk.ts"
-import { LandingZone } from "../../src/internal/landingZone.ts"
-import { bytesCodec } from "../../src/internal/payloadCodec.ts"
+import type { Message } from "../../src/internal/landing/chunk.ts"
+import { LandingZone } from "../../src/internal/landing/landingZone.ts"
+import { bytesCodec } from "../../src/internal/codec/untypedCodecs.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
-import type { LandingZoneLimits } from "../../src/internal/sizeLimits.ts"
-import { Turns } from "../../src/internal/turns.ts"
+import type { LandingZoneLimits } from "../../src/internal/landing/sizeLimits.ts"
+import { Turns } from "../../src/internal/landing/turns.ts"
 
 /** A zone of prepared bytes without limits, but for those given. */
 export const makeZone = (

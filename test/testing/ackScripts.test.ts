@@ -2,7 +2,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Faults, Latency, ZerobusLocal } from "effect-zerobus/testing"
-import { latencyAt, makeSampler } from "../../src/local/latency.ts"
+import { latencyAt, makeSampler } from "../../src/local/faults/latency.ts"
 import { openCreated, type RawStream } from "../support/rawStream.ts"
 
 let tables = 0

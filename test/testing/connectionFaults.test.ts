@@ -4,9 +4,9 @@ import { Clock, Effect } from "effect"
 import { TableProperties, Zerobus, type ZerobusOptions } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { connect } from "node:net"
-import { faultySocket } from "../../src/local/faultySocket.ts"
-import { http2Frame, makeFrameEditor } from "../../src/local/frameEditor.ts"
-import { listen } from "../../src/local/listener.ts"
+import { faultySocket } from "../../src/local/faults/faultySocket.ts"
+import { http2Frame, makeFrameEditor } from "../../src/local/faults/frameEditor.ts"
+import { listen } from "../../src/local/endpoints/listener.ts"
 import { makeTimers } from "../../src/local/timers.ts"
 
 let tables = 0

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { type Grant, ZerobusLocal, type ZerobusLocalShape } from "effect-zerobus/testing"
-import { makePrincipals } from "../../src/local/principals.ts"
+import { makePrincipals } from "../../src/local/auth/principals.ts"
 import { openCreated, openRaw, postToken, tokenForm } from "../support/rawStream.ts"
 
 const table = "main.default.orders"

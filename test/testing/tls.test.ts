@@ -6,7 +6,7 @@ import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { X509Certificate } from "node:crypto"
 import * as Tls from "node:tls"
-import { makeCertificates } from "../../src/local/certificates.ts"
+import { makeCertificates } from "../../src/local/endpoints/certificates.ts"
 
 const table = TableProperties.json("main.default.orders")
 const ingest = Effect.gen(function* () {

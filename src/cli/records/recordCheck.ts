@@ -1,0 +1,120 @@
+/**
+ * Holds the records of a file against the columns of a table before they are sent, and brings them into the form that travels.
+ *
+ * A bad record is found here, with its column, so that it cannot end the stream for all the others. JSON records that need no
+ * change travel as they stand in the file. The value conventions are those of Zerobus: DATE as days, timestamps as microseconds,
+ * DECIMAL and VARIANT as strings, BIGINT beyond 2^53 as a string; dates and timestamps may also be written in ISO form. How each
+ * type is converted stands in `valueCheck.ts`.
+ */
+import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
+import * as ExactJson from "./exactJson.ts"
+import { fieldConverter, readCell, type Report, refused, structConverter } from "./valueCheck.ts"
+import type { SourceRecord } from "./sourceRecord.ts"
+
+/** Largest record that one call carries, in encoded bytes: the service's limit less room for the message around it. */
+export const largestRecord = 10 * 1024 * 1024 - 128 * 1024
+
+/** A record ready to send, or why it is refused. The reason names a column and what is expected there. */
+export type Checked = { readonly json: string } | { readonly problem: string }
+
+/** Checks one record after another. */
+export type RecordCheck = (record: SourceRecord) => Checked
+
+/** How columns and names of the file come together. */
+export interface CheckOptions {
+  /** Leave out what the table has no column for, instead of refusing the record. Default false. */
+  readonly ignoreUnknown?: boolean | undefined
+}
+
+/** Text of a name with everything but letters and digits as one underscore: `Cost Total $` is `cost_total`. */
+const plainName = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/^_+|_+$/g, "")
+
+/** Check of JSON records: `record.text` is one JSON object. */
+export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}): RecordCheck => {
+  const convert = structConverter([], columns, options.ignoreUnknown === true)
+  const report: Report = { changed: false, problem: "" }
+  return ({ text, problem }) => {
+    if (problem !== undefined) return { problem }
+    let value: unknown
+    try {
+      value = ExactJson.parse(text)
+    } catch {
+      return { problem: "is not valid JSON" }
+    }
+    report.changed = false
+    const converted = convert(value, report)
+    if (converted === refused) return { problem: report.problem }
+    return sized(report.changed ? JSON.stringify(converted) : text)
+  }
+}
+
+/** Why the header of a CSV file does not fit the table. */
+export interface HeaderProblem {
+  readonly problem: string
+}
+
+/**
+ * Check of CSV rows under this header. A name belongs to the column of the same name, or to the one that is the same but for case
+ * and for characters a column name cannot have. An empty field is NULL, but empty text where the column is a STRING that is NOT
+ * NULL.
+ */
+export const csvCheck = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  header: ReadonlyArray<string>,
+  options: CheckOptions = {}
+): RecordCheck | HeaderProblem => {
+  const plain = new Map(columns.map((column) => [plainName(column.name), column]))
+  const targets = header.map((name) => columns.find((column) => column.name === name) ?? plain.get(plainName(name)))
+  const unknown = header.filter((_, index) => targets[index] === undefined)
+  if (unknown.length > 0 && options.ignoreUnknown !== true) {
+    const names = unknown
+      .slice(0, 5)
+      .map((name) => JSON.stringify(name.slice(0, 64)))
+      .join(", ")
+    return { problem: `the table has no column for ${names}. Its columns: ${columnList(columns)}` }
+  }
+  const twice = targets.find((column, index) => column !== undefined && targets.indexOf(column) !== index)
+  if (twice !== undefined) return { problem: `two columns of the file belong to the column ${twice.name}` }
+  const missing = columns.filter((column) => !column.nullable && !targets.includes(column))
+  if (missing.length > 0)
+    return { problem: `the file has no column ${missing.map((column) => column.name).join(", ")}, which is NOT NULL` }
+  const cells = targets.map((column, index) =>
+    column === undefined
+      ? undefined
+      : { column, index, convert: fieldConverter([column.name], column, options.ignoreUnknown === true) }
+  )
+  const report: Report = { changed: false, problem: "" }
+  return ({ fields, problem }) => {
+    if (problem !== undefined) return { problem }
+    if (fields === undefined) return { problem: "is not a CSV row" }
+    const record: Record<string, unknown> = {}
+    for (const cell of cells) {
+      if (cell === undefined) continue
+      const text = fields[cell.index]!
+      const empty = text === "" && (cell.column.type._tag !== "String" || cell.column.nullable)
+      const value = cell.convert(empty ? null : readCell(cell.column.type, text), report)
+      if (value === refused) return { problem: report.problem }
+      if (value !== null) record[cell.column.name] = value
+    }
+    return sized(JSON.stringify(record))
+  }
+}
+
+/** Columns by name for a message, cut short when there are many. */
+const columnList = (columns: ReadonlyArray<ColumnDefinition>): string =>
+  columns
+    .slice(0, 20)
+    .map((column) => column.name)
+    .join(", ") + (columns.length > 20 ? ", ..." : "")
+
+const sized = (json: string): Checked => {
+  if (json.length * 3 <= largestRecord) return { json }
+  const size = Buffer.byteLength(json)
+  return size <= largestRecord
+    ? { json }
+    : { problem: `has ${size} bytes, above the limit of ${largestRecord} bytes for one record` }
+}

@@ -1,0 +1,295 @@
+/**
+ * Converters of single values by column type, composed once per table: each takes a value as `JSON.parse` gives it and answers what
+ * travels, or refuses it with the column's path and what is expected there, never with the value.
+ */
+import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import * as ExactJson from "./exactJson.ts"
+import * as ValueText from "./valueText.ts"
+
+/** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
+export interface Report {
+  changed: boolean
+  problem: string
+}
+
+/** The answer of a converter that refuses a value; the reason is in the report. */
+export const refused: unique symbol = Symbol("refused")
+
+/** Answers what travels for a value, the same value when nothing changes, or `refused`. */
+export type Convert = (value: unknown, report: Report) => unknown
+
+type Path = ReadonlyArray<string>
+
+const integerText = /^-?\d{1,19}$/
+const numberText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
+const wireDecimal = /^-?\d{1,60}(?:\.\d{1,40})?$/
+const base64Text = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const specialNumbers = new Set<unknown>(["NaN", "Infinity", "-Infinity"])
+
+const refuse = (report: Report, path: Path, reason: string): typeof refused => {
+  report.problem = path.length === 0 ? reason : `column ${path.join(".")}: ${reason}`
+  return refused
+}
+
+const expected = (type: ColumnType): string => {
+  switch (type._tag) {
+    case "Date":
+      return "expected DATE, as 2026-11-22 or as days since 1970-01-01"
+    case "Timestamp":
+      return "expected TIMESTAMP, as 2026-11-22T08:30:00Z or as microseconds since 1970-01-01 UTC"
+    case "TimestampNtz":
+      return "expected TIMESTAMP_NTZ, as 2026-11-22T08:30:00 without a zone or as wall-clock microseconds since 1970-01-01"
+    case "Decimal":
+      return `expected DECIMAL(${type.precision},${type.scale}), a number with at most ${type.scale} decimals and ${type.precision - type.scale} digits before them`
+    case "Array":
+      return "expected ARRAY, a JSON array"
+    case "Map":
+      return "expected MAP, a JSON object"
+    case "Struct":
+      return "expected STRUCT, a JSON object"
+    default:
+      return expectation(type)
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactJson.ExactNumber)
+
+/** Converter of a struct, or of a whole record when the path is empty. Changes the object in place. */
+export const structConverter = (
+  path: Path,
+  fields: ReadonlyArray<ColumnDefinition>,
+  ignoreUnknown: boolean
+): Convert => {
+  const names = fields.map((field) => field.name)
+  const known = new Set(names)
+  const converts = fields.map((field) => fieldConverter([...path, field.name], field, ignoreUnknown))
+  return (value, report) => {
+    if (!isObject(value))
+      return refuse(report, path, path.length === 0 ? "is not a JSON object" : "expected STRUCT, a JSON object")
+    let present = 0
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index]!
+      const has = Object.hasOwn(value, name)
+      if (has) present++
+      const before = has ? value[name] : undefined
+      const after = converts[index]!(before, report)
+      if (after === refused) return refused
+      if (after !== before) {
+        value[name] = after
+        report.changed = true
+      }
+    }
+    let keys = 0
+    for (const _ in value) keys++
+    if (keys === present) return value
+    for (const key of Object.keys(value)) {
+      if (known.has(key)) continue
+      if (!ignoreUnknown) {
+        return refuse(
+          report,
+          [...path, JSON.stringify(key.slice(0, 64).toWellFormed())],
+          "the table has no such column"
+        )
+      }
+      delete value[key]
+      report.changed = true
+    }
+    return value
+  }
+}
+
+/** Converter of a column or struct field: its type's, and whether it may be NULL. */
+export const fieldConverter = (path: Path, field: ColumnDefinition, ignoreUnknown: boolean): Convert =>
+  nullable(path, field.type, field.nullable, ignoreUnknown)
+
+const nullable = (path: Path, type: ColumnType, allowed: boolean, ignoreUnknown: boolean): Convert => {
+  const convert = converter(path, type, ignoreUnknown)
+  return (value, report) => {
+    if (value !== null && value !== undefined) return convert(value, report)
+    return allowed ? value : refuse(report, path, `${expected(type)}; the column is NOT NULL`)
+  }
+}
+
+const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Convert => {
+  const no = (report: Report) => refuse(report, path, expected(type))
+  switch (type._tag) {
+    case "Boolean":
+      return (value, report) => (typeof value === "boolean" ? value : no(report))
+    case "TinyInt":
+    case "SmallInt":
+    case "Int": {
+      const [min, max] = integerRange(type).map(Number) as [number, number]
+      return (value, report) =>
+        typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
+    }
+    case "BigInt":
+      return (value, report) => bigInteger(value, type) ?? no(report)
+    case "Float":
+    case "Double": {
+      const fits = (value: number) => Number.isFinite(type._tag === "Float" ? Math.fround(value) : value)
+      return (value, report) => {
+        if (typeof value === "number") return fits(value) ? value : no(report)
+        if (value instanceof ExactJson.ExactNumber)
+          return fits(Number(value.source)) ? Number(value.source) : no(report)
+        return specialNumbers.has(value) ? value : no(report)
+      }
+    }
+    case "Decimal":
+      return (value, report) => {
+        if (typeof value === "string" && wireDecimal.test(value)) {
+          return ValueText.decimal(value, type.precision, type.scale) === undefined ? no(report) : value
+        }
+        const text =
+          value instanceof ExactJson.ExactNumber ? value.source : typeof value === "number" ? String(value) : value
+        return (
+          (typeof text === "string" ? ValueText.decimal(text, type.precision, type.scale) : undefined) ?? no(report)
+        )
+      }
+    case "String":
+      return (value, report) => (typeof value === "string" && value.isWellFormed() ? value : no(report))
+    case "Binary":
+      return (value, report) => (typeof value === "string" && base64Text.test(value) ? value : no(report))
+    case "Date": {
+      const [min, max] = integerRange(type).map(Number) as [number, number]
+      return (value, report) => {
+        if (typeof value === "string") return ValueText.days(value) ?? no(report)
+        return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
+      }
+    }
+    case "Timestamp":
+    case "TimestampNtz":
+      return (value, report) => {
+        // A zone can move the first and the last day out of the range.
+        const micros = typeof value === "string" ? ValueText.micros(value, type._tag === "Timestamp") : undefined
+        return bigInteger(micros ?? value, type) ?? no(report)
+      }
+    case "Variant":
+      return (value, report) => variantText(value) ?? no(report)
+    case "Array": {
+      const element = nullable([...path, "element"], type.element, type.containsNull, ignoreUnknown)
+      return (value, report) => {
+        if (!Array.isArray(value)) return no(report)
+        for (let index = 0; index < value.length; index++) {
+          const after = element(value[index], report)
+          if (after === refused) return refused
+          if (after !== value[index]) {
+            value[index] = after
+            report.changed = true
+          }
+        }
+        return value
+      }
+    }
+    case "Map": {
+      const item = nullable([...path, "value"], type.value, type.valueContainsNull, ignoreUnknown)
+      const key = converter([...path, "key"], type.key, ignoreUnknown)
+      return (value, report) => {
+        if (!isObject(value)) return no(report)
+        for (const name of Object.keys(value)) {
+          // Keys travel as they are written, so they have to be written as they travel.
+          const read = readCell(type.key, name)
+          const checked = key(read, report)
+          if (checked === refused) return refused
+          if (String(checked) !== name) {
+            return refuse(
+              report,
+              [...path, "key"],
+              "expected the key as it travels: true or false, plain digits, days, microseconds"
+            )
+          }
+          const after = item(value[name], report)
+          if (after === refused) return refused
+          if (after !== value[name]) {
+            value[name] = after
+            report.changed = true
+          }
+        }
+        return value
+      }
+    }
+    case "Struct":
+      return structConverter(path, type.fields, ignoreUnknown)
+  }
+}
+
+/** A 64-bit integer as a number, or as text beyond 2^53. */
+const bigInteger = (value: unknown, type: ColumnType): number | string | undefined => {
+  const [min, max] = integerRange(type)
+  if (typeof value === "number") return Number.isSafeInteger(value) && value >= min && value <= max ? value : undefined
+  const text = value instanceof ExactJson.ExactNumber ? value.source : value
+  if (typeof text !== "string" || !integerText.test(text)) return undefined
+  const exact = BigInt(text)
+  if (exact < min || exact > max) return undefined
+  const plain = String(exact)
+  return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact)) ? Number(exact) : plain
+}
+
+/** Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is itself escaped is text. */
+const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
+/** Deepest nesting of a VARIANT that the local server stores. */
+const deepestVariant = 500
+
+const deeperThan = (value: unknown, depth: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (depth === 0 || Object.values(value).some((item) => deeperThan(item, depth - 1)))
+
+/** VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. */
+const variantText = (value: unknown): string | undefined => {
+  let json = value
+  let text: string | undefined
+  if (typeof value === "string") {
+    try {
+      json = JSON.parse(value)
+      text = value
+    } catch {
+      json = value
+    }
+  }
+  if (deeperThan(json, deepestVariant)) return undefined
+  const written = ExactJson.stringify(json)
+  return loneSurrogate.test(written) ? undefined : (text ?? written)
+}
+
+const trueTexts = new Set(["true", "t", "yes", "y", "1"])
+const falseTexts = new Set(["false", "f", "no", "n", "0"])
+
+/** Text of a CSV field or a map key as the value that JSON would have; text that does not fit stays text and is refused later. */
+export const readCell = (type: ColumnType, text: string): unknown => {
+  switch (type._tag) {
+    case "Boolean": {
+      const word = text.trim().toLowerCase()
+      return trueTexts.has(word) ? true : falseTexts.has(word) ? false : text
+    }
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "BigInt":
+    case "Date": {
+      // Up to 15 digits a number is exact; longer ones stay text, which BIGINT takes.
+      const number = text.trim()
+      return number.length <= 15 && integerText.test(number) ? Number(number) : number
+    }
+    case "Float":
+    case "Double": {
+      const number = text.trim()
+      return numberText.test(number) ? Number(number) : number
+    }
+    case "String":
+    case "Variant":
+      return text
+    case "Array":
+    case "Map":
+    case "Struct":
+      try {
+        return ExactJson.parse(text)
+      } catch {
+        return text
+      }
+    default:
+      return text.trim()
+  }
+}

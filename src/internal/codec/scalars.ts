@@ -1,0 +1,118 @@
+/**
+ * The scalar values of typed columns: which TypeScript values a column takes, how they stand on the wire, and how they are read back.
+ *
+ * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and VARIANT have modules of their own.
+ * Values are never quoted in failures.
+ */
+import { isBytes } from "../protobuf/bytes.ts"
+import type { Leaf, WireValue } from "./scalar.ts"
+import { date, dateAsString, timestamp, timestampAsDate, timestampAsMicros } from "./timeLeaf.ts"
+import { variant } from "./variantLeaf.ts"
+
+export { decimal, decimalAsString } from "./decimalLeaf.ts"
+export { kindOf, type Leaf, type WireValue } from "./scalar.ts"
+
+const minInt64 = -(2n ** 63n)
+const maxInt64 = 2n ** 63n - 1n
+const minSafe = BigInt(Number.MIN_SAFE_INTEGER)
+const maxSafe = BigInt(Number.MAX_SAFE_INTEGER)
+
+const integer = (tag: "TinyInt" | "SmallInt" | "Int", name: string, min: number, max: number): Leaf => ({
+  type: { _tag: tag },
+  scalar: "int32",
+  expected: `${name} (an integer from ${min} to ${max})`,
+  toWire: (value) =>
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
+  fromWire: (value) => (typeof value === "number" && value >= min && value <= max ? value : undefined),
+  seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
+})
+
+const bigInt: Leaf = {
+  type: { _tag: "BigInt" },
+  scalar: "int64",
+  expected: "BIGINT (a bigint of 64 bits)",
+  toWire: (value) => (typeof value === "bigint" && value >= minInt64 && value <= maxInt64 ? value : undefined),
+  fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
+  seen: (value) => (typeof value === "bigint" ? "a bigint out of range" : undefined)
+}
+
+const bigIntAsNumber: Leaf = {
+  type: { _tag: "BigInt" },
+  scalar: "int64",
+  expected: "BIGINT (a safe integer)",
+  toWire: (value) => (Number.isSafeInteger(value) ? (value as number) : undefined),
+  fromWire: (value) => safeNumber(value),
+  seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
+}
+
+const safeNumber = (value: WireValue): number | undefined => {
+  if (typeof value === "number") return value
+  return typeof value === "bigint" && value >= minSafe && value <= maxSafe ? Number(value) : undefined
+}
+
+const float: Leaf = {
+  type: { _tag: "Float" },
+  scalar: "float",
+  expected: "FLOAT (a number)",
+  // A finite number beyond the range of 32 bits would silently become infinite.
+  toWire: (value) =>
+    typeof value === "number" && (!Number.isFinite(value) || Number.isFinite(Math.fround(value))) ? value : undefined,
+  fromWire: (value) => value,
+  seen: (value) => (typeof value === "number" ? "a number out of range" : undefined)
+}
+
+const double: Leaf = {
+  type: { _tag: "Double" },
+  scalar: "double",
+  expected: "DOUBLE (a number)",
+  toWire: (value) => (typeof value === "number" ? value : undefined),
+  fromWire: (value) => value
+}
+
+const boolean: Leaf = {
+  type: { _tag: "Boolean" },
+  scalar: "bool",
+  expected: "BOOLEAN (true or false)",
+  toWire: (value) => (typeof value === "boolean" ? value : undefined),
+  fromWire: (value) => value
+}
+
+const string: Leaf = {
+  type: { _tag: "String" },
+  scalar: "string",
+  expected: "STRING (well-formed text)",
+  toWire: (value) => (typeof value === "string" && value.isWellFormed() ? value : undefined),
+  fromWire: (value) => value,
+  seen: (value) => (typeof value === "string" ? "text with a lone surrogate" : undefined)
+}
+
+const binary: Leaf = {
+  type: { _tag: "Binary" },
+  scalar: "bytes",
+  expected: "BINARY (a Uint8Array)",
+  toWire: (value) => (isBytes(value) ? value : undefined),
+  fromWire: (value) => (isBytes(value) ? new Uint8Array(value) : undefined)
+}
+
+/** Every leaf without parameters, by the name of its constructor in `Column`. */
+export const leaves = {
+  Boolean: boolean,
+  TinyInt: integer("TinyInt", "TINYINT", -128, 127),
+  SmallInt: integer("SmallInt", "SMALLINT", -32_768, 32_767),
+  Int: integer("Int", "INT", -2_147_483_648, 2_147_483_647),
+  BigInt: bigInt,
+  BigIntAsNumber: bigIntAsNumber,
+  Float: float,
+  Double: double,
+  String: string,
+  Binary: binary,
+  Date: date,
+  DateAsString: dateAsString,
+  Timestamp: timestamp("Timestamp"),
+  TimestampAsDate: timestampAsDate("Timestamp"),
+  TimestampAsMicros: timestampAsMicros("Timestamp"),
+  TimestampNtz: timestamp("TimestampNtz"),
+  TimestampNtzAsDate: timestampAsDate("TimestampNtz"),
+  TimestampNtzAsMicros: timestampAsMicros("TimestampNtz"),
+  Variant: variant
+} as const satisfies Readonly<Record<string, Leaf>>

@@ -1,0 +1,113 @@
+/**
+ * What is durable, and who waits for it: one watermark that only rises, and callers that wait for it to reach an offset.
+ *
+ * Waiters are kept in order of their offset, so that an acknowledgement costs what it wakes and nothing more. Waking runs the
+ * waiting fiber inside the call, so everybody else's state must be settled before.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { Offset } from "../../Offset.ts"
+
+interface Waiter<E> {
+  readonly offset: number
+  resume: ((exit: Exit.Exit<Offset, E>) => void) | undefined
+}
+
+export class Acknowledgements<E> {
+  /** The highest durable offset; -1 when none is. */
+  watermark = -1
+  /** How the stream ended; decides for every offset above the watermark. */
+  private outcome: Exit.Exit<never, E> | undefined
+  private over = false
+  private waiters: Array<Waiter<E>> = []
+  private abandoned = 0
+  private readonly end = Deferred.makeUnsafe<never, E>()
+
+  /** Raises the watermark and wakes those it reaches, in order of offset. A lower value changes nothing. */
+  advanceUnsafe(watermark: number): void {
+    if (watermark <= this.watermark) return
+    this.watermark = watermark
+    let reached = 0
+    while (reached < this.waiters.length && this.waiters[reached]!.offset <= watermark) reached++
+    const woken = reached === 0 ? [] : this.waiters.splice(0, reached)
+    for (const waiter of woken) {
+      if (waiter.resume === undefined) this.abandoned--
+      else waiter.resume(Exit.succeed(Offset(waiter.offset)))
+    }
+  }
+
+  /** Decides the outcome of every offset above the watermark, without waking anybody yet. The first call decides. */
+  settleUnsafe(outcome: Exit.Exit<never, E>): void {
+    this.outcome = this.outcome ?? outcome
+  }
+
+  /** Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome, this one if none is settled. */
+  endUnsafe(outcome: Exit.Exit<never, E>): void {
+    if (this.over) return
+    this.over = true
+    this.settleUnsafe(outcome)
+    const settled = this.outcome!
+    const waiting = this.waiters
+    this.waiters = []
+    Deferred.doneUnsafe(this.end, settled)
+    for (const waiter of waiting) waiter.resume?.(settled)
+  }
+
+  /** Completes with the outcome when the stream has ended. */
+  get ended(): Effect.Effect<never, E> {
+    return Deferred.await(this.end)
+  }
+
+  /** How the offset stands: durable, failed, or `undefined` while it is neither. */
+  pollUnsafe(offset: Offset): Exit.Exit<Offset, E> | undefined {
+    return offset <= this.watermark ? Exit.succeed(offset) : this.outcome
+  }
+
+  /** Waits until the offset is durable or the stream has ended. */
+  await(offset: Offset): Effect.Effect<Offset, E> {
+    return Effect.suspend(() => {
+      const settled = this.pollUnsafe(offset)
+      if (settled !== undefined) return settled
+      return Effect.callback<Offset, E>((resume) => {
+        const now = this.pollUnsafe(offset)
+        if (now !== undefined) {
+          resume(now)
+          return
+        }
+        const waiter: Waiter<E> = { offset, resume }
+        this.insert(waiter)
+        return Effect.sync(() => this.abandon(waiter))
+      })
+    })
+  }
+
+  /** Waits until the watermark is above `watermark`, and gives it; or ends as the stream does. */
+  beyond(watermark: number): Effect.Effect<Offset, E> {
+    return Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark))
+  }
+
+  private insert(waiter: Waiter<E>): void {
+    let low = this.waiters.length
+    // Nearly always the newest offset: look from the back, then halve.
+    if (low > 0 && this.waiters[low - 1]!.offset > waiter.offset) {
+      let from = 0
+      while (from < low) {
+        const middle = (from + low) >>> 1
+        if (this.waiters[middle]!.offset <= waiter.offset) from = middle + 1
+        else low = middle
+      }
+    }
+    this.waiters.splice(low, 0, waiter)
+  }
+
+  private abandon(waiter: Waiter<E>): void {
+    if (waiter.resume === undefined) return
+    waiter.resume = undefined
+    this.abandoned++
+    if (this.abandoned > 32 && this.abandoned * 2 > this.waiters.length) {
+      this.waiters = this.waiters.filter((entry) => entry.resume !== undefined)
+      this.abandoned = 0
+    }
+  }
+}

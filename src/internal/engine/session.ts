@@ -1,0 +1,303 @@
+/**
+ * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close and drain.
+ *
+ * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ... Since acknowledgements are
+ * cumulative and the window is in order, "wire offset n is durable" means that the n + 1 oldest messages of the session are. What is
+ * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
+ */
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { HeadersProviderShape } from "../../HeadersProvider.ts"
+import { Transport, type TransportCall, type TransportFailure } from "../../Transport.ts"
+import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "../protobuf/envelope.ts"
+import { classify } from "../grpc/grpcStatus.ts"
+import { Opening } from "./opening.ts"
+import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
+import { enter, type StreamCore, streamIdOf } from "./streamCore.ts"
+
+/** Why a session could not be opened, or ended. */
+export class SessionFailure extends Data.TaggedError("SessionFailure")<{
+  readonly failure: StreamFailure
+  /** True when the server refused the credentials, so that other ones may help. */
+  readonly rejected: boolean
+  /** True when the server ended the call with OK, which only means something during a pause or a close. */
+  readonly orderly: boolean
+}> {}
+
+/** How an open session ended. */
+export type SessionEnd =
+  | { readonly _tag: "Failed"; readonly cause: SessionFailure }
+  | { readonly _tag: "Rotated" }
+  | { readonly _tag: "Closed" }
+
+/** An open session. */
+export interface Session {
+  readonly call: TransportCall
+  /** Messages handed to the transport, which is the next wire offset. */
+  handed: number
+  /** Messages acknowledged; `acknowledged - 1` is the highest acknowledged wire offset. */
+  acknowledged: number
+}
+
+const failed = (failure: StreamFailure, options?: { readonly rejected?: boolean; readonly orderly?: boolean }) =>
+  new SessionFailure({ failure, rejected: options?.rejected ?? false, orderly: options?.orderly ?? false })
+
+const violation = (message: string) => failed(new ProtocolViolation({ message }))
+
+const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Done): SessionFailure => {
+  if (error._tag === "Done") {
+    const message = "The server ended the stream."
+    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
+      orderly: true
+    })
+  }
+  const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
+  return failed(failure, { rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied" })
+}
+
+const nextResponse = (core: StreamCore<any>, call: TransportCall): Effect.Effect<ServerMessage, SessionFailure> =>
+  Queue.take(call.responses).pipe(
+    Effect.mapError((error) => fromTransport(core, error)),
+    Effect.flatMap((bytes) => {
+      const message = decodeResponse(bytes)
+      return message === undefined
+        ? Effect.fail(violation("The server sent a response that is not a protobuf message."))
+        : Effect.succeed(message)
+    })
+  )
+
+/** Opens one session: fresh headers, a new call, the create message and its answer. The caller bounds it in time. */
+export const openSession = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  provider: HeadersProviderShape
+): Effect.fn.Return<Session, SessionFailure, Transport | Scope.Scope> {
+  const transport = yield* Transport
+  const opening = yield* Opening
+  const waitFor = (what: string): void => {
+    if (opening !== undefined) opening.waitingFor = what
+  }
+  waitFor("the headers provider")
+  const given = yield* Effect.mapError(provider.getHeaders(core.table.tableName), (failure) => failed(failure))
+  const headers = sessionHeaders(given, core.table.tableName)
+  if (Result.isFailure(headers)) return yield* failed(headers.failure)
+  core.headers = Redacted.make(headers.success)
+  waitFor("a connection")
+  const call = yield* Effect.mapError(transport.open(headers.success), (failure) => failed(failure))
+  call.onSentUnsafe(() => waitFor("the server's answer to the create request"))
+  call.sendUnsafe(encodeCreate(core.table))
+  const answer = yield* nextResponse(core, call)
+  if (answer.created === undefined) {
+    return yield* violation("The server's first response does not answer the create request.")
+  }
+  core.sessionId = answer.created.streamId ?? core.sessionId
+  core.streamId ??= core.sessionId ?? streamIdOf(core)
+  core.telemetry.sessionOpened()
+  return { call, handed: 0, acknowledged: 0 }
+})
+
+/** Runs an open session until it ends. Everything it starts lives in its scope. */
+export const runSession = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  session: Session
+): Effect.fn.Return<SessionEnd, never, Scope.Scope> {
+  const flight = makeFlight(core, session)
+  const ended = Deferred.makeUnsafe<SessionEnd>()
+  const pauseRequested = Deferred.makeUnsafe<number | undefined>()
+  const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
+
+  session.call.onSentUnsafe(() => flight.acknowledgeHeldUnsafe())
+  /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
+  const part = (effect: Effect.Effect<never, SessionFailure>) =>
+    effect.pipe(
+      Effect.catch((cause) => Effect.sync(() => end(cause))),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.sync(() => Deferred.doneUnsafe(ended, Exit.failCause(cause)))
+      ),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  yield* part(receive(core, session, flight, pauseRequested))
+  yield* part(watchSilence(core, flight))
+  const sender = yield* part(send(core, session, flight))
+  const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
+  /** Waits for the session's end, at most so many milliseconds. */
+  const endWithin = (millis: number) =>
+    Effect.raceFirst(Deferred.await(ended), Effect.as(Effect.sleep(millis), undefined))
+
+  const first = yield* Effect.raceAllFirst([
+    Deferred.await(ended),
+    Effect.map(Deferred.await(pauseRequested), (afterMillis) => ({ _tag: "Pause", afterMillis }) as const),
+    Effect.as(Deferred.await(core.closeRequested), { _tag: "Close" } as const)
+  ])
+  if (first._tag === "Failed" || first._tag === "Rotated" || first._tag === "Closed") return first
+  yield* Fiber.interrupt(sender)
+
+  if (first._tag === "Pause" && recovery) {
+    core.telemetry.paused()
+    yield* enter(core, "paused")
+    const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
+    const during = yield* Effect.raceAllFirst([
+      endWithin(grace),
+      Effect.as(flight.idle.await, undefined),
+      Effect.as(Deferred.await(core.closeRequested), undefined)
+    ])
+    if (during?._tag === "Failed") return during.cause.orderly ? { _tag: "Rotated" } : during
+  }
+  yield* session.call.halfClose
+  const drained = yield* endWithin(drainTimeout)
+  if (first._tag === "Close") return drained?._tag === "Failed" && drained.cause.rejected ? drained : { _tag: "Closed" }
+  // A real failure outranks the pause; the server's orderly end does not.
+  if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
+  if (recovery) return { _tag: "Rotated" }
+  const message = "The server asked for a new connection (stream rotation), and recovery is off."
+  return {
+    _tag: "Failed",
+    cause: failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }))
+  }
+})
+
+/** The bookkeeping of what this session has in flight. */
+interface Flight {
+  /** Open while something is in flight. */
+  readonly busy: Latch.Latch
+  /** Open while nothing is in flight. */
+  readonly idle: Latch.Latch
+  /** When the silence began that the lack-of-ack timer measures, in milliseconds. */
+  silentSince: number
+  readonly handedUnsafe: () => void
+  /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
+  readonly acknowledgeUnsafe: (upTo: number | undefined) => SessionFailure | undefined
+  /** Applies an acknowledgement that was held because its request had not left yet. */
+  readonly acknowledgeHeldUnsafe: () => void
+}
+
+const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
+  const { acks, zone } = core
+  const busy = Latch.makeUnsafe(false)
+  const idle = Latch.makeUnsafe(true)
+  let held = -1
+  const apply = (): void => {
+    // The create message is the first request that leaves, so it is not counted.
+    const upTo = Math.min(held, session.call.sentUnsafe() - 2)
+    const count = upTo + 1 - session.acknowledged
+    if (count <= 0) return
+    session.acknowledged += count
+    flight.silentSince = core.now()
+    const acceptedAt = zone.inFlightAt(0).acceptedAt
+    const recordsBefore = zone.acknowledgedRecords
+    const bytesBefore = zone.usedBytes
+    const watermark = zone.acknowledgeUnsafe(count)
+    core.telemetry.acknowledged(
+      zone.acknowledgedRecords - recordsBefore,
+      bytesBefore - zone.usedBytes,
+      flight.silentSince - acceptedAt
+    )
+    const nowIdle = session.acknowledged === session.handed
+    if (nowIdle) busy.closeUnsafe()
+    acks.advanceUnsafe(watermark)
+    zone.admitUnsafe()
+    if (nowIdle && session.acknowledged === session.handed) idle.openUnsafe()
+  }
+  const flight: Flight = {
+    busy,
+    idle,
+    silentSince: 0,
+    handedUnsafe: () => {
+      if (session.handed++ !== session.acknowledged) return
+      flight.silentSince = core.now()
+      idle.closeUnsafe()
+      busy.openUnsafe()
+    },
+    acknowledgeUnsafe: (upTo) => {
+      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
+      if (upTo < 0) return violation("The server acknowledged a negative offset.")
+      if (upTo >= session.handed) {
+        return violation(
+          `The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`
+        )
+      }
+      // A repeated or lower one changes nothing and does not feed the silence timer.
+      if (upTo <= held) {
+        core.telemetry.staleAcknowledgement()
+        return undefined
+      }
+      held = upTo
+      apply()
+      return undefined
+    },
+    acknowledgeHeldUnsafe: () => {
+      if (held >= session.acknowledged) apply()
+    }
+  }
+  return flight
+}
+
+/** Sends what the landing zone has, as long as the transport takes it. Parks by being interrupted. */
+const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
+  const { table, zone } = core
+  let replaying = zone.toReplay > 0
+  for (;;) {
+    yield* zone.awaitNext
+    for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
+      message.sends++
+      core.telemetry.sent(message)
+      const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
+      flight.handedUnsafe()
+      if (replaying && zone.toReplay === 0) {
+        replaying = false
+        flight.silentSince = core.now()
+        yield* enter(core, "open")
+      }
+      if (!more) yield* session.call.writable
+    }
+  }
+})
+
+/** Reads responses until the call ends or breaks the protocol. */
+const receive = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  session: Session,
+  flight: Flight,
+  pauseRequested: Deferred.Deferred<number | undefined>
+): Effect.fn.Return<never, SessionFailure> {
+  for (;;) {
+    const { acknowledged, closing, created } = yield* nextResponse(core, session.call)
+    if (acknowledged !== undefined) {
+      const wrong = flight.acknowledgeUnsafe(acknowledged.upTo)
+      if (wrong !== undefined) return yield* wrong
+    }
+    if (closing !== undefined) Deferred.doneUnsafe(pauseRequested, Exit.succeed(closing.afterMillis))
+    if (created !== undefined) return yield* violation("The server answered a create request that was not made.")
+    if (acknowledged === undefined && closing === undefined) {
+      return yield* violation("The server sent a response of an unknown kind.")
+    }
+  }
+})
+
+/** Fails when records were in flight for too long and none became durable. Not running while nothing is in flight. */
+const watchSilence = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  flight: Flight
+): Effect.fn.Return<never, SessionFailure> {
+  const limit = core.options.serverLackOfAckTimeout
+  for (;;) {
+    yield* flight.busy.await
+    const left = flight.silentSince + limit - core.now()
+    if (left > 0) yield* Effect.sleep(left)
+    else {
+      const message = `No record became durable for ${limit} ms although ${core.zone.inFlight} messages are in flight.`
+      return yield* failed(new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 }))
+    }
+  }
+})

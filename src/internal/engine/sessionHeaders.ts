@@ -1,0 +1,126 @@
+/**
+ * The border to the headers provider, which is the user's code: it may throw, die or hand over anything, and what reaches the engine
+ * is a typed failure or headers that were checked and completed. HTTP/2 on Node neither refuses CR and LF nor code points above
+ * U+00FF in what it sends, so a value that is not printable ASCII must not get that far.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { HeaderRecord, HeadersProviderShape } from "../../HeadersProvider.ts"
+import { InvalidArgument, InvalidToken } from "../../ZerobusError.ts"
+import { apart } from "./streamUserCode.ts"
+
+// What gRPC allows in metadata, which is less than HTTP does.
+const headerName = /^[0-9a-z_.-]+$/
+const headerValue = /^[\x20-\x7e]*$/
+// What HTTP/2 and gRPC write themselves, or cannot carry as text.
+const ofTransport =
+  /^(?:grpc-.*|.*-bin|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|host|content-type|content-length|http2-settings|user-agent|accept-encoding)$/
+const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
+
+const TABLE_HEADER = "x-databricks-zerobus-table-name"
+const MAX_TOKEN_LENGTH = 16 * 1024
+
+/**
+ * The provider with its bugs turned into failures: whatever `getHeaders` throws or dies with becomes `InvalidToken`, and an
+ * `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
+ */
+export const guarded = (provider: HeadersProviderShape): HeadersProviderShape => {
+  const { invalidate } = provider
+  const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
+    effectOf(() => provider.getHeaders(tableName)).pipe(
+      Effect.map(copyOf),
+      Effect.catchCause((cause) =>
+        cause.reasons.some(Cause.isFailReason)
+          ? Effect.failCause(cause)
+          : Effect.fail(
+              new InvalidToken({
+                message: `The headers provider threw (${kindOf(cause)}). Correct it, or have it fail with Retryable.`
+              })
+            )
+      )
+    )
+  if (invalidate === undefined) return { getHeaders }
+  return {
+    getHeaders,
+    invalidate: (tableName, rejected) =>
+      effectOf(() => invalidate.call(provider, tableName, rejected)).pipe(
+        Effect.catchCause((cause) =>
+          Effect.logWarning("The headers provider could not invalidate credentials that were refused", {
+            cause: kindOf(cause)
+          })
+        )
+      )
+  }
+}
+
+/** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
+const effectOf = <A, E>(give: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const given: unknown = give()
+    return Effect.isEffect(given) ? apart(given as Effect.Effect<A, E>) : Effect.die(new TypeError("not an effect"))
+  })
+
+/** The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that throw. */
+const copyOf = (given: HeaderRecord): HeaderRecord =>
+  typeof given === "object" && given !== null ? Object.fromEntries(Object.entries(given)) : given
+
+/** How a message names a header. Who swaps name and value has a token for a name. */
+const quoted = (name: string): string =>
+  /^[a-z][a-z0-9-]{0,31}$/.test(name) ? JSON.stringify(name) : "(no plain name)"
+
+/** What kind of bug it was. Its text may quote a token. */
+const kindOf = (cause: Cause.Cause<unknown>): string => {
+  const reason = cause.reasons[0]
+  if (reason === undefined || Cause.isInterruptReason(reason)) return "interrupted"
+  const error = Cause.isDieReason(reason) ? reason.defect : reason.error
+  return error instanceof Error ? error.name : typeof error
+}
+
+/** The headers of one session to `tableName`: names in lower case, a bare token prefixed with `Bearer`, the stream's own table. */
+export const sessionHeaders = (
+  given: HeaderRecord,
+  tableName: string
+): Result.Result<HeaderRecord, InvalidArgument | InvalidToken> => {
+  const headers: Record<string, string> = {}
+  if (typeof given !== "object" || given === null) {
+    const message = "The headers provider must give an object of header names and values."
+    return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
+  }
+  for (const [key, value] of Object.entries(given)) {
+    const name = key.toLowerCase()
+    const isToken = name === "authorization"
+    if (typeof value !== "string" || !headerValue.test(value) || value.length > MAX_TOKEN_LENGTH) {
+      return Result.fail(
+        isToken
+          ? new InvalidToken({ message: "The token is not a legal header value: printable ASCII, at most 16 KiB." })
+          : new InvalidArgument({
+              message: `The value of header ${quoted(name)} must be printable ASCII.`,
+              path: ["headersProvider"]
+            })
+      )
+    }
+    if (!headerName.test(name)) {
+      return Result.fail(
+        new InvalidArgument({
+          message: `${quoted(name)} is not a legal header name: letters, digits, "-", "_" and "." only.`,
+          path: ["headersProvider"]
+        })
+      )
+    }
+    if (ofTransport.test(name)) {
+      const message = `The header ${quoted(name)} belongs to the transport. Leave it out of what the headers provider gives.`
+      return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
+    }
+    if (!isToken) headers[name] = value
+    else if (value.trim() !== "") headers[name] = scheme.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`
+  }
+  headers[TABLE_HEADER] = tableName
+  return Result.succeed(headers)
+}
+
+/** What must not be seen of a session's headers: every value but the table's name, of a token what follows its scheme. */
+export const secretsIn = (headers: HeaderRecord): ReadonlyArray<string> =>
+  Object.entries(headers)
+    .filter(([name]) => name !== TABLE_HEADER)
+    .map(([name, value]) => (name === "authorization" ? value.replace(/^\S+\s+/, "") : value.trim()))

@@ -1,0 +1,277 @@
+/**
+ * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and closes it when the scope closes.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HeadersProviderShape } from "../../HeadersProvider.ts"
+import { Offset } from "../../Offset.ts"
+import type { AckError } from "../../RecordAck.ts"
+import { resolve, type StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import type { Transport } from "../../Transport.ts"
+import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
+import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
+import type { Message } from "../landing/chunk.ts"
+import { closeWithScope, makeClose } from "./streamClose.ts"
+import { supervise } from "./supervisor.ts"
+import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
+import { logDefect } from "./streamLogs.ts"
+import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
+import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
+import { checkTableName } from "../columns/tableName.ts"
+import { Turns } from "../landing/turns.ts"
+import { isMessage } from "../protobuf/fields.ts"
+
+/** What the streams of one client share. */
+export interface Client {
+  /** Where a stream without a headers provider of its own gets its headers. */
+  readonly provider: HeadersProviderShape
+  readonly turns: Turns
+}
+
+/** What the streams of a new client share; `provider` is that of its layer. */
+export const makeClient = (provider: HeadersProviderShape): Client => ({ provider, turns: new Turns() })
+
+/** Opens a stream in the current scope. */
+export const openStream = <A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  client: Client
+): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, table, options, client, []))
+
+/**
+ * Opens a stream like an ended one, which hands over what it has left. Refused while that is active, and the second time; when the new
+ * one does not open, or the caller gives up, the records stay with the ended one and it can be tried again.
+ */
+export const reopenStream = <A>(
+  ended: ZerobusStream<A>,
+  client: Client
+): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
+      Effect.andThen(
+        Effect.annotateCurrentSpan("table", table.tableName),
+        openInOwnScope(restore, table, options, client, messages)
+      ).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
+    )
+  )
+
+/** Opens a stream; `adopted` messages go first. Only what `restore` is applied to can be interrupted. */
+const openInOwnScope = <A>(
+  restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  client: Client,
+  adopted: ReadonlyArray<Message>
+): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    return yield* restore(open(table, options, client, adopted, scope)).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    )
+  })
+
+const open = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  client: Client,
+  adopted: ReadonlyArray<Message>,
+  scope: Scope.Closeable
+): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
+  if (typeof table !== "object" || table === null) {
+    return yield* new InvalidArgument({
+      message: "The first argument must be a table, made with TableProperties or Table.make.",
+      path: ["table"]
+    })
+  }
+  yield* checkTableName(table.tableName)
+  if (table.recordType !== "json" && table.recordType !== "proto") {
+    return yield* new InvalidArgument({
+      message: "The record type must be json or proto. Make the table with TableProperties or Table.make.",
+      path: ["recordType"]
+    })
+  }
+  if (table.recordType === "proto" && (table.descriptor?.length ?? 0) === 0) {
+    return yield* new InvalidArgument({
+      message: `The table ${table.tableName} takes protobuf records, but has no descriptor. Pass a serialized DescriptorProto.`,
+      path: ["descriptor"]
+    })
+  }
+  if (table.descriptor !== undefined && !isMessage(table.descriptor)) {
+    return yield* new InvalidArgument({
+      message: `The descriptor of ${table.tableName} is not a protobuf message. Pass a serialized DescriptorProto, not its text or base64.`,
+      path: ["descriptor"]
+    })
+  }
+  const resolved = resolve(options)
+  if (Result.isFailure(resolved)) return yield* resolved.failure
+  const core = yield* makeStreamCore(table, resolved.success, client.turns)
+  core.zone.adoptUnsafe(adopted)
+
+  const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
+  const opened = Deferred.makeUnsafe<void, StreamFailure>()
+  const supervisor = yield* supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
+    // A defect must reach those who wait: nobody joins this fiber.
+    Effect.onExit((exit) =>
+      Exit.isSuccess(exit)
+        ? Effect.void
+        : Effect.andThen(
+            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void,
+            Effect.andThen(endWith(core, Exit.failCause(exit.cause), "failed"), Deferred.failCause(opened, exit.cause))
+          )
+    ),
+    Effect.ensuring(leaveScope(origin)),
+    Effect.annotateLogs({ table: table.tableName }),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  // In a scope that is closed the supervisor never begins, so nothing in it can say so.
+  supervisor.addObserver((exit) => {
+    core.zone.endUnsafe()
+    Deferred.doneUnsafe(opened, Exit.isFailure(exit) ? exit : Exit.void)
+  })
+  yield* Deferred.await(opened)
+
+  const stream = makeStream(core, origin)
+  setOrigin(stream, origin)
+  yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
+  return stream
+})
+
+/** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
+const takeOver = <A>(
+  stream: ZerobusStream<A>
+): Effect.Effect<
+  {
+    readonly table: TableProperties<A>
+    readonly options: StreamConfigurationOptions<A>
+    readonly messages: ReadonlyArray<Message>
+  },
+  InvalidState
+> =>
+  Effect.suspend(() => {
+    const origin = originOf(stream)
+    if (origin === undefined)
+      return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
+    if (!origin.core.ended) {
+      return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
+    }
+    if (origin.recreated) {
+      return Effect.fail(
+        new InvalidState({ message: "The stream was recreated already; doing it again would send its records twice." })
+      )
+    }
+    origin.recreated = true
+    const messages = origin.core.zone.unackedUnsafe()
+    return Effect.succeed({ table: stream.table, options: origin.options as StreamConfigurationOptions<A>, messages })
+  })
+
+/** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
+const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const origin = originOf(stream)
+    if (origin === undefined) return Effect.void
+    const { handOver = Effect.void } = origin
+    origin.handOver = undefined
+    if (Exit.isSuccess(exit)) return handBackAll(origin)
+    origin.recreated = false
+    return handOver
+  })
+
+const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
+  const { acks, zone } = core
+  const streamId = streamIdOf(core)
+
+  const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
+
+  /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
+  const flushed = (operation: "flush" | "close", millis: number) =>
+    Effect.suspend((): Effect.Effect<void, AckError> => {
+      if (core.ended) {
+        return Effect.fail(core.failure ?? streamClosed(core, operation))
+      }
+      const target = zone.nextOffset - 1
+      if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
+      return withinLimit(core, acks.await(Offset(target)), operation, millis).pipe(
+        Effect.mapError((error) =>
+          error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
+        ),
+        Effect.asVoid
+      )
+    })
+
+  const close = makeClose(
+    origin,
+    Effect.suspend(() => flushed("close", core.options.flushTimeout))
+  )
+
+  const stream: ZerobusStream<A> = {
+    table: core.table,
+    streamId,
+    sessionId: Effect.sync(() => core.sessionId ?? streamId),
+    ingestRecord,
+    ingestRecords,
+    offerUnsafe,
+    flush: Effect.withSpan(flushed("flush", core.options.flushTimeout), "ZerobusStream.flush", {
+      attributes: { table: core.table.tableName, stream: streamId }
+    }),
+    close,
+    waitForOffset: (offset) =>
+      Effect.suspend((): Effect.Effect<Offset, AckError> =>
+        !Number.isSafeInteger(offset) || offset < 0 || offset >= zone.nextOffset
+          ? Effect.fail(
+              new InvalidArgument({
+                message: `The stream has not given out offset ${String(offset)} yet.`,
+                path: ["offset"]
+              })
+            )
+          : awaitOffset(core, offset)
+      ),
+    ...makeUnacked(core, origin),
+    durableOffsets: Stream.paginate(-1, (seen: number) =>
+      Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
+    ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
+    stateChanges: SubscriptionRef.changes(core.state).pipe(
+      Stream.takeUntil((state) => state === "closed" || state === "failed")
+    ),
+    toSink: Sink.suspend(() => makeSink(core, stream))
+  }
+  return stream
+}
+
+/** An orderly close ends the stream of durable offsets; a failure fails it. */
+const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
+  core.failure === undefined &&
+  cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
+    ? Stream.empty
+    : Stream.failCause(cause)
+
+const makeSink = <A>(
+  core: StreamCore<A>,
+  stream: ZerobusStream<A>
+): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
+  const bytesBefore = core.zone.acceptedBytes
+  let records = 0
+  let lastOffset = -1
+  return Sink.forEachArray((batch: ReadonlyArray<A>) =>
+    Effect.gen(function* () {
+      for (const record of batch) {
+        lastOffset = (yield* stream.ingestRecord(record)).offset
+        records++
+      }
+    }).pipe(Effect.tapError((error) => Effect.sync(() => core.raised.add(error))))
+  ).pipe(
+    Sink.mapEffect(() => (records === 0 ? Effect.void : stream.flush)),
+    Sink.map((): SinkSummary => ({ records, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }))
+  )
+}

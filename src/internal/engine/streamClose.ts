@@ -1,0 +1,126 @@
+/**
+ * How a stream is closed: by `close`, or by its scope, and what happens to the records that are left then.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { Offset } from "../../Offset.ts"
+import type { AckError } from "../../RecordAck.ts"
+import { type FlushTimeout, StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
+import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
+import { withinLimit } from "./streamIngest.ts"
+import { logLeft, logUnreadable, logWaiting } from "./streamLogs.ts"
+import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
+import { apart } from "./streamUserCode.ts"
+
+/**
+ * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
+ * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
+ */
+export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
+  const { core } = origin
+  let result: Deferred.Deferred<void, AckError> | undefined
+  const start = Effect.suspend(() => {
+    const done = Deferred.makeUnsafe<void, AckError>()
+    result = done
+    const wasFinished = core.ended
+    refuseRecordsUnsafe(core)
+    const closing = Effect.gen(function* () {
+      const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
+      if (Exit.isFailure(exit)) origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
+      Deferred.doneUnsafe(core.closeRequested, Exit.void)
+      yield* Deferred.await(core.finished)
+      yield* leaveScope(origin)
+      Deferred.doneUnsafe(done, exit)
+    })
+    return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)
+  })
+  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
+      (done) => restore(Deferred.await(done))
+    )
+  )
+}
+
+/** How an ended stream ended, for whoever closes it then: without a failure well when nothing was left of it. */
+const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
+  core.failure === undefined
+    ? Exit.asVoid(core.acks.pollUnsafe(Offset(core.zone.nextOffset - 1))!)
+    : Exit.fail(core.failure)
+
+/** How long a scope waits for its stream without a word, in milliseconds. */
+const NOTICE_AFTER = 1_000
+
+/** The least time that an `onUnacked` handler gets, in milliseconds. */
+const HANDLER_LIMIT = 5_000
+
+/** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
+const runHandler = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
+  Effect.timeoutOption(apart(handler), millis).pipe(
+    Effect.flatMap((done) =>
+      Option.isSome(done)
+        ? Effect.void
+        : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
+    ),
+    Effect.catchCause((cause) =>
+      Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) })
+    )
+  )
+
+/**
+ * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. While another stream is taking it over
+ * that is not decided: whoever takes over hands it over should that fail.
+ */
+export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
+  const { scopeCloseTimeout } = core.options
+  const { acks, zone } = core
+  let timedOut: FlushTimeout | undefined
+  if (!core.ended) {
+    refuseRecordsUnsafe(core)
+    const target = zone.nextOffset - 1
+    const notice = yield* Effect.forkChild(Effect.delay(logWaiting(core, scopeCloseTimeout), NOTICE_AFTER), {
+      startImmediately: true
+    })
+    const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
+    yield* Fiber.interrupt(notice)
+    if (Exit.isFailure(flush)) {
+      const error = flush.cause.reasons.find(Cause.isFailReason)?.error
+      if (error?._tag === "FlushTimeout") timedOut = error
+    }
+    Deferred.doneUnsafe(core.closeRequested, Exit.void)
+  }
+  // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
+  yield* Deferred.await(core.finished)
+  const cause = core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
+  const handOver = handOverLeft(core, origin, streamId, cause)
+  if (origin.recreated) origin.handOver = handOver
+  else yield* handOver
+})
+
+/** Hands what is left to `onUnacked`, unless somebody has it already. */
+const handOverLeft = Effect.fnUntraced(function* (
+  core: StreamCore<any>,
+  origin: Origin,
+  streamId: string,
+  cause: ZerobusError
+) {
+  const { onUnacked, scopeCloseTimeout } = core.options
+  const { table, zone } = core
+  const messages = zone.unackedUnsafe()
+  if (messages.length === 0 || origin.handedBack === "all") return
+  const read = readBack(core, messages)
+  const { unreadable } = read
+  const records = origin.handedBack === "nothing" ? read.records : []
+  if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, streamId, unreadable.length)
+  yield* onUnacked === undefined
+    ? logLeft(core, streamId, records.length + unreadable.length, cause)
+    : runHandler(
+        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, unreadable, cause })),
+        Math.max(scopeCloseTimeout, HANDLER_LIMIT)
+      )
+})

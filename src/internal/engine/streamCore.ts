@@ -1,0 +1,150 @@
+/**
+ * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
+ * Sender, receiver and supervisor work on it; the public stream reads it.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HeaderRecord } from "../../HeadersProvider.ts"
+import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
+import type { StreamState } from "../../StreamState.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
+import { Acknowledgements } from "./acknowledgements.ts"
+import type { Message } from "../landing/chunk.ts"
+import { LandingZone } from "../landing/landingZone.ts"
+import { makeTelemetry, type Telemetry } from "./telemetry.ts"
+import type { Turns } from "../landing/turns.ts"
+
+/** What a waiter for durability can be told. */
+export type AckFailure = StreamFailure | StreamClosed
+
+/** Shared by the parts of one stream. */
+export interface StreamCore<in out A> {
+  readonly table: TableProperties<A>
+  readonly options: ResolvedStreamOptions
+  /** Monotonic time in milliseconds. */
+  readonly now: () => number
+  readonly zone: LandingZone<A>
+  readonly acks: Acknowledgements<AckFailure>
+  readonly telemetry: Telemetry
+  readonly state: SubscriptionRef.SubscriptionRef<StreamState>
+  /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
+  readonly closeRequested: Deferred.Deferred<void>
+  /** Completed when the supervisor has ended and everybody was told. */
+  readonly finished: Deferred.Deferred<void>
+  /** A name for a stream that the server gives none. */
+  readonly ownId: string
+  /** The id of the stream: that of its first session, or `ownId`. */
+  streamId: string | undefined
+  /** The id that the server gave the latest session. */
+  sessionId: string | undefined
+  /** The headers of the latest session, to say which credentials were refused. */
+  headers: Redacted.Redacted<HeaderRecord>
+  /** Set when the stream refuses records: closing, closed or failed. */
+  closing: boolean
+  /** Set when the supervisor has ended: no session is open and none will be. `finished` completes a little later. */
+  ended: boolean
+  /** The final failure, once there is one. */
+  failure: StreamFailure | undefined
+  /** Failures of waits and of a sink's records, to be told from those of other streams. */
+  readonly raised: WeakSet<object>
+  /** The latest reason for a recovery, for messages about what is being waited for. */
+  lastFailure: StreamFailure | undefined
+}
+
+/** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
+export const makeStreamCore = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: ResolvedStreamOptions,
+  turns: Turns
+) {
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
+  const context = yield* Effect.context<never>()
+  const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
+  // Monotonic: a wall clock that is set must not look like silence, or like uptime.
+  const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  const zone = new LandingZone<A>({
+    queue,
+    turns,
+    codec: table.codec,
+    limits: options,
+    now
+  })
+  const core: StreamCore<A> = {
+    table,
+    options,
+    now,
+    zone,
+    telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
+    acks: new Acknowledgements<AckFailure>(),
+    state: yield* SubscriptionRef.make<StreamState>("connecting"),
+    closeRequested: Deferred.makeUnsafe(),
+    ownId,
+    finished: Deferred.makeUnsafe(),
+    streamId: undefined,
+    sessionId: undefined,
+    headers: Redacted.make({}),
+    closing: false,
+    ended: false,
+    failure: undefined,
+    raised: new WeakSet(),
+    lastFailure: undefined
+  }
+  return core
+})
+
+/** The id of a stream, the same over reconnects; it is known from the first session on. */
+export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? core.ownId
+
+/** The error of an operation on a stream that takes no more of them. */
+export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
+  new StreamClosed({ operation, cause: core.failure })
+
+/** Brings the stream into a state. One that it is in already is no change, so nobody hears of it. */
+export const enter = (core: StreamCore<any>, state: StreamState): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    SubscriptionRef.getUnsafe(core.state) === state ? Effect.void : SubscriptionRef.set(core.state, state)
+  )
+
+/** Refuses records from now on and answers those who wait for room. */
+export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
+  core.closing = true
+  core.zone.closeUnsafe()
+}
+
+/** Ends the stream, closed or failed. */
+export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    core.failure = core.failure ?? failure
+    const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
+    return endWith(core, outcome, core.failure === undefined ? "closed" : "failed")
+  })
+
+/** Ends the stream, once: everything is settled before anybody is woken, so that whoever wakes can recreate the stream at once. */
+export const endWith = (
+  core: StreamCore<any>,
+  outcome: Exit.Exit<never, AckFailure>,
+  state: "closed" | "failed"
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (core.ended) return Effect.void
+    core.ended = true
+    // Whoever keeps the ended stream for its records keeps no token with it.
+    core.headers = Redacted.make({})
+    core.acks.settleUnsafe(outcome)
+    refuseRecordsUnsafe(core)
+    core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
+    return Effect.andThen(
+      enter(core, state),
+      Effect.sync(() => {
+        core.acks.endUnsafe(outcome)
+        Deferred.doneUnsafe(core.finished, Exit.void)
+      })
+    )
+  })

@@ -1,0 +1,190 @@
+/**
+ * How records get into an open stream: the ingest calls and their receipts. What is accepted, and when, the landing zone decides.
+ */
+import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import { Offset } from "../../Offset.ts"
+import type { AckError, RecordAck } from "../../RecordAck.ts"
+import { FlushTimeout, InvalidArgument } from "../../ZerobusError.ts"
+import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
+import { Full, type Refusal } from "../landing/landingZone.ts"
+import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
+
+/**
+ * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
+ * one object less per record.
+ */
+class Ack implements RecordAck {
+  readonly offset: Offset
+  // Hidden for good: a receipt is likely to be logged, and the core knows credentials and records.
+  readonly #core: StreamCore<any>
+
+  constructor(core: StreamCore<any>, offset: number) {
+    this.#core = core
+    this.offset = Offset(offset)
+  }
+
+  get await(): Effect.Effect<Offset, AckError> {
+    return awaitOffset(this.#core, this.offset)
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
+    return Effect.sync(() => Option.fromUndefinedOr(this.#core.acks.pollUnsafe(this.offset)))
+  }
+
+  next(): this {
+    return this
+  }
+
+  get done(): true {
+    return true
+  }
+
+  get value(): this {
+    return this
+  }
+}
+
+/** Waits, at most `flushTimeout`, until an offset that was given out is durable. */
+export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+  Effect.suspend(
+    () =>
+      core.acks.pollUnsafe(offset) ??
+      withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
+  )
+
+/** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
+export const withinLimit = <A, E>(
+  core: StreamCore<any>,
+  effect: Effect.Effect<A, E>,
+  operation: FlushTimeout["operation"],
+  timeoutMillis: number
+): Effect.Effect<A, E | FlushTimeout> =>
+  Effect.timeoutOrElse(effect, {
+    duration: timeoutMillis,
+    orElse: () => {
+      const pending = core.zone.nextOffset - 1 - core.acks.watermark
+      const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
+      core.raised.add(timeout)
+      return Effect.fail(timeout)
+    }
+  })
+
+/**
+ * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
+ *
+ * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the record can be accepted at once,
+ * without a turn through the fiber's run loop, which takes longer than to encode a small record and put it into its chunk. Whatever
+ * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop.
+ */
+class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
+  readonly #door: IngestDoor<A>
+  readonly #record: A
+
+  constructor(door: IngestDoor<A>, record: A) {
+    super()
+    this.#door = door
+    this.#record = record
+  }
+
+  asEffect(): Effect.Effect<RecordAck, IngestError> {
+    return this.#door.ingest(this.#record)
+  }
+
+  override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
+    const { core } = this.#door
+    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
+    const first = core.zone.giveWay()
+    if (first !== undefined) return this.#door.offerAfter(first, this.#record)[Symbol.iterator]()
+    const result = core.zone.offerUnsafe(this.#record)
+    return typeof result === "number" && result !== Full
+      ? (new Ack(core, result) as never)
+      : this.#door.answer(result, this.#record)[Symbol.iterator]()
+  }
+}
+
+/** What the ingest calls of one stream share. */
+class IngestDoor<A> {
+  readonly core: StreamCore<A>
+
+  constructor(core: StreamCore<A>) {
+    this.core = core
+  }
+
+  ingest(record: A): Effect.Effect<RecordAck, IngestError> {
+    const { closing, zone } = this.core
+    // A closed stream says so at once.
+    const first = closing ? undefined : zone.giveWay()
+    return first === undefined ? this.offer(record) : this.offerAfter(first, record)
+  }
+
+  /** Offers once it has given way. It does not do so twice: whoever came later would go first, again and again. */
+  offerAfter(first: Effect.Effect<void>, record: A): Effect.Effect<RecordAck, IngestError> {
+    return Effect.flatMap(first, () => this.offer(record))
+  }
+
+  private offer(record: A): Effect.Effect<RecordAck, IngestError> {
+    const { core } = this
+    return core.closing
+      ? Effect.fail(streamClosed(core, "ingestRecord"))
+      : this.answer(core.zone.offerUnsafe(record), record)
+  }
+
+  answer(result: number | Refusal, record: A): Effect.Effect<RecordAck, IngestError> {
+    if (typeof result !== "number") return Effect.fail(result)
+    return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(this.core, result))
+  }
+
+  /** Waits in line for room. */
+  wait(records: ReadonlyArray<A>, atomic: boolean, operation: string): Effect.Effect<RecordAck, IngestError> {
+    const { core } = this
+    return Effect.callback<RecordAck, IngestError>((resume) => {
+      const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
+        resume(
+          offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
+        )
+      })
+      if (typeof waiting === "function") return Effect.sync(waiting)
+      resume(Effect.fail(waiting))
+      return undefined
+    })
+  }
+}
+
+/** The ingest calls of a stream. */
+export const makeIngest = <A>(
+  core: StreamCore<A>
+): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> => {
+  const { zone } = core
+  const door = new IngestDoor(core)
+
+  const offerBatch = (records: ReadonlyArray<A>): Effect.Effect<RecordAck, IngestError> => {
+    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+    const result = zone.offerBatchUnsafe(records)
+    if (typeof result !== "number") return Effect.fail(result)
+    return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))
+  }
+  const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
+    Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
+      if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+      if (!Array.isArray(records)) {
+        return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+      }
+      if (records.length === 0) return Effect.succeed(undefined)
+      const first = zone.giveWay()
+      return first === undefined ? offerBatch(records) : Effect.flatMap(first, () => offerBatch(records))
+    })
+
+  return {
+    ingestRecord: (record) => new IngestCall(door, record),
+    ingestRecords,
+    offerUnsafe: (record) => {
+      if (core.closing) return undefined
+      const result = zone.offerUnsafe(record)
+      if (typeof result !== "number") throw result
+      return result === Full ? undefined : new Ack(core, result)
+    }
+  }
+}

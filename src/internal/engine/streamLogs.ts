@@ -1,0 +1,110 @@
+/**
+ * Every line that a stream writes to the log, with its fields. None of them quotes a record, a header or a token.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { FlushTimeout, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
+import { type StreamCore, streamIdOf } from "./streamCore.ts"
+
+/** What an ended stream has left: records, and their bytes with framing. */
+const left = (core: StreamCore<any>) => ({
+  records: core.zone.acceptedRecords - core.zone.acknowledgedRecords,
+  bytes: core.zone.usedBytes
+})
+
+/** A session is open, and so many messages go first since the one before did not get them acknowledged. */
+export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
+
+/** The server announced the end of the connection, and another one is opened. */
+export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logDebug("The server rotated the stream's connection", { unacknowledged: core.zone.usedRecords })
+
+const RECOVERIES = {
+  "lost": "The stream lost its connection and recovers",
+  "not reopened": "No new connection could be opened; the stream tries again",
+  "not opened": "The stream could not be opened; it tries again"
+} as const
+
+/** Why a stream needs another attempt: it lost its connection, or the attempt to get one failed, be it the first or a later one. */
+export type Recovery = keyof typeof RECOVERIES
+
+/** Another attempt follows, after so many milliseconds. */
+export const logRecovery = (
+  core: StreamCore<any>,
+  recovery: Recovery,
+  failure: StreamFailure,
+  millis: number
+): Effect.Effect<void> =>
+  Effect.logWarning(RECOVERIES[recovery], {
+    cause: failure.message,
+    unacknowledged: core.zone.usedRecords,
+    inMillis: Math.round(millis)
+  })
+
+/** A stream that was open has failed for good. */
+export const logFailure = (core: StreamCore<any>, { _tag, message }: StreamFailure): Effect.Effect<void> =>
+  Effect.logError("The stream has failed", {
+    streamId: streamIdOf(core),
+    cause: _tag,
+    message,
+    unacknowledged: left(core)
+  })
+
+/** A stream ended by a mistake in the program, in the client or in what it was given. */
+export const logDefect = (core: StreamCore<any>, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.logError("The stream ended by a defect", {
+    streamId: streamIdOf(core),
+    kinds: cause.reasons.map((reason) =>
+      reason._tag === "Die" && reason.defect instanceof Error ? reason.defect.name : reason._tag
+    ),
+    unacknowledged: left(core)
+  })
+
+/** The scope of a stream closed with records that were not acknowledged, that nobody read and that no handler takes. */
+export const logLeft = (
+  core: StreamCore<any>,
+  streamId: string,
+  records: number,
+  cause: ZerobusError
+): Effect.Effect<void> =>
+  Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
+    table: core.table.tableName,
+    streamId,
+    records,
+    // Nobody is left to follow the advice that an error of a running program gives.
+    cause:
+      cause._tag === "FlushTimeout" ? new FlushTimeout({ ...cause, unacknowledged: records }).message : cause.message
+  })
+
+/** The recovery schedule threw, which ends the recovery as a schedule does that is over. */
+export const logScheduleDefect = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logError("The recoverySchedule threw, so the stream does not recover", { streamId: streamIdOf(core) })
+
+/** A scope that closes waits for its stream: whoever ended the program learns why it is still there. */
+export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.logInfo("A scope closes and waits until the records of its stream are durable", {
+      table: core.table.tableName,
+      streamId: streamIdOf(core),
+      unacknowledged: left(core),
+      limitMillis
+    })
+  )
+
+/** The table's codec refuses to read back what it wrote. */
+export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>
+  Effect.logError(
+    "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+    { table: core.table.tableName, streamId, records }
+  )
+
+/** A stream was closed, by its user or by its scope. */
+export const logClosed = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.logDebug("The stream was closed", {
+      streamId: streamIdOf(core),
+      durable: core.zone.acknowledgedRecords,
+      unacknowledged: left(core)
+    })
+  )

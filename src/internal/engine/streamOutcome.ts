@@ -1,0 +1,66 @@
+/**
+ * What the errors of `withStream` and `sink` say. Their caller has no stream any more: nothing to flush once more, to read or to
+ * recreate. So the error is the one that ended the stream, and says how many records were not acknowledged and who got them.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
+import type { ZerobusStream } from "../../ZerobusStream.ts"
+import { type Origin, originOf } from "./streamUnacked.ts"
+
+/** Runs a program around a stream of its own, which it `notes` once it is open and has ended by the end of the program. */
+export const aroundStream = <B, E, R>(
+  program: (note: <A>(stream: ZerobusStream<A>) => ZerobusStream<A>) => Effect.Effect<B, E, R>
+): Effect.Effect<B, E, R> =>
+  Effect.suspend(() => {
+    let origin: Origin | undefined
+    return Effect.catchCause(
+      program((stream) => {
+        origin = originOf(stream)
+        return stream
+      }),
+      (cause) => Effect.failCause(origin === undefined ? cause : explain(origin, cause))
+    )
+  })
+
+const explain = <E>(origin: Origin, cause: Cause.Cause<E>): Cause.Cause<E> =>
+  Cause.map(cause, (error) => {
+    const own = ownError(origin, error)
+    return own === undefined ? error : (withWhatIsLeft(own, origin) as E)
+  })
+
+/** The error when it tells of this stream, and what ended the stream for what only tells that it has ended. Programs have others. */
+const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined => {
+  if (typeof error !== "object" || error === null) return undefined
+  const { failure } = core
+  // Only the client's own error stands for its cause: one of the program's may well have it as a cause.
+  const isEnd = error === failure || (error instanceof StreamClosed && error.cause === failure)
+  if (failure !== undefined && isEnd) return failure
+  return core.raised.has(error) ? (error as ZerobusError) : undefined
+}
+
+/** The same error with the number of records that the stream has left, and in words who has them. */
+const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
+  const { acceptedRecords, acknowledgedRecords } = origin.core.zone
+  const unacknowledged = acceptedRecords - acknowledgedRecords
+  const Same = error.constructor as new (fields: object) => ZerobusError
+  const fields = { ...error, unacknowledged }
+  // Some errors hold their text, others make it of their fields.
+  const text = Object.hasOwn(error, "message") ? error.message : new Same(fields).message
+  const stop = /[.!?]$/.test(text) ? "" : "."
+  const left =
+    unacknowledged > 0
+      ? ` ${unacknowledged === 1 ? "One record was" : `${unacknowledged} records were`} not acknowledged when the stream ended. ` +
+        whereabouts(origin)
+      : acceptedRecords > 0
+        ? " All records that the stream took are durable."
+        : ""
+  return new Same({ ...fields, message: text + stop + left })
+}
+
+const whereabouts = ({ core, handedBack }: Origin): string =>
+  handedBack === "all"
+    ? "What is left was read, or taken over by another stream."
+    : core.options.onUnacked === undefined
+      ? "Give the option onUnacked to get such records; without it only their number goes to the log."
+      : "The option onUnacked was given what is left."

@@ -1,0 +1,98 @@
+/**
+ * What one stream reports to `ZerobusMetrics`: synchronous updates in the context that opened it, once per message, acknowledgement or
+ * connection.
+ */
+import type * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import type { StreamFailure } from "../../ZerobusError.ts"
+import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
+import type { Message } from "../landing/chunk.ts"
+import type { LandingZone } from "../landing/landingZone.ts"
+
+/** The reports of one stream. */
+export interface Telemetry {
+  /** A message was handed to a session. */
+  readonly sent: (message: Message) => void
+  /** An acknowledgement made records durable, the oldest of them so long after they were accepted. */
+  readonly acknowledged: (records: number, bytes: number, millis: number) => void
+  readonly staleAcknowledgement: () => void
+  readonly sessionOpened: () => void
+  readonly recovering: (cause: StreamFailure) => void
+  readonly paused: () => void
+  /** The stream has ended with so many records not acknowledged. */
+  readonly ended: (unacknowledged: number) => void
+}
+
+/** The reports of a stream to `table`. `stream` names it as soon as a session is open. */
+export const makeTelemetry = (
+  zone: LandingZone<any>,
+  table: string,
+  stream: () => string,
+  context: Context.Context<never>
+): Telemetry => {
+  const of = <Input, State>(metric: Metric.Metric<Input, State>) => {
+    const bound = Metric.withAttributes(metric, { table })
+    return (input: Input) => bound.updateUnsafe(input, context)
+  }
+  const recordsIngested = of(ZerobusMetrics.recordsIngested)
+  const bytesIngested = of(ZerobusMetrics.bytesIngested)
+  const recordsDurable = of(ZerobusMetrics.recordsDurable)
+  const bytesDurable = of(ZerobusMetrics.bytesDurable)
+  const recordsResent = of(ZerobusMetrics.recordsResent)
+  const recordsReturned = of(ZerobusMetrics.recordsReturned)
+  const ackLatency = of(ZerobusMetrics.ackLatency)
+  const stale = of(ZerobusMetrics.staleAcknowledgements)
+  const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
+  const pauses = of(ZerobusMetrics.pauses)
+  let gauges: ReadonlyArray<Metric.Registration> | undefined
+  let reportedRecords = 0
+  let reportedBytes = 0
+  /** The zone counts what it accepts; here the difference to the last report is passed on. */
+  const report = () => {
+    const records = zone.acceptedRecords - reportedRecords
+    if (records <= 0) return
+    recordsIngested(records)
+    bytesIngested(zone.acceptedBytes - reportedBytes)
+    reportedRecords = zone.acceptedRecords
+    reportedBytes = zone.acceptedBytes
+  }
+  /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
+  const gauge = (metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number) =>
+    Metric.registerUnsafe(Metric.withAttributes(metric, { table, stream: stream() }), context, {
+      get: () => ({ value: value() }),
+      update: () => {},
+      modify: () => {}
+    })
+  return {
+    sent: (message) => {
+      if (message.sends > 1) recordsResent(message.records)
+      report()
+    },
+    acknowledged: (records, bytes, millis) => {
+      recordsDurable(records)
+      bytesDurable(bytes)
+      ackLatency(millis)
+    },
+    staleAcknowledgement: () => stale(1),
+    sessionOpened: () => {
+      sessionsOpened(1)
+      gauges ??= [
+        gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
+        gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
+      ]
+    },
+    recovering: (cause) => {
+      const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
+      Metric.withAttributes(ZerobusMetrics.reconnects, { table, cause: reason }).updateUnsafe(1, context)
+      report()
+    },
+    paused: () => pauses(1),
+    ended: (unacknowledged) => {
+      // A stream that never opened has at most what it was to take over, which stays with the one before.
+      if (gauges === undefined) return
+      report()
+      if (unacknowledged > 0) recordsReturned(unacknowledged)
+      for (const registered of gauges) registered.remove()
+    }
+  }
+}

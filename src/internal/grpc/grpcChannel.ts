@@ -1,0 +1,145 @@
+/**
+ * Turns the client's settings into what a gRPC channel needs: target, credentials that make its connections, keepalive, user agent.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Socket } from "node:net"
+import type { InvalidArgument, InvalidEndpoint } from "../../ZerobusError.ts"
+import { checkZerobusOptions, type ZerobusOptions } from "../../ZerobusOptions.ts"
+import { complete, ConnectFailure, firstHop, type Route, toFailure } from "../net/connector.ts"
+import { parseEndpoint } from "../net/endpoint.ts"
+import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
+import { routeTo } from "../net/route.ts"
+
+/** What channels to the Zerobus endpoint are made of. */
+export interface ChannelSettings {
+  readonly target: string
+  readonly route: Route
+  readonly options: Grpc.ClientOptions
+}
+
+/** The product in front of an application's own name in the user agent. */
+const PRODUCT = "effect-zerobus"
+
+/** Alerts by which a server refuses the client's certificate, or its lack. */
+const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
+
+const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+
+/** Checks the settings that concern the channel and puts them together. */
+export const channelSettings = (
+  options: ZerobusOptions
+): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
+  Effect.gen(function* () {
+    yield* checkZerobusOptions(options)
+    const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
+    const application = options.applicationName?.trim() ?? ""
+    const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
+    const route = yield* routeTo(endpoint, options, "h2")
+    const hop = firstHop(route)
+    return {
+      // With the scheme said, a host such as "unix" or "ipv4" is not taken for one.
+      target: `dns:${authority(hop.host, hop.port)}`,
+      route,
+      options: {
+        "channelFactoryOverride": plainChannel,
+        "grpc.default_authority": authority(endpoint.host, endpoint.port),
+        // Every client has its own connection: what is shared is decided by who shares a client.
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.enable_retries": 0,
+        "grpc.max_send_message_length": -1,
+        "grpc.max_receive_message_length": LARGEST_RESPONSE,
+        "grpc.primary_user_agent": application === "" ? PRODUCT : `${PRODUCT} ${application}`,
+        "grpc.service_config_disable_resolution": 1,
+        "grpc.initial_reconnect_backoff_ms": 100,
+        // The route knows the proxy, for the workspace's HTTP as well.
+        "grpc.enable_http_proxy": 0,
+        ...(keepalive === undefined
+          ? {}
+          : {
+              "grpc.keepalive_time_ms": wholeMillis(keepalive.interval ?? "20 seconds"),
+              "grpc.keepalive_timeout_ms": wholeMillis(keepalive.timeout ?? "10 seconds")
+            })
+      }
+    }
+  })
+
+const wholeMillis = (value: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
+
+/**
+ * Channel credentials that make the connection themselves: through the proxy and with the client's TLS rules, both of which must hold
+ * for every connection. They keep why the latest attempt failed, since a channel passes on no more than a text.
+ */
+export class RouteCredentials extends Grpc.ChannelCredentials {
+  private failure: ConnectFailure | undefined
+  private readonly route: Route
+  private readonly pending = new AbortController()
+  /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
+  private readonly sockets = new Set<Socket>()
+
+  constructor(route: Route) {
+    super()
+    this.route = route
+  }
+
+  /** Gives up connections that are being made. */
+  abort(): void {
+    this.pending.abort()
+  }
+
+  /** Ends every connection at once: nothing that was not written leaves any more. */
+  disconnect(): void {
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  /**
+   * Why the latest connection could not be made. It is told to all calls that waited for that one, which end in the same turn of the
+   * event loop, and to no later one, since it says nothing about the next connection.
+   */
+  takeFailure(): ConnectFailure | undefined {
+    const { failure } = this
+    if (failure !== undefined) {
+      setImmediate(() => {
+        if (this.failure === failure) this.failure = undefined
+      })
+    }
+    return failure
+  }
+
+  override _isSecure(): boolean {
+    return this.route.endpoint.secure
+  }
+
+  override _equals(other: Grpc.ChannelCredentials): boolean {
+    return this === other
+  }
+
+  override _createSecureConnector(): Grpc.experimental.SecureConnector {
+    return {
+      connect: async (socket) => {
+        const { signal } = this.pending
+        try {
+          // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
+          signal.throwIfAborted()
+          const connected = await complete(this.route, socket, signal)
+          signal.throwIfAborted()
+          this.failure = undefined
+          this.sockets.add(connected)
+          connected.once("close", () => this.sockets.delete(connected))
+          // With TLS 1.3 the client's side is done before the server has looked at its certificate.
+          connected.on("error", (error: NodeJS.ErrnoException) => {
+            if (lateRefusal.test(error.code ?? "")) this.failure = toFailure(error)
+          })
+          return { socket: connected, secure: this.route.endpoint.secure }
+        } catch (error) {
+          this.failure = error instanceof ConnectFailure ? error : undefined
+          throw error
+        }
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => Grpc.CallCredentials.createEmpty(),
+      destroy: () => {}
+    }
+  }
+}

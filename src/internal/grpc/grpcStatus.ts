@@ -1,0 +1,168 @@
+/**
+ * The one table that turns a failed call into an error of the client: by gRPC status and, where the server gave them, by its
+ * structured details. It decides what is retryable; nobody else does.
+ */
+import type { TransportFailure } from "../../Transport.ts"
+import {
+  InvalidArgument,
+  InvalidTable,
+  InvalidToken,
+  PermissionDenied,
+  ProtocolViolation,
+  Retryable,
+  RetryableReason,
+  SchemaMismatch,
+  type StreamFailure,
+  TlsFailure,
+  Unsupported
+} from "../../ZerobusError.ts"
+import { scrub } from "../net/scrub.ts"
+import { forEachField, MalformedMessage } from "../protobuf/fields.ts"
+
+const names = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED"
+] as const
+
+/** The name of a gRPC status code. */
+export const statusName = (code: number): string => names[code] ?? `status ${code}`
+
+/**
+ * Turns a transport's failure into the client's error. `tableName` names the table in the message; the server's words go without the
+ * `secrets`.
+ */
+export const classify = (
+  failure: TransportFailure,
+  tableName: string,
+  secrets: ReadonlyArray<string> = []
+): StreamFailure => {
+  switch (failure._tag) {
+    case "Disconnected":
+      return new Retryable({
+        reason: RetryableReason.ConnectionLost({
+          message: disconnected(scrub(failure.message, secrets))
+        }),
+        attempts: 1
+      })
+    case "Unreadable":
+      return new ProtocolViolation({
+        message: sentence(`The server broke the protocol: ${scrub(failure.message, secrets)}`)
+      })
+    case "TlsRefused":
+      return new TlsFailure({
+        message:
+          sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`) +
+          (spokePlainly.test(failure.code)
+            ? " The other side does not speak TLS: check the port, or begin the endpoint with http:// for a server without TLS."
+            : " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."),
+        code: failure.code
+      })
+    case "Status":
+      return classifyStatus(failure, tableName, secrets)
+  }
+}
+
+/** How OpenSSL takes a server's words that are no TLS. */
+const spokePlainly = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/
+
+const disconnected = (message: string): string =>
+  /^(?:connect E|Name resolution failed)/.test(message)
+    ? `${sentence(`No connection to the Zerobus server could be made: ${message}`)} Check the endpoint, and that the server runs.`
+    : sentence(`The connection to the Zerobus server was lost: ${message}`)
+
+/** Others end their sentences or do not. */
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+const classifyStatus = (
+  failure: Extract<TransportFailure, { readonly _tag: "Status" }>,
+  tableName: string,
+  secrets: ReadonlyArray<string>
+): StreamFailure => {
+  const status = statusName(failure.code)
+  const words = failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`
+  const said = sentence(`The server said ${status}${words}`)
+  const schema = failure.details === undefined ? undefined : schemaError(failure.details, secrets)
+  if (schema !== undefined) {
+    return new SchemaMismatch({
+      message: `The records' schema does not fit ${tableName} (${schema.causes.join(", ") || "no cause given"}). ${said}`,
+      causes: schema.causes,
+      errorCode: schema.errorCode
+    })
+  }
+  switch (status) {
+    case "UNAUTHENTICATED":
+      return new InvalidToken({ message: `The credentials were refused for ${tableName}. ${said}` })
+    case "PERMISSION_DENIED":
+      return new PermissionDenied({
+        message: `The service principal may not write to ${tableName}: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. ${said}`
+      })
+    case "NOT_FOUND":
+      return new InvalidTable({ message: `There is no table ${tableName}. ${said}`, tableName })
+    case "UNIMPLEMENTED":
+      return new Unsupported({ message: `The server does not support this. ${said}` })
+    case "INVALID_ARGUMENT":
+    case "OUT_OF_RANGE":
+    case "FAILED_PRECONDITION":
+      return new InvalidArgument({ message: `The stream to ${tableName} was refused. ${said}`, path: [] })
+    default:
+      return new Retryable({
+        reason: RetryableReason.ServerUnavailable({ message: `The server is unavailable. ${said}`, status }),
+        attempts: 1
+      })
+  }
+}
+
+/** Reads a schema error out of a serialized `google.rpc.Status`; `undefined` when it holds none. */
+const schemaError = (
+  details: Uint8Array,
+  secrets: ReadonlyArray<string>
+): { readonly causes: ReadonlyArray<string>; readonly errorCode: string | undefined } | undefined => {
+  try {
+    for (const any of messages(details, 3)) {
+      const type = text(messages(any, 1)[0])
+      if (!type.endsWith("google.rpc.ErrorInfo")) continue
+      const info = messages(any, 2)[0]
+      if (info === undefined || text(messages(info, 1)[0]) !== "SCHEMA_VALIDATION_FAILED") continue
+      const domain = text(messages(info, 2)[0])
+      if (domain !== "" && domain !== "zerobus.databricks.com") continue
+      const metadata = new Map(
+        messages(info, 3).map((entry) => [text(messages(entry, 1)[0]), text(messages(entry, 2)[0])])
+      )
+      return {
+        causes: (metadata.get("causes") ?? "")
+          .split(",")
+          .map((cause) => scrub(cause, secrets))
+          .filter((cause) => cause !== ""),
+        errorCode: /^[\w.-]{1,64}$/.exec(scrub(metadata.get("error_code") ?? "", secrets))?.[0]
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+  }
+  return undefined
+}
+
+const messages = (bytes: Uint8Array, field: number): ReadonlyArray<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  forEachField(bytes, 0, bytes.length, (number, _, start, end) => {
+    if (number === field && start >= 0) found.push(bytes.subarray(start, end))
+  })
+  return found
+}
+
+const text = (bytes: Uint8Array | undefined): string => (bytes === undefined ? "" : Buffer.from(bytes).toString("utf8"))

@@ -1,0 +1,389 @@
+/**
+ * The landing zone: everything handed in and not yet acknowledged, bounded by bytes and by records.
+ *
+ * Records are encoded at the ingest call. Those that no session has taken wait in a bounded `Queue` of messages whose last one is
+ * still open, so that whatever gathers while the transport is busy travels as one request. Taken messages stay in the window, in
+ * order, until their acknowledgement; a new session starts over at the window's head. Callers that find the zone full wait in
+ * order of arrival and are admitted when acknowledgements free room; giving up costs no room and no offset.
+ *
+ * The zone knows no transport, no clock and no fiber: all of it is synchronous.
+ */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import { InvalidArgument, type PayloadTooLarge } from "../../ZerobusError.ts"
+import { ALONE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
+import { HEAD_ROOM } from "../protobuf/envelope.ts"
+import type { RecordCodec } from "../recordCodec.ts"
+import { RecordWriter } from "./recordWriter.ts"
+import { type LandingZoneLimits, SizeLimits } from "./sizeLimits.ts"
+import type { Turns } from "./turns.ts"
+
+/** Why a record or batch is refused for good. */
+export type Refusal = InvalidArgument | PayloadTooLarge
+
+/** The answer to a caller that waited: its offset, or `undefined` when the zone was closed. */
+export type Admission = number | undefined
+
+interface Waiter {
+  readonly content: Buffer
+  readonly records: number
+  readonly atomic: boolean
+  readonly admit: (admission: Admission) => void
+}
+
+/** The zone has no room for the call right now. */
+export const Full = -1
+
+const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
+const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
+const nested = refuse(
+  "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
+)
+
+// Once per so many bytes a stream's caller is asked to give way: to the sender when so many are queued, or to the client's other
+// streams. Enough for full requests, little enough to stay in the processor's caches.
+const STRIDE = 64 * 1024
+const QUEUED = 1024 * 1024
+
+export class LandingZone<A> {
+  /** The next lifetime offset to be given out. */
+  nextOffset = 0
+  /** Encoded bytes (framing included) and records in use, queued and in flight together. */
+  usedBytes = 0
+  usedRecords = 0
+  /** What the messages that hold them take of the byte budget besides. */
+  private overhead = 0
+  /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
+  acceptedRecords = 0
+  acceptedBytes = 0
+  acknowledgedRecords = 0
+  /** Bytes ever taken for a session; and how many have to be accepted before `giveWay` looks again. */
+  private takenBytes = 0
+  private lookAt = STRIDE
+  private readonly queue: Queue.Queue<Message>
+  private readonly turns: Turns
+  private readonly limits: LandingZoneLimits
+  private readonly sizes: SizeLimits
+  private readonly now: () => number
+  private readonly writer: RecordWriter<A>
+  private readonly waiters = new Set<Waiter>()
+  /** Taken messages: those before `cursor` were handed to the current session. `head` is the oldest unacknowledged one. */
+  private window: Array<Message> = []
+  private head = 0
+  private cursor = 0
+  /** The last queued message, while single records may still join it. */
+  private open: Message | undefined
+  private closed = false
+  private admitting = false
+  /** While a record is encoded: what its getters call must not write as well. */
+  private encoding = false
+
+  constructor(options: {
+    readonly queue: Queue.Queue<Message>
+    readonly turns: Turns
+    readonly codec: RecordCodec<A>
+    readonly limits: LandingZoneLimits
+    /** Milliseconds, read once per message. */
+    readonly now: () => number
+  }) {
+    this.queue = options.queue
+    this.turns = options.turns
+    this.writer = new RecordWriter(options.codec)
+    this.limits = options.limits
+    this.sizes = new SizeLimits(options.limits)
+    this.now = options.now
+  }
+
+  /**
+   * What the caller should wait for before it hands in more, if anything. A caller that never waits fills the whole zone before the
+   * sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost; and many streams together
+   * hold the loop for long. It is one wait per stretch of bytes and no more, so a zone that nobody empties still fills.
+   */
+  giveWay(): Effect.Effect<void> | undefined {
+    return this.acceptedBytes < this.lookAt ? undefined : this.look()
+  }
+
+  private look(): Effect.Effect<void> | undefined {
+    this.lookAt = this.acceptedBytes + STRIDE
+    if (this.acceptedBytes - this.takenBytes >= QUEUED) this.turns.end()
+    return this.turns.isOver ? this.turns.next : undefined
+  }
+
+  /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
+  offerUnsafe(record: A): number | Refusal {
+    if (this.waiters.size > 0) return Full
+    if (this.encoding) return nested()
+    const begunBehind = this.begin()
+    const refusal = this.writeSingle(record)
+    if (refusal !== undefined) return refusal
+    const joins = begunBehind && this.joinsOpen()
+    const size = this.writer.size
+    return this.fits(joins ? size : size + ALONE) ? this.keepSingle(begunBehind, joins) : Full
+  }
+
+  /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
+  offerBatchUnsafe(records: ReadonlyArray<A>): number | Refusal {
+    if (this.waiters.size > 0) return Full
+    if (this.encoding) return nested()
+    const refusal = this.writeBatch(records)
+    if (refusal !== undefined) return refusal
+    return this.fits(ALONE + this.writer.size) ? this.keepMessage(records.length, true) : Full
+  }
+
+  /**
+   * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once unless the returned function,
+   * which takes the caller out of the line, is called before.
+   */
+  waitUnsafe(
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    admit: (admission: Admission) => void
+  ): (() => void) | Refusal {
+    if (this.encoding) return nested()
+    if (!atomic) this.writer.begin(HEAD_ROOM)
+    const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
+    if (refusal !== undefined) {
+      // Somebody may have left, or the stream have been closed, by what the encoder called.
+      this.admitUnsafe()
+      return refusal
+    }
+    const { buffer, mark, position } = this.writer
+    const waiter: Waiter = {
+      content: Buffer.from(buffer.subarray(mark, position)),
+      records: records.length,
+      atomic,
+      admit
+    }
+    this.waiters.add(waiter)
+    this.admitUnsafe()
+    return () => {
+      if (this.waiters.delete(waiter)) this.admitUnsafe()
+    }
+  }
+
+  /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
+  admitUnsafe(): void {
+    // A fiber that was let in may hand in more and wait again. The loop that let it in comes to it; a loop of its own would nest.
+    if (this.admitting) return
+    this.admitting = true
+    this.admitWaiters()
+    this.admitting = false
+  }
+
+  private admitWaiters(): void {
+    for (const waiter of this.waiters) {
+      if (this.closed) {
+        this.waiters.delete(waiter)
+        waiter.admit(undefined)
+        continue
+      }
+      if (this.encoding || !this.fits(ALONE + waiter.content.length)) return
+      const begunBehind = !waiter.atomic && this.begin()
+      if (waiter.atomic) this.writer.begin(HEAD_ROOM)
+      this.writer.writeContent(waiter.content)
+      this.waiters.delete(waiter)
+      waiter.admit(
+        waiter.atomic
+          ? this.keepMessage(waiter.records, true)
+          : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
+      )
+    }
+  }
+
+  /** The next message for the current session: first those to be sent again, then queued ones. */
+  nextUnsafe(): Message | undefined {
+    if (this.cursor < this.window.length) return this.window[this.cursor++]
+    const taken = Queue.takeUnsafe(this.queue)
+    if (taken === undefined || taken._tag === "Failure") return undefined
+    const message = taken.value
+    this.takenBytes += message.charge
+    if (message === this.open) this.open = undefined
+    this.window.push(message)
+    this.cursor++
+    return message
+  }
+
+  /** Completes when `nextUnsafe` has something. */
+  readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
+    this.cursor < this.window.length ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
+  )
+
+  /** How many messages the current session was handed and has not had acknowledged. */
+  get inFlight(): number {
+    return this.cursor - this.head
+  }
+
+  /** The `index`-th message in flight, 0 being the oldest. */
+  inFlightAt(index: number): Message {
+    return this.window[this.head + index]!
+  }
+
+  /** How many messages of the window still wait to be sent again on this session. */
+  get toReplay(): number {
+    return this.window.length - this.cursor
+  }
+
+  /** Whether everything accepted is acknowledged. */
+  get isEmpty(): boolean {
+    return this.usedRecords === 0
+  }
+
+  /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
+  acknowledgeUnsafe(count: number): number {
+    let last = -1
+    for (let i = 0; i < count; i++) {
+      const message = this.window[this.head]!
+      this.window[this.head++] = undefined as never // acknowledged payloads are not kept alive
+      this.usedBytes -= message.charge
+      this.usedRecords -= message.offsets
+      this.acknowledgedRecords += message.records
+      last = message.lastOffset
+      message.chunk.release()
+    }
+    this.overhead -= count * MESSAGE_OVERHEAD
+    if (this.head > 1024 && this.head * 2 > this.window.length) {
+      this.window = this.window.slice(this.head)
+      this.cursor -= this.head
+      this.head = 0
+    }
+    if (this.usedRecords === 0) this.writer.releaseIdle()
+    return last
+  }
+
+  /** Starts over at the oldest unacknowledged message, for a new session. */
+  rewindUnsafe(): void {
+    this.cursor = this.head
+  }
+
+  /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
+  closeUnsafe(): void {
+    if (this.closed) return
+    this.closed = true
+    this.open = undefined
+    this.admitUnsafe()
+  }
+
+  /** Says that the stream has ended: what it still holds does not count as being sent. */
+  endUnsafe(): void {
+    this.writer.leave()
+  }
+
+  /** Everything unacknowledged, in order; only after `closeUnsafe`. */
+  unackedUnsafe(): ReadonlyArray<Message> {
+    while (this.nextUnsafe() !== undefined);
+    return this.window.slice(this.head)
+  }
+
+  /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */
+  adoptUnsafe(messages: ReadonlyArray<Message>): void {
+    for (const message of messages) {
+      const content = message.chunk.buffer.subarray(message.start, message.end)
+      this.writer.begin(HEAD_ROOM)
+      this.writer.writeContent(content)
+      this.keepMessage(message.records, message.atomic, message.offsets, message.sends)
+    }
+    this.open = undefined
+  }
+
+  /** Begins the write of a single record; true when it may join the open message. */
+  private begin(): boolean {
+    const open = this.open
+    const joins =
+      open !== undefined &&
+      open.records < this.limits.coalesceRecords &&
+      open.end - open.start < this.limits.coalesceBytes
+    this.writer.begin(joins ? 0 : HEAD_ROOM)
+    return joins
+  }
+
+  private writeSingle(record: A): Refusal | undefined {
+    const { writer } = this
+    this.encoding = true
+    try {
+      return writer.writeRecord(record) ?? this.check(writer.payloadSize, writer.size)
+    } finally {
+      this.encoding = false
+    }
+  }
+
+  private writeBatch(records: ReadonlyArray<A>): Refusal | undefined {
+    const tooMany = this.sizes.checkBatch(records.length)
+    if (tooMany !== undefined) return tooMany
+    const { writer } = this
+    this.encoding = true
+    try {
+      return writer.writeBatch(records, this.limits.maxPayloadBytes) ?? this.check(writer.size, writer.size)
+    } finally {
+      this.encoding = false
+    }
+  }
+
+  private check(payload: number, content: number): Refusal | undefined {
+    return this.nextOffset > Number.MAX_SAFE_INTEGER ? exhausted() : this.sizes.check(payload, content)
+  }
+
+  private fits(charge: number): boolean {
+    const { maxInflightBytes, maxInflightRecords } = this.limits
+    // An encoder may have closed the stream; its record then waits, and is told so.
+    return (
+      !this.closed &&
+      this.usedRecords < maxInflightRecords &&
+      this.usedBytes + charge <= maxInflightBytes - this.overhead
+    )
+  }
+
+  /** Whether the record written right behind the open message still fits it. */
+  private joinsOpen(): boolean {
+    const { moved, position } = this.writer
+    return this.open !== undefined && !moved && position - this.open.start <= this.limits.coalesceBytes
+  }
+
+  /** Commits the written single record, to the open message or as a message of its own. */
+  private keepSingle(begunBehind: boolean, joins: boolean): number {
+    const { open, writer } = this
+    if (!joins || open === undefined) {
+      if (begunBehind && !writer.moved) writer.detach()
+      return this.keepMessage(1, false)
+    }
+    const { size } = writer
+    writer.commit()
+    open.end += size
+    open.records++
+    open.offsets++
+    this.usedBytes += size
+    this.acceptedBytes += size
+    this.turns.acceptedBytes += size
+    this.acceptedRecords++
+    this.usedRecords++
+    return this.nextOffset++
+  }
+
+  /** Commits what was written as a message of its own and queues it. */
+  private keepMessage(records: number, atomic: boolean, offsets = 1, sends = 0): number {
+    const writer = this.writer
+    const { chunk, mark, position } = writer
+    const message = new Message({
+      chunk,
+      start: mark,
+      end: position,
+      offset: this.nextOffset,
+      records,
+      atomic,
+      acceptedAt: this.now()
+    })
+    message.offsets = offsets
+    message.sends = sends
+    const continues = writer.commit()
+    this.open = !atomic && continues ? message : undefined
+    this.usedBytes += message.charge
+    this.overhead += MESSAGE_OVERHEAD
+    this.acceptedBytes += message.charge
+    this.turns.acceptedBytes += message.charge
+    this.acceptedRecords += records
+    this.usedRecords += offsets
+    this.nextOffset += offsets
+    // The queue's capacity is `maxInflightRecords` and every message holds one record at least.
+    if (!Queue.offerUnsafe(this.queue, message)) throw new Error("The landing zone's queue refused an admitted message")
+    return message.offset
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Writes records into chunk memory the way they travel: tag and length in front of each payload.
+ *
+ * It refuses what cannot be written; room, offsets and limits of the whole zone are the landing zone's business.
+ */
+import { InvalidArgument } from "../../ZerobusError.ts"
+import { ChunkWriter } from "./chunk.ts"
+import { HEAD_ROOM, RECORD_TAG } from "../protobuf/envelope.ts"
+import { encode, type RecordCodec } from "../recordCodec.ts"
+import { varintSize, writeVarint } from "../protobuf/fields.ts"
+
+export class RecordWriter<A> extends ChunkWriter {
+  private readonly codec: RecordCodec<A>
+  private lengthSize = 1
+  /** Bytes of the last batch. */
+  private batchSize = 0
+
+  constructor(codec: RecordCodec<A>) {
+    super()
+    this.codec = codec
+  }
+
+  /** Bytes of the write in progress. */
+  get size(): number {
+    return this.position - this.mark
+  }
+
+  /** Bytes of the payload, when the write in progress is a single record. */
+  get payloadSize(): number {
+    return this.size - 1 - this.lengthSize
+  }
+
+  /** Adds one record to the write in progress. The length of the length is guessed from the record before. */
+  writeRecord(record: A): InvalidArgument | undefined {
+    const before = this.position - this.mark
+    this.ensure(1 + this.lengthSize)
+    this.position += 1 + this.lengthSize
+    const refusal = encode(this.codec, record, this)
+    if (refusal !== undefined) return refusal
+    const tagAt = this.mark + before
+    const length = this.position - tagAt - 1 - this.lengthSize
+    if (length < 0x80 && this.lengthSize === 1) {
+      this.buffer[tagAt] = RECORD_TAG
+      this.buffer[tagAt + 1] = length
+    } else this.frame(before, length)
+    return undefined
+  }
+
+  /** Writes tag and length in front of a payload, which moves when its length takes other room than guessed. */
+  private frame(before: number, length: number): void {
+    const size = varintSize(length)
+    if (size !== this.lengthSize) {
+      const shift = size - this.lengthSize
+      this.ensure(shift) // a shorter length needs no room
+      const payload = this.mark + before + 1 + this.lengthSize
+      this.buffer.copyWithin(payload + shift, payload, this.position)
+      this.position += shift
+      this.lengthSize = size
+    }
+    this.buffer[this.mark + before] = RECORD_TAG
+    writeVarint(this.buffer, length, this.mark + before + 1)
+  }
+
+  /** Begins a write and fills it with a batch; stops early once it is larger than `limit` bytes. */
+  writeBatch(records: ReadonlyArray<A>, limit: number): InvalidArgument | undefined {
+    this.begin(HEAD_ROOM)
+    // Batches tend to be alike: room for one like the last saves growing, record by record, into ever larger buffers.
+    this.ensure(this.batchSize)
+    for (let i = 0; i < records.length; i++) {
+      const refusal = this.writeRecord(records[i]!)
+      if (refusal !== undefined) return atIndex(refusal, i)
+      // Checked as it grows, so that a hopeless batch is not encoded to its end.
+      if (this.size > limit) break
+    }
+    this.batchSize = Math.min(this.size, limit)
+    this.fit()
+    return undefined
+  }
+
+  /** Adds what an earlier write made, tags and lengths included. */
+  writeContent(content: Uint8Array): void {
+    this.ensure(content.length)
+    this.buffer.set(content, this.position)
+    this.position += content.length
+  }
+}
+
+const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument =>
+  new InvalidArgument({ message: `Record ${index} of the batch: ${refusal.message}`, path: [index, ...refusal.path] })

@@ -1,0 +1,52 @@
+/**
+ * The bounds of a landing zone, and which records and batches they refuse for good.
+ */
+import { PayloadTooLarge } from "../../ZerobusError.ts"
+import { ALONE } from "./chunk.ts"
+import { HEAD_ROOM, requestSize } from "../protobuf/envelope.ts"
+
+/**
+ * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an
+ * explicit batch each count as one record.
+ */
+export interface LandingZoneLimits {
+  readonly maxInflightRecords: number
+  readonly maxInflightBytes: number
+  readonly maxPayloadBytes: number
+  readonly maxBatchRecords: number
+  /** Bounds of a message that coalesces single records. One record each when `batching` is off. */
+  readonly coalesceBytes: number
+  readonly coalesceRecords: number
+}
+
+/** Refuses what is too large whether there is room or not. */
+export class SizeLimits {
+  private readonly limits: LandingZoneLimits
+  /** Content of at most so many bytes needs no closer look. */
+  private readonly safe: number
+
+  constructor(limits: LandingZoneLimits) {
+    this.limits = limits
+    this.safe = Math.min(limits.maxPayloadBytes - HEAD_ROOM, limits.maxInflightBytes - ALONE)
+  }
+
+  /** Looks at one request: the bytes of its payload, and those of its content, which is the payload with tag and length. */
+  check(payload: number, content: number): PayloadTooLarge | undefined {
+    return content <= this.safe ? undefined : this.checkEach(payload, content)
+  }
+
+  checkBatch(records: number): PayloadTooLarge | undefined {
+    const limit = this.limits.maxBatchRecords
+    return records > limit ? new PayloadTooLarge({ size: records, limit, option: "maxBatchRecords" }) : undefined
+  }
+
+  private checkEach(payload: number, content: number): PayloadTooLarge | undefined {
+    const { maxInflightBytes, maxPayloadBytes } = this.limits
+    const size = requestSize(payload)
+    if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
+    const alone = ALONE + content
+    return alone > maxInflightBytes
+      ? new PayloadTooLarge({ size: alone, limit: maxInflightBytes, option: "maxInflightBytes" })
+      : undefined
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Tokens with a lifetime, one per key, minted once for all who ask at the same time.
+ *
+ * - A token is renewed ahead of its end: `lead` milliseconds, or half its life when that is shorter. Its life counts from the start
+ *   of the request that minted it, on the monotonic clock: a wall clock that is set neither ends a token nor revives one.
+ * - A failed renewal falls back to the token that is still valid, and the next try waits half of what is left, within bounds. A
+ *   renewal that its caller gave up counts as failed, so that the caller's next attempt does not wait for the same again.
+ * - A mint belongs to all who wait for it: who stops waiting does not stop it for the others, and the last one ends it.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Redacted from "effect/Redacted"
+import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+
+/** A freshly minted token. */
+export interface Minted {
+  readonly token: Redacted.Redacted<string>
+  /** Its life in milliseconds; `undefined` when the issuer did not say, then it is used once and not kept. */
+  readonly lifeMillis: number | undefined
+}
+
+interface Entry {
+  readonly token: Redacted.Redacted<string>
+  readonly expiresAt: number
+  renewAt: number
+}
+
+/** A mint under way. */
+interface Flight {
+  readonly done: Deferred.Deferred<Redacted.Redacted<string>, StreamFailure>
+  waiting: number
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
+
+/** Hands out tokens by key. */
+export interface TokenCache {
+  /** The key's token. `renewalLimit` replaces that of the cache for this call. */
+  readonly get: (key: string, renewalLimit?: number) => Effect.Effect<Redacted.Redacted<string>, StreamFailure>
+  /** Drops the key's token when `rejected` holds for it; a newer one stays. Never waits for a mint in flight. */
+  readonly invalidate: (key: string, rejected: (token: Redacted.Redacted<string>) => boolean) => Effect.Effect<void>
+  /** Forgets every token. From then on tokens are minted for those who ask, and none is kept. */
+  readonly close: Effect.Effect<void>
+}
+
+/** The longest life believed, in milliseconds: a day. */
+const LONGEST_LIFE = 24 * 60 * 60 * 1000
+const MAX_ENTRIES = 1000
+
+/** Makes a cache over `mint`. Times in milliseconds; `renewalLimit` caps a renewal while the old token outlasts that. */
+export const makeTokenCache = (options: {
+  readonly mint: (key: string) => Effect.Effect<Minted, StreamFailure>
+  readonly enabled: boolean
+  readonly lead: number
+  readonly mintLimit: number
+  readonly renewalLimit: number
+  /** Who is asked for tokens, for the error of one that does not answer; default "The token endpoint". */
+  readonly issuer?: string
+}): TokenCache => {
+  const entries = new Map<string, Entry>()
+  const flights = new Map<string, Flight>()
+  let keeping = options.enabled
+  const now = Effect.clockWith((clock) => Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)))
+
+  /** Mints one token and keeps it. Fails with a retryable error for one that is dead on arrival. */
+  const mintAndKeep = Effect.fnUntraced(function* (key: string) {
+    const startedAt = yield* now
+    const { lifeMillis, token } = yield* options.mint(key)
+    if (lifeMillis === undefined) return token
+    const life = Math.min(lifeMillis, LONGEST_LIFE)
+    const expiresAt = startedAt + life
+    const current = yield* now
+    if (expiresAt <= current) {
+      const message = "The token was past its end of life when it arrived."
+      return yield* new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+    }
+    if (!keeping) return token
+    for (const [other, entry] of entries) if (entry.expiresAt <= current) entries.delete(other)
+    if (entries.size >= MAX_ENTRIES) entries.delete(entries.keys().next().value!)
+    entries.set(key, { token, expiresAt, renewAt: expiresAt - Math.min(options.lead, life / 2) })
+    return token
+  })
+
+  /** Starts a mint that its first asker waits for. Synchronous up to here: between the look for a mint under way and this nobody runs. */
+  const start = (key: string): Effect.Effect<Flight> => {
+    const flight: Flight = { done: Deferred.makeUnsafe(), waiting: 1, fiber: undefined }
+    flights.set(key, flight)
+    const mint = mintAndKeep(key).pipe(
+      Effect.timeoutOrElse({
+        duration: options.mintLimit,
+        orElse: () => {
+          const message = `${options.issuer ?? "The token endpoint"} did not answer within ${options.mintLimit} ms.`
+          return Effect.fail(
+            new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+          )
+        }
+      }),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          forget(key, flight)
+          Deferred.doneUnsafe(flight.done, exit)
+        })
+      )
+    )
+    return Effect.map(Effect.forkDetach(mint, { startImmediately: true }), (fiber) => {
+      flight.fiber = fiber
+      return flight
+    })
+  }
+
+  const forget = (key: string, flight: Flight): void => {
+    if (flights.get(key) === flight) flights.delete(key)
+  }
+
+  /** Joins the key's mint in flight, or starts one. */
+  const join = (key: string): Effect.Effect<Flight> =>
+    Effect.suspend(() => {
+      const running = flights.get(key)
+      if (running === undefined) return start(key)
+      running.waiting++
+      return Effect.succeed(running)
+    })
+
+  /** Stops waiting. A mint that nobody waits for would keep a socket, and the process, until its limit. */
+  const leave = (key: string, flight: Flight): Effect.Effect<void> =>
+    Effect.sync(() => {
+      flight.waiting--
+      if (flight.waiting > 0 || Deferred.isDoneUnsafe(flight.done)) return
+      forget(key, flight)
+      flight.fiber?.interruptUnsafe()
+    })
+
+  const single = (key: string): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
+    Effect.acquireUseRelease(
+      join(key),
+      (flight) => Deferred.await(flight.done),
+      (flight) => leave(key, flight)
+    )
+
+  /** The next renewal waits half of what is left, within bounds. */
+  const postpone = (entry: Entry, at: number): void => {
+    entry.renewAt = at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)
+  }
+
+  const get = Effect.fnUntraced(function* (
+    key: string,
+    renewalLimit: number = options.renewalLimit
+  ): Effect.fn.Return<Redacted.Redacted<string>, StreamFailure> {
+    const entry = entries.get(key)
+    const at = yield* now
+    if (entry === undefined || entry.expiresAt <= at) return yield* single(key)
+    if (at < entry.renewAt) return entry.token
+    const exit = yield* (
+      entry.expiresAt - at > renewalLimit ? Effect.timeout(single(key), renewalLimit) : single(key)
+    ).pipe(
+      Effect.onInterrupt(() => Effect.map(now, (givenUpAt) => postpone(entry, givenUpAt))),
+      Effect.exit
+    )
+    if (Exit.isSuccess(exit)) return exit.value
+    const failedAt = yield* now
+    // Ended, refused or replaced meanwhile: look again.
+    if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* get(key, renewalLimit)
+    postpone(entry, failedAt)
+    yield* Effect.logWarning("A token could not be renewed; the one at hand is used until it ends", {
+      millisLeft: entry.expiresAt - failedAt
+    })
+    return entry.token
+  })
+
+  return {
+    get,
+    invalidate: (key, rejected) =>
+      Effect.sync(() => {
+        const entry = entries.get(key)
+        if (entry !== undefined && rejected(entry.token)) entries.delete(key)
+      }),
+    close: Effect.sync(() => {
+      keeping = false
+      entries.clear()
+    })
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What makes a server on a data folder the same server after a restart: the key that signs its tokens and its default credentials.
+ *
+ * They lie in the data folder, readable by its owner only, so that a client whose server was killed and started again goes on with the
+ * token it has. A server in memory makes new ones each time.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { StorageFailure, storageFailure } from "../log/storageErrors.ts"
+
+/** Key and default credentials of a server. */
+export interface ServerIdentity {
+  readonly tokenKey: Redacted.Redacted<Uint8Array>
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+}
+
+interface Stored {
+  readonly tokenKey: string
+  readonly clientSecret: string
+}
+
+const clientId = "local-client"
+const fileName = ".server-identity.json"
+
+const generate = (): Stored => ({
+  tokenKey: randomBytes(32).toString("base64url"),
+  clientSecret: `local-${randomBytes(18).toString("base64url")}`
+})
+
+const identity = (stored: Stored): ServerIdentity => ({
+  tokenKey: Redacted.make(Buffer.from(stored.tokenKey, "base64url"), { label: "token key" }),
+  clientId,
+  clientSecret: Redacted.make(stored.clientSecret, { label: "client secret" })
+})
+
+/** An identity for the life of the process. */
+export const newIdentity: Effect.Effect<ServerIdentity> = Effect.sync(() => identity(generate()))
+
+/** The identity of a data folder, made when it has none. The caller holds the folder's lock. */
+export const folderIdentity = (folder: string): Effect.Effect<ServerIdentity, StorageFailure> =>
+  Effect.tryPromise({
+    try: async () => {
+      const path = Path.join(folder, fileName)
+      const text = await Fs.readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined
+        throw error
+      })
+      if (text !== undefined) return identity(parse(text, path))
+      const stored = generate()
+      await Fs.writeFile(`${path}.new`, JSON.stringify(stored), { mode: 0o600 })
+      await Fs.rename(`${path}.new`, path)
+      return identity(stored)
+    },
+    catch: (error) => storageFailure(error, "reading the server's identity", folder)
+  })
+
+const parse = (text: string, path: string): Stored => {
+  try {
+    const stored = JSON.parse(text) as Partial<Stored>
+    if (typeof stored.tokenKey === "string" && typeof stored.clientSecret === "string") {
+      return { tokenKey: stored.tokenKey, clientSecret: stored.clientSecret }
+    }
+  } catch {
+    // Said below, without the parser's message, which could quote the file.
+  }
+  throw new StorageFailure({
+    reason: "Io",
+    message: `${path} is damaged. Delete it to have a new one made; clients then need the new secret.`
+  })
+}

@@ -1,0 +1,138 @@
+/**
+ * The OAuth client-credentials endpoint: reads the form as the service wants it, and says which field is missing or wrong.
+ *
+ * Pure but for the token's signature: the HTTP face passes the header and the body in and gets a status and a JSON value back.
+ */
+import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import type { Principals } from "./principals.ts"
+import type { TokenMint } from "./tokens.ts"
+
+/** An answer of the endpoint. */
+export interface TokenAnswer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** What the endpoint needs. */
+export interface TokenEndpoint {
+  readonly mint: TokenMint
+  readonly principals: Principals
+  readonly tokenLifeMillis: number
+}
+
+const refuse = (status: number, error: string, description: string): TokenAnswer => ({
+  status,
+  body: { error, error_description: description }
+})
+
+const invalid = (description: string): TokenAnswer => refuse(400, "invalid_request", description)
+
+const resourcePattern = /^api:\/\/databricks\/workspaces\/[^/]+\/zerobusDirectWriteApi$/
+
+/** Answers one request; `authorization` is the header, `form` the decoded body, `now` in milliseconds. */
+export const answerTokenRequest = (
+  endpoint: TokenEndpoint,
+  authorization: string | undefined,
+  form: URLSearchParams,
+  now: number
+): TokenAnswer => {
+  const client = readBasic(authorization)
+  if (client === undefined) {
+    return refuse(401, "invalid_client", "Send the client id and secret as HTTP Basic in the header authorization.")
+  }
+  if (!endpoint.principals.authenticate(client.id, client.secret)) {
+    return refuse(401, "invalid_client", "Client authentication failed: unknown client id or wrong secret.")
+  }
+  const grantType = form.get("grant_type")
+  if (grantType === null) return invalid("The form field grant_type is missing; it must be client_credentials.")
+  if (grantType !== "client_credentials") {
+    return refuse(400, "unsupported_grant_type", "The form field grant_type must be client_credentials.")
+  }
+  const scope = form.get("scope")
+  if (scope === null) return invalid("The form field scope is missing; it must be all-apis.")
+  if (!scope.split(" ").includes("all-apis")) {
+    return refuse(400, "invalid_scope", "The form field scope must contain all-apis.")
+  }
+  const resource = form.get("resource")
+  const details = form.get("authorization_details")
+  if (resource === null && details === null) return grant(endpoint, client.id, undefined, now)
+  if (details === null) return invalid("The form field authorization_details is missing, but resource is there.")
+  const table = readDetails(details, resource !== null)
+  if ("problem" in table) return invalid(`The form field authorization_details ${table.problem}`)
+  // Without a resource the token is one for the catalog: the official code generator reads schemas with it.
+  if (resource === null) return grant(endpoint, client.id, undefined, now)
+  if (!resourcePattern.test(resource)) {
+    return invalid(
+      "The form field resource must read api://databricks/workspaces/<workspace id>/zerobusDirectWriteApi."
+    )
+  }
+  return grant(endpoint, client.id, table.name, now)
+}
+
+const grant = (endpoint: TokenEndpoint, clientId: string, table: string | undefined, now: number): TokenAnswer => {
+  const expiresAt = now + endpoint.tokenLifeMillis
+  return {
+    status: 200,
+    body: {
+      access_token: endpoint.mint.mint({ clientId, table: table?.toLowerCase(), expiresAt }),
+      token_type: "Bearer",
+      expires_in: Math.floor(endpoint.tokenLifeMillis / 1000),
+      scope: "all-apis"
+    }
+  }
+}
+
+const readBasic = (header: string | undefined): { readonly id: string; readonly secret: string } | undefined => {
+  const encoded = /^Basic ([A-Za-z0-9+/=_-]+)$/i.exec(header ?? "")?.[1]
+  if (encoded === undefined) return undefined
+  const text = Buffer.from(encoded, "base64").toString()
+  const colon = text.indexOf(":")
+  return colon < 1 ? undefined : { id: text.slice(0, colon), secret: text.slice(colon + 1) }
+}
+
+/** Reads the three objects of `authorization_details`: catalog, schema and table of one name, each with its privileges. */
+const readDetails = (json: string, writing: boolean): { readonly name: string } | { readonly problem: string } => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(json)
+  } catch {
+    return { problem: "is not JSON." }
+  }
+  if (!Array.isArray(parsed)) return { problem: "must be a JSON array of three objects." }
+  const entries = parsed as ReadonlyArray<Record<string, unknown> | null>
+  const find = (objectType: string) => entries.find((entry) => entry?.["object_type"] === objectType)
+  const table = find("TABLE")
+  if (table === undefined) return { problem: "has no object of object_type TABLE." }
+  const name = table?.["object_full_path"]
+  if (typeof name !== "string") return { problem: "has a TABLE without object_full_path." }
+  const nameProblem = tableNameProblem(name)
+  if (nameProblem !== undefined) return { problem: `names no table: ${nameProblem}` }
+  const [catalog = "", schema = ""] = name.split(".")
+  const wanted = [
+    ["CATALOG", catalog, ["USE CATALOG"]],
+    ["SCHEMA", `${catalog}.${schema}`, ["USE SCHEMA"]],
+    ["TABLE", name, writing ? ["SELECT", "MODIFY"] : ["SELECT"]]
+  ] as const
+  for (const [objectType, path, privileges] of wanted) {
+    const entry = find(objectType)
+    if (entry === undefined || entry === null) return { problem: `has no object of object_type ${objectType}.` }
+    if (entry["type"] !== "unity_catalog_privileges") {
+      return { problem: `needs type unity_catalog_privileges in its ${objectType} object.` }
+    }
+    if (entry["object_full_path"] !== path) {
+      return { problem: `needs object_full_path ${path} in its ${objectType} object.` }
+    }
+    const given = entry["privileges"]
+    for (const privilege of privileges) {
+      if (!Array.isArray(given) || !given.includes(privilege)) {
+        return { problem: `needs the privilege ${privilege} in its ${objectType} object.` }
+      }
+    }
+    // Narrows the token to Zerobus writes; older clients leave it out.
+    const operations = entry["operations"]
+    if (operations !== undefined && !(Array.isArray(operations) && operations.includes("zerobuswrite"))) {
+      return { problem: "has operations other than zerobuswrite in its TABLE object." }
+    }
+  }
+  return { name }
+}

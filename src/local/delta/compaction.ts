@@ -1,0 +1,108 @@
+/**
+ * Merges small data files of a table into bigger ones, as one commit that changes no data.
+ *
+ * Only files that this writer wrote take part, each with others of the same partition. The old files stay on disk for readers of older
+ * versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
+ */
+import { randomUUID } from "node:crypto"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { codec } from "../parquet/codecs.ts"
+import type { ColumnTree } from "../parquet/columnTree.ts"
+import { type Action, type Add, rowsOf } from "./deltaActions.ts"
+import type { DeltaLog } from "./deltaLog.ts"
+import { syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
+import { LeafCollector } from "../parquet/columnBufferReader.ts"
+import { encodeParquet } from "../parquet/parquet.ts"
+import { fileStatistics } from "./statistics.ts"
+
+/** Files from this size on are big enough. */
+const smallBytes = 8 * 1024 * 1024
+/** Bounds of one merged file, before compression by estimate. */
+const targetBytes = 32 * 1024 * 1024
+const targetRows = 1_000_000
+
+/** Merges one round of small files when at least `fewest` of one partition exist. Answers how many files it replaced. */
+export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: number, now: number): Promise<number> => {
+  if (log.snapshot.files.size < fewest) return 0
+  const candidates = new Map<string, Array<Add>>()
+  for (const add of log.snapshot.files.values()) {
+    if (add.size >= smallBytes || !Path.posix.basename(add.path).startsWith(dataFilePrefix)) continue
+    const key = JSON.stringify(add.partitionValues)
+    const files = candidates.get(key)
+    if (files === undefined) candidates.set(key, [add])
+    else files.push(add)
+  }
+  const due = [...candidates.values()].find((files) => files.length >= fewest)
+  return due === undefined ? 0 : merge(log, tree, chosen(due), now)
+}
+
+/** As many files as fit one merged file, oldest first. */
+const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
+  const picked: Array<Add> = []
+  let bytes = 0
+  let rows = 0
+  for (const file of [...files].sort((a, b) => a.modificationTime - b.modificationTime)) {
+    bytes += file.size
+    rows += rowsOf(file)
+    if (picked.length > 1 && (bytes > targetBytes || rows > targetRows)) break
+    picked.push(file)
+  }
+  return picked
+}
+
+const merge = async (log: DeltaLog, tree: ColumnTree, files: ReadonlyArray<Add>, now: number): Promise<number> => {
+  if (files.length < 2) return 0
+  const collector = new LeafCollector(tree)
+  for (const file of files) collector.add(await Fs.readFile(filePath(log.table, file.path)))
+  const chunks = collector.chunks()
+  const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
+  const folders = files[0]!.path.split("/").slice(0, -1).map(decodeURIComponent)
+  const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
+  const folder = Path.join(log.table, ...folders)
+  const add: Add = {
+    path: logPath([...folders, name]),
+    partitionValues: files[0]!.partitionValues,
+    size: bytes.length,
+    modificationTime: now,
+    dataChange: false,
+    stats: fileStatistics(tree, chunks, collector.rows)
+  }
+  let committed = false
+  try {
+    await writeSynced(Path.join(folder, name), bytes)
+    await syncFolder(folder)
+    await log.commit((snapshot) => {
+      committed = files.every((file) => snapshot.files.has(file.path))
+      return committed ? compactActions(add, files, now) : undefined
+    })
+  } finally {
+    if (!committed) await Fs.rm(filePath(log.table, add.path), { force: true })
+  }
+  return committed ? files.length : 0
+}
+
+const compactActions = (add: Add, files: ReadonlyArray<Add>, now: number): ReadonlyArray<Action> => [
+  {
+    commitInfo: {
+      timestamp: now,
+      operation: "OPTIMIZE",
+      operationParameters: { predicate: "[]" },
+      operationMetrics: { numRemovedFiles: String(files.length), numAddedFiles: "1" },
+      isBlindAppend: false,
+      engineInfo: "effect-zerobus"
+    }
+  },
+  ...files.map((file): Action => ({
+    remove: {
+      path: file.path,
+      deletionTimestamp: now,
+      dataChange: false,
+      extendedFileMetadata: true,
+      partitionValues: file.partitionValues,
+      size: file.size
+    }
+  })),
+  { add }
+]

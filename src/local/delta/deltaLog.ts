@@ -1,0 +1,233 @@
+/**
+ * The Delta log of one table: replay, put-if-absent commits that survive power loss and other writers, checkpoints.
+ *
+ * A commit is a fully written and synced temporary file that is hard-linked to its version name: linking fails when the name
+ * exists, so two writers can never both own a version. Where hard links do not work, an exclusive create takes their place. What goes into a commit
+ * is the caller's business; checkpoint files are written by `deltaCheckpoint.ts`.
+ */
+import { randomUUID } from "node:crypto"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
+import { readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
+import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+
+const commitName = /^(\d{20})\.json$/
+const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
+const fewestCommitsBetweenCheckpoints = 10
+
+/** How long commits are kept, in milliseconds: thirty days, Delta's default. */
+export const logRetention = 30 * 24 * 3600 * 1000
+const cleanUpInterval = 3600 * 1000
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
+
+/** The log folder of a table folder. */
+export const logFolder = (table: string): string => Path.join(table, "_delta_log")
+
+/** Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged. */
+export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
+  const folder = logFolder(table)
+  let names: Array<string>
+  try {
+    names = await Fs.readdir(folder)
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  const versions = names
+    .flatMap((name) => commitName.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+  const checkpoints = names
+    .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a)
+  let snapshot: Snapshot = emptySnapshot()
+  let lastCheckpoint = -1
+  for (const version of checkpoints) {
+    try {
+      snapshot = await readCheckpoint(Path.join(folder, `${versionName(version)}.checkpoint.parquet`), version)
+      lastCheckpoint = version
+      break
+    } catch {
+      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop below notices when they do not.
+      snapshot = emptySnapshot()
+    }
+  }
+  for (const version of versions) {
+    if (version <= snapshot.version) continue
+    if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
+    try {
+      applyCommit(snapshot, version, await Fs.readFile(Path.join(folder, `${versionName(version)}.json`), "utf8"))
+    } catch (error) {
+      if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
+      throw error
+    }
+  }
+  if (snapshot.version < 0) return undefined
+  if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
+    throw new LogDamaged(table, "it has no metaData or no protocol action")
+  }
+  return new DeltaLog(table, snapshot, lastCheckpoint)
+}
+
+/** The log of a table cannot be replayed. */
+export class LogDamaged extends Error {
+  constructor(table: string, why: string) {
+    super(`The Delta log of ${table} is damaged: ${why}.`)
+  }
+}
+
+/** Another writer changed the schema or protocol, so our rows no longer fit. */
+export class TableChanged extends Error {
+  constructor(table: string) {
+    super(`Another writer changed the schema or the protocol of ${table}. Restart the server to read it anew.`)
+  }
+}
+
+/** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
+export const createLog = async (table: string, actions: ReadonlyArray<Action>): Promise<DeltaLog | undefined> => {
+  await makeFolder(logFolder(table))
+  await syncFolder(Path.dirname(table))
+  await syncFolder(table)
+  const log = new DeltaLog(table, emptySnapshot(), -1)
+  return (await log.tryCommit(actions)) ? log : undefined
+}
+
+/** An open log. Not for use from two flows at the same time; other processes may commit whenever they like. */
+export class DeltaLog {
+  readonly table: string
+  readonly snapshot: Snapshot
+  private lastCheckpoint: number
+  private lastCleanUp = -Infinity
+
+  constructor(table: string, snapshot: Snapshot, lastCheckpoint: number) {
+    this.table = table
+    this.snapshot = snapshot
+    this.lastCheckpoint = lastCheckpoint
+  }
+
+  /**
+   * Commits what `build` answers for the current state, again for each version that somebody else took first. When `build`
+   * answers undefined there is nothing left to do. Throws `TableChanged` when the other writer changed the schema.
+   */
+  async commit(build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined): Promise<number> {
+    const { metadata, protocol } = this.snapshot
+    for (;;) {
+      const actions = build(this.snapshot)
+      if (actions === undefined) return this.snapshot.version
+      if (await this.tryCommit(actions)) return this.snapshot.version
+      await this.refresh()
+      const now = this.snapshot
+      if (
+        now.metadata?.schemaString !== metadata?.schemaString ||
+        JSON.stringify(now.protocol) !== JSON.stringify(protocol)
+      )
+        throw new TableChanged(this.table)
+    }
+  }
+
+  /** Tries to take the next version. False when it exists already; the snapshot is then out of date. */
+  async tryCommit(actions: ReadonlyArray<Action>): Promise<boolean> {
+    const version = this.snapshot.version + 1
+    const folder = logFolder(this.table)
+    const target = Path.join(folder, `${versionName(version)}.json`)
+    const text = actions.map((action) => `${JSON.stringify(action)}\n`).join("")
+    const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
+    try {
+      await writeSynced(temporary, text)
+      try {
+        await Fs.link(temporary, target)
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code
+        if (code === "EEXIST") return false
+        // No hard links on this file system: an exclusive create is the next best put-if-absent.
+        if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
+          throw error
+        if (!(await createExclusive(target, text))) return false
+      }
+    } finally {
+      await Fs.rm(temporary, { force: true })
+    }
+    await syncFolder(folder)
+    applyCommit(this.snapshot, version, text)
+    return true
+  }
+
+  /** Reads versions that others have written since. */
+  async refresh(): Promise<void> {
+    for (;;) {
+      const version = this.snapshot.version + 1
+      let text: string
+      try {
+        text = await Fs.readFile(Path.join(logFolder(this.table), `${versionName(version)}.json`), "utf8")
+      } catch (error) {
+        if (isMissing(error)) return
+        throw error
+      }
+      applyCommit(this.snapshot, version, text)
+    }
+  }
+
+  /** Writes a checkpoint when enough commits have passed since the last one; big tables take longer steps. */
+  async checkpointIfDue(now: number): Promise<boolean> {
+    const step = Math.max(fewestCommitsBetweenCheckpoints, Math.floor(this.snapshot.files.size / 100))
+    if (this.snapshot.version - Math.max(this.lastCheckpoint, 0) < step) return false
+    await this.checkpoint(now)
+    return true
+  }
+
+  /**
+   * Deletes commits and checkpoints that no reader needs any more: those older than thirty days, Delta's default, and below a checkpoint that
+   * is as old itself, so that every version of the last thirty days stays readable. Looks at most once in an hour.
+   */
+  async cleanUp(now: number): Promise<number> {
+    if (now - this.lastCleanUp < cleanUpInterval) return 0
+    this.lastCleanUp = now
+    const folder = logFolder(this.table)
+    const names = await Fs.readdir(folder)
+    const isOld = async (name: string): Promise<boolean> =>
+      (await Fs.stat(Path.join(folder, name))).mtimeMs < now - logRetention
+    const checkpoints = names
+      .filter((name) => checkpointName.test(name))
+      .sort()
+      .reverse()
+    let oldest: number | undefined
+    for (const name of checkpoints) {
+      if (await isOld(name)) {
+        oldest = Number(checkpointName.exec(name)![1])
+        break
+      }
+    }
+    if (oldest === undefined) return 0
+    let removed = 0
+    for (const name of names) {
+      const version = commitName.exec(name)?.[1] ?? checkpointName.exec(name)?.[1]
+      if (version === undefined || Number(version) >= oldest || !(await isOld(name))) continue
+      await Fs.rm(Path.join(folder, name), { force: true })
+      removed++
+    }
+    return removed
+  }
+
+  /** Writes a checkpoint of the current version, and points `_last_checkpoint` at it. */
+  async checkpoint(now: number): Promise<void> {
+    await writeCheckpoint(logFolder(this.table), this.snapshot, now)
+    this.lastCheckpoint = this.snapshot.version
+    // What the checkpoint forgot need not be held in memory either.
+    for (const [path, remove] of this.snapshot.tombstones) {
+      if ((remove.deletionTimestamp ?? 0) < now - tombstoneRetention) this.snapshot.tombstones.delete(path)
+    }
+  }
+}
+
+const createExclusive = async (path: string, text: string): Promise<boolean> => {
+  try {
+    await writeSynced(path, text, "wx")
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false
+    throw error
+  }
+}

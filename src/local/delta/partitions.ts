@@ -1,0 +1,216 @@
+/**
+ * Splits the rows of a flush by the values of the partition columns, which live in the Delta log and not in the data files.
+ *
+ * Values take the text forms of the Delta protocol. That protocol has one form for NULL and the empty string, so an empty
+ * STRING in a partition column reads as NULL. Folder names follow the values for people's sake; readers take them from the log.
+ */
+import { createHash } from "node:crypto"
+import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { columnTree } from "../parquet/columnTree.ts"
+import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
+import { decimal } from "../parquet/parquetRows.ts"
+
+/** The rows of a flush by column, those of the partition columns among them. */
+export interface PartitionedRows {
+  readonly columns: ReadonlyArray<ColumnDefinition>
+  readonly partitionColumns: ReadonlyArray<string>
+  readonly rows: number
+  readonly chunks: ReadonlyArray<LeafChunk>
+}
+
+/** Rows that share their partition values. `folders` are names of folders, not yet percent-encoded for the log. */
+export interface PartitionPart {
+  readonly folders: ReadonlyArray<string>
+  readonly values: Record<string, string | null>
+  readonly rows: number
+  readonly chunks: ReadonlyArray<LeafChunk>
+}
+
+/** The parts of a flush; one without folders when the table is not partitioned. */
+export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionPart> => {
+  if (job.partitionColumns.length === 0) return [{ folders: [], values: {}, rows: job.rows, chunks: job.chunks }]
+  const tree = columnTree(job.columns)
+  const texts = job.partitionColumns.map((name) => {
+    const leaf = tree.columns[tree.names.indexOf(name)]!.firstLeaf
+    return partitionTexts(tree.leaves[leaf]!, tree.leafTypes[leaf]!, job.chunks[leaf]!)
+  })
+  const partOfRow = new Uint32Array(job.rows)
+  const parts = new Map<
+    string,
+    { readonly index: number; readonly values: ReadonlyArray<string | null>; rows: number }
+  >()
+  for (let row = 0; row < job.rows; row++) {
+    const values = texts.map((column) => column[row]!)
+    const key = JSON.stringify(values)
+    let part = parts.get(key)
+    if (part === undefined) {
+      part = { index: parts.size, values, rows: 0 }
+      parts.set(key, part)
+    }
+    part.rows++
+    partOfRow[row] = part.index
+  }
+  const chunks: Array<Array<LeafChunk>> = Array.from(parts, () => [])
+  tree.columns.forEach((column, index) => {
+    if (job.partitionColumns.includes(tree.names[index]!)) return
+    for (let leaf = column.firstLeaf; leaf < column.endLeaf; leaf++) {
+      splitLeaf(tree.leaves[leaf]!, job.chunks[leaf]!, partOfRow, parts.size).forEach((chunk, part) =>
+        chunks[part]!.push(chunk)
+      )
+    }
+  })
+  return Array.from(parts.values(), (part) => ({
+    folders: part.values.map((value, index) => folderName(job.partitionColumns[index]!, value)),
+    values: Object.fromEntries(part.values.map((value, index) => [job.partitionColumns[index]!, value])),
+    rows: part.rows,
+    chunks: chunks[part.index]!
+  }))
+}
+
+/** Copies the entries of each row to the chunk of its part: one pass to measure, one to copy. */
+const splitLeaf = (
+  shape: LeafShape,
+  chunk: LeafChunk,
+  partOfRow: Uint32Array,
+  count: number
+): ReadonlyArray<LeafChunk> => {
+  const entries = new Float64Array(count)
+  const sizes = new Float64Array(count)
+  walk(shape, chunk, partOfRow, (part, _entry, bytes) => {
+    entries[part]!++
+    sizes[part]! += bytes
+  })
+  const made = Array.from({ length: count }, (_, part): LeafChunk => ({
+    entries: entries[part]!,
+    size: sizes[part]!,
+    definitions: new Uint8Array(shape.maxDefinition > 0 ? entries[part]! : 0),
+    repetitions: new Uint8Array(shape.maxRepetition > 0 ? entries[part]! : 0),
+    values: new Uint8Array((sizes[part]! + 7) & ~7)
+  }))
+  entries.fill(0)
+  sizes.fill(0)
+  walk(shape, chunk, partOfRow, (part, entry, bytes, at) => {
+    const to = made[part]!
+    if (shape.maxDefinition > 0) to.definitions[entries[part]!] = chunk.definitions[entry]!
+    if (shape.maxRepetition > 0) to.repetitions[entries[part]!] = chunk.repetitions[entry]!
+    if (bytes > 0) to.values.set(chunk.values.subarray(at, at + bytes), sizes[part])
+    entries[part]!++
+    sizes[part]! += bytes
+  })
+  return made
+}
+
+const walk = (
+  shape: LeafShape,
+  chunk: LeafChunk,
+  partOfRow: Uint32Array,
+  visit: (part: number, entry: number, bytes: number, at: number) => void
+): void => {
+  const view = new DataView(chunk.values.buffer, chunk.values.byteOffset)
+  let row = -1
+  let at = 0
+  for (let entry = 0; entry < chunk.entries; entry++) {
+    if (shape.maxRepetition === 0 || chunk.repetitions[entry] === 0) row++
+    const present = shape.maxDefinition === 0 || chunk.definitions[entry] === shape.maxDefinition
+    const bytes = !present ? 0 : shape.width === 0 ? 4 + view.getUint32(at, true) : shape.width
+    visit(partOfRow[row]!, entry, bytes, at)
+    at += bytes
+  }
+}
+
+/** The partition text of each row of a top-level simple column, null for NULL. */
+const partitionTexts = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): ReadonlyArray<string | null> => {
+  const bytes = Buffer.from(chunk.values.buffer, chunk.values.byteOffset, chunk.size)
+  const texts: Array<string | null> = []
+  let at = 0
+  for (let entry = 0; entry < chunk.entries; entry++) {
+    if (shape.maxDefinition > 0 && chunk.definitions[entry] !== shape.maxDefinition) {
+      texts.push(null)
+      continue
+    }
+    const length = shape.width === 0 ? 4 + bytes.readUInt32LE(at) : shape.width
+    const text = valueText(type, shape, bytes.subarray(at, at + length))
+    texts.push(text === "" ? null : text)
+    at += length
+  }
+  return texts
+}
+
+const valueText = (type: ColumnType, shape: LeafShape, value: Buffer): string => {
+  switch (type._tag) {
+    case "Boolean":
+      return value[0] === 0 ? "false" : "true"
+    case "Float":
+      return numberText(value.readFloatLE(0))
+    case "Double":
+      return numberText(value.readDoubleLE(0))
+    case "Date":
+      return new Date(value.readInt32LE(0) * 86_400_000).toISOString().slice(0, 10)
+    case "Timestamp":
+      // The form with a zone: without one, readers would take their own.
+      return `${timestampText(value.readBigInt64LE(0)).replace(" ", "T")}Z`
+    case "TimestampNtz":
+      return timestampText(value.readBigInt64LE(0))
+    case "Decimal":
+      return decimal(unscaledOf(shape, value), type.scale)
+    case "BigInt":
+      return String(value.readBigInt64LE(0))
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+      return String(value.readInt32LE(0))
+    default:
+      return value.toString("utf8", 4)
+  }
+}
+
+const numberText = (value: number): string => (Object.is(value, -0) ? "-0.0" : String(value))
+
+const unscaledOf = (shape: LeafShape, value: Buffer): bigint => {
+  if (shape.physical === "INT32") return BigInt(value.readInt32LE(0))
+  if (shape.physical === "INT64") return value.readBigInt64LE(0)
+  return BigInt.asIntN(value.length * 8, BigInt(`0x${value.toString("hex")}`))
+}
+
+/** `2026-01-01 00:00:00.000001`, in UTC. */
+const timestampText = (micros: bigint): string => {
+  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  const seconds = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19).replace("T", " ")
+  return `${seconds}.${String(rest).padStart(6, "0")}`
+}
+
+/** Reads a partition text back as `TableStore.rows` shows values. */
+export const partitionValue = (type: ColumnType, text: string | null): unknown => {
+  if (text === null || text === "") return null
+  switch (type._tag) {
+    case "Boolean":
+      return text === "true"
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Float":
+    case "Double":
+      return Number(text)
+    case "BigInt":
+      return BigInt(text)
+    case "Date":
+      return Date.parse(`${text}T00:00:00Z`) / 86_400_000
+    case "Timestamp":
+    case "TimestampNtz": {
+      const [seconds = "", fraction = ""] = text.replace(" ", "T").replace("Z", "").split(".")
+      return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, "0").slice(0, 6))
+    }
+    default:
+      return text
+  }
+}
+
+/** `column=value` with everything a file system or shell may stumble over percent-encoded; long values become a digest. */
+const folderName = (column: string, value: string | null): string => {
+  if (value === null) return `${column}=__HIVE_DEFAULT_PARTITION__`
+  const escaped = encodeURIComponent(value).replace(
+    /[.!'()*~]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`
+  )
+  return `${column}=${escaped.length <= 100 ? escaped : createHash("sha256").update(value).digest("hex").slice(0, 32)}`
+}

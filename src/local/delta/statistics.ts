@@ -1,0 +1,205 @@
+/**
+ * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count of the first 32 leaves
+ * outside lists and maps.
+ *
+ * A bound is only ever too wide, never too narrow: long text is cut safely, maxima of timestamps are rounded up to the
+ * millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
+ */
+import type { ColumnType } from "../../internal/columns/columnType.ts"
+import type { ColumnTree, ColumnNode } from "../parquet/columnTree.ts"
+import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
+import { decimal } from "../parquet/parquetRows.ts"
+
+const indexedLeaves = 32
+const textLimit = 32
+
+interface Bounds {
+  readonly min?: string | undefined
+  readonly max?: string | undefined
+  readonly nulls: number
+}
+
+/** The JSON text for the `stats` field of an `add` action. */
+export const fileStatistics = (tree: ColumnTree, chunks: ReadonlyArray<LeafChunk>, rows: number): string => {
+  const bounds = new Map<number, Bounds>()
+  const object = (
+    names: ReadonlyArray<string>,
+    nodes: ReadonlyArray<ColumnNode>,
+    pick: (bounds: Bounds) => string | undefined
+  ): string | undefined => {
+    const parts: Array<string> = []
+    nodes.forEach((node, index) => {
+      let text: string | undefined
+      if (node.kind === "struct") text = object(node.names, node.fields, pick)
+      else if (node.kind === "leaf" && node.firstLeaf < indexedLeaves) {
+        let found = bounds.get(node.firstLeaf)
+        if (found === undefined) {
+          found = leafBounds(tree.leaves[node.firstLeaf]!, node.type, chunks[node.firstLeaf]!)
+          bounds.set(node.firstLeaf, found)
+        }
+        text = pick(found)
+      }
+      if (text !== undefined) parts.push(`${JSON.stringify(names[index])}:${text}`)
+    })
+    return parts.length === 0 ? undefined : `{${parts.join(",")}}`
+  }
+  const min = object(tree.names, tree.columns, (found) => found.min) ?? "{}"
+  const max = object(tree.names, tree.columns, (found) => found.max) ?? "{}"
+  const nulls = object(tree.names, tree.columns, (found) => String(found.nulls)) ?? "{}"
+  return `{"numRecords":${rows},"minValues":${min},"maxValues":${max},"nullCount":${nulls}}`
+}
+
+const leafBounds = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): Bounds => {
+  let nulls = 0
+  if (shape.maxDefinition > 0) {
+    for (let i = 0; i < chunk.entries; i++) if (chunk.definitions[i] !== shape.maxDefinition) nulls++
+  }
+  if (chunk.entries === nulls) return { nulls }
+  switch (shape.physical) {
+    case "BOOLEAN":
+      return { nulls }
+    case "INT32":
+      return { nulls, ...int32Bounds(type, new Int32Array(chunk.values.buffer, 0, chunk.size >> 2)) }
+    case "INT64":
+      return { nulls, ...int64Bounds(type, new BigInt64Array(chunk.values.buffer, 0, chunk.size >> 3)) }
+    case "FLOAT":
+      return { nulls, ...floatBounds(new Float32Array(chunk.values.buffer, 0, chunk.size >> 2)) }
+    case "DOUBLE":
+      return { nulls, ...floatBounds(new Float64Array(chunk.values.buffer, 0, chunk.size >> 3)) }
+    case "FIXED":
+      return { nulls, ...fixedBounds(type, shape.width, chunk) }
+    case "BYTE_ARRAY":
+      return type._tag === "String" ? { nulls, ...textBounds(chunk) } : { nulls }
+  }
+}
+
+const int32Bounds = (type: ColumnType, values: Int32Array): Partial<Bounds> => {
+  let min = values[0]!
+  let max = min
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i]!
+    if (value < min) min = value
+    else if (value > max) max = value
+  }
+  if (type._tag === "Date") return { min: dateText(min), max: dateText(max) }
+  if (type._tag === "Decimal") return { min: decimal(BigInt(min), type.scale), max: decimal(BigInt(max), type.scale) }
+  return { min: String(min), max: String(max) }
+}
+
+const int64Bounds = (type: ColumnType, values: BigInt64Array): Partial<Bounds> => {
+  let min = values[0]!
+  let max = min
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i]!
+    if (value < min) min = value
+    else if (value > max) max = value
+  }
+  switch (type._tag) {
+    case "Timestamp":
+      return { min: timestampText(min, false, "Z"), max: timestampText(max, true, "Z") }
+    case "TimestampNtz":
+      return { min: timestampText(min, false, ""), max: timestampText(max, true, "") }
+    case "Decimal":
+      return { min: decimal(min, type.scale), max: decimal(max, type.scale) }
+    default:
+      return { min: String(min), max: String(max) }
+  }
+}
+
+const floatBounds = (values: Float32Array | Float64Array): Partial<Bounds> => {
+  let min = Infinity
+  let max = -Infinity
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    if (value !== value) return {}
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return {}
+  // Zero has two signs and engines differ on which is smaller: take the wide side.
+  return { min: min === 0 ? "-0.0" : String(min), max: max === 0 ? "0.0" : String(max) }
+}
+
+const fixedBounds = (type: ColumnType, width: number, chunk: LeafChunk): Partial<Bounds> => {
+  let min = 0
+  let max = 0
+  const compare = (left: number, right: number): number => {
+    const sign = (chunk.values[left]! ^ 0x80) - (chunk.values[right]! ^ 0x80)
+    if (sign !== 0) return sign
+    for (let i = 1; i < width; i++) {
+      const order = chunk.values[left + i]! - chunk.values[right + i]!
+      if (order !== 0) return order
+    }
+    return 0
+  }
+  for (let at = width; at < chunk.size; at += width) {
+    if (compare(at, min) < 0) min = at
+    else if (compare(at, max) > 0) max = at
+  }
+  if (type._tag !== "Decimal") return {}
+  const text = (at: number): string => {
+    let number = 0n
+    for (let i = 0; i < width; i++) number = (number << 8n) | BigInt(chunk.values[at + i]!)
+    return decimal(BigInt.asIntN(width * 8, number), type.scale)
+  }
+  return { min: text(min), max: text(max) }
+}
+
+const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
+  const values = Buffer.from(chunk.values.buffer, 0, chunk.size)
+  let minStart = -1
+  let minEnd = -1
+  let maxStart = -1
+  let maxEnd = -1
+  for (let at = 0; at < chunk.size;) {
+    const start = at + 4
+    const end = start + values.readUInt32LE(at)
+    if (minStart < 0) {
+      minStart = maxStart = start
+      minEnd = maxEnd = end
+    } else if (smaller(values, start, end, minStart, minEnd)) {
+      minStart = start
+      minEnd = end
+    } else if (smaller(values, maxStart, maxEnd, start, end)) {
+      maxStart = start
+      maxEnd = end
+    }
+    at = end
+  }
+  return {
+    min: JSON.stringify(cutText(values.toString("utf8", minStart, minEnd)).text),
+    max: upperBound(values.toString("utf8", maxStart, maxEnd))
+  }
+}
+
+const smaller = (bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean => {
+  const length = Math.min(end - start, otherEnd - otherStart)
+  for (let i = 0; i < length; i++) {
+    const order = bytes[start + i]! - bytes[otherStart + i]!
+    if (order !== 0) return order < 0
+  }
+  return end - start < otherEnd - otherStart
+}
+
+const cutText = (text: string): { readonly text: string; readonly cut: boolean } => {
+  if (text.length <= textLimit) return { text, cut: false }
+  const points = Array.from(text.slice(0, textLimit * 2 + 2))
+  return points.length <= textLimit ? { text, cut: false } : { text: points.slice(0, textLimit).join(""), cut: true }
+}
+
+/** A text not below the given one: cut text gets the highest code point behind it, unless the rest begins with that itself. */
+const upperBound = (text: string): string | undefined => {
+  const { text: prefix, cut } = cutText(text)
+  if (!cut) return JSON.stringify(text)
+  return text.startsWith("\u{10FFFF}", prefix.length) ? undefined : JSON.stringify(`${prefix}\u{10FFFF}`)
+}
+
+const dateText = (days: number): string => JSON.stringify(new Date(days * 86_400_000).toISOString().slice(0, 10))
+
+/** Milliseconds, rounded down for a minimum and up for a maximum; in the year 9999 a maximum stays within the year. */
+const timestampText = (micros: bigint, up: boolean, zone: string): string => {
+  const floor = micros >= 0n || micros % 1000n === 0n ? micros / 1000n : micros / 1000n - 1n
+  const millis = up && floor * 1000n !== micros ? floor + 1n : floor
+  const text = new Date(Number(millis)).toISOString()
+  return JSON.stringify(text.startsWith("+") ? `9999-12-31T23:59:59.999999${zone}` : text.replace("Z", zone))
+}

@@ -1,0 +1,49 @@
+/**
+ * Finds the tables below a data folder, and reads the rows of one.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { openLog } from "./deltaLog.ts"
+import { filePath } from "./filePaths.ts"
+import { readParquet } from "../parquet/parquetRows.ts"
+import { partitionValue } from "./partitions.ts"
+import type { TableRecord } from "./tableFolder.ts"
+
+/** Table folders with their names: three levels below the data folder. */
+export const tableFolders = async (folder: string): Promise<ReadonlyArray<readonly [string, string]>> => {
+  const found: Array<readonly [string, string]> = []
+  const folders = async (path: string) =>
+    (await Fs.readdir(path, { withFileTypes: true }))
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+      .map((entry) => entry.name)
+      .sort()
+  for (const trash of await Fs.readdir(folder)) {
+    if (trash.startsWith(".trash-")) await Fs.rm(Path.join(folder, trash), { recursive: true, force: true })
+  }
+  for (const catalog of await folders(folder)) {
+    for (const schema of await folders(Path.join(folder, catalog))) {
+      for (const table of await folders(Path.join(folder, catalog, schema))) {
+        found.push([`${catalog}.${schema}.${table}`, Path.join(folder, catalog, schema, table)])
+      }
+    }
+  }
+  return found
+}
+
+/** All committed rows of a table. */
+export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Record<string, unknown>>> => {
+  const log = await openLog(record.location)
+  const rows: Array<Record<string, unknown>> = []
+  const { columns } = record.definition
+  for (const add of log?.snapshot.files.values() ?? []) {
+    const found = await readParquet(await Fs.readFile(filePath(record.location, add.path)), columns)
+    const partition = columns
+      .filter((column) => Object.hasOwn(add.partitionValues, column.name))
+      .map((column) => [column.name, partitionValue(column.type, add.partitionValues[column.name] ?? null)] as const)
+    for (const row of found) {
+      for (const [name, value] of partition) row[name] = value
+      rows.push(row)
+    }
+  }
+  return rows
+}

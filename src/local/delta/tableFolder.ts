@@ -1,0 +1,128 @@
+/**
+ * How a table definition lives in a Delta table: names to folders, definition to metaData and protocol, and back.
+ */
+import * as Result from "effect/Result"
+import {
+  type ColumnDefinition,
+  type ColumnType,
+  fromTypeJson,
+  type TableDefinition,
+  toTypeJson
+} from "../../internal/columns/columnType.ts"
+import { columnTree, maxDefinitionLevel } from "../parquet/columnTree.ts"
+import type { Metadata, Protocol } from "./deltaActions.ts"
+import { UnsupportedColumn } from "../log/storageErrors.ts"
+
+/** A table of the store. `createdAt` in milliseconds; `location` is the folder of the Delta table. */
+export interface TableRecord {
+  readonly definition: TableDefinition
+  readonly createdAt: number
+  readonly tableId: string
+  readonly location: string
+}
+
+const contains = (type: ColumnType, tag: ColumnType["_tag"]): boolean => {
+  if (type._tag === tag) return true
+  switch (type._tag) {
+    case "Array":
+      return contains(type.element, tag)
+    case "Map":
+      return contains(type.key, tag) || contains(type.value, tag)
+    case "Struct":
+      return type.fields.some((field) => contains(field.type, tag))
+    default:
+      return false
+  }
+}
+
+const complexKey = (type: ColumnType): boolean => {
+  switch (type._tag) {
+    case "Array":
+      return complexKey(type.element)
+    case "Map":
+      return (
+        type.key._tag === "Struct" || type.key._tag === "Array" || type.key._tag === "Map" || complexKey(type.value)
+      )
+    case "Struct":
+      return type.fields.some((field) => complexKey(field.type))
+    default:
+      return false
+  }
+}
+
+/** Why a column cannot be written so that every reader understands it; undefined when all can. */
+export const unsupportedColumn = (definition: TableDefinition): UnsupportedColumn | undefined => {
+  for (const { name, type } of definition.columns) {
+    if (complexKey(type)) {
+      return new UnsupportedColumn({
+        column: name,
+        message: `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`
+      })
+    }
+  }
+  const deep = columnTree(definition.columns).leaves.find((leaf) => leaf.maxDefinition > maxDefinitionLevel)
+  return deep === undefined
+    ? undefined
+    : new UnsupportedColumn({
+        column: deep.path[0]!,
+        message: `The column ${deep.path[0]!} is nested too deeply. Flatten it.`
+      })
+}
+
+/** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
+export const protocolOf = (definition: TableDefinition): Protocol => {
+  const uses = (tag: ColumnType["_tag"]) => definition.columns.some((column) => contains(column.type, tag))
+  const features = [...(uses("TimestampNtz") ? ["timestampNtz"] : []), ...(uses("Variant") ? ["variantType"] : [])]
+  return features.length === 0
+    ? { minReaderVersion: 1, minWriterVersion: 2 }
+    : { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: features, writerFeatures: features }
+}
+
+/** The metaData action of a new table. */
+export const metadataOf = (definition: TableDefinition, tableId: string, createdAt: number): Metadata => ({
+  id: tableId,
+  name: definition.name,
+  ...(definition.comment === undefined ? {} : { description: definition.comment }),
+  format: { provider: "parquet", options: {} },
+  schemaString: JSON.stringify({ type: "struct", fields: definition.columns.map(toTypeJson) }),
+  partitionColumns: definition.partitionColumns ?? [],
+  configuration: {},
+  createdTime: createdAt
+})
+
+/** Reads a table definition out of its metaData. The name comes from the folder, not from the file. */
+export const definitionOf = (name: string, metadata: Metadata): Result.Result<TableDefinition, string> => {
+  const parsed = Result.try({
+    try: () => JSON.parse(metadata.schemaString) as unknown,
+    catch: () => "The schema is not valid JSON."
+  })
+  return Result.map(Result.flatMap(parsed, fromTypeJson), (type) => ({
+    name,
+    columns: (type._tag === "Struct" ? type.fields : []) as ReadonlyArray<ColumnDefinition>,
+    ...(metadata.partitionColumns.length === 0 ? {} : { partitionColumns: metadata.partitionColumns }),
+    ...(metadata.description === undefined ? {} : { comment: metadata.description })
+  }))
+}
+
+const knownFeatures = new Set(["timestampNtz", "variantType", "appendOnly", "invariants"])
+
+/**
+ * Why a table that another program has worked on cannot be written by this one; undefined when it can. Writing on without the
+ * features that it asks for could break it for everybody.
+ */
+export const unsupportedProtocol = (protocol: Protocol, metadata: Metadata): string | undefined => {
+  const features = [...(protocol.readerFeatures ?? []), ...(protocol.writerFeatures ?? [])]
+  const foreign = features.filter((feature) => !knownFeatures.has(feature))
+  const { minReaderVersion: reader, minWriterVersion: writer } = protocol
+  if (foreign.length > 0 || (reader > 1 && reader !== 3) || (writer > 2 && writer !== 7)) {
+    const needs =
+      foreign.length > 0
+        ? `the features ${foreign.join(", ")}`
+        : `reader version ${reader} and writer version ${writer}`
+    return `It needs ${needs}, which this server does not write.`
+  }
+  return metadata.schemaString.includes("delta.invariants") ||
+    metadata.schemaString.includes("delta.generationExpression")
+    ? "Its columns have invariants or generated values, which this server does not check."
+    : undefined
+}

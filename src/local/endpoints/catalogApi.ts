@@ -1,0 +1,178 @@
+/**
+ * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete.
+ *
+ * Reads and writes plain JSON values over the store; the HTTP face does requests and tokens.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import {
+  type ColumnDefinition,
+  fromTypeJson,
+  parseColumnType,
+  type TableDefinition,
+  toTypeJson,
+  typeName,
+  typeText
+} from "../../internal/columns/columnType.ts"
+import type { TableRecord, TableStoreShape } from "../store/tableStore.ts"
+
+/** An answer of the API. */
+export interface CatalogAnswer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** An error in the form of the service. */
+export const catalogError = (status: number, code: string, message: string): CatalogAnswer => ({
+  status,
+  body: { error_code: code, message, details: [] }
+})
+
+const tableJson = (record: TableRecord): unknown => {
+  const { columns, comment, name: fullName, partitionColumns = [] } = record.definition
+  const [catalog, schema, name] = fullName.split(".")
+  return {
+    name,
+    catalog_name: catalog,
+    schema_name: schema,
+    full_name: fullName,
+    table_type: "MANAGED",
+    data_source_format: "DELTA",
+    columns: columns.map((column, position) => ({
+      name: column.name,
+      type_text: typeText(column.type),
+      type_name: typeName(column.type),
+      type_json: JSON.stringify(toTypeJson(column)),
+      position: column.position ?? position,
+      nullable: column.nullable,
+      ...(column.type._tag === "Decimal"
+        ? { type_precision: column.type.precision, type_scale: column.type.scale }
+        : { type_precision: 0, type_scale: 0 }),
+      ...(column.comment === undefined ? {} : { comment: column.comment }),
+      ...(partitionColumns.includes(column.name) ? { partition_index: partitionColumns.indexOf(column.name) } : {})
+    })),
+    ...(comment === undefined ? {} : { comment }),
+    storage_location: record.location === "" ? "" : `file://${record.location}`,
+    owner: "local",
+    properties: {},
+    created_at: record.createdAt,
+    created_by: "local",
+    updated_at: record.createdAt,
+    updated_by: "local",
+    table_id: record.tableId
+  }
+}
+
+/** `GET /tables/{full_name}`. */
+export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
+  Effect.map(
+    store.get(name),
+    Option.match({
+      onNone: () => catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`),
+      onSome: (record) => ({ status: 200, body: tableJson(record) })
+    })
+  )
+
+/** `GET /tables?catalog_name=&schema_name=`, in pages of `max_results`. */
+export const listTables = (store: TableStoreShape, query: URLSearchParams): Effect.Effect<CatalogAnswer> => {
+  const catalog = query.get("catalog_name")
+  const schema = query.get("schema_name")
+  if (catalog === null || schema === null) {
+    const missing = catalog === null ? "catalog_name" : "schema_name"
+    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", `The query parameter ${missing} is missing.`))
+  }
+  const size = Math.min(Math.max(Number(query.get("max_results") ?? 0) || 50, 1), 50)
+  const start = Math.max(0, Number(query.get("page_token") ?? 0) || 0)
+  return Effect.map(store.list(catalog, schema), (all) => ({
+    status: 200,
+    body: {
+      tables: all.slice(start, start + size).map(tableJson),
+      ...(all.length > start + size ? { next_page_token: String(start + size) } : {})
+    }
+  }))
+}
+
+/** `DELETE /tables/{full_name}`. */
+export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
+  store.drop(name).pipe(
+    Effect.map((dropped) =>
+      dropped
+        ? { status: 200, body: {} }
+        : catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`)
+    ),
+    Effect.catch((failure) => Effect.succeed(catalogError(500, "INTERNAL_ERROR", failure.message)))
+  )
+
+/** `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. */
+export const createTable = (store: TableStoreShape, body: unknown): Effect.Effect<CatalogAnswer> => {
+  const definition = readDefinition(body)
+  if (Result.isFailure(definition)) {
+    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", definition.failure))
+  }
+  return store.create(definition.success).pipe(
+    Effect.map((record) => ({ status: 200, body: tableJson(record) })),
+    Effect.catchTags({
+      TableExists: (error) => Effect.succeed(catalogError(409, "TABLE_ALREADY_EXISTS", error.message)),
+      UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
+      InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
+      StorageFailure: (error) => Effect.succeed(catalogError(500, "INTERNAL_ERROR", error.message))
+    })
+  )
+}
+
+const readDefinition = (body: unknown): Result.Result<TableDefinition, string> => {
+  if (!isObject(body)) return Result.fail("The body must be a JSON object.")
+  const parts: Array<string> = []
+  for (const field of ["catalog_name", "schema_name", "name"]) {
+    const value = body[field]
+    if (typeof value !== "string" || value === "") return Result.fail(`The field ${field} is missing.`)
+    parts.push(value)
+  }
+  const listed = body["columns"]
+  if (!Array.isArray(listed) || listed.length === 0)
+    return Result.fail("The field columns must list at least one column.")
+  if (listed.length > 2000) return Result.fail("A table has at most 2,000 columns.")
+  const columns: Array<{ readonly column: ColumnDefinition; readonly position: number; readonly partition: number }> =
+    []
+  for (const [index, entry] of listed.entries()) {
+    if (!isObject(entry) || typeof entry["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
+    const type = readType(entry)
+    if (Result.isFailure(type)) return Result.fail(`Column ${entry["name"].slice(0, 128)}: ${type.failure}`)
+    columns.push({
+      column: {
+        name: entry["name"],
+        type: type.success,
+        nullable: entry["nullable"] !== false,
+        ...(typeof entry["comment"] === "string" ? { comment: entry["comment"] } : {})
+      },
+      position: typeof entry["position"] === "number" ? entry["position"] : index,
+      partition: typeof entry["partition_index"] === "number" ? entry["partition_index"] : -1
+    })
+  }
+  columns.sort((one, other) => one.position - other.position)
+  const partitions = columns.filter(({ partition }) => partition >= 0).sort((a, b) => a.partition - b.partition)
+  return Result.succeed({
+    name: parts.join("."),
+    columns: columns.map(({ column }) => column),
+    ...(partitions.length > 0 ? { partitionColumns: partitions.map(({ column }) => column.name) } : {}),
+    ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
+  })
+}
+
+const readType = (entry: Record<string, unknown>) => {
+  const json = entry["type_json"]
+  const text = entry["type_text"]
+  if (typeof json === "string" && json !== "") {
+    try {
+      return fromTypeJson(JSON.parse(json))
+    } catch {
+      // Some clients send the bare name of a type, without the quotes that would make it JSON.
+      return fromTypeJson(json)
+    }
+  }
+  return typeof text === "string" ? parseColumnType(text) : Result.fail("it has neither type_json nor type_text.")
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

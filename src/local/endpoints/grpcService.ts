@@ -1,0 +1,188 @@
+/**
+ * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and hands each to `serverStream.ts`.
+ *
+ * Messages pass through as raw bytes; what they mean is decided there. The port is our own, and its connections are handed to
+ * grpc-js, so that a scripted fault can cut the socket under a call.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import type { ServerCertificates } from "./certificates.ts"
+import { type ConnectionFault, faultySocket } from "../faults/faultySocket.ts"
+import { listen, type PortUnavailable } from "./listener.ts"
+import { type Authority, refuseIngest } from "../auth/ingestTokens.ts"
+import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "../stream/serverStatus.ts"
+import { startStream } from "../stream/serverStream.ts"
+import type { Peer, StreamHost } from "../stream/streamContract.ts"
+
+/** What the gRPC face needs. */
+export interface GrpcServiceOptions {
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  readonly streams: StreamHost
+  /** Who may come in; undefined lets everybody in. */
+  readonly auth: Authority | undefined
+  /** Asked once per connection, when it comes: the faults it is to have. */
+  readonly connectionFaults: () => ReadonlyArray<ConnectionFault>
+  /** Key and certificate, both PEM; plaintext when left out. */
+  readonly tls?: ServerCertificates | undefined
+}
+
+/** Tokens that scripts made expire, as they stand in the header; the oldest are forgotten. */
+const maxRevoked = 1000
+
+/** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
+const maxMessageBytes = 16 * 1024 * 1024
+/** Calls of one connection at a time. */
+const maxConcurrentCalls = 1000
+const drainMillis = 500
+
+const path = "/databricks.zerobus.Zerobus/EphemeralStream"
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const method: Grpc.MethodDefinition<Uint8Array, Uint8Array> = {
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asBuffer,
+  requestDeserialize: (bytes) => bytes,
+  responseSerialize: asBuffer,
+  responseDeserialize: (bytes) => bytes
+}
+
+/** Serves streams until the scope closes; returns the port. Fails with `PortUnavailable`. */
+export const serveGrpc = Effect.fnUntraced(function* (
+  options: GrpcServiceOptions
+): Effect.fn.Return<{ readonly port: number }, PortUnavailable, Scope.Scope> {
+  const server = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new Grpc.Server({
+          "grpc.max_receive_message_length": maxMessageBytes,
+          "grpc.max_send_message_length": maxMessageBytes,
+          "grpc.max_concurrent_streams": maxConcurrentCalls
+        })
+    ),
+    (server) => Effect.sync(() => server.forceShutdown())
+  )
+  const credentials =
+    options.tls === undefined
+      ? Grpc.ServerCredentials.createInsecure()
+      : Grpc.ServerCredentials.createSsl(null, [
+          { private_key: Buffer.from(Redacted.value(options.tls.key)), cert_chain: Buffer.from(options.tls.cert) }
+        ])
+  const revoked = new Set<string>()
+  const injector = server.createConnectionInjector(credentials)
+  const listener = yield* listen({
+    host: options.host,
+    port: options.port,
+    accept: (socket) => {
+      const faults = options.connectionFaults()
+      injector.injectConnection(faults.length === 0 ? socket : faultySocket(socket, faults, options.streams.timers))
+    }
+  })
+  // What was said last must still leave: connections end by themselves once their calls have, the rest is cut.
+  yield* Effect.addFinalizer(() => {
+    injector.destroy()
+    return listener.drained(drainMillis)
+  })
+  server.register(
+    path,
+    (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
+      serveCall(call, options, revoked, (how) => {
+        const socket = listener.socketOf(call.getPeer())
+        if (how === "reset") socket?.resetAndDestroy()
+        else socket?.destroy()
+      }),
+    method.responseSerialize,
+    method.requestDeserialize,
+    "bidi"
+  )
+  return { port: listener.port }
+})
+
+const serveCall = (
+  call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>,
+  options: GrpcServiceOptions,
+  revoked: Set<string>,
+  cut: (how: "reset" | "fin") => void
+): void => {
+  let over = false
+  call.on("error", () => {})
+  const peer: Peer = {
+    write: (response) => {
+      if (!over) call.write(response)
+    },
+    finish: (status) => {
+      if (over) return
+      over = true
+      if (status === undefined) call.end()
+      else call.emit("error", asError(status))
+    },
+    cut: (how) => {
+      over = true
+      cut(how)
+    },
+    pause: () => void call.pause(),
+    resume: () => void call.resume(),
+    revoke: () => {
+      const authorization = authorizationOf(call.metadata)
+      if (authorization === undefined) return
+      revoked.add(authorization)
+      if (revoked.size > maxRevoked) revoked.delete(revoked.values().next().value!)
+    },
+    address: call.getPeer()
+  }
+  const admitted = admit(call.metadata, options, revoked)
+  if (typeof admitted !== "string") return peer.finish(admitted)
+  const stream = startStream(options.streams, peer, admitted)
+  // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
+  if (!over) call.sendMetadata(new Grpc.Metadata())
+  call.on("data", stream.receive)
+  call.on("end", () => afterTurns(turnsUntilCancelled, () => over || stream.halfClosed()))
+  call.on("cancelled", () => {
+    over = true
+    stream.cancelled()
+  })
+}
+
+/** The table that the headers name, or why the call is refused. */
+const admit = (
+  metadata: Grpc.Metadata,
+  { auth, streams }: GrpcServiceOptions,
+  revoked: ReadonlySet<string>
+): string | ServerStatus => {
+  const tableName = metadata.get("x-databricks-zerobus-table-name")[0]?.toString()
+  if (tableName === undefined) return invalidArgument("The header x-databricks-zerobus-table-name is missing", 4010)
+  const problem = tableNameProblem(tableName)
+  if (problem !== undefined) return invalidArgument(problem, 4010, 2)
+  const authorization = authorizationOf(metadata)
+  if (authorization !== undefined && revoked.has(authorization)) {
+    return unauthenticated("The token has expired, fetch a new one")
+  }
+  if (auth === undefined) return tableName
+  const refusal = refuseIngest(auth, authorization, tableName, streams.timers.now())
+  if (refusal !== undefined) {
+    return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
+  }
+  return tableName
+}
+
+/** A call that was cancelled looks like one that was half-closed, until so many turns of the event loop later. */
+const turnsUntilCancelled = 3
+
+const afterTurns = (turns: number, then: () => void): void => {
+  if (turns === 0) then()
+  else setImmediate(afterTurns, turns - 1, then)
+}
+
+const authorizationOf = (metadata: Grpc.Metadata): string | undefined => metadata.get("authorization")[0]?.toString()
+
+const asError = (status: ServerStatus): Partial<Grpc.StatusObject> => {
+  const metadata = new Grpc.Metadata()
+  if (status.details !== undefined) metadata.set("grpc-status-details-bin", Buffer.from(status.details))
+  return { code: status.code, details: status.message, metadata }
+}

@@ -1,0 +1,230 @@
+/**
+ * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest, health and
+ * counters, as one `effect/http` handler.
+ *
+ * It checks where a request claims to go (a page in a browser must not reach a server on loopback through a name of its own), bounds
+ * bodies, and checks tokens. The listening HTTP server is the business of `testing/ZerobusLocal.ts`.
+ */
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { type CatalogAnswer, catalogError, createTable, deleteTable, getTable, listTables } from "./catalogApi.ts"
+import type { HttpScript } from "../faults/httpScript.ts"
+import { insertRecords } from "./restIngest.ts"
+import { refuseIngest } from "../auth/ingestTokens.ts"
+import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import type { Principals, Privilege } from "../auth/principals.ts"
+import type { TableStoreShape } from "../store/tableStore.ts"
+import type { Timers } from "../timers.ts"
+import { answerTokenRequest } from "../auth/tokenEndpoint.ts"
+import type { TokenMint } from "../auth/tokens.ts"
+
+/** What the HTTP face needs. */
+export interface HttpServiceOptions {
+  readonly store: TableStoreShape
+  readonly timers: Timers
+  /** Signs tokens also when nobody checks them, so that clients can always fetch one. */
+  readonly mint: TokenMint
+  readonly principals: Principals
+  readonly tokenLifeMillis: number
+  /** False lets everybody in. */
+  readonly auth: boolean
+  /** Live counters as Prometheus text. */
+  readonly metrics: () => string
+  /** Faults that tests inject. */
+  readonly script: HttpScript
+  /** Told of records that came in by REST. */
+  readonly onStored: (records: number, bytes: number) => void
+  /** Host names, besides those of loopback, that requests may name. */
+  readonly hosts: ReadonlyArray<string>
+}
+
+const maxBodyBytes = 1024 * 1024
+const maxInsertBytes = 10 * 1024 * 1024
+const loopback = new Set(["localhost", "127.0.0.1", "[::1]"])
+const tables = "/api/2.1/unity-catalog/tables"
+const reading: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT"]
+
+/** The handler of all requests; it never fails. */
+export const httpService = (
+  options: HttpServiceOptions
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    if (!knownHost(request.headers["host"], options.hosts)) {
+      return respond(catalogError(421, "INVALID_HOST", "The Host header names another server than this one."))
+    }
+    const url = new URL(request.url, "http://localhost")
+    if (url.pathname === "/metrics" && request.method === "GET") {
+      return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+    }
+    const part = url.pathname === "/oidc/v1/token" ? "token" : url.pathname.startsWith(tables) ? "catalog" : undefined
+    const fault = part === undefined ? undefined : options.script.next(part)
+    switch (fault?._tag) {
+      case "Answer": {
+        const { body, headers, status } = fault
+        return HttpServerResponse.text(body, {
+          status,
+          contentType: "application/json",
+          ...(headers === undefined ? {} : { headers })
+        })
+      }
+      case "Delay":
+        yield* Effect.sleep(fault.millis)
+        break
+      case "Hang":
+        return yield* Effect.never
+    }
+    const life = fault?._tag === "TokenLife" ? { tokenLifeMillis: fault.millis } : {}
+    return respond(yield* route({ ...options, ...life }, request, url))
+  }).pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
+    Effect.catchDefect((defect) =>
+      Effect.logError("A request to the local server failed", defect).pipe(
+        Effect.as(respond(catalogError(500, "INTERNAL_ERROR", "The server failed on this request; its log says why.")))
+      )
+    )
+  )
+
+const respond = (answer: CatalogAnswer): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(answer.body, {
+    status: answer.status,
+    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+  })
+
+const knownHost = (header: string | undefined, hosts: ReadonlyArray<string>): boolean => {
+  const name = header?.replace(/:\d{1,5}$/, "").toLowerCase()
+  return name !== undefined && (loopback.has(name) || hosts.includes(name))
+}
+
+const route = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest,
+  url: URL
+): Effect.Effect<CatalogAnswer> => {
+  const { method } = request
+  const path = url.pathname
+  if (path === "/oidc/v1/token") return method === "POST" ? token(options, request) : wrongMethod("POST")
+  if (path === "/health") {
+    return method === "GET" ? Effect.succeed({ status: 200, body: { status: "ok" } }) : wrongMethod("GET")
+  }
+  if (path === tables) {
+    if (method === "GET") return guarded(options, request, undefined, () => listTables(options.store, url.searchParams))
+    return method === "POST"
+      ? guarded(options, request, undefined, () => create(options, request))
+      : wrongMethod("GET, POST")
+  }
+  if (path.startsWith(`${tables}/`)) {
+    const name = segment(path.slice(tables.length + 1))
+    if (name === undefined)
+      return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed."))
+    if (method === "GET") return guarded(options, request, name, () => getTable(options.store, name))
+    return method === "DELETE"
+      ? guarded(options, request, name, () => deleteTable(options.store, name))
+      : wrongMethod("GET, DELETE")
+  }
+  const inserted = /^\/zerobus\/v1\/tables\/([^/]+)\/insert$/.exec(path)?.[1]
+  if (inserted !== undefined) return method === "POST" ? insert(options, request, inserted) : wrongMethod("POST")
+  return Effect.succeed(catalogError(404, "ENDPOINT_NOT_FOUND", "This server has no such path."))
+}
+
+const wrongMethod = (allowed: string) => Effect.succeed(catalogError(405, "METHOD_NOT_ALLOWED", `Use ${allowed} here.`))
+
+const segment = (text: string): string | undefined => {
+  try {
+    const name = decodeURIComponent(text)
+    return name.length > 1000 || name.includes("/") ? undefined : name
+  } catch {
+    return undefined
+  }
+}
+
+const tooLarge = (limit: number) =>
+  catalogError(413, "RESOURCE_EXHAUSTED", `The body cannot be read, or is larger than ${limit} bytes.`)
+
+const token = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<CatalogAnswer> =>
+  request.text.pipe(
+    Effect.map((body) =>
+      answerTokenRequest(options, request.headers["authorization"], new URLSearchParams(body), options.timers.now())
+    ),
+    Effect.catch(() => Effect.succeed(tooLarge(maxBodyBytes)))
+  )
+
+const create = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<CatalogAnswer> =>
+  request.text.pipe(
+    Effect.matchEffect({
+      onFailure: () => Effect.succeed(tooLarge(maxBodyBytes)),
+      onSuccess: (body) => {
+        let parsed: unknown
+        try {
+          parsed = JSON.parse(body)
+        } catch {
+          return Effect.succeed(catalogError(400, "MALFORMED_REQUEST", "The body is not JSON."))
+        }
+        return createTable(options.store, parsed)
+      }
+    })
+  )
+
+const insert = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest,
+  encodedName: string
+): Effect.Effect<CatalogAnswer> => {
+  const name = segment(encodedName)
+  const problem = name === undefined ? "The table name is malformed." : tableNameProblem(name)
+  if (name === undefined || problem !== undefined) {
+    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", problem ?? ""))
+  }
+  const refusal = options.auth
+    ? refuseIngest(options, request.headers["authorization"], name, options.timers.now())
+    : undefined
+  if (refusal !== undefined) {
+    const [status, code] =
+      refusal._tag === "Unauthenticated" ? ([401, "UNAUTHENTICATED"] as const) : ([403, "PERMISSION_DENIED"] as const)
+    return Effect.succeed(catalogError(status, code, `${refusal.message}.`))
+  }
+  return request.text.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxInsertBytes)),
+    Effect.matchEffect({
+      onFailure: () => Effect.succeed(tooLarge(maxInsertBytes)),
+      onSuccess: (body) => insertRecords(options.store, name, body, options.onStored)
+    })
+  )
+}
+
+/** Runs what follows only with a token of the catalog, and, where a table is named, the privileges to read it. */
+const guarded = (
+  options: HttpServiceOptions,
+  request: HttpServerRequest.HttpServerRequest,
+  tableName: string | undefined,
+  next: () => Effect.Effect<CatalogAnswer>
+): Effect.Effect<CatalogAnswer> => {
+  if (!options.auth) return next()
+  const bearer = /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
+  const refuse = (status: number, code: string, message: string) => Effect.succeed(catalogError(status, code, message))
+  if (bearer === undefined)
+    return refuse(401, "UNAUTHENTICATED", "The header authorization is missing, or is no bearer token.")
+  const claims = options.mint.read(bearer, options.timers.now())
+  if (claims === "Expired") return refuse(401, "UNAUTHENTICATED", "The token has expired, fetch a new one.")
+  if (claims === "Foreign") return refuse(401, "UNAUTHENTICATED", "The token was not made by this server.")
+  if (claims.table !== undefined) {
+    return refuse(
+      403,
+      "PERMISSION_DENIED",
+      "The token is good for Zerobus writes only; fetch one with plain scope=all-apis."
+    )
+  }
+  const missing = tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, reading)
+  return missing.length > 0
+    ? refuse(403, "PERMISSION_DENIED", `The principal lacks ${missing.join(", ")} for this table.`)
+    : next()
+}

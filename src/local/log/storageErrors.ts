@@ -1,0 +1,122 @@
+/**
+ * What the storage of the local server can fail with. Messages are full sentences for whoever runs the server; none carries
+ * the content of a record.
+ */
+import * as Data from "effect/Data"
+import { NotAFolder } from "../../internal/log/durableFile.ts"
+import { FolderLocked } from "../../internal/log/folderLock.ts"
+
+/** Why storage failed. `DiskFull` and `NotWritable` pass when the operator acts; the store stays usable afterwards. */
+export type StorageReason =
+  | "NotWritable"
+  | "Locked"
+  | "DiskFull"
+  | "CorruptLog"
+  | "CorruptTable"
+  | "TableDropped"
+  | "Closed"
+  | "Io"
+
+/** The disk or the data folder failed; `message` says which folder and what to do. */
+export class StorageFailure extends Data.TaggedError("StorageFailure")<{
+  readonly reason: StorageReason
+  readonly message: string
+}> {}
+
+/** A table of that name exists already. */
+export class TableExists extends Data.TaggedError("TableExists")<{ readonly name: string }> {
+  override get message(): string {
+    return `The table ${this.name} exists already. Drop it first, or choose another name.`
+  }
+}
+
+/** No table of that name exists. */
+export class TableNotFound extends Data.TaggedError("TableNotFound")<{ readonly name: string }> {
+  override get message(): string {
+    return `The table ${this.name} does not exist. Create it first.`
+  }
+}
+
+/** A column has a type that this server cannot write so that every reader understands it. */
+export class UnsupportedColumn extends Data.TaggedError("UnsupportedColumn")<{
+  readonly column: string
+  readonly message: string
+}> {}
+
+/** The definition of a table is not acceptable. */
+export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{ readonly message: string }> {}
+
+/** Why a descriptor does not fit the table, in the words of the service. */
+export type SchemaCause =
+  | "FIELD_NOT_IN_TABLE"
+  | "MISSING_REQUIRED_COLUMN"
+  | "FIELD_OUT_OF_ORDER"
+  | "TYPE_INCOMPATIBLE"
+  | "FIELD_COUNT_MISMATCH"
+
+/** The descriptor of a stream does not fit the table, or is none. `causes` is empty when the descriptor could not be read. */
+export class SchemaRejected extends Data.TaggedError("SchemaRejected")<{
+  readonly causes: ReadonlyArray<SchemaCause>
+  readonly message: string
+}> {}
+
+/** Why a batch was refused: the index of the first bad record, its column path and what was expected there, never the value. */
+export class RecordRejected {
+  readonly _tag = "RecordRejected"
+  readonly index: number
+  readonly path: string
+  readonly expected: string
+  constructor(index: number, path: string, expected: string) {
+    this.index = index
+    this.path = path
+    this.expected = expected
+  }
+  /** One sentence with the index, the column and what was expected. */
+  get message(): string {
+    const where = this.path === "" ? "" : `, column ${this.path}`
+    return `Record ${this.index} of the batch was refused${where}: ${this.expected}.`
+  }
+}
+
+/** Turns a failure of the file system into a `StorageFailure` that says what to do. `doing` completes "while ...". */
+export const storageFailure = (error: unknown, doing: string, path: string): StorageFailure => {
+  if (error instanceof StorageFailure) return error
+  if (error instanceof FolderLocked) return new StorageFailure({ reason: "Locked", message: error.message })
+  if (error instanceof NotAFolder) {
+    return new StorageFailure({ reason: "NotWritable", message: `${error.message} Choose another data folder.` })
+  }
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+    case "EFBIG":
+      return new StorageFailure({
+        reason: "DiskFull",
+        message: `The disk is full (${code}) while ${doing} in ${path}. Free space; records acknowledged so far are safe.`
+      })
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new StorageFailure({
+        reason: "NotWritable",
+        message: `${path} is not writable (${code}) while ${doing}. Give the server's user write access, or choose another data folder.`
+      })
+    case "ENOTDIR":
+      return new StorageFailure({
+        reason: "NotWritable",
+        message: `${path} cannot be a folder (ENOTDIR) while ${doing}: a part of it is a file. Correct it, or choose another data folder.`
+      })
+    case "ENOENT":
+      return new StorageFailure({
+        reason: "Io",
+        message: `${path} or something in it is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or choose another data folder.`
+      })
+    default:
+      return new StorageFailure({
+        reason: "Io",
+        message: `${code === "" ? "An unexpected error" : code} while ${doing} in ${path}${
+          code === "" && error instanceof Error ? `: ${error.message}` : ""
+        }.`
+      })
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Maps the columns of a table to its leaves: definition and repetition levels of every node, and the Parquet schema.
+ *
+ * One tree serves both decoders (they append through its nodes) and the Parquet writer (it reads the leaf shapes in the same
+ * order). Lists and maps take Parquet's standard three-level form.
+ */
+import type { SchemaElement } from "./parquetLibrary.ts"
+import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { Leaf, type LeafShape, type PhysicalType } from "./columnBuffer.ts"
+
+interface NodeLevels {
+  readonly path: ReadonlyArray<string>
+  readonly type: ColumnType
+  readonly nullable: boolean
+  /** Definition level of the node's own null; the level above it. */
+  readonly nullDefinition: number
+  /** Leaf indexes below the node are `firstLeaf` to `endLeaf - 1`. */
+  readonly firstLeaf: number
+  readonly endLeaf: number
+}
+
+/** A primitive column. VARIANT is one too, over two leaves: its metadata and its value. */
+export interface LeafNode extends NodeLevels {
+  readonly kind: "leaf"
+}
+/** A struct; its fields in order. */
+export interface StructNode extends NodeLevels {
+  readonly kind: "struct"
+  readonly fields: ReadonlyArray<ColumnNode>
+  readonly names: ReadonlyArray<string>
+}
+/** An array. */
+export interface ListNode extends NodeLevels {
+  readonly kind: "list"
+  readonly emptyDefinition: number
+  readonly repetition: number
+  readonly element: ColumnNode
+}
+/** A map. */
+export interface MapNode extends NodeLevels {
+  readonly kind: "map"
+  readonly emptyDefinition: number
+  readonly repetition: number
+  readonly key: ColumnNode
+  readonly value: ColumnNode
+}
+/** A node of the column tree. */
+export type ColumnNode = LeafNode | StructNode | ListNode | MapNode
+
+/** The tree of a table: top-level columns, shapes of all leaves in order, and the Parquet schema with its root first. */
+export interface ColumnTree {
+  readonly columns: ReadonlyArray<ColumnNode>
+  readonly names: ReadonlyArray<string>
+  readonly leaves: ReadonlyArray<LeafShape>
+  /** The column type of each leaf. */
+  readonly leafTypes: ReadonlyArray<ColumnType>
+  readonly schema: ReadonlyArray<SchemaElement>
+}
+
+/** Levels are kept in bytes, so deeper nesting than this is refused when a table is created. */
+export const maxDefinitionLevel = 250
+
+/** Bytes needed for the two's complement of a decimal of this precision. */
+export const decimalWidth = (precision: number): number => {
+  let width = 1
+  while (2n ** BigInt(8 * width - 1) - 1n < 10n ** BigInt(precision) - 1n) width++
+  return width
+}
+
+const physicalOf = (type: ColumnType): readonly [PhysicalType, number] => {
+  switch (type._tag) {
+    case "Boolean":
+      return ["BOOLEAN", 1]
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Date":
+      return ["INT32", 4]
+    case "BigInt":
+    case "Timestamp":
+    case "TimestampNtz":
+      return ["INT64", 8]
+    case "Float":
+      return ["FLOAT", 4]
+    case "Double":
+      return ["DOUBLE", 8]
+    case "Decimal":
+      return type.precision <= 9
+        ? ["INT32", 4]
+        : type.precision <= 18
+          ? ["INT64", 8]
+          : ["FIXED", decimalWidth(type.precision)]
+    default:
+      return ["BYTE_ARRAY", 0]
+  }
+}
+
+/** The Parquet annotation of a primitive type. 8 and 16 bit integers use the converted type alone: the writer library encodes their logical type wrongly. */
+const annotationOf = (type: ColumnType): Partial<SchemaElement> => {
+  switch (type._tag) {
+    case "TinyInt":
+      return { converted_type: "INT_8" }
+    case "SmallInt":
+      return { converted_type: "INT_16" }
+    case "Date":
+      return { converted_type: "DATE", logical_type: { type: "DATE" } }
+    case "Timestamp":
+      return {
+        converted_type: "TIMESTAMP_MICROS",
+        logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" }
+      }
+    case "TimestampNtz":
+      return { logical_type: { type: "TIMESTAMP", isAdjustedToUTC: false, unit: "MICROS" } }
+    case "String":
+      return { converted_type: "UTF8", logical_type: { type: "STRING" } }
+    case "Decimal":
+      return {
+        converted_type: "DECIMAL",
+        precision: type.precision,
+        scale: type.scale,
+        logical_type: { type: "DECIMAL", precision: type.precision, scale: type.scale }
+      }
+    default:
+      return {}
+  }
+}
+
+/** Builds the column tree of a table or of a checkpoint. */
+export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree => {
+  const leaves: Array<LeafShape> = []
+  const leafTypes: Array<ColumnType> = []
+  const schema: Array<SchemaElement> = [{ name: "schema", num_children: columns.length }]
+
+  const build = (
+    name: string,
+    type: ColumnType,
+    nullable: boolean,
+    path: ReadonlyArray<string>,
+    definition: number,
+    repetition: number
+  ): ColumnNode => {
+    const here = [...path, name]
+    const inside = definition + (nullable ? 1 : 0)
+    const repetition_type = nullable ? "OPTIONAL" : "REQUIRED"
+    const base = { path: here, type, nullable, nullDefinition: definition, firstLeaf: leaves.length }
+    switch (type._tag) {
+      case "Struct": {
+        schema.push({ name, repetition_type, num_children: type.fields.length })
+        const fields = type.fields.map((field) =>
+          build(field.name, field.type, field.nullable, here, inside, repetition)
+        )
+        const names = type.fields.map((field) => field.name)
+        return { ...base, kind: "struct", fields, names, endLeaf: leaves.length }
+      }
+      case "Array": {
+        schema.push({
+          name,
+          repetition_type,
+          num_children: 1,
+          converted_type: "LIST",
+          logical_type: { type: "LIST" }
+        })
+        schema.push({ name: "list", repetition_type: "REPEATED", num_children: 1 })
+        const element = build("element", type.element, type.containsNull, [...here, "list"], inside + 1, repetition + 1)
+        return {
+          ...base,
+          kind: "list",
+          emptyDefinition: inside,
+          repetition: repetition + 1,
+          element,
+          endLeaf: leaves.length
+        }
+      }
+      case "Map": {
+        schema.push({ name, repetition_type, num_children: 1, converted_type: "MAP", logical_type: { type: "MAP" } })
+        schema.push({ name: "key_value", repetition_type: "REPEATED", num_children: 2 })
+        const entry = [...here, "key_value"]
+        const key = build("key", type.key, false, entry, inside + 1, repetition + 1)
+        const value = build("value", type.value, type.valueContainsNull, entry, inside + 1, repetition + 1)
+        return {
+          ...base,
+          kind: "map",
+          emptyDefinition: inside,
+          repetition: repetition + 1,
+          key,
+          value,
+          endLeaf: leaves.length
+        }
+      }
+      case "Variant": {
+        schema.push({ name, repetition_type, num_children: 2, logical_type: { type: "VARIANT" } })
+        for (const part of ["metadata", "value"]) {
+          leaves.push({
+            path: [...here, part],
+            physical: "BYTE_ARRAY",
+            width: 0,
+            maxDefinition: inside,
+            maxRepetition: repetition
+          })
+          leafTypes.push(type)
+          schema.push({ name: part, repetition_type: "REQUIRED", type: "BYTE_ARRAY" })
+        }
+        return { ...base, kind: "leaf", endLeaf: leaves.length }
+      }
+      default: {
+        const [physical, width] = physicalOf(type)
+        leaves.push({ path: here, physical, width, maxDefinition: inside, maxRepetition: repetition })
+        leafTypes.push(type)
+        schema.push({
+          name,
+          repetition_type,
+          type: physical === "FIXED" ? "FIXED_LEN_BYTE_ARRAY" : physical,
+          ...(physical === "FIXED" ? { type_length: width } : {}),
+          ...annotationOf(type)
+        })
+        return { ...base, kind: "leaf", endLeaf: leaves.length }
+      }
+    }
+  }
+
+  const nodes = columns.map((column) => build(column.name, column.type, column.nullable, [], 0, 0))
+  return { columns: nodes, names: columns.map((column) => column.name), leaves, leafTypes, schema }
+}
+
+/** Fresh, empty leaves for a tree. */
+export const makeLeaves = (tree: ColumnTree): ReadonlyArray<Leaf> => tree.leaves.map((shape) => new Leaf(shape))

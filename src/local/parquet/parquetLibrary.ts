@@ -1,0 +1,13 @@
+/**
+ * What the Parquet code takes from hyparquet and hyparquet-writer. The parts below `src` are not in their documented surface, so they are
+ * named here alone: a new version of either package is checked in one place.
+ */
+export { parquetMetadata, parquetReadObjects, snappyUncompress } from "hyparquet"
+export type { ColumnMetaData, CompressionCodec, FileMetaData, RowGroup } from "hyparquet"
+export { parquetHeader } from "hyparquet/src/column.js"
+export { readRleBitPackedHybrid } from "hyparquet/src/encoding.js"
+export { ByteWriter } from "hyparquet-writer"
+export type { SchemaElement } from "hyparquet-writer"
+export { writePageHeader } from "hyparquet-writer/src/datapage.js"
+export { writeMetadata } from "hyparquet-writer/src/metadata.js"
+export { snappyCompress } from "hyparquet-writer/src/snappy.js"

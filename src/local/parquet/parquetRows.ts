@@ -1,0 +1,89 @@
+/**
+ * Reads Parquet files of our tables back into rows, for `TableStore.rows` and for checkpoints.
+ *
+ * The library's own conversions lose digits (decimals become floating point, timestamps milliseconds), so the annotations are
+ * taken off its schema and the raw values are converted here by column type: BIGINT and timestamps as bigint (microseconds), DATE as
+ * days, DECIMAL as a string, BINARY as bytes, MAP as a `Map`.
+ */
+import { type FileMetaData, parquetMetadata, parquetReadObjects } from "./parquetLibrary.ts"
+import { decompressZstd } from "./codecs.ts"
+import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { decodeVariant, type VariantBytes } from "./variant.ts"
+
+const decoder = new TextDecoder()
+
+/** All rows of one file, given the columns of the table. A column the file lacks reads as NULL. */
+export const readParquet = async (
+  bytes: Uint8Array,
+  columns: ReadonlyArray<ColumnDefinition>
+): Promise<ReadonlyArray<Record<string, unknown>>> => {
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  const metadata = withoutAnnotations(parquetMetadata(file))
+  const rows = await parquetReadObjects({
+    file,
+    metadata,
+    utf8: false,
+    ...(decompressZstd === undefined ? {} : { compressors: { ZSTD: decompressZstd } })
+  })
+  return rows.map((row) => struct(columns, row as Record<string, unknown>))
+}
+
+const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
+  ...metadata,
+  schema: metadata.schema.map((element) => {
+    // A list keeps its mark; a map loses it, because the library would turn its keys into text.
+    if (element.converted_type === "LIST" || element.logical_type?.type === "LIST") return element
+    const {
+      converted_type: _converted,
+      logical_type: _logical,
+      scale: _scale,
+      precision: _precision,
+      ...physical
+    } = element
+    return physical
+  })
+})
+
+const struct = (columns: ReadonlyArray<ColumnDefinition>, value: Record<string, unknown>): Record<string, unknown> => {
+  const row: Record<string, unknown> = {}
+  for (const column of columns) row[column.name] = convert(column.type, value[column.name])
+  return row
+}
+
+const convert = (type: ColumnType, value: unknown): unknown => {
+  if (value === null || value === undefined) return null
+  switch (type._tag) {
+    case "Struct":
+      return struct(type.fields, value as Record<string, unknown>)
+    case "Array":
+      return (value as ReadonlyArray<unknown>).map((item) => convert(type.element, item))
+    case "Map": {
+      // Other writers name the repeated group differently, so it is taken by position.
+      const entries = (Object.values(value as object)[0] ?? []) as ReadonlyArray<{ key: unknown; value: unknown }>
+      return new Map(entries.map((entry) => [convert(type.key, entry.key), convert(type.value, entry.value)]))
+    }
+    case "Decimal":
+      return decimal(unscaled(value), type.scale)
+    case "Variant":
+      return decodeVariant(value as VariantBytes)
+    case "String":
+      return value instanceof Uint8Array ? decoder.decode(value) : value
+    default:
+      return value
+  }
+}
+
+const unscaled = (value: unknown): bigint => {
+  if (!(value instanceof Uint8Array)) return BigInt(value as number | bigint)
+  let number = 0n
+  for (const byte of value) number = (number << 8n) | BigInt(byte)
+  return BigInt.asIntN(value.length * 8, number)
+}
+
+/** Decimal text with all digits of the scale, such as `12.50`. */
+export const decimal = (unscaledValue: bigint, scale: number): string => {
+  const negative = unscaledValue < 0n
+  const digits = (negative ? -unscaledValue : unscaledValue).toString().padStart(scale + 1, "0")
+  const whole = digits.slice(0, digits.length - scale)
+  return `${negative ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}`
+}

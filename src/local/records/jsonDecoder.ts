@@ -1,0 +1,234 @@
+/**
+ * Appends JSON records to the leaves of a table, by the value conventions of Zerobus: DATE as days, timestamps as
+ * microseconds, BINARY as base64, DECIMAL as a string, BIGINT beyond 2^53 as a string.
+ *
+ * An unknown key is refused, a missing or null value of a nullable column is NULL. Everything is composed closures, one per
+ * node of the column tree. On a problem it throws `RecordProblem` and leaves half a record behind: the caller rolls back.
+ */
+import { isUtf8 } from "node:buffer"
+import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "../parquet/columnTree.ts"
+import { addDecimal } from "./decimalText.ts"
+import type { Leaf } from "../parquet/columnBuffer.ts"
+import { RecordProblem } from "./recordProblem.ts"
+import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { encodeVariant } from "../parquet/variant.ts"
+
+/** Appends one value below a node at a repetition level. */
+export type JsonAppend = (value: unknown, repetition: number) => void
+
+const integerText = /^-?(0|[1-9][0-9]{0,18})$/
+const base64Text = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+const bits = new DataView(new ArrayBuffer(8))
+
+/** Appends one JSON record given as UTF-8 bytes. */
+export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ((record: Uint8Array) => void) => {
+  const appendObject = jsonObjectAppender(tree, leaves)
+  return (record) => {
+    if (!isUtf8(record)) throw new RecordProblem([], "expected a JSON object as valid UTF-8")
+    let value: unknown
+    try {
+      value = JSON.parse(Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString("utf8"))
+    } catch {
+      throw new RecordProblem([], "expected a JSON object, the record is not valid JSON")
+    }
+    appendObject(value, 0)
+  }
+}
+
+/** Appends one parsed JSON object as a row. */
+export const jsonObjectAppender = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): JsonAppend =>
+  structFields([], tree.names, tree.columns, leaves)
+
+const structFields = (
+  path: ReadonlyArray<string>,
+  names: ReadonlyArray<string>,
+  nodes: ReadonlyArray<ColumnNode>,
+  leaves: ReadonlyArray<Leaf>
+): JsonAppend => {
+  const known = new Set(names)
+  const appends = nodes.map((node) => nullable(node, leaves))
+  const count = names.length
+  return (value, repetition) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new RecordProblem(path, path.length === 0 ? "expected a JSON object" : "expected STRUCT, a JSON object")
+    }
+    const object = value as Record<string, unknown>
+    let present = 0
+    for (let i = 0; i < count; i++) {
+      const name = names[i]!
+      if (Object.hasOwn(object, name)) {
+        present++
+        appends[i]!(object[name], repetition)
+      } else {
+        appends[i]!(undefined, repetition)
+      }
+    }
+    let keys = 0
+    for (const _ in object) keys++
+    if (keys === present) return
+    for (const key in object) {
+      if (!known.has(key)) {
+        throw new RecordProblem([...path, columnName(key)], "the table has no such column; unknown keys are refused")
+      }
+    }
+  }
+}
+
+/** A key of the record as it may appear in a message: only what could be a column name, cut short. */
+const columnName = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(unknown)")
+
+const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
+  const append = appender(node, leaves)
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  const only = below.length === 1 ? below[0]! : undefined
+  return (value, repetition) => {
+    if (value !== null && value !== undefined) return append(value, repetition)
+    if (!node.nullable) throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+    if (only !== undefined) only.addNull(repetition, node.nullDefinition)
+    else for (const leaf of below) leaf.addNull(repetition, node.nullDefinition)
+  }
+}
+
+const appender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
+  switch (node.kind) {
+    case "leaf":
+      return node.type._tag === "Variant"
+        ? variantAppender(node, leaves[node.firstLeaf]!, leaves[node.firstLeaf + 1]!)
+        : leafAppender(node, leaves[node.firstLeaf]!)
+    case "struct":
+      return structFields(node.path, (node as StructNode).names, node.fields, leaves)
+    case "list": {
+      const element = nullable(node.element, leaves)
+      const below = leaves.slice(node.firstLeaf, node.endLeaf)
+      return (value, repetition) => {
+        if (!Array.isArray(value)) throw new RecordProblem(node.path, "expected ARRAY, a JSON array")
+        if (value.length === 0) for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
+        for (let i = 0; i < value.length; i++) element(value[i], i === 0 ? repetition : node.repetition)
+      }
+    }
+    case "map": {
+      const key = keyAppender(node.key as LeafNode, leaves)
+      const entry = nullable(node.value, leaves)
+      const below = leaves.slice(node.firstLeaf, node.endLeaf)
+      return (value, repetition) => {
+        if (typeof value !== "object" || value === null || Array.isArray(value)) {
+          throw new RecordProblem(node.path, "expected MAP, a JSON object")
+        }
+        let level = repetition
+        let empty = true
+        for (const [name, item] of Object.entries(value)) {
+          key(name, level)
+          entry(item, level)
+          level = node.repetition
+          empty = false
+        }
+        if (empty) for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
+      }
+    }
+  }
+}
+
+/** Map keys arrive as text; numbers and booleans are read from it. */
+const keyAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
+  const append = appender(node, leaves)
+  switch (node.type._tag) {
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Date":
+    case "Float":
+    case "Double":
+      return (value, repetition) => {
+        const number = Number(value)
+        if (value === "" || String(number) !== value) throw new RecordProblem(node.path, expectation(node.type))
+        append(number, repetition)
+      }
+    case "Boolean":
+      return (value, repetition) => append(value === "true" ? true : value === "false" ? false : value, repetition)
+    default:
+      return append
+  }
+}
+
+const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
+  const type = node.type
+  const refuse = (): never => {
+    throw new RecordProblem(node.path, expectation(type))
+  }
+  switch (type._tag) {
+    case "Boolean":
+      return (value, repetition) => (typeof value === "boolean" ? leaf.addBoolean(repetition, value) : refuse())
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Date": {
+      const [low, high] = integerRange(type)
+      const min = Number(low)
+      const max = Number(high)
+      return (value, repetition) =>
+        typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
+          ? leaf.addWord(repetition, value)
+          : refuse()
+    }
+    case "BigInt":
+    case "Timestamp":
+    case "TimestampNtz": {
+      const [min, max] = integerRange(type)
+      const floor = type._tag === "BigInt" ? Number.MIN_SAFE_INTEGER : Number(min)
+      return (value, repetition) => {
+        if (typeof value === "number" && Number.isSafeInteger(value) && value >= floor) {
+          leaf.addWords(repetition, value | 0, Math.floor(value / 4294967296))
+        } else if (typeof value === "string" && integerText.test(value)) {
+          const number = BigInt(value)
+          if (number < min || number > max) refuse()
+          leaf.addWords(repetition, Number(BigInt.asIntN(32, number)), Number(number >> 32n))
+        } else refuse()
+      }
+    }
+    case "Float":
+    case "Double":
+      return (value, repetition) => {
+        const number = typeof value === "number" ? value : specialNumber(value)
+        if (number === undefined) return refuse()
+        if (type._tag === "Float") {
+          bits.setFloat32(0, number, true)
+          if (typeof value === "number" && !Number.isFinite(bits.getFloat32(0, true))) refuse()
+          leaf.addWord(repetition, bits.getInt32(0, true))
+        } else {
+          bits.setFloat64(0, number, true)
+          if (typeof value === "number" && !Number.isFinite(number)) refuse()
+          leaf.addWords(repetition, bits.getInt32(0, true), bits.getInt32(4, true))
+        }
+      }
+    case "Decimal":
+      return (value, repetition) => {
+        if (typeof value !== "string" || value.length > 100) return refuse()
+        const text = Buffer.from(value, "utf8")
+        if (!addDecimal(leaf, repetition, type.precision, type.scale, text, 0, text.length)) refuse()
+      }
+    case "Binary":
+      return (value, repetition) => {
+        if (typeof value !== "string" || !base64Text.test(value)) return refuse()
+        const bytes = Buffer.from(value, "base64")
+        leaf.addBytes(repetition, bytes, 0, bytes.length)
+      }
+    default:
+      return (value, repetition) => {
+        if (typeof value !== "string" || !value.isWellFormed()) return refuse()
+        const bytes = Buffer.from(value, "utf8")
+        leaf.addBytes(repetition, bytes, 0, bytes.length)
+      }
+  }
+}
+
+const variantAppender =
+  (node: LeafNode, metadata: Leaf, content: Leaf): JsonAppend =>
+  (value, repetition) => {
+    const variant = typeof value === "string" ? encodeVariant(value) : undefined
+    if (variant === undefined) throw new RecordProblem(node.path, expectation(node.type))
+    metadata.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
+    content.addBytes(repetition, variant.value, 0, variant.value.length)
+  }
+
+const specialNumber = (value: unknown): number | undefined =>
+  value === "NaN" ? NaN : value === "Infinity" ? Infinity : value === "-Infinity" ? -Infinity : undefined

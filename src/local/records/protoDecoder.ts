@@ -1,0 +1,314 @@
+/**
+ * Appends protobuf records to the leaves of a table: closures composed once per stream from the descriptor and the columns.
+ *
+ * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences of a nested message merge,
+ * repeated numbers packed or not. Stricter in one point: a field the descriptor does not name is refused, not skipped. An absent repeated field is
+ * an empty array or map (the wire cannot say NULL). On a problem it throws `RecordProblem`; the caller rolls back.
+ */
+import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
+import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
+import type { Leaf } from "../parquet/columnBuffer.ts"
+import { low, malformed, readLength, readVarint } from "./protoReader.ts"
+import { scalarReader, wireTypeOf, type ReadScalar } from "./scalarReaders.ts"
+import { RecordProblem } from "./recordProblem.ts"
+import { expectation } from "../../internal/columns/scalarTypes.ts"
+
+type FieldShape = MessageShape["fields"][number]
+
+/** Reads one occurrence of a field. `first` is false from the second occurrence in the same message on. */
+type ReadField = (
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  wire: number,
+  first: boolean,
+  repetition: number
+) => number
+
+interface Field {
+  readonly read: ReadField
+  readonly absent: (repetition: number) => void
+  seen: number
+}
+
+/** Appends one message whose bytes are `[start, end)`. */
+type ReadMessage = (bytes: Uint8Array, start: number, end: number, repetition: number) => void
+
+/** Builds the decoder of a stream. The descriptor must have passed `checkDescriptor` against the same columns. */
+export const protoDecoder = (
+  tree: ColumnTree,
+  shape: MessageShape,
+  leaves: ReadonlyArray<Leaf>
+): ((record: Uint8Array) => void) => {
+  const read = messageReader([], tree.names, tree.columns, shape, leaves)
+  return (record) => read(record, 0, record.length, 0)
+}
+
+const messageReader = (
+  path: ReadonlyArray<string>,
+  names: ReadonlyArray<string>,
+  nodes: ReadonlyArray<ColumnNode>,
+  shape: MessageShape,
+  leaves: ReadonlyArray<Leaf>
+): ReadMessage => {
+  const byNumber = new Map<number, Field>()
+  const fields: Array<Field> = []
+  const byName = new Map(shape.fields.map((field) => [field.name.toLowerCase(), field]))
+  nodes.forEach((node, index) => {
+    const fieldShape = byName.get(names[index]!.toLowerCase())
+    const field =
+      fieldShape === undefined
+        ? { read: unknownField(path), absent: absentNull(node, leaves), seen: 0 }
+        : fieldReader(node, fieldShape, leaves)
+    fields.push(field)
+    if (fieldShape !== undefined) byNumber.set(fieldShape.number, field)
+  })
+  const dense: Array<Field | undefined> = Array.from({ length: 128 }, (_, number) => byNumber.get(number))
+  let stamp = 0
+  return (bytes, start, end, repetition) => {
+    stamp++
+    let at = start
+    while (at < end) {
+      let tag = bytes[at]!
+      if (tag < 0x80) at++
+      else {
+        at = readVarint(bytes, at, end)
+        tag = low >>> 0
+      }
+      const number = tag >>> 3
+      const field = number < 128 ? dense[number] : byNumber.get(number)
+      if (field === undefined) {
+        if (number === 0) malformed(path)
+        throw new RecordProblem(path, `field number ${number} is not in the stream's descriptor`)
+      }
+      const first = field.seen !== stamp
+      field.seen = stamp
+      at = field.read(bytes, at, end, tag & 7, first, repetition)
+    }
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i]!
+      if (field.seen !== stamp) field.absent(repetition)
+    }
+  }
+}
+
+const unknownField =
+  (path: ReadonlyArray<string>): ReadField =>
+  () =>
+    malformed(path)
+
+const addNulls = (
+  node: ColumnNode,
+  leaves: ReadonlyArray<Leaf>,
+  definition: number
+): ((repetition: number) => void) => {
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  const only = below[0]!
+  if (below.length === 1) return (repetition) => only.addNull(repetition, definition)
+  return (repetition) => {
+    for (let i = 0; i < below.length; i++) below[i]!.addNull(repetition, definition)
+  }
+}
+
+const absentNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
+  node.nullable
+    ? addNulls(node, leaves, node.nullDefinition)
+    : () => {
+        throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+      }
+
+const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): Field => {
+  switch (node.kind) {
+    case "leaf":
+      return { ...scalarField(node, field, leaves), seen: 0 }
+    case "struct":
+      return { ...structField(node, field, leaves), seen: 0 }
+    case "list":
+      return { ...listField(node, field, leaves), seen: 0 }
+    case "map":
+      return { ...mapField(node, field, leaves), seen: 0 }
+  }
+}
+
+type FieldParts = Pick<Field, "read" | "absent">
+
+/** The leaf of the value of a VARIANT, whose first leaf is its metadata. */
+const secondLeaf = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
+  node.endLeaf - node.firstLeaf === 2 ? leaves[node.firstLeaf + 1] : undefined
+
+const scalarField = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+  const leaf = leaves[node.firstLeaf]!
+  const second = secondLeaf(node, leaves)
+  const scalar = scalarReader(node.type, field.type, node.path, leaf, second)
+  const expected = wireTypeOf(field.type)
+  return {
+    read: (bytes, at, end, wire, first, repetition) => {
+      if (wire !== expected) malformed(node.path)
+      if (!first) {
+        leaf.removeLast()
+        second?.removeLast()
+      }
+      return scalar(bytes, at, end, repetition)
+    },
+    absent: absentNull(node, leaves)
+  }
+}
+
+/** Reads a nested message. A second occurrence is decoded again together with the first, which is how protobuf merges. */
+const structField = (
+  node: ColumnNode & { kind: "struct" },
+  field: FieldShape,
+  leaves: ReadonlyArray<Leaf>
+): FieldParts => {
+  const read = messageReader(node.path, node.names, node.fields, field.message!, leaves)
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  const entries = new Float64Array(below.length)
+  const sizes = new Float64Array(below.length)
+  let merged: Uint8Array = new Uint8Array(0)
+  return {
+    read: (bytes, at, end, wire, first, repetition) => {
+      if (wire !== 2) malformed(node.path)
+      const start = readLength(bytes, at, end)
+      const stop = start + low
+      if (first) {
+        for (let i = 0; i < below.length; i++) {
+          entries[i] = below[i]!.entries
+          sizes[i] = below[i]!.size
+        }
+        merged = bytes.subarray(start, stop)
+        read(bytes, start, stop, repetition)
+      } else {
+        for (let i = 0; i < below.length; i++) below[i]!.cut(entries[i]!, sizes[i]!)
+        const both = new Uint8Array(merged.length + stop - start)
+        both.set(merged)
+        both.set(bytes.subarray(start, stop), merged.length)
+        merged = both
+        read(both, 0, both.length, repetition)
+      }
+      return stop
+    },
+    absent: absentNull(node, leaves)
+  }
+}
+
+const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+  const absent = addNulls(node, leaves, node.emptyDefinition)
+  if (node.element.kind === "struct") {
+    const element = node.element
+    const read = messageReader(element.path, element.names, element.fields, field.message!, leaves)
+    return {
+      read: (bytes, at, end, wire, first, repetition) => {
+        if (wire !== 2) malformed(node.path)
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        read(bytes, start, stop, first ? repetition : node.repetition)
+        return stop
+      },
+      absent
+    }
+  }
+  const leaf = leaves[node.element.firstLeaf]!
+  const scalar: ReadScalar = scalarReader(
+    node.element.type,
+    field.type,
+    node.path,
+    leaf,
+    secondLeaf(node.element, leaves)
+  )
+  const expected = wireTypeOf(field.type)
+  return {
+    read: (bytes, at, end, wire, first, repetition) => {
+      if (wire === expected) {
+        // An empty packed run came first: it left the entry of an empty list, which a real element replaces.
+        const replaces = !first && leaf.emptyRun
+        leaf.emptyRun = false
+        if (replaces) {
+          leaf.removeLast()
+          return scalar(bytes, at, end, repetition)
+        }
+        return scalar(bytes, at, end, first ? repetition : node.repetition)
+      }
+      if (wire !== 2 || expected === 2) malformed(node.path)
+      let position = readLength(bytes, at, end)
+      const stop = position + low
+      let level = first ? repetition : node.repetition
+      if (position === stop) {
+        if (first) {
+          absent(repetition)
+          leaf.emptyRun = true
+        }
+        return stop
+      }
+      if (!first && leaf.emptyRun) {
+        leaf.removeLast()
+        level = repetition
+      }
+      leaf.emptyRun = false
+      while (position < stop) {
+        position = scalar(bytes, position, stop, level)
+        level = node.repetition
+      }
+      return stop
+    },
+    absent
+  }
+}
+
+/** Reads map entries. Of entries with the same key all are kept: readers of the table apply their own rule, as with Spark. */
+const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+  // The entry message has key = 1 and value = 2; an absent key or value stands for its default.
+  const entryShape = field.message!
+  const key = entryPart(
+    node.key,
+    entryShape.fields.find((part) => part.number === 1)!,
+    leaves
+  )
+  const value = entryPart(
+    node.value,
+    entryShape.fields.find((part) => part.number === 2)!,
+    leaves
+  )
+  return {
+    read: (bytes, at, end, wire, first, repetition) => {
+      if (wire !== 2) malformed(node.path)
+      let position = readLength(bytes, at, end)
+      const stop = position + low
+      const level = first ? repetition : node.repetition
+      let keySeen = false
+      let valueSeen = false
+      while (position < stop) {
+        position = readVarint(bytes, position, stop)
+        const tag = low >>> 0
+        if (tag >>> 3 === 1) {
+          position = key.read(bytes, position, stop, tag & 7, !keySeen, level)
+          keySeen = true
+        } else if (tag >>> 3 === 2) {
+          position = value.read(bytes, position, stop, tag & 7, !valueSeen, level)
+          valueSeen = true
+        } else malformed(node.path)
+      }
+      if (!keySeen) key.absent(level)
+      if (!valueSeen) value.absent(level)
+      return stop
+    },
+    absent: addNulls(node, leaves, node.emptyDefinition)
+  }
+}
+
+const entryPart = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+  if (node.kind === "struct") {
+    const parts = structField(node, field, leaves)
+    const read = messageReader(node.path, node.names, node.fields, field.message!, leaves)
+    return { read: parts.read, absent: (repetition) => read(empty, 0, 0, repetition) }
+  }
+  const parts = scalarField(node, field, leaves)
+  const leaf = leaves[node.firstLeaf]!
+  const scalar = scalarReader(node.type, field.type, node.path, leaf, secondLeaf(node, leaves))
+  return {
+    read: parts.read,
+    absent: (repetition) => void scalar(zeros, 0, wireTypeOf(field.type) === 5 ? 4 : 8, repetition)
+  }
+}
+
+const empty = new Uint8Array(0)
+const zeros = new Uint8Array(8)

@@ -1,0 +1,50 @@
+/**
+ * Decoding by format: for the records of a stream, and for records read back from the log.
+ */
+import * as Result from "effect/Result"
+import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { jsonDecoder } from "./jsonDecoder.ts"
+import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
+import type { LogFormat, RecordsFrame } from "../../internal/log/logFrames.ts"
+import { protoDecoder } from "./protoDecoder.ts"
+
+/** Decodes one record into the leaves; throws `RecordProblem`. */
+export type Decoder = (record: Uint8Array) => void
+
+/** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
+export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
+  if (format._tag === "Json") return jsonDecoder(tree, leaves)
+  return protoDecoder(
+    tree,
+    Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)),
+    leaves
+  )
+}
+
+/** Rows decoded from the log, with the sequence number of the last entry among them. */
+export interface DecodedRows {
+  readonly chunks: ReadonlyArray<LeafChunk>
+  readonly rows: number
+  readonly lastSequence: number
+}
+
+/** Decodes log entries newer than `after`, which passed the same checks when they were appended. */
+export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>, after: number): DecodedRows => {
+  const leaves = makeLeaves(tree)
+  const decoders = new Map<LogFormat, Decoder>()
+  let rows = 0
+  let lastSequence = after
+  for (const frame of frames) {
+    if (frame.sequence <= after) continue
+    let decode = decoders.get(frame.format)
+    if (decode === undefined) {
+      decode = makeDecoder(tree, frame.format, leaves)
+      decoders.set(frame.format, decode)
+    }
+    for (const record of frame.records) decode(record)
+    rows += frame.records.length
+    lastSequence = frame.sequence
+  }
+  return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence }
+}

@@ -1,0 +1,239 @@
+/**
+ * Reads one protobuf scalar straight into a leaf, with the range checks of the column's type.
+ */
+import { isUtf8 } from "node:buffer"
+import type { ColumnType } from "../../internal/columns/columnType.ts"
+import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
+import { addDecimal } from "./decimalText.ts"
+import type { Leaf } from "../parquet/columnBuffer.ts"
+import { high, low, readFixed32, readFixed64, readLength, readVarint } from "./protoReader.ts"
+import { RecordProblem } from "./recordProblem.ts"
+import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { encodeVariant } from "../parquet/variant.ts"
+
+/** The name of a protobuf field type. */
+export type FieldType = MessageShape["fields"][number]["type"]
+
+/** Reads a value at `at` (behind its tag) and answers the position behind it. */
+export type ReadScalar = (bytes: Uint8Array, at: number, end: number, repetition: number) => number
+
+/** The wire type of a field type: 0 varint, 1 64 bits, 2 length-delimited, 5 32 bits. */
+export const wireTypeOf = (type: FieldType): number => {
+  switch (type) {
+    case "double":
+    case "fixed64":
+    case "sfixed64":
+      return 1
+    case "string":
+    case "bytes":
+    case "message":
+      return 2
+    case "float":
+    case "fixed32":
+    case "sfixed32":
+      return 5
+    default:
+      return 0
+  }
+}
+
+const narrow: ReadonlyArray<FieldType> = ["int32", "sint32", "sfixed32"]
+const wide: ReadonlyArray<FieldType> = [
+  "int64",
+  "sint64",
+  "sfixed64",
+  "int32",
+  "sint32",
+  "sfixed32",
+  "uint32",
+  "fixed32"
+]
+
+/** Which protobuf types a column takes; the first one is what descriptors derived from the table use. */
+export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> => {
+  switch (type._tag) {
+    case "Boolean":
+      return ["bool"]
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Date":
+      return narrow
+    case "BigInt":
+    case "Timestamp":
+    case "TimestampNtz":
+      return wide
+    case "Float":
+      return ["float"]
+    case "Double":
+      return ["double"]
+    case "String":
+    case "Decimal":
+    case "Variant":
+      return ["string"]
+    case "Binary":
+      return ["bytes"]
+    default:
+      return ["message"]
+  }
+}
+
+/** Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader that leaves them to `use`. */
+const integerReader = (field: FieldType, use: (low: number, high: number, repetition: number) => void): ReadScalar => {
+  switch (field) {
+    case "sfixed32":
+      return (bytes, at, end, repetition) => {
+        const next = readFixed32(bytes, at, end)
+        use(low, low >> 31, repetition)
+        return next
+      }
+    case "fixed32":
+      return (bytes, at, end, repetition) => {
+        const next = readFixed32(bytes, at, end)
+        use(low, 0, repetition)
+        return next
+      }
+    case "sfixed64":
+      return (bytes, at, end, repetition) => {
+        const next = readFixed64(bytes, at, end)
+        use(low, high, repetition)
+        return next
+      }
+    case "sint32":
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        const value = (low >>> 1) ^ -(low & 1)
+        use(value, value >> 31, repetition)
+        return next
+      }
+    case "sint64":
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        const sign = -(low & 1)
+        use(((low >>> 1) | (high << 31)) ^ sign, (high >>> 1) ^ sign, repetition)
+        return next
+      }
+    case "uint32":
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        use(low, 0, repetition)
+        return next
+      }
+    case "int32":
+      // The upper half of an int32 on the wire is ignored, as every protobuf reader does.
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        use(low, low >> 31, repetition)
+        return next
+      }
+    default:
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        use(low, high, repetition)
+        return next
+      }
+  }
+}
+
+/** Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's value. */
+export const scalarReader = (
+  type: ColumnType,
+  field: FieldType,
+  path: ReadonlyArray<string>,
+  leaf: Leaf,
+  second?: Leaf
+): ReadScalar => {
+  const refuse = (): never => {
+    throw new RecordProblem(path, expectation(type))
+  }
+  switch (type._tag) {
+    case "Boolean":
+      return (bytes, at, end, repetition) => {
+        const next = readVarint(bytes, at, end)
+        leaf.addBoolean(repetition, (low | high) !== 0)
+        return next
+      }
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "Date": {
+      const [min, max] = integerRange(type).map(Number) as [number, number]
+      return integerReader(field, (value, _, repetition) => {
+        if (value < min || value > max) refuse()
+        leaf.addWord(repetition, value)
+      })
+    }
+    case "BigInt":
+      return integerReader(field, (lower, upper, repetition) => leaf.addWords(repetition, lower, upper))
+    case "Timestamp":
+    case "TimestampNtz": {
+      const [min, max] = integerRange(type)
+      const [lowest, highest] = [Number(min >> 32n), Number(max >> 32n)]
+      return integerReader(field, (lower, upper, repetition) => {
+        if (upper <= lowest || upper >= highest) {
+          const value = (BigInt(upper) << 32n) | BigInt(lower >>> 0)
+          if (value < min || value > max) refuse()
+        }
+        leaf.addWords(repetition, lower, upper)
+      })
+    }
+    case "Float":
+      return (bytes, at, end, repetition) => {
+        const next = readFixed32(bytes, at, end)
+        leaf.addWord(repetition, low)
+        return next
+      }
+    case "Double":
+      return (bytes, at, end, repetition) => {
+        const next = readFixed64(bytes, at, end)
+        leaf.addWords(repetition, low, high)
+        return next
+      }
+    case "Decimal":
+      return (bytes, at, end, repetition) => {
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        if (stop - start > 100) refuse()
+        if (!addDecimal(leaf, repetition, type.precision, type.scale, bytes, start, stop)) refuse()
+        return stop
+      }
+    case "Variant":
+      return (bytes, at, end, repetition) => {
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        if (!isText(bytes, start, stop)) refuse()
+        const variant = encodeVariant(
+          Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8")
+        )
+        if (variant === undefined) return refuse()
+        leaf.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
+        second!.addBytes(repetition, variant.value, 0, variant.value.length)
+        return stop
+      }
+    case "Binary":
+      return (bytes, at, end, repetition) => {
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        leaf.addBytes(repetition, bytes, start, stop)
+        return stop
+      }
+    default:
+      return (bytes, at, end, repetition) => {
+        const start = readLength(bytes, at, end)
+        const stop = start + low
+        if (!isText(bytes, start, stop)) refuse()
+        leaf.addBytes(repetition, bytes, start, stop)
+        return stop
+      }
+  }
+}
+
+/** Whether `[start, end)` is valid UTF-8; short ASCII is decided without leaving JavaScript. */
+const isText = (bytes: Uint8Array, start: number, end: number): boolean => {
+  if (end - start < 64) {
+    let at = start
+    while (at < end && bytes[at]! < 0x80) at++
+    if (at === end) return true
+  }
+  return isUtf8(bytes.subarray(start, end))
+}

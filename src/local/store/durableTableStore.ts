@@ -1,0 +1,285 @@
+/**
+ * Tables on disk: Delta tables under `<folder>/<catalog>/<schema>/<table>`, logs under `<folder>/.wal/<table id>`.
+ *
+ * Opening takes the folder's lock, replays every table, commits what its log holds beyond the table, and sweeps what a crash
+ * left behind. A table that cannot be opened is refused by name while the others work. `TableEngine` does the work per table.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import type { TableDefinition } from "../../internal/columns/columnType.ts"
+import { createLog, openLog } from "../delta/deltaLog.ts"
+import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
+import { sizeOf, type TableSize } from "../delta/tableSize.ts"
+import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
+import { lockFolder } from "../../internal/log/folderLock.ts"
+import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import { type EngineLimits, TableEngine } from "./tableEngine.ts"
+import { readRows, tableFolders } from "../delta/tableFiles.ts"
+import { definitionOf, metadataOf, protocolOf, type TableRecord, unsupportedProtocol } from "../delta/tableFolder.ts"
+import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import { openWal } from "../log/wal.ts"
+import { readSegments, segmentNumbers } from "../log/logSegments.ts"
+import { tableWriter } from "./tableWriter.ts"
+import { workerFlusher } from "./workerFlusher.ts"
+
+/** Options of the durable store. */
+export interface DurableOptions {
+  /** The data folder; created when missing. */
+  readonly folder: string
+  /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
+  readonly flushIntervalMillis?: number | undefined
+  /** Whether Parquet and commits run in a worker thread, true by default. */
+  readonly worker?: boolean | undefined
+  /**
+   * Acknowledge records only once they are in the table, false by default. For tests that query right after an acknowledgement:
+   * acknowledgements take up to a flush interval, and every interval writes a file.
+   */
+  readonly visibleOnceAcked?: boolean | undefined
+  /** Where flushes run instead; for tests that make them fail. The store closes it. */
+  readonly flusher?: Flusher | undefined
+  readonly limits?: Partial<EngineLimits> | undefined
+}
+
+/** The limits used when none are given: files of at most 100,000 rows, at most four such batches waiting. */
+export const defaultLimits: EngineLimits = {
+  maxBatchRows: 100_000,
+  maxBatchBytes: 64 * 1024 * 1024,
+  maxPendingRows: 400_000,
+  maxPendingBytes: 256 * 1024 * 1024,
+  compactFiles: 100
+}
+
+interface OpenTable {
+  readonly record: TableRecord
+  readonly engine: TableEngine
+}
+
+const walFolder = (folder: string, tableId: string): string => Path.join(folder, ".wal", tableId)
+const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
+
+/** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
+export const makeDurableTableStore = Effect.fnUntraced(function* (
+  options: DurableOptions
+): Effect.fn.Return<TableStoreShape, StorageFailure, Scope.Scope> {
+  const folder = Path.resolve(options.folder)
+  const limits = { ...defaultLimits, ...options.limits }
+  const ackAfterCommit = options.visibleOnceAcked ?? false
+  const clock = yield* Clock.Clock
+  const now = () => clock.currentTimeMillisUnsafe()
+  const attempt = <A>(doing: string, run: () => Promise<A>): Effect.Effect<A, StorageFailure> =>
+    Effect.tryPromise({ try: run, catch: (error) => storageFailure(error, doing, folder) })
+
+  yield* Effect.acquireRelease(
+    attempt("opening the data folder", async () => {
+      await makeFolder(folder)
+      return lockFolder(folder)
+    }),
+    (lock) => Effect.promise(() => lock.release())
+  )
+  const flusher: Flusher = yield* Effect.acquireRelease(
+    Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher() : localFlusher())),
+    (flusher) => Effect.promise(() => flusher.close())
+  )
+
+  const tables = new Map<string, OpenTable>()
+  const refused = new Map<string, StorageFailure>()
+
+  const openEngine = async (record: TableRecord, size: TableSize, committed: number): Promise<OpenTable> => {
+    const wal = walFolder(folder, record.tableId)
+    const numbers = await segmentNumbers(wal)
+    let lastSequence = committed
+    const log = await openWal(wal, record.definition.name, record.tableId, (numbers[numbers.length - 1] ?? 0) + 1, 0)
+    const appId = appIdOf(record.tableId)
+    const engine = new TableEngine({
+      definition: record.definition,
+      folder: record.location,
+      appId,
+      wal: log,
+      flusher,
+      limits,
+      now,
+      size: { ...size, committed: false },
+      ackAfterCommit
+    })
+    // First look at everything, then change anything: damage must be found before records are moved.
+    const found: Array<number> = []
+    for await (const segment of readSegments(wal, record.definition.name)) {
+      found.push(segment.number)
+      for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
+    }
+    await engine.recover(readSegments(wal, record.definition.name), committed)
+    for (const number of found) await log.removeSegment(number)
+    log.startAt(lastSequence + 1)
+    return { record, engine }
+  }
+
+  const openTable = async (name: string, location: string): Promise<void> => {
+    const log = await openLog(location)
+    if (log === undefined) return
+    const metadata = log.snapshot.metadata!
+    const unservable = (why: string) =>
+      new StorageFailure({ reason: "CorruptTable", message: `The table ${name} cannot be served: ${why}` })
+    const unsupported = unsupportedProtocol(log.snapshot.protocol!, metadata)
+    if (unsupported !== undefined) throw unservable(unsupported)
+    const definition = Result.getOrThrowWith(definitionOf(name, metadata), unservable)
+    await sweepOrphans(log)
+    const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
+    const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
+    tables.set(tableKey(name), await openEngine(record, sizeOf(log.snapshot), committed))
+  }
+
+  for (const [name, location] of yield* attempt("listing the tables", () => tableFolders(folder))) {
+    yield* attempt("opening the table", () => openTable(name, location)).pipe(
+      Effect.catch((failure) => {
+        refused.set(tableKey(name), failure)
+        return Effect.logError(`The table ${name} cannot be opened and is refused: ${failure.message}`)
+      })
+    )
+  }
+
+  const engines = (name?: string): ReadonlyArray<TableEngine> =>
+    name === undefined
+      ? [...tables.values()].map((table) => table.engine)
+      : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
+
+  const flush: TableStoreShape["flush"] = (name) =>
+    Effect.suspend(() =>
+      Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(
+      [...tables.values()],
+      ({ engine, record }) =>
+        attempt("writing the table", () => engine.flush()).pipe(
+          Effect.catch((failure) =>
+            Effect.logWarning(
+              `The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`
+            )
+          ),
+          Effect.andThen(
+            Effect.promise(() =>
+              engine.stop(
+                new StorageFailure({ reason: "Closed", message: `The storage of ${record.definition.name} is closed.` })
+              )
+            )
+          )
+        ),
+      { discard: true }
+    )
+  )
+  const reported = new Map<TableEngine, string>()
+  yield* Effect.sleep(options.flushIntervalMillis ?? (ackAfterCommit ? 200 : 1000)).pipe(
+    Effect.andThen(
+      Effect.suspend(() => {
+        const warnings: Array<string> = []
+        for (const { engine, record } of tables.values()) {
+          engine.seal()
+          const problem = engine.lastProblem ?? ""
+          if (problem !== (reported.get(engine) ?? "")) {
+            reported.set(engine, problem)
+            if (problem !== "") warnings.push(`${record.definition.name}: ${problem}`)
+          }
+        }
+        return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+      })
+    ),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  return {
+    create: Effect.fnUntraced(function* (definition: TableDefinition) {
+      const problem = refuseDefinition(definition)
+      if (problem !== undefined) return yield* problem
+      const key = tableKey(definition.name)
+      if (tables.has(key) || refused.has(key)) return yield* new TableExists({ name: definition.name })
+      const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
+      const location = Path.join(folder, catalog, schema, table)
+      const createdAt = now()
+      const record: TableRecord = { definition, createdAt, tableId: randomUUID(), location }
+      const created = yield* attempt("creating the table", async () => {
+        const metadata = metadataOf(definition, record.tableId, createdAt)
+        const log = await createLog(location, [
+          {
+            commitInfo: {
+              timestamp: createdAt,
+              operation: "CREATE TABLE",
+              operationParameters: {},
+              engineInfo: "effect-zerobus"
+            }
+          },
+          { protocol: protocolOf(definition) },
+          { metaData: metadata }
+        ])
+        if (log === undefined) return undefined
+        await syncFolder(Path.dirname(Path.dirname(location)))
+        await syncFolder(folder)
+        return openEngine(record, sizeOf(log.snapshot), 0)
+      })
+      if (created === undefined) return yield* new TableExists({ name: definition.name })
+      tables.set(key, created)
+      return record
+    }),
+    get: (name) => Effect.sync(() => Option.fromUndefinedOr(tables.get(tableKey(name))?.record)),
+    list: (catalog, schema) =>
+      Effect.sync(() => {
+        const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
+        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
+      }),
+    listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
+    drop: Effect.fnUntraced(function* (name: string) {
+      const key = tableKey(name)
+      const found = tables.get(key)
+      if (found === undefined) return false
+      tables.delete(key)
+      yield* attempt("dropping the table", async () => {
+        await found.engine.stop(
+          new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+        )
+        await flusher.forget(found.record.location)
+        const trash = Path.join(folder, `.trash-${randomUUID()}`)
+        await Fs.rename(found.record.location, trash)
+        await syncFolder(Path.dirname(found.record.location))
+        await Fs.rm(trash, { recursive: true, force: true })
+        await Fs.rm(walFolder(folder, found.record.tableId), { recursive: true, force: true })
+      })
+      return true
+    }),
+    openWriter: Effect.fnUntraced(function* (name: string, format) {
+      const key = tableKey(name)
+      const failure = refused.get(key)
+      if (failure !== undefined) return yield* failure
+      const table = tables.get(key)
+      if (table === undefined) return yield* new TableNotFound({ name })
+      const rejected = refuseFormat(table.record.definition, format)
+      if (rejected !== undefined) return yield* rejected
+      return tableWriter(table.engine, format)
+    }),
+    flush,
+    stats: (name) =>
+      Effect.sync(() => {
+        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? {
+          version: 0,
+          files: 0,
+          rows: 0,
+          bytes: 0
+        }
+        return { version, files, rows, bytes }
+      }),
+    rows: (name) =>
+      Effect.suspend(() => {
+        const table = tables.get(tableKey(name))
+        return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(table.record))
+      })
+  }
+})

@@ -1,0 +1,146 @@
+/**
+ * Tables in memory with the interface of the durable store: same checks, same decoders, no files.
+ *
+ * "Durable" is answered on the next turn of the event loop, or when the owner says, so that callers meet the same order of events as with
+ * a disk.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import type { TableDefinition } from "../../internal/columns/columnType.ts"
+import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { type Leaf, markOf, rollBack } from "../parquet/columnBuffer.ts"
+import { encodeParquet, type RowGroupInput } from "../parquet/parquet.ts"
+import { readParquet } from "../parquet/parquetRows.ts"
+import { RecordProblem } from "../records/recordProblem.ts"
+import { RecordRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import { makeDecoder } from "../records/recordDecoder.ts"
+import type { TableRecord } from "../delta/tableFolder.ts"
+import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+
+interface MemoryTable {
+  readonly record: TableRecord
+  readonly tree: ColumnTree
+  readonly leaves: ReadonlyArray<Leaf>
+  readonly sealed: Array<RowGroupInput>
+  rows: number
+  total: number
+  groups: number
+  dropped: boolean
+}
+
+const sealAt = 100_000
+
+const seal = (table: MemoryTable): void => {
+  if (table.rows === 0) return
+  table.sealed.push({ rows: table.rows, chunks: table.leaves.map((leaf) => leaf.seal()) })
+  table.rows = 0
+}
+
+/** Makes an empty store. `later` runs what tells that records are durable; calls of it must not overtake each other. */
+export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
+  later: (tell: () => void) => void
+): Effect.fn.Return<TableStoreShape> {
+  const clock = yield* Clock.Clock
+  const tables = new Map<string, MemoryTable>()
+  return {
+    create: (definition: TableDefinition) =>
+      Effect.suspend((): ReturnType<TableStoreShape["create"]> => {
+        const problem = refuseDefinition(definition)
+        if (problem !== undefined) return Effect.fail(problem)
+        const key = tableKey(definition.name)
+        if (tables.has(key)) return Effect.fail(new TableExists({ name: definition.name }))
+        const tree = columnTree(definition.columns)
+        const record: TableRecord = {
+          definition,
+          createdAt: clock.currentTimeMillisUnsafe(),
+          tableId: randomUUID(),
+          location: `memory:${definition.name}`
+        }
+        tables.set(key, {
+          record,
+          tree,
+          leaves: makeLeaves(tree),
+          sealed: [],
+          rows: 0,
+          total: 0,
+          groups: 0,
+          dropped: false
+        })
+        return Effect.succeed(record)
+      }),
+    get: (name) => Effect.sync(() => Option.fromUndefinedOr(tables.get(tableKey(name))?.record)),
+    list: (catalog, schema) =>
+      Effect.sync(() => {
+        const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
+        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
+      }),
+    listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
+    drop: (name) =>
+      Effect.sync(() => {
+        const table = tables.get(tableKey(name))
+        if (table === undefined) return false
+        table.dropped = true
+        return tables.delete(tableKey(name))
+      }),
+    openWriter: (name, format) =>
+      Effect.suspend((): ReturnType<TableStoreShape["openWriter"]> => {
+        const table = tables.get(tableKey(name))
+        if (table === undefined) return Effect.fail(new TableNotFound({ name }))
+        const rejected = refuseFormat(table.record.definition, format)
+        if (rejected !== undefined) return Effect.fail(rejected)
+        const decode = makeDecoder(table.tree, format, table.leaves)
+        return Effect.succeed({
+          appendUnsafe: (records: ReadonlyArray<Uint8Array>) => {
+            const mark = markOf(table.leaves, table.rows)
+            let index = 0
+            try {
+              for (; index < records.length; index++) decode(records[index]!)
+            } catch (error) {
+              rollBack(table.leaves, mark)
+              if (error instanceof RecordProblem) return new RecordRejected(index, error.path, error.expected)
+              throw error
+            }
+            table.rows += records.length
+            table.total += records.length
+            if (table.rows >= sealAt) seal(table)
+            return ++table.groups
+          },
+          onDurable: (_ticket: number, callback: (failure: StorageFailure | undefined) => void) => {
+            later(() =>
+              callback(
+                table.dropped
+                  ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+                  : undefined
+              )
+            )
+          },
+          pressure: () => false,
+          onRoom: (callback: () => void) => callback(),
+          close: () => {}
+        })
+      }),
+    flush: () => Effect.void,
+    stats: (name) =>
+      Effect.sync(() => {
+        const table = tables.get(tableKey(name))
+        return { version: 0, files: 0, rows: table?.total ?? 0, bytes: 0 }
+      }),
+    rows: (name) =>
+      Effect.suspend(() => {
+        const table = tables.get(tableKey(name))
+        if (table === undefined || table.total === 0) return Effect.succeed([])
+        seal(table)
+        return Effect.tryPromise({
+          try: () => readParquet(encodeParquet(table.tree, table.sealed), table.record.definition.columns),
+          catch: (error) => storageFailure(error, "reading the table", table.record.location)
+        })
+      })
+  }
+})
+
+/** Makes an empty store that answers on the next turn of the event loop. */
+export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = makeMemoryTableStoreWith((tell) => {
+  setImmediate(tell)
+})

@@ -1,0 +1,99 @@
+/**
+ * The tables of the local server: what the gRPC and HTTP faces call, and the service they share.
+ *
+ * `durableTableStore.ts` keeps tables on disk, `memoryTableStore.ts` in memory; both have this interface. Records enter through a
+ * `TableWriter` without effects per record; everything else is an `Effect`.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
+import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import type { TableSize } from "../delta/tableSize.ts"
+import type { LogFormat } from "../../internal/log/logFrames.ts"
+import { checkDescriptor } from "../records/schemaCheck.ts"
+import {
+  InvalidDefinition,
+  type RecordRejected,
+  SchemaRejected,
+  type StorageFailure,
+  type TableExists,
+  type TableNotFound,
+  type UnsupportedColumn
+} from "../log/storageErrors.ts"
+import { type TableRecord, unsupportedColumn } from "../delta/tableFolder.ts"
+
+export type { TableRecord } from "../delta/tableFolder.ts"
+
+/** The number of the log group a message joined. */
+export type Ticket = number
+
+/** Takes the records of one stream. */
+export interface TableWriter {
+  /**
+   * Decodes and checks all records of one message, all or nothing, and appends them to the open log group. Answers the group's
+   * number, or why the batch is refused. The bytes are copied.
+   */
+  readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>) => Ticket | RecordRejected
+  /** Calls back when the group is on disk, or with the failure that kept it from getting there. */
+  readonly onDurable: (ticket: Ticket, callback: (failure: StorageFailure | undefined) => void) => void
+  /** True while so many rows wait for their flush that the stream should not be read further. */
+  readonly pressure: () => boolean
+  /** Calls back once, as soon as `pressure` is false; at once when it is already. */
+  readonly onRoom: (callback: () => void) => void
+  readonly close: () => void
+}
+
+/** Tables by name. Names are compared without regard to case. */
+export interface TableStoreShape {
+  readonly create: (
+    definition: TableDefinition
+  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  readonly get: (name: string) => Effect.Effect<Option.Option<TableRecord>>
+  readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<TableRecord>>
+  /** All tables of all schemas. */
+  readonly listAll: Effect.Effect<ReadonlyArray<TableRecord>>
+  /** Deletes a table with its data. False when there is none. */
+  readonly drop: (name: string) => Effect.Effect<boolean, StorageFailure>
+  /** Checks that the format fits the table and builds the decoder, once per stream. */
+  readonly openWriter: (
+    name: string,
+    format: LogFormat
+  ) => Effect.Effect<TableWriter, TableNotFound | SchemaRejected | StorageFailure>
+  /** Commits everything acknowledged so far, of one table or of all. */
+  readonly flush: (name?: string) => Effect.Effect<void, StorageFailure>
+  /** Version, live files, rows and bytes of the committed table; zeros for an unknown one. */
+  readonly stats: (name: string) => Effect.Effect<TableSize>
+  /** The committed rows, for small tables. BIGINT and timestamps (microseconds) are bigint, DATE is days, DECIMAL text, BINARY bytes, MAP a `Map`. */
+  readonly rows: (name: string) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+}
+
+/** The store as a service. */
+export class TableStore extends Context.Service<TableStore, TableStoreShape>()("effect-zerobus/local/TableStore") {}
+
+/** Why a definition cannot become a table. */
+export const refuseDefinition = (definition: TableDefinition): InvalidDefinition | UnsupportedColumn | undefined => {
+  const problem = definitionProblem(definition)
+  return problem === undefined ? unsupportedColumn(definition) : new InvalidDefinition({ message: problem })
+}
+
+/** Why a format does not fit a table. */
+export const refuseFormat = (definition: TableDefinition, format: LogFormat): SchemaRejected | undefined => {
+  if (format._tag === "Json") return undefined
+  const shape = parseDescriptorProto(format.descriptor)
+  if (Result.isFailure(shape)) {
+    return new SchemaRejected({ causes: [], message: `The descriptor cannot be read: ${shape.failure}` })
+  }
+  const findings = checkDescriptor(definition.columns, shape.success)
+  if (findings.length === 0) return undefined
+  return new SchemaRejected({
+    causes: [...new Set(findings.map((finding) => finding.cause))],
+    message:
+      `The descriptor does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
+      `Derive it from the table's columns.`
+  })
+}
+
+/** How names are compared. */
+export const tableKey = (name: string): string => name.toLowerCase()

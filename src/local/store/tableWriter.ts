@@ -1,0 +1,18 @@
+/**
+ * The writer of one stream over a `TableEngine`.
+ */
+import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { TableEngine } from "./tableEngine.ts"
+import type { TableWriter } from "./tableStore.ts"
+
+/** Opens a writer; the format must have been checked against the table. */
+export const tableWriter = (engine: TableEngine, format: LogFormat): TableWriter => {
+  const { decode, writer } = engine.openWriter(format)
+  return {
+    appendUnsafe: (records) => engine.append(writer, decode, records),
+    onDurable: (ticket, callback) => engine.onDurable(ticket, callback),
+    pressure: () => engine.pressure,
+    onRoom: (callback) => engine.onRoom(callback),
+    close: () => {}
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Runs flushes in one worker thread, so that Parquet and compression never stall the server's event loop.
+ *
+ * Column buffers move by transfer. A worker that dies fails the flushes it held; the next flush starts a new one, and the engine decodes
+ * the lost rows from the log again. The worker's own code is `flushWorker.ts`.
+ */
+import { Worker } from "node:worker_threads"
+import type { Flusher, FlushJob, FlushOutcome } from "./flushTable.ts"
+import { buffersOf } from "../parquet/columnBuffer.ts"
+
+/** What goes to the worker. */
+export type WorkerRequest =
+  | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
+  | { readonly id: number; readonly kind: "forget"; readonly folder: string }
+
+/** What comes back; errors keep their code and message. */
+export type WorkerReply =
+  | { readonly id: number; readonly outcome: FlushOutcome | undefined }
+  | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } }
+
+interface Waiting {
+  readonly resolve: (outcome: FlushOutcome | undefined) => void
+  readonly reject: (error: Error) => void
+}
+
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
+const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
+
+/** A flusher with a worker thread of its own, started with the first flush. `onStart` sees each worker; tests end it there. */
+export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flusher => {
+  let worker: Worker | undefined
+  let nextId = 1
+  const waiting = new Map<number, Waiting>()
+
+  const start = (): Worker => {
+    const started = new Worker(entry, {
+      name: "effect-zerobus-flush",
+      resourceLimits: { maxOldGenerationSizeMb: 2048 }
+    })
+    const end = (why: string) => {
+      if (worker === started) worker = undefined
+      const lost = [...waiting.values()]
+      waiting.clear()
+      for (const each of lost) each.reject(new Error(why))
+    }
+    started.on("message", (reply: WorkerReply) => {
+      const found = waiting.get(reply.id)
+      waiting.delete(reply.id)
+      if (waiting.size === 0) started.unref()
+      if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }))
+      else found?.resolve(reply.outcome)
+    })
+    started.on("error", (error) => end(`The flush worker failed: ${error.message}`))
+    started.on("exit", (code) => end(`The flush worker ended with code ${code}.`))
+    onStart(started)
+    return started
+  }
+
+  const ask = (request: WorkerRequest, transfer: Array<ArrayBuffer>): Promise<FlushOutcome | undefined> =>
+    new Promise((resolve, reject) => {
+      worker ??= start()
+      worker.ref()
+      waiting.set(request.id, { resolve, reject })
+      worker.postMessage(request, transfer)
+    })
+
+  return {
+    flush: async (job) => {
+      const outcome = await ask({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks))
+      return outcome!
+    },
+    forget: async (folder) => {
+      if (worker !== undefined) await ask({ id: nextId++, kind: "forget", folder }, [])
+    },
+    close: async () => {
+      const ending = worker
+      worker = undefined
+      await ending?.terminate()
+    }
+  }
+}

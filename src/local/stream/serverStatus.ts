@@ -1,0 +1,86 @@
+/**
+ * How the server refuses: gRPC statuses whose texts end in an error code and an error state, as the service's do.
+ *
+ * Publicly known codes are 4002 (offset not in sequence), 6002 (stream lifetime over) and 8001 (schema mismatch). The other codes are
+ * this server's own; the service's are not documented, and clients must not read the texts anyway.
+ */
+import type { SchemaCause } from "../log/storageErrors.ts"
+
+/** How a call ends when it does not end well. */
+export interface ServerStatus {
+  /** The number of the gRPC status. */
+  readonly code: number
+  readonly message: string
+  /** A serialized `google.rpc.Status` for `grpc-status-details-bin`. */
+  readonly details?: Uint8Array | undefined
+}
+
+const status = (code: number, text: string, errorCode: number, state: number): ServerStatus => ({
+  code,
+  message: `${text.replace(/[.\s]+$/, "")}. Error Code: ${errorCode}, Error State: ${state}.`
+})
+
+/** INVALID_ARGUMENT for a request that breaks the protocol or a record that does not fit. */
+export const invalidArgument = (text: string, errorCode: number, state = 1): ServerStatus =>
+  status(3, text, errorCode, state)
+
+/** DEADLINE_EXCEEDED for a client that does not go on. */
+export const deadlineExceeded = (text: string): ServerStatus => status(4, text, 4011, 1)
+
+/** NOT_FOUND for a table that does not exist. */
+export const tableNotFound = (tableName: string): ServerStatus =>
+  status(5, `The table ${printable(tableName)} does not exist`, 4004, 1)
+
+/** PERMISSION_DENIED for a principal without the privileges. */
+export const permissionDenied = (text: string): ServerStatus => status(7, text, 4003, 1)
+
+/** RESOURCE_EXHAUSTED for a stream above its rate. */
+export const rateExceeded = (text: string): ServerStatus => status(8, text, 4029, 1)
+
+/** UNIMPLEMENTED for what this server does not do. */
+export const unimplemented = (text: string): ServerStatus => status(12, text, 4012, 1)
+
+/** UNAVAILABLE for a stream that cannot go on here, while a new one may. */
+export const unavailable = (text: string, errorCode: number, state = 1): ServerStatus =>
+  status(14, text, errorCode, state)
+
+/** UNAUTHENTICATED for a missing, expired or foreign token. */
+export const unauthenticated = (text: string): ServerStatus => status(16, text, 4001, 1)
+
+/** INVALID_ARGUMENT with structured causes: a descriptor that does not fit its table. */
+export const schemaMismatch = (text: string, causes: ReadonlyArray<SchemaCause>): ServerStatus => {
+  const plain = invalidArgument(text, 8001)
+  return causes.length === 0 ? plain : { ...plain, details: schemaDetails(plain, causes) }
+}
+
+/** At most 200 characters of a name from outside, without control characters. */
+export const printable = (text: string): string => {
+  const clean = text.replace(/[^\x20-\x7e]/g, "?")
+  return clean.length > 200 ? `${clean.slice(0, 200)}...` : clean
+}
+
+const delimited = (field: number, content: string | Uint8Array): Buffer => {
+  const bytes = Buffer.from(content)
+  const length: Array<number> = []
+  for (let rest = bytes.length; ; rest >>>= 7) {
+    if (rest < 0x80) {
+      length.push(rest)
+      break
+    }
+    length.push((rest & 0x7f) | 0x80)
+  }
+  return Buffer.concat([Buffer.of((field << 3) | 2, ...length), bytes])
+}
+
+/** `google.rpc.Status { code, message, details: [Any(ErrorInfo { reason, domain, metadata })] }`. */
+const schemaDetails = (plain: ServerStatus, causes: ReadonlyArray<SchemaCause>): Uint8Array => {
+  const entry = (key: string, value: string) => delimited(3, Buffer.concat([delimited(1, key), delimited(2, value)]))
+  const info = Buffer.concat([
+    delimited(1, "SCHEMA_VALIDATION_FAILED"),
+    delimited(2, "zerobus.databricks.com"),
+    entry("causes", [...new Set(causes)].join(",")),
+    entry("error_code", "8001")
+  ])
+  const any = Buffer.concat([delimited(1, "type.googleapis.com/google.rpc.ErrorInfo"), delimited(2, info)])
+  return Buffer.concat([Buffer.of(0x08, plain.code), delimited(2, plain.message), delimited(3, any)])
+}

@@ -1,0 +1,76 @@
+/**
+ * The rules of the protocol that one request can break by itself, as pure checks. The order of requests is watched by
+ * `serverStream.ts`; whether records fit their table is the store's business.
+ */
+import {
+  invalidArgument,
+  printable,
+  schemaMismatch,
+  type ServerStatus,
+  tableNotFound,
+  unavailable,
+  unimplemented
+} from "./serverStatus.ts"
+import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
+import type { RecordKind, StreamRequest } from "./streamMessages.ts"
+
+/** What is wrong with a create request on a call whose header named `tableName`. */
+export const createProblem = (
+  request: Extract<StreamRequest, { readonly _tag: "Create" }>,
+  tableName: string
+): ServerStatus | undefined => {
+  if (request.tableName === undefined || request.tableName === "") {
+    return invalidArgument("The create request names no table (table_name)", 4006)
+  }
+  if (request.tableName !== tableName) {
+    const named = printable(request.tableName)
+    const text = `The create request names ${named}, the header x-databricks-zerobus-table-name ${tableName}`
+    return invalidArgument(text, 4006, 2)
+  }
+  if (request.recordType === 4) return unimplemented("Avro records are not supported by this server")
+  if (request.recordType !== 1 && request.recordType !== 2) {
+    return invalidArgument("The create request gives no known record type (record_type: PROTO 1, JSON 2)", 4006, 3)
+  }
+  if (request.recordType === 1 && (request.descriptor === undefined || request.descriptor.length === 0)) {
+    return invalidArgument("A stream of protobuf records needs descriptor_proto in its create request", 4006, 4)
+  }
+  return undefined
+}
+
+/** What is wrong with an ingest request, given the stream's kind of records, the offset that is due and the limit in bytes. */
+export const ingestProblem = (
+  request: Extract<StreamRequest, { readonly _tag: "Ingest" }>,
+  kind: RecordKind,
+  offset: number,
+  maxRecordBytes: number
+): ServerStatus | undefined => {
+  if (request.offset !== offset) {
+    const got = request.offset === undefined ? "none" : request.offset < 0 ? "a negative one" : String(request.offset)
+    return invalidArgument(`Non-incremental offset: expected ${offset}, got ${got}`, 4002)
+  }
+  if (request.kind === "None") return invalidArgument("The request holds no record", 4007)
+  if (request.kind !== kind) {
+    return invalidArgument(`The stream takes ${kind} records, the request holds ${request.kind}`, 4007, 2)
+  }
+  if (request.records.length === 0) return invalidArgument("The batch is empty", 4007, 3)
+  if (request.recordBytes > maxRecordBytes) {
+    const text = `The request holds ${request.recordBytes} bytes of records, above the limit of ${maxRecordBytes}`
+    return invalidArgument(text, 4008)
+  }
+  return undefined
+}
+
+/** Why a stream cannot be opened, in the words of the service, given what the store said. */
+export const openProblem = (
+  failure: TableNotFound | SchemaRejected | StorageFailure,
+  tableName: string
+): ServerStatus => {
+  switch (failure._tag) {
+    case "TableNotFound":
+      return tableNotFound(tableName)
+    case "SchemaRejected":
+      return schemaMismatch(failure.message, failure.causes)
+    case "StorageFailure":
+      return unavailable(`The server could not open the table (${failure.reason})`, 5001, 2)
+  }
+}

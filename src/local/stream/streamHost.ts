@@ -1,0 +1,93 @@
+/**
+ * What all streams of one server share: limits, the store, and per table its fault script and audit.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { randomUUID } from "node:crypto"
+import { type FaultScript, makeFaultScript } from "../faults/faultScript.ts"
+import type { StreamHost, StreamLimits, StreamObserver, StreamTable } from "./streamContract.ts"
+import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
+import { tableKey, type TableStoreShape } from "../store/tableStore.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
+import type { Timers } from "../timers.ts"
+import type { Trace } from "../faults/trace.ts"
+import { traced } from "./traceRecorder.ts"
+
+/** Limits when none are given: the service's stream life and payload limit, acknowledgements every 5 ms, no pace. */
+export const defaultLimits: StreamLimits = {
+  streamLife: 15 * 60_000,
+  closeGrace: 60_000,
+  ackInterval: 5,
+  maxRecordBytes: 10 * 1024 * 1024,
+  maxUndurableBytes: 16 * 1024 * 1024,
+  maxRecordsPerSecond: Infinity,
+  maxBytesPerSecond: Infinity
+}
+
+/** The shared part of a server's streams, with access to scripts and audits for tests. */
+export interface StreamHub extends StreamHost {
+  readonly script: (tableName: string) => FaultScript
+  readonly audit: (tableName: string) => StreamAudit
+  /** Ends all streams once what they stored is acknowledged, or after so many milliseconds. */
+  readonly shutdown: (limitMillis: number) => Effect.Effect<void>
+}
+
+/** Tables whose scripts and audits are kept; a client cannot fill the memory with made-up names. */
+const maxTables = 10_000
+
+/** Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace` gets what the streams do. */
+export const makeStreamHub = (options: {
+  readonly store: TableStoreShape
+  readonly timers: Timers
+  readonly limits: StreamLimits
+  readonly observer: StreamObserver
+  readonly auditBytes: number
+  readonly trace?: Trace | undefined
+}): StreamHub => {
+  const { trace } = options
+  const tables = new Map<string, StreamTable>()
+  const table = (name: string): StreamTable => {
+    const key = tableKey(name)
+    let entry = tables.get(key)
+    if (entry === undefined) {
+      const silent = { script: makeFaultScript(), audit: makeStreamAudit(options.auditBytes) }
+      entry = trace === undefined ? silent : traced(name, silent, trace)
+      if (tables.size < maxTables) tables.set(key, entry)
+    }
+    return entry
+  }
+  const running = new Set<() => void>()
+  let whenIdle = () => {}
+
+  return {
+    limits: options.limits,
+    timers: options.timers,
+    observer: options.observer,
+    table,
+    script: (name) => table(name).script,
+    audit: (name) => table(name).audit,
+    newStreamId: randomUUID,
+    enroll: (shutdown) => {
+      running.add(shutdown)
+      return () => {
+        running.delete(shutdown)
+        if (running.size === 0) whenIdle()
+      }
+    },
+    shutdown: (limitMillis) =>
+      Effect.callback<void>((resume) => {
+        whenIdle = () => resume(Effect.void)
+        for (const shutdown of running) shutdown()
+        if (running.size === 0) resume(Effect.void)
+      }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid),
+    openWriter: (name, format, done) => {
+      Effect.runCallback(options.store.openWriter(name, format), {
+        onExit: (exit) => {
+          if (Exit.isSuccess(exit)) return done(exit.value)
+          const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
+          done(failure?.error ?? new StorageFailure({ reason: "Io", message: "Opening the table's writer failed." }))
+        }
+      })
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The messages of an ephemeral stream as the server sees them: reads requests from untrusted bytes and writes responses.
+ *
+ * Records are views of the message they came in, not copies. What the parts mean, and whether they come in the right order, is the
+ * business of `serverStream.ts`.
+ */
+import { forEachField, MalformedMessage, varintSize, writeVarint } from "../../internal/protobuf/fields.ts"
+
+/** The kind of a record, or of all records of a batch. `None` is a violation of the protocol. */
+export type RecordKind = "Proto" | "Json" | "Avro" | "None"
+
+/** One request. `problem` is a sentence for whoever wrote the client. */
+export type StreamRequest =
+  | {
+      readonly _tag: "Create"
+      readonly tableName: string | undefined
+      readonly descriptor: Uint8Array | undefined
+      /** The number of the record type; 1 (protobuf) when the client left it out. */
+      readonly recordType: number
+    }
+  | {
+      readonly _tag: "Ingest"
+      readonly batch: boolean
+      /** Undefined when missing, -1 when negative. */
+      readonly offset: number | undefined
+      readonly kind: RecordKind
+      readonly records: ReadonlyArray<Uint8Array>
+      /** Sum of the records' lengths. */
+      readonly recordBytes: number
+    }
+  | { readonly _tag: "Malformed"; readonly problem: string }
+
+/** Records of one batch; more are refused, so that tiny records cannot fill the memory with views. */
+export const maxBatchRecords = 200_000
+
+const malformed = (problem: string): StreamRequest => ({ _tag: "Malformed", problem })
+
+const kinds: ReadonlyArray<RecordKind> = ["None", "None", "Proto", "Json", "Avro"]
+
+class TooManyRecords extends Error {}
+
+/** Reads one request. Of several payloads in one message the last one counts, as protobuf has it. Never throws. */
+export const readRequest = (bytes: Uint8Array): StreamRequest => {
+  let field = 0
+  let start = 0
+  let end = 0
+  try {
+    forEachField(bytes, 0, bytes.length, (number, _, from, to) => {
+      if (number > 3 || from < 0) return
+      field = number
+      start = from
+      end = to
+    })
+    switch (field) {
+      case 1:
+        return readCreate(bytes, start, end)
+      case 2:
+        return readRecord(bytes, start, end)
+      case 3:
+        return readBatch(bytes, start, end)
+      default:
+        return malformed("The request has no payload this server knows")
+    }
+  } catch (error) {
+    if (error instanceof MalformedMessage) return malformed("The request is not a valid protobuf message")
+    if (error instanceof TooManyRecords) return malformed(`The batch holds more than ${maxBatchRecords} records`)
+    throw error
+  }
+}
+
+const readCreate = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
+  let tableName: string | undefined
+  let descriptor: Uint8Array | undefined
+  let recordType = 1
+  forEachField(bytes, start, end, (number, value, from, to) => {
+    if (number === 1 && from >= 0) tableName = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString()
+    else if (number === 3 && from >= 0) descriptor = bytes.subarray(from, to)
+    else if (number === 4 && from < 0) recordType = value
+  })
+  return { _tag: "Create", tableName, descriptor, recordType }
+}
+
+const readRecord = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
+  let offset: number | undefined
+  let kind: RecordKind = "None"
+  let record: Uint8Array | undefined
+  forEachField(bytes, start, end, (number, value, from, to) => {
+    if (number === 1 && from < 0) offset = value
+    else if (number >= 2 && number <= 4 && from >= 0) {
+      kind = kinds[number]!
+      record = bytes.subarray(from, to)
+    }
+  })
+  const records = record === undefined ? [] : [record]
+  return { _tag: "Ingest", batch: false, offset, kind, records, recordBytes: records[0]?.length ?? 0 }
+}
+
+const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
+  let offset: number | undefined
+  let kind: RecordKind = "None"
+  let records: Array<Uint8Array> = []
+  let recordBytes = 0
+  forEachField(bytes, start, end, (number, value, from, to) => {
+    if (number === 1 && from < 0) offset = value
+    else if (number >= 2 && number <= 4 && from >= 0) {
+      if (kind !== kinds[number]) {
+        kind = kinds[number]!
+        records = []
+        recordBytes = 0
+      }
+      forEachField(bytes, from, to, (inner, _, first, last) => {
+        if (inner !== 1 || first < 0) return
+        if (records.length >= maxBatchRecords) throw new TooManyRecords()
+        records.push(bytes.subarray(first, last))
+        recordBytes += last - first
+      })
+    }
+  })
+  return { _tag: "Ingest", batch: true, offset, kind, records, recordBytes }
+}
+
+const message = (tag: number, content: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(1 + varintSize(content.length) + content.length)
+  out[0] = tag
+  out.set(content, writeVarint(out, content.length, 1))
+  return out
+}
+
+const varintField = (tag: number, value: number | bigint): Uint8Array => {
+  const out: Array<number> = [tag]
+  let rest = BigInt.asUintN(64, BigInt(value))
+  while (rest >= 0x80n) {
+    out.push(Number(rest & 0x7fn) | 0x80)
+    rest >>= 7n
+  }
+  out.push(Number(rest))
+  return Uint8Array.from(out)
+}
+
+/** The answer to a create request. */
+export const createdResponse = (streamId: string): Uint8Array => message(0x0a, message(0x0a, Buffer.from(streamId)))
+
+/** A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault does; it may be negative likewise. */
+export const ackResponse = (upTo: number | undefined): Uint8Array =>
+  message(0x12, upTo === undefined ? new Uint8Array(0) : varintField(0x08, upTo))
+
+/** The announcement that the server will end the stream in so many milliseconds. */
+export const closeSignalResponse = (afterMillis: number): Uint8Array => {
+  const seconds = Math.floor(afterMillis / 1000)
+  const nanos = Math.round((afterMillis - seconds * 1000) * 1_000_000)
+  const parts = [varintField(0x08, seconds), ...(nanos > 0 ? [varintField(0x10, nanos)] : [])]
+  return message(0x1a, message(0x0a, Buffer.concat(parts)))
+}

@@ -1,0 +1,159 @@
+/**
+ * The landing zone, by itself.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { Full } from "../../src/internal/landing/landingZone.ts"
+import * as A from "../support/acceptance.ts"
+import { makeZone, readRequest } from "../support/zones.ts"
+
+const one = (n: number): Uint8Array => Uint8Array.of(n)
+const off = { coalesceRecords: 1 }
+const payloads = (messages: ReadonlyArray<{ payloads: () => Array<Uint8Array> }>) =>
+  messages.flatMap((message) => message.payloads().map((bytes) => bytes[0]))
+
+describe("the landing zone", () => {
+  it.effect("LZ-01 LZ-02 LZ-12 gives out what was put in, in order, at ascending offsets", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(off)
+      for (let n = 0; n < 5; n++) assert.strictEqual(zone.offerUnsafe(one(n)), n)
+      for (let n = 0; n < 5; n++) {
+        const message = zone.nextUnsafe()!
+        assert.strictEqual(message.offset, n)
+        assert.deepStrictEqual(readRequest(message.request(n, "proto")), {
+          wireOffset: n,
+          batch: false,
+          records: [one(n)]
+        })
+      }
+      assert.isUndefined(zone.nextUnsafe())
+    })
+  )
+
+  it.effect("LZ-03 makes the third wait at a capacity of two, until one is acknowledged", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ ...off, maxInflightRecords: 2 })
+      zone.offerUnsafe(one(0))
+      zone.offerUnsafe(one(1))
+      assert.strictEqual(zone.offerUnsafe(one(2)), Full)
+      const admitted: Array<number | undefined> = []
+      zone.waitUnsafe([one(2)], false, (offset) => admitted.push(offset))
+      zone.nextUnsafe()
+      assert.deepStrictEqual(admitted, [])
+      assert.strictEqual(zone.acknowledgeUnsafe(1), 0)
+      zone.admitUnsafe()
+      assert.deepStrictEqual(admitted, [2])
+    })
+  )
+
+  it.effect("LZ-05 loses nothing and keeps its room when it starts over between two records", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(off)
+      zone.offerUnsafe(one(0))
+      zone.offerUnsafe(one(1))
+      zone.nextUnsafe()
+      const used = zone.usedBytes
+      zone.rewindUnsafe()
+      zone.offerUnsafe(one(2))
+      assert.isAbove(zone.usedBytes, used)
+      const again = [zone.nextUnsafe()!, zone.nextUnsafe()!, zone.nextUnsafe()!]
+      assert.deepStrictEqual(payloads(again), [0, 1, 2])
+      assert.strictEqual(zone.acknowledgeUnsafe(3), 2)
+      assert.deepStrictEqual([zone.usedBytes, zone.usedRecords], [0, 0])
+    })
+  )
+
+  it.effect("LZ-06 hands back what was in flight first, then what waited", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(off)
+      for (let n = 0; n < 4; n++) zone.offerUnsafe(one(n))
+      zone.nextUnsafe()
+      zone.nextUnsafe()
+      zone.closeUnsafe()
+      assert.deepStrictEqual(payloads(zone.unackedUnsafe()), [0, 1, 2, 3])
+      assert.deepStrictEqual(payloads(zone.unackedUnsafe()), [0, 1, 2, 3])
+    })
+  )
+
+  it.effect(
+    "LZ-07 LZ-11 H-36 tells those who wait when it closes, takes nothing any more, and charges nothing for them",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone({ ...off, maxInflightRecords: 1 })
+        zone.offerUnsafe(one(0))
+        const told: Array<number | undefined> = []
+        const giveUp = zone.waitUnsafe([one(1)], false, (offset) => told.push(offset))
+        const used = zone.usedBytes
+        zone.closeUnsafe()
+        assert.deepStrictEqual(told, [undefined])
+        if (typeof giveUp === "function") giveUp()
+        zone.closeUnsafe()
+        assert.strictEqual(zone.usedBytes, used)
+        assert.strictEqual(zone.offerUnsafe(one(2)), Full)
+        zone.waitUnsafe([one(2)], false, (offset) => told.push(offset))
+        assert.deepStrictEqual(told, [undefined, undefined])
+        assert.deepStrictEqual(payloads(zone.unackedUnsafe()), [0])
+      })
+  )
+
+  it.effect("LZ-08 is empty after a hundred concurrent records were acknowledged as they came", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ ...off, maxInflightRecords: 7 })
+      const offsets: Array<number> = []
+      const consumer = yield* Effect.forkScoped(
+        Effect.gen(function* () {
+          for (let n = 0; n < 100; n++) {
+            yield* zone.awaitNext
+            zone.nextUnsafe()
+            yield* Effect.yieldNow
+            zone.acknowledgeUnsafe(1)
+            zone.admitUnsafe()
+          }
+        }),
+        { startImmediately: true }
+      )
+      const producer = (n: number) =>
+        Effect.callback<void>((resume) => {
+          zone.waitUnsafe([one(n)], false, (offset) => {
+            offsets.push(offset!)
+            resume(Effect.void)
+          })
+        })
+      yield* Effect.forEach([...Array(100).keys()], producer, { concurrency: "unbounded" })
+      yield* Fiber.join(consumer)
+      assert.deepStrictEqual(offsets, [...Array(100).keys()])
+      assert.isTrue(zone.isEmpty)
+      assert.deepStrictEqual([zone.usedBytes, zone.usedRecords, zone.inFlight], [0, 0, 0])
+    })
+  )
+
+  it.effect("LZ-09 LZ-10 H-41 leaves a record where it is when one who waits for it is interrupted", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(off)
+      const parked = yield* A.started(zone.awaitNext)
+      assert.isFalse(parked.done())
+      yield* parked.interrupt
+      assert.isTrue(parked.done())
+      zone.offerUnsafe(one(7))
+      const woken = yield* A.started(zone.awaitNext)
+      assert.isTrue(woken.done())
+      yield* woken.interrupt
+      assert.deepStrictEqual(payloads([zone.nextUnsafe()!]), [7])
+    })
+  )
+
+  it.effect("IN-34 H-12 gives out the last offset there is, then says that they are exhausted", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone(off)
+      zone.nextOffset = Number.MAX_SAFE_INTEGER
+      assert.strictEqual(zone.offerUnsafe(one(0)), Number.MAX_SAFE_INTEGER)
+      for (const result of [zone.offerUnsafe(one(1)), zone.offerBatchUnsafe([one(1)])]) {
+        if (typeof result === "number") return assert.fail("an offset beyond the last")
+        assert.include(result.message, "exhausted")
+      }
+      zone.nextUnsafe()
+      assert.strictEqual(zone.acknowledgeUnsafe(1), Number.MAX_SAFE_INTEGER)
+      assert.isTrue(zone.isEmpty)
+    })
+  )
+})

@@ -1,0 +1,268 @@
+/**
+ * Proxies.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Deferred, Effect, Exit, Redacted, Result } from "effect"
+import type { ZerobusOptions } from "effect-zerobus"
+import * as Grpc from "@grpc/grpc-js"
+import * as Net from "node:net"
+import { parseEndpoint } from "../../src/internal/net/endpoint.ts"
+import { bypasses, parseProxy, proxyFor } from "../../src/internal/net/proxy.ts"
+import { makeCertificates } from "../../src/local/endpoints/certificates.ts"
+import * as Credentials from "../../src/Credentials.ts"
+import { HeadersProvider } from "../../src/HeadersProvider.ts"
+import * as A from "../support/acceptance.ts"
+import { connectProxy, type ProxyBehaviour } from "../support/connectProxy.ts"
+import { realClient, sendOne } from "../support/realClient.ts"
+import { scriptedGrpc } from "../support/scriptedGrpc.ts"
+import { ScriptedServer } from "../support/scriptedServer.ts"
+import { minted, tokenServer } from "../support/tokenServer.ts"
+
+type Environment = Readonly<Record<string, string>>
+
+/** Runs with these variables in the environment, and no others. */
+const withEnvironment = <A, E, R>(environment: Environment, effect: Effect.Effect<A, E, R>) =>
+  Effect.provideService(effect, ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: environment }))
+
+const certificates = makeCertificates(["127.0.0.1", "localhost"], Date.now())
+
+/** A plain or TLS server, a proxy, and what came of sending one record. */
+const through = (
+  behaviour: ProxyBehaviour,
+  settings: (proxy: number) => { readonly environment?: Environment; readonly options?: Partial<ZerobusOptions> },
+  tls = false
+) =>
+  Effect.gen(function* () {
+    const server = new ScriptedServer([])
+    const pair = {
+      cert_chain: Buffer.from(certificates.cert),
+      private_key: Buffer.from(Redacted.value(certificates.key))
+    }
+    const { port } = yield* scriptedGrpc(server, tls ? Grpc.ServerCredentials.createSsl(null, [pair]) : undefined)
+    const proxy = yield* connectProxy(behaviour)
+    const { environment = {}, options = {} } = settings(proxy.port)
+    const exit = yield* Effect.exit(
+      withEnvironment(
+        environment,
+        sendOne(`${tls ? "https" : "http"}://127.0.0.1:${port}`, { proxy: undefined, ...options })
+      )
+    )
+    return { exit, server, proxy, target: `127.0.0.1:${port}` }
+  })
+
+const url = (port: number, credentials = "") => `http://${credentials}127.0.0.1:${port}`
+const option = (port: number, credentials = "") => ({ options: { proxy: Redacted.make(url(port, credentials)) } })
+const endpoint = Result.getOrThrow(parseEndpoint("https://1.zerobus.example.com", "The endpoint"))
+
+/** The proxy's port that the environment leads to. */
+const resolved = (environment: Environment) =>
+  Effect.map(withEnvironment(environment, proxyFor(endpoint, undefined)), (proxy) => proxy?.port)
+
+describe("proxies", () => {
+  it.live("PX-01 are used when the environment or an option names one, for plain and for TLS connections", () =>
+    Effect.gen(function* () {
+      for (const tls of [false, true]) {
+        const ca = { tls: { ca: certificates.ca } }
+        for (const settings of [
+          (port: number) => ({ environment: { grpc_proxy: url(port) }, options: ca }),
+          (port: number) => ({ options: { ...option(port).options, ...ca } })
+        ]) {
+          const { exit, proxy, server, target } = yield* through("tunnel", settings, tls)
+          assert.isTrue(Exit.isSuccess(exit), String(exit))
+          assert.deepStrictEqual(proxy.tunnels, [target])
+          assert.deepStrictEqual(server.records, [A.record(0)])
+        }
+      }
+    })
+  )
+
+  it.live("PX-02 are left aside for hosts of the bypass list, and with the option false", () =>
+    Effect.gen(function* () {
+      for (const settings of [
+        (port: number) => ({ environment: { grpc_proxy: url(port), no_grpc_proxy: "127.0.0.1" } }),
+        (port: number) => ({ environment: { https_proxy: url(port), NO_PROXY: "*" } }),
+        (port: number) => ({ environment: { grpc_proxy: url(port) }, options: { proxy: false } as const })
+      ]) {
+        const { exit, proxy, server } = yield* through("tunnel", settings)
+        assert.isTrue(Exit.isSuccess(exit), String(exit))
+        assert.deepStrictEqual(proxy.tunnels, [])
+        assert.strictEqual(server.records.length, 1)
+      }
+    })
+  )
+
+  it("PX-03 are bypassed by name, by suffix, by star, in lists with commas and blanks", () => {
+    const yes: ReadonlyArray<readonly [list: string, host: string]> = [
+      ["*", "any.example"],
+      ["example.com", "example.com"],
+      ["example.com", "a.b.example.com"],
+      [".example.com", "a.example.com"],
+      [".example.com", "example.com"],
+      ["*.example.com", "a.example.com"],
+      ["other.org, example.com", "example.com"],
+      ["other.org   example.com", "example.com"],
+      [" , EXAMPLE.com ,", "example.com"],
+      ["example.com:443", "example.com"],
+      ["10.0.0.1", "10.0.0.1"],
+      ["[::1]", "::1"]
+    ]
+    for (const [list, host] of yes) assert.isTrue(bypasses(list, host), `${list} | ${host}`)
+    const no: ReadonlyArray<readonly [list: string, host: string]> = [
+      ["", "example.com"],
+      [" , ", "example.com"],
+      ["example.com", "notexample.com"],
+      [".example.com", "notexample.com"],
+      ["a.example.com", "example.com"],
+      ["example.com", "example.com.evil.org"]
+    ]
+    for (const [list, host] of no) assert.isFalse(bypasses(list, host), `${list} | ${host}`)
+  })
+
+  it.effect("S-22 PX-04 are looked for in order, lower case before upper case, blank ones counting as unset", () =>
+    Effect.gen(function* () {
+      const all = {
+        grpc_proxy: "http://p:1",
+        GRPC_PROXY: "http://p:2",
+        https_proxy: "http://p:3",
+        HTTPS_PROXY: "http://p:4",
+        http_proxy: "http://p:5",
+        HTTP_PROXY: "http://p:6"
+      }
+      const left: Record<string, string> = { ...all }
+      for (const [index, name] of Object.keys(all).entries()) {
+        assert.strictEqual(yield* resolved(left), index + 1)
+        left[name] = "  "
+      }
+      assert.isUndefined(yield* resolved(left))
+      assert.isUndefined(yield* resolved({ ...all, no_proxy: "example.com" }))
+      // The gRPC list outranks the general one.
+      assert.strictEqual(yield* resolved({ ...all, no_grpc_proxy: "other.org", no_proxy: "example.com" }), 1)
+      // What a CGI program finds in HTTP_PROXY came from its own caller.
+      assert.isUndefined(yield* resolved({ HTTP_PROXY: "http://p:6", REQUEST_METHOD: "GET" }))
+    })
+  )
+
+  it.live("PX-05 that never answer do not keep a stream from being given up", () =>
+    Effect.gen(function* () {
+      const server = new ScriptedServer([])
+      const { port } = yield* scriptedGrpc(server)
+      const proxy = yield* connectProxy("silent")
+      const zerobus = yield* realClient(`http://127.0.0.1:${port}`, option(proxy.port).options)
+      const from = performance.now()
+      const error = yield* Effect.flip(
+        Effect.scoped(zerobus.createStream(A.table, { recoveryTimeout: "50 millis", recovery: false }))
+      )
+      assert.strictEqual(A.tagged(error, "Retryable").reason._tag, "ConnectTimeout")
+      const opening = yield* Effect.forkScoped(Effect.scoped(zerobus.createStream(A.table)), { startImmediately: true })
+      yield* A.until("the proxy is asked", () => proxy.tunnels.length === 2)
+      opening.interruptUnsafe()
+      yield* Effect.exit(Effect.suspend(() => A.until("it ended", () => opening.pollUnsafe() !== undefined)))
+      // 50 ms of limit, and slack for a busy machine.
+      assert.isBelow(performance.now() - from, 1050)
+      assert.strictEqual(server.connections.length, 0)
+    })
+  )
+
+  it.live("PX-06 may refuse, want credentials or talk nonsense, which the error says without a password", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<readonly [ProxyBehaviour, string, RegExp]> = [
+        [{ refuse: 407 }, "user:canary@", /407/],
+        [{ refuse: 403 }, "user:canary@", /403/],
+        [{ refuse: 502 }, "", /502/],
+        [{ credentials: "user:other" }, "user:canary@", /407/],
+        ["garbage", "", /not HTTP/]
+      ]
+      for (const [behaviour, credentials, says] of cases) {
+        const { exit, proxy, server } = yield* through(behaviour, (port) => option(port, credentials))
+        const error = A.failureOf(exit) as { readonly _tag: string; readonly message: string }
+        assert.strictEqual(error._tag, "Retryable")
+        assert.match(error.message, says)
+        assert.notInclude(error.message, "canary")
+        assert.isAtLeast(proxy.tunnels.length, 1)
+        assert.strictEqual(server.connections.length, 0)
+      }
+      const good = yield* through({ credentials: "us er:p@ss" }, (port) => option(port, "us%20er:p%40ss@"))
+      assert.isTrue(Exit.isSuccess(good.exit), String(good.exit))
+    })
+  )
+
+  it.live("PX-06 may themselves be reached over TLS, under the same trust", () =>
+    Effect.gen(function* () {
+      const server = new ScriptedServer([])
+      const { port } = yield* scriptedGrpc(server)
+      const proxy = yield* connectProxy("tunnel", { cert: certificates.cert, key: Redacted.value(certificates.key) })
+      const options = { proxy: Redacted.make(`https://127.0.0.1:${proxy.port}`) }
+      yield* sendOne(`http://127.0.0.1:${port}`, { ...options, tls: { ca: certificates.ca } })
+      assert.deepStrictEqual(server.records, [A.record(0)])
+      A.tagged(yield* Effect.flip(sendOne(`http://127.0.0.1:${port}`, options)), "TlsFailure")
+    })
+  )
+
+  it.live("S-07 are asked in lines that nothing in a host, a user or a password can add to", () =>
+    Effect.gen(function* () {
+      const asked = Deferred.makeUnsafe<string>()
+      const server = Net.createServer((socket) => {
+        let text = ""
+        socket.on("error", () => {})
+        socket.on("data", (bytes: Buffer) => {
+          text += bytes.toString("latin1")
+          if (!text.includes("\r\n\r\n")) return
+          Deferred.doneUnsafe(asked, Exit.succeed(text))
+          socket.destroy()
+        })
+      })
+      const port = yield* Effect.acquireRelease(
+        Effect.callback<number>((resume) => {
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+        }),
+        () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+      const nasty = "us%0d%0aer:pass%0d%0ax-evil:%20yes@"
+      yield* Effect.flip(sendOne("http://127.0.0.1:9", { proxy: Redacted.make(url(port, nasty)) }))
+      const credentials = Buffer.from("us\r\ner:pass\r\nx-evil: yes").toString("base64")
+      assert.deepStrictEqual((yield* Deferred.await(asked)).split("\r\n"), [
+        "CONNECT 127.0.0.1:9 HTTP/1.1",
+        "host: 127.0.0.1:9",
+        `proxy-authorization: Basic ${credentials}`,
+        "",
+        ""
+      ])
+      for (const host of ["a\r\nx-evil: yes", "a b", "a%0d%0ab", "a\tb", "a\u0000b"]) {
+        assert.isTrue(Result.isFailure(parseEndpoint(`https://${host}`, "The endpoint")), host)
+      }
+    })
+  )
+
+  it.live("PX-01 lead to the token endpoint too", () =>
+    Effect.gen(function* () {
+      const tokens = yield* tokenServer(minted("t0"))
+      const proxy = yield* connectProxy()
+      const layer = Credentials.layer({
+        serverEndpoint: "https://1.example",
+        workspaceUrl: tokens.url,
+        clientId: "client",
+        clientSecret: Redacted.make("secret"),
+        proxy: Redacted.make(url(proxy.port))
+      })
+      const headers = yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(headers, { authorization: "Bearer t0" })
+      assert.deepStrictEqual(proxy.tunnels, [new URL(tokens.url).host])
+    })
+  )
+
+  it.effect("PX-06 are refused by a URL that is none, which is not quoted", () =>
+    Effect.gen(function* () {
+      for (const bad of [
+        "socks5://user:canary@p:1",
+        "http://",
+        "http://user:canary@p:99999",
+        "http://user%zz:canary@p:1",
+        "::"
+      ]) {
+        const error = yield* Effect.flip(parseProxy(bad, "proxy"))
+        assert.deepStrictEqual(error.path, ["proxy"])
+        assert.notInclude(error.message, "canary")
+      }
+    })
+  )
+})

@@ -1,0 +1,217 @@
+/**
+ * The watermark and its waiters, against a model on random programs.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, References } from "effect"
+import { Offset } from "../../../src/Offset.ts"
+import { Acknowledgements } from "../../../src/internal/engine/acknowledgements.ts"
+import * as A from "../../support/acceptance.ts"
+import { seeded } from "../../support/zones.ts"
+
+describe("Acknowledgements", () => {
+  it.effect("wakes each waiter once, in order of offsets, when its offset is durable, and never one too early", () =>
+    Effect.gen(function* () {
+      for (let seed = 0; seed < 20; seed++) {
+        const random = seeded(seed)
+        const acks = new Acknowledgements<"ended">()
+        const woken: Array<number> = []
+        let watermark = -1
+        const waiting = new Map<number, A.Running<Offset, "ended">>()
+        for (let n = 0; n < 120; n++) {
+          const offset = Offset(random.below(50))
+          const one = yield* Effect.forkScoped(
+            Effect.tap(acks.await(offset), (durable) => Effect.sync(() => woken.push(durable))),
+            { startImmediately: true }
+          )
+          waiting.set(n, { done: () => one.pollUnsafe() !== undefined } as A.Running<Offset, "ended">)
+          if (random.below(4) === 0) one.interruptUnsafe()
+          if (random.below(6) === 0) {
+            const before = woken.length
+            const target = random.below(40)
+            acks.advanceUnsafe(target)
+            watermark = Math.max(watermark, target)
+            yield* A.settle
+            assert.strictEqual(acks.watermark, watermark)
+            for (const offset of woken.slice(before)) assert.isAtMost(offset, watermark)
+          }
+        }
+        acks.advanceUnsafe(1000)
+        yield* A.settle
+        for (const one of waiting.values()) assert.isTrue(one.done())
+      }
+    })
+  )
+
+  it.effect("wakes in ascending order whatever the order of asking", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<never>()
+      const woken: Array<number> = []
+      for (const n of [5, 1, 3, 3, 0, 4, 2]) {
+        yield* Effect.forkScoped(
+          Effect.map(acks.await(Offset(n)), (offset) => woken.push(offset)),
+          { startImmediately: true }
+        )
+      }
+      acks.advanceUnsafe(3)
+      yield* A.settle
+      assert.deepStrictEqual(woken, [0, 1, 2, 3, 3])
+      acks.advanceUnsafe(2)
+      yield* A.settle
+      assert.strictEqual(acks.watermark, 3)
+      acks.advanceUnsafe(9)
+      yield* A.settle
+      assert.deepStrictEqual(woken, [0, 1, 2, 3, 3, 4, 5])
+    })
+  )
+
+  it.effect("gives the first outcome to everybody above the watermark, now and later", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<string>()
+      acks.advanceUnsafe(1)
+      const waiting = yield* A.started(acks.await(Offset(2)))
+      acks.endUnsafe(Exit.fail("first"))
+      acks.endUnsafe(Exit.fail("second"))
+      yield* A.settle
+      assert.strictEqual(waiting.error(), "first")
+      assert.strictEqual(yield* Effect.flip(acks.await(Offset(7))), "first")
+      assert.strictEqual(yield* acks.await(Offset(1)), 1)
+      assert.deepStrictEqual(acks.pollUnsafe(Offset(0)), Exit.succeed(Offset(0)))
+      assert.strictEqual(yield* Effect.flip(acks.ended), "first")
+      assert.strictEqual(yield* Effect.flip(acks.beyond(1)), "first")
+      assert.strictEqual(yield* acks.beyond(0), 1)
+    })
+  )
+
+  it.effect("shows a slow reader the latest watermark, not each one", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<never>()
+      const reading = yield* A.started(acks.beyond(-1))
+      assert.isFalse(reading.done())
+      acks.advanceUnsafe(0)
+      yield* A.settle
+      assert.strictEqual(reading.value(), 0)
+      acks.advanceUnsafe(3)
+      acks.advanceUnsafe(8)
+      assert.strictEqual(yield* acks.beyond(0), 8)
+    })
+  )
+
+  it.effect("forgets ten thousand waiters that gave up", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<never>()
+      for (let n = 0; n < 10_000; n++) {
+        const one = yield* Effect.forkChild(acks.await(Offset(1_000_000)), { startImmediately: true })
+        one.interruptUnsafe()
+      }
+      yield* A.settle
+      const kept = (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
+      assert.isAtMost(kept, 64)
+    })
+  )
+
+  it.effect("wakes a caller whose offset becomes durable between two of its steps", () =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 12; turns++) {
+        for (const [steps, end] of [
+          [3, false],
+          [3, true],
+          [4, false],
+          [4, true]
+        ] as const) {
+          const acks = new Acknowledgements<"ended">()
+          const waiting = yield* Effect.forkChild(
+            // A fiber that lets others run after so few steps.
+            Effect.provideService(Effect.exit(acks.await(Offset(3))), References.MaxOpsBeforeYield, steps)
+          )
+          for (let n = 0; n < turns; n++) yield* A.turn
+          if (end) acks.endUnsafe(Exit.fail("ended"))
+          else acks.advanceUnsafe(3)
+          yield* A.settle
+          const exit = waiting.pollUnsafe()
+          assert.isDefined(exit, `still waiting, ended after ${turns} turns`)
+          assert.deepStrictEqual(
+            yield* Fiber.join(waiting),
+            end ? Exit.fail("ended" as const) : Exit.succeed(Offset(3))
+          )
+        }
+      }
+    })
+  )
+
+  it.effect("drops those that gave up when they are more than 32 and more than half, and nobody else", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<never>()
+      const kept = () => (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
+      const wait = (count: number, offset: number) =>
+        Effect.forEach(Array.from({ length: count }), () =>
+          Effect.forkChild(acks.await(Offset(offset)), { startImmediately: true })
+        )
+      const giveUp = Effect.forEach((fiber: Fiber.Fiber<unknown>) => Fiber.interrupt(fiber))
+      const first = yield* wait(40, 1)
+      yield* giveUp(first.slice(0, 32))
+      assert.strictEqual(kept(), 40)
+      yield* giveUp(first.slice(32, 33))
+      assert.strictEqual(kept(), 7)
+      // Counted anew.
+      yield* giveUp(first.slice(33, 35))
+      assert.strictEqual(kept(), 7)
+      const second = yield* wait(61, 1)
+      yield* giveUp(second.slice(0, 32))
+      assert.strictEqual(kept(), 68, "34 of 68 are half")
+      yield* giveUp(second.slice(32, 33))
+      assert.strictEqual(kept(), 33)
+      // Those that an acknowledgement passes count no more.
+      yield* giveUp(second.slice(33, 53))
+      acks.advanceUnsafe(1)
+      assert.strictEqual(kept(), 0)
+      for (const live of [...first.slice(35), ...second.slice(53)]) assert.strictEqual(yield* Fiber.join(live), 1)
+      const third = yield* wait(40, 2)
+      yield* giveUp(third.slice(0, 32))
+      assert.strictEqual(kept(), 40)
+      yield* giveUp(third.slice(32, 33))
+      assert.strictEqual(kept(), 7)
+    })
+  )
+
+  it.effect("tells one reader nothing twice, and a reader of an ended stream what was durable first", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<"ended">()
+      acks.advanceUnsafe(4)
+      const reading = yield* A.started(acks.beyond(4))
+      acks.advanceUnsafe(4)
+      acks.advanceUnsafe(2)
+      yield* A.settle
+      assert.isFalse(reading.done())
+      acks.endUnsafe(Exit.fail("ended"))
+      yield* A.settle
+      assert.strictEqual(reading.error(), "ended")
+      assert.strictEqual(yield* acks.beyond(3), 4)
+    })
+  )
+
+  it.effect("wakes those of the same offset in the order in which they asked, and passes by those that gave up", () =>
+    Effect.gen(function* () {
+      const acks = new Acknowledgements<"ended">()
+      const woken: Array<string> = []
+      const ask = (name: string, offset: number) =>
+        Effect.forkChild(
+          Effect.exit(Effect.onExit(acks.await(Offset(offset)), () => Effect.sync(() => woken.push(name)))),
+          { startImmediately: true }
+        )
+      yield* ask("first", 3)
+      yield* ask("last", 5)
+      yield* ask("second", 3)
+      yield* ask("third", 3)
+      const gone = yield* ask("gone", 9)
+      yield* ask("ended", 9)
+      yield* Fiber.interrupt(gone)
+      assert.deepStrictEqual(woken.splice(0), ["gone"])
+      acks.advanceUnsafe(5)
+      yield* A.settle
+      assert.deepStrictEqual(woken.splice(0), ["first", "second", "third", "last"])
+      acks.endUnsafe(Exit.fail("ended"))
+      yield* A.settle
+      assert.deepStrictEqual(woken, ["ended"])
+    })
+  )
+})

@@ -1,0 +1,217 @@
+/**
+ * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it reports, and who gets what is left.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
+import { closeWithScope, makeClose } from "../../../src/internal/engine/streamClose.ts"
+import { endWith, finish, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
+import { makeIngest } from "../../../src/internal/engine/streamIngest.ts"
+import type { Origin } from "../../../src/internal/engine/streamUnacked.ts"
+import type { JsonRecord } from "../../../src/TableProperties.ts"
+import { ProtocolViolation } from "../../../src/ZerobusError.ts"
+import * as A from "../../support/acceptance.ts"
+import { acknowledge, makeCore, makeOrigin, offer, supervised, take } from "../../support/cores.ts"
+import { reporting } from "../../support/reports.ts"
+
+const failure = new ProtocolViolation({ message: "A final reason." })
+
+describe("close", () => {
+  it.effect("asks for the end of the connection in the call itself when there is nothing to wait for", () =>
+    Effect.gen(function* () {
+      const core = yield* makeCore()
+      const close = makeClose(yield* makeOrigin(core), Effect.void)
+      assert.isFalse(core.closing)
+      const closing = Effect.runFork(close)
+      assert.deepStrictEqual([core.closing, Deferred.isDoneUnsafe(core.closeRequested)], [true, true])
+      yield* finish(core, undefined)
+      yield* Fiber.join(closing)
+    })
+  )
+
+  it.effect("runs once however often it is called, and gives everybody its result, also later", () =>
+    Effect.gen(function* () {
+      const core = yield* makeCore()
+      let flushes = 0
+      const flushed = Effect.suspend(() => (flushes++, Effect.fail(failure)))
+      yield* supervised(core)
+      const close = makeClose(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
+      const first = yield* A.started(close)
+      const second = yield* A.started(close)
+      // Who gives up waiting does not stop it.
+      yield* first.interrupt
+      yield* A.advance(10)
+      assert.strictEqual(second.error(), failure)
+      assert.strictEqual(yield* Effect.flip(close), failure)
+      assert.strictEqual(flushes, 1)
+    })
+  )
+
+  it.effect("leaves the caller's scope when nothing is left, or what is left was handed back", () =>
+    Effect.gen(function* () {
+      for (const [left, handedBack, leaves] of [
+        [0, "nothing", true],
+        [1, "nothing", false],
+        // What its codec cannot read back is still to be handed on.
+        [1, "readable", false],
+        [1, "all", true]
+      ] as const) {
+        const core = yield* makeCore({ batching: "off" })
+        offer(core, A.recordsFrom(0, 2))
+        take(core)
+        acknowledge(core, 2 - left)
+        const origin = yield* makeOrigin(core)
+        origin.handedBack = handedBack
+        let gone = false
+        yield* Scope.addFinalizer(
+          origin.scope,
+          Effect.sync(() => void (gone = true))
+        )
+        yield* supervised(core)
+        yield* makeClose(origin, Effect.void)
+        assert.strictEqual(gone, leaves)
+        yield* Scope.close(origin.scope, Exit.void)
+      }
+    })
+  )
+
+  it.effect("of a stream that has ended tells how it ended", () =>
+    Effect.gen(function* () {
+      const ended = (records: number, acknowledged: number, reason: typeof failure | undefined) =>
+        Effect.gen(function* () {
+          const core = yield* makeCore({ batching: "off" })
+          offer(core, A.recordsFrom(0, records))
+          take(core)
+          acknowledge(core, acknowledged)
+          yield* finish(core, reason)
+          const close = makeClose(yield* makeOrigin(core), Effect.die("flushed an ended stream"))
+          const exit = yield* Effect.exit(close)
+          return Exit.isSuccess(exit) ? "well" : A.failureOf(exit)._tag
+        })
+      assert.strictEqual(yield* ended(0, 0, undefined), "well")
+      assert.strictEqual(yield* ended(2, 2, undefined), "well")
+      assert.strictEqual(yield* ended(2, 1, undefined), "StreamClosed")
+      assert.strictEqual(yield* ended(2, 1, failure), "ProtocolViolation")
+      assert.strictEqual(yield* ended(2, 2, failure), "ProtocolViolation")
+    })
+  )
+})
+
+describe("the end of a scope", () => {
+  /** A stream with two records of which none is durable, and the end of its scope under way. */
+  const ending = (core: StreamCore<JsonRecord>) =>
+    Effect.gen(function* () {
+      return yield* A.started(closeWithScope(core, yield* makeOrigin(core), "a-stream"))
+    })
+  const noting = () => {
+    const given: Array<Unacked<any>> = []
+    const onUnacked = (unacked: Unacked<any>) => Effect.sync(() => void given.push(unacked))
+    return { given, options: { batching: "off", scopeCloseTimeout: 100, onUnacked } as const }
+  }
+
+  it.effect("refuses records while it waits for those there are, and ends well with them", () =>
+    Effect.gen(function* () {
+      const { given, options } = noting()
+      const core = yield* makeCore({ ...options, maxInflightRecords: 2 })
+      yield* supervised(core)
+      offer(core, A.recordsFrom(0, 2))
+      take(core)
+      const { ingestRecord, offerUnsafe } = makeIngest(core)
+      const waiting = yield* A.started(ingestRecord(A.record(2)))
+      const closing = yield* ending(core)
+      assert.deepStrictEqual([closing.done(), waiting.done()], [false, true])
+      A.tagged(waiting.error(), "StreamClosed")
+      A.tagged(yield* Effect.flip(ingestRecord(A.record(3))), "StreamClosed")
+      assert.isUndefined(offerUnsafe(A.record(4)))
+      acknowledge(core, 2)
+      yield* A.settle
+      assert.deepStrictEqual([closing.done(), given.length, core.zone.nextOffset], [true, 0, 2])
+    })
+  )
+
+  it.effect("hands on what is left when the stream ends meanwhile, by another close, a failure or a defect", () =>
+    Effect.gen(function* () {
+      for (const [end, tag] of [
+        [(core: StreamCore<any>) => finish(core, undefined), "StreamClosed"],
+        [(core: StreamCore<any>) => finish(core, failure), "ProtocolViolation"],
+        [(core: StreamCore<any>) => endWith(core, Exit.die("a defect"), "failed"), "StreamClosed"]
+      ] as const) {
+        const { given, options } = noting()
+        const core = yield* makeCore(options)
+        offer(core, A.recordsFrom(0, 2))
+        const closing = yield* ending(core)
+        assert.isFalse(closing.done())
+        yield* end(core)
+        yield* A.settle
+        closing.value()
+        assert.deepStrictEqual(
+          given.map(({ records, streamId, tableName }) => [tableName, streamId, records]),
+          [[A.table.tableName, "a-stream", A.recordsFrom(0, 2)]]
+        )
+        const cause = given[0]!.cause
+        assert.strictEqual(cause._tag, tag)
+        if (cause._tag === "StreamClosed") assert.strictEqual(cause.operation, "close")
+      }
+    })
+  )
+
+  it.effect("of a stream that has ended hands on what is left at once", () =>
+    Effect.gen(function* () {
+      const { given, options } = noting()
+      const core = yield* makeCore({ ...options, scopeCloseTimeout: 0 })
+      offer(core, A.recordsFrom(0, 2))
+      yield* finish(core, undefined)
+      const closing = yield* ending(core)
+      closing.value()
+      assert.deepStrictEqual(
+        given.map(({ cause, records }) => [cause._tag, records]),
+        [["StreamClosed", A.recordsFrom(0, 2)]]
+      )
+    })
+  )
+
+  it.effect("hands on what can be read, the bytes of what cannot, and says how much that is", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const left = (unreadable: ReadonlyArray<string>, handedBack: Origin["handedBack"], handler = true) =>
+          Effect.gen(function* () {
+            const { given, options } = noting()
+            const { codec } = A.table
+            const read = (payload: Uint8Array) => {
+              const text = codec.read(payload)
+              if (unreadable.includes(String(text))) throw new Error("a bug of the codec's")
+              return text
+            }
+            const core = yield* makeCore(handler ? options : { batching: "off" }, {
+              ...A.table,
+              codec: { ...codec, read }
+            })
+            offer(core, A.recordsFrom(0, 4))
+            yield* finish(core, failure)
+            const origin = yield* makeOrigin(core)
+            origin.handedBack = handedBack
+            const closing = yield* A.started(closeWithScope(core, origin, "a-stream"))
+            closing.value()
+            const texts = (unacked: Unacked<any>) => unacked.unreadable.map((bytes) => Buffer.from(bytes).toString())
+            return given.map((unacked) => [unacked.records, texts(unacked)])
+          })
+        const bad = [A.record(1), A.record(3)]
+        assert.deepStrictEqual(yield* left([], "nothing"), [[A.recordsFrom(0, 4), []]])
+        assert.deepStrictEqual(yield* left(bad, "all"), [])
+        // Those that could be read were, and it was said then what could not.
+        assert.deepStrictEqual(yield* left(bad, "readable"), [[[], bad]])
+        const unreadable = () => reports.lines.filter(({ text }) => String(text).includes("cannot be read back"))
+        assert.deepStrictEqual(unreadable(), [])
+        assert.deepStrictEqual(yield* left(bad, "nothing"), [[[A.record(0), A.record(2)], bad]])
+        assert.deepStrictEqual(
+          unreadable().map(({ details, level }) => [level, (details as Record<string, unknown>)["records"]]),
+          [["Error", 2]]
+        )
+        // Without a handler the log counts both kinds.
+        yield* left(bad, "nothing", false)
+        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
+        assert.strictEqual((line?.details as Record<string, unknown> | undefined)?.["records"], 4)
+      })
+    )
+  )
+})

@@ -1,0 +1,101 @@
+/**
+ * The log lines of a stream: level, text and fields of each. Whether they are written when they should is tested with the supervisor
+ * and in streamLifetime.test.ts.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect } from "effect"
+import { PermissionDenied, StreamClosed } from "effect-zerobus"
+import * as Logs from "../../../src/internal/engine/streamLogs.ts"
+import * as A from "../../support/acceptance.ts"
+import { acknowledge, makeCore, offer, take } from "../../support/cores.ts"
+import { reporting } from "../../support/reports.ts"
+
+/** A core with four records in messages of their own, one of them durable, and two sent. */
+const busy = Effect.gen(function* () {
+  const core = yield* makeCore({ batching: "off" })
+  offer(core, A.recordsFrom(0, 4))
+  take(core)
+  acknowledge(core, 1)
+  core.streamId = "stream-7"
+  core.sessionId = "session-9"
+  return core
+})
+
+const failure = new PermissionDenied({ message: "You shall not write." })
+
+describe("the log of a stream", () => {
+  it.effect("names what happened, where, and how much is left", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const core = yield* busy
+        const left = { records: 3, bytes: core.zone.usedBytes }
+        assert.isAbove(left.bytes, 0)
+        yield* Logs.logOpen(core)
+        yield* Logs.logRotation(core)
+        for (const recovery of ["lost", "not reopened", "not opened"] as const) {
+          yield* Logs.logRecovery(core, recovery, failure, 12.6)
+        }
+        yield* Logs.logFailure(core, failure)
+        yield* Logs.logLeft(core, "stream-7", 3, new StreamClosed({ operation: "close" }))
+        yield* Logs.logUnreadable(core, "stream-7", 2)
+        yield* Logs.logClosed(core)
+        const recovers = { cause: failure.message, unacknowledged: 3, inMillis: 13 }
+        const table = A.table.tableName
+        assert.deepStrictEqual(
+          reports.lines.map(({ details, level, text }) => [level, text, details]),
+          [
+            ["Debug", "A connection is open", { session: "session-9", toSendAgain: core.zone.toReplay }],
+            ["Debug", "The server rotated the stream's connection", { unacknowledged: 3 }],
+            ["Warn", "The stream lost its connection and recovers", recovers],
+            ["Warn", "No new connection could be opened; the stream tries again", recovers],
+            ["Warn", "The stream could not be opened; it tries again", recovers],
+            [
+              "Error",
+              "The stream has failed",
+              { streamId: "stream-7", cause: "PermissionDenied", message: failure.message, unacknowledged: left }
+            ],
+            [
+              "Warn",
+              "A stream ended with records that were not acknowledged and that nobody read",
+              {
+                table,
+                streamId: "stream-7",
+                records: 3,
+                cause: "The stream is closed, which ended or refused close. Open a new stream with createStream."
+              }
+            ],
+            [
+              "Error",
+              "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+              { table, streamId: "stream-7", records: 2 }
+            ],
+            ["Debug", "The stream was closed", { streamId: "stream-7", durable: 1, unacknowledged: left }]
+          ]
+        )
+      })
+    )
+  )
+
+  it.effect("tells the kind of a defect and never its text, which may quote anything", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const core = yield* busy
+        const causes = [
+          Cause.die(new RangeError("secret")),
+          Cause.die("secret"),
+          Cause.interrupt(1),
+          Cause.fail("secret")
+        ]
+        for (const cause of causes) yield* Logs.logDefect(core, cause)
+        assert.deepStrictEqual(
+          reports.linesOf("The stream ended by a defect").map(({ details, level }) => [level, details]),
+          ["RangeError", "Die", "Interrupt", "Fail"].map((kind) => [
+            "Error",
+            { streamId: "stream-7", kinds: [kind], unacknowledged: { records: 3, bytes: core.zone.usedBytes } }
+          ])
+        )
+        assert.notInclude(JSON.stringify(reports.lines), "secret")
+      })
+    )
+  )
+})

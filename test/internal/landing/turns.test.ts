@@ -1,0 +1,144 @@
+/**
+ * The turns that a client's streams take, one flush of a scheduler in the test's hands being one turn of the event loop.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scheduler } from "effect"
+import { TURN, Turns } from "../../../src/internal/landing/turns.ts"
+
+/** An event loop that turns when it is told to. */
+const handLoop = () => {
+  let tasks: Array<() => void> = []
+  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
+    tasks.push(task)
+    return () => void (tasks = tasks.filter((other) => other !== task))
+  })
+  return {
+    fork: <A, E>(effect: Effect.Effect<A, E>) => Effect.runFork(effect, { scheduler }),
+    /** Runs what was scheduled before. */
+    turn: () => {
+      const due = tasks
+      tasks = []
+      for (const task of due) task()
+    },
+    isIdle: () => tasks.length === 0
+  }
+}
+
+describe("turns", () => {
+  it("are over when the client's streams have accepted their share, and begin anew for those in line", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    turns.acceptedBytes += TURN - 1
+    assert.isFalse(turns.isOver)
+    turns.acceptedBytes += 1
+    assert.isTrue(turns.isOver)
+    let entered = false
+    loop.fork(
+      Effect.andThen(
+        turns.next,
+        Effect.sync(() => void (entered = true))
+      )
+    )
+    assert.deepStrictEqual([entered, turns.isOver], [false, true])
+    loop.turn()
+    assert.deepStrictEqual([entered, turns.isOver, loop.isIdle()], [true, false, true])
+    turns.end()
+    assert.isTrue(turns.isOver)
+  })
+
+  it("let callers in by order of arrival, as many as fit, and the rest in later turns", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    const entered: Array<string> = []
+    /** Accepts so much each time it is let in. */
+    const caller = (name: string, share: number, times: number) =>
+      loop.fork(
+        Effect.gen(function* () {
+          for (let n = 0; n < times; n++) {
+            yield* turns.next
+            entered.push(name)
+            turns.acceptedBytes += share
+          }
+        })
+      )
+    caller("a", TURN, 2)
+    caller("b", TURN / 2, 2)
+    caller("c", TURN / 4, 1)
+    caller("d", TURN / 4, 1)
+    const served: Array<string> = []
+    while (!loop.isIdle()) {
+      loop.turn()
+      served.push(entered.splice(0).join(""))
+    }
+    // Who comes again stands behind those that wait.
+    assert.deepStrictEqual(served, ["a", "bcd", "a", "b"])
+  })
+
+  it("serve nobody twice in a turn that was ended", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    const entered: Array<string> = []
+    for (const name of ["a", "b"]) {
+      loop.fork(
+        Effect.gen(function* () {
+          for (let n = 0; n < 2; n++) {
+            yield* turns.next
+            entered.push(name)
+            turns.end()
+          }
+        })
+      )
+    }
+    for (const expected of ["a", "ab", "aba", "abab"]) {
+      loop.turn()
+      assert.strictEqual(entered.join(""), expected)
+    }
+    assert.isTrue(loop.isIdle())
+  })
+
+  it("pass over those that were interrupted", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    const gone = loop.fork(turns.next)
+    const first = loop.fork(turns.next)
+    loop.fork(Fiber.interrupt(gone))
+    loop.turn()
+    assert.isTrue(Exit.isSuccess(first.pollUnsafe()!))
+    assert.isTrue(Exit.isFailure(gone.pollUnsafe()!))
+    assert.isTrue(loop.isIdle())
+    // With nobody in line a turn begins all the same.
+    const last = loop.fork(turns.next)
+    loop.fork(Fiber.interrupt(last))
+    loop.turn()
+    assert.isTrue(loop.isIdle())
+  })
+
+  it("are not waited for by a program that runs synchronously", () => {
+    const turns = new Turns()
+    turns.end()
+    assert.strictEqual(Effect.runSync(Effect.as(turns.next, "went on")), "went on")
+  })
+
+  it("begin for the rest when somebody who observes the end of a caller throws", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    loop.fork(turns.next).addObserver(() => {
+      throw new Error("by an observer")
+    })
+    const second = loop.fork(turns.next)
+    assert.throws(() => loop.turn(), "by an observer")
+    loop.turn()
+    assert.isDefined(second.pollUnsafe())
+  })
+
+  it("begin wherever somebody in line runs, though one of them has stopped turning", () => {
+    const stopped = handLoop()
+    const loop = handLoop()
+    const turns = new Turns()
+    stopped.fork(turns.next)
+    const caller = loop.fork(turns.next)
+    loop.turn()
+    assert.isDefined(caller.pollUnsafe())
+    assert.isFalse(stopped.isIdle())
+  })
+})

@@ -1,0 +1,78 @@
+/**
+ * What is taken out of the other side's texts.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { scrub } from "../../../src/internal/net/scrub.ts"
+
+describe("scrub", () => {
+  it("S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
+    for (const [text, clean] of [
+      ['{"access_token":"opaque1","expires_in":5}', '{"access_token":<redacted>,"expires_in":5}'],
+      ['{"refresh_token" : "a\\"b c"}', '{"refresh_token" : <redacted>}'],
+      ['{"access_token":"cut of', '{"access_token":<redacted>'],
+      ["grant=x&client_secret=s%20t&id_token=u", "grant=x&client_secret=<redacted>&id_token=<redacted>"],
+      ['said: {\\"id_token\\":\\"opaque1\\\\n2\\"}', 'said: {\\"id_token\\":<redacted>\\"}'],
+      ["client_secret='a b', more", "client_secret=<redacted>, more"],
+      ['{"token_type":"Bearer"}', '{"token_type":"Bearer"}'],
+      ["the access_token has expired", "the access_token has expired"]
+    ] as const) {
+      assert.strictEqual(scrub(text), clean)
+    }
+  })
+
+  it("takes out named secrets, authorization values and tokens that look like it", () => {
+    const texts = [
+      "Authorization: Bearer s3cr3t-value",
+      "authorization=BASIC s3cr3t-value;",
+      "sent 'DPoP s3cr3t-value'",
+      "token eyJs3cr3t.eyJs3cr3t.s3cr3t-value and more",
+      "twice s3cr3t-value s3cr3t-value"
+    ]
+    for (const text of texts) assert.notInclude(scrub(text, ["s3cr3t-value"]), "s3cr3t")
+    for (const text of texts.slice(0, 4)) assert.notInclude(scrub(text), "s3cr3t")
+    assert.strictEqual(scrub("plain text", [""]), "plain text")
+  })
+
+  it("takes out control characters and cuts long texts", () => {
+    assert.strictEqual(scrub("a\r\nb\u0000\u009fc\u001b[31m"), "a b c [31m")
+    assert.strictEqual(scrub("x".repeat(10_000)).length, 2048 + 3)
+  })
+
+  it("leaves the rest of the text as it is, and says where something was", () => {
+    for (const [text, expected] of [
+      ["Authorization: Bearer  abc.def-1, then more", "Authorization: Bearer <redacted>, then more"],
+      ["authorization=basic\tYWJj; more", "authorization=basic <redacted>; more"],
+      ["it said 'DPoP abc' twice", "it said 'DPoP <redacted>' twice"],
+      [
+        "of eyJhbGci.eyJzdWIi.c2lnbmF0dXJl and eyJhbGci.eyJzdWIi and eyJh.eyJ. too",
+        "of <redacted> and <redacted> and <redacted> too"
+      ],
+      ["the secret is correct-horse, twice: correct-horse", "the secret is <redacted>, twice: <redacted>"],
+      ["a forbearer of keyJ.x stays", "a forbearer of keyJ.x stays"],
+      [" \n ends ", "ends"],
+      ["", ""]
+    ] as const) {
+      assert.strictEqual(scrub(text, ["correct-horse"]), expected)
+    }
+    assert.strictEqual(scrub("x".repeat(2048)), "x".repeat(2048))
+    assert.strictEqual(scrub("x".repeat(2049)), `${"x".repeat(2048)}...`)
+  })
+})
+
+describe("a named secret", () => {
+  it("is taken out from eight characters on: a shorter one may be a word of the sentence", () => {
+    assert.strictEqual(scrub("a 12345678 b", ["12345678"]), "a <redacted> b")
+    assert.strictEqual(scrub("a 1234567 b", ["1234567"]), "a 1234567 b")
+  })
+
+  it("that is a part of another one leaves no rest of that, in whatever order they are given", () => {
+    const secrets = ["secret-key", "secret-key-longer", "a-secret-key"]
+    for (const given of [secrets, [...secrets].reverse()]) {
+      assert.strictEqual(
+        scrub("1 secret-key-longer 2 a-secret-key 3 secret-key", given),
+        "1 <redacted> 2 <redacted> 3 <redacted>"
+      )
+    }
+    assert.deepStrictEqual(secrets, ["secret-key", "secret-key-longer", "a-secret-key"])
+  })
+})

@@ -1,0 +1,212 @@
+/**
+ * One connection for many calls: when it is kept, when it is replaced, and when it is closed.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { type Cause, Context, Effect, Exit, Layer, Queue, Schedule, Scope } from "effect"
+import * as Net from "node:net"
+import * as GrpcTransport from "../../../src/GrpcTransport.ts"
+import { encodeCreate } from "../../../src/internal/protobuf/envelope.ts"
+import { Transport, type TransportFailure } from "../../../src/Transport.ts"
+import * as A from "../../support/acceptance.ts"
+import { realClient } from "../../support/realClient.ts"
+import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
+import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
+
+/**
+ * A way to the server whose first connections lead nowhere: they are accepted, what they carry is taken, and nothing comes back.
+ */
+const wayTo = (port: number, deaf: number) =>
+  Effect.gen(function* () {
+    const connections: Array<{ readonly socket: Net.Socket; bytes: number; closed: boolean }> = []
+    const others = new Set<Net.Socket>()
+    const listener = Net.createServer((socket) => {
+      const connection = { socket, bytes: 0, closed: false }
+      connections.push(connection)
+      socket.on("error", () => {})
+      socket.on("data", (chunk) => (connection.bytes += chunk.length))
+      socket.on("close", () => (connection.closed = true))
+      if (connections.length <= deaf) return
+      const onward = Net.connect(port, "127.0.0.1")
+      others.add(onward)
+      onward.on("error", () => socket.destroy())
+      socket.pipe(onward)
+      onward.pipe(socket)
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => {
+        listener.listen(0, "127.0.0.1", () => resume(Effect.void))
+      }),
+      () =>
+        Effect.sync(() => {
+          for (const { socket } of connections) socket.destroy()
+          for (const socket of others) socket.destroy()
+          listener.close()
+        })
+    )
+    return { connections, port: (listener.address() as Net.AddressInfo).port }
+  })
+
+/** Waits for something that sockets do; the test's own limit ends what never happens. */
+const until = (condition: () => boolean) =>
+  Effect.callback<void>((resume) => {
+    const look = () => {
+      if (condition()) resume(Effect.void)
+      else setImmediate(look)
+    }
+    look()
+  })
+
+const create = encodeCreate(A.table)
+
+/** A transport over one shared connection, or one for each call, of which the first `deaf` lead nowhere. */
+const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyArray<Script>) =>
+  Effect.gen(function* () {
+    const server = new ScriptedServer(scripts)
+    const grpc = yield* scriptedGrpc(server)
+    const way = yield* wayTo(grpc.port, deaf)
+    const layer = GrpcTransport.layer({
+      serverEndpoint: `http://127.0.0.1:${way.port}`,
+      connectionPerStream,
+      proxy: false
+    })
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    const transport = Context.get(yield* Layer.build(layer).pipe(Scope.provide(scope)), Transport)
+    /** A call with its create request on the way, and how to give it up. */
+    const call = Effect.gen(function* () {
+      const own = yield* Scope.make()
+      const opened = yield* transport.open({}).pipe(Scope.provide(own))
+      opened.sendUnsafe(create)
+      const answered: Effect.Effect<unknown, TransportFailure | Cause.Done> = Queue.take(opened.responses)
+      return { answered, giveUp: Scope.close(own, Exit.void) }
+    })
+    return { ...way, call, server, closeTransport: Scope.close(scope, Exit.void) }
+  })
+
+/** The deaf connection took the bytes of a call, so that its HTTP/2 session is as far as it ever gets. */
+const carries = (connections: ReadonlyArray<{ readonly bytes: number }>, index: number) =>
+  until(() => (connections[index]?.bytes ?? 0) > 0)
+
+describe("a shared connection", () => {
+  it.live("is kept for the next call when one got an answer on it", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(0)
+      for (let n = 0; n < 3; n++) {
+        const one = yield* call
+        yield* one.answered
+        yield* one.giveUp
+      }
+      assert.strictEqual(connections.length, 1)
+      assert.isFalse(connections[0]!.closed)
+    })
+  )
+
+  it.live("is kept for the next call when the server refused one on it, which is an answer too", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(0, false, A.refusing(code.NOT_FOUND), {})
+      const refused = yield* call
+      assert.deepInclude(yield* Effect.flip(refused.answered), { _tag: "Status", code: code.NOT_FOUND })
+      yield* refused.giveUp
+      const next = yield* call
+      yield* next.answered
+      assert.strictEqual(connections.length, 1)
+      yield* next.giveUp
+    })
+  )
+
+  it.live("is replaced for the next call, and closed, when one ended without any answer", () =>
+    Effect.gen(function* () {
+      const { call, connections, server } = yield* shared(1)
+      const stuck = yield* call
+      yield* carries(connections, 0)
+      assert.isFalse(connections[0]!.closed)
+      yield* stuck.giveUp
+      yield* until(() => connections[0]!.closed)
+      const next = yield* call
+      yield* next.answered
+      assert.strictEqual(connections.length, 2)
+      assert.strictEqual(server.connections.length, 1)
+      yield* next.giveUp
+      // The new one has proved itself.
+      const third = yield* call
+      yield* third.answered
+      assert.strictEqual(connections.length, 2)
+      yield* third.giveUp
+    })
+  )
+
+  it.live("that is stuck stays for those who are still on it, and takes nobody else", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(1)
+      const first = yield* call
+      const second = yield* call
+      yield* carries(connections, 0)
+      yield* first.giveUp
+      const third = yield* call
+      yield* third.answered
+      assert.strictEqual(connections.length, 2)
+      assert.isFalse(connections[0]!.closed)
+      yield* second.giveUp
+      yield* until(() => connections[0]!.closed)
+      assert.isFalse(connections[1]!.closed)
+      yield* third.giveUp
+      const fourth = yield* call
+      yield* fourth.answered
+      assert.strictEqual(connections.length, 2)
+      yield* fourth.giveUp
+    })
+  )
+
+  it.live("is closed with its transport", () =>
+    Effect.gen(function* () {
+      const { call, closeTransport, connections } = yield* shared(0)
+      const one = yield* call
+      yield* one.answered
+      yield* one.giveUp
+      yield* closeTransport
+      yield* until(() => connections[0]!.closed)
+    })
+  )
+
+  it.live("takes no call when its transport is closed, whether or not there was one before", () =>
+    Effect.gen(function* () {
+      for (const before of [0, 1]) {
+        const { call, closeTransport, connections } = yield* shared(0)
+        for (let n = 0; n < before; n++) yield* Effect.flatMap(call, (one) => Effect.andThen(one.answered, one.giveUp))
+        yield* closeTransport
+        const error = A.tagged(yield* Effect.flip(call), "InvalidState")
+        assert.include(error.message, "Open streams in a scope that ends before the layer's.")
+        assert.isFalse(error.isRetryable)
+        assert.strictEqual(connections.length, before)
+      }
+    })
+  )
+
+  it.live("of a call of its own that got no answer is closed with the call", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(1, true)
+      const deaf = yield* call
+      yield* carries(connections, 0)
+      yield* deaf.giveUp
+      yield* until(() => connections[0]!.closed)
+    })
+  )
+
+  it.live("that leads nowhere costs a stream one attempt, not its life", () =>
+    Effect.gen(function* () {
+      const server = new ScriptedServer([])
+      const grpc = yield* scriptedGrpc(server)
+      const way = yield* wayTo(grpc.port, 2)
+      const zerobus = yield* realClient(`http://127.0.0.1:${way.port}`, {
+        connectionPerStream: false,
+        stream: { recoverySchedule: Schedule.recurs(50), recoveryTimeout: "100 millis" }
+      })
+      const stream = yield* zerobus.createStream(A.table)
+      const ack = yield* stream.ingestRecord(A.record(0))
+      yield* ack.await
+      yield* stream.close
+      // The third is the first that leads somewhere; a machine that is very busy may need another one.
+      assert.isAtLeast(way.connections.length, 3)
+      assert.deepStrictEqual(server.records, [A.record(0)])
+    })
+  )
+})

@@ -1,0 +1,127 @@
+/**
+ * Varints and the walk over fields.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import $protobuf from "protobufjs/minimal.js"
+import {
+  forEachField,
+  isMessage,
+  MalformedMessage,
+  varintSize,
+  writeVarint
+} from "../../../src/internal/protobuf/fields.ts"
+import { seeded } from "../../support/zones.ts"
+
+const fieldsOf = (bytes: Uint8Array) => {
+  const fields: Array<readonly [number, number, number, number]> = []
+  forEachField(bytes, 0, bytes.length, (...field) => fields.push(field))
+  return fields
+}
+
+describe("varints", () => {
+  it("are as long as said and as protobufjs writes them", () => {
+    const random = seeded(4)
+    const values = [0, 127, 128, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]
+    for (let n = 0; n < 2000; n++) values.push(Math.floor(2 ** random.below(53)) + random.below(1000))
+    for (const value of values.filter(Number.isSafeInteger)) {
+      const buffer = new Uint8Array(10)
+      const end = writeVarint(buffer, value, 0)
+      assert.strictEqual(end, varintSize(value))
+      const expected = $protobuf.Writer.create().uint64(value).finish()
+      assert.deepStrictEqual([...buffer.subarray(0, end)], [...expected])
+    }
+  })
+})
+
+describe("the walk over fields", () => {
+  it("gives numbers, contents and places, and passes over fixed-width fields", () => {
+    const bytes = $protobuf.Writer.create()
+      .uint32(8)
+      .int64(300)
+      .uint32((2 << 3) | 1)
+      .double(1.5)
+      .uint32((3 << 3) | 2)
+      .string("abc")
+      .uint32((4 << 3) | 5)
+      .float(2)
+      .uint32((536_870_911 << 3) >>> 0)
+      .int64(-7)
+      .finish()
+    assert.deepStrictEqual(fieldsOf(bytes), [
+      [1, 300, -1, -1],
+      [3, 0, 14, 17],
+      [536_870_911, -1, -1, -1]
+    ])
+  })
+
+  it("S-16 refuses what is no message: cut off, field 0, groups, lengths beyond the end, varints without an end", () => {
+    const bad: ReadonlyArray<ReadonlyArray<number>> = [
+      [0x08],
+      [0x00, 1],
+      [0x0b],
+      [0x0c],
+      [0x0e, 1],
+      [0x0a, 5, 1, 2],
+      [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+      [0x08, ...Array.from({ length: 10 }, () => 0xff)],
+      [0x08, ...Array.from({ length: 9 }, () => 0xff), 2],
+      [0x09, 1, 2, 3],
+      [0x0d, 1, 2, 3]
+    ]
+    for (const bytes of bad) {
+      assert.throws(() => fieldsOf(Uint8Array.from(bytes)), MalformedMessage, undefined, JSON.stringify(bytes))
+      assert.isFalse(isMessage(Uint8Array.from(bytes)))
+    }
+    assert.isTrue(isMessage(new Uint8Array()))
+  })
+
+  it("reads a varint that is longer than it need be", () => {
+    const long = (last: number) => Uint8Array.of(0x08, 0x85, ...Array.from({ length: 8 }, () => 0x80), last)
+    assert.deepStrictEqual(fieldsOf(long(0)), [[1, 5, -1, -1]])
+    assert.deepStrictEqual(fieldsOf(long(1)), [[1, -1, -1, -1]])
+  })
+
+  it("stays inside the stretch that it is given", () => {
+    const inner = Uint8Array.of(0xff, 0x08, 5, 0xff)
+    const fields: Array<number> = []
+    forEachField(inner, 1, 3, (field, value) => fields.push(field, value))
+    assert.deepStrictEqual(fields, [1, 5])
+    assert.throws(() => forEachField(Uint8Array.of(0x0a, 2, 1, 1), 0, 3, () => {}), MalformedMessage)
+  })
+})
+
+describe("what lies behind the stretch", () => {
+  it("is neither read nor visited, whichever part of a field it would complete", () => {
+    const visited: Array<number> = []
+    const walk = (bytes: ReadonlyArray<number>, to: number) => {
+      visited.length = 0
+      assert.throws(
+        () => forEachField(Uint8Array.from(bytes), 0, to, (field) => visited.push(field)),
+        MalformedMessage,
+        undefined,
+        JSON.stringify(bytes)
+      )
+      return [...visited]
+    }
+    // A varint, a key, a length and a content that go on behind it; and a fixed width, after which nothing is left to visit.
+    assert.deepStrictEqual(walk([0x08, 0x85, 0x01], 2), [])
+    assert.deepStrictEqual(walk([0x88, 0x01, 5], 1), [])
+    assert.deepStrictEqual(walk([0x0a, 0x82, 0x00, 1, 2], 2), [])
+    assert.deepStrictEqual(walk([0x0a, 2, 1, 2], 3), [])
+    assert.deepStrictEqual(walk([0x08, 1, 0x0d, 1, 2, 3, 4], 6), [1])
+    // A negative length would lead back to where it was.
+    assert.deepStrictEqual(walk([0x0a, ...Array.from({ length: 9 }, () => 0xff), 1], 11), [])
+  })
+})
+
+describe("isMessage", () => {
+  it("passes on what is not about the bytes", () => {
+    const broken = new Proxy(Uint8Array.of(8, 1), {
+      get: (target, key) => {
+        if (key === "0") throw new RangeError("a defect")
+        return Reflect.get(target, key, target) as unknown
+      }
+    })
+    assert.throws(() => isMessage(broken), RangeError)
+  })
+})

@@ -1,0 +1,163 @@
+/** Statistics of data files: a bound too narrow would make readers skip rows, so every value is held against them. */
+import { assert, describe, it } from "@effect/vitest"
+import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
+import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
+import { jsonObjectAppender } from "../../../src/local/records/jsonDecoder.ts"
+import { fileStatistics } from "../../../src/local/delta/statistics.ts"
+import { record, withoutVariant } from "../../support/randomRecords.ts"
+import { randomTable, seeded } from "../../support/randomTables.ts"
+import { table } from "../../support/storedTables.ts"
+
+const statistics = (columns: ReturnType<typeof table>["columns"], records: ReadonlyArray<unknown>): string => {
+  const tree = columnTree(columns)
+  const leaves = makeLeaves(tree)
+  const append = jsonObjectAppender(tree, leaves)
+  for (const each of records) append(each, 0)
+  return fileStatistics(
+    tree,
+    leaves.map((leaf) => leaf.seal()),
+    records.length
+  )
+}
+
+/** A number that orders decimals and dates as their values do. */
+const scaled = (text: string, scale: number): bigint =>
+  BigInt(text.replace(".", "") + (text.includes(".") ? "" : "0".repeat(scale)))
+const micros = (text: string): bigint => {
+  const [seconds = "", fraction = ""] = text.replace("Z", "").split(".")
+  return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, "0"))
+}
+
+const within = (type: ColumnType, min: unknown, value: unknown, max: unknown): boolean => {
+  switch (type._tag) {
+    case "String":
+      return (
+        Buffer.compare(Buffer.from(min as string), Buffer.from(value as string)) <= 0 &&
+        Buffer.compare(Buffer.from(value as string), Buffer.from(max as string)) <= 0
+      )
+    case "Date":
+      return (
+        Date.parse(min as string) <= (value as number) * 86_400_000 &&
+        (value as number) * 86_400_000 <= Date.parse(max as string)
+      )
+    case "Timestamp":
+    case "TimestampNtz":
+      return micros(min as string) <= (value as bigint) && (value as bigint) <= micros(max as string)
+    case "Decimal":
+      return (
+        scaled(min as string, type.scale) <= scaled(value as string, type.scale) &&
+        scaled(value as string, type.scale) <= scaled(max as string, type.scale)
+      )
+    case "BigInt":
+      return BigInt(min as string) <= (value as bigint) && (value as bigint) <= BigInt(max as string)
+    default:
+      return (min as number) <= (value as number) && (value as number) <= (max as number)
+  }
+}
+
+/** Parses statistics with 64-bit integers and decimals kept as text. */
+const parse = (text: string, columns: ReadonlyArray<{ readonly name: string; readonly type: ColumnType }>) => {
+  const exact = new Set(
+    columns
+      .filter((column) => column.type._tag === "BigInt" || column.type._tag === "Decimal")
+      .map((column) => column.name)
+  )
+  return JSON.parse(text, function (key, value: unknown, context?: { readonly source?: string }) {
+    return exact.has(key) &&
+      typeof value === "number" &&
+      typeof context?.source === "string" &&
+      context.source !== "" &&
+      !("numRecords" in this)
+      ? context.source
+      : value
+  }) as {
+    readonly numRecords: number
+    readonly minValues: Record<string, unknown>
+    readonly maxValues: Record<string, unknown>
+    readonly nullCount: Record<string, unknown>
+  }
+}
+
+describe("statistics", () => {
+  it("hold for every value of random tables", () => {
+    let checked = 0
+    for (let seed = 200; seed < 280; seed++) {
+      const columns = withoutVariant(randomTable(seed)).columns.filter(
+        (column) => !["Struct", "Array", "Map"].includes(column.type._tag)
+      )
+      if (columns.length === 0) continue
+      const random = seeded(seed)
+      const made = Array.from({ length: 20 }, () => record(random, columns))
+      const stats = parse(
+        statistics(
+          columns,
+          made.map((each) => each.json)
+        ),
+        columns
+      )
+      assert.strictEqual(stats.numRecords, 20)
+      for (const { name, type } of columns) {
+        const values = made.map((each) => (each.row as Record<string, unknown>)[name]).filter((value) => value !== null)
+        assert.strictEqual(Number(stats.nullCount[name]), 20 - values.length, name)
+        const bounded = type._tag !== "Boolean" && type._tag !== "Binary" && values.length > 0
+        assert.strictEqual(name in stats.minValues, bounded, `${seed} ${name} ${type._tag}`)
+        if (!bounded) continue
+        for (const value of values) {
+          assert.isTrue(
+            within(type, stats.minValues[name], value, stats.maxValues[name]),
+            `${seed} ${name}: ${String(value)}`
+          )
+          checked++
+        }
+      }
+    }
+    assert.isAbove(checked, 1000)
+  })
+
+  it("cut long text safely", () => {
+    const { columns } = table("a.b.c(s STRING)")
+    const top = "\u{10FFFF}"
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string | undefined, string | undefined]> = [
+      [["abc"], "abc", "abc"],
+      [["a".repeat(40)], "a".repeat(32), "a".repeat(32) + top],
+      [["🐎".repeat(40)], "🐎".repeat(32), "🐎".repeat(32) + top],
+      [["b".repeat(32) + top + "z"], "b".repeat(32), undefined],
+      [["\u{FFFF}x", "\u{10000}"], "\u{FFFF}x", "\u{10000}"]
+    ]
+    for (const [values, min, max] of cases) {
+      const stats = JSON.parse(
+        statistics(
+          columns,
+          values.map((s) => ({ s }))
+        )
+      ) as { minValues: { s?: string }; maxValues: { s?: string } }
+      assert.strictEqual(stats.minValues.s, min)
+      assert.strictEqual(stats.maxValues.s, max)
+    }
+  })
+
+  it("leave out what cannot be ordered or written, and keep every digit", () => {
+    const { columns } = table(
+      "a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>)"
+    )
+    const text = statistics(columns, [
+      {
+        d: "NaN",
+        f: "Infinity",
+        n: "9223372036854775807",
+        p: "12345678901234567890123456789012345678",
+        z: 0,
+        at: 1_000_001,
+        s: { x: 5, l: [1] }
+      },
+      { d: 1, f: 1, n: "-9223372036854775808", p: "-1", z: 0, at: -1 }
+    ])
+    assert.strictEqual(
+      text,
+      '{"numRecords":2,' +
+        '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5}},' +
+        '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5}},' +
+        '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1}}}'
+    )
+  })
+})

@@ -1,0 +1,98 @@
+/** A server process that is killed at random moments: no acknowledged row is lost, no row is in the table twice. */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+import { openLog } from "../../../src/local/delta/deltaLog.ts"
+import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { seeded } from "../../support/randomTables.ts"
+import { temporaryFolder } from "../../support/storedTables.ts"
+
+const script = fileURLToPath(new URL("../../support/storeProcess.ts", import.meta.url))
+/** More rounds by hand: `ZEROBUS_KILLS=200`. */
+const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
+
+/** Where the process kills itself in every second round: around commits, checkpoints, and the deletion of log segments. */
+const aims = ["link before", "link after", "rename before", "rename after", "rm before", "rm after"]
+
+/** Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers the acknowledged ids. */
+const killAfter = (folder: string, first: number, acknowledgements: number, aim: ReadonlyArray<string>) =>
+  new Promise<ReadonlyArray<number>>((resolve, reject) => {
+    const child = spawn(process.execPath, [script, folder, String(first), "30", ...aim], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let text = ""
+    let errors = ""
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.length > acknowledgements * 9) child.kill("SIGKILL")
+    })
+    child.on("exit", (_code, signal) => {
+      if (signal !== "SIGKILL") return reject(new Error(`the process ended by itself: ${errors}`))
+      resolve(
+        text
+          .split("\n")
+          .slice(0, -1)
+          .flatMap((line) => (line.startsWith("ack ") ? [Number(line.slice(4))] : []))
+      )
+    })
+  })
+
+it.live(
+  `keeps every acknowledged row exactly once over ${kills} kills`,
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const random = seeded(4711)
+      const acknowledged = new Set<number>()
+      for (let round = 0; round < kills; round++) {
+        const aim =
+          round % 2 === 0 ? [] : [...aims[(round >> 1) % aims.length]!.split(" "), String(1 + Math.floor(random() * 4))]
+        const limit = aim.length > 0 ? 100_000 : 50 + Math.floor(random() * 4000)
+        for (const id of yield* Effect.promise(() => killAfter(folder, round * 10_000_000, limit, aim))) {
+          acknowledged.add(id)
+        }
+        if (round % 5 === 4) yield* Effect.promise(() => tearTail(folder, random))
+      }
+      assert.isAbove(acknowledged.size, kills * 50)
+      const store = yield* makeDurableTableStore({ folder, worker: false })
+      const ids = (yield* store.rows("main.default.killed")).map((row) => Number(row["id"]))
+      const inTable = new Set(ids)
+      assert.strictEqual(ids.length, inTable.size, "no row twice")
+      assert.deepStrictEqual(
+        [...acknowledged].filter((id) => !inTable.has(id)),
+        [],
+        "no acknowledged row lost"
+      )
+      assert.strictEqual((yield* store.stats("main.default.killed")).rows, ids.length)
+      // Nothing is left over: the log is empty and every data file is named by the table.
+      const location = Path.join(folder, "main", "default", "killed")
+      const files = yield* Effect.promise(() => Fs.readdir(location))
+      const log = yield* Effect.promise(() => openLog(location))
+      const named = [...log!.snapshot.files.keys(), ...log!.snapshot.tombstones.keys()]
+      assert.deepStrictEqual(files.filter((name) => name.endsWith(".parquet")).sort(), named.sort())
+      assert.isAbove(log!.snapshot.tombstones.size, 0, "compaction took part")
+      const logs = yield* Effect.promise(async () =>
+        Promise.all(
+          (await Fs.readdir(Path.join(folder, ".wal"))).map((id) => Fs.readdir(Path.join(folder, ".wal", id)))
+        )
+      )
+      assert.deepStrictEqual(logs, [[]])
+    }),
+  60_000 + kills * 3000
+)
+
+/** Appends garbage to the newest log segment, as a write under way at a power cut may leave it. */
+const tearTail = async (folder: string, random: () => number): Promise<void> => {
+  const [id] = await Fs.readdir(Path.join(folder, ".wal"))
+  const segments = (await Fs.readdir(Path.join(folder, ".wal", id!))).sort()
+  const last = segments[segments.length - 1]
+  if (last === undefined) return
+  await Fs.appendFile(
+    Path.join(folder, ".wal", id!, last),
+    Uint8Array.from({ length: 50 }, () => Math.floor(random() * 256))
+  )
+}

@@ -1,0 +1,265 @@
+/**
+ * The rooms of `src`, and who may import what, as data. A room is a folder, or a list of files where a folder holds several.
+ *
+ * Entries of `imports` name another room, or one file of it. Every room may import the models. Packages are named as they stand in import
+ * lines; `name/*` takes all below a name, and the groups of Effect are explained where they stand.
+ */
+
+/** One room. */
+export interface Room {
+  /** The folder below `src`, or a name of its own where `files` is given. */
+  readonly name: string
+  /** The files of the room, without ending, where several rooms share a folder. */
+  readonly files?: ReadonlyArray<string>
+  /** Rooms, or single files, that this one may import. */
+  readonly imports: ReadonlyArray<string>
+  readonly packages: ReadonlyArray<string>
+}
+
+/** Modules of Effect that may change in a minor release, and those that reach the machine: each room that uses them says so. */
+const unstable = new Set(
+  (
+    "http http-api cli observability process socket persistence rpc sql workers cluster encoding testing " +
+    "FileSystem Path Terminal"
+  ).split(" ")
+)
+
+/** Effect without what runs, waits or reads the environment: enough for models, codecs and schemas. */
+const pure = new Set(
+  (
+    "Array BigDecimal BigInt Brand Cause Chunk Context Data DateTime Duration Effect Equal Exit Function Hash HashMap Match Metric " +
+    "Number Option Order Pipeable Predicate Record Redacted Result Schema SchemaAST SchemaGetter SchemaIssue SchemaParser " +
+    "SchemaTransformation String Struct Types"
+  ).split(" ")
+)
+
+const groups: Readonly<Record<string, (module: string) => boolean>> = {
+  "effect: pure": (module) => pure.has(module),
+  "effect: stable": (module) => !unstable.has(module.split("/")[0]!)
+}
+
+/** Whether an entry of `packages` takes the specifier of an import. */
+export const takesPackage = (entry: string, specifier: string): boolean => {
+  const group = groups[entry]
+  if (group !== undefined) return specifier.startsWith("effect/") && group(specifier.slice("effect/".length))
+  return entry.endsWith("/*") ? specifier.startsWith(entry.slice(0, -1)) : entry === specifier
+}
+
+const network = ["node:http", "node:https", "node:net", "node:tls", "node:dns", "node:http2", "node:crypto"]
+const files = ["node:fs/promises", "node:path", "node:crypto", "node:os", "node:zlib"]
+
+export const rooms: ReadonlyArray<Room> = [
+  {
+    name: "models",
+    files: ["StreamState", "Offset", "ZerobusError", "ZerobusMetrics"],
+    imports: [],
+    packages: ["effect: pure"]
+  },
+  {
+    // The faces of the client: types, services and options.
+    name: "faces",
+    files: [
+      "Transport",
+      "HeadersProvider",
+      "TableProperties",
+      "RecordAck",
+      "ZerobusStream",
+      "StreamConfigurationOptions",
+      "ZerobusOptions"
+    ],
+    imports: ["internal", "internal/codec", "internal/landing", "internal/protobuf"],
+    packages: ["effect: stable"]
+  },
+  {
+    name: "transport",
+    files: ["GrpcTransport"],
+    imports: ["faces", "internal/grpc", "internal/net"],
+    packages: ["effect: stable", "@grpc/grpc-js"]
+  },
+  {
+    name: "workspace",
+    files: ["Credentials", "UnityCatalog"],
+    imports: ["faces", "internal", "internal/net", "internal/columns", "internal/engine/opening"],
+    packages: ["effect: stable"]
+  },
+  {
+    name: "public",
+    files: ["Column", "Table", "Zerobus"],
+    imports: [
+      "faces",
+      "transport",
+      "workspace",
+      "internal",
+      "internal/columns",
+      "internal/protobuf",
+      "internal/codec",
+      "internal/engine"
+    ],
+    packages: ["effect: stable"]
+  },
+  { name: "index", files: ["index"], imports: ["faces", "transport", "workspace", "public"], packages: [] },
+
+  // The two seams: the options of everything, and what a codec offers the landing zone.
+  {
+    name: "internal",
+    files: ["internal/optionRules", "internal/recordCodec"],
+    imports: [],
+    packages: ["effect: pure"]
+  },
+  { name: "internal/columns", imports: [], packages: ["effect: pure"] },
+  { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
+  {
+    name: "internal/codec",
+    imports: ["internal", "internal/columns", "internal/protobuf"],
+    packages: ["effect: pure"]
+  },
+  { name: "internal/landing", imports: ["internal/recordCodec", "internal/protobuf"], packages: ["effect: stable"] },
+  { name: "internal/net", imports: ["faces"], packages: ["effect: stable", ...network] },
+  {
+    name: "internal/grpc",
+    imports: ["faces", "internal/net", "internal/protobuf"],
+    packages: ["effect: stable", "@grpc/grpc-js", "node:net"]
+  },
+  {
+    name: "internal/engine",
+    imports: [
+      "faces",
+      "internal/landing",
+      "internal/protobuf",
+      "internal/columns/tableName",
+      "internal/grpc/grpcStatus"
+    ],
+    packages: ["effect: stable"]
+  },
+  { name: "internal/log", imports: [], packages: files },
+
+  { name: "local", files: ["local/timers"], imports: [], packages: ["effect/*"] },
+  {
+    name: "local/parquet",
+    imports: ["internal/columns"],
+    packages: ["effect/*", "node:zlib", "hyparquet", "hyparquet/*", "hyparquet-writer", "hyparquet-writer/*"]
+  },
+  { name: "local/log", imports: ["internal/log", "internal/columns"], packages: ["effect/*", ...files] },
+  {
+    name: "local/faults",
+    imports: ["local", "local/log"],
+    packages: ["effect/*", "node:net", "node:stream"]
+  },
+  {
+    name: "local/auth",
+    imports: ["local", "local/log", "internal/log", "internal/columns"],
+    packages: ["effect/*", ...files]
+  },
+  {
+    name: "local/records",
+    imports: ["local/parquet", "local/log", "internal/log", "internal/protobuf", "internal/columns"],
+    packages: ["effect/*", "node:buffer"]
+  },
+  {
+    name: "local/delta",
+    imports: ["local/records", "local/parquet", "local/log", "internal/log", "internal/columns"],
+    packages: ["effect/*", ...files]
+  },
+  {
+    name: "local/store",
+    imports: [
+      "local",
+      "local/delta",
+      "local/records",
+      "local/parquet",
+      "local/log",
+      "internal/log",
+      "internal/protobuf",
+      "internal/columns"
+    ],
+    packages: ["effect/*", ...files, "node:worker_threads"]
+  },
+  {
+    name: "local/stream",
+    imports: ["local", "local/store", "local/log", "local/faults", "internal/log", "internal/protobuf"],
+    packages: ["effect/*", "node:crypto"]
+  },
+  {
+    name: "local/endpoints",
+    imports: [
+      "local",
+      "local/stream",
+      "local/store",
+      "local/auth",
+      "local/faults",
+      "local/log",
+      "internal/log",
+      "internal/columns"
+    ],
+    packages: ["effect/*", "@grpc/grpc-js", ...files, ...network]
+  },
+
+  {
+    name: "testing",
+    imports: [
+      "faces",
+      "transport",
+      "workspace",
+      "public",
+      "internal/optionRules",
+      "internal/columns",
+      "local",
+      "local/log",
+      "local/faults",
+      "local/auth",
+      "local/store",
+      "local/stream",
+      "local/endpoints"
+    ],
+    packages: ["effect/*", "@effect/platform-node/*", ...network]
+  },
+  {
+    name: "cli",
+    imports: [
+      "faces",
+      "transport",
+      "workspace",
+      "public",
+      "testing",
+      "internal/columns",
+      "cli/generate",
+      "cli/records",
+      "local/delta",
+      "local/parquet"
+    ],
+    packages: ["effect/*", "@effect/platform-node/*", "@duckdb/node-api", "node:fs", "node:url", ...files]
+  },
+  {
+    name: "cli/generate",
+    imports: ["internal/columns", "internal/protobuf"],
+    packages: ["effect/*", "protobufjs"]
+  },
+  {
+    name: "cli/records",
+    imports: ["internal/columns"],
+    packages: ["effect/*", "node:stream", "node:buffer", ...files]
+  }
+]
+
+/** Packages that few files import. The rest of their room goes through them. */
+export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "hyparquet": ["local/parquet/parquetLibrary"],
+  "hyparquet-writer": ["local/parquet/parquetLibrary"],
+  "protobufjs": ["cli/generate/tableSource"],
+  "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson"]
+}
+
+const folderOf = (file: string): string => file.slice(0, Math.max(0, file.lastIndexOf("/")))
+
+/** The room of a file, by its path below `src` without ending. */
+export const roomOf = (file: string): Room | undefined =>
+  rooms.find((room) => (room.files === undefined ? folderOf(file) === room.name : room.files.includes(file)))
+
+/** Whether a file of the room may import another file of the project. */
+export const mayImport = (room: Room, file: string): boolean => {
+  const other = roomOf(file)
+  return (
+    other !== undefined &&
+    (other === room || other.name === "models" || room.imports.includes(other.name) || room.imports.includes(file))
+  )
+}
