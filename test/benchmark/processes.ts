@@ -10,8 +10,8 @@ import type { SinkOrder, SinkReport } from "./sink.ts"
 /** Longest time any single step may take, in milliseconds. */
 const STEP_LIMIT = 120_000
 
-const start = (file: string, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
-  fork(new URL(file, import.meta.url), args, {
+const start = (file: URL, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
+  fork(file, args, {
     execArgv: ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", ...flags],
     serialization: "advanced"
   })
@@ -61,7 +61,7 @@ export interface Sink {
 
 /** Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. */
 export const startSink = async (tls?: { readonly key: string; readonly cert: string }): Promise<Sink> => {
-  const child = start("./sink.ts", tls === undefined ? [] : [tls.key, tls.cert])
+  const child = start(new URL("./sink.ts", import.meta.url), tls === undefined ? [] : [tls.key, tls.cert])
   const { port, securePort } = await nextMessage<SinkReport>(child, "The sink")
   return {
     port,
@@ -82,9 +82,19 @@ export interface ClientProcess {
   readonly stop: () => Promise<void>
 }
 
-/** Starts one client in a process of its own and waits until its streams are open. `flags` go to Node. */
-export const startClient = async (spec: ClientSpec, flags?: ReadonlyArray<string>): Promise<ClientProcess> => {
-  const child = start("./runner.ts", [JSON.stringify(spec)], flags)
+/** The module that a client's process runs, of this checkout. */
+const runner = new URL("./runner.ts", import.meta.url)
+
+/**
+ * Starts one client in a process of its own and waits until its streams are open. `flags` go to Node; `module` is the `runner.ts` of
+ * another checkout.
+ */
+export const startClient = async (
+  spec: ClientSpec,
+  flags?: ReadonlyArray<string>,
+  module: URL = runner
+): Promise<ClientProcess> => {
+  const child = start(module, [JSON.stringify(spec)], flags)
   const what = `The client ${spec.client} (${spec.api}, ${spec.size} B)`
   let opened: Opened
   try {

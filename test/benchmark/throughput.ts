@@ -57,7 +57,8 @@ export interface Pace {
   readonly run: number
 }
 
-const warmUp = async (
+/** Runs a client once and checks that the sink received every record. */
+export const warmUp = async (
   one: ThroughputCase,
   sink: Sink,
   client: ClientProcess,
