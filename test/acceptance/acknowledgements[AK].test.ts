@@ -286,6 +286,25 @@ describe("acknowledgements", () => {
     })
   )
 
+  it.effect("H-27 lets a request that is under way finish during a pause, and counts its acknowledgement", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open(single, { onMessage: (c, message) => c.ack(message.wireOffset) }, {})
+      server.last.pause()
+      const ack = yield* stream.ingestRecord(A.record(0))
+      yield* A.settle
+      server.last.closing(1000)
+      yield* A.settle
+      assert.isTrue(Option.isNone(yield* ack.poll))
+      server.last.resume()
+      yield* A.settle
+      assert.isTrue(Option.isSome(yield* ack.poll))
+      assert.deepStrictEqual(
+        server.connections.map((connection) => connection.records),
+        [[A.record(0)], []]
+      )
+    })
+  )
+
   it.effect("AK-22 counts the acknowledgement limit from the end of the replay", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 100 }, A.silent, {

@@ -463,4 +463,23 @@ describe("close", () => {
       assert.strictEqual(opening.provider.invalidated, 2)
     })
   )
+
+  it.effect("H-30 gives a second close the first one's result, and lets an opening stream be given up", () =>
+    Effect.gen(function* () {
+      const { stream } = yield* A.open({ flushTimeout: 10 }, A.silent)
+      yield* stream.ingestRecord(A.record(0))
+      const first = yield* A.started(stream.close)
+      yield* A.advance(10)
+      assert.strictEqual(yield* Effect.flip(stream.close), first.error())
+
+      const { server, zerobus } = yield* A.client({ onCreate: () => {} })
+      const scope = yield* Scope.make()
+      const opening = yield* A.started(Scope.provide(zerobus.createStream(A.table), scope))
+      yield* opening.interrupt
+      const closing = yield* A.started(Scope.close(scope, Exit.void))
+      assert.isTrue(closing.done())
+      yield* A.settle
+      assert.strictEqual(server.last.resets, 1)
+    })
+  )
 })

@@ -2,10 +2,11 @@
  * Failures that are final, and the table that decides which are.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
-import { HeadersProvider, PermissionDenied, Retryable, RetryableReason } from "effect-zerobus"
+import { Context, Effect, Layer, Redacted, Schedule } from "effect"
+import { Credentials, HeadersProvider, PermissionDenied, Retryable, RetryableReason } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code } from "../support/scriptedServer.ts"
+import { minted, tokenServer } from "../support/tokenServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
@@ -182,6 +183,26 @@ describe("final failures", () => {
         assert.include(error.cause?.message, "a text of the server's own")
         assert.instanceOf(error, Error)
       }
+    })
+  )
+
+  it.live("H-48 takes a refusal by the token endpoint as final, over one request", () =>
+    Effect.gen(function* () {
+      const tokens = yield* tokenServer({ status: 401, body: "no" }, minted("t0"))
+      const credentials = yield* Layer.build(
+        Credentials.layer({
+          serverEndpoint: "https://1.example",
+          workspaceUrl: tokens.url,
+          clientId: "client",
+          clientSecret: Redacted.make("secret"),
+          proxy: false
+        })
+      )
+      const { server, zerobus } = yield* A.client()
+      const headersProvider = Context.get(credentials, HeadersProvider)
+      const creating = zerobus.createStream(A.table, { headersProvider, recoverySchedule: Schedule.spaced(1) })
+      A.tagged(yield* Effect.flip(creating), "InvalidToken")
+      assert.deepStrictEqual([tokens.requests.length, server.connections.length], [1, 0])
     })
   )
 })

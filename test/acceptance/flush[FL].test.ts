@@ -148,4 +148,18 @@ describe("flush", () => {
       assert.strictEqual(error.lastFailure?._tag, "Retryable")
     })
   )
+
+  it.effect("H-10 knows the last queued offset as soon as it is given out, so that a flush never returns early", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* A.open(single, A.silent)
+      for (let n = 0; n < 5; n++) {
+        const offered = stream.offerUnsafe(A.record(n))
+        const flush = yield* A.started(stream.flush)
+        assert.isFalse(flush.done())
+        server.last.ack(offered!.offset)
+        yield* A.settle
+        flush.value()
+      }
+    })
+  )
 })

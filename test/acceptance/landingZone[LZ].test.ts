@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { MESSAGE_OVERHEAD } from "../../src/internal/landing/chunk.ts"
 import { Full } from "../../src/internal/landing/landingZone.ts"
 import * as A from "../support/acceptance.ts"
 import { makeZone, readRequest } from "../support/zones.ts"
@@ -154,6 +155,62 @@ describe("the landing zone", () => {
       zone.nextUnsafe()
       assert.strictEqual(zone.acknowledgeUnsafe(1), Number.MAX_SAFE_INTEGER)
       assert.isTrue(zone.isEmpty)
+    })
+  )
+
+  it.effect("H-34 bounds by count and by bytes over what is queued and in flight together", () =>
+    Effect.gen(function* () {
+      for (const limits of [{ maxInflightRecords: 4 }, { maxInflightBytes: 4 * (41 + MESSAGE_OVERHEAD) }]) {
+        const { server, stream } = yield* A.open({ batching: "off", ...limits }, A.silent)
+        // Two are in flight, two cannot leave.
+        for (const text of A.recordsFrom(0, 2)) assert.isDefined(stream.offerUnsafe(text))
+        yield* A.settle
+        server.last.pause()
+        for (const text of A.recordsFrom(2, 2)) assert.isDefined(stream.offerUnsafe(text))
+        assert.isUndefined(stream.offerUnsafe(A.record(4)))
+        yield* A.settle
+        assert.strictEqual(server.writes, 2)
+        assert.isUndefined(stream.offerUnsafe(A.record(4)))
+        server.last.resume()
+      }
+    })
+  )
+
+  it.effect("H-39 lets go of payloads when they are acknowledged, also after a requeue", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ coalesceRecords: 1 })
+      const held = () =>
+        (zone as unknown as { readonly window: ReadonlyArray<unknown> }).window.filter(
+          (message) => message !== undefined
+        )
+      for (let n = 0; n < 5000; n++) zone.offerUnsafe(Uint8Array.of(n & 0xff))
+      const messages = Array.from({ length: 5000 }, () => zone.nextUnsafe()!)
+      // At once, not only when the window is made shorter.
+      zone.acknowledgeUnsafe(100)
+      assert.strictEqual(held().length, 4900)
+      zone.acknowledgeUnsafe(2900)
+      assert.strictEqual(held().length, 2000)
+      zone.rewindUnsafe()
+      for (let n = 0; n < 2000; n++) assert.strictEqual(zone.nextUnsafe(), messages[3000 + n])
+      zone.acknowledgeUnsafe(2000)
+      assert.strictEqual(held().length, 0)
+      for (const message of messages) assert.strictEqual(message.chunk.references, 0)
+    })
+  )
+
+  it.effect("H-40 puts a window of a million back without touching what is in it", () =>
+    Effect.gen(function* () {
+      const zone = yield* makeZone({ coalesceRecords: 1, maxInflightBytes: 1024 ** 3 })
+      const record = new Uint8Array(1)
+      for (let n = 0; n < 1_000_000; n++) zone.offerUnsafe(record)
+      for (let n = 0; n < 1_000_000; n++) zone.nextUnsafe()
+      const window = (zone as unknown as { readonly window: ReadonlyArray<unknown> }).window
+      const first = window[0]
+      zone.rewindUnsafe()
+      // The same array with the same messages: nothing was moved or made.
+      assert.strictEqual((zone as unknown as { readonly window: ReadonlyArray<unknown> }).window, window)
+      assert.strictEqual(zone.toReplay, 1_000_000)
+      assert.strictEqual(zone.nextUnsafe(), first)
     })
   )
 })

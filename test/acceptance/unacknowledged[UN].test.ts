@@ -213,4 +213,22 @@ describe("unacknowledged records", () => {
       yield* left(A.protoTable, Uint8Array.of(0x0a, 1, 65))
     })
   )
+
+  it.effect("H-43 has ended before onUnacked is called: the records can be read and the end is known there", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client(A.silent)
+      const scope = yield* Scope.make()
+      const seen: Array<unknown> = []
+      let look: Effect.Effect<void> = Effect.void
+      const stream = yield* zerobus
+        .createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => look })
+        .pipe(Scope.provide(scope))
+      const ack = yield* stream.ingestRecord(A.record(0))
+      look = Effect.gen(function* () {
+        seen.push(yield* stream.getUnackedRecords, (yield* Effect.flip(ack.await))._tag)
+      }).pipe(Effect.orDie)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(seen, [[A.record(0)], "StreamClosed"])
+    })
+  )
 })

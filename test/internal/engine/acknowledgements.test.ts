@@ -2,7 +2,7 @@
  * The watermark and its waiters, against a model on random programs.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, References } from "effect"
+import { Effect, Exit, Fiber, References, Stream } from "effect"
 import { Offset } from "../../../src/Offset.ts"
 import { Acknowledgements } from "../../../src/internal/engine/acknowledgements.ts"
 import * as A from "../../support/acceptance.ts"
@@ -212,6 +212,36 @@ describe("Acknowledgements", () => {
       acks.endUnsafe(Exit.fail("ended"))
       yield* A.settle
       assert.deepStrictEqual(woken, ["ended"])
+    })
+  )
+})
+
+describe("a reader of durableOffsets", () => {
+  it.effect("hears of every rise, wherever its fiber gives way and whoever else reads", () =>
+    Effect.gen(function* () {
+      const missed: Array<number> = []
+      for (let ops = 1990; ops < 2060; ops++) {
+        const { server, stream } = yield* A.open({ batching: "off" }, A.silent)
+        const seen: Array<number> = []
+        yield* Effect.forkScoped(
+          Stream.runForEach(stream.durableOffsets, (offset) =>
+            Effect.gen(function* () {
+              seen.push(offset)
+              if (offset === 0) for (let i = 0; i < ops; i++) yield* Effect.sync(() => i)
+            })
+          )
+        )
+        yield* Effect.forkScoped(Stream.runDrain(stream.durableOffsets))
+        yield* stream.ingestRecord(A.record(0))
+        yield* stream.ingestRecord(A.record(1))
+        for (let i = 0; i < 10; i++) yield* A.turn
+        server.last.ack(0)
+        server.last.ack(1)
+        for (let i = 0; i < 20; i++) yield* A.turn
+        yield* stream.flush
+        if (seen.at(-1) !== 1) missed.push(ops)
+      }
+      assert.deepStrictEqual(missed, [])
     })
   )
 })

@@ -2,8 +2,11 @@
  * One connection's life, as far as its words, states and clocks go: what it says is wrong, what it waits for, and how long.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Queue, Schedule, Stream } from "effect"
+import { Transport, Zerobus } from "effect-zerobus"
+import { createdResponse } from "../../../src/local/stream/streamMessages.ts"
 import * as A from "../../support/acceptance.ts"
+import { provider } from "../../support/memoryClient.ts"
 import { code, response, type Script } from "../../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
@@ -312,5 +315,43 @@ describe("sending again", () => {
       server.last.ack(2)
       yield* stream.flush
     })
+  )
+})
+
+describe("defects below the engine", () => {
+  const throwing = Layer.succeed(Transport, {
+    open: () =>
+      Effect.gen(function* () {
+        const responses = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+        let sent = 0
+        return {
+          sendUnsafe: () => {
+            if (sent++ > 0) throw new Error("a bug of the transport")
+            Queue.offerUnsafe(responses, createdResponse("session"))
+            return true
+          },
+          writable: Effect.void,
+          sentUnsafe: () => sent,
+          onSentUnsafe: () => {},
+          halfClose: Effect.void,
+          responses: Queue.asDequeue(responses)
+        }
+      })
+  })
+
+  it.live("end the stream: nobody waits, close does not succeed, and the records stay readable", () =>
+    Effect.gen(function* () {
+      const zerobus = yield* Zerobus
+      const stream = yield* zerobus.createStream(A.table)
+      const ack = yield* stream.ingestRecord({ n: 1 })
+      const waited = yield* Effect.exit(ack.await)
+      assert.isTrue(Exit.isFailure(waited) && Cause.hasDies(waited.cause))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(stream.close)))
+      assert.deepStrictEqual(yield* stream.getUnackedRecords, [`{"n":1}`])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Zerobus.layerNoDeps.pipe(Layer.provide([throwing, provider]))),
+      Effect.timeout("5 seconds")
+    )
   )
 })

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
+import { HeadersProvider, PayloadTooLarge } from "effect-zerobus"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { secretsIn, sessionHeaders } from "../../../src/internal/engine/sessionHeaders.ts"
 import { finish, makeStreamCore } from "../../../src/internal/engine/streamCore.ts"
@@ -150,4 +151,30 @@ describe("what must not be quoted of headers", () => {
     assert.deepStrictEqual(secretsIn(sent), ["t0 and more", "k1"])
     assert.deepStrictEqual(secretsIn({}), [])
   })
+})
+
+describe("a headers provider", () => {
+  it.effect("that fails with PayloadTooLarge, which is no failure of a stream, gives InvalidToken", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      const error = new PayloadTooLarge({ size: 2, limit: 1, option: "maxPayloadBytes" })
+      const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(error) })
+      assert.strictEqual((yield* Effect.flip(zerobus.createStream(A.table, { headersProvider })))._tag, "InvalidToken")
+    })
+  )
+
+  it.effect("whose headers have a getter that throws gives an error without its text", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      const headersProvider = HeadersProvider.make({
+        getHeaders: Effect.succeed({
+          get authorization(): string {
+            throw new Error(`no token but dapi0123456789abcdefghijklmnopqrstuvwxyz`)
+          }
+        })
+      })
+      const error = yield* Effect.flip(Effect.sandbox(zerobus.createStream(A.table, { headersProvider })))
+      assert.notInclude(String(error), "dapi0123456789abcdefghijklmnopqrstuvwxyz")
+    })
+  )
 })

@@ -44,6 +44,16 @@ describe("before a stream opens", () => {
     })
   )
 
+  it.effect("its table is refused when it is none", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      for (const none of [undefined, null, 5, "main.default.t"]) {
+        const error = A.tagged(yield* Effect.flip(zerobus.createStream(none as never)), "InvalidArgument")
+        assert.deepStrictEqual(error.path, ["table"])
+      }
+    })
+  )
+
   it.effect("its failure leaves nothing in the caller's scope", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client(A.refusing(code.NOT_FOUND), {})

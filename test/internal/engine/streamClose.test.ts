@@ -215,3 +215,22 @@ describe("the end of a scope", () => {
     )
   )
 })
+
+describe("a flush that the closing of a scope cuts off", () => {
+  it.effect("is named by its error", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client(A.silent)
+      const scope = yield* Scope.make()
+      const stream = yield* Scope.provide(
+        zerobus.createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => Effect.void }),
+        scope
+      )
+      yield* stream.ingestRecord(A.record(0))
+      const flushing = yield* A.started(stream.flush)
+      const closing = yield* A.started(Scope.close(scope, Exit.void))
+      yield* A.advance(1000)
+      assert.isTrue(closing.done())
+      assert.strictEqual(A.tagged(flushing.error(), "StreamClosed").operation, "flush")
+    })
+  )
+})

@@ -19,6 +19,7 @@ import { metricsOf } from "../../support/reports.ts"
 import { code } from "../../support/scriptedServer.ts"
 
 const table = A.table.tableName
+const idle = { scopeCloseTimeout: 0, onUnacked: () => Effect.void }
 const failure = new ProtocolViolation({ message: "A final reason." })
 const stateOf = (core: StreamCore<any>) => SubscriptionRef.getUnsafe(core.state)
 const isFinished = (core: StreamCore<any>) => Deferred.isDoneUnsafe(core.finished)
@@ -214,5 +215,16 @@ describe("a stream that ends", () => {
         assert.deepStrictEqual([metrics["records_ingested"], metrics["records_returned"]], [undefined, undefined])
       })
     )
+  )
+})
+
+describe("two streams", () => {
+  it.effect("have ids of their own when the server gives none", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({ onCreate: (connection) => connection.send([0x0a, 0x00]) })
+      const one = yield* zerobus.createStream(A.table, idle)
+      const two = yield* zerobus.createStream(A.table, idle)
+      assert.notStrictEqual(one.streamId, two.streamId)
+    })
   )
 })

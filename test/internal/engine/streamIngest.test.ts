@@ -223,6 +223,15 @@ describe("what can never be accepted", () => {
       assert.strictEqual(core.zone.nextOffset, 0)
     })
   )
+
+  it.effect("is not described by the size at which its encoding stopped", () =>
+    Effect.gen(function* () {
+      const { stream } = yield* A.open({ maxPayloadBytes: 1000 })
+      const batch = Array.from({ length: 1000 }, () => `{"a":"${"x".repeat(100)}"}`)
+      const error = A.tagged(yield* Effect.flip(stream.ingestRecords(batch)), "PayloadTooLarge")
+      assert.match(error.message, /^The call needs at least \d{4} bytes, above the limit of 1000 /)
+    })
+  )
 })
 
 describe("an ingest call that waits for room", () => {

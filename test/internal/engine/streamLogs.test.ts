@@ -3,7 +3,7 @@
  * and in streamLifetime.test.ts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Exit, Scope } from "effect"
 import { PermissionDenied, StreamClosed } from "effect-zerobus"
 import * as Logs from "../../../src/internal/engine/streamLogs.ts"
 import * as A from "../../support/acceptance.ts"
@@ -97,5 +97,32 @@ describe("the log of a stream", () => {
         assert.notInclude(JSON.stringify(reports.lines), "secret")
       })
     )
+  )
+})
+
+describe("the log of a scope that closes", () => {
+  it.effect(
+    "says after a second what a closing scope waits for, and then what is lost, without advice for nobody",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const { zerobus } = yield* A.client(A.silent)
+          const scope = yield* Scope.make()
+          const stream = yield* Scope.provide(zerobus.createStream(A.table, { scopeCloseTimeout: 3_000 }), scope)
+          yield* stream.ingestRecord(A.record(0))
+          const waits = () =>
+            reports.lines.filter(({ text }) => String(text).startsWith("A scope closes and waits")).length
+          yield* A.started(Scope.close(scope, Exit.void))
+          yield* A.advance(999)
+          assert.strictEqual(waits(), 0)
+          yield* A.advance(1)
+          assert.strictEqual(waits(), 1)
+          yield* A.advance(4_000)
+          assert.strictEqual(waits(), 1)
+          const left = reports.lines.find(({ text }) => String(text).startsWith("A stream ended with records"))
+          assert.notMatch(JSON.stringify(left?.details), /nothing was dropped|getUnackedRecords/)
+          assert.match(JSON.stringify(left?.details), /reached its limit of 3000 ms/)
+        })
+      )
   )
 })

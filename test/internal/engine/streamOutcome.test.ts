@@ -236,3 +236,21 @@ describe("withStream", () => {
     })
   )
 })
+
+describe("an error of the program in withStream", () => {
+  class Mine extends Data.TaggedError("Mine")<{ readonly cause: unknown; readonly order: number }> {}
+  it.effect("stays what it is, also with what ended the stream as its cause", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({ onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT) })
+      const error = yield* Effect.flip(
+        zerobus.withStream(A.table, { ...quick, onUnacked: () => Effect.void }, (stream) =>
+          Effect.gen(function* () {
+            const ack = yield* stream.ingestRecord(A.record(0))
+            yield* Effect.mapError(ack.await, (cause) => new Mine({ cause, order: 7 }))
+          })
+        )
+      )
+      assert.strictEqual(error._tag, "Mine")
+    })
+  )
+})

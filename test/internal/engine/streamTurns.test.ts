@@ -3,9 +3,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { Zerobus } from "effect-zerobus"
+import { ackResponse } from "../../../src/local/stream/streamMessages.ts"
 import { makeIngest } from "../../../src/internal/engine/streamIngest.ts"
 import * as A from "../../support/acceptance.ts"
 import { makeCore } from "../../support/cores.ts"
+import { ingestServer, memoryClient } from "../../support/memoryClient.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -115,4 +118,29 @@ describe("streams of a client that are handed records without a pause", () => {
       }
     })
   )
+})
+
+describe("callers that wait for room", () => {
+  it.live("are let in however many they are, and hand in more when they are", () => {
+    let accepted = 0
+    const program = Effect.gen(function* () {
+      const zerobus = yield* Zerobus
+      const stream = yield* zerobus.createStream(A.table, { maxInflightRecords: 2000 })
+      yield* Effect.forEach(
+        Array.from({ length: 4000 }, (_, n) => n),
+        (n) => Effect.forEach([1, 2, 3], (part) => stream.ingestRecord({ n, part })),
+        { concurrency: "unbounded", discard: true }
+      )
+      yield* stream.close
+    })
+    const counting = ingestServer((offset, records, peer) => {
+      accepted += records
+      peer.write(ackResponse(offset))
+    })
+    return program.pipe(
+      Effect.scoped,
+      Effect.provide(memoryClient(counting)),
+      Effect.andThen(Effect.sync(() => assert.strictEqual(accepted, 12_000)))
+    )
+  })
 })

@@ -12,6 +12,9 @@ import { channelSettings } from "../../../src/internal/grpc/grpcChannel.ts"
 import { LARGEST_RESPONSE, unreadable } from "../../../src/internal/grpc/grpcReplies.ts"
 import { ackResponse, createdResponse } from "../../../src/local/stream/streamMessages.ts"
 import * as A from "../../support/acceptance.ts"
+import { realClient } from "../../support/realClient.ts"
+import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
+import { ScriptedServer } from "../../support/scriptedServer.ts"
 
 /** Answers the first message of each stream with these frames, and ends with the trailers when there are some. */
 const answering = (frames: ReadonlyArray<Uint8Array>, encoding: string, trailers?: Http2.OutgoingHttpHeaders) =>
@@ -133,6 +136,35 @@ describe("a channel", () => {
         assert.strictEqual(options["grpc.default_authority"], `${host}:8443`)
         channel.close()
       }
+    })
+  )
+})
+
+describe("acknowledgements that arrived", () => {
+  it.live("count, also in one burst right before the end of the call", () =>
+    Effect.gen(function* () {
+      const resent: Array<string> = []
+      for (let n = 1036; n <= 1056; n += 2) {
+        const scripted = new ScriptedServer([
+          {
+            onMessage: (connection, { wireOffset }) => {
+              if (wireOffset !== n - 1) return
+              connection.closing(1000)
+              for (let i = 0; i < n; i++) connection.ack(i)
+              connection.end()
+            }
+          },
+          {}
+        ])
+        const { port } = yield* scriptedGrpc(scripted)
+        const zerobus = yield* realClient(`http://127.0.0.1:${port}`, { stream: { batching: "off" } })
+        const stream = yield* zerobus.createStream(A.table)
+        for (let i = 0; i < n; i++) yield* stream.ingestRecord(A.record(i))
+        yield* stream.flush
+        const again = scripted.connections[1]?.records.length ?? 0
+        if (again > 0) resent.push(`${again} of ${n}`)
+      }
+      assert.deepStrictEqual(resent, [])
     })
   )
 })

@@ -245,3 +245,11 @@ describe("a bypass list", () => {
     })
   }
 })
+
+describe("a bypassed address", () => {
+  it("may be an IPv6 address, with brackets and port or without", () => {
+    for (const list of ["::1", "[::1]", "[::1]:443"]) assert.isTrue(bypasses(list, "::1"), list)
+    assert.isTrue(bypasses("example.com:8080", "api.example.com"))
+    assert.isFalse(bypasses("::2", "::1"))
+  })
+})

@@ -76,3 +76,19 @@ describe("a named secret", () => {
     assert.deepStrictEqual(secrets, ["secret-key", "secret-key-longer", "a-secret-key"])
   })
 })
+
+describe("a long text of the other side", () => {
+  it("is read once, wherever a token could begin in it", () => {
+    // Read anew from each of the places it would take half a minute.
+    for (let n = 0; n < 30; n++) {
+      assert.strictEqual(scrub("-eyJ".repeat(16_000)).length, 2048 + 3)
+      assert.strictEqual(scrub("-eyJ".repeat(16_000) + "."), "-<redacted>")
+    }
+    assert.strictEqual(
+      scrub(`a.b eyJx.eyJy.z_w, ${"c ".repeat(40_000)}eyJ0.1.2`).slice(0, 24),
+      "a.b <redacted>, c c c c "
+    )
+    // The part that is looked at ends between two words, so that no half of a token is left.
+    assert.notInclude(scrub(`${"eyJ0.1.2,".repeat(8_000)}`), "eyJ")
+  })
+})

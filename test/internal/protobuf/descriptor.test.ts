@@ -286,3 +286,37 @@ describe("descriptor", () => {
     assert.match(failure(parseDescriptorProto(new Uint8Array(5 * 1024 * 1024))), /above the limit/)
   })
 })
+
+const mapOf = (name: string): ColumnDefinition => ({
+  name,
+  nullable: true,
+  type: {
+    _tag: "Map",
+    key: { _tag: "String" },
+    value: { _tag: "Int" },
+    valueContainsNull: false
+  }
+})
+const descriptorOf = (columns: ReadonlyArray<ColumnDefinition>) => toDescriptorProto({ name: "a.b.c", columns })
+
+describe("a descriptor of columns", () => {
+  it("H-54 names map entries by protobuf's rule and reports two that would have one name", () => {
+    const good = descriptorOf([mapOf("user_tags")])
+    assert.include(Buffer.from(Result.getOrThrow(good)).toString("latin1"), "UserTagsEntry")
+    const clash = descriptorOf([mapOf("user_tags"), mapOf("userTags")])
+    assert.isTrue(Result.isFailure(clash))
+    if (Result.isFailure(clash)) assert.match(clash.failure, /user_?tags/i)
+  })
+
+  it("H-55 refuses field numbers that protobuf does not have, by the columns' names", () => {
+    const at = (...positions: ReadonlyArray<number>) =>
+      descriptorOf(
+        positions.map((position, n) => ({ name: `column_${n}`, nullable: true, type: { _tag: "Int" }, position }))
+      )
+    assert.isTrue(Result.isSuccess(at(0, 5)))
+    for (const bad of [at(3, 3), at(18_999), at(19_998), at(2 ** 29 - 1)]) {
+      assert.isTrue(Result.isFailure(bad))
+      if (Result.isFailure(bad)) assert.include(bad.failure, "column_")
+    }
+  })
+})

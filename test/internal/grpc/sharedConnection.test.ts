@@ -209,4 +209,56 @@ describe("a shared connection", () => {
       assert.deepStrictEqual(server.records, [A.record(0)])
     })
   )
+
+  it.live("is made once and closed with its layer, wherever the fibers that ask for it give way", () =>
+    Effect.gen(function* () {
+      const { peers, port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
+      const sockets = new Set<Net.Socket>()
+      const front = Net.createServer((socket) => {
+        sockets.add(socket)
+        const onward = Net.connect(port, "127.0.0.1")
+        for (const each of [socket, onward]) each.on("error", () => {})
+        socket.on("close", () => {
+          sockets.delete(socket)
+          onward.destroy()
+        })
+        onward.pipe(socket).pipe(onward)
+      })
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void front.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => void (front.close(), sockets.forEach((socket) => socket.destroy())))
+      )
+      const found: Array<string> = []
+      for (let ops = 2020; ops < 2045; ops++) {
+        const before = peers.length
+        const scope = yield* Scope.make()
+        const context = yield* Scope.provide(
+          Layer.build(
+            GrpcTransport.layer({
+              serverEndpoint: `http://127.0.0.1:${(front.address() as Net.AddressInfo).port}`,
+              proxy: false,
+              connectionPerStream: false
+            })
+          ),
+          scope
+        )
+        const one = Effect.scoped(
+          Effect.gen(function* () {
+            for (let i = 0; i < ops; i++) yield* Effect.sync(() => i)
+            const call = yield* Context.get(context, Transport).open({})
+            call.sendUnsafe(encodeCreate(A.table))
+            yield* Queue.take(call.responses)
+          })
+        )
+        yield* Effect.all([one, one], { concurrency: 2 })
+        const connections = new Set(peers.slice(before)).size
+        yield* Scope.close(scope, Exit.void)
+        for (let n = 0; n < 100 && sockets.size > 0; n++) yield* Effect.sleep(5)
+        if (connections !== 1 || sockets.size > 0) found.push(`${ops}: ${connections} made, ${sockets.size} left open`)
+        for (const socket of sockets) socket.destroy()
+        yield* Effect.sleep(5)
+      }
+      assert.deepStrictEqual(found, [])
+    })
+  )
 })
