@@ -3,9 +3,10 @@
  * travels, or refuses it with the column's path and what is expected there, never with the value.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
-import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { expectation, integerJson, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
+import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
-import * as ValueText from "./valueText.ts"
 
 /** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
 export interface Report {
@@ -139,12 +140,12 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Decimal":
       return (value, report) => {
         if (typeof value === "string" && wireDecimal.test(value)) {
-          return ValueText.decimal(value, type.precision, type.scale) === undefined ? no(report) : value
+          return DecimalText.plain(value, type.precision, type.scale) === undefined ? no(report) : value
         }
         const text =
           value instanceof ExactJson.ExactNumber ? value.source : typeof value === "number" ? String(value) : value
         return (
-          (typeof text === "string" ? ValueText.decimal(text, type.precision, type.scale) : undefined) ?? no(report)
+          (typeof text === "string" ? DecimalText.plain(text, type.precision, type.scale) : undefined) ?? no(report)
         )
       }
     case "String":
@@ -154,16 +155,15 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Date": {
       const [min, max] = integerRange(type).map(Number) as [number, number]
       return (value, report) => {
-        if (typeof value === "string") return ValueText.days(value) ?? no(report)
+        if (typeof value === "string") return daysOfText(value) ?? no(report)
         return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
       }
     }
     case "Timestamp":
     case "TimestampNtz":
       return (value, report) => {
-        // A zone can move the first and the last day out of the range.
-        const micros = typeof value === "string" ? ValueText.micros(value, type._tag === "Timestamp") : undefined
-        return bigInteger(micros ?? value, type) ?? no(report)
+        const micros = typeof value === "string" ? microsOfText(value, type._tag === "Timestamp") : undefined
+        return (micros === undefined ? bigInteger(value, type) : integerJson(micros)) ?? no(report)
       }
     case "Variant":
       return (value, report) => variantText(value) ?? no(report)

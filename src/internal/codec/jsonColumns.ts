@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import { BadValue, badLeaf } from "./badValue.ts"
 import type { ColumnNode, StructNode } from "./columnNode.ts"
 import { refuse } from "../columns/columnRules.ts"
+import { integerJson } from "../columns/scalarTypes.ts"
 import type { Leaf, WireValue } from "./scalars.ts"
 import { kindOf } from "./scalars.ts"
 import { expectedOf, failsCheck, failsEncoding, isRecord, missing, shownKey, unknownKey } from "./protoEncode.ts"
@@ -29,9 +30,7 @@ const leafToJson =
           ? wire
           : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, kindOf(wire))
       case "bigint":
-        return wire >= BigInt(Number.MIN_SAFE_INTEGER) && wire <= BigInt(Number.MAX_SAFE_INTEGER)
-          ? Number(wire)
-          : wire.toString()
+        return integerJson(wire)
       case "object":
         return Buffer.from(wire.buffer, wire.byteOffset, wire.byteLength).toString("base64")
       default:

@@ -2,13 +2,14 @@
  * Dates and timestamps as leaves: DATE as days, TIMESTAMP and TIMESTAMP_NTZ as microseconds on the wire, years 1 to 9999.
  */
 import * as DateTime from "effect/DateTime"
+import { integerRange } from "../columns/scalarTypes.ts"
+import { daysOfText, millisOfMicros, millisPerDay, textOfDays } from "../columns/timeText.ts"
 import type { Leaf, WireValue } from "./scalar.ts"
 import { kindOf } from "./scalar.ts"
 
-/** First and last microsecond of the years 1 to 9999, the range of TIMESTAMP, in milliseconds. */
-const minMillis = -62_135_596_800_000
-const maxMillis = 253_402_300_799_999
-const millisPerDay = 86_400_000
+const [minMicros, maxMicros] = integerRange({ _tag: "Timestamp" })
+const minMillis = Number(millisOfMicros(minMicros))
+const maxMillis = Number(millisOfMicros(maxMicros))
 
 const dateRange = "from year 1 to 9999"
 const timeSeen = (value: unknown): string | undefined => {
@@ -25,10 +26,9 @@ const microsOfMillis = (millis: number): number | bigint | undefined => {
   return Number.isSafeInteger(micros) ? micros : BigInt(Math.round(millis)) * 1000n
 }
 
-const millisOfMicros = (value: WireValue): number | undefined => {
+const millisOfWire = (value: WireValue): number | undefined => {
   if (typeof value !== "number" && typeof value !== "bigint") return undefined
-  const millis =
-    typeof value === "number" ? Math.floor(value / 1000) : Number(value / 1000n - (value % 1000n < 0n ? 1n : 0n))
+  const millis = typeof value === "number" ? Math.floor(value / 1000) : Number(millisOfMicros(value))
   return inRange(millis) ? millis : undefined
 }
 
@@ -43,7 +43,7 @@ export const timestamp = (tag: TimeTag): Leaf => ({
   expected: `${timeName(tag)} (a DateTime ${dateRange})`,
   toWire: (value) => (DateTime.isDateTime(value) ? microsOfMillis(value.epochMilliseconds) : undefined),
   fromWire: (value) => {
-    const millis = millisOfMicros(value)
+    const millis = millisOfWire(value)
     return millis === undefined ? undefined : DateTime.makeUnsafe(millis)
   },
   seen: timeSeen
@@ -56,7 +56,7 @@ export const timestampAsDate = (tag: TimeTag): Leaf => ({
   expected: `${timeName(tag)} (a valid Date ${dateRange})`,
   toWire: (value) => (value instanceof Date ? microsOfMillis(value.getTime()) : undefined),
   fromWire: (value) => {
-    const millis = millisOfMicros(value)
+    const millis = millisOfWire(value)
     return millis === undefined ? undefined : new Date(millis)
   },
   seen: timeSeen
@@ -71,9 +71,6 @@ export const timestampAsMicros = (tag: TimeTag): Leaf => ({
   fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
   seen: (value) => (typeof value === "bigint" ? "a bigint out of range" : undefined)
 })
-
-const minMicros = BigInt(minMillis) * 1000n
-const maxMicros = BigInt(maxMillis) * 1000n + 999n
 
 const daysOfMillis = (millis: number): number | undefined =>
   inRange(millis) && Number.isInteger(millis / millisPerDay) ? millis / millisPerDay : undefined
@@ -103,15 +100,10 @@ export const dateAsString: Leaf = {
   type: { _tag: "Date" },
   scalar: "int32",
   expected: `DATE (a text such as "2026-01-31", ${dateRange})`,
-  toWire: (value) => {
-    if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(value) || value.startsWith("0000")) return undefined
-    const millis = Date.parse(`${value}T00:00:00Z`)
-    // Date.parse takes February 30 for March 2, so the day is written out again and compared.
-    return !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(value) ? daysOfMillis(millis) : undefined
-  },
+  toWire: (value) => (typeof value === "string" ? daysOfText(value) : undefined),
   fromWire: (value) => {
-    const millis = Number(value) * millisPerDay
-    return inRange(millis) ? new Date(millis).toISOString().slice(0, 10) : undefined
+    const days = Number(value)
+    return inRange(days * millisPerDay) ? textOfDays(days) : undefined
   },
   seen: (value) => (typeof value === "string" ? "a text that is no date" : undefined)
 }

@@ -22,6 +22,12 @@ export const integerRange = (type: ColumnType): readonly [bigint, bigint] => {
   }
 }
 
+/** The JSON form of a 64-bit integer: a number where it is safe, else text. */
+export const integerJson = (value: bigint): number | string => {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value.toString()
+}
+
 /** What a value of this type must look like, for messages. */
 export const expectation = (type: ColumnType): string => {
   switch (type._tag) {

@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { daysOfText, microsOfText, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import { columnTree } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { decimal } from "../parquet/parquetRows.ts"
@@ -145,12 +146,12 @@ const valueText = (type: ColumnType, shape: LeafShape, value: Buffer): string =>
     case "Double":
       return numberText(value.readDoubleLE(0))
     case "Date":
-      return new Date(value.readInt32LE(0) * 86_400_000).toISOString().slice(0, 10)
+      return textOfDays(value.readInt32LE(0))
     case "Timestamp":
       // The form with a zone: without one, readers would take their own.
-      return `${timestampText(value.readBigInt64LE(0)).replace(" ", "T")}Z`
+      return `${textOfMicros(value.readBigInt64LE(0))}Z`
     case "TimestampNtz":
-      return timestampText(value.readBigInt64LE(0))
+      return textOfMicros(value.readBigInt64LE(0)).replace("T", " ")
     case "Decimal":
       return decimal(unscaledOf(shape, value), type.scale)
     case "BigInt":
@@ -172,14 +173,10 @@ const unscaledOf = (shape: LeafShape, value: Buffer): bigint => {
   return BigInt.asIntN(value.length * 8, BigInt(`0x${value.toString("hex")}`))
 }
 
-/** `2026-01-01 00:00:00.000001`, in UTC. */
-const timestampText = (micros: bigint): string => {
-  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
-  const seconds = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19).replace("T", " ")
-  return `${seconds}.${String(rest).padStart(6, "0")}`
-}
-
-/** Reads a partition text back as `TableStore.rows` shows values. */
+/**
+ * Reads a partition text back as `TableStore.rows` shows values. A date or time that cannot be read
+ * stays text.
+ */
 export const partitionValue = (type: ColumnType, text: string | null): unknown => {
   if (text === null || text === "") return null
   switch (type._tag) {
@@ -194,12 +191,10 @@ export const partitionValue = (type: ColumnType, text: string | null): unknown =
     case "BigInt":
       return BigInt(text)
     case "Date":
-      return Date.parse(`${text}T00:00:00Z`) / 86_400_000
+      return daysOfText(text) ?? text
     case "Timestamp":
-    case "TimestampNtz": {
-      const [seconds = "", fraction = ""] = text.replace(" ", "T").replace("Z", "").split(".")
-      return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, "0").slice(0, 6))
-    }
+    case "TimestampNtz":
+      return microsOfText(text, type._tag === "Timestamp") ?? text
     default:
       return text
   }

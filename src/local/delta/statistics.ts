@@ -6,11 +6,14 @@
  * millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
  */
 import type { ColumnType } from "../../internal/columns/columnType.ts"
+import { integerRange } from "../../internal/columns/scalarTypes.ts"
+import { millisOfMicros, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import type { ColumnTree, ColumnNode } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { decimal } from "../parquet/parquetRows.ts"
 
 const indexedLeaves = 32
+const [, lastMicros] = integerRange({ _tag: "Timestamp" })
 const textLimit = 32
 
 interface Bounds {
@@ -194,12 +197,14 @@ const upperBound = (text: string): string | undefined => {
   return text.startsWith("\u{10FFFF}", prefix.length) ? undefined : JSON.stringify(`${prefix}\u{10FFFF}`)
 }
 
-const dateText = (days: number): string => JSON.stringify(new Date(days * 86_400_000).toISOString().slice(0, 10))
+const dateText = (days: number): string => JSON.stringify(textOfDays(days))
 
-/** Milliseconds, rounded down for a minimum and up for a maximum; in the year 9999 a maximum stays within the year. */
+/**
+ * Milliseconds, rounded down for a minimum and up for a maximum. A maximum in the last millisecond
+ * of the year 9999 keeps its microseconds: rounded up it would leave the range of TIMESTAMP.
+ */
 const timestampText = (micros: bigint, up: boolean, zone: string): string => {
-  const floor = micros >= 0n || micros % 1000n === 0n ? micros / 1000n : micros / 1000n - 1n
-  const millis = up && floor * 1000n !== micros ? floor + 1n : floor
-  const text = new Date(Number(millis)).toISOString()
-  return JSON.stringify(text.startsWith("+") ? `9999-12-31T23:59:59.999999${zone}` : text.replace("Z", zone))
+  const rounded = millisOfMicros(up ? micros + 999n : micros) * 1000n
+  const text = rounded > lastMicros ? textOfMicros(lastMicros) : textOfMicros(rounded).slice(0, -3)
+  return JSON.stringify(`${text}${zone}`)
 }

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { type Checked, csvCheck, jsonCheck, largestRecord } from "../../../src/cli/records/recordCheck.ts"
-import * as ValueText from "../../../src/cli/records/valueText.ts"
+import * as DecimalText from "../../../src/cli/records/decimalText.ts"
 import { parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
 
 const columns = (text: string) => Result.getOrThrow(parseTableDefinition(`c.s.t(${text})`)).columns
@@ -161,22 +161,9 @@ describe("text of values", () => {
     { scaled: Scaled, scale: Scale },
     ({ scale, scaled }) =>
       Effect.sync(() => {
-        const written = ValueText.decimal(`${scaled}e-${scale}`, 38, 18)
+        const written = DecimalText.plain(`${scaled}e-${scale}`, 38, 18)
         assert.strictEqual(Number(written), Number(`${scaled}e-${scale}`))
-        assert.strictEqual(ValueText.decimal(written!, 38, 18), written)
-      }),
-    { arbitrary: { runs: 300 } }
-  )
-
-  const Day = Schema.Int.check(Schema.isBetween({ minimum: -719162, maximum: 2932896 }))
-  it.effect.prop(
-    "dates and timestamps are the days and microseconds of the calendar",
-    { day: Day },
-    ({ day }) =>
-      Effect.sync(() => {
-        const iso = new Date(day * 86_400_000).toISOString()
-        assert.strictEqual(ValueText.days(iso.slice(0, 10)), day)
-        assert.strictEqual(String(ValueText.micros(iso, true)), String(BigInt(day) * 86_400_000_000n))
+        assert.strictEqual(DecimalText.plain(written!, 38, 18), written)
       }),
     { arbitrary: { runs: 300 } }
   )

@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
+import { partitionValue } from "../../../src/local/delta/partitions.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { record } from "../../support/randomRecords.ts"
 import { seeded } from "../../support/randomTables.ts"
@@ -60,3 +61,17 @@ it.live("rows of one value share one file", () =>
     assert.strictEqual((yield* store.rows(definition.name)).length, 30)
   })
 )
+
+it("partition values of other writers read as the values of their type, unreadable ones as text", () => {
+  for (const [type, text, value] of [
+    ["Date", "2026-11-22", 20_779],
+    ["Date", "soon", "soon"],
+    ["Timestamp", "2026-11-22 08:30:00", 1_795_336_200_000_000n],
+    ["Timestamp", "2026-11-22T08:30:00.000001Z", 1_795_336_200_000_001n],
+    ["Timestamp", "2026-11-22T10:30:00.5+02:00", 1_795_336_200_500_000n],
+    ["Timestamp", "soon", "soon"],
+    ["TimestampNtz", "2026-11-22 08:30:00.123", 1_795_336_200_123_000n]
+  ] as const) {
+    assert.strictEqual(partitionValue({ _tag: type }, text), value)
+  }
+})
