@@ -11,8 +11,10 @@ import type { Latency } from "../local/faults/latency.ts"
 import type { Principal } from "../local/auth/principals.ts"
 import type { StreamLimits } from "../local/stream/streamContract.ts"
 import { defaultLimits } from "../local/stream/streamHost.ts"
+import { isLoopback } from "../internal/net/loopback.ts"
 import { InvalidArgument } from "../ZerobusError.ts"
 
+export { isLoopback } from "../internal/net/loopback.ts"
 export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
 
 /** Options of the streams of a server. Durations are Effect durations; plain numbers are milliseconds. */
@@ -88,9 +90,6 @@ export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
 
 /** The options would make the server reachable or used in a way it is not made for. `message` says what to change. */
 export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly message: string }> {}
-
-/** Whether only this machine can reach an address. */
-export const isLoopback = (host: string): boolean => /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/.test(host)
 
 /** Refuses options that are none, other machines without a check of tokens, and production. */
 export const checkOptions = Effect.fnUntraced(function* (

@@ -189,7 +189,8 @@ export const rooms: ReadonlyArray<Room> = [
       "local/faults",
       "local/log",
       "internal/log",
-      "internal/columns"
+      "internal/columns",
+      "internal/net/loopback"
     ],
     packages: ["effect/*", "@grpc/grpc-js", ...files, ...network]
   },
@@ -203,6 +204,7 @@ export const rooms: ReadonlyArray<Room> = [
       "public",
       "internal/optionRules",
       "internal/columns",
+      "internal/net/loopback",
       "local",
       "local/log",
       "local/faults",

@@ -125,7 +125,8 @@ describe("start", () => {
       const local = yield* ZerobusLocal.pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
       assert.strictEqual(new URL(local.serverEndpoint).hostname, "127.0.0.1")
       assert.strictEqual(new URL(local.workspaceUrl).hostname, "127.0.0.1")
-      for (const host of ["0.0.0.0", "::", "192.168.1.1", "example.com", "127.0.0.1.example.com"]) {
+      const others = ["0.0.0.0", "::", "192.168.1.1", "example.com", "127.0.0.1.example.com", "a.localhost"]
+      for (const host of [...others, "127.0.0.256"]) {
         const failure = yield* startFailure({ host })
         assert.strictEqual(failure._tag, "UnsafeServer", host)
         assert.match(failure.message, /allowRemote/)

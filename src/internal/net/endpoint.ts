@@ -3,6 +3,7 @@
  */
 import * as Result from "effect/Result"
 import { InvalidEndpoint } from "../../ZerobusError.ts"
+import { isLoopback } from "./loopback.ts"
 
 /** A parsed endpoint. */
 export interface Endpoint {
@@ -17,9 +18,6 @@ export interface Endpoint {
 const dnsHost = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/
 const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (ipv4.test(host) && host.startsWith("127."))
 
 /** Whether a URL has the host as it stands: broken punycode and names that end in a number are none. */
 const isUrlHost = (host: string): boolean =>

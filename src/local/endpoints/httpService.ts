@@ -15,6 +15,7 @@ import type { HttpScript } from "../faults/httpScript.ts"
 import { insertRecords } from "./restIngest.ts"
 import { refuseIngest } from "../auth/ingestTokens.ts"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import { isLoopback } from "../../internal/net/loopback.ts"
 import type { Principals, Privilege } from "../auth/principals.ts"
 import type { TableStoreShape } from "../store/tableStore.ts"
 import type { Timers } from "../timers.ts"
@@ -43,7 +44,6 @@ export interface HttpServiceOptions {
 
 const maxBodyBytes = 1024 * 1024
 const maxInsertBytes = 10 * 1024 * 1024
-const loopback = new Set(["localhost", "127.0.0.1", "[::1]"])
 const tables = "/api/2.1/unity-catalog/tables"
 const reading: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT"]
 
@@ -96,7 +96,7 @@ const respond = (answer: CatalogAnswer): HttpServerResponse.HttpServerResponse =
 
 const knownHost = (header: string | undefined, hosts: ReadonlyArray<string>): boolean => {
   const name = header?.replace(/:\d{1,5}$/, "").toLowerCase()
-  return name !== undefined && (loopback.has(name) || hosts.includes(name))
+  return name !== undefined && (isLoopback(name) || hosts.includes(name))
 }
 
 const route = (

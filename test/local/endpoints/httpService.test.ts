@@ -284,13 +284,14 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
         "evil.example:80",
         "127.0.0.1.evil.example",
         "localhost.evil.example",
+        "evil.localhost",
         "[::2]:80"
       ]) {
         const answer = yield* request(local, "GET", "/health", { headers: { host } })
         assert.strictEqual(answer.status, 421, host)
         assert.isUndefined(answer.headers["access-control-allow-origin"])
       }
-      for (const host of ["localhost", "127.0.0.1:1234", "LOCALHOST:9"]) {
+      for (const host of ["localhost", "127.0.0.1:1234", "127.9.9.9", "[::1]:80", "LOCALHOST:9"]) {
         assert.strictEqual((yield* request(local, "GET", "/health", { headers: { host } })).status, 200, host)
       }
       const preflight = yield* request(local, "OPTIONS", "/oidc/v1/token", {
