@@ -10,7 +10,7 @@ import * as Path from "node:path"
 import { defaults } from "../../src/StreamConfigurationOptions.ts"
 import { zerobus } from "../support/commandLine.ts"
 
-const root = Path.resolve(import.meta.dirname, "..")
+const root = Path.resolve(import.meta.dirname, "../..")
 const require = createRequire(import.meta.url)
 const readme = Fs.readFileSync(Path.join(root, "README.md"), "utf8")
 
