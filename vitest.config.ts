@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 /** Suites that need something beyond `npm ci` have a name of their own in the file name and an npm script of their own. */
-const ownScript = ["delta", "interop", "integration", "heavy"]
+const ownScript = ["delta", "interop", "heavy"]
 
 const suite = (name: string, include: ReadonlyArray<string>, exclude: ReadonlyArray<string> = []) => ({
   extends: true as const,
@@ -16,7 +16,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 20_000,
     projects: [
-      suite("main", ["test/**/*.test.ts"], [`test/**/*.{${ownScript.join(",")}}.test.ts`]),
+      suite("main", ["test/**/*.test.ts"], [`test/**/*.{${ownScript.join(",")}}.test.ts`, "test/docs/**"]),
+      suite("docs", ["test/docs/*.test.ts"]),
       ...ownScript.map((name) => suite(name, [`test/**/*.${name}.test.ts`]))
     ]
   }
