@@ -3,8 +3,8 @@
  * seen. Never the value itself. It becomes an `InvalidArgument` at the surface.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
+import { describeValue } from "./describeValue.ts"
 import type { Leaf } from "./scalars.ts"
-import { kindOf } from "./scalars.ts"
 
 /** A refused value. The path grows outwards while the refusal travels up. */
 export class BadValue {
@@ -35,4 +35,4 @@ export class BadValue {
 
 /** The refusal of a value by a leaf. */
 export const badLeaf = (leaf: Leaf, value: unknown): BadValue =>
-  new BadValue(leaf.expected, leaf.seen?.(value) ?? kindOf(value))
+  new BadValue(leaf.expected, leaf.seen?.(value) ?? describeValue(value))

@@ -9,7 +9,7 @@ import type { ColumnNode, StructNode } from "./columnNode.ts"
 import { refuse } from "../columns/columnRules.ts"
 import { integerJson } from "../columns/scalarTypes.ts"
 import type { Leaf, WireValue } from "./scalars.ts"
-import { kindOf } from "./scalars.ts"
+import { describeValue } from "./describeValue.ts"
 import { expectedOf, failsCheck, failsEncoding, isRecord, missing, shownKey, unknownKey } from "./protoEncode.ts"
 
 /** Turns a value into what `JSON.stringify` takes, or answers why it is refused. */
@@ -28,7 +28,7 @@ const leafToJson =
       case "number":
         return Number.isFinite(wire)
           ? wire
-          : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, kindOf(wire))
+          : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, describeValue(wire))
       case "bigint":
         return integerJson(wire)
       case "object":
@@ -93,7 +93,7 @@ export const toJson = (node: ColumnNode): ToJson => {
     case "Array": {
       const element = toJson(node.element)
       return (value) => {
-        if (!Array.isArray(value)) return new BadValue("ARRAY (an array)", kindOf(value))
+        if (!Array.isArray(value)) return new BadValue("ARRAY (an array)", describeValue(value))
         const items: Array<unknown> = []
         for (let index = 0; index < value.length; index++) {
           const json = element(value[index])
@@ -108,7 +108,7 @@ export const toJson = (node: ColumnNode): ToJson => {
       const item = toJson(node.value)
       return (value) => {
         if (node.plainObject ? !isRecord(value) : !(value instanceof Map)) {
-          return new BadValue(node.plainObject ? "MAP (a plain object)" : "MAP (a Map)", kindOf(value))
+          return new BadValue(node.plainObject ? "MAP (a plain object)" : "MAP (a Map)", describeValue(value))
         }
         const entries: Array<[string, unknown]> = []
         for (const [name, one] of value instanceof Map ? value : Object.entries(value as object)) {
@@ -129,7 +129,7 @@ export const structToJson = (node: StructNode): ToJson => {
   const fields = node.fields.map((field) => ({ ...field, toJson: toJson(field.node) }))
   const names = new Set(fields.map((field) => field.name))
   return (value) => {
-    if (!isRecord(value)) return new BadValue("STRUCT (an object)", kindOf(value))
+    if (!isRecord(value)) return new BadValue("STRUCT (an object)", describeValue(value))
     const out: Record<string, unknown> = {}
     for (const field of fields) {
       const own = Object.hasOwn(value, field.name) || (field.name in value && !(field.name in Object.prototype))

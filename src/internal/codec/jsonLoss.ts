@@ -6,6 +6,7 @@
  * those are found in the text: a search for `{}` costs a small part of what looking at every field, or a replacer, does.
  */
 import * as Effect from "effect/Effect"
+import { describeValue } from "./describeValue.ts"
 
 /** What is lost: where, what it is, and what to do instead. */
 export interface JsonLoss {
@@ -14,32 +15,34 @@ export interface JsonLoss {
   readonly advice: string
 }
 
-const loss = (what: string, advice: string): JsonLoss => ({ path: [], what, advice })
+const bare: JsonLoss = {
+  path: [],
+  what: "an object without fields of its own",
+  advice: "JSON does not see getters and private fields: hand in a plain object, or give the class a toJSON."
+}
 
-const promise = loss("a promise", "Await it before it is handed in.")
-const effect = loss("an Effect", "Run it first, as yield* does, and hand in its result.")
-const bytes = loss("binary data", "Turn it into text first, such as base64, or into an array.")
-const bare = loss(
-  "an object without fields of its own",
-  "JSON does not see getters and private fields: hand in a plain object, or give the class a toJSON."
-)
-const weak = (name: string): JsonLoss => loss(`a ${name}`, "Hand in its content as plain values.")
+const asText = "Turn it into text first, such as base64, or into an array."
+const asPlain = "Hand in its content as plain values."
 
-/** Kinds by the tag that `Object.prototype.toString` gives: it is the same for objects of another realm. */
-const kinds: ReadonlyMap<string, JsonLoss> = new Map([
-  ["Map", loss("a Map", "Turn it into an object first, as Object.fromEntries does.")],
-  ["Set", loss("a Set", "Turn it into an array first, as Array.from does.")],
-  ["WeakMap", weak("WeakMap")],
-  ["WeakSet", weak("WeakSet")],
-  ["WeakRef", weak("WeakRef")],
-  ["RegExp", loss("a RegExp", "Turn it into text first, as String does.")],
-  ["Error", loss("an Error", "Pick the fields to send, such as its name and message.")],
-  ["ArrayBuffer", bytes],
-  ["SharedArrayBuffer", bytes]
+/** What to do with a value of which JSON keeps nothing, by its kind. */
+const advices: ReadonlyMap<string, string> = new Map([
+  ["a promise", "Await it before it is handed in."],
+  ["an Effect", "Run it first, as yield* does, and hand in its result."],
+  ["bytes", asText],
+  ["binary data", asText],
+  ["a Map", "Turn it into an object first, as Object.fromEntries does."],
+  ["a Set", "Turn it into an array first, as Array.from does."],
+  ["a WeakMap", asPlain],
+  ["a WeakSet", asPlain],
+  ["a WeakRef", asPlain],
+  ["a RegExp", "Turn it into text first, as String does."],
+  ["an Error", "Pick the fields to send, such as its name and message."]
 ])
 
-const hasMethod = (value: object, name: "then" | "toJSON"): boolean =>
-  typeof (value as { readonly then?: unknown; readonly toJSON?: unknown })[name] === "function"
+/** Kinds that are refused as a record even with a toJSON: Buffers have one, Effects have one for logs. */
+const neverRecords: ReadonlySet<string> = new Set(["a promise", "an Effect", "bytes", "binary data"])
+
+const hasToJson = (value: object): boolean => typeof (value as { readonly toJSON?: unknown }).toJSON === "function"
 
 /** Whether the object is a literal, of this realm or another one. */
 const isLiteral = (value: object): boolean => {
@@ -47,12 +50,11 @@ const isLiteral = (value: object): boolean => {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-const kindOf = (value: object): JsonLoss | undefined =>
-  hasMethod(value, "then")
-    ? promise
-    : ArrayBuffer.isView(value)
-      ? bytes
-      : kinds.get(Object.prototype.toString.call(value).slice(8, -1))
+const lossOfKind = (value: object): JsonLoss | undefined => {
+  const what = describeValue(value)
+  const advice = advices.get(what)
+  return advice === undefined ? undefined : { path: [], what, advice }
+}
 
 /** What JSON leaves out of an object that is to be a record, before it is written. */
 export const lossOfRecord = (record: object): JsonLoss | undefined =>
@@ -60,12 +62,10 @@ export const lossOfRecord = (record: object): JsonLoss | undefined =>
   record.constructor === Object && !Effect.isEffect(record) ? undefined : lossOfInstance(record)
 
 const lossOfInstance = (record: object): JsonLoss | undefined => {
-  const kind = kindOf(record)
-  if (kind === promise || kind === bytes) return kind
-  // Before toJSON: an Effect has one for logs. Errors of Effect are Effects too, but their toJSON gives their fields.
-  if (kind === undefined && Effect.isEffect(record)) return effect
-  if (hasMethod(record, "toJSON")) return undefined
-  return kind ?? (isLiteral(record) || Object.keys(record).length > 0 ? undefined : bare)
+  const loss = lossOfKind(record)
+  if (loss !== undefined && neverRecords.has(loss.what)) return loss
+  if (hasToJson(record)) return undefined
+  return loss ?? (isLiteral(record) || Object.keys(record).length > 0 ? undefined : bare)
 }
 
 /** What is lost of the objects that a record holds, given its text; what has a `toJSON` says itself what it is. */
@@ -75,7 +75,7 @@ export const lossInText = (text: string, record: object): JsonLoss | undefined =
 
 // The record could be written, so it has no cycles but behind a toJSON.
 const lossWithin = (value: object): JsonLoss | undefined => {
-  if (hasMethod(value, "toJSON")) return undefined
+  if (hasToJson(value)) return undefined
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       const found = lossOfField(value[index])
@@ -98,9 +98,9 @@ const lossOfField = (value: unknown): JsonLoss | undefined =>
       : (lossWithin(value) ?? lossOfEmpty(value))
 
 const lossOfEmpty = (value: object): JsonLoss | undefined =>
-  Object.keys(value).length > 0 || hasMethod(value, "toJSON")
+  Object.keys(value).length > 0 || hasToJson(value)
     ? undefined
-    : (kindOf(value) ?? (isLiteral(value) || isBoxed(value) ? undefined : bare))
+    : (lossOfKind(value) ?? (isLiteral(value) || isBoxed(value) ? undefined : bare))
 
 /** Number, String and Boolean objects are written as their value. */
 const isBoxed = (value: object): boolean => typeof value.valueOf() !== "object"

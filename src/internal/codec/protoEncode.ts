@@ -12,7 +12,7 @@ import { columnTypeOf, structOf } from "./columnNode.ts"
 import { typeText } from "../columns/columnType.ts"
 import { issuePath } from "./issuePath.ts"
 import type { Leaf } from "./scalars.ts"
-import { kindOf } from "./scalars.ts"
+import { describeValue } from "./describeValue.ts"
 import type { WriteValue } from "./scalarWriters.ts"
 import { delimited, fieldTag, leafWriter } from "./scalarWriters.ts"
 import type { ByteSink } from "../recordCodec.ts"
@@ -42,7 +42,7 @@ const fieldWriter = (node: ColumnNode, number: number): WriteValue => {
     case "Array": {
       const element = fieldWriter(node.element, number)
       return (value, sink) => {
-        if (!Array.isArray(value)) return new BadValue("ARRAY (an array)", kindOf(value))
+        if (!Array.isArray(value)) return new BadValue("ARRAY (an array)", describeValue(value))
         for (let index = 0; index < value.length; index++) {
           const bad = element(value[index], sink)
           if (bad !== undefined) return bad.at(index)
@@ -62,7 +62,7 @@ const checked = (node: ColumnNode & { readonly _tag: "Check" }, inner: WriteValu
 
 /** The refusal of a value that the checks of its schema do not accept. */
 export const failsCheck = (node: ColumnNode, value: unknown): BadValue =>
-  new BadValue(`${expectedOf(node)} that meets the checks of its schema`, `${kindOf(value)} that does not`)
+  new BadValue(`${expectedOf(node)} that meets the checks of its schema`, `${describeValue(value)} that does not`)
 
 const converted = (node: ConvertNode, writer: (inner: ColumnNode) => WriteValue): WriteValue => {
   if (node.instance !== undefined) {
@@ -80,7 +80,7 @@ const converted = (node: ConvertNode, writer: (inner: ColumnNode) => WriteValue)
 
 /** The refusal of a value that its schema cannot encode. */
 export const failsEncoding = (node: ColumnNode, value: unknown, issue: SchemaIssue.Issue): BadValue => {
-  const bad = new BadValue(`${expectedOf(node)} that its schema can encode`, `${kindOf(value)} that it cannot`)
+  const bad = new BadValue(`${expectedOf(node)} that its schema can encode`, `${describeValue(value)} that it cannot`)
   bad.path.push(...issuePath(issue))
   return bad
 }
@@ -105,7 +105,7 @@ const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number):
   }
   if (!node.plainObject) {
     return (value, sink) => {
-      if (!(value instanceof Map)) return new BadValue("MAP (a Map)", kindOf(value))
+      if (!(value instanceof Map)) return new BadValue("MAP (a Map)", describeValue(value))
       let index = 0
       for (const [name, item] of value) {
         const bad = one(name, item, index++, sink)
@@ -115,7 +115,7 @@ const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number):
     }
   }
   return (value, sink) => {
-    if (!isRecord(value)) return new BadValue("MAP (a plain object)", kindOf(value))
+    if (!isRecord(value)) return new BadValue("MAP (a plain object)", describeValue(value))
     let index = 0
     for (const name of Object.keys(value)) {
       const bad = one(name, value[name], index++, sink)
@@ -153,7 +153,7 @@ export const structWriter = (node: StructNode): WriteValue => {
   const inherited = names.map((name) => name in Object.prototype)
   // From field `from` on, by name: for keys in another order, absent columns, and everything that is refused.
   const writeByName = (value: unknown, sink: ByteSink, from: number): BadValue | undefined => {
-    if (!isRecord(value)) return new BadValue("STRUCT (an object)", kindOf(value))
+    if (!isRecord(value)) return new BadValue("STRUCT (an object)", describeValue(value))
     let present = from
     for (let index = from; index < count; index++) {
       const name = names[index]!
@@ -178,7 +178,7 @@ export const structWriter = (node: StructNode): WriteValue => {
       : new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
   }
   return (value, sink) => {
-    if (typeof value !== "object" || value === null) return new BadValue("STRUCT (an object)", kindOf(value))
+    if (typeof value !== "object" || value === null) return new BadValue("STRUCT (an object)", describeValue(value))
     // Most records have their keys in the order of the columns. Walking the keys is then several times cheaper than looking up each
     // name, and shows at once that no key is unknown.
     let index = 0

@@ -10,7 +10,7 @@ import { date, dateAsString, timestamp, timestampAsDate, timestampAsMicros } fro
 import { variant } from "./variantLeaf.ts"
 
 export { decimal, decimalAsString } from "./decimalLeaf.ts"
-export { kindOf, type Leaf, type WireValue } from "./scalar.ts"
+export type { Leaf, WireValue } from "./scalar.ts"
 
 const minInt64 = -(2n ** 63n)
 const maxInt64 = 2n ** 63n - 1n

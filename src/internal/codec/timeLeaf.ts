@@ -5,7 +5,7 @@ import * as DateTime from "effect/DateTime"
 import { integerRange } from "../columns/scalarTypes.ts"
 import { daysOfText, millisOfMicros, millisPerDay, textOfDays } from "../columns/timeText.ts"
 import type { Leaf, WireValue } from "./scalar.ts"
-import { kindOf } from "./scalar.ts"
+import { describeValue } from "./describeValue.ts"
 
 const [minMicros, maxMicros] = integerRange({ _tag: "Timestamp" })
 const minMillis = Number(millisOfMicros(minMicros))
@@ -13,7 +13,7 @@ const maxMillis = Number(millisOfMicros(maxMicros))
 
 const dateRange = "from year 1 to 9999"
 const timeSeen = (value: unknown): string | undefined => {
-  const kind = kindOf(value)
+  const kind = describeValue(value)
   return kind === "a Date" || kind === "a DateTime" ? "a time out of range" : undefined
 }
 

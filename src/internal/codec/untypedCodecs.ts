@@ -3,6 +3,7 @@
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { isBytes } from "../protobuf/bytes.ts"
+import { describeValue } from "./describeValue.ts"
 import { type JsonLoss, lossInText, lossOfRecord } from "./jsonLoss.ts"
 import { shownKey } from "./protoEncode.ts"
 import type { ByteSink, RecordCodec } from "../recordCodec.ts"
@@ -11,21 +12,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 
 const refuse = (message: string): InvalidArgument => new InvalidArgument({ message, path: [] })
 
-/** Names the kind of a value without quoting it. */
-const kindOf = (value: unknown): string =>
-  value === null || value === undefined
-    ? String(value)
-    : Array.isArray(value)
-      ? "an array"
-      : isBytes(value)
-        ? "bytes"
-        : `${typeof value === "object" ? "an" : "a"} ${typeof value}`
-
 /** Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set. */
 export const bytesCodec: RecordCodec<Uint8Array> = {
   write: (record, sink) => {
     if (!isBytes(record)) {
-      return refuse(`This table takes protobuf records as bytes (Uint8Array), but the record is ${kindOf(record)}.`)
+      return refuse(
+        `This table takes protobuf records as bytes (Uint8Array), but the record is ${describeValue(record)}.`
+      )
     }
     sink.ensure(record.length)
     sink.buffer.set(record, sink.position)
@@ -55,7 +48,7 @@ const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
 export const jsonCodec: RecordCodec<unknown> = {
   write: (record, sink) => {
     if (typeof record !== "object" || record === null || Array.isArray(record) || ArrayBuffer.isView(record)) {
-      return refuse(`This table takes JSON objects, but the record is ${kindOf(record)}.`)
+      return refuse(`This table takes JSON objects, but the record is ${describeValue(record)}.`)
     }
     const lost = lossOfRecord(record)
     if (lost !== undefined) return refuseLoss(lost)
