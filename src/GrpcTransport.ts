@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import type { ConnectFailure } from "./internal/net/connector.ts"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpc/grpcChannel.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
+import { ConnectionPings, sessionOf, TOO_MANY_PINGS } from "./internal/grpc/grpcPings.ts"
 import { unreadable } from "./internal/grpc/grpcReplies.ts"
 import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 import { type InvalidArgument, type InvalidEndpoint, InvalidState } from "./ZerobusError.ts"
@@ -46,6 +47,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
 interface Connection {
   readonly client: Grpc.Client
   readonly credentials: RouteCredentials
+  readonly pings: ConnectionPings | undefined
   /** Calls that are open on it. */
   calls: number
   /** Set when it was given up: no further call can be made on it. */
@@ -54,9 +56,16 @@ interface Connection {
   stuck: boolean
 }
 
-const makeConnection = ({ options, route, target }: ChannelSettings): Connection => {
+const makeConnection = ({ options, pings, route, target }: ChannelSettings): Connection => {
   const credentials = new RouteCredentials(route)
-  return { credentials, client: new Grpc.Client(target, credentials, options), calls: 0, closed: false, stuck: false }
+  return {
+    credentials,
+    client: new Grpc.Client(target, credentials, options),
+    pings: pings && new ConnectionPings(pings),
+    calls: 0,
+    closed: false,
+    stuck: false
+  }
 }
 
 const closeConnection = (connection: Connection): Effect.Effect<void> =>
@@ -112,7 +121,7 @@ const openCall = Effect.fnUntraced(function* (
   headers: Readonly<Record<string, string>>,
   exclusive: boolean
 ) {
-  const { client, credentials } = connection
+  const { client, credentials, pings } = connection
   const metadata = new Grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
   const responses = yield* Queue.bounded<Uint8Array, TransportFailure | Cause.Done>(WAITING_RESPONSES)
@@ -123,6 +132,8 @@ const openCall = Effect.fnUntraced(function* (
   let unwrittenBytes = 0
   let ending = false
   let answered = false
+  let isInFlight = () => true
+  let unwatch: (() => void) | undefined
   const { call, sender } = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       if (connection.closed) return yield* clientClosed
@@ -139,7 +150,8 @@ const openCall = Effect.fnUntraced(function* (
         )
       })
       call.on("status", (status: Grpc.StatusObject) => {
-        const failure = status.code === Grpc.status.OK ? undefined : toFailure(status, credentials.takeFailure())
+        const failure =
+          status.code === Grpc.status.OK ? undefined : toFailure(status, pings?.failure ?? credentials.takeFailure())
         answered = answered || failure === undefined || failure._tag === "Status"
         writable.openUnsafe()
         const end = () => {
@@ -152,12 +164,14 @@ const openCall = Effect.fnUntraced(function* (
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
       call.on("error", () => {})
+      unwatch = pings?.add({ session: () => sessionOf(call), isInFlight: () => isInFlight() })
       // Calls that share a connection cannot give it up, so their requests are copied.
       return { call, sender: new FrameSender(call, exclusive) }
     }),
     ({ call, sender }) =>
       Effect.sync(() => {
         if (!answered) connection.stuck = true
+        unwatch?.()
         call.cancel()
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
         if (sender.direct) credentials.disconnect()
@@ -188,6 +202,9 @@ const openCall = Effect.fnUntraced(function* (
     onSentUnsafe: (listener) => {
       onSent = listener
     },
+    watchInFlightUnsafe: (probe) => {
+      isInFlight = probe
+    },
     // Ending overtakes requests that grpc-js still frames, so it comes after the last of them.
     halfClose: Effect.sync(() => {
       ending = true
@@ -216,6 +233,8 @@ const toFailure = (
 ): TransportFailure => {
   const message = unreadable(code, details)
   if (message !== undefined) return TransportFailure.Unreadable({ message })
+  // A server that minds pings may reset the calls as well, which grpc-js takes for a lack of resources.
+  if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {
     if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
     const { code, message, tls } = refused

@@ -42,12 +42,23 @@ export interface BatchingOptions {
   readonly maxRecords?: number | undefined
 }
 
-/** How a dead connection is found when no data flows. */
+/**
+ * How a dead connection is found when no data flows. While records are in flight, a connection that
+ * is open at both ends and carries nothing is found within `interval` + `timeout`.
+ */
 export interface KeepaliveOptions {
-  /** Time between pings; default 20 seconds. */
+  /**
+   * Time without a byte from the server after which the client pings while something is in flight;
+   * default 20 seconds. It doubles for the endpoint when a server refuses pings this often.
+   */
   readonly interval?: Duration.Input | undefined
   /** How long a ping may stay unanswered; default 10 seconds. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * The same while nothing is in flight; default 5 minutes, which default gRPC servers accept.
+   * Shorten it only where something on the way drops idle connections sooner.
+   */
+  readonly idleInterval?: Duration.Input | undefined
 }
 
 /**

@@ -44,6 +44,12 @@ export interface TransportCall {
   readonly sentUnsafe: () => number
   /** Called whenever `sentUnsafe` has grown. One listener at most. */
   readonly onSentUnsafe: (listener: () => void) => void
+  /**
+   * Gives the transport a function that returns whether something sent is still unacknowledged. A
+   * transport that pings pings less often while nothing is. Optional; before it is called, the
+   * transport assumes that an answer is awaited.
+   */
+  readonly watchInFlightUnsafe?: ((isInFlight: () => boolean) => void) | undefined
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /** Encoded `EphemeralStreamResponse`s in order; ends with `Done` when the server closed with OK, else with the failure. */

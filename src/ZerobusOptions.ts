@@ -88,7 +88,11 @@ export const zerobusRules: OptionRules<ZerobusOptions> = {
   }),
   keepalive: either(
     oneOf("off"),
-    fields<KeepaliveOptions>({ interval: duration("from 1 millisecond"), timeout: duration("from 1 millisecond") })
+    fields<KeepaliveOptions>({
+      interval: duration("from 1 millisecond"),
+      timeout: duration("from 1 millisecond"),
+      idleInterval: duration("from 1 millisecond")
+    })
   ),
   stream: fields(streamRules)
 }

@@ -72,8 +72,14 @@ export interface RawServer {
   readonly close: () => Promise<void>
 }
 
-/** Starts the server; `fault` says what the n-th connection does, undefined for good behaviour. */
-export const startRawServer = (fault: (connection: number) => RawFault | undefined): Promise<RawServer> =>
+/**
+ * Starts the server; `fault` says what the n-th connection does, undefined for good behaviour. `onPing`
+ * returns true when it deals with a ping itself.
+ */
+export const startRawServer = (
+  fault: (connection: number) => RawFault | undefined,
+  onPing: (connection: RawConnection, number: number) => boolean = () => false
+): Promise<RawServer> =>
   new Promise((resolve) => {
     const sockets = new Set<Socket>()
     const server = createServer((socket) => {
@@ -116,7 +122,9 @@ export const startRawServer = (fault: (connection: number) => RawFault | undefin
       }
       const received = (type: number, flags: number, id: number, payload: Buffer) => {
         if (type === frameTypes.settings && (flags & 1) === 0) write(frame(frameTypes.settings, 1, 0))
-        if (type === frameTypes.ping && (flags & 1) === 0) write(frame(frameTypes.ping, 1, 0, payload))
+        if (type === frameTypes.ping && (flags & 1) === 0 && !onPing(connection(), number)) {
+          write(frame(frameTypes.ping, 1, 0, payload))
+        }
         if (type === frameTypes.headers) {
           stream = id
           if (!(stopped ||= misbehave?.(connection(), -1) ?? false))

@@ -203,6 +203,7 @@ const zerobusSamples: Readonly<Record<string, Samples>> = {
   "keepalive": offs,
   "keepalive.interval": durations(1),
   "keepalive.timeout": durations(1),
+  "keepalive.idleInterval": durations(1),
   "stream": objects,
   ...Object.fromEntries(Object.entries(streamSamples).map(([name, samples]) => [`stream.${name}`, samples]))
 }

@@ -118,7 +118,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "internal/grpc",
     imports: ["faces", "internal/net", "internal/protobuf"],
-    packages: ["effect: stable", "@grpc/grpc-js", "node:net"]
+    packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
   {
     name: "internal/engine",

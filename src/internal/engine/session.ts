@@ -102,7 +102,9 @@ export const openSession = Effect.fnUntraced(function* <A>(
   core.sessionId = answer.created.streamId ?? core.sessionId
   core.streamId ??= core.sessionId ?? streamIdOf(core)
   core.telemetry.sessionOpened()
-  return { call, handed: 0, acknowledged: 0 }
+  const session: Session = { call, handed: 0, acknowledged: 0 }
+  call.watchInFlightUnsafe?.(() => session.handed > session.acknowledged)
+  return session
 })
 
 /** Runs an open session until it ends. Everything it starts lives in its scope. */

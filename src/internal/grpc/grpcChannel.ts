@@ -5,8 +5,10 @@ import * as Grpc from "@grpc/grpc-js"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
+import type { KeepaliveOptions } from "../../StreamConfigurationOptions.ts"
 import type { InvalidArgument, InvalidEndpoint } from "../../ZerobusError.ts"
 import { checkZerobusOptions, type ZerobusOptions } from "../../ZerobusOptions.ts"
+import { PingPolicy } from "./grpcPings.ts"
 import { complete, ConnectFailure, firstHop, type Route, toFailure } from "../net/connector.ts"
 import { parseEndpoint } from "../net/endpoint.ts"
 import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
@@ -17,10 +19,15 @@ export interface ChannelSettings {
   readonly target: string
   readonly route: Route
   readonly options: Grpc.ClientOptions
+  /** How connections are pinged; undefined when `keepalive` is `"off"`. */
+  readonly pings: PingPolicy | undefined
 }
 
 /** The product in front of an application's own name in the user agent. */
 const PRODUCT = "effect-zerobus"
+
+/** Milliseconds without traffic after which the operating system probes a connection. */
+const TCP_KEEPALIVE = 60_000
 
 /** Alerts by which a server refuses the client's certificate, or its lack. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
@@ -37,6 +44,7 @@ export const channelSettings = (
     const application = options.applicationName?.trim() ?? ""
     const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
     const route = yield* routeTo(endpoint, options, "h2")
+    const log = yield* Effect.map(Effect.context(), Effect.runForkWith)
     const hop = firstHop(route)
     return {
       // With the scheme said, a host such as "unix" or "ipv4" is not taken for one.
@@ -54,16 +62,24 @@ export const channelSettings = (
         "grpc.service_config_disable_resolution": 1,
         "grpc.initial_reconnect_backoff_ms": 100,
         // The route knows the proxy, for the workspace's HTTP as well.
-        "grpc.enable_http_proxy": 0,
-        ...(keepalive === undefined
-          ? {}
-          : {
-              "grpc.keepalive_time_ms": wholeMillis(keepalive.interval ?? "20 seconds"),
-              "grpc.keepalive_timeout_ms": wholeMillis(keepalive.timeout ?? "10 seconds")
-            })
-      }
+        "grpc.enable_http_proxy": 0
+      },
+      pings: keepalive === undefined ? undefined : pingPolicy(keepalive, endpoint.host, log)
     }
   })
+
+const pingPolicy = (
+  { idleInterval = "5 minutes", interval = "20 seconds", timeout = "10 seconds" }: KeepaliveOptions,
+  host: string,
+  log: (effect: Effect.Effect<void>) => unknown
+): PingPolicy =>
+  new PingPolicy(
+    { interval: wholeMillis(interval), timeout: wholeMillis(timeout), idleInterval: wholeMillis(idleInterval) },
+    (slower) => {
+      const advice = "Set keepalive.interval to what the server or the proxy in front of it accepts."
+      log(Effect.logWarning(`${host} refuses pings this often. The interval is now ${slower} ms. ${advice}`))
+    }
+  )
 
 const wholeMillis = (value: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
 
@@ -119,6 +135,7 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     return {
       connect: async (socket) => {
         const { signal } = this.pending
+        socket.setKeepAlive(true, TCP_KEEPALIVE)
         try {
           // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
           signal.throwIfAborted()

@@ -1,0 +1,174 @@
+/**
+ * Pings on a virtual clock: when they are sent, how soon a dead connection is found, and what a server
+ * that refuses them changes.
+ */
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import * as Grpc from "@grpc/grpc-js"
+import { constants, type ClientHttp2Session } from "node:http2"
+import { vi } from "vitest"
+import { ConnectionPings, PingPolicy, sessionOf } from "../../../src/internal/grpc/grpcPings.ts"
+import { startRawServer } from "../../faults/rawHttp2Server.ts"
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const times = { interval: 20 * SECOND, timeout: 10 * SECOND, idleInterval: 5 * MINUTE }
+
+/** A session whose server answers pings until `dead`. `pings` are the times at which they came. */
+const fakeSession = () => {
+  const session = {
+    dead: false,
+    destroyed: false,
+    destroyedAt: Number.NaN,
+    pings: [] as Array<number>,
+    socket: { bytesRead: 1 },
+    goaway: undefined as ((code: number) => void) | undefined,
+    once: (_: string, listener: (code: number) => void) => (session.goaway = listener),
+    destroy: () => {
+      session.destroyed = true
+      session.destroyedAt = Date.now()
+    },
+    ping: (answered: () => void) => {
+      session.pings.push(Date.now())
+      if (!session.dead) {
+        session.socket.bytesRead += 17
+        answered()
+      }
+      return true
+    }
+  }
+  return session
+}
+
+type FakeSession = ReturnType<typeof fakeSession>
+
+const watch = (session: FakeSession, isInFlight: () => boolean, policy = new PingPolicy(times, () => {})) => {
+  const pings = new ConnectionPings(policy)
+  const stop = pings.add({ session: () => session as unknown as ClientHttp2Session, isInFlight })
+  return { pings, stop }
+}
+
+beforeEach(() => void vi.useFakeTimers({ now: 0, toFake: ["setTimeout", "clearTimeout", "Date"] }))
+afterEach(() => void vi.useRealTimers())
+
+describe("pings of an idle stream", () => {
+  it("keep the rule of default servers for 15 minutes: never two within five minutes without data", () => {
+    const session = fakeSession()
+    watch(session, () => false)
+    vi.advanceTimersByTime(15 * MINUTE)
+    assert.isAtLeast(session.pings.length, 2)
+    session.pings.slice(1).forEach((at, n) => assert.isAbove(at - session.pings[n]!, 5 * MINUTE))
+  })
+
+  it("find a dead connection within the idle interval, a tick and the timeout", () => {
+    const session = fakeSession()
+    const { pings } = watch(session, () => false)
+    session.dead = true
+    vi.advanceTimersByTime(6 * MINUTE)
+    assert.isTrue(session.destroyed)
+    assert.isAtMost(session.destroyedAt, times.idleInterval + times.interval + times.timeout)
+    assert.match(pings.failure!.message, /did not answer a ping within 10 s/)
+  })
+
+  it("end with the last call of the connection", () => {
+    const session = fakeSession()
+    const { stop } = watch(session, () => true)
+    stop()
+    vi.advanceTimersByTime(60 * MINUTE)
+    assert.deepStrictEqual(session.pings, [])
+    assert.strictEqual(vi.getTimerCount(), 0)
+  })
+})
+
+describe("pings of a stream with records in flight", () => {
+  it("find a dead connection within interval + timeout, whenever the last byte came", () => {
+    for (let last = 0; last < 60 * SECOND; last += 500) {
+      vi.setSystemTime(0)
+      const session = fakeSession()
+      const { stop } = watch(session, () => true)
+      vi.advanceTimersByTime(last)
+      session.socket.bytesRead++
+      session.dead = true
+      vi.advanceTimersByTime(times.interval + times.timeout)
+      assert.isTrue(session.destroyed, `last byte after ${last} ms`)
+      stop()
+    }
+  })
+
+  it("start as soon as an idle stream sends", () => {
+    const session = fakeSession()
+    let inFlight = false
+    watch(session, () => inFlight)
+    vi.advanceTimersByTime(100 * SECOND + 1)
+    assert.deepStrictEqual(session.pings, [])
+    inFlight = true
+    session.dead = true
+    vi.advanceTimersByTime(times.interval + times.timeout)
+    assert.isTrue(session.destroyed)
+  })
+
+  it("are not sent while the server sends anything else", () => {
+    const session = fakeSession()
+    watch(session, () => true)
+    for (let second = 0; second < 600; second += 5) {
+      session.socket.bytesRead += 10
+      vi.advanceTimersByTime(5 * SECOND)
+    }
+    assert.deepStrictEqual(session.pings, [])
+  })
+
+  it("come no faster than the interval from a silent server that answers them", () => {
+    const session = fakeSession()
+    watch(session, () => true)
+    vi.advanceTimersByTime(10 * MINUTE)
+    assert.isAtLeast(session.pings.length, 20)
+    session.pings.slice(1).forEach((at, n) => assert.isAtLeast(at - session.pings[n]!, times.interval))
+  })
+})
+
+describe("a server that refuses pings", () => {
+  it("doubles the interval for later connections too, and is reported once", () => {
+    const reported: Array<number> = []
+    const policy = new PingPolicy(times, (interval) => void reported.push(interval))
+    for (const expected of [40, 80, 160]) {
+      const session = fakeSession()
+      const { pings, stop } = watch(session, () => true, policy)
+      vi.advanceTimersByTime(policy.interval * 2)
+      session.goaway!(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      assert.strictEqual(policy.interval, expected * SECOND)
+      assert.match(pings.failure!.message, /refused pings/)
+      stop()
+    }
+    assert.deepStrictEqual(reported, [40 * SECOND])
+  })
+
+  it("is told apart from one that goes away for another reason", () => {
+    const session = fakeSession()
+    const policy = new PingPolicy(times, () => assert.fail("no ping was refused"))
+    const { pings } = watch(session, () => true, policy)
+    vi.advanceTimersByTime(MINUTE)
+    session.goaway!(constants.NGHTTP2_NO_ERROR)
+    assert.strictEqual(policy.interval, times.interval)
+    assert.isUndefined(pings.failure)
+  })
+})
+
+it("the session of a call of the installed grpc-js is found", async () => {
+  vi.useRealTimers()
+  const server = await startRawServer(() => undefined)
+  const client = new Grpc.Client(`127.0.0.1:${server.port}`, Grpc.credentials.createInsecure())
+  try {
+    const identity = (bytes: Buffer) => bytes
+    const call = client.makeBidiStreamRequest("/a/b", identity, identity, new Grpc.Metadata())
+    call.on("error", () => {})
+    await new Promise((resolve) => call.once("metadata", resolve))
+    const session = sessionOf(call)
+    assert.isDefined(session)
+    const before = session!.socket.bytesRead
+    await new Promise<void>((resolve) => void session!.ping(() => resolve()))
+    assert.isAbove(session!.socket.bytesRead, before)
+    call.cancel()
+  } finally {
+    client.close()
+    await server.close()
+  }
+})
