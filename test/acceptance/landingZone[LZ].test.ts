@@ -4,9 +4,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { MESSAGE_OVERHEAD } from "../../src/internal/landing/chunk.ts"
-import { Full } from "../../src/internal/landing/landingZone.ts"
+import { Full } from "../../src/internal/landing/waitingLine.ts"
 import * as A from "../support/acceptance.ts"
-import { makeZone, readRequest } from "../support/zones.ts"
+import { makeZone, messagesOf, readRequest } from "../support/zones.ts"
 
 const one = (n: number): Uint8Array => Uint8Array.of(n)
 const off = { coalesceRecords: 1 }
@@ -179,10 +179,7 @@ describe("the landing zone", () => {
   it.effect("H-39 lets go of payloads when they are acknowledged, also after a requeue", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ coalesceRecords: 1 })
-      const held = () =>
-        (zone as unknown as { readonly window: ReadonlyArray<unknown> }).window.filter(
-          (message) => message !== undefined
-        )
+      const held = () => messagesOf(zone).filter((message) => message !== undefined)
       for (let n = 0; n < 5000; n++) zone.offerUnsafe(Uint8Array.of(n & 0xff))
       const messages = Array.from({ length: 5000 }, () => zone.nextUnsafe()!)
       // At once, not only when the window is made shorter.
@@ -204,11 +201,11 @@ describe("the landing zone", () => {
       const record = new Uint8Array(1)
       for (let n = 0; n < 1_000_000; n++) zone.offerUnsafe(record)
       for (let n = 0; n < 1_000_000; n++) zone.nextUnsafe()
-      const window = (zone as unknown as { readonly window: ReadonlyArray<unknown> }).window
+      const window = messagesOf(zone)
       const first = window[0]
       zone.rewindUnsafe()
       // The same array with the same messages: nothing was moved or made.
-      assert.strictEqual((zone as unknown as { readonly window: ReadonlyArray<unknown> }).window, window)
+      assert.strictEqual(messagesOf(zone), window)
       assert.strictEqual(zone.toReplay, 1_000_000)
       assert.strictEqual(zone.nextUnsafe(), first)
     })

@@ -22,6 +22,7 @@ export interface Mutation extends Replacement {
 }
 
 const zone = "internal/landing/landingZone.ts"
+const window = "internal/landing/window.ts"
 const session = "internal/engine/session.ts"
 const supervisor = "internal/engine/supervisor.ts"
 const acknowledgements = "internal/engine/acknowledgements.ts"
@@ -42,22 +43,22 @@ const smallTurns: ReadonlyArray<Replacement> = [
 export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a replay skips the oldest record",
-    file: zone,
+    file: window,
     find: "    this.cursor = this.head\n  }",
-    replace: "    this.cursor = Math.min(this.head + 1, this.window.length)\n  }"
+    replace: "    this.cursor = Math.min(this.head + 1, this.messages.length)\n  }"
   },
   {
     name: "a new session continues where the lost one stopped",
-    file: zone,
+    file: window,
     find: "    this.cursor = this.head\n  }",
     replace: "  }"
   },
   {
     name: "a replay goes out in the wrong order",
-    file: zone,
+    file: window,
     find: "    this.cursor = this.head\n  }",
     replace:
-      "    this.cursor = this.head\n    this.window = [...this.window.slice(0, this.head), ...this.window.slice(this.head).reverse()]\n  }"
+      "    this.cursor = this.head\n    this.messages = [...this.messages.slice(0, this.head), ...this.messages.slice(this.head).reverse()]\n  }"
   },
   {
     name: "an acknowledgement frees one message too many",
@@ -110,7 +111,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a waiter that gave up is admitted all the same",
     file: zone,
-    find: "      if (this.waiters.delete(waiter)) this.admitUnsafe()",
+    find: "      if (this.waiters.leave(waiter)) this.admitUnsafe()",
     replace: "      this.admitUnsafe()"
   },
   {

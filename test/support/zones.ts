@@ -31,6 +31,10 @@ export const makeZone = (
     return new LandingZone({ queue, turns, codec, limits: all, now: () => 0 })
   })
 
+/** The array that holds a zone's window, to see what it keeps alive. */
+export const messagesOf = (zone: LandingZone<Uint8Array>): ReadonlyArray<unknown> =>
+  (zone as unknown as { readonly window: { readonly messages: ReadonlyArray<unknown> } }).window.messages
+
 /** What a server reads of a request: the wire offset, and the records of it. */
 export const readRequest = (
   request: Uint8Array

@@ -9,7 +9,8 @@ import { Offset } from "../../Offset.ts"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
 import { FlushTimeout, InvalidArgument } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
-import { Full, type Refusal } from "../landing/landingZone.ts"
+import type { Refusal } from "../landing/landingZone.ts"
+import { Full } from "../landing/waitingLine.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**

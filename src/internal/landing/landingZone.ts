@@ -1,12 +1,19 @@
 /**
- * The landing zone: everything handed in and not yet acknowledged, bounded by bytes and by records.
+ * The landing zone: every record accepted and not yet acknowledged, bounded by bytes and by records.
  *
- * Records are encoded at the ingest call. Those that no session has taken wait in a bounded `Queue` of messages whose last one is
- * still open, so that whatever gathers while the transport is busy travels as one request. Taken messages stay in the window, in
- * order, until their acknowledgement; a new session starts over at the window's head. Callers that find the zone full wait in
- * order of arrival and are admitted when acknowledgements free room; giving up costs no room and no offset.
+ *   offerUnsafe --> encode into the chunk --> room? -- yes --> queue -- nextUnsafe --> window --> session
+ *                                               |               ^
+ *                                               | no: Full      | admitUnsafe, once there is room
+ *   waitUnsafe ---> encode and copy ----------> waiting line ---+
  *
- * The zone knows no transport, no clock and no fiber: all of it is synchronous.
+ *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their room is free
+ *                 its loss ---------> rewindUnsafe -------> the next one gets the window again, then the queue
+ *   of a stream:  its end ----------> closeUnsafe --------> callers in line are refused
+ *                                     unackedUnsafe ------> window and queue are read out
+ *
+ * Records are encoded at the ingest call. While the last queued message is open, single records join it, so that what
+ * arrives while the transport is busy travels as one request. The zone uses no transport, no clock and no fiber: all
+ * of it is synchronous.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -17,22 +24,11 @@ import type { RecordCodec } from "../recordCodec.ts"
 import { RecordWriter } from "./recordWriter.ts"
 import { type LandingZoneLimits, SizeLimits } from "./sizeLimits.ts"
 import type { Turns } from "./turns.ts"
+import { type Admission, Full, type Waiter, WaitingLine } from "./waitingLine.ts"
+import { Window } from "./window.ts"
 
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
-
-/** The answer to a caller that waited: its offset, or `undefined` when the zone was closed. */
-export type Admission = number | undefined
-
-interface Waiter {
-  readonly content: Buffer
-  readonly records: number
-  readonly atomic: boolean
-  readonly admit: (admission: Admission) => void
-}
-
-/** The zone has no room for the call right now. */
-export const Full = -1
 
 const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
 const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
@@ -66,15 +62,11 @@ export class LandingZone<A> {
   private readonly sizes: SizeLimits
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
-  private readonly waiters = new Set<Waiter>()
-  /** Taken messages: those before `cursor` were handed to the current session. `head` is the oldest unacknowledged one. */
-  private window: Array<Message> = []
-  private head = 0
-  private cursor = 0
+  private readonly waiters = new WaitingLine()
+  private readonly window = new Window()
   /** The last queued message, while single records may still join it. */
   private open: Message | undefined
   private closed = false
-  private admitting = false
   /** While a record is encoded: what its getters call must not write as well. */
   private encoding = false
 
@@ -154,73 +146,60 @@ export class LandingZone<A> {
       atomic,
       admit
     }
-    this.waiters.add(waiter)
+    this.waiters.join(waiter)
     this.admitUnsafe()
     return () => {
-      if (this.waiters.delete(waiter)) this.admitUnsafe()
+      if (this.waiters.leave(waiter)) this.admitUnsafe()
     }
   }
 
   /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
   admitUnsafe(): void {
-    // A fiber that was let in may hand in more and wait again. The loop that let it in comes to it; a loop of its own would nest.
-    if (this.admitting) return
-    this.admitting = true
-    this.admitWaiters()
-    this.admitting = false
+    this.waiters.admit(this.place)
   }
 
-  private admitWaiters(): void {
-    for (const waiter of this.waiters) {
-      if (this.closed) {
-        this.waiters.delete(waiter)
-        waiter.admit(undefined)
-        continue
-      }
-      if (this.encoding || !this.fits(ALONE + waiter.content.length)) return
-      const begunBehind = !waiter.atomic && this.begin()
-      if (waiter.atomic) this.writer.begin(HEAD_ROOM)
-      this.writer.writeContent(waiter.content)
-      this.waiters.delete(waiter)
-      waiter.admit(
-        waiter.atomic
-          ? this.keepMessage(waiter.records, true)
-          : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
-      )
-    }
+  private readonly place = (waiter: Waiter): Admission => {
+    if (this.closed) return undefined
+    if (this.encoding || !this.fits(ALONE + waiter.content.length)) return Full
+    const begunBehind = !waiter.atomic && this.begin()
+    if (waiter.atomic) this.writer.begin(HEAD_ROOM)
+    this.writer.writeContent(waiter.content)
+    return waiter.atomic
+      ? this.keepMessage(waiter.records, true)
+      : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
   }
 
   /** The next message for the current session: first those to be sent again, then queued ones. */
   nextUnsafe(): Message | undefined {
-    if (this.cursor < this.window.length) return this.window[this.cursor++]
+    const again = this.window.replay()
+    if (again !== undefined) return again
     const taken = Queue.takeUnsafe(this.queue)
     if (taken === undefined || taken._tag === "Failure") return undefined
     const message = taken.value
     this.takenBytes += message.charge
     if (message === this.open) this.open = undefined
     this.window.push(message)
-    this.cursor++
     return message
   }
 
   /** Completes when `nextUnsafe` has something. */
   readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
-    this.cursor < this.window.length ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
+    this.window.toReplay > 0 ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
   )
 
   /** How many messages the current session was handed and has not had acknowledged. */
   get inFlight(): number {
-    return this.cursor - this.head
+    return this.window.inFlight
   }
 
   /** The `index`-th message in flight, 0 being the oldest. */
   inFlightAt(index: number): Message {
-    return this.window[this.head + index]!
+    return this.window.at(index)
   }
 
   /** How many messages of the window still wait to be sent again on this session. */
   get toReplay(): number {
-    return this.window.length - this.cursor
+    return this.window.toReplay
   }
 
   /** Whether everything accepted is acknowledged. */
@@ -232,8 +211,7 @@ export class LandingZone<A> {
   acknowledgeUnsafe(count: number): number {
     let last = -1
     for (let i = 0; i < count; i++) {
-      const message = this.window[this.head]!
-      this.window[this.head++] = undefined as never // acknowledged payloads are not kept alive
+      const message = this.window.shift()
       this.usedBytes -= message.charge
       this.usedRecords -= message.offsets
       this.acknowledgedRecords += message.records
@@ -241,18 +219,13 @@ export class LandingZone<A> {
       message.chunk.release()
     }
     this.overhead -= count * MESSAGE_OVERHEAD
-    if (this.head > 1024 && this.head * 2 > this.window.length) {
-      this.window = this.window.slice(this.head)
-      this.cursor -= this.head
-      this.head = 0
-    }
     if (this.usedRecords === 0) this.writer.releaseIdle()
     return last
   }
 
   /** Starts over at the oldest unacknowledged message, for a new session. */
   rewindUnsafe(): void {
-    this.cursor = this.head
+    this.window.rewind()
   }
 
   /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
@@ -271,7 +244,7 @@ export class LandingZone<A> {
   /** Everything unacknowledged, in order; only after `closeUnsafe`. */
   unackedUnsafe(): ReadonlyArray<Message> {
     while (this.nextUnsafe() !== undefined);
-    return this.window.slice(this.head)
+    return this.window.unacknowledged
   }
 
   /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */

@@ -5,7 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
-import { Full, type LandingZone } from "../../../src/internal/landing/landingZone.ts"
+import type { LandingZone } from "../../../src/internal/landing/landingZone.ts"
+import { Full } from "../../../src/internal/landing/waitingLine.ts"
 import { makeZone, readRequest, seeded } from "../../support/zones.ts"
 
 /** What the model keeps of one accepted call. */

@@ -5,12 +5,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM, requestSize } from "../../../src/internal/protobuf/envelope.ts"
-import { Full, type LandingZone, type Refusal } from "../../../src/internal/landing/landingZone.ts"
+import type { LandingZone, Refusal } from "../../../src/internal/landing/landingZone.ts"
+import { Full } from "../../../src/internal/landing/waitingLine.ts"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { InvalidArgument, PayloadTooLarge } from "../../../src/ZerobusError.ts"
 import * as A from "../../support/acceptance.ts"
-import { makeZone } from "../../support/zones.ts"
+import { makeZone, messagesOf } from "../../support/zones.ts"
 
 const bytes = (length: number, value = 0): Uint8Array => new Uint8Array(length).fill(value)
 const single = { coalesceRecords: 1 } as const
@@ -316,7 +317,7 @@ describe("the landing zone's counts", () => {
   it.effect("keep their places when the acknowledged part of a long window is dropped", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone(single)
-      const kept = () => (zone as unknown as { readonly window: ReadonlyArray<unknown> }).window.length
+      const kept = () => messagesOf(zone).length
       for (let n = 0; n < 3000; n++) zone.offerUnsafe(bytes(1, n % 251))
       for (let n = 0; n < 3000; n++) zone.nextUnsafe()
       zone.acknowledgeUnsafe(100)
