@@ -70,9 +70,8 @@ const fromFile = Effect.fnUntraced(function* (
   if (Number(size) > maxSource)
     return yield* failed(`The file ${file} is larger than ${maxSource} bytes, which no table definition is.`)
   const text = yield* Effect.mapError(files.readFileString(file), unreadable(file))
-  return yield* Effect.mapError(
-    Effect.fromResult(readTableSource(formatOf(file), text, Option.getOrUndefined(table))),
-    (message) => failed(`No table can be made of ${file}: ${message}`)
+  return yield* Effect.mapError(readTableSource(formatOf(file), text, Option.getOrUndefined(table)), (message) =>
+    failed(`No table can be made of ${file}: ${message}`)
   )
 })
 

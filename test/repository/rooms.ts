@@ -247,7 +247,7 @@ export const rooms: ReadonlyArray<Room> = [
 export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
   "hyparquet": ["local/parquet/parquetLibrary"],
   "hyparquet-writer": ["local/parquet/parquetLibrary"],
-  "protobufjs": ["cli/generate/tableSource"],
+  "protobufjs": ["cli/generate/protoSource"],
   "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson"]
 }
 

@@ -5,6 +5,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { Zerobus } from "effect-zerobus"
 import type { Table } from "effect-zerobus"
+import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -13,7 +14,14 @@ import "protobufjs/ext/descriptor.js"
 import { parseDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
 import { WireReader } from "../../../src/internal/protobuf/reader.ts"
 import * as TableProperties from "../../../src/TableProperties.ts"
-import { type Environment, type LocalServer, startServer, temporaryFolder, zerobus } from "../../support/commandLine.ts"
+import {
+  type Environment,
+  type LocalServer,
+  startServer,
+  temporaryFolder,
+  zerobus,
+  zerobusProcess
+} from "../../support/commandLine.ts"
 
 const folder = temporaryFolder()
 // Below the repository, so that the generated module finds the package by its name.
@@ -53,6 +61,15 @@ const messageOf = (set: Uint8Array): Uint8Array => {
     reader.skip(wire)
   }
 }
+
+/** Makes a process print the modules of protobufjs that it has loaded when it ends. */
+const reportLoads = `--import=data:text/javascript,${encodeURIComponent(`
+  import { createRequire } from "node:module"
+  const { cache } = createRequire("${import.meta.url}")
+  process.on("exit", () => {
+    const loaded = Object.keys(cache).filter((file) => /[\\\\/]protobufjs[\\\\/]/.test(file))
+    console.error("loaded of protobufjs: " + loaded.length)
+  })`)}`
 
 describe("zerobus generate", () => {
   it("CG-09 writes three files from the catalog; the module ingests and the descriptor fits protobufjs", async () => {
@@ -178,4 +195,31 @@ describe("zerobus generate", () => {
       assert.isTrue(secret === "" || !(err + out).includes(secret))
     }
   }, 60_000)
+
+  it("loads protobufjs for a .proto file, and never for anything else", async () => {
+    const source = Path.join(folder, "orders.proto")
+    Fs.writeFileSync(source, 'syntax = "proto2"; message Orders { required int64 id = 1; }')
+    const observed = { ...environment, NODE_OPTIONS: reportLoads }
+    const loads = async (...args: ReadonlyArray<string>): Promise<number> => {
+      const { code, err } = await zerobusProcess(args, observed)
+      assert.strictEqual(code, 0, err)
+      return Number(/^loaded of protobufjs: (\d+)$/m.exec(err)?.[1])
+    }
+    const into = (name: string) => ["--output-dir", Path.join(folder, name)]
+    assert.isAbove(await loads("generate", "--from", source, "--table", "main.default.orders", ...into("proto")), 10)
+    assert.strictEqual(await loads("--help"), 0)
+    assert.strictEqual(await loads("generate", "--table", "main.default.every", ...into("catalog")), 0)
+    const importing = 'await import("effect-zerobus"); await import("effect-zerobus/testing")'
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--conditions=effect-zerobus-source", "--input-type=module", "--eval", importing],
+      {
+        cwd: import.meta.dirname,
+        env: { ...process.env, NODE_OPTIONS: reportLoads },
+        encoding: "utf8"
+      }
+    )
+    assert.strictEqual(status, 0, stderr)
+    assert.match(stderr, /^loaded of protobufjs: 0$/m)
+  }, 180_000)
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -10,7 +11,7 @@ import { parseTableDefinition, toTypeJson } from "../../../src/internal/columns/
 import { parseDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
 import { fileStem, type GeneratedFile, generateTable } from "../../../src/cli/generate/generateTable.ts"
 import { constantName } from "../../../src/cli/generate/tableModule.ts"
-import { readTableSource } from "../../../src/cli/generate/tableSource.ts"
+import { readTableSource as readSource, type SourceFormat } from "../../../src/cli/generate/tableSource.ts"
 import * as Table from "../../../src/Table.ts"
 import { compileProtos } from "../../support/protoc.ts"
 import { pick, randomTable, seeded } from "../../support/randomTables.ts"
@@ -18,6 +19,8 @@ import { pick, randomTable, seeded } from "../../support/randomTables.ts"
 const root = resolve(import.meta.dirname, "../../..")
 const orThrow = <A>(result: Result.Result<A, string>): A =>
   Result.getOrThrowWith(result, (message) => new Error(message))
+const readTableSource = (format: SourceFormat, text: string, tableName: string | undefined) =>
+  Effect.runPromise(Effect.result(readSource(format, text, tableName)))
 const table = (text: string): TableDefinition => orThrow(parseTableDefinition(text))
 const generated = (
   definition: TableDefinition,
@@ -241,7 +244,7 @@ describe("generateTable", () => {
     )
   }, 60_000)
 
-  it("reads the same definition from SQL, a Spark schema, the catalog's JSON and its own .proto file", () => {
+  it("reads the same definition from SQL, a Spark schema, the catalog's JSON and its own .proto file", async () => {
     const simple = table(
       "c.s.t(id BIGINT NOT NULL, a STRING, tags ARRAY<STRING>, m MAP<STRING, DOUBLE>, p STRUCT<x: INT, y: BINARY>)"
     )
@@ -264,30 +267,34 @@ describe("generateTable", () => {
       ["proto", proto]
     ] as const) {
       assert.deepStrictEqual(
-        withoutComments(orThrow(readTableSource(format, source, "c.s.t"))),
+        withoutComments(orThrow(await readTableSource(format, source, "c.s.t"))),
         withoutComments(simple)
       )
     }
-    assert.deepStrictEqual(orThrow(readTableSource("json", catalog, undefined)).name, "c.s.t")
-    assert.deepStrictEqual(orThrow(readTableSource("sql", "c.s.t(a INT)", "c.s.u")).name, "c.s.u")
-    const again = generated(orThrow(readTableSource("proto", proto, "c.s.t")))
+    assert.deepStrictEqual(orThrow(await readTableSource("json", catalog, undefined)).name, "c.s.t")
+    assert.deepStrictEqual(orThrow(await readTableSource("sql", "c.s.t(a INT)", "c.s.u")).name, "c.s.u")
+    const again = generated(orThrow(await readTableSource("proto", proto, "c.s.t")))
     assert.deepStrictEqual(again[1], generated(simple)[1])
   })
 
-  it("CG-03 CG-04 CG-06 refuses sources that make no table, in a sentence", () => {
-    const proto = (body: string): string => failure(readTableSource("proto", `syntax = "proto2"; ${body}`, "c.s.t"))
-    assert.match(proto("message A { optional uint32 x = 1; }"), /field x has the type uint32/)
-    assert.match(proto("enum E { A = 0; } message B { optional E e = 1; }"), /is an enum/)
-    assert.match(proto("message A { optional A a = 1; }"), /contains itself/)
-    assert.match(proto("message A {} message B {}"), /several messages/)
-    assert.match(proto("message A { optional google.protobuf.Timestamp at = 1; }"), /cannot be read/)
-    assert.match(proto("message A { optional"), /cannot be read/)
-    assert.match(proto(""), /no message/)
-    assert.match(failure(readTableSource("proto", "message A {}", undefined)), /--table/)
-    assert.match(failure(readTableSource("json", "{", "c.s.t")), /not JSON/)
-    assert.match(failure(readTableSource("json", '"string"', "c.s.t")), /no object/)
-    assert.match(failure(readTableSource("json", '{"type":"array","elementType":"string"}', "c.s.t")), /no struct/)
-    assert.match(failure(readTableSource("sql", "c.s.t(`bad-name` INT)", undefined)), /not allowed/)
+  it("CG-03 CG-04 CG-06 refuses sources that make no table, in a sentence", async () => {
+    const proto = async (body: string): Promise<string> =>
+      failure(await readTableSource("proto", `syntax = "proto2"; ${body}`, "c.s.t"))
+    assert.match(await proto("message A { optional uint32 x = 1; }"), /field x has the type uint32/)
+    assert.match(await proto("enum E { A = 0; } message B { optional E e = 1; }"), /is an enum/)
+    assert.match(await proto("message A { optional A a = 1; }"), /contains itself/)
+    assert.match(await proto("message A {} message B {}"), /several messages/)
+    assert.match(await proto("message A { optional google.protobuf.Timestamp at = 1; }"), /cannot be read/)
+    assert.match(await proto("message A { optional"), /cannot be read/)
+    assert.match(await proto(""), /no message/)
+    assert.match(failure(await readTableSource("proto", "message A {}", undefined)), /--table/)
+    assert.match(failure(await readTableSource("json", "{", "c.s.t")), /not JSON/)
+    assert.match(failure(await readTableSource("json", '"string"', "c.s.t")), /no object/)
+    assert.match(
+      failure(await readTableSource("json", '{"type":"array","elementType":"string"}', "c.s.t")),
+      /no struct/
+    )
+    assert.match(failure(await readTableSource("sql", "c.s.t(`bad-name` INT)", undefined)), /not allowed/)
     assert.match(failure(generateTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"), { origin: "x" })), /array of arrays/)
   })
 
