@@ -1,5 +1,16 @@
 /**
- * How records get into an open stream: the ingest calls and their receipts. What is accepted, and when, the landing zone decides.
+ * How records get into an open stream: the ingest calls and their receipts. The landing zone decides what is accepted, and when.
+ *
+ *   yield* ingestRecord --> giveWay? -- none --> zone.offerUnsafe --> offset: Ack, without the fiber's run loop
+ *                              |                        |
+ *                              | a turn to wait for     +--> refusal: fails with it
+ *                              v                        +--> Full: wait --> zone.waitUnsafe --> Ack, or
+ *                           offerAfter --> offer -------+                                       StreamClosed
+ *   ingestRecord as a plain effect --> ingest: the same, in the run loop
+ *   ingestRecords --> giveWay? --> zone.offerBatchUnsafe --> the same answers, one Ack for the batch
+ *   offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a refusal
+ *
+ *   Ack.await, waitForOffset --> acks.pollUnsafe, else acks.await, at most for flushTimeout
  */
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"

@@ -1,6 +1,17 @@
 /**
  * One table at work: decodes and checks records, logs them, and moves them to the table batch by batch.
  *
+ *   append -> decode --> leaves (the open batch) -- seal --> batches, each with its chunks and its log segment
+ *               |           |
+ *               |           +--> wal.append -- group on disk --> onDurable --> acknowledgement
+ *               |                    |          (with ackAfterCommit only once the batch is committed)
+ *               |                    +-- group failed --> cutBack: its rows leave the open batch and the sealed ones
+ *               +-- RecordRejected: the leaves are rolled back to where the call began
+ *
+ *   batches -- flushAll, one at a time --> settled (its groups are on disk) --> flusher: data file and commit
+ *                                            --> segment removed, onDurable, onRoom
+ *   recover: segments found at start-up --> decoded again --> flusher
+ *
  * A batch is the content of the column buffers between two seals and owns one log segment. Batches are flushed in order, one
  * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
