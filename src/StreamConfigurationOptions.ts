@@ -83,14 +83,26 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly recovery?: boolean | undefined
   /** Limit of one attempt to open a connection, credentials included; default 15 seconds. */
   readonly recoveryTimeout?: Duration.Input | undefined
-  /** Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server ends session after session unused. */
+  /** Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server rotates unused connections. */
   readonly recoveryBackoff?: Duration.Input | undefined
-  /** Attempts after the first one; default 4. Durable progress or 15 seconds of uptime give a fresh budget. */
+  /**
+   * Attempts after the first one; default 4. Durable progress gives a fresh budget; 15 seconds of uptime do while nothing is
+   * unacknowledged. A connection that the server rotates before it made anything durable counts as an attempt. Once the budget is
+   * spent the stream fails; one with nothing unacknowledged is `idle` until the next record, which has a fresh budget.
+   */
   readonly recoveryRetries?: number | undefined
   /** Replaces `recoveryBackoff` and `recoveryRetries` by any schedule; its input is the failure of the attempt. */
   readonly recoverySchedule?: Schedule.Schedule<unknown, Retryable> | undefined
-  /** How long records may be in flight without any of them becoming durable; default 60 seconds. */
+  /**
+   * How long records may be in flight without any of them becoming durable, over all connections, without the time in which none was
+   * open; default 60 seconds.
+   */
   readonly serverLackOfAckTimeout?: Duration.Input | undefined
+  /**
+   * How long one `ingestRecord` or `ingestRecords` may wait for room; default: no limit. Beyond it the call fails with
+   * `FlushTimeout` and has taken nothing.
+   */
+  readonly ingestTimeout?: Duration.Input | undefined
   /** Limit of `flush`, `waitForOffset` and the flush in `close`; default 300 seconds. */
   readonly flushTimeout?: Duration.Input | undefined
   /**
@@ -100,7 +112,7 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly streamPausedMaxWaitTime?: Duration.Input | undefined
   /** How long late acknowledgements are awaited after a half-close; default 500 milliseconds. */
   readonly drainTimeout?: Duration.Input | undefined
-  /** Limit of the flush when the scope closes a stream that was not closed; default 30 seconds. */
+  /** Limit of the flush when the scope closes a stream that was not closed; default 20 seconds. */
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape | undefined
@@ -111,8 +123,8 @@ export interface StreamConfigurationOptions<in out A = any> {
    */
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure> | undefined
   /**
-   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has as long as
-   * `scopeCloseTimeout`, 5 seconds at least; then it is interrupted and not waited for.
+   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has 5 seconds,
+   * less the `drainTimeout` that was spent; then it is interrupted and not waited for.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<void>) | undefined
 }
@@ -125,6 +137,7 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly recoveryRetries: number
   readonly recoverySchedule: Schedule.Schedule<unknown, Retryable> | undefined
   readonly serverLackOfAckTimeout: number
+  readonly ingestTimeout: number | undefined
   readonly flushTimeout: number
   readonly streamPausedMaxWaitTime: number | undefined
   readonly drainTimeout: number
@@ -148,10 +161,10 @@ export const defaults = {
   serverLackOfAckTimeout: 60_000,
   flushTimeout: 300_000,
   drainTimeout: 500,
-  scopeCloseTimeout: 30_000
+  scopeCloseTimeout: 20_000
 } as const
 
-/** Uptime of a connection that gives the retry budget back, in milliseconds. */
+/** Uptime of a connection with nothing unacknowledged that gives the retry budget back, in milliseconds. */
 export const STABLE_UPTIME = 15_000
 
 const provider = that("made with HeadersProvider.make", (value) => {
@@ -172,6 +185,7 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   recoveryRetries: count(0),
   recoverySchedule: that("a Schedule", Schedule.isSchedule),
   serverLackOfAckTimeout: duration("above zero"),
+  ingestTimeout: duration("above zero"),
   flushTimeout: duration("above zero"),
   streamPausedMaxWaitTime: duration("from zero"),
   drainTimeout: duration("from zero"),
@@ -190,7 +204,10 @@ export const resolve = <A>(
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
     Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))
-  const pause = options.streamPausedMaxWaitTime
+  const optionalMillis = (name: "ingestTimeout" | "streamPausedMaxWaitTime"): number | undefined => {
+    const duration = options[name]
+    return duration === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(duration))
+  }
   return Result.succeed({
     maxInflightRecords: options.maxInflightRecords ?? defaults.maxInflightRecords,
     maxInflightBytes: options.maxInflightBytes ?? defaults.maxInflightBytes,
@@ -208,8 +225,9 @@ export const resolve = <A>(
     recoveryRetries: options.recoveryRetries ?? defaults.recoveryRetries,
     recoverySchedule: options.recoverySchedule,
     serverLackOfAckTimeout: millis("serverLackOfAckTimeout"),
+    ingestTimeout: optionalMillis("ingestTimeout"),
     flushTimeout: millis("flushTimeout"),
-    streamPausedMaxWaitTime: pause === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(pause)),
+    streamPausedMaxWaitTime: optionalMillis("streamPausedMaxWaitTime"),
     drainTimeout: millis("drainTimeout"),
     scopeCloseTimeout: millis("scopeCloseTimeout"),
     headersProvider: options.headersProvider,

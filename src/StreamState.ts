@@ -8,7 +8,8 @@
  * - `open`: a session is open and new records flow.
  * - `paused`: the server announced the end of the session; records are accepted, nothing is sent, acknowledgements still count.
  * - `recovering`: the session was lost; the supervisor opens another one. Records are accepted.
+ * - `idle`: the retry budget is spent and nothing is unacknowledged, so there is no connection; the next record opens one.
  * - `closed`: closed by `close` or by its scope.
  * - `failed`: ended by a final error.
  */
-export type StreamState = "connecting" | "replaying" | "open" | "paused" | "recovering" | "closed" | "failed"
+export type StreamState = "connecting" | "replaying" | "open" | "paused" | "recovering" | "idle" | "closed" | "failed"

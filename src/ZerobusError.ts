@@ -140,10 +140,22 @@ export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly mess
   readonly isRetryable = false
 }
 
-/** A flush, wait or close reached its limit. Nothing was dropped: the records stay queued or in flight. */
+const NO_ROOM = "The stream had no room and took nothing; call it again, or raise ingestTimeout."
+
+/** What to do after a `FlushTimeout`, by operation. */
+const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
+  close: "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream.",
+  ingestRecord: NO_ROOM,
+  ingestRecords: NO_ROOM
+}
+
+/**
+ * A flush, wait or close reached its limit: the records stay queued or in flight. Or an ingest call did, while the stream had no room:
+ * it accepted nothing. Nothing was dropped.
+ */
 export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   {
-    readonly operation: "flush" | "close" | "waitForOffset"
+    readonly operation: "flush" | "close" | "waitForOffset" | "ingestRecord" | "ingestRecords"
     /** The limit in milliseconds. */
     readonly timeoutMillis: number
     /** Offsets that were not durable yet when the limit was reached. */
@@ -157,10 +169,7 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
     const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
     const what = `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable.`
     if (this.unacknowledged !== undefined) return what + reason
-    const advice =
-      this.operation === "close"
-        ? "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream."
-        : "Nothing was dropped; call it again, or raise flushTimeout."
+    const advice = TIMEOUT_ADVICE[this.operation] ?? "Nothing was dropped; call it again, or raise flushTimeout."
     return `${what} ${advice}${reason}`
   }
 }

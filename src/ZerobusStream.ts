@@ -11,10 +11,10 @@ import type { Offset } from "./Offset.ts"
 import type { AckError, RecordAck } from "./RecordAck.ts"
 import type { StreamState } from "./StreamState.ts"
 import type { TableProperties } from "./TableProperties.ts"
-import type { InvalidArgument, InvalidState, PayloadTooLarge, StreamClosed } from "./ZerobusError.ts"
+import type { FlushTimeout, InvalidArgument, InvalidState, PayloadTooLarge, StreamClosed } from "./ZerobusError.ts"
 
 /** Why an ingest call took nothing. The stream itself goes on, unless it is `StreamClosed`. */
-export type IngestError = InvalidArgument | PayloadTooLarge | StreamClosed
+export type IngestError = FlushTimeout | InvalidArgument | PayloadTooLarge | StreamClosed
 
 /** What a sink has made durable. */
 export interface SinkSummary {
@@ -36,7 +36,7 @@ export interface ZerobusStream<in out A> {
   /**
    * Queues one record and succeeds with its receipt; waits while the landing zone is full. Interrupting the wait consumes no
    * offset. Fails with `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent, which leaves the stream as it was,
-   * and with `StreamClosed`.
+   * with `FlushTimeout` when it waited for room for `ingestTimeout`, and with `StreamClosed`.
    */
   readonly ingestRecord: (record: A) => Effect.Effect<RecordAck, IngestError>
   /**

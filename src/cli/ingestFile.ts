@@ -137,7 +137,8 @@ const queue = Effect.fnUntraced(function* (
           Effect.catchTags({
             InvalidArgument: (error) => Effect.succeed(error.message),
             PayloadTooLarge: (error) => Effect.succeed(error.message),
-            StreamClosed: (error) => Effect.fail(because(error.cause ?? error))
+            StreamClosed: (error) => Effect.fail(because(error.cause ?? error)),
+            FlushTimeout: (error) => Effect.fail(because(error))
           })
         )
       } else if (queued !== true) problem = queued

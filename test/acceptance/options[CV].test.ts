@@ -43,11 +43,11 @@ const durations = [
 
 describe("options of a stream", () => {
   it("CV-01 have the defaults of the official SDKs", () => {
-    const { headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime, ...plain } =
+    const { headersProvider, ingestTimeout, onUnacked, recoverySchedule, streamPausedMaxWaitTime, ...plain } =
       Result.getOrThrow(resolve())
     assert.deepStrictEqual(
-      [headersProvider, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
-      Array(4).fill(undefined)
+      [headersProvider, ingestTimeout, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
+      Array(5).fill(undefined)
     )
     assert.deepStrictEqual(plain, {
       maxInflightRecords: 1_000_000,
@@ -63,7 +63,7 @@ describe("options of a stream", () => {
       serverLackOfAckTimeout: 60_000,
       flushTimeout: 300_000,
       drainTimeout: 500,
-      scopeCloseTimeout: 30_000
+      scopeCloseTimeout: 20_000
     })
   })
 

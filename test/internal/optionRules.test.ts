@@ -142,6 +142,7 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "recoveryRetries": counts(0),
   "recoverySchedule": only(Schedule.isSchedule, [Schedule.forever], ["1 second"]),
   "serverLackOfAckTimeout": durations(0.001),
+  "ingestTimeout": durations(0.001),
   "flushTimeout": durations(0.001),
   "streamPausedMaxWaitTime": durations(0),
   "drainTimeout": durations(0),

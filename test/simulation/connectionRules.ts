@@ -2,6 +2,7 @@
  * What the client does with its connections: one at a time, no sending after a half-close or an announced end, silence noticed in time
  * and not before, and no connection given up without a reason (I7, I8).
  */
+import type { HistoryEvent } from "./history.ts"
 import { callsIn, closingFrom, type Connection, isViolation, type StreamView, type View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
@@ -12,6 +13,7 @@ export const tolerance = 250
 /** Checks every connection. */
 export const checkConnections = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
+    let silence: Silence = { least: 0, most: 0 }
     for (const [index, connection] of stream.connections.entries()) {
       const before = stream.connections[index - 1]
       if (before !== undefined && (before.released === undefined || before.released.seq > connection.open.seq)) {
@@ -23,7 +25,7 @@ export const checkConnections = (view: View, report: Report): void => {
       if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
       checkSending(connection, report)
       checkViolation(connection, report)
-      checkSilence(stream, connection, report)
+      silence = checkSilence(stream, connection, silence, report)
     }
   }
 }
@@ -53,19 +55,24 @@ const checkViolation = (connection: Connection, report: Report): void => {
     report("violation", `connection ${conn} goes on after ${JSON.stringify(bad.text)}, which breaks the protocol`)
 }
 
-/** The moments that feed the silence timer, and whether something was in flight after each; the end of a replay is one. */
-const progress = (
-  stream: StreamView,
-  connection: Connection
-): ReadonlyArray<{ readonly t: number; readonly busy: boolean }> => {
+/** How long earlier connections were open with something in flight and no progress, at least and at most; milliseconds. */
+interface Silence {
+  readonly least: number
+  readonly most: number
+}
+
+/** A moment that feeds the silence timer, and whether something was in flight after it. */
+interface Moment {
+  readonly t: number
+  readonly quiet: number
+  readonly busy: boolean
+  /** True of progress, false of the first message in flight and of the last one that is sent again. */
+  readonly progress: boolean
+}
+
+/** The moments that feed the silence timer. */
+const feeding = (stream: StreamView, connection: Connection): ReadonlyArray<Moment> => {
   const { messages, sent } = connection
-  const moments: Array<{
-    readonly t: number
-    readonly seq: number
-    readonly kind: "send" | "ack" | "sent"
-    readonly value: number
-    readonly replay: boolean
-  }> = []
   const known = new Set(
     stream.connections
       .filter((other) => other.conn < connection.conn)
@@ -73,53 +80,87 @@ const progress = (
   )
   const lastKnown = stream.order.findLast((call) => known.has(call))
   const lastReplayed = messages.findIndex(({ calls }) => lastKnown !== undefined && calls.includes(lastKnown))
+  const moments: Array<{
+    readonly t: number
+    readonly seq: number
+    readonly quiet: number
+    readonly kind: "send" | "replayed" | "ack" | "sent"
+    readonly value: number
+  }> = []
   for (const [index, { event }] of messages.entries()) {
-    moments.push({ t: event.t, seq: event.seq, kind: "send", value: 0, replay: index === lastReplayed })
+    moments.push({ ...at(event), kind: index === lastReplayed ? "replayed" : "send", value: 0 })
   }
   for (const response of connection.responses) {
     if (isViolation(connection, response)) break
     if (typeof response.text.ack === "number") {
-      moments.push({ t: response.t, seq: response.seq, kind: "ack", value: response.text.ack + 1, replay: false })
+      moments.push({ ...at(response), kind: "ack", value: response.text.ack + 1 })
     }
   }
-  for (const event of sent) moments.push({ t: event.t, seq: event.seq, kind: "sent", value: 0, replay: false })
+  for (const event of sent) moments.push({ ...at(event), kind: "sent", value: 0 })
   moments.sort((a, b) => a.seq - b.seq)
-  const found: Array<{ readonly t: number; readonly busy: boolean }> = []
+  const found: Array<Moment> = []
   let handed = 0
   let claimed = 0
   let left = -1
   let acked = 0
-  for (const { kind, replay, t, value } of moments) {
+  for (const { kind, quiet, t, value } of moments) {
     let feeds = false
-    if (kind === "send") feeds = handed++ === acked || replay
+    if (kind === "send" || kind === "replayed") feeds = handed++ === acked || kind === "replayed"
     else if (kind === "ack") claimed = Math.max(claimed, value)
     else left++
     const now = Math.min(claimed, left)
-    if (now > acked) {
-      acked = now
-      feeds = true
-    }
-    if (feeds) found.push({ t, busy: handed > acked })
+    const progress = now > acked
+    acked = Math.max(acked, now)
+    if (feeds || progress) found.push({ t, quiet, busy: handed > acked, progress })
   }
   return found
 }
 
-const checkSilence = (stream: StreamView, connection: Connection, report: Report): void => {
-  const { conn, ended, released, responses } = connection
-  if (released === undefined) return
+const at = ({ quiet, seq, t }: HistoryEvent) => ({ quiet, seq, t })
+
+/** How long a connection had been silent when it was given up, after the silence of those before it. */
+const silenceAt = (moments: ReadonlyArray<Moment>, released: number, before: number): number => {
+  const last = moments[moments.length - 1]
+  if (last === undefined) return before
+  const progress = moments.some((moment) => moment.progress)
+  return last.busy ? released - last.t + (progress ? 0 : before) : 0
+}
+
+/** Checks one connection and returns the silence that the next one inherits. */
+const checkSilence = (stream: StreamView, connection: Connection, before: Silence, report: Report): Silence => {
+  const { conn, released } = connection
+  if (released === undefined) return before
   const limit = stream.settings.serverLackOfAckTimeout
-  const moments = progress(stream, connection)
-  for (const [index, { busy, t }] of moments.entries()) {
-    const next = moments[index + 1]?.t ?? released.t
-    if (busy && next - t > limit + tolerance) {
+  const moments = feeding(stream, connection)
+  // What arrived in the moment of giving up may not have been read.
+  const read = moments.filter(({ quiet }) => quiet < released.quiet)
+  const least = silenceAt(moments, released.t, before.least)
+  const most = Math.max(least, silenceAt(read, released.t, before.most))
+  let inherited = before.least
+  for (const [index, { busy, progress, t }] of moments.entries()) {
+    if (progress) inherited = 0
+    const silent = (moments[index + 1]?.t ?? released.t) - t + inherited
+    if (busy && silent > limit + tolerance) {
       report(
         "silence",
-        `connection ${conn} was silent for ${next - t} ms with records in flight, the limit is ${limit} ms`
+        `connection ${conn} was silent for ${silent} ms with records in flight, the limit is ${limit} ms`
       )
-      return
+      return { least: 0, most: 0 }
     }
   }
-  // Why did the client give it up?
+  checkReason(stream, connection, most, report)
+  // After a timeout the next connection has the whole time; whether it was one is in doubt when another cause came in that moment.
+  return { least: most >= limit - limitSlack ? 0 : least, most: least >= limit + tolerance ? 0 : most }
+}
+
+/** What rounding may take from a time that is summed over connections, in milliseconds. */
+const limitSlack = 20
+
+/** Why did the client give the connection up, after it was silent for so many milliseconds? */
+const checkReason = (stream: StreamView, connection: Connection, silentFor: number, report: Report): void => {
+  const { conn, ended, responses } = connection
+  const released = connection.released!
+  const limit = stream.settings.serverLackOfAckTimeout
   const created = responses.some(({ text }) => text.created === true)
   const closing = closingFrom(stream) < released.seq
   const opening =
@@ -130,8 +171,7 @@ const checkSilence = (stream: StreamView, connection: Connection, report: Report
     ended !== undefined ||
     responses.some((response) => isViolation(connection, response)) ||
     responses.some(({ text }) => text.closeAfter !== undefined)
-  const silentFor = released.t - (moments[moments.length - 1]?.t ?? released.t)
-  const silent = moments[moments.length - 1]?.busy === true && silentFor >= limit - 1
+  const silent = silentFor >= limit - limitSlack
   if (!created) {
     const waited = released.t - connection.open.t
     if (

@@ -47,10 +47,11 @@ const checkMisfit = (call: Call, report: Report): void => {
 /** What may follow each state. A recovery may be told several times, and a connection may open and be lost in the same moment. */
 const follows: Record<string, ReadonlyArray<string>> = {
   connecting: ["connecting", "open", "replaying", "closed", "failed"],
-  open: ["paused", "recovering", "closed", "failed"],
+  open: ["paused", "recovering", "idle", "closed", "failed"],
   replaying: ["open", "paused", "recovering", "closed", "failed"],
-  paused: ["recovering", "closed", "failed"],
-  recovering: ["recovering", "open", "replaying", "closed", "failed"],
+  paused: ["recovering", "idle", "closed", "failed"],
+  recovering: ["recovering", "open", "replaying", "idle", "closed", "failed"],
+  idle: ["recovering", "closed", "failed"],
   closed: [],
   failed: []
 }

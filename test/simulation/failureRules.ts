@@ -4,8 +4,10 @@
  */
 import type { Outcome } from "./history.ts"
 import {
+  accepted,
   ackedAtLeast,
   ackedAtMost,
+  callsIn,
   closingFrom,
   type Connection,
   isViolation,
@@ -47,12 +49,37 @@ interface Attempt {
   /** Whether its session may have been worth a fresh budget, and whether it was for sure. */
   readonly stable: boolean
   readonly surelyStable: boolean
+  /** Whether nothing was unacknowledged when it had ended. */
+  readonly emptyAtEnd: Empty
+}
+
+/** The attempts since the budget was refilled, this one included: taking what is in doubt for a refill, and not. */
+interface Counted extends Attempt {
+  readonly fewest: number
+  readonly most: number
+}
+
+/** Counts attempts as the budget does: progress refills it, and so does the first record of a stream that had none. */
+const counted = (attempts: ReadonlyArray<Attempt>, adopts: boolean): ReadonlyArray<Counted> => {
+  let fewest = 0
+  let most = 0
+  let before: Empty = { maybe: !adopts, surely: !adopts }
+  return attempts.map((attempt) => {
+    const { emptyAtEnd, stable, surelyStable } = attempt
+    fewest = before.maybe && !emptyAtEnd.surely ? 1 : fewest + 1
+    most = before.surely && !emptyAtEnd.maybe ? 1 : most + 1
+    before = emptyAtEnd
+    const now = { ...attempt, fewest, most }
+    if (stable) fewest = 0
+    if (surelyStable) most = 0
+    return now
+  })
 }
 
 /** Checks attempts and failures of every stream. */
 export const checkFailures = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
-    const attempts = attemptsOf(view, stream)
+    const attempts = counted(attemptsOf(view, stream), stream.opening.from !== undefined)
     const ending = failureOf(stream, report)
     checkBudget(stream, attempts, ending, report)
     checkCause(view, stream, attempts, ending, report)
@@ -69,6 +96,8 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
     const within = ({ seq }: { readonly seq: number }) => seq > event.seq && seq < until.seq
     const connection = stream.connections.find(({ open }) => within(open))
     const answer = stream.headers.find((other) => other.outcome !== "asked" && within(other))
+    const rested = restedOn(view, stream, connection, until.t)
+    const end = connection?.released ?? view.events[Math.min(until.seq, view.events.length) - 1] ?? last
     return {
       asked: event,
       until,
@@ -83,20 +112,51 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
         connection?.responses.some(
           (response) => response.text.closeAfter !== undefined && !isViolation(connection, response)
         ) ?? false,
-      stable:
-        connection !== undefined &&
-        (ackedAtMost(connection, Infinity) > 0 || uptime(connection, until.t) >= stableUptime - 1),
-      surelyStable:
-        connection !== undefined &&
-        (ackedAtLeast(connection, Infinity) > 0 ||
-          (connection.ended !== undefined && uptime(connection, until.t) >= stableUptime + 1))
+      stable: connection !== undefined && (ackedAtMost(connection, Infinity) > 0 || rested.maybe),
+      surelyStable: connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || rested.surely),
+      emptyAtEnd: holding(stream, end)
     }
   })
 }
 
-const uptime = (connection: Connection, until: number): number => {
-  const created = connection.responses.find(({ text }) => text.created === true)
-  return created === undefined ? 0 : (connection.released?.t ?? until) - created.t
+/** Whether a stream holds nothing unacknowledged at some moment. */
+interface Empty {
+  readonly maybe: boolean
+  readonly surely: boolean
+}
+
+const holding = (stream: StreamView, { quiet, seq }: { readonly quiet: number; readonly seq: number }): Empty => {
+  let least = 0
+  let most = 0
+  for (const connection of stream.connections) {
+    if (connection.open.seq > seq) break
+    least = Math.max(least, connection.base + callsIn(connection, ackedAtLeast(connection, quiet)))
+    most = Math.max(most, connection.base + callsIn(connection, ackedAtMost(connection, seq)))
+  }
+  return {
+    maybe: !stream.order.some(
+      (call, position) => position >= most && (call.stream !== stream.id || (accepted(call) && call.end!.seq < seq))
+    ),
+    surely: !stream.order.some(
+      (call, position) => position >= least && (call.stream !== stream.id || call.start.seq < seq)
+    )
+  }
+}
+
+/** Whether a connection was open for long enough with nothing unacknowledged. */
+const restedOn = (view: View, stream: StreamView, connection: Connection | undefined, until: number): Empty => {
+  const created = connection?.responses.find(({ text }) => text.created === true)
+  if (connection === undefined || created === undefined) return { maybe: false, surely: false }
+  const uptime = (connection.released?.t ?? until) - created.t
+  const at = (millis: number) =>
+    holding(
+      stream,
+      view.events.findLast(({ t }) => t <= created.t + millis)!
+    )
+  return {
+    maybe: uptime >= stableUptime - 1 && at(stableUptime - 2).maybe,
+    surely: connection.ended !== undefined && uptime >= stableUptime + 1 && at(stableUptime + 1).surely
+  }
 }
 
 const causeOf = (connection: Connection | undefined): string | undefined => {
@@ -133,7 +193,7 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
 
 const checkBudget = (
   stream: StreamView,
-  attempts: ReadonlyArray<Attempt>,
+  attempts: ReadonlyArray<Counted>,
   ending: string | undefined,
   report: Report
 ): void => {
@@ -141,51 +201,53 @@ const checkBudget = (
   const retries = policy?.pauses.length ?? stream.settings.recoveryRetries
   const allowed = recovery ? 1 + retries : 1
   const stops = policy?.stopsAt === undefined ? undefined : `Retryable ${policy.stopsAt}`
-  /** Attempts since the last progress, taking the doubtful for progress, and not. */
-  let fewest = 0
-  let most = 0
   for (const [index, attempt] of attempts.entries()) {
-    fewest++
-    most++
-    const goesOn = attempts[index + 1] !== undefined && !attempt.stable && !attempt.rotated
-    if (goesOn && stops !== undefined && attempt.cause === stops) {
+    const next = attempts[index + 1]
+    const idles = attempt.emptyAtEnd.maybe && stream.opening.end?.outcome._tag === "Done"
+    if (next === undefined || attempt.stable) continue
+    if (stops !== undefined && attempt.cause === stops && !idles) {
       report("I12", `stream ${stream.id} tried again after ${stops}, where its schedule ends`)
     }
-    if (fewest > allowed) {
-      report("I12", `stream ${stream.id} made ${fewest} attempts without progress, ${allowed} are allowed`)
+    // A stream without records waits for the next one, which has a budget of its own.
+    if (attempt.fewest >= allowed && !idles) {
+      report(
+        "I12",
+        `stream ${stream.id} goes on after ${attempt.fewest} attempts without progress, ${allowed} are allowed`
+      )
       return
     }
-    if ((attempt.stable || attempt.rotated) && recovery) fewest = 0
-    if (attempt.surelyStable && recovery) most = 0
   }
   if (ending?.startsWith("Retryable") !== true || !recovery || attempts.length === 0) return
   const last = attempts[attempts.length - 1]!
   if (last.surelyStable)
     report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
-  else if (most < allowed && ending !== stops)
-    report("I12", `stream ${stream.id} gave up (${ending}) after ${most} of ${allowed} attempts`)
+  else if (last.most < allowed && ending !== stops)
+    report("I12", `stream ${stream.id} gave up (${ending}) after ${last.most} of ${allowed} attempts`)
+  if (last.emptyAtEnd.surely && stream.opening.end?.outcome._tag === "Done")
+    report("I12", `stream ${stream.id} gave up (${ending}) with nothing unacknowledged`)
 }
 
 /** What a pause may be longer or shorter than promised, in milliseconds. */
 const slack = 50
 const jitter = 0.2
+/** The least pause after a second rotation of a connection that was of no use. */
+const leastPause = 100
 /** The longest pause that the simulated token service asks for. */
 const longestRetryAfter = 3_000
 
 /** After a session that was worth something at once, otherwise after the backoff or what the schedule says; row 24. */
-const checkPace = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
+const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report: Report): void => {
   const { policy, recoveryBackoff, recoveryTimeout } = stream.settings
-  /** Pauses that the schedule has given since the last progress, taking the doubtful for progress, and not. */
-  let fewest = 0
-  let most = 0
-  for (const [index, { cause, connection, rotated, stable, surelyStable }] of attempts.entries()) {
+  const allowed = 1 + (policy?.pauses.length ?? stream.settings.recoveryRetries)
+  for (const [
+    index,
+    { cause, connection, emptyAtEnd, fewest, most, rotated, stable, surelyStable }
+  ] of attempts.entries()) {
     const next = attempts[index + 1]
-    const due = policy?.pauses.slice(fewest, most + 1) ?? [recoveryBackoff]
+    const due = policy?.pauses.slice(fewest - 1, most) ?? [recoveryBackoff]
     const spread = policy?.jittered === false ? 0 : jitter
-    if (stable) fewest = 0
-    else if (!rotated) fewest++
-    if (surelyStable) most = 0
-    else most++
+    // Nobody says for how long a stream is idle.
+    const idles = emptyAtEnd.maybe && (most >= allowed || `Retryable ${policy?.stopsAt}` === cause)
     const rejected = cause === "InvalidToken" || cause === "PermissionDenied"
     if (next === undefined || connection?.released === undefined || rejected) continue
     const pause = next.asked.t - connection.released.t
@@ -193,16 +255,16 @@ const checkPace = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report:
       ? 0
       : Math.max(
           ...due.map((millis) => millis * (1 + spread)),
-          rotated ? recoveryBackoff : 0,
+          rotated ? leastPause : 0,
           Math.min(longestRetryAfter, recoveryTimeout)
         )
-    if (pause > longest + slack) {
+    if (pause > longest + slack && !idles) {
       report(
         "pace",
         `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ${longest} ms were due`
       )
     }
-    if (!stable && !rotated && pause < Math.min(...due) * (1 - spread) - 1) {
+    if (!stable && !rotated && !idles && pause < Math.min(...due) * (1 - spread) - 1) {
       report(
         "pace",
         `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, before its backoff`
@@ -247,7 +309,7 @@ const checkCause = (
     last.connection.ended.t >= last.connection.released.t - 1
   )
     return
-  if (ending === "Retryable ConnectionLost" && last.rotated && !stream.settings.recovery) return
+  if (ending === "Retryable ConnectionLost" && last.rotated) return
   // A response that has no place ends the session even where the history alone cannot tell whether it was read in time.
   if (
     ending === "ProtocolViolation" &&

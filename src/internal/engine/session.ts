@@ -107,7 +107,16 @@ export const openSession = Effect.fnUntraced(function* <A>(
   return session
 })
 
-/** Runs an open session until it ends. Everything it starts lives in its scope. */
+/**
+ * Runs an open session until it ends. Everything it starts lives in its scope.
+ *
+ * | first event | the session then | ends as |
+ * | --- | --- | --- |
+ * | the call ends, a protocol violation, silence | stops at once | Failed, by that cause |
+ * | pause announced, recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
+ * | pause announced, recovery off | sends no more; half-closes and drains | Failed, by that cause or as a lost connection |
+ * | close requested | sends no more; half-closes and drains | Closed; Failed when the credentials are refused |
+ */
 export const runSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   session: Session
@@ -117,6 +126,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
   const pauseRequested = Deferred.makeUnsafe<number | undefined>()
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
 
+  yield* Effect.addFinalizer(() => Effect.sync(() => flight.endUnsafe()))
   session.call.onSentUnsafe(() => flight.acknowledgeHeldUnsafe())
   /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
   const part = (effect: Effect.Effect<never, SessionFailure>) =>
@@ -175,8 +185,10 @@ interface Flight {
   readonly busy: Latch.Latch
   /** Open while nothing is in flight. */
   readonly idle: Latch.Latch
-  /** When the silence began that the lack-of-ack timer measures, in milliseconds. */
+  /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
   silentSince: number
+  /** Keeps the silence for the next session. */
+  readonly endUnsafe: () => void
   readonly handedUnsafe: () => void
   /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
   readonly acknowledgeUnsafe: (upTo: number | undefined) => SessionFailure | undefined
@@ -195,6 +207,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
     const count = upTo + 1 - session.acknowledged
     if (count <= 0) return
     session.acknowledged += count
+    core.silence = 0
     flight.silentSince = core.now()
     const acceptedAt = zone.inFlightAt(0).acceptedAt
     const recordsBefore = zone.acknowledgedRecords
@@ -217,9 +230,12 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
     silentSince: 0,
     handedUnsafe: () => {
       if (session.handed++ !== session.acknowledged) return
-      flight.silentSince = core.now()
+      flight.silentSince = core.now() - core.silence
       idle.closeUnsafe()
       busy.openUnsafe()
+    },
+    endUnsafe: () => {
+      if (session.handed > session.acknowledged) core.silence = core.now() - flight.silentSince
     },
     acknowledgeUnsafe: (upTo) => {
       if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
@@ -258,7 +274,8 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
       flight.handedUnsafe()
       if (replaying && zone.toReplay === 0) {
         replaying = false
-        flight.silentSince = core.now()
+        // What it took to send again does not count as silence once it is done.
+        flight.silentSince = core.now() - core.silence
         yield* enter(core, "open")
       }
       if (!more) yield* session.call.writable
@@ -287,7 +304,9 @@ const receive = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** Fails when records were in flight for too long and none became durable. Not running while nothing is in flight. */
+/**
+ * Fails when records were in flight for too long, over all sessions, and none became durable. Not running while nothing is in flight.
+ */
 const watchSilence = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   flight: Flight
@@ -298,6 +317,8 @@ const watchSilence = Effect.fnUntraced(function* <A>(
     const left = flight.silentSince + limit - core.now()
     if (left > 0) yield* Effect.sleep(left)
     else {
+      // The next session has the whole time again.
+      flight.silentSince = core.now()
       const message = `No record became durable for ${limit} ms although ${core.zone.inFlight} messages are in flight.`
       return yield* failed(new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 }))
     }

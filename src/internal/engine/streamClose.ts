@@ -56,8 +56,11 @@ const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
 /** How long a scope waits for its stream without a word, in milliseconds. */
 const NOTICE_AFTER = 1_000
 
-/** The least time that an `onUnacked` handler gets, in milliseconds. */
+/** What a handler may add to the time that a closing scope takes, in milliseconds. */
 const HANDLER_LIMIT = 5_000
+
+/** The least time that a handler gets, in milliseconds, after a connection that took long to drain. */
+const LEAST_HANDLER_LIMIT = 1_000
 
 /** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
 const runHandler = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
@@ -79,6 +82,7 @@ const runHandler = (handler: Effect.Effect<void>, millis: number): Effect.Effect
 export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
   const { scopeCloseTimeout } = core.options
   const { acks, zone } = core
+  const deadline = core.now() + scopeCloseTimeout + HANDLER_LIMIT
   let timedOut: FlushTimeout | undefined
   if (!core.ended) {
     refuseRecordsUnsafe(core)
@@ -97,7 +101,7 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
   yield* Deferred.await(core.finished)
   const cause = core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
-  const handOver = handOverLeft(core, origin, streamId, cause)
+  const handOver = handOverLeft(core, origin, streamId, cause, deadline)
   if (origin.recreated) origin.handOver = handOver
   else yield* handOver
 })
@@ -107,9 +111,10 @@ const handOverLeft = Effect.fnUntraced(function* (
   core: StreamCore<any>,
   origin: Origin,
   streamId: string,
-  cause: ZerobusError
+  cause: ZerobusError,
+  deadline: number
 ) {
-  const { onUnacked, scopeCloseTimeout } = core.options
+  const { onUnacked } = core.options
   const { table, zone } = core
   const messages = zone.unackedUnsafe()
   if (messages.length === 0 || origin.handedBack === "all") return
@@ -121,6 +126,6 @@ const handOverLeft = Effect.fnUntraced(function* (
     ? logLeft(core, streamId, records.length + unreadable.length, cause)
     : runHandler(
         Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, unreadable, cause })),
-        Math.max(scopeCloseTimeout, HANDLER_LIMIT)
+        Math.max(LEAST_HANDLER_LIMIT, Math.min(HANDLER_LIMIT, deadline - core.now()))
       )
 })

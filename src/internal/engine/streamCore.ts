@@ -53,6 +53,11 @@ export interface StreamCore<in out A> {
   failure: StreamFailure | undefined
   /** Failures of waits and of a sink's records, to be told from those of other streams. */
   readonly raised: WeakSet<object>
+  /**
+   * How long the sessions before this one were open with something in flight and nothing becoming durable, in milliseconds, since the
+   * last progress.
+   */
+  silence: number
   /** The latest reason for a recovery, for messages about what is being waited for. */
   lastFailure: StreamFailure | undefined
 }
@@ -94,6 +99,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     ended: false,
     failure: undefined,
     raised: new WeakSet(),
+    silence: 0,
     lastFailure: undefined
   }
   return core

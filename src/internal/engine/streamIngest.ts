@@ -76,13 +76,16 @@ export const withinLimit = <A, E>(
 ): Effect.Effect<A, E | FlushTimeout> =>
   Effect.timeoutOrElse(effect, {
     duration: timeoutMillis,
-    orElse: () => {
-      const pending = core.zone.nextOffset - 1 - core.acks.watermark
-      const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
-      core.raised.add(timeout)
-      return Effect.fail(timeout)
-    }
+    orElse: () => Effect.fail(timedOut(core, operation, timeoutMillis))
   })
+
+/** The error of a wait that has reached its limit. */
+const timedOut = (core: StreamCore<any>, operation: FlushTimeout["operation"], timeoutMillis: number): FlushTimeout => {
+  const pending = core.zone.nextOffset - 1 - core.acks.watermark
+  const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
+  core.raised.add(timeout)
+  return timeout
+}
 
 /**
  * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
@@ -149,18 +152,32 @@ class IngestDoor<A> {
     return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(this.core, result))
   }
 
-  /** Waits in line for room. */
-  wait(records: ReadonlyArray<A>, atomic: boolean, operation: string): Effect.Effect<RecordAck, IngestError> {
-    const { core } = this
-    return Effect.callback<RecordAck, IngestError>((resume) => {
-      const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
-        resume(
-          offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
-        )
+  /** Waits in line for room, at most `ingestTimeout`. */
+  wait(
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    operation: "ingestRecord" | "ingestRecords"
+  ): Effect.Effect<RecordAck, IngestError> {
+    return Effect.suspend(() => {
+      const { core } = this
+      const { ingestTimeout } = core.options
+      let leave = (): boolean => false
+      const inLine = Effect.callback<RecordAck, IngestError>((resume) => {
+        const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
+          resume(
+            offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
+          )
+        })
+        if (typeof waiting === "function") return Effect.sync((leave = waiting))
+        resume(Effect.fail(waiting))
+        return undefined
       })
-      if (typeof waiting === "function") return Effect.sync(waiting)
-      resume(Effect.fail(waiting))
-      return undefined
+      if (ingestTimeout === undefined) return inLine
+      // A record that was let in at the last moment is accepted: its wait has the answer.
+      const late = Effect.suspend(() =>
+        leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
+      )
+      return Effect.raceFirst(inLine, Effect.delay(late, ingestTimeout))
     })
   }
 }

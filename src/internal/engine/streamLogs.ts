@@ -26,13 +26,20 @@ const RECOVERIES = {
   "not opened": "The stream could not be opened; it tries again"
 } as const
 
-/** Why a stream needs another attempt: it lost its connection, or the attempt to get one failed, be it the first or a later one. */
-export type Recovery = keyof typeof RECOVERIES
+/** Why a stream opens another connection: rotated or lost, or the first or a later attempt to open one failed. */
+export type Recovery = keyof typeof RECOVERIES | "rotated"
+
+/** The retry budget is spent and nothing is unacknowledged: the stream has no connection until the next record. */
+export const logIdle = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logInfo("The stream is idle: it connects again with the next record", {
+    streamId: streamIdOf(core),
+    cause: core.lastFailure?.message
+  })
 
 /** Another attempt follows, after so many milliseconds. */
 export const logRecovery = (
   core: StreamCore<any>,
-  recovery: Recovery,
+  recovery: keyof typeof RECOVERIES,
   failure: StreamFailure,
   millis: number
 ): Effect.Effect<void> =>

@@ -1,13 +1,22 @@
 /**
- * The fiber that owns a stream's sessions, one after another.
+ * The fiber that owns a stream's sessions, one after another: it opens a session, runs it, and decides what its end means.
  *
- * It opens a session, runs it, and decides what its end means:
+ * An attempt is *worth something* when its session made a record durable, or was open for 15 seconds before it held one that was
+ * not acknowledged. Such an attempt refills the retry budget. So does the first record of a stream that had none unacknowledged.
  *
- * - rotated (the server announced it): open the next one at once; no retry is spent.
- * - lost: open the next one at once when the session was worth something (durable progress, or 15 seconds of uptime), which also
- *   gives a fresh retry budget; otherwise after the schedule's pause, so that a server that opens and fails in a loop comes to an end.
- * - credentials refused: invalidate them once and try again within the budget; a second refusal without progress between is final.
- * - final error, or budget spent: the stream fails, once, and everything unacknowledged stays readable.
+ * | the attempt ended | worth something | then |
+ * | --- | --- | --- |
+ * | closed | | the stream closes |
+ * | by a final cause | | the stream fails |
+ * | by refused credentials | | invalidates them, next attempt at once; fails the second time |
+ * | by a retryable cause, or rotated | yes | next attempt at once |
+ * | by a retryable cause | no | next attempt after the schedule's pause |
+ * | rotated | no | as above; the first of several in a row without the pause |
+ *
+ * | the budget is spent | then |
+ * | --- | --- |
+ * | and the stream never opened, or holds something unacknowledged | it fails with the last cause |
+ * | and holds nothing unacknowledged | it is idle until the next record, then the next attempt |
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -28,6 +37,7 @@ import { enter, finish, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
   logFailure,
+  logIdle,
   logOpen,
   logRecovery,
   logRotation,
@@ -39,16 +49,16 @@ import { apart } from "./streamUserCode.ts"
 /** What one attempt came to. */
 interface Attempt {
   readonly end: SessionEnd
-  /** Whether a session was open. */
-  readonly opened: boolean
-  /** Whether it is worth a fresh budget. */
-  readonly stable: boolean
+  /** When its session opened, in milliseconds; `undefined` when it had none. */
+  readonly openedAt: number | undefined
+  /** Whether its session made something durable. */
+  readonly progress: boolean
 }
 
 /** The least time between sessions that a server ends one after another without use, in milliseconds. */
 const LEAST_PAUSE = 100
 
-const closedAttempt: Attempt = { end: { _tag: "Closed" }, opened: false, stable: false }
+const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, progress: false }
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
@@ -60,11 +70,13 @@ export const supervise = Effect.fnUntraced(function* <A>(
   const provider = guarded(given)
   const schedule = recoverySchedule(options)
   let step = yield* Schedule.toStep(schedule)
-  /** Attempts since the last one that was worth something. */
+  /** Attempts since the budget was refilled. */
   let attempts = 0
   let credentialsRefused = false
   /** Rotations in a row whose session was worth nothing. */
-  let idleRotations = 0
+  let rotations = 0
+  /** Whether nothing was unacknowledged when the latest attempt was counted. */
+  let wasEmpty = core.zone.isEmpty
 
   const fail = (failure: StreamFailure) => {
     const final =
@@ -96,27 +108,30 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (Deferred.isDoneUnsafe(core.closeRequested) || attempt.end._tag === "Closed") {
       return yield* close
     }
-    if (attempt.stable) {
+    const worth = isWorthSomething(core, attempt)
+    // What a stream without records spends is not charged to the first one that it is given.
+    const first = wasEmpty && !core.zone.isEmpty
+    wasEmpty = core.zone.isEmpty
+    if (worth || first) {
       step = yield* Schedule.toStep(schedule)
-      credentialsRefused = false
-      idleRotations = 0
-      attempts = 0
+      attempts = worth ? 0 : 1
     }
-    if (attempt.end._tag === "Rotated") {
-      attempts = 0
-      yield* enter(core, "recovering")
-      // One such rotation may be bad luck, but a server that announces the end of every session at once must not make the client spin.
-      if (!attempt.stable && idleRotations++ > 0) yield* pause(core, Math.max(options.recoveryBackoff, LEAST_PAUSE))
-      yield* logRotation(core)
-      continue
-    }
-    const { failure, rejected } = attempt.end.cause
-    core.lastFailure = failure
+    const rotated = attempt.end._tag === "Rotated"
+    rotations = rotated && !worth ? rotations + 1 : 0
+    if (worth) credentialsRefused = false
+    const { failure, rejected } = attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
+    if (!rotated || !worth) core.lastFailure = failure
     const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
-    const recovery = attempt.opened ? "lost" : Deferred.isDoneUnsafe(opened) ? "not reopened" : "not opened"
-    if (attempt.stable) {
+    const recovery: Recovery = rotated
+      ? "rotated"
+      : attempt.openedAt !== undefined
+        ? "lost"
+        : Deferred.isDoneUnsafe(opened)
+          ? "not reopened"
+          : "not opened"
+    if (worth) {
       yield* reportRecovery(core, recovery, failure, 0)
       continue
     }
@@ -132,10 +147,15 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (delay === undefined) return yield* close
     if (Exit.isFailure(delay)) {
       if (Cause.hasDies(delay.cause)) yield* logScheduleDefect(core)
-      return yield* fail(failure)
+      const rests = failure._tag === "Retryable" && core.zone.isEmpty && Deferred.isDoneUnsafe(opened)
+      if (!rests) return yield* fail(failure)
+      yield* rest(core)
+      continue
     }
-    // Fresh credentials are the cure of a refusal, not time.
-    const millis = rejected ? 0 : Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
+    const pauseMillis = Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
+    // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that rotates again and again must not make
+    // the client spin.
+    const millis = rejected || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
     yield* reportRecovery(core, recovery, failure, millis)
     yield* pause(core, millis)
   }
@@ -169,7 +189,7 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   if (Exit.isFailure(session)) {
     const cause = session.cause.reasons.find(Cause.isFailReason)?.error
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
-    return { end: { _tag: "Failed", cause }, opened: false, stable: false } satisfies Attempt
+    return { end: { _tag: "Failed", cause }, openedAt: undefined, progress: false } satisfies Attempt
   }
   const openedAt = core.now()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
@@ -179,14 +199,33 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
     attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
   })
-  // Silence outlasts any uptime, so a server that opens sessions and acknowledges nothing would never come to an end.
-  const silent = end._tag === "Failed" && isAckTimeout(end.cause.failure)
-  const stable = session.value.acknowledged > 0 || (!silent && core.now() - openedAt >= STABLE_UPTIME)
-  return { end, opened: true, stable } satisfies Attempt
+  return { end, openedAt, progress: session.value.acknowledged > 0 } satisfies Attempt
 })
 
-const isAckTimeout = (failure: StreamFailure): boolean =>
-  failure._tag === "Retryable" && failure.reason._tag === "AckTimeout"
+/** The reason for another attempt when a rotation ended a session that was worth nothing. */
+const unusedRotation = new SessionFailure({
+  failure: new Retryable({
+    reason: RetryableReason.ConnectionLost({
+      message: "The server ended the connection by an announced rotation before it acknowledged anything."
+    }),
+    attempts: 1
+  }),
+  rejected: false,
+  orderly: true
+})
+
+/** Whether an attempt refills the budget. To be called when its session is gone. */
+const isWorthSomething = ({ now, zone }: StreamCore<any>, { openedAt, progress }: Attempt): boolean =>
+  progress || (openedAt !== undefined && (zone.oldestUnsafe()?.acceptedAt ?? now()) - openedAt >= STABLE_UPTIME)
+
+/** Waits without a connection for the next record, or for the close. */
+const rest = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* enter(core, "idle")
+    yield* logIdle(core)
+    yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))
+    if (!Deferred.isDoneUnsafe(core.closeRequested)) yield* enter(core, "recovering")
+  })
 
 /** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
 const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
@@ -211,9 +250,9 @@ const reportRecovery = (
   failure: StreamFailure,
   millis: number
 ): Effect.Effect<void> => {
-  core.telemetry.recovering(failure)
+  if (recovery !== "rotated") core.telemetry.recovering(failure)
   return Effect.andThen(
     recovery === "not opened" ? Effect.void : enter(core, "recovering"),
-    logRecovery(core, recovery, failure, millis)
+    recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis)
   )
 }

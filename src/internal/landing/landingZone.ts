@@ -124,13 +124,13 @@ export class LandingZone<A> {
 
   /**
    * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once unless the returned function,
-   * which takes the caller out of the line, is called before.
+   * which takes the caller out of the line, is called before; that returns whether the caller still was in it.
    */
   waitUnsafe(
     records: ReadonlyArray<A>,
     atomic: boolean,
     admit: (admission: Admission) => void
-  ): (() => void) | Refusal {
+  ): (() => boolean) | Refusal {
     if (this.encoding) return nested()
     if (!atomic) this.writer.begin(HEAD_ROOM)
     const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
@@ -149,7 +149,9 @@ export class LandingZone<A> {
     this.waiters.join(waiter)
     this.admitUnsafe()
     return () => {
-      if (this.waiters.leave(waiter)) this.admitUnsafe()
+      if (!this.waiters.leave(waiter)) return false
+      this.admitUnsafe()
+      return true
     }
   }
 
@@ -186,6 +188,11 @@ export class LandingZone<A> {
   readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
     this.window.toReplay > 0 ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
   )
+
+  /** The oldest unacknowledged message, if there is one. Only while no session is open: it may count as handed to one. */
+  oldestUnsafe(): Message | undefined {
+    return this.window.oldest ?? this.nextUnsafe()
+  }
 
   /** How many messages the current session was handed and has not had acknowledged. */
   get inFlight(): number {

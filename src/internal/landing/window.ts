@@ -30,6 +30,11 @@ export class Window {
     return this.messages.length - this.cursor
   }
 
+  /** The oldest message, in flight or to replay. */
+  get oldest(): Message | undefined {
+    return this.messages[this.head]
+  }
+
   /** The `index`-th message in flight, 0 being the oldest. */
   at(index: number): Message {
     return this.messages[this.head + index]!

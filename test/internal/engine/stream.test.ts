@@ -264,7 +264,7 @@ describe("the end of a stream's scope", () => {
     )
   )
 
-  it.effect("gives a handler five seconds at least, and says when it was too slow or failed", () =>
+  it.effect("gives a handler five seconds, and logs when it was too slow or failed", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const slow = "The onUnacked handler took too long and was interrupted"
@@ -277,12 +277,13 @@ describe("the end of a stream's scope", () => {
           reports.linesOf(slow).map(({ details, level }) => [level, details]),
           [["Warn", { limitMillis: 5000 }]]
         )
+        // The whole takes 5 seconds more than the flush.
         const long = yield* ending({ scopeCloseTimeout: 6000, drainTimeout: 0, onUnacked: () => Effect.never })
-        yield* A.advance(11_999)
+        yield* A.advance(10_999, 500)
         assert.isFalse(long.closing.done())
         yield* A.advance(1)
         assert.isTrue(long.closing.done())
-        assert.deepStrictEqual(reports.linesOf(slow)[1]?.details, { limitMillis: 6000 })
+        assert.deepStrictEqual(reports.linesOf(slow)[1]?.details, { limitMillis: 5000 })
         const broken = yield* ending({ scopeCloseTimeout: 0, onUnacked: () => Effect.die("a bug") })
         assert.isTrue(broken.closing.done())
         assert.deepStrictEqual(

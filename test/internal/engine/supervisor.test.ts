@@ -67,7 +67,7 @@ describe("a stream's states", () => {
 describe("a server that announces the end of every connection", () => {
   it.effect("is left at once the first time, and after the pause from then on", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, recoveryBackoff: 1000 }, leaving)
+      const { server, stream } = yield* A.open({ recoverySchedule: Schedule.spaced(1000) }, leaving)
       yield* A.settle
       assert.strictEqual(server.connections.length, 2)
       for (const next of [3, 4]) {
@@ -84,7 +84,7 @@ describe("a server that announces the end of every connection", () => {
 
   it.effect("is trusted anew after a connection that was worth something", () =>
     Effect.gen(function* () {
-      const { server } = yield* A.open({ ...single, recoveryBackoff: 1000 }, leaving, {}, leaving, {})
+      const { server } = yield* A.open({ recoverySchedule: Schedule.spaced(1000) }, leaving, {}, leaving, {})
       yield* A.settle
       assert.strictEqual(server.connections.length, 2)
       yield* A.advance(15_000, 5000)
