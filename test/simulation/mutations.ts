@@ -208,14 +208,50 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "progress does not refill the budget",
     file: supervisor,
-    find: "      step = yield* Schedule.toStep(schedule)\n      credentialsRefused",
-    replace: "      credentialsRefused"
+    find: "    if (worth || first) {\n",
+    replace: "    if (first) {\n"
+  },
+  {
+    name: "uptime refills the budget while something is unacknowledged",
+    file: supervisor,
+    find: "(zone.oldestUnsafe()?.acceptedAt ?? now()) - openedAt",
+    replace: "now() - openedAt"
+  },
+  {
+    name: "a rotation refills the budget",
+    file: supervisor,
+    find: "    if (worth || first) {\n",
+    replace: '    if (worth || first || attempt.end._tag === "Rotated") {\n'
+  },
+  {
+    name: "a stream with nothing unacknowledged fails by lost connections",
+    file: supervisor,
+    find: "      if (!rests) return yield* fail(failure)\n",
+    replace: "      return yield* fail(failure)\n"
+  },
+  {
+    name: "an idle stream does not notice its next record",
+    file: supervisor,
+    find: "    yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))\n",
+    replace: "    yield* Deferred.await(core.closeRequested)\n"
+  },
+  {
+    name: "the first record of an idle stream has no budget of its own",
+    file: supervisor,
+    find: "    const first = wasEmpty && !core.zone.isEmpty\n",
+    replace: "    const first = false\n"
+  },
+  {
+    name: "the silence of earlier sessions does not count",
+    file: session,
+    find: "core.silence = core.now() - flight.silentSince",
+    replace: "core.silence = 0"
   },
   {
     name: "a rejection spends the budget that progress gave",
     file: supervisor,
-    find: "    if (attempt.stable) {\n      yield* reportRecovery",
-    replace: "    if (attempt.stable && !rejected) {\n      yield* reportRecovery"
+    find: "    if (worth) {\n      yield* reportRecovery",
+    replace: "    if (worth && !rejected) {\n      yield* reportRecovery"
   },
   {
     name: "refused credentials are used again",

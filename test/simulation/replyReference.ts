@@ -31,6 +31,8 @@ export class ReplyReference {
   /** How the present connection ended; undefined while it has not. */
   ended: string | undefined
   private connection: Connection | undefined
+  /** How long earlier connections were open with something in flight, since the last progress. */
+  private silence = 0
 
   get watermark(): number {
     return this.durable - 1
@@ -51,6 +53,9 @@ export class ReplyReference {
 
   /** A connection begins. */
   connect(): void {
+    const before = this.connection
+    if (this.ended === "Retryable AckTimeout") this.silence = 0
+    else if (before !== undefined && before.handed > before.acknowledged) this.silence = this.now - before.since
     this.ended = undefined
     this.connection = {
       base: this.durable,
@@ -119,7 +124,8 @@ export class ReplyReference {
     if (connection === undefined || !connection.created || this.ended !== undefined) return
     if (connection.closing !== undefined) return
     const due = this.accepted - connection.base
-    if (due > connection.handed && connection.handed === connection.acknowledged) connection.since = this.now
+    if (due > connection.handed && connection.handed === connection.acknowledged)
+      connection.since = this.now - this.silence
     connection.handed = due
   }
 
@@ -131,6 +137,7 @@ export class ReplyReference {
     if (now <= connection.acknowledged) return
     connection.acknowledged = now
     connection.since = this.now
+    this.silence = 0
     this.durable = connection.base + now
     this.noteIdle()
   }
