@@ -11,9 +11,9 @@ import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
 import protobuf from "protobufjs"
 import "protobufjs/ext/descriptor.js"
-import { parseDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
-import { WireReader } from "../../../src/internal/protobuf/reader.ts"
-import * as TableProperties from "../../../src/TableProperties.ts"
+import { parseDescriptorProto } from "../../src/internal/protobuf/descriptor.ts"
+import { WireReader } from "../../src/internal/protobuf/reader.ts"
+import * as TableProperties from "../../src/TableProperties.ts"
 import {
   type Environment,
   type LocalServer,
@@ -21,11 +21,11 @@ import {
   temporaryFolder,
   zerobus,
   zerobusProcess
-} from "../../support/commandLine.ts"
+} from "../support/commandLine.ts"
 
 const folder = temporaryFolder()
 // Below the repository, so that the generated module finds the package by its name.
-const reports = Path.resolve(import.meta.dirname, "../../../reports")
+const reports = Path.resolve(import.meta.dirname, "../../reports")
 const definition = `main.default.every(id BIGINT NOT NULL COMMENT 'the key', a BOOLEAN, b TINYINT, c SMALLINT, d INT, f FLOAT, g DOUBLE,
   h DECIMAL(10,2), i STRING, j BINARY, k DATE, l TIMESTAMP, m TIMESTAMP_NTZ, n ARRAY<STRUCT<q: INT NOT NULL>>, o MAP<STRING, BIGINT>,
   p STRUCT<lat: DOUBLE, tags: ARRAY<STRING>>)`

@@ -1,0 +1,44 @@
+/**
+ * Timers of a clock, and delays of which none overtakes another.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { makeDelays, makeTimers } from "../../src/local/timers.ts"
+
+describe("timers", () => {
+  it.effect("call back at their time, once, unless they are taken back", () =>
+    Effect.gen(function* () {
+      const timers = makeTimers(yield* Clock.Clock)
+      const called: Array<string> = []
+      timers.after(10, () => called.push("kept"))
+      const takeBack = timers.after(10, () => called.push("taken back"))
+      takeBack()
+      yield* TestClock.adjust(9)
+      assert.deepStrictEqual([called, timers.now()], [[], 9])
+      yield* TestClock.adjust(1)
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(called, ["kept"])
+    })
+  )
+})
+
+describe("delays of one series", () => {
+  it.effect("keep their order, whatever the time of each", () =>
+    Effect.gen(function* () {
+      const timers = makeTimers(yield* Clock.Clock)
+      const delays = makeDelays(timers.now, timers.after)
+      const called: Array<number> = []
+      for (const [n, millis] of [50, 10, 0, 60].entries()) delays.add(millis, () => called.push(n))
+      assert.deepStrictEqual([called, delays.waiting()], [[], 4])
+      yield* TestClock.adjust(49)
+      assert.deepStrictEqual(called, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([called, delays.waiting()], [[0, 1, 2], 1])
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual([called, delays.waiting()], [[0, 1, 2, 3], 0])
+      delays.add(0, () => called.push(4))
+      assert.strictEqual(called.at(-1), 4)
+    })
+  )
+})
