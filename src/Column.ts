@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import { columnAnnotation, positionAnnotation, requiredAnnotation } from "./internal/codec/columnSchema.ts"
 import { decimalProblem } from "./internal/columns/columnNames.ts"
+import { integerRange, numberRange } from "./internal/columns/scalarTypes.ts"
 import type { Leaf } from "./internal/codec/scalars.ts"
 import { decimal, decimalAsString, leaves } from "./internal/codec/scalars.ts"
 
@@ -36,28 +37,30 @@ const column = <Tag extends string, T>(schema: Schema.Schema<T>, leaf: Leaf): Co
 const annotated = <Tag extends string, T>(schema: Schema.Top, leaf: Leaf): Column<Tag, T> =>
   schema.annotate({ [columnAnnotation]: leaf }) as unknown as Column<Tag, T>
 
-const int = <Tag extends string>(leaf: Leaf, minimum: number, maximum: number): Column<Tag, number> =>
-  annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
+const int = <Tag extends string>(
+  leaf: Leaf,
+  [minimum, maximum]: readonly [minimum: number, maximum: number]
+): Column<Tag, number> => annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
 
 /** BOOLEAN as `boolean`. */
 const boolean: Column<"Boolean", boolean> = annotated(Schema.Boolean, leaves.Boolean)
 /** TINYINT as `number`, an integer from -128 to 127. */
-export const TinyInt: Column<"TinyInt", number> = int(leaves.TinyInt, -128, 127)
+export const TinyInt: Column<"TinyInt", number> = int(leaves.TinyInt, numberRange("TinyInt"))
 /** SMALLINT as `number`, an integer from -32,768 to 32,767. */
-export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, -32_768, 32_767)
+export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, numberRange("SmallInt"))
 /** INT as `number`, an integer of 32 bits. */
-export const Int: Column<"Int", number> = int(leaves.Int, -2_147_483_648, 2_147_483_647)
+export const Int: Column<"Int", number> = int(leaves.Int, numberRange("Int"))
+const [minInt64, maxInt64] = integerRange("BigInt")
 /** BIGINT as `bigint` of 64 bits. */
 const bigInt: Column<"BigInt", bigint> = annotated(
-  Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n })),
+  Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: minInt64, maximum: maxInt64 })),
   leaves.BigInt
 )
 /** BIGINT as `number`, a safe integer. */
-export const BigIntAsNumber: Column<"BigInt", number> = int(
-  leaves.BigIntAsNumber,
+export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumber, [
   Number.MIN_SAFE_INTEGER,
   Number.MAX_SAFE_INTEGER
-)
+])
 /** FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and infinities are not. */
 export const Float: Column<"Float", number> = column(Schema.Number, leaves.Float)
 /** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */

@@ -6,6 +6,7 @@
  * table's whole name, and full names in a query are put in quotes.
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
+import { sqlName } from "../internal/columns/scalarTypes.ts"
 import type { LiveTable } from "../local/delta/liveFiles.ts"
 import { rowJson } from "./queryJson.ts"
 
@@ -53,7 +54,7 @@ const sqlType = (type: ColumnType): string => {
     case "Float":
     case "Double":
     case "Date":
-      return type._tag.toUpperCase()
+      return sqlName(type._tag)
     case "Int":
       return "INTEGER"
     case "Binary":
@@ -70,7 +71,8 @@ const sqlType = (type: ColumnType): string => {
       return `MAP(${sqlType(type.key)}, ${sqlType(type.value)})`
     case "Struct":
       return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${sqlType(field.type)}`).join(", ")})`
-    default:
+    case "String":
+    case "Variant":
       return "VARCHAR"
   }
 }

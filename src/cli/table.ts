@@ -7,8 +7,8 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
-import { scalarNames } from "../internal/columns/columnNames.ts"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
+import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
 import { catalog, type CatalogTable } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
@@ -17,8 +17,8 @@ import { engines, snippet } from "./snippets.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
-const knownTypes = `The types are ${Object.values(scalarNames)
-  .map((type) => type.text.toUpperCase())
+const knownTypes = `The types are ${Object.keys(scalarTypes)
+  .map((tag) => sqlName(tag as ScalarTag))
   .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
 
 /** Reads a definition as the command line has it. */

@@ -5,6 +5,7 @@
  * everything that could end a comment or be read as an instruction, all other text goes through `JSON.stringify`.
  */
 import type { ColumnDefinition, ColumnType, TableDefinition } from "../../internal/columns/columnType.ts"
+import { isScalar } from "../../internal/columns/scalarTypes.ts"
 import { pascalCase } from "../../internal/protobuf/messagePlan.ts"
 import { cleanLines } from "./protoText.ts"
 
@@ -96,6 +97,7 @@ const columnExpression = (column: ColumnDefinition): Expression => {
 }
 
 const typeExpression = (type: ColumnType): Expression => {
+  if (isScalar(type)) return word(`Column.${type._tag}`)
   switch (type._tag) {
     case "Decimal":
       return call("Column.Decimal", word(String(type.precision)), word(String(type.scale)))
@@ -105,8 +107,6 @@ const typeExpression = (type: ColumnType): Expression => {
       return call("Column.Map", typeExpression(type.key), typeExpression(type.value))
     case "Struct":
       return call("Column.Struct", fieldsExpression(type.fields, columnExpression))
-    default:
-      return word(`Column.${type._tag}`)
   }
 }
 

@@ -3,7 +3,8 @@
  * travels, or refuses it with the column's path and what is expected there, never with the value.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
-import { expectation, integerJson, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { writtenExpectation } from "../../internal/columns/expectation.ts"
+import { type IntegerTag, integerJson, integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
 import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
@@ -31,27 +32,6 @@ const specialNumbers = new Set<unknown>(["NaN", "Infinity", "-Infinity"])
 const refuse = (report: Report, path: Path, reason: string): typeof refused => {
   report.problem = path.length === 0 ? reason : `column ${path.join(".")}: ${reason}`
   return refused
-}
-
-const expected = (type: ColumnType): string => {
-  switch (type._tag) {
-    case "Date":
-      return "expected DATE, as 2026-11-22 or as days since 1970-01-01"
-    case "Timestamp":
-      return "expected TIMESTAMP, as 2026-11-22T08:30:00Z or as microseconds since 1970-01-01 UTC"
-    case "TimestampNtz":
-      return "expected TIMESTAMP_NTZ, as 2026-11-22T08:30:00 without a zone or as wall-clock microseconds since 1970-01-01"
-    case "Decimal":
-      return `expected DECIMAL(${type.precision},${type.scale}), a number with at most ${type.scale} decimals and ${type.precision - type.scale} digits before them`
-    case "Array":
-      return "expected ARRAY, a JSON array"
-    case "Map":
-      return "expected MAP, a JSON object"
-    case "Struct":
-      return "expected STRUCT, a JSON object"
-    default:
-      return expectation(type)
-  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -109,24 +89,24 @@ const nullable = (path: Path, type: ColumnType, allowed: boolean, ignoreUnknown:
   const convert = converter(path, type, ignoreUnknown)
   return (value, report) => {
     if (value !== null && value !== undefined) return convert(value, report)
-    return allowed ? value : refuse(report, path, `${expected(type)}; the column is NOT NULL`)
+    return allowed ? value : refuse(report, path, `${writtenExpectation(type)}; the column is NOT NULL`)
   }
 }
 
 const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Convert => {
-  const no = (report: Report) => refuse(report, path, expected(type))
+  const no = (report: Report) => refuse(report, path, writtenExpectation(type))
   switch (type._tag) {
     case "Boolean":
       return (value, report) => (typeof value === "boolean" ? value : no(report))
     case "TinyInt":
     case "SmallInt":
     case "Int": {
-      const [min, max] = integerRange(type).map(Number) as [number, number]
+      const [min, max] = numberRange(type._tag)
       return (value, report) =>
         typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
     }
     case "BigInt":
-      return (value, report) => bigInteger(value, type) ?? no(report)
+      return (value, report) => bigInteger(value, "BigInt") ?? no(report)
     case "Float":
     case "Double": {
       const fits = (value: number) => Number.isFinite(type._tag === "Float" ? Math.fround(value) : value)
@@ -153,18 +133,20 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Binary":
       return (value, report) => (typeof value === "string" && base64Text.test(value) ? value : no(report))
     case "Date": {
-      const [min, max] = integerRange(type).map(Number) as [number, number]
+      const [min, max] = numberRange(type._tag)
       return (value, report) => {
         if (typeof value === "string") return daysOfText(value) ?? no(report)
         return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
       }
     }
     case "Timestamp":
-    case "TimestampNtz":
+    case "TimestampNtz": {
+      const tag = type._tag
       return (value, report) => {
-        const micros = typeof value === "string" ? microsOfText(value, type._tag === "Timestamp") : undefined
-        return (micros === undefined ? bigInteger(value, type) : integerJson(micros)) ?? no(report)
+        const micros = typeof value === "string" ? microsOfText(value, tag === "Timestamp") : undefined
+        return (micros === undefined ? bigInteger(value, tag) : integerJson(micros)) ?? no(report)
       }
+    }
     case "Variant":
       return (value, report) => variantText(value) ?? no(report)
     case "Array": {
@@ -215,8 +197,8 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
 }
 
 /** A 64-bit integer as a number, or as text beyond 2^53. */
-const bigInteger = (value: unknown, type: ColumnType): number | string | undefined => {
-  const [min, max] = integerRange(type)
+const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefined => {
+  const [min, max] = integerRange(tag)
   if (typeof value === "number") return Number.isSafeInteger(value) && value >= min && value <= max ? value : undefined
   const text = value instanceof ExactJson.ExactNumber ? value.source : value
   if (typeof text !== "string" || !integerText.test(text)) return undefined
@@ -289,7 +271,10 @@ export const readCell = (type: ColumnType, text: string): unknown => {
       } catch {
         return text
       }
-    default:
+    case "Binary":
+    case "Timestamp":
+    case "TimestampNtz":
+    case "Decimal":
       return text.trim()
   }
 }

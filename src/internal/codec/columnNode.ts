@@ -6,7 +6,8 @@
 import type * as Result from "effect/Result"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import { refuse } from "../columns/columnRules.ts"
-import type { ColumnDefinition, ColumnType } from "../columns/columnType.ts"
+import type { ColumnDefinition, ColumnType, SimpleType } from "../columns/columnType.ts"
+import { isSimple } from "../columns/scalarTypes.ts"
 import type { Leaf } from "./scalars.ts"
 import { decimal, leaves } from "./scalars.ts"
 
@@ -80,22 +81,17 @@ export const structOf = (node: ColumnNode): StructNode =>
       ? structOf(node.inner)
       : refuse("A table is made of columns by name: pass an object of columns, a Schema.Struct or a Schema.Class.")
 
-const leafOfType = (type: ColumnType): Leaf | undefined =>
-  type._tag === "Decimal"
-    ? decimal(type.precision, type.scale)
-    : type._tag === "Array" || type._tag === "Map" || type._tag === "Struct"
-      ? undefined
-      : leaves[type._tag]
+const leafOfType = (type: SimpleType): Leaf =>
+  type._tag === "Decimal" ? decimal(type.precision, type.scale) : leaves[type._tag]
 
 /** The node of a column type in its default representation, for tables known only at run time. Nullable columns may be absent. */
 export const nodeOfType = (type: ColumnType): ColumnNode => {
-  const leaf = leafOfType(type)
-  if (leaf !== undefined) return { _tag: "Leaf", leaf }
+  if (isSimple(type)) return { _tag: "Leaf", leaf: leafOfType(type) }
   switch (type._tag) {
     case "Array":
       return { _tag: "Array", element: nodeOfType(type.element) }
     case "Map": {
-      const key = leafOfType(type.key) ?? refuse("A map has keys of more than one value.")
+      const key = isSimple(type.key) ? leafOfType(type.key) : refuse("A map has keys of more than one value.")
       return {
         _tag: "Map",
         key,
@@ -106,8 +102,6 @@ export const nodeOfType = (type: ColumnType): ColumnNode => {
     }
     case "Struct":
       return nodeOfFields(type.fields, (_column, index) => index + 1)
-    default:
-      return refuse("A column has an unknown type.")
   }
 }
 

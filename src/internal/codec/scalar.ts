@@ -3,7 +3,7 @@
  * as `DateTime.Utc`, as `Date` or as microseconds; the leaves themselves are in `scalars.ts` and the modules it gathers.
  */
 import type { ColumnType } from "../columns/columnType.ts"
-import type { PlanScalar } from "../protobuf/messagePlan.ts"
+import type { WireScalar } from "../columns/scalarTypes.ts"
 
 /** A value as it stands on the wire. 64-bit integers are numbers where they are safe, else bigints. */
 export type WireValue = number | bigint | string | boolean | Uint8Array
@@ -11,7 +11,7 @@ export type WireValue = number | bigint | string | boolean | Uint8Array
 /** A column type in one TypeScript representation. */
 export interface Leaf {
   readonly type: ColumnType
-  readonly scalar: PlanScalar
+  readonly scalar: WireScalar
   /** What the column expects, as in "expects TINYINT (an integer from -128 to 127)". */
   readonly expected: string
   /** The value for the wire, or `undefined` when it is refused. Must not throw. */

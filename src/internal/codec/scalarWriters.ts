@@ -9,16 +9,16 @@ import { badLeaf } from "./badValue.ts"
 import { isBytes } from "../protobuf/bytes.ts"
 import type { Leaf, WireValue } from "./scalars.ts"
 import { leaves } from "./scalars.ts"
-import type { PlanScalar } from "../protobuf/messagePlan.ts"
+import type { WireScalar } from "../columns/scalarTypes.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
 /** Appends a value, or answers why it is refused. */
 export type WriteValue = (value: unknown, sink: ByteSink) => BadValue | undefined
 
 /** The tag of a field with the wire type of a scalar; messages have that of bytes. */
-export const fieldTag = (number: number, scalar: PlanScalar): number => number * 8 + wireType(scalar)
+export const fieldTag = (number: number, scalar: WireScalar): number => number * 8 + wireType(scalar)
 
-const wireType = (scalar: PlanScalar): number =>
+const wireType = (scalar: WireScalar): number =>
   scalar === "double" ? 1 : scalar === "string" || scalar === "bytes" ? 2 : scalar === "float" ? 5 : 0
 
 const room = (sink: ByteSink, bytes: number): void => {

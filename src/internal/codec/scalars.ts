@@ -4,6 +4,7 @@
  * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and VARIANT have modules of their own.
  * Values are never quoted in failures.
  */
+import { integerRange, numberRange, scalarTypes, sqlName } from "../columns/scalarTypes.ts"
 import { isBytes } from "../protobuf/bytes.ts"
 import type { Leaf, WireValue } from "./scalar.ts"
 import { date, dateAsString, timestamp, timestampAsDate, timestampAsMicros } from "./timeLeaf.ts"
@@ -12,24 +13,26 @@ import { variant } from "./variantLeaf.ts"
 export { decimal, decimalAsString } from "./decimalLeaf.ts"
 export type { Leaf, WireValue } from "./scalar.ts"
 
-const minInt64 = -(2n ** 63n)
-const maxInt64 = 2n ** 63n - 1n
+const [minInt64, maxInt64] = integerRange("BigInt")
 const minSafe = BigInt(Number.MIN_SAFE_INTEGER)
 const maxSafe = BigInt(Number.MAX_SAFE_INTEGER)
 
-const integer = (tag: "TinyInt" | "SmallInt" | "Int", name: string, min: number, max: number): Leaf => ({
-  type: { _tag: tag },
-  scalar: "int32",
-  expected: `${name} (an integer from ${min} to ${max})`,
-  toWire: (value) =>
-    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
-  fromWire: (value) => (typeof value === "number" && value >= min && value <= max ? value : undefined),
-  seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
-})
+const integer = (tag: "TinyInt" | "SmallInt" | "Int"): Leaf => {
+  const [min, max] = numberRange(tag)
+  return {
+    type: { _tag: tag },
+    scalar: scalarTypes[tag].wire,
+    expected: `${sqlName(tag)} (${scalarTypes[tag].holds})`,
+    toWire: (value) =>
+      typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
+    fromWire: (value) => (typeof value === "number" && value >= min && value <= max ? value : undefined),
+    seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
+  }
+}
 
 const bigInt: Leaf = {
   type: { _tag: "BigInt" },
-  scalar: "int64",
+  scalar: scalarTypes.BigInt.wire,
   expected: "BIGINT (a bigint of 64 bits)",
   toWire: (value) => (typeof value === "bigint" && value >= minInt64 && value <= maxInt64 ? value : undefined),
   fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
@@ -38,7 +41,7 @@ const bigInt: Leaf = {
 
 const bigIntAsNumber: Leaf = {
   type: { _tag: "BigInt" },
-  scalar: "int64",
+  scalar: scalarTypes.BigInt.wire,
   expected: "BIGINT (a safe integer)",
   toWire: (value) => (Number.isSafeInteger(value) ? (value as number) : undefined),
   fromWire: (value) => safeNumber(value),
@@ -52,7 +55,7 @@ const safeNumber = (value: WireValue): number | undefined => {
 
 const float: Leaf = {
   type: { _tag: "Float" },
-  scalar: "float",
+  scalar: scalarTypes.Float.wire,
   expected: "FLOAT (a number)",
   // A finite number beyond the range of 32 bits would silently become infinite.
   toWire: (value) =>
@@ -63,7 +66,7 @@ const float: Leaf = {
 
 const double: Leaf = {
   type: { _tag: "Double" },
-  scalar: "double",
+  scalar: scalarTypes.Double.wire,
   expected: "DOUBLE (a number)",
   toWire: (value) => (typeof value === "number" ? value : undefined),
   fromWire: (value) => value
@@ -71,7 +74,7 @@ const double: Leaf = {
 
 const boolean: Leaf = {
   type: { _tag: "Boolean" },
-  scalar: "bool",
+  scalar: scalarTypes.Boolean.wire,
   expected: "BOOLEAN (true or false)",
   toWire: (value) => (typeof value === "boolean" ? value : undefined),
   fromWire: (value) => value
@@ -79,7 +82,7 @@ const boolean: Leaf = {
 
 const string: Leaf = {
   type: { _tag: "String" },
-  scalar: "string",
+  scalar: scalarTypes.String.wire,
   expected: "STRING (well-formed text)",
   toWire: (value) => (typeof value === "string" && value.isWellFormed() ? value : undefined),
   fromWire: (value) => value,
@@ -88,7 +91,7 @@ const string: Leaf = {
 
 const binary: Leaf = {
   type: { _tag: "Binary" },
-  scalar: "bytes",
+  scalar: scalarTypes.Binary.wire,
   expected: "BINARY (a Uint8Array)",
   toWire: (value) => (isBytes(value) ? value : undefined),
   fromWire: (value) => (isBytes(value) ? new Uint8Array(value) : undefined)
@@ -97,9 +100,9 @@ const binary: Leaf = {
 /** Every leaf without parameters, by the name of its constructor in `Column`. */
 export const leaves = {
   Boolean: boolean,
-  TinyInt: integer("TinyInt", "TINYINT", -128, 127),
-  SmallInt: integer("SmallInt", "SMALLINT", -32_768, 32_767),
-  Int: integer("Int", "INT", -2_147_483_648, 2_147_483_647),
+  TinyInt: integer("TinyInt"),
+  SmallInt: integer("SmallInt"),
+  Int: integer("Int"),
   BigInt: bigInt,
   BigIntAsNumber: bigIntAsNumber,
   Float: float,

@@ -2,12 +2,12 @@
  * Dates and timestamps as leaves: DATE as days, TIMESTAMP and TIMESTAMP_NTZ as microseconds on the wire, years 1 to 9999.
  */
 import * as DateTime from "effect/DateTime"
-import { integerRange } from "../columns/scalarTypes.ts"
+import { integerRange, scalarTypes, sqlName } from "../columns/scalarTypes.ts"
 import { daysOfText, millisOfMicros, millisPerDay, textOfDays } from "../columns/timeText.ts"
 import type { Leaf, WireValue } from "./scalar.ts"
 import { describeValue } from "./describeValue.ts"
 
-const [minMicros, maxMicros] = integerRange({ _tag: "Timestamp" })
+const [minMicros, maxMicros] = integerRange("Timestamp")
 const minMillis = Number(millisOfMicros(minMicros))
 const maxMillis = Number(millisOfMicros(maxMicros))
 
@@ -34,13 +34,11 @@ const millisOfWire = (value: WireValue): number | undefined => {
 
 type TimeTag = "Timestamp" | "TimestampNtz"
 
-const timeName = (tag: TimeTag): string => (tag === "Timestamp" ? "TIMESTAMP" : "TIMESTAMP_NTZ")
-
 /** TIMESTAMP or TIMESTAMP_NTZ as `DateTime.Utc`. */
 export const timestamp = (tag: TimeTag): Leaf => ({
   type: { _tag: tag },
-  scalar: "int64",
-  expected: `${timeName(tag)} (a DateTime ${dateRange})`,
+  scalar: scalarTypes[tag].wire,
+  expected: `${sqlName(tag)} (a DateTime ${dateRange})`,
   toWire: (value) => (DateTime.isDateTime(value) ? microsOfMillis(value.epochMilliseconds) : undefined),
   fromWire: (value) => {
     const millis = millisOfWire(value)
@@ -52,8 +50,8 @@ export const timestamp = (tag: TimeTag): Leaf => ({
 /** TIMESTAMP or TIMESTAMP_NTZ as `Date`. */
 export const timestampAsDate = (tag: TimeTag): Leaf => ({
   type: { _tag: tag },
-  scalar: "int64",
-  expected: `${timeName(tag)} (a valid Date ${dateRange})`,
+  scalar: scalarTypes[tag].wire,
+  expected: `${sqlName(tag)} (a valid Date ${dateRange})`,
   toWire: (value) => (value instanceof Date ? microsOfMillis(value.getTime()) : undefined),
   fromWire: (value) => {
     const millis = millisOfWire(value)
@@ -65,8 +63,8 @@ export const timestampAsDate = (tag: TimeTag): Leaf => ({
 /** TIMESTAMP or TIMESTAMP_NTZ as microseconds. */
 export const timestampAsMicros = (tag: TimeTag): Leaf => ({
   type: { _tag: tag },
-  scalar: "int64",
-  expected: `${timeName(tag)} (microseconds since 1970 as a bigint, ${dateRange})`,
+  scalar: scalarTypes[tag].wire,
+  expected: `${sqlName(tag)} (microseconds since 1970 as a bigint, ${dateRange})`,
   toWire: (value) => (typeof value === "bigint" && value >= minMicros && value <= maxMicros ? value : undefined),
   fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
   seen: (value) => (typeof value === "bigint" ? "a bigint out of range" : undefined)
@@ -85,7 +83,7 @@ const dateSeen = (value: unknown): string | undefined =>
 /** DATE as a `DateTime.Utc` at midnight. */
 export const date: Leaf = {
   type: { _tag: "Date" },
-  scalar: "int32",
+  scalar: scalarTypes.Date.wire,
   expected: `DATE (a DateTime at midnight UTC, ${dateRange})`,
   toWire: (value) => (DateTime.isDateTime(value) ? daysOfMillis(value.epochMilliseconds) : undefined),
   fromWire: (value) => {
@@ -98,7 +96,7 @@ export const date: Leaf = {
 /** DATE as text. */
 export const dateAsString: Leaf = {
   type: { _tag: "Date" },
-  scalar: "int32",
+  scalar: scalarTypes.Date.wire,
   expected: `DATE (a text such as "2026-01-31", ${dateRange})`,
   toWire: (value) => (typeof value === "string" ? daysOfText(value) : undefined),
   fromWire: (value) => {

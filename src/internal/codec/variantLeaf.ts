@@ -1,6 +1,7 @@
 /**
  * VARIANT as a leaf: any JSON value in the program, JSON text on the wire.
  */
+import { scalarTypes } from "../columns/scalarTypes.ts"
 import type { Leaf } from "./scalar.ts"
 
 const maxVariantDepth = 500
@@ -33,7 +34,7 @@ export const isVariant = (value: unknown): boolean => isJson(value, 0)
 /** VARIANT as a JSON value. */
 export const variant: Leaf = {
   type: { _tag: "Variant" },
-  scalar: "string",
+  scalar: scalarTypes.Variant.wire,
   expected: "VARIANT (a JSON value)",
   toWire: (value) => (isVariant(value) ? JSON.stringify(value) : undefined),
   fromWire: (value) => {

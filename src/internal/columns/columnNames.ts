@@ -1,8 +1,8 @@
 /**
  * The names and limits of the column model: which identifiers a table and a column may have, how many columns and how much
- * nesting are allowed, and how each scalar type is called in SQL, in Unity Catalog and in the JSON form of a type.
+ * nesting are allowed.
  *
- * Leaves the types themselves to `columnType.ts` and the reading of SQL text to `columnTypeParser.ts`.
+ * The scalar types are in `scalarTypes.ts`, the types in `columnType.ts`, the reading of SQL text in `columnTypeParser.ts`.
  */
 
 /** Most columns a table may have. */
@@ -13,57 +13,6 @@ export const maxDepth = 100
 
 /** Largest precision of a DECIMAL, in digits. */
 export const maxPrecision = 38
-
-/** The tags of the types that have no parameters. */
-export type ScalarTag =
-  | "Boolean"
-  | "TinyInt"
-  | "SmallInt"
-  | "Int"
-  | "BigInt"
-  | "Float"
-  | "Double"
-  | "String"
-  | "Binary"
-  | "Date"
-  | "Timestamp"
-  | "TimestampNtz"
-  | "Variant"
-
-interface ScalarNames {
-  readonly text: string
-  readonly name: string
-  readonly json: string
-  readonly aliases: ReadonlyArray<string>
-}
-
-/** For each scalar: `text` as in `type_text`, `name` as in `type_name`, `json` as in `type_json`, and further SQL spellings. */
-export const scalarNames: { readonly [K in ScalarTag]: ScalarNames } = {
-  Boolean: { text: "boolean", name: "BOOLEAN", json: "boolean", aliases: ["bool"] },
-  TinyInt: { text: "tinyint", name: "BYTE", json: "byte", aliases: ["byte"] },
-  SmallInt: { text: "smallint", name: "SHORT", json: "short", aliases: ["short"] },
-  Int: { text: "int", name: "INT", json: "integer", aliases: ["integer"] },
-  BigInt: { text: "bigint", name: "LONG", json: "long", aliases: ["long"] },
-  Float: { text: "float", name: "FLOAT", json: "float", aliases: ["real"] },
-  Double: { text: "double", name: "DOUBLE", json: "double", aliases: [] },
-  String: { text: "string", name: "STRING", json: "string", aliases: [] },
-  Binary: { text: "binary", name: "BINARY", json: "binary", aliases: [] },
-  Date: { text: "date", name: "DATE", json: "date", aliases: [] },
-  Timestamp: { text: "timestamp", name: "TIMESTAMP", json: "timestamp", aliases: ["timestamp_ltz"] },
-  TimestampNtz: { text: "timestamp_ntz", name: "TIMESTAMP_NTZ", json: "timestamp_ntz", aliases: [] },
-  Variant: { text: "variant", name: "VARIANT", json: "variant", aliases: [] }
-}
-
-const scalarTags = Object.keys(scalarNames) as ReadonlyArray<ScalarTag>
-
-const tagsByWord = new Map<string, ScalarTag>(
-  scalarTags.flatMap((tag) =>
-    [scalarNames[tag].text, scalarNames[tag].json, ...scalarNames[tag].aliases].map((word) => [word, tag] as const)
-  )
-)
-
-/** The scalar a word stands for (`bigint`, `long`, `LONG`), or `undefined` when it is none. Case does not matter. */
-export const scalarTag = (word: string): ScalarTag | undefined => tagsByWord.get(word.toLowerCase())
 
 /** Why a type that exists elsewhere cannot be a column here, with the way out. */
 export const unsupportedType = (word: string): string => {

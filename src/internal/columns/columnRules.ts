@@ -4,6 +4,7 @@
  */
 import { decimalProblem, maxColumns, maxDepth, nameProblem, tableNameProblem } from "./columnNames.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+import { canPartition, isScalar } from "./scalarTypes.ts"
 
 /** Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the module that catches it. */
 export class Refusal {
@@ -40,8 +41,13 @@ const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, de
   return undefined
 }
 
+const parameterTags: ReadonlySet<ColumnType["_tag"]> = new Set(["Decimal", "Array", "Map", "Struct"])
+
 const typeProblem = (path: string, type: ColumnType, depth: number): string | undefined => {
   if (depth > maxDepth) return `Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`
+  if (isScalar(type)) return undefined
+  // Definitions may come from JavaScript, where nothing has checked the tag.
+  if (!parameterTags.has(type._tag)) return `Column ${path.slice(0, 128)} has an unknown type.`
   switch (type._tag) {
     case "Decimal":
       return decimalProblem(type.precision, type.scale)
@@ -51,8 +57,6 @@ const typeProblem = (path: string, type: ColumnType, depth: number): string | un
       return typeProblem(path, type.key, depth + 1) ?? typeProblem(path, type.value, depth + 1)
     case "Struct":
       return fieldsProblem(`Struct ${path}`, type.fields, depth + 1)
-    default:
-      return undefined
   }
 }
 
@@ -68,7 +72,7 @@ export const definitionProblem = (definition: TableDefinition): string | undefin
       return `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ${definition.name}.`
     if (used.has(name)) return `The partition column ${name} is listed twice.`
     used.add(name)
-    if (["Array", "Map", "Struct", "Variant", "Binary"].includes(column.type._tag)) {
+    if (!canPartition(column.type)) {
       return `Column ${name} of type ${column.type._tag.toUpperCase()} cannot partition a table. Use a scalar column.`
     }
   }

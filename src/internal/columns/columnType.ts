@@ -2,21 +2,26 @@
  * The types of table columns as plain data, with their three written forms: SQL text, Unity Catalog's `type_text` and
  * `type_name`, and the JSON form of a type that Unity Catalog and the Delta log use.
  *
- * Reading SQL lives in `columnTypeParser.ts`, names and limits in `columnNames.ts`. Whether a type can travel in a protobuf
+ * Reading SQL lives in `columnTypeParser.ts`, the scalar types in `scalarTypes.ts`, names and limits in `columnNames.ts`. Whether a type can travel in a protobuf
  * message is the business of `descriptor.ts`.
  */
 import * as Result from "effect/Result"
-import type { ScalarTag } from "./columnNames.ts"
-import { decimalProblem, maxColumns, maxDepth, scalarNames, scalarTag, unsupportedType } from "./columnNames.ts"
+import { decimalProblem, maxColumns, maxDepth, unsupportedType } from "./columnNames.ts"
 import { isObject, Refusal, refuse } from "./columnRules.ts"
+import type { ScalarTag } from "./scalarTypes.ts"
+import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 
 export { definitionProblem } from "./columnRules.ts"
 export { parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
 
-/** The type of a column, or of a part of one. */
-export type ColumnType =
+/** A type of single values: a scalar or a DECIMAL. */
+export type SimpleType =
   | { readonly _tag: ScalarTag }
   | { readonly _tag: "Decimal"; readonly precision: number; readonly scale: number }
+
+/** The type of a column, or of a part of one. */
+export type ColumnType =
+  | SimpleType
   | { readonly _tag: "Array"; readonly element: ColumnType; readonly containsNull: boolean }
   | { readonly _tag: "Map"; readonly key: ColumnType; readonly value: ColumnType; readonly valueContainsNull: boolean }
   | { readonly _tag: "Struct"; readonly fields: ReadonlyArray<ColumnDefinition> }
@@ -42,6 +47,7 @@ export interface TableDefinition {
 
 /** The lower-case text of a type as in Unity Catalog's `type_text`, such as `array<struct<a:int>>`. Nullability is not in it. */
 export const typeText = (type: ColumnType): string => {
+  if (isScalar(type)) return scalarTypes[type._tag].text
   switch (type._tag) {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
@@ -51,25 +57,15 @@ export const typeText = (type: ColumnType): string => {
       return `map<${typeText(type.key)},${typeText(type.value)}>`
     case "Struct":
       return `struct<${type.fields.map((field) => `${field.name}:${typeText(field.type)}`).join(",")}>`
-    default:
-      return scalarNames[type._tag].text
   }
 }
 
 /** The name of a type as in Unity Catalog's `type_name`: `INT`, `LONG`, `DECIMAL`, `STRUCT`, ... */
-export const typeName = (type: ColumnType): string => {
-  switch (type._tag) {
-    case "Decimal":
-    case "Array":
-    case "Map":
-    case "Struct":
-      return type._tag.toUpperCase()
-    default:
-      return scalarNames[type._tag].name
-  }
-}
+export const typeName = (type: ColumnType): string =>
+  isScalar(type) ? scalarTypes[type._tag].name : type._tag.toUpperCase()
 
 const dataTypeJson = (type: ColumnType): unknown => {
+  if (isScalar(type)) return scalarTypes[type._tag].json
   switch (type._tag) {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
@@ -84,8 +80,6 @@ const dataTypeJson = (type: ColumnType): unknown => {
       }
     case "Struct":
       return { type: "struct", fields: type.fields.map(toTypeJson) }
-    default:
-      return scalarNames[type._tag].json
   }
 }
 

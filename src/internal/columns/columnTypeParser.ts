@@ -6,17 +6,10 @@
  * partitions are checked by the model at the end.
  */
 import * as Result from "effect/Result"
-import {
-  decimalProblem,
-  isName,
-  isTablePart,
-  maxDepth,
-  nameProblem,
-  scalarTag,
-  unsupportedType
-} from "./columnNames.ts"
+import { decimalProblem, isName, isTablePart, maxDepth, nameProblem, unsupportedType } from "./columnNames.ts"
 import { definitionProblem, Refusal } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+import { scalarTag } from "./scalarTypes.ts"
 
 /** Longest text that is read, in characters. */
 const maxText = 1_000_000

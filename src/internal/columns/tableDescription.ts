@@ -3,10 +3,11 @@
  * cannot be used is refused with the name of the column.
  */
 import * as Result from "effect/Result"
-import { scalarTag, unsupportedType } from "./columnNames.ts"
+import { unsupportedType } from "./columnNames.ts"
 import { definitionProblem, isObject } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 import { fromTypeJson, parseColumnType } from "./columnType.ts"
+import { scalarTag } from "./scalarTypes.ts"
 
 /** A table as the catalog describes it. */
 export interface CatalogTable {

@@ -10,7 +10,7 @@ import { integerRange } from "./scalarTypes.ts"
 /** Milliseconds of a day. */
 export const millisPerDay = 86_400_000
 
-const [minMicros, maxMicros] = integerRange({ _tag: "Timestamp" })
+const [minMicros, maxMicros] = integerRange("Timestamp")
 
 /** Days of 400 years, after which the calendar repeats. */
 const daysOfCycle = 146_097

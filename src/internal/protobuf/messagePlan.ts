@@ -10,13 +10,11 @@ import { Refusal, refuse } from "../columns/columnRules.ts"
 import { definitionProblem } from "../columns/columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "../columns/columnType.ts"
 import { typeText } from "../columns/columnType.ts"
-
-/** The protobuf types that columns use. */
-export type PlanScalar = "double" | "float" | "int64" | "int32" | "bool" | "string" | "bytes"
+import { isSimple, type WireScalar, wireScalar } from "../columns/scalarTypes.ts"
 
 /** The type of a planned field: a scalar, or the index of a message among `nested` of the same message. */
 export type PlanType =
-  | { readonly _tag: "Scalar"; readonly scalar: PlanScalar }
+  | { readonly _tag: "Scalar"; readonly scalar: WireScalar }
   | { readonly _tag: "Message"; readonly nested: number }
 
 /** One field of a planned message. */
@@ -61,36 +59,7 @@ export const mapEntryName = (field: string): string =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join("")}Entry`
 
-/** The protobuf type of a scalar column type, or `undefined` for arrays, maps and structs. */
-export const planScalar = (type: ColumnType): PlanScalar | undefined => {
-  switch (type._tag) {
-    case "Boolean":
-      return "bool"
-    case "TinyInt":
-    case "SmallInt":
-    case "Int":
-    case "Date":
-      return "int32"
-    case "BigInt":
-    case "Timestamp":
-    case "TimestampNtz":
-      return "int64"
-    case "Float":
-      return "float"
-    case "Double":
-      return "double"
-    case "String":
-    case "Decimal":
-    case "Variant":
-      return "string"
-    case "Binary":
-      return "bytes"
-    default:
-      return undefined
-  }
-}
-
-const keyScalars: ReadonlySet<string> = new Set<PlanScalar>(["bool", "int32", "int64", "string"])
+const keyScalars: ReadonlySet<string> = new Set<WireScalar>(["bool", "int32", "int64", "string"])
 
 interface Scope {
   readonly used: Set<string>
@@ -118,8 +87,7 @@ const addStruct = (
 }
 
 const planElement = (scope: Scope, base: string, path: string, element: ColumnType, depth: number): PlanType => {
-  const scalar = planScalar(element)
-  if (scalar !== undefined) return { _tag: "Scalar", scalar }
+  if (isSimple(element)) return { _tag: "Scalar", scalar: wireScalar(element) }
   if (element._tag === "Struct") return addStruct(scope, `${base}Element`, path, element.fields, depth)
   return refuse(
     `Column ${path} is an ${element._tag === "Map" ? "array of maps" : "array of arrays"}, which protobuf cannot carry. ` +
@@ -135,7 +103,7 @@ const planMap = (
   type: ColumnType & { _tag: "Map" },
   depth: number
 ): PlanType => {
-  const key = planScalar(type.key)
+  const key = isSimple(type.key) ? wireScalar(type.key) : undefined
   if (key === undefined || !keyScalars.has(key) || type.key._tag === "Variant") {
     return refuse(
       `Column ${path} is a map with ${type.key._tag.toUpperCase()} keys, which protobuf cannot carry. ` +
@@ -144,9 +112,8 @@ const planMap = (
   }
   let value: PlanType
   let nested: ReadonlyArray<MessagePlan> = []
-  const scalar = planScalar(type.value)
-  if (scalar !== undefined) {
-    value = { _tag: "Scalar", scalar }
+  if (isSimple(type.value)) {
+    value = { _tag: "Scalar", scalar: wireScalar(type.value) }
   } else if (type.value._tag === "Struct") {
     value = addStruct(scope, `${base}Value`, path, type.value.fields, depth)
     nested = scope.nested
@@ -205,17 +172,13 @@ const planMessage = (
     numbers.set(number, columnPath)
     const base = pascalCase(`${prefix}${column.name}`)
     const type = column.type
-    const scalar = planScalar(type)
-    const planned: PlanType =
-      scalar !== undefined
-        ? { _tag: "Scalar", scalar }
-        : type._tag === "Array"
-          ? planElement(scope, base, columnPath, type.element, depth + 1)
-          : type._tag === "Map"
-            ? planMap(scope, base, column.name, columnPath, type, depth + 1)
-            : type._tag === "Struct"
-              ? addStruct(scope, base, columnPath, type.fields, depth + 1)
-              : refuse(`Column ${columnPath} has an unknown type.`)
+    const planned: PlanType = isSimple(type)
+      ? { _tag: "Scalar", scalar: wireScalar(type) }
+      : type._tag === "Array"
+        ? planElement(scope, base, columnPath, type.element, depth + 1)
+        : type._tag === "Map"
+          ? planMap(scope, base, column.name, columnPath, type, depth + 1)
+          : addStruct(scope, base, columnPath, type.fields, depth + 1)
     const repeated = type._tag === "Array" || type._tag === "Map"
     return {
       name: column.name,

@@ -5,7 +5,7 @@
  * STRING in a partition column reads as NULL. Folder names follow the values for people's sake; readers take them from the log.
  */
 import { createHash } from "node:crypto"
-import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
 import { daysOfText, microsOfText, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import { columnTree } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
@@ -120,7 +120,7 @@ const walk = (
 }
 
 /** The partition text of each row of a top-level simple column, null for NULL. */
-const partitionTexts = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): ReadonlyArray<string | null> => {
+const partitionTexts = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): ReadonlyArray<string | null> => {
   const bytes = Buffer.from(chunk.values.buffer, chunk.values.byteOffset, chunk.size)
   const texts: Array<string | null> = []
   let at = 0
@@ -137,7 +137,7 @@ const partitionTexts = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): R
   return texts
 }
 
-const valueText = (type: ColumnType, shape: LeafShape, value: Buffer): string => {
+const valueText = (type: SimpleType, shape: LeafShape, value: Buffer): string => {
   switch (type._tag) {
     case "Boolean":
       return value[0] === 0 ? "false" : "true"
@@ -160,7 +160,9 @@ const valueText = (type: ColumnType, shape: LeafShape, value: Buffer): string =>
     case "SmallInt":
     case "Int":
       return String(value.readInt32LE(0))
-    default:
+    case "String":
+    case "Binary":
+    case "Variant":
       return value.toString("utf8", 4)
   }
 }
@@ -195,7 +197,13 @@ export const partitionValue = (type: ColumnType, text: string | null): unknown =
     case "Timestamp":
     case "TimestampNtz":
       return microsOfText(text, type._tag === "Timestamp") ?? text
-    default:
+    case "String":
+    case "Decimal":
+    case "Binary":
+    case "Variant":
+    case "Array":
+    case "Map":
+    case "Struct":
       return text
   }
 }

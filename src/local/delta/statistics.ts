@@ -5,7 +5,7 @@
  * A bound is only ever too wide, never too narrow: long text is cut safely, maxima of timestamps are rounded up to the
  * millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
  */
-import type { ColumnType } from "../../internal/columns/columnType.ts"
+import type { SimpleType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
 import { millisOfMicros, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import type { ColumnTree, ColumnNode } from "../parquet/columnTree.ts"
@@ -13,7 +13,7 @@ import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { decimal } from "../parquet/parquetRows.ts"
 
 const indexedLeaves = 32
-const [, lastMicros] = integerRange({ _tag: "Timestamp" })
+const [, lastMicros] = integerRange("Timestamp")
 const textLimit = 32
 
 interface Bounds {
@@ -52,7 +52,7 @@ export const fileStatistics = (tree: ColumnTree, chunks: ReadonlyArray<LeafChunk
   return `{"numRecords":${rows},"minValues":${min},"maxValues":${max},"nullCount":${nulls}}`
 }
 
-const leafBounds = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): Bounds => {
+const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bounds => {
   let nulls = 0
   if (shape.maxDefinition > 0) {
     for (let i = 0; i < chunk.entries; i++) if (chunk.definitions[i] !== shape.maxDefinition) nulls++
@@ -76,7 +76,7 @@ const leafBounds = (shape: LeafShape, type: ColumnType, chunk: LeafChunk): Bound
   }
 }
 
-const int32Bounds = (type: ColumnType, values: Int32Array): Partial<Bounds> => {
+const int32Bounds = (type: SimpleType, values: Int32Array): Partial<Bounds> => {
   let min = values[0]!
   let max = min
   for (let i = 1; i < values.length; i++) {
@@ -84,12 +84,10 @@ const int32Bounds = (type: ColumnType, values: Int32Array): Partial<Bounds> => {
     if (value < min) min = value
     else if (value > max) max = value
   }
-  if (type._tag === "Date") return { min: dateText(min), max: dateText(max) }
-  if (type._tag === "Decimal") return { min: decimal(BigInt(min), type.scale), max: decimal(BigInt(max), type.scale) }
-  return { min: String(min), max: String(max) }
+  return { min: boundText(type, BigInt(min), false), max: boundText(type, BigInt(max), true) }
 }
 
-const int64Bounds = (type: ColumnType, values: BigInt64Array): Partial<Bounds> => {
+const int64Bounds = (type: SimpleType, values: BigInt64Array): Partial<Bounds> => {
   let min = values[0]!
   let max = min
   for (let i = 1; i < values.length; i++) {
@@ -97,15 +95,31 @@ const int64Bounds = (type: ColumnType, values: BigInt64Array): Partial<Bounds> =
     if (value < min) min = value
     else if (value > max) max = value
   }
+  return { min: boundText(type, min, false), max: boundText(type, max, true) }
+}
+
+/** The JSON text of a bound of a type that is stored as an integer. `up` tells a maximum. */
+const boundText = (type: SimpleType, value: bigint, up: boolean): string => {
   switch (type._tag) {
+    case "Date":
+      return JSON.stringify(textOfDays(Number(value)))
     case "Timestamp":
-      return { min: timestampText(min, false, "Z"), max: timestampText(max, true, "Z") }
+      return timestampText(value, up, "Z")
     case "TimestampNtz":
-      return { min: timestampText(min, false, ""), max: timestampText(max, true, "") }
+      return timestampText(value, up, "")
     case "Decimal":
-      return { min: decimal(min, type.scale), max: decimal(max, type.scale) }
-    default:
-      return { min: String(min), max: String(max) }
+      return decimal(value, type.scale)
+    case "Boolean":
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "BigInt":
+    case "Float":
+    case "Double":
+    case "String":
+    case "Binary":
+    case "Variant":
+      return String(value)
   }
 }
 
@@ -123,7 +137,7 @@ const floatBounds = (values: Float32Array | Float64Array): Partial<Bounds> => {
   return { min: min === 0 ? "-0.0" : String(min), max: max === 0 ? "0.0" : String(max) }
 }
 
-const fixedBounds = (type: ColumnType, width: number, chunk: LeafChunk): Partial<Bounds> => {
+const fixedBounds = (type: SimpleType, width: number, chunk: LeafChunk): Partial<Bounds> => {
   let min = 0
   let max = 0
   const compare = (left: number, right: number): number => {
@@ -196,8 +210,6 @@ const upperBound = (text: string): string | undefined => {
   if (!cut) return JSON.stringify(text)
   return text.startsWith("\u{10FFFF}", prefix.length) ? undefined : JSON.stringify(`${prefix}\u{10FFFF}`)
 }
-
-const dateText = (days: number): string => JSON.stringify(textOfDays(days))
 
 /**
  * Milliseconds, rounded down for a minimum and up for a maximum. A maximum in the last millisecond

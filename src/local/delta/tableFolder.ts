@@ -9,6 +9,7 @@ import {
   type TableDefinition,
   toTypeJson
 } from "../../internal/columns/columnType.ts"
+import { isSimple, scalarTypes } from "../../internal/columns/scalarTypes.ts"
 import { columnTree, maxDefinitionLevel } from "../parquet/columnTree.ts"
 import type { Metadata, Protocol } from "./deltaActions.ts"
 import { UnsupportedColumn } from "../log/storageErrors.ts"
@@ -21,32 +22,15 @@ export interface TableRecord {
   readonly location: string
 }
 
-const contains = (type: ColumnType, tag: ColumnType["_tag"]): boolean => {
-  if (type._tag === tag) return true
-  switch (type._tag) {
-    case "Array":
-      return contains(type.element, tag)
-    case "Map":
-      return contains(type.key, tag) || contains(type.value, tag)
-    case "Struct":
-      return type.fields.some((field) => contains(field.type, tag))
-    default:
-      return false
-  }
-}
-
 const complexKey = (type: ColumnType): boolean => {
+  if (isSimple(type)) return false
   switch (type._tag) {
     case "Array":
       return complexKey(type.element)
     case "Map":
-      return (
-        type.key._tag === "Struct" || type.key._tag === "Array" || type.key._tag === "Map" || complexKey(type.value)
-      )
+      return !isSimple(type.key) || complexKey(type.value)
     case "Struct":
       return type.fields.some((field) => complexKey(field.type))
-    default:
-      return false
   }
 }
 
@@ -71,8 +55,10 @@ export const unsupportedColumn = (definition: TableDefinition): UnsupportedColum
 
 /** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
 export const protocolOf = (definition: TableDefinition): Protocol => {
-  const uses = (tag: ColumnType["_tag"]) => definition.columns.some((column) => contains(column.type, tag))
-  const features = [...(uses("TimestampNtz") ? ["timestampNtz"] : []), ...(uses("Variant") ? ["variantType"] : [])]
+  const used = new Set<string>(columnTree(definition.columns).leafTypes.map((type) => type._tag))
+  const features = Object.entries(scalarTypes).flatMap(([tag, { feature }]) =>
+    feature !== undefined && used.has(tag) ? [feature] : []
+  )
   return features.length === 0
     ? { minReaderVersion: 1, minWriterVersion: 2 }
     : { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: features, writerFeatures: features }

@@ -5,8 +5,10 @@
  * order). Lists and maps take Parquet's standard three-level form.
  */
 import type { SchemaElement } from "./parquetLibrary.ts"
-import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
-import { Leaf, type LeafShape, type PhysicalType } from "./columnBuffer.ts"
+import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
+import { isSimple } from "../../internal/columns/scalarTypes.ts"
+import { Leaf, type LeafShape } from "./columnBuffer.ts"
+import { storageOf } from "./columnStorage.ts"
 
 interface NodeLevels {
   readonly path: ReadonlyArray<string>
@@ -22,6 +24,7 @@ interface NodeLevels {
 /** A primitive column. VARIANT is one too, over two leaves: its metadata and its value. */
 export interface LeafNode extends NodeLevels {
   readonly kind: "leaf"
+  readonly type: SimpleType
 }
 /** A struct; its fields in order. */
 export interface StructNode extends NodeLevels {
@@ -53,83 +56,37 @@ export interface ColumnTree {
   readonly names: ReadonlyArray<string>
   readonly leaves: ReadonlyArray<LeafShape>
   /** The column type of each leaf. */
-  readonly leafTypes: ReadonlyArray<ColumnType>
+  readonly leafTypes: ReadonlyArray<SimpleType>
   readonly schema: ReadonlyArray<SchemaElement>
 }
 
 /** Levels are kept in bytes, so deeper nesting than this is refused when a table is created. */
 export const maxDefinitionLevel = 250
 
-/** Bytes needed for the two's complement of a decimal of this precision. */
-export const decimalWidth = (precision: number): number => {
-  let width = 1
-  while (2n ** BigInt(8 * width - 1) - 1n < 10n ** BigInt(precision) - 1n) width++
-  return width
-}
-
-const physicalOf = (type: ColumnType): readonly [PhysicalType, number] => {
-  switch (type._tag) {
-    case "Boolean":
-      return ["BOOLEAN", 1]
-    case "TinyInt":
-    case "SmallInt":
-    case "Int":
-    case "Date":
-      return ["INT32", 4]
-    case "BigInt":
-    case "Timestamp":
-    case "TimestampNtz":
-      return ["INT64", 8]
-    case "Float":
-      return ["FLOAT", 4]
-    case "Double":
-      return ["DOUBLE", 8]
-    case "Decimal":
-      return type.precision <= 9
-        ? ["INT32", 4]
-        : type.precision <= 18
-          ? ["INT64", 8]
-          : ["FIXED", decimalWidth(type.precision)]
-    default:
-      return ["BYTE_ARRAY", 0]
-  }
-}
-
-/** The Parquet annotation of a primitive type. 8 and 16 bit integers use the converted type alone: the writer library encodes their logical type wrongly. */
-const annotationOf = (type: ColumnType): Partial<SchemaElement> => {
-  switch (type._tag) {
-    case "TinyInt":
-      return { converted_type: "INT_8" }
-    case "SmallInt":
-      return { converted_type: "INT_16" }
-    case "Date":
-      return { converted_type: "DATE", logical_type: { type: "DATE" } }
-    case "Timestamp":
-      return {
-        converted_type: "TIMESTAMP_MICROS",
-        logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" }
-      }
-    case "TimestampNtz":
-      return { logical_type: { type: "TIMESTAMP", isAdjustedToUTC: false, unit: "MICROS" } }
-    case "String":
-      return { converted_type: "UTF8", logical_type: { type: "STRING" } }
-    case "Decimal":
-      return {
-        converted_type: "DECIMAL",
-        precision: type.precision,
-        scale: type.scale,
-        logical_type: { type: "DECIMAL", precision: type.precision, scale: type.scale }
-      }
-    default:
-      return {}
-  }
-}
-
 /** Builds the column tree of a table or of a checkpoint. */
 export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree => {
   const leaves: Array<LeafShape> = []
-  const leafTypes: Array<ColumnType> = []
+  const leafTypes: Array<SimpleType> = []
   const schema: Array<SchemaElement> = [{ name: "schema", num_children: columns.length }]
+
+  const addLeaf = (
+    path: ReadonlyArray<string>,
+    repetition_type: "OPTIONAL" | "REQUIRED",
+    type: SimpleType,
+    maxDefinition: number,
+    maxRepetition: number
+  ): void => {
+    const { annotation, physical, width } = storageOf(type)
+    leaves.push({ path, physical, width, maxDefinition, maxRepetition })
+    leafTypes.push(type)
+    schema.push({
+      name: path.at(-1)!,
+      repetition_type,
+      type: physical === "FIXED" ? "FIXED_LEN_BYTE_ARRAY" : physical,
+      ...(physical === "FIXED" ? { type_length: width } : {}),
+      ...annotation
+    })
+  }
 
   const build = (
     name: string,
@@ -143,6 +100,13 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     const inside = definition + (nullable ? 1 : 0)
     const repetition_type = nullable ? "OPTIONAL" : "REQUIRED"
     const base = { path: here, type, nullable, nullDefinition: definition, firstLeaf: leaves.length }
+    if (isSimple(type)) {
+      if (type._tag === "Variant") {
+        schema.push({ name, repetition_type, num_children: 2, logical_type: { type: "VARIANT" } })
+        for (const part of ["metadata", "value"]) addLeaf([...here, part], "REQUIRED", type, inside, repetition)
+      } else addLeaf(here, repetition_type, type, inside, repetition)
+      return { ...base, kind: "leaf", type, endLeaf: leaves.length }
+    }
     switch (type._tag) {
       case "Struct": {
         schema.push({ name, repetition_type, num_children: type.fields.length })
@@ -186,34 +150,6 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
           value,
           endLeaf: leaves.length
         }
-      }
-      case "Variant": {
-        schema.push({ name, repetition_type, num_children: 2, logical_type: { type: "VARIANT" } })
-        for (const part of ["metadata", "value"]) {
-          leaves.push({
-            path: [...here, part],
-            physical: "BYTE_ARRAY",
-            width: 0,
-            maxDefinition: inside,
-            maxRepetition: repetition
-          })
-          leafTypes.push(type)
-          schema.push({ name: part, repetition_type: "REQUIRED", type: "BYTE_ARRAY" })
-        }
-        return { ...base, kind: "leaf", endLeaf: leaves.length }
-      }
-      default: {
-        const [physical, width] = physicalOf(type)
-        leaves.push({ path: here, physical, width, maxDefinition: inside, maxRepetition: repetition })
-        leafTypes.push(type)
-        schema.push({
-          name,
-          repetition_type,
-          type: physical === "FIXED" ? "FIXED_LEN_BYTE_ARRAY" : physical,
-          ...(physical === "FIXED" ? { type_length: width } : {}),
-          ...annotationOf(type)
-        })
-        return { ...base, kind: "leaf", endLeaf: leaves.length }
       }
     }
   }

@@ -68,7 +68,17 @@ const convert = (type: ColumnType, value: unknown): unknown => {
       return decodeVariant(value as VariantBytes)
     case "String":
       return value instanceof Uint8Array ? decoder.decode(value) : value
-    default:
+    case "Boolean":
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "BigInt":
+    case "Float":
+    case "Double":
+    case "Binary":
+    case "Date":
+    case "Timestamp":
+    case "TimestampNtz":
       return value
   }
 }

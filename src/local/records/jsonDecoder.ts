@@ -10,7 +10,8 @@ import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "../parquet/co
 import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
-import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { expectation } from "../../internal/columns/expectation.ts"
+import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { encodeVariant } from "../parquet/variant.ts"
 
 /** Appends one value below a node at a repetition level. */
@@ -92,9 +93,7 @@ const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => 
 const appender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   switch (node.kind) {
     case "leaf":
-      return node.type._tag === "Variant"
-        ? variantAppender(node, leaves[node.firstLeaf]!, leaves[node.firstLeaf + 1]!)
-        : leafAppender(node, leaves[node.firstLeaf]!)
+      return leafAppender(node, leaves)
     case "struct":
       return structFields(node.path, (node as StructNode).names, node.fields, leaves)
     case "list": {
@@ -145,12 +144,19 @@ const keyAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =>
       }
     case "Boolean":
       return (value, repetition) => append(value === "true" ? true : value === "false" ? false : value, repetition)
-    default:
+    case "BigInt":
+    case "String":
+    case "Binary":
+    case "Timestamp":
+    case "TimestampNtz":
+    case "Decimal":
+    case "Variant":
       return append
   }
 }
 
-const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
+const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
+  const leaf = leaves[node.firstLeaf]!
   const type = node.type
   const refuse = (): never => {
     throw new RecordProblem(node.path, expectation(type))
@@ -162,9 +168,7 @@ const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
     case "SmallInt":
     case "Int":
     case "Date": {
-      const [low, high] = integerRange(type)
-      const min = Number(low)
-      const max = Number(high)
+      const [min, max] = numberRange(type._tag)
       return (value, repetition) =>
         typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
           ? leaf.addWord(repetition, value)
@@ -173,7 +177,7 @@ const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
     case "BigInt":
     case "Timestamp":
     case "TimestampNtz": {
-      const [min, max] = integerRange(type)
+      const [min, max] = integerRange(type._tag)
       const floor = type._tag === "BigInt" ? Number.MIN_SAFE_INTEGER : Number(min)
       return (value, repetition) => {
         if (typeof value === "number" && Number.isSafeInteger(value) && value >= floor) {
@@ -212,7 +216,9 @@ const leafAppender = (node: LeafNode, leaf: Leaf): JsonAppend => {
         const bytes = Buffer.from(value, "base64")
         leaf.addBytes(repetition, bytes, 0, bytes.length)
       }
-    default:
+    case "Variant":
+      return variantAppender(node, leaf, leaves[node.firstLeaf + 1]!)
+    case "String":
       return (value, repetition) => {
         if (typeof value !== "string" || !value.isWellFormed()) return refuse()
         const bytes = Buffer.from(value, "utf8")

@@ -6,12 +6,12 @@
  * an empty array or map (the wire cannot say NULL). On a problem it throws `RecordProblem`; the caller rolls back.
  */
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
-import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
+import type { ColumnNode, ColumnTree, ListNode, MapNode, LeafNode } from "../parquet/columnTree.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { low, malformed, readLength, readVarint } from "./protoReader.ts"
 import { scalarReader, wireTypeOf, type ReadScalar } from "./scalarReaders.ts"
 import { RecordProblem } from "./recordProblem.ts"
-import { expectation } from "../../internal/columns/scalarTypes.ts"
+import { expectation } from "../../internal/columns/expectation.ts"
 
 type FieldShape = MessageShape["fields"][number]
 
@@ -133,10 +133,10 @@ const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<
 type FieldParts = Pick<Field, "read" | "absent">
 
 /** The leaf of the value of a VARIANT, whose first leaf is its metadata. */
-const secondLeaf = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
+const secondLeaf = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
   node.endLeaf - node.firstLeaf === 2 ? leaves[node.firstLeaf + 1] : undefined
 
-const scalarField = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+const scalarField = (node: LeafNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   const leaf = leaves[node.firstLeaf]!
   const second = secondLeaf(node, leaves)
   const scalar = scalarReader(node.type, field.type, node.path, leaf, second)
@@ -207,14 +207,9 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
       absent
     }
   }
-  const leaf = leaves[node.element.firstLeaf]!
-  const scalar: ReadScalar = scalarReader(
-    node.element.type,
-    field.type,
-    node.path,
-    leaf,
-    secondLeaf(node.element, leaves)
-  )
+  const element = single(node.element)
+  const leaf = leaves[element.firstLeaf]!
+  const scalar: ReadScalar = scalarReader(element.type, field.type, node.path, leaf, secondLeaf(element, leaves))
   const expected = wireTypeOf(field.type)
   return {
     read: (bytes, at, end, wire, first, repetition) => {
@@ -295,15 +290,22 @@ const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>)
   }
 }
 
+/**
+ * The node of a column without columns below it. Descriptors with collections of collections are
+ * refused before.
+ */
+const single = (node: ColumnNode): LeafNode => (node.kind === "leaf" ? node : malformed(node.path))
+
 const entryPart = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   if (node.kind === "struct") {
     const parts = structField(node, field, leaves)
     const read = messageReader(node.path, node.names, node.fields, field.message!, leaves)
     return { read: parts.read, absent: (repetition) => read(empty, 0, 0, repetition) }
   }
-  const parts = scalarField(node, field, leaves)
-  const leaf = leaves[node.firstLeaf]!
-  const scalar = scalarReader(node.type, field.type, node.path, leaf, secondLeaf(node, leaves))
+  const value = single(node)
+  const parts = scalarField(value, field, leaves)
+  const leaf = leaves[value.firstLeaf]!
+  const scalar = scalarReader(value.type, field.type, value.path, leaf, secondLeaf(value, leaves))
   return {
     read: parts.read,
     absent: (repetition) => void scalar(zeros, 0, wireTypeOf(field.type) === 5 ? 4 : 8, repetition)

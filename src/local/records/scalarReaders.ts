@@ -2,13 +2,14 @@
  * Reads one protobuf scalar straight into a leaf, with the range checks of the column's type.
  */
 import { isUtf8 } from "node:buffer"
-import type { ColumnType } from "../../internal/columns/columnType.ts"
+import type { ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
 import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { high, low, readFixed32, readFixed64, readLength, readVarint } from "./protoReader.ts"
 import { RecordProblem } from "./recordProblem.ts"
-import { expectation, integerRange } from "../../internal/columns/scalarTypes.ts"
+import { expectation } from "../../internal/columns/expectation.ts"
+import { integerRange, isSimple, numberRange, type WireScalar, wireScalar } from "../../internal/columns/scalarTypes.ts"
 import { encodeVariant } from "../parquet/variant.ts"
 
 /** The name of a protobuf field type. */
@@ -49,34 +50,19 @@ const wide: ReadonlyArray<FieldType> = [
   "fixed32"
 ]
 
-/** Which protobuf types a column takes; the first one is what descriptors derived from the table use. */
-export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> => {
-  switch (type._tag) {
-    case "Boolean":
-      return ["bool"]
-    case "TinyInt":
-    case "SmallInt":
-    case "Int":
-    case "Date":
-      return narrow
-    case "BigInt":
-    case "Timestamp":
-    case "TimestampNtz":
-      return wide
-    case "Float":
-      return ["float"]
-    case "Double":
-      return ["double"]
-    case "String":
-    case "Decimal":
-    case "Variant":
-      return ["string"]
-    case "Binary":
-      return ["bytes"]
-    default:
-      return ["message"]
-  }
+const accepted: Readonly<Record<WireScalar, ReadonlyArray<FieldType>>> = {
+  bool: ["bool"],
+  int32: narrow,
+  int64: wide,
+  float: ["float"],
+  double: ["double"],
+  string: ["string"],
+  bytes: ["bytes"]
 }
+
+/** Which protobuf types a column takes; the first one is what descriptors derived from the table use. */
+export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> =>
+  isSimple(type) ? accepted[wireScalar(type)] : ["message"]
 
 /** Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader that leaves them to `use`. */
 const integerReader = (field: FieldType, use: (low: number, high: number, repetition: number) => void): ReadScalar => {
@@ -137,7 +123,7 @@ const integerReader = (field: FieldType, use: (low: number, high: number, repeti
 
 /** Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's value. */
 export const scalarReader = (
-  type: ColumnType,
+  type: SimpleType,
   field: FieldType,
   path: ReadonlyArray<string>,
   leaf: Leaf,
@@ -157,7 +143,7 @@ export const scalarReader = (
     case "SmallInt":
     case "Int":
     case "Date": {
-      const [min, max] = integerRange(type).map(Number) as [number, number]
+      const [min, max] = numberRange(type._tag)
       return integerReader(field, (value, _, repetition) => {
         if (value < min || value > max) refuse()
         leaf.addWord(repetition, value)
@@ -167,7 +153,7 @@ export const scalarReader = (
       return integerReader(field, (lower, upper, repetition) => leaf.addWords(repetition, lower, upper))
     case "Timestamp":
     case "TimestampNtz": {
-      const [min, max] = integerRange(type)
+      const [min, max] = integerRange(type._tag)
       const [lowest, highest] = [Number(min >> 32n), Number(max >> 32n)]
       return integerReader(field, (lower, upper, repetition) => {
         if (upper <= lowest || upper >= highest) {
@@ -217,7 +203,7 @@ export const scalarReader = (
         leaf.addBytes(repetition, bytes, start, stop)
         return stop
       }
-    default:
+    case "String":
       return (bytes, at, end, repetition) => {
         const start = readLength(bytes, at, end)
         const stop = start + low

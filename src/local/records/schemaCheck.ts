@@ -6,6 +6,7 @@
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
+import { isSimple } from "../../internal/columns/scalarTypes.ts"
 import { acceptedTypes } from "./scalarReaders.ts"
 import type { SchemaCause } from "../log/storageErrors.ts"
 
@@ -71,6 +72,10 @@ const incompatible = (path: string, needed: string, findings: Array<SchemaFindin
 }
 
 const column_ = (path: string, type: ColumnType, field: FieldShape, findings: Array<SchemaFinding>): void => {
+  if (isSimple(type) || type._tag === "Struct") {
+    if (field.label === "repeated") return incompatible(path, "a single field, not repeated", findings)
+    return single(path, type, field, findings)
+  }
   switch (type._tag) {
     case "Array":
       if (field.label !== "repeated" || field.mapEntry) return incompatible(path, "repeated", findings)
@@ -95,9 +100,6 @@ const column_ = (path: string, type: ColumnType, field: FieldShape, findings: Ar
       single(`${path}.key`, type.key, key, findings)
       return single(`${path}.value`, type.value, value, findings)
     }
-    default:
-      if (field.label === "repeated") return incompatible(path, "a single field, not repeated", findings)
-      return single(path, type, field, findings)
   }
 }
 
