@@ -1,0 +1,132 @@
+/**
+ * `zerobus local` as a process: restarts, TLS, the environment it prints, failures to start.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Net from "node:net"
+import * as Path from "node:path"
+import { start, startServer, zerobus, zerobusProcess } from "../support/commandLine.ts"
+import { readings, readingsServer } from "../support/readingsServer.ts"
+
+const { dataDir, environment, file, folder } = readingsServer()
+
+describe("zerobus local", () => {
+  it("keeps tables over a restart, keeps an equal table and refuses a different one", async () => {
+    const own = Path.join(folder, "own")
+    const first = await startServer(["--data-dir", own, "--table", readings])
+    const filled = await zerobus(
+      ["ingest", file("a.ndjson", '{"device":"a"}\n'), "-t", "main.default.readings"],
+      first.environment
+    )
+    assert.strictEqual(filled.code, 0, filled.err)
+    first.child.kill("SIGTERM")
+    assert.strictEqual((await first.end).code, 0)
+
+    const second = await startServer(["--data-dir", own, "--table", readings])
+    assert.strictEqual(second.environment["DATABRICKS_CLIENT_SECRET"], first.environment["DATABRICKS_CLIENT_SECRET"])
+    const shown = await zerobus(["table", "show", "main.default.readings", "--json"], second.environment)
+    assert.strictEqual(JSON.parse(shown.out).rows, 1)
+    second.child.kill("SIGINT")
+    assert.strictEqual((await second.end).code, 0)
+
+    const other = await zerobus([
+      "local",
+      "--data-dir",
+      own,
+      "--port",
+      "0",
+      "--http-port",
+      "0",
+      "--table",
+      "main.default.readings(a INT)"
+    ])
+    assert.strictEqual(other.code, 1)
+    assert.match(other.err, /main\.default\.readings exists with other columns/)
+  }, 60_000)
+
+  it("serves https to clients that trust its certificate, and to no others", async () => {
+    const secure = await startServer(["--data-dir", Path.join(folder, "secure"), "--tls", "--table", readings])
+    assert.match(secure.environment["ZEROBUS_SERVER_ENDPOINT"]!, /^https:/)
+    const args = ["ingest", file("secure.ndjson", '{"device":"a"}\n'), "-t", "main.default.readings"]
+    const trusting = await zerobusProcess(args, secure.environment)
+    assert.strictEqual(trusting.code, 0, trusting.err)
+    const { NODE_EXTRA_CA_CERTS: _, ...rest } = secure.environment
+    const distrusting = await zerobusProcess(args, rest)
+    assert.strictEqual(distrusting.code, 1)
+    assert.match(distrusting.err, /TLS handshake with https:.* was refused/)
+    secure.child.kill("SIGTERM")
+    assert.strictEqual((await secure.end).code, 0)
+  }, 60_000)
+
+  it("shows rows as soon as they are acknowledged when asked to", async () => {
+    const visible = await startServer([
+      "--data-dir",
+      Path.join(folder, "visible"),
+      "--visible-once-acked",
+      "--table",
+      readings
+    ])
+    const path = file("visible.ndjson", '{"device":"a"}\n{"device":"b"}\n')
+    for (const rows of [2, 4, 6]) {
+      const { code, err } = await zerobus(["ingest", path, "-t", "main.default.readings"], visible.environment)
+      assert.strictEqual(code, 0, err)
+      const shown = await zerobus(["table", "show", "main.default.readings", "--json"], visible.environment)
+      assert.strictEqual(JSON.parse(shown.out).rows, rows)
+    }
+    visible.child.kill("SIGTERM")
+    assert.strictEqual((await visible.end).code, 0)
+  }, 60_000)
+
+  it("prints the environment as lines for a shell", async () => {
+    const running = start(["local", "--memory", "--port", "0", "--http-port", "0"])
+    await running.says(/Ctrl-C stops it/)
+    for (const name of [
+      "ZEROBUS_SERVER_ENDPOINT",
+      "DATABRICKS_WORKSPACE_URL",
+      "DATABRICKS_CLIENT_ID",
+      "DATABRICKS_CLIENT_SECRET"
+    ]) {
+      assert.match(running.out(), new RegExp(`^export ${name}=\\S+$`, "m"))
+    }
+    running.child.kill("SIGINT")
+    assert.strictEqual((await running.end).code, 0)
+  })
+
+  it("says in one line that a port or the folder is taken", async () => {
+    const port = new URL(environment["ZEROBUS_SERVER_ENDPOINT"]!).port
+    const taken = await zerobus(["local", "--memory", "--port", port, "--http-port", "0"])
+    assert.strictEqual(taken.code, 1)
+    assert.include(taken.err, `Port ${port} on 127.0.0.1 is in use.`)
+    const http = Net.createServer()
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
+    const httpPort = String((http.address() as Net.AddressInfo).port)
+    const takenHttp = await zerobus(["local", "--memory", "--port", "0", "--http-port", httpPort])
+    http.close()
+    assert.strictEqual(takenHttp.code, 1)
+    assert.include(takenHttp.err, `Port ${httpPort} on 127.0.0.1 is in use.`)
+    const locked = await zerobus(["local", "--data-dir", dataDir, "--port", "0", "--http-port", "0"])
+    assert.strictEqual(locked.code, 1)
+    assert.match(locked.err, /in use|another/i)
+    assert.include(locked.err, dataDir)
+  }, 30_000)
+
+  it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
+    [["--data-dir", Path.join(file("a-file", ""), "data")], /a-file\/data cannot be a folder.*choose another/],
+    [["--data-dir", file("a-file", "")], /a-file is a file, where a folder is needed\. Choose another/],
+    [["--data-dir", ""], /--data-dir must name a folder/],
+    [["--data-dir", "x", "--memory"], /--memory keeps no tables/],
+    [["--memory", "--stream-life", "0 seconds"], /--stream-life must be a duration.*above 0/],
+    [["--memory", "--ack-interval", "-1 millis"], /--ack-interval/],
+    [["--memory", "--host", "0.0.0.0", "--allow-remote", "--no-auth"], /without checking tokens/],
+    [["--memory", "--table", "bad("], /cannot be read/],
+    [["--memory", "--port", "70000", "--http-port", "0"], /0 to 65535/],
+    [["--memory", "--stream-life", "soon"], /must be a duration/],
+    [["--memory", "--host", "0.0.0.0"], /loopback.*--allow-remote/],
+    [["--memory", "--rate-limit", "0"], /at least 1/],
+    [["--memory", "--tls"], /needs a data folder/]
+  ])("%j ends with 1 and says why", async (args, says) => {
+    const { code, err, out } = await zerobus(["local", ...args])
+    assert.strictEqual(code, 1)
+    assert.match(err + out, says)
+    assert.notMatch(err, /\n\s+at /, "no stack trace")
+  })
+})
