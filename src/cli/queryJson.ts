@@ -3,6 +3,7 @@
  * objects, bytes in base64. Dates, times and whatever else JSON has no form for are text, as DuckDB writes them.
  */
 import type { DuckDBValue } from "@duckdb/node-api"
+import { base64OfBytes } from "../internal/columns/base64Text.ts"
 import { ExactNumber, stringify } from "./records/exactJson.ts"
 
 type Duckdb = typeof import("@duckdb/node-api")
@@ -20,7 +21,7 @@ const plain = (duckdb: Duckdb, value: DuckDBValue | undefined): unknown => {
     return Object.fromEntries(value.entries.map(({ key, value }) => [String(key), inner(value)]))
   }
   if (value instanceof duckdb.DuckDBUnionValue) return inner(value.value)
-  if (value instanceof duckdb.DuckDBBlobValue) return Buffer.from(value.bytes).toString("base64")
+  if (value instanceof duckdb.DuckDBBlobValue) return base64OfBytes(value.bytes)
   return String(value)
 }
 

@@ -3,6 +3,7 @@
  * travels, or refuses it with the column's path and what is expected there, never with the value.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { paddedBase64 } from "../../internal/columns/base64Text.ts"
 import { writtenExpectation } from "../../internal/columns/expectation.ts"
 import { type IntegerTag, integerJson, integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
@@ -26,7 +27,6 @@ type Path = ReadonlyArray<string>
 const integerText = /^-?\d{1,19}$/
 const numberText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const wireDecimal = /^-?\d{1,60}(?:\.\d{1,40})?$/
-const base64Text = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const specialNumbers = new Set<unknown>(["NaN", "Infinity", "-Infinity"])
 
 const refuse = (report: Report, path: Path, reason: string): typeof refused => {
@@ -131,7 +131,7 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "String":
       return (value, report) => (typeof value === "string" && value.isWellFormed() ? value : no(report))
     case "Binary":
-      return (value, report) => (typeof value === "string" && base64Text.test(value) ? value : no(report))
+      return (value, report) => (typeof value === "string" ? paddedBase64(value) : undefined) ?? no(report)
     case "Date": {
       const [min, max] = numberRange(type._tag)
       return (value, report) => {

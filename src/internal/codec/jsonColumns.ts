@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import { BadValue, badLeaf } from "./badValue.ts"
 import type { ColumnNode, StructNode } from "./columnNode.ts"
 import { refuse } from "../columns/columnRules.ts"
+import { base64OfBytes, bytesOfBase64 } from "../columns/base64Text.ts"
 import { integerJson } from "../columns/scalarTypes.ts"
 import type { Leaf, WireValue } from "./scalars.ts"
 import { describeValue } from "./describeValue.ts"
@@ -32,7 +33,7 @@ const leafToJson =
       case "bigint":
         return integerJson(wire)
       case "object":
-        return Buffer.from(wire.buffer, wire.byteOffset, wire.byteLength).toString("base64")
+        return base64OfBytes(wire)
       default:
         return wire
     }
@@ -59,7 +60,7 @@ const fromWireJson = (leaf: Leaf, json: unknown): WireValue | undefined => {
     case "bool":
       return typeof json === "boolean" ? json : undefined
     case "bytes":
-      return typeof json === "string" ? Buffer.from(json, "base64") : undefined
+      return typeof json === "string" ? bytesOfBase64(json) : undefined
     case "string":
       return typeof json === "string" ? json : undefined
   }

@@ -10,6 +10,7 @@ import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "../parquet/co
 import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
+import { bytesOfBase64 } from "../../internal/columns/base64Text.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { encodeVariant } from "../parquet/variant.ts"
@@ -18,7 +19,6 @@ import { encodeVariant } from "../parquet/variant.ts"
 export type JsonAppend = (value: unknown, repetition: number) => void
 
 const integerText = /^-?(0|[1-9][0-9]{0,18})$/
-const base64Text = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 const bits = new DataView(new ArrayBuffer(8))
 
 /** Appends one JSON record given as UTF-8 bytes. */
@@ -212,8 +212,8 @@ const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =
       }
     case "Binary":
       return (value, repetition) => {
-        if (typeof value !== "string" || !base64Text.test(value)) return refuse()
-        const bytes = Buffer.from(value, "base64")
+        const bytes = typeof value === "string" ? bytesOfBase64(value) : undefined
+        if (bytes === undefined) return refuse()
         leaf.addBytes(repetition, bytes, 0, bytes.length)
       }
     case "Variant":
