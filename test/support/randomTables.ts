@@ -92,3 +92,22 @@ export const randomTable = (seed: number): TableDefinition => {
   const random = seeded(seed)
   return { name: `main.gen.t_${seed}`, columns: columns(random, 4, 1 + Math.floor(random() * 12)) }
 }
+
+/** The table as the store takes it: fields of a STRUCT below an ARRAY or a MAP may be NULL. */
+export const storable = (definition: TableDefinition): TableDefinition => {
+  const below = (from: ColumnType, inside: boolean): ColumnType => {
+    switch (from._tag) {
+      case "Array":
+        return { ...from, element: below(from.element, true) }
+      case "Map":
+        return { ...from, value: below(from.value, true) }
+      case "Struct":
+        return { ...from, fields: fields(from.fields, inside) }
+      default:
+        return from
+    }
+  }
+  const fields = (from: ReadonlyArray<ColumnDefinition>, inside: boolean): ReadonlyArray<ColumnDefinition> =>
+    from.map((field) => ({ ...field, nullable: inside || field.nullable, type: below(field.type, inside) }))
+  return { ...definition, columns: fields(definition.columns, false) }
+}

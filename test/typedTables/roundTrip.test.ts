@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
-import { randomTable, seeded } from "../support/randomTables.ts"
+import { randomTable, seeded, storable } from "../support/randomTables.ts"
 import { sampleRecord } from "../support/sampleRecords.ts"
 
 const dataDir = mkdtempSync(join(tmpdir(), "zerobus-typed-"))
@@ -99,7 +99,7 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed rec
           const zerobus = yield* Zerobus
           let rows = 0
           for (let seed = 0; seed < tables; seed++) {
-            const definition = { ...randomTable(seed), name: `main.${recordType}.t${seed}` }
+            const definition = { ...storable(randomTable(seed)), name: `main.${recordType}.t${seed}` }
             const table = Table.fromDefinition(definition, { recordType })
             yield* local.createTable(table)
             const random = seeded(seed + 4_000_000)

@@ -31,7 +31,7 @@ const Every = Table.make(
     k: Column.Date,
     l: Column.TimestampAsMicros,
     m: Column.TimestampNtz,
-    n: Column.Array(Column.Struct({ q: Column.required(Column.Int), r: Column.nullable(Column.String) })),
+    n: Column.Array(Column.Struct({ q: Column.Int, r: Column.nullable(Column.String) })),
     o: Column.Map(Column.String, Column.BigInt),
     p: Column.Struct({ lat: Column.Double, tags: Column.Array(Column.String) }),
     v: Column.Variant,

@@ -34,24 +34,55 @@ const complexKey = (type: ColumnType): boolean => {
   }
 }
 
+/** The path of the first NOT NULL field of a STRUCT below an ARRAY or a MAP, undefined when there is none. */
+const requiredInCollection = (
+  path: ReadonlyArray<string>,
+  type: ColumnType,
+  inside: boolean
+): ReadonlyArray<string> | undefined => {
+  if (isSimple(type)) return undefined
+  switch (type._tag) {
+    case "Array":
+      return requiredInCollection([...path, "element"], type.element, true)
+    case "Map":
+      return (
+        requiredInCollection([...path, "key"], type.key, true) ??
+        requiredInCollection([...path, "value"], type.value, true)
+      )
+    case "Struct":
+      for (const field of type.fields) {
+        const here = [...path, field.name]
+        const found = inside && !field.nullable ? here : requiredInCollection(here, field.type, inside)
+        if (found !== undefined) return found
+      }
+      return undefined
+  }
+}
+
 /** Why a column cannot be written so that every reader understands it; undefined when all can. */
 export const unsupportedColumn = (definition: TableDefinition): UnsupportedColumn | undefined => {
+  const refuse = (column: string, message: string) => new UnsupportedColumn({ column, message })
   for (const { name, type } of definition.columns) {
     if (complexKey(type)) {
-      return new UnsupportedColumn({
-        column: name,
-        message: `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`
-      })
+      return refuse(name, `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`)
+    }
+    const required = requiredInCollection([name], type, false)
+    if (required !== undefined) {
+      const path = required.join(".")
+      return refuse(
+        name,
+        `The field ${path} is NOT NULL inside an ARRAY or a MAP, which Spark does not read. Leave NOT NULL out there.`
+      )
     }
   }
   const deep = columnTree(definition.columns).leaves.find((leaf) => leaf.maxDefinition > maxDefinitionLevel)
   return deep === undefined
     ? undefined
-    : new UnsupportedColumn({
-        column: deep.path[0]!,
-        message: `The column ${deep.path[0]!} is nested too deeply. Flatten it.`
-      })
+    : refuse(deep.path[0]!, `The column ${deep.path[0]!} is nested too deeply. Flatten it.`)
 }
+
+/** What writer version 2 means by its number, and writer version 7 only where it is listed. Readers need neither. */
+const writerFeatures = ["appendOnly", "invariants"]
 
 /** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
 export const protocolOf = (definition: TableDefinition): Protocol => {
@@ -61,7 +92,23 @@ export const protocolOf = (definition: TableDefinition): Protocol => {
   )
   return features.length === 0
     ? { minReaderVersion: 1, minWriterVersion: 2 }
-    : { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: features, writerFeatures: features }
+    : {
+        minReaderVersion: 3,
+        minWriterVersion: 7,
+        readerFeatures: features,
+        writerFeatures: [...features, ...writerFeatures]
+      }
+}
+
+/**
+ * The protocol with the writer features that it lacks, undefined when it lacks none. Spark opens no table with NOT NULL
+ * columns that does not list `invariants`.
+ */
+export const upgradedProtocol = (protocol: Protocol): Protocol | undefined => {
+  if (protocol.minWriterVersion !== 7) return undefined
+  const listed = protocol.writerFeatures ?? []
+  const missing = writerFeatures.filter((feature) => !listed.includes(feature))
+  return missing.length === 0 ? undefined : { ...protocol, writerFeatures: [...listed, ...missing] }
 }
 
 /** The metaData action of a new table. */

@@ -18,6 +18,7 @@ import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { fileStatistics } from "../delta/statistics.ts"
+import { upgradedProtocol } from "../delta/tableFolder.ts"
 
 /** What a flush works on. `now` in milliseconds; `lastSequence` is the last log entry among the rows. */
 export interface FlushJob extends PartitionedRows {
@@ -85,6 +86,7 @@ const committedAlready = (snapshot: Snapshot, job: FlushJob): boolean =>
 
 const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<FlushOutcome> => {
   if (committedAlready(log.snapshot, job)) return { ...sizeOf(log.snapshot), committed: false }
+  await upgradeProtocol(log, job.now)
   const adds: Array<Add> = []
   let committed = false
   try {
@@ -116,6 +118,27 @@ const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<Flus
   }
   const warning = await upkeep(log, tree, job)
   return { ...sizeOf(log.snapshot), committed, warning }
+}
+
+/** Adds the writer features that a table of an older version of this server lacks, as a commit of its own. */
+const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
+  await log.commit(({ protocol }) => {
+    const upgraded = protocol === undefined ? undefined : upgradedProtocol(protocol)
+    if (upgraded === undefined) return undefined
+    const operationParameters = { newProtocol: JSON.stringify(upgraded) }
+    return [
+      {
+        commitInfo: {
+          timestamp: now,
+          operation: "UPGRADE PROTOCOL",
+          operationParameters,
+          isBlindAppend: false,
+          engineInfo: "effect-zerobus"
+        }
+      },
+      { protocol: upgraded }
+    ]
+  })
 }
 
 /** Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is a warning and nothing more. */

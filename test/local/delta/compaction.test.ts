@@ -8,13 +8,13 @@ import { createLog, logFolder, logRetention, openLog } from "../../../src/local/
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { readParquet } from "../../../src/local/parquet/parquetRows.ts"
 import { record, withoutVariant } from "../../support/randomRecords.ts"
-import { randomTable, seeded } from "../../support/randomTables.ts"
+import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { append, byHand, json, temporaryFolder } from "../../support/storedTables.ts"
 
 it.live("merges small files of random tables without changing a row, and leaves older versions readable", () =>
   Effect.gen(function* () {
     for (const seed of [31, 32, 33]) {
-      const definition = withoutVariant(randomTable(seed))
+      const definition = withoutVariant(storable(randomTable(seed)))
       const store = yield* makeDurableTableStore({
         ...byHand,
         folder: yield* temporaryFolder,

@@ -6,7 +6,7 @@ import type { TableDefinition } from "../../../src/internal/columns/columnType.t
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { RecordRejected } from "../../../src/local/log/storageErrors.ts"
 import { protobufType, record, withoutVariant } from "../../support/randomRecords.ts"
-import { randomTable, seeded } from "../../support/randomTables.ts"
+import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { json, table } from "../../support/storedTables.ts"
 
 const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
@@ -34,7 +34,7 @@ describe("decoders", () => {
   for (let seed = 1; seed <= 60; seed++) {
     it.effect(`agree with protobufjs on random table ${seed}`, () =>
       Effect.gen(function* () {
-        const definition = randomTable(seed)
+        const definition = storable(randomTable(seed))
         const { proto, rows, shape, text } = yield* open(definition)
         const random = seeded(seed * 7919)
         const expected: Array<Record<string, unknown>> = []
@@ -59,7 +59,7 @@ describe("decoders", () => {
 
   it.effect("survive damaged records: each is refused or read, and good ones around them stay whole", () =>
     Effect.gen(function* () {
-      const definition = withoutVariant(randomTable(5))
+      const definition = withoutVariant(storable(randomTable(5)))
       const { proto, rows, shape } = yield* open(definition)
       const type = protobufType(shape, true)
       const random = seeded(99)
