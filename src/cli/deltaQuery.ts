@@ -6,7 +6,7 @@
  * table's whole name, and full names in a query are put in quotes.
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
-import { sqlName } from "../internal/columns/scalarTypes.ts"
+import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
 import type { LiveTable } from "../local/delta/liveFiles.ts"
 import { rowJson } from "./queryJson.ts"
 
@@ -71,20 +71,52 @@ const sqlType = (type: ColumnType): string => {
       return `MAP(${sqlType(type.key)}, ${sqlType(type.value)})`
     case "Struct":
       return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${sqlType(field.type)}`).join(", ")})`
-    case "String":
     case "Variant":
+      return "VARIANT"
+    case "String":
       return "VARCHAR"
   }
 }
 
+/** An expression that makes VARIANTs of the two parts that our files hold, undefined for a type without VARIANT. */
+const variantsFromParts = (type: ColumnType, value: string): string | undefined => {
+  if (isSimple(type)) {
+    return type._tag === "Variant" ? `variant_bytes_to_variant(${value}.metadata || ${value}.value)` : undefined
+  }
+  switch (type._tag) {
+    case "Array": {
+      const element = variantsFromParts(type.element, "x")
+      return element && `list_transform(${value}, lambda x: ${element})`
+    }
+    case "Map": {
+      const item = variantsFromParts(type.value, "x.value")
+      const entries = `list_transform(map_entries(${value}), lambda x: {'key': x.key, 'value': ${item}})`
+      return item && `map_from_entries(${entries})`
+    }
+    case "Struct": {
+      const made = type.fields.map(({ name, type }) => [name, variantsFromParts(type, `${value}.${identifier(name)}`)])
+      if (made.every(([, field]) => field === undefined)) return undefined
+      const fields = made.map(([name, field]) => `${identifier(name!)} := ${field ?? `${value}.${identifier(name!)}`}`)
+      return `CASE WHEN ${value} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`
+    }
+  }
+}
+
 /**
- * The query that reads a table: one `read_parquet` over its live files; for a partitioned table one for each partition, with the
- * partition's values, which are not in the files.
+ * The query that reads a table: one `read_parquet` over the live files that are read alike. Files differ in the values of
+ * partition columns, which are not in the files, and in how they hold VARIANT.
  */
 export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
   const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ${identifier(column.name)}`).join(", ")} WHERE false`
-  const partitions = new Map<string, Array<string>>()
+  const variants = columns.flatMap(({ name, type }) => {
+    const value = variantsFromParts(type, identifier(name))
+    return value === undefined ? [] : [{ name, value }]
+  })
+  const alike = new Map<string, Array<string>>()
   for (const file of live.live) {
+    const replaced = variants
+      .filter(({ name }) => !file.annotatedVariants.includes(name))
+      .map(({ name, value }) => `${value} AS ${identifier(name)}`)
     const values = live.partitionColumns
       .map((name) => {
         const type = columns.find((column) => column.name === name)?.type ?? { _tag: "String" as const }
@@ -92,13 +124,14 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
         return `, ${value === null || value === undefined ? "NULL" : text(value)}::${sqlType(type)} AS ${identifier(name)}`
       })
       .join("")
-    const paths = partitions.get(values)
-    if (paths === undefined) partitions.set(values, [file.path])
+    const select = `*${replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`}${values}`
+    const paths = alike.get(select)
+    if (paths === undefined) alike.set(select, [file.path])
     else paths.push(file.path)
   }
-  const reads = [...partitions].map(
-    ([values, paths]) =>
-      `SELECT *${values} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`
+  const reads = [...alike].map(
+    ([select, paths]) =>
+      `SELECT ${select} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`
   )
   const order = columns.map((column) => identifier(column.name)).join(", ")
   return `SELECT ${order} FROM (${[...reads, empty].join(" UNION ALL BY NAME ")})`

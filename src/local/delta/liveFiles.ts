@@ -1,9 +1,12 @@
 /**
  * What a Delta table on disk consists of at its latest version: the live data files, for readers that do not know Delta themselves.
  *
- * Reads the log and nothing else; a table that a server is writing to may be read at any time.
+ * Reads the log, and the footers of the files of a table with VARIANT columns; a table that a server is writing to may be
+ * read at any time.
  */
+import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { annotatedVariants, footerBytes } from "../parquet/annotatedVariants.ts"
 import { openLog } from "./deltaLog.ts"
 import { sizeOf, type TableSize } from "./tableSize.ts"
 
@@ -11,6 +14,8 @@ import { sizeOf, type TableSize } from "./tableSize.ts"
 export interface LiveFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>
+  /** The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts as a STRUCT. */
+  readonly annotatedVariants: ReadonlyArray<string>
 }
 
 /** A table at one version. */
@@ -26,13 +31,32 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
   const log = await openLog(folder)
   if (log === undefined) return undefined
   const { snapshot } = log
-  return {
-    ...sizeOf(snapshot),
-    live: [...snapshot.files.values()].map((add) => ({
-      path: Path.resolve(folder, decodeURIComponent(add.path)),
-      partitionValues: add.partitionValues
-    })),
-    partitionColumns: snapshot.metadata?.partitionColumns ?? [],
-    schemaString: snapshot.metadata?.schemaString ?? ""
+  const schemaString = snapshot.metadata?.schemaString ?? ""
+  const live: Array<LiveFile> = []
+  for (const { path: name, partitionValues } of snapshot.files.values()) {
+    const path = Path.resolve(folder, decodeURIComponent(name))
+    const annotated = schemaString.includes('"variant"') ? await variantsOf(path) : []
+    live.push({ path, partitionValues, annotatedVariants: annotated })
+  }
+  return { ...sizeOf(snapshot), live, partitionColumns: snapshot.metadata?.partitionColumns ?? [], schemaString }
+}
+
+/** What the footer of a file says. None of a file that cannot be read: a reader of its rows gets the error. */
+const variantsOf = async (path: string): Promise<ReadonlyArray<string>> => {
+  try {
+    const file = await Fs.open(path)
+    try {
+      const { size } = await file.stat()
+      const last = async (length: number) => {
+        const tail = new Uint8Array(length)
+        await file.read(tail, 0, length, size - length)
+        return tail
+      }
+      return annotatedVariants(await last(footerBytes(await last(8))))
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return []
   }
 }

@@ -40,7 +40,7 @@ const decimalStorage = (precision: number, scale: number): Storage => {
 
 /**
  * The storage of a type. 8 and 16 bit integers use the converted type alone: the writer library
- * encodes their logical type wrongly. A VARIANT has two such columns, and its annotation is around them.
+ * encodes their logical type wrongly. A VARIANT has two such columns without annotations.
  */
 export const storageOf = (type: SimpleType): Storage => {
   switch (type._tag) {

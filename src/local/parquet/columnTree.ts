@@ -102,7 +102,9 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     const base = { path: here, type, nullable, nullDefinition: definition, firstLeaf: leaves.length }
     if (isSimple(type)) {
       if (type._tag === "Variant") {
-        schema.push({ name, repetition_type, num_children: 2, logical_type: { type: "VARIANT" } })
+        // Without the annotation VARIANT: Spark 4.0 and Polars refuse every file that carries it, and find the two
+        // parts by the table's schema.
+        schema.push({ name, repetition_type, num_children: 2 })
         for (const part of ["metadata", "value"]) addLeaf([...here, part], "REQUIRED", type, inside, repetition)
       } else addLeaf(here, repetition_type, type, inside, repetition)
       return { ...base, kind: "leaf", type, endLeaf: leaves.length }

@@ -64,7 +64,9 @@ describe("variant", () => {
       yield* store.flush()
       const name = (yield* Effect.promise(() => Fs.readdir(location))).find((file) => file.endsWith(".parquet"))!
       const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
-      const query = `SELECT v::JSON::VARCHAR, l[1]::JSON::VARCHAR, typeof(v), v IS NULL FROM read_parquet('${Path.join(location, name)}') ORDER BY n`
+      const parts = (value: string) => `variant_bytes_to_variant(${value}.metadata || ${value}.value)`
+      const made = `SELECT n, ${parts("v")} AS v, ${parts("l[1]")} AS l FROM read_parquet('${Path.join(location, name)}')`
+      const query = `SELECT v::JSON::VARCHAR, l::JSON::VARCHAR, typeof(v), v IS NULL FROM (${made}) ORDER BY n`
       const rows = (yield* Effect.promise(() => connection.runAndReadAll(query))).getRows()
       // DuckDB prints decimals below one without their zero, which is no JSON.
       const value = (text: unknown) =>
