@@ -2,8 +2,8 @@
  * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count of the first 32 leaves
  * outside lists and maps.
  *
- * A bound is only ever too wide, never too narrow: long text is cut safely, maxima of timestamps are rounded up to the
- * millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
+ * A column has both bounds or none. A bound is only ever too wide, never too narrow: long text is cut safely, maxima of
+ * timestamps are rounded up to the millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
  */
 import type { SimpleType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
@@ -60,7 +60,7 @@ const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bound
   if (chunk.entries === nulls) return { nulls }
   switch (shape.physical) {
     case "BOOLEAN":
-      return { nulls }
+      return { nulls, ...booleanBounds(chunk) }
     case "INT32":
       return { nulls, ...int32Bounds(type, new Int32Array(chunk.values.buffer, 0, chunk.size >> 2)) }
     case "INT64":
@@ -74,6 +74,11 @@ const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bound
     case "BYTE_ARRAY":
       return type._tag === "String" ? { nulls, ...textBounds(chunk) } : { nulls }
   }
+}
+
+const booleanBounds = (chunk: LeafChunk): Partial<Bounds> => {
+  const values = chunk.values.subarray(0, chunk.size)
+  return { min: String(!values.includes(0)), max: String(values.includes(1)) }
 }
 
 const int32Bounds = (type: SimpleType, values: Int32Array): Partial<Bounds> => {
@@ -183,10 +188,10 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
     }
     at = end
   }
-  return {
-    min: JSON.stringify(cutText(values.toString("utf8", minStart, minEnd)).text),
-    max: upperBound(values.toString("utf8", maxStart, maxEnd))
-  }
+  const max = upperBound(values.toString("utf8", maxStart, maxEnd))
+  // Readers rely on finding both bounds or none.
+  if (max === undefined) return {}
+  return { min: JSON.stringify(cutText(values.toString("utf8", minStart, minEnd)).text), max }
 }
 
 const smaller = (bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean => {

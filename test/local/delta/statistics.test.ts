@@ -99,7 +99,7 @@ describe("statistics", () => {
       for (const { name, type } of columns) {
         const values = made.map((each) => (each.row as Record<string, unknown>)[name]).filter((value) => value !== null)
         assert.strictEqual(Number(stats.nullCount[name]), 20 - values.length, name)
-        const bounded = type._tag !== "Boolean" && type._tag !== "Binary" && values.length > 0
+        const bounded = type._tag !== "Binary" && values.length > 0
         assert.strictEqual(name in stats.minValues, bounded, `${seed} ${name} ${type._tag}`)
         if (!bounded) continue
         for (const value of values) {
@@ -114,14 +114,14 @@ describe("statistics", () => {
     assert.isAbove(checked, 1000)
   })
 
-  it("cut long text safely", () => {
+  it("cut long text safely, with both bounds or none", () => {
     const { columns } = table("a.b.c(s STRING)")
     const top = "\u{10FFFF}"
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string | undefined, string | undefined]> = [
       [["abc"], "abc", "abc"],
       [["a".repeat(40)], "a".repeat(32), "a".repeat(32) + top],
       [["🐎".repeat(40)], "🐎".repeat(32), "🐎".repeat(32) + top],
-      [["b".repeat(32) + top + "z"], "b".repeat(32), undefined],
+      [["b".repeat(32) + top + "z"], undefined, undefined],
       [["\u{FFFF}x", "\u{10000}"], "\u{FFFF}x", "\u{10000}"]
     ]
     for (const [values, min, max] of cases) {
@@ -136,9 +136,10 @@ describe("statistics", () => {
     }
   })
 
-  it("leave out what cannot be ordered or written, and keep every digit", () => {
+  it("leave out what cannot be ordered or written, keep every digit, and bound BOOLEAN as delta-rs does", () => {
     const { columns } = table(
-      "a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>)"
+      `a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>,
+        yes BOOLEAN, both BOOLEAN, none BOOLEAN)`
     )
     const text = statistics(columns, [
       {
@@ -148,16 +149,18 @@ describe("statistics", () => {
         p: "12345678901234567890123456789012345678",
         z: 0,
         at: 1_000_001,
-        s: { x: 5, l: [1] }
+        s: { x: 5, l: [1] },
+        yes: true,
+        both: false
       },
-      { d: 1, f: 1, n: "-9223372036854775808", p: "-1", z: 0, at: -1 }
+      { d: 1, f: 1, n: "-9223372036854775808", p: "-1", z: 0, at: -1, yes: true, both: true }
     ])
     assert.strictEqual(
       text,
       '{"numRecords":2,' +
-        '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5}},' +
-        '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5}},' +
-        '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1}}}'
+        '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5},"yes":true,"both":false},' +
+        '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5},"yes":true,"both":true},' +
+        '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1},"yes":0,"both":0,"none":2}}'
     )
   })
 })
