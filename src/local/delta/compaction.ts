@@ -11,10 +11,11 @@ import { codec } from "../parquet/codecs.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 import { type Action, type Add, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
-import { syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
+import { partitionFolders } from "./partitions.ts"
 import { fileStatistics } from "./statistics.ts"
 
 /** Files from this size on are big enough. */
@@ -58,12 +59,17 @@ const merge = async (log: DeltaLog, tree: ColumnTree, files: ReadonlyArray<Add>,
   for (const file of files) collector.add(await Fs.readFile(filePath(log.table, file.path)))
   const chunks = collector.chunks()
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
-  const folders = files[0]!.path.split("/").slice(0, -1).map(decodeURIComponent)
+  const { partitionValues } = files[0]!
+  const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
+  const folders = partitionFolders(
+    partitionColumns,
+    partitionColumns.map((column) => partitionValues[column] ?? null)
+  )
   const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
   const folder = Path.join(log.table, ...folders)
   const add: Add = {
     path: logPath([...folders, name]),
-    partitionValues: files[0]!.partitionValues,
+    partitionValues,
     size: bytes.length,
     modificationTime: now,
     dataChange: false,
@@ -71,6 +77,7 @@ const merge = async (log: DeltaLog, tree: ColumnTree, files: ReadonlyArray<Add>,
   }
   let committed = false
   try {
+    await makeFolder(folder)
     await writeSynced(Path.join(folder, name), bytes)
     await syncFolder(folder)
     await log.commit((snapshot) => {

@@ -2,7 +2,8 @@
  * Splits the rows of a flush by the values of the partition columns, which live in the Delta log and not in the data files.
  *
  * Values take the text forms of the Delta protocol. That protocol has one form for NULL and the empty string, so an empty
- * STRING in a partition column reads as NULL. Folder names follow the values for people's sake; readers take them from the log.
+ * STRING in a partition column reads as NULL. Readers of Delta tables take the values from the log. Programs that read
+ * Parquet files without the log take them from the folders, so a folder has the form `column=value` only with the true value.
  */
 import { createHash } from "node:crypto"
 import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
@@ -61,7 +62,7 @@ export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionP
     }
   })
   return Array.from(parts.values(), (part) => ({
-    folders: part.values.map((value, index) => folderName(job.partitionColumns[index]!, value)),
+    folders: partitionFolders(job.partitionColumns, part.values),
     values: Object.fromEntries(part.values.map((value, index) => [job.partitionColumns[index]!, value])),
     rows: part.rows,
     chunks: chunks[part.index]!
@@ -208,12 +209,33 @@ export const partitionValue = (type: ColumnType, text: string | null): unknown =
   }
 }
 
-/** `column=value` with everything a file system or shell may stumble over percent-encoded; long values become a digest. */
-const folderName = (column: string, value: string | null): string => {
-  if (value === null) return `${column}=__HIVE_DEFAULT_PARTITION__`
-  const escaped = encodeURIComponent(value).replace(
-    /[.!'()*~]/g,
-    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`
-  )
-  return `${column}=${escaped.length <= 100 ? escaped : createHash("sha256").update(value).digest("hex").slice(0, 32)}`
+/** Most bytes of all folder names of a partition together; file systems allow 255 for one name. */
+const maxFolderBytes = 240
+/** The folder of NULL where folders tell values. */
+const nullFolder = "__HIVE_DEFAULT_PARTITION__"
+
+/**
+ * The folders of a partition, outermost first: `column=value` for each column. Values that do not fit there, and the text
+ * that stands for NULL there, get one folder that tells no value.
+ */
+export const partitionFolders = (
+  columns: ReadonlyArray<string>,
+  values: ReadonlyArray<string | null>
+): ReadonlyArray<string> => {
+  const names = columns.map((column, index) => `${column}=${folderValue(values[index] ?? null)}`)
+  if (!values.includes(nullFolder) && Buffer.byteLength(names.join("/")) <= maxFolderBytes) return names
+  const digest = createHash("sha256").update(JSON.stringify([columns, values]))
+  return [`partition-${digest.digest("hex").slice(0, 32)}`]
 }
+
+/**
+ * A value as Hive and Spark write it into a folder's name: ASCII signs that a file system or a shell may stumble over become
+ * `%` and two digits. All other characters stay, because Spark reads each such pair of digits as one character.
+ */
+const folderValue = (value: string | null): string =>
+  value === null
+    ? nullFolder
+    : value.replace(
+        /[^\w\u0080-\uffff-]/g,
+        (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
+      )

@@ -33,7 +33,9 @@ it.live("rows of a partitioned table read back unchanged, file by file", () =>
     const rows = [...(yield* store.rows(definition.name))].sort((a, b) => Number(a["n"]) - Number(b["n"]))
     assert.deepStrictEqual(rows, expected)
     assert.deepStrictEqual(
-      (yield* Effect.promise(() => Fs.readdir(location))).filter((name) => !/^(word=|_delta_log$)/.test(name)),
+      (yield* Effect.promise(() => Fs.readdir(location))).filter(
+        (name) => !/^(word=|partition-|_delta_log$)/.test(name)
+      ),
       []
     )
   })
