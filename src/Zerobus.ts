@@ -24,7 +24,8 @@ import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/engine/streamChurn.ts"
 import { aroundStream } from "./internal/engine/streamOutcome.ts"
 import { isTakenOver } from "./internal/engine/streamUnacked.ts"
-import { apart } from "./internal/engine/streamUserCode.ts"
+import { apart } from "./internal/userCode/apart.ts"
+import { traced } from "./internal/userCode/shield.ts"
 import type { AckError } from "./RecordAck.ts"
 import { resolve, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
@@ -123,13 +124,17 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
     const client = makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
-    const createStream: ZerobusShape["createStream"] = Effect.fn("Zerobus.createStream")(function* (table, options) {
-      yield* Effect.annotateCurrentSpan("table", table?.tableName)
+    const create = Effect.fnUntraced(function* <A>(
+      table: TableProperties<A>,
+      options: StreamConfigurationOptions<A> | undefined
+    ) {
       yield* noteStream(table?.tableName)
       const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
       return yield* openStream(table, all, client).pipe(Effect.provideService(Transport, transport))
     })
+    const createStream: ZerobusShape["createStream"] = (table, options) =>
+      traced(create(table, options), "Zerobus.createStream", { table: table?.tableName })
 
     const withStream = <A, B, E, R>(
       table: TableProperties<A>,
@@ -148,9 +153,10 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
       )
     }
 
-    const recreateStream: ZerobusShape["recreateStream"] = Effect.fn("Zerobus.recreateStream")(function* (ended) {
-      return yield* reopenStream(ended, client).pipe(Effect.provideService(Transport, transport))
-    })
+    const recreateStream: ZerobusShape["recreateStream"] = (ended) =>
+      traced(reopenStream(ended, client), "Zerobus.recreateStream", { table: ended?.table?.tableName }).pipe(
+        Effect.provideService(Transport, transport)
+      )
 
     const sink: ZerobusShape["sink"] = (table, options) =>
       Sink.fromTransform((upstream, scope) =>

@@ -3,6 +3,7 @@
  * `getUnackedRecords`. Message framing, offsets and limits are the landing zone's business.
  */
 import { InvalidArgument } from "../ZerobusError.ts"
+import { thrownKind } from "./userCode/wake.ts"
 
 /** A growing byte buffer that records are written into. `ensure` may replace `buffer`, so read it anew after each call. */
 export interface ByteSink {
@@ -31,9 +32,8 @@ export const encode = <A>(codec: RecordCodec<A>, record: A, sink: ByteSink): Inv
   try {
     return codec.write(record, sink)
   } catch (error) {
-    const kind = error instanceof Error ? error.name : typeof error
     return new InvalidArgument({
-      message: `The record cannot be encoded: reading it threw (${kind}). Correct the record.`,
+      message: `The record cannot be encoded: reading it threw (${thrownKind(error)}). Correct the record.`,
       path: []
     })
   }

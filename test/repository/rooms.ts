@@ -93,7 +93,8 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/columns",
       "internal/protobuf",
       "internal/codec",
-      "internal/engine"
+      "internal/engine",
+      "internal/userCode"
     ],
     packages: ["effect: stable"]
   },
@@ -103,9 +104,11 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "internal",
     files: ["internal/optionRules", "internal/recordCodec"],
-    imports: [],
+    imports: ["internal/userCode/wake"],
     packages: ["effect: pure"]
   },
+  // The border to user code: what the engine runs of it, and where.
+  { name: "internal/userCode", imports: [], packages: ["effect: stable"] },
   { name: "internal/columns", imports: [], packages: ["effect: pure"] },
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
   {
@@ -113,8 +116,12 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["internal", "internal/columns", "internal/protobuf"],
     packages: ["effect: pure"]
   },
-  { name: "internal/landing", imports: ["internal/recordCodec", "internal/protobuf"], packages: ["effect: stable"] },
-  { name: "internal/net", imports: ["faces"], packages: ["effect: stable", ...network] },
+  {
+    name: "internal/landing",
+    imports: ["internal/recordCodec", "internal/protobuf", "internal/userCode"],
+    packages: ["effect: stable"]
+  },
+  { name: "internal/net", imports: ["faces", "internal/userCode"], packages: ["effect: stable", ...network] },
   {
     name: "internal/grpc",
     imports: ["faces", "internal/net", "internal/protobuf"],
@@ -126,6 +133,7 @@ export const rooms: ReadonlyArray<Room> = [
       "faces",
       "internal/landing",
       "internal/protobuf",
+      "internal/userCode",
       "internal/columns/tableName",
       "internal/grpc/grpcStatus"
     ],

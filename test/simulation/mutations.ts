@@ -32,12 +32,13 @@ const chunk = "internal/landing/chunk.ts"
 const tokenCache = "internal/net/tokenCache.ts"
 const zerobus = "Zerobus.ts"
 const turns = "internal/landing/turns.ts"
+const line = "internal/landing/turnLine.ts"
 
 /** A turn of the event loop is used up by a few records, so that callers stand in line. */
 const smallTurns: ReadonlyArray<Replacement> = [
   { file: turns, find: "TURN = 2 * 1024 * 1024", replace: "TURN = 300" },
-  { file: zone, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
-  { file: zone, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }
+  { file: line, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
+  { file: line, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }
 ]
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -111,8 +112,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a waiter that gave up is admitted all the same",
     file: zone,
-    find: "      if (this.waiters.leave(waiter)) this.admitUnsafe()",
-    replace: "      this.admitUnsafe()"
+    find: "      if (!this.waiters.leave(waiter)) return false\n",
+    replace: ""
   },
   {
     name: "an acknowledgement gives its room back only in part",
@@ -165,7 +166,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the end of a scope does not wait until everybody heard",
     file: streamClose,
-    find: "  yield* Deferred.await(core.finished)\n  const cause",
+    find: "  yield* core.finished.await\n  const cause",
     replace: "  const cause"
   },
   {
@@ -184,7 +185,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "who hears of the end finds the stream still active",
     file: "internal/engine/streamUnacked.ts",
     find: "    if (!core.ended) {",
-    replace: "    if (core.finished.effect === undefined) {",
+    replace: "    if (!core.finished.isDone) {",
     by: "model"
   },
   {
@@ -226,8 +227,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a stream with nothing unacknowledged fails by lost connections",
     file: supervisor,
-    find: "      if (!rests) return yield* fail(failure)\n",
-    replace: "      return yield* fail(failure)\n"
+    find: "      if (!rests) return yield* fail(failure, log)\n",
+    replace: "      return yield* fail(failure, log)\n"
   },
   {
     name: "an idle stream does not notice its next record",
@@ -344,9 +345,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a schedule is not told what failed",
     file: supervisor,
-    find: "Effect.exit(apart(step(now, retry)))",
-    replace:
-      'Effect.exit(apart(step(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts }))))'
+    find: "taken(now, retry)",
+    replace: 'taken(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts }))'
   },
   {
     name: "each stream mints a token of its own",
@@ -381,22 +381,22 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "turns of a few records",
     harmless: true,
-    file: zone,
-    find: "  private lookAt = STRIDE\n",
-    replace: "  private lookAt = 0\n",
+    file: line,
+    find: "  lookAt = STRIDE\n",
+    replace: "  lookAt = 0\n",
     also: smallTurns
   },
   {
     name: "those who stand in line when a turn ends are forgotten",
     file: turns,
-    find: "      if (this.line.length > 0) this.schedule(scheduler, dispatcher)\n",
+    find: "    if (this.line.length > 0) this.schedule(scheduler, dispatcher)\n",
     replace: "",
     also: smallTurns
   },
   {
     name: "only the first in line has a turn scheduled",
     file: turns,
-    find: "      this.scheduled.delete(scheduler)\n",
+    find: "    this.scheduled.delete(scheduler)\n",
     replace: "",
     also: smallTurns
   }

@@ -12,7 +12,7 @@ import { Offset } from "../../src/Offset.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
 import { Turns } from "../../src/internal/landing/turns.ts"
 import { openSession, runSession, type SessionEnd, type SessionFailure } from "../../src/internal/engine/session.ts"
-import { endWith, makeStreamCore, type StreamCore } from "../../src/internal/engine/streamCore.ts"
+import { endUnsafe, makeStreamCore, type StreamCore } from "../../src/internal/engine/streamCore.ts"
 import { limits, ReplyReference } from "./replyReference.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 import { VirtualTime } from "./virtualTime.ts"
@@ -289,7 +289,7 @@ class Sequence {
   /** The stream ends: who waits for what is not durable hears why, and nobody is left waiting. */
   private finish(): string | undefined {
     const { core, time } = this
-    this.run(endWith(core, Exit.fail(new StreamClosed({ operation: "replies" })), "failed"))
+    endUnsafe(core, Exit.fail(new StreamClosed({ operation: "replies" })), "failed")
     time.drain()
     for (const { fiber, offset } of this.waiting) {
       const exit = fiber.pollUnsafe()

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { Message } from "../../src/internal/landing/chunk.ts"
 import { Turns } from "../../src/internal/landing/turns.ts"
-import { finish, makeStreamCore, type StreamCore } from "../../src/internal/engine/streamCore.ts"
+import { finishUnsafe, makeStreamCore, type StreamCore } from "../../src/internal/engine/streamCore.ts"
 import type { Origin } from "../../src/internal/engine/streamUnacked.ts"
 import { resolve, type StreamConfigurationOptions } from "../../src/StreamConfigurationOptions.ts"
 import type { JsonRecord, TableProperties } from "../../src/TableProperties.ts"
@@ -45,7 +45,13 @@ export const acknowledge = (core: StreamCore<any>, messages: number): void => {
 /** Ends the stream once it is asked to, as the supervisor does. */
 export const supervised = (core: StreamCore<any>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
-    Effect.forkScoped(Effect.andThen(Deferred.await(core.closeRequested), finish(core, undefined)), {
-      startImmediately: true
-    })
+    Effect.forkScoped(
+      Effect.andThen(
+        Deferred.await(core.closeRequested),
+        Effect.sync(() => finishUnsafe(core, undefined))
+      ),
+      {
+        startImmediately: true
+      }
+    )
   )

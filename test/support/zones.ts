@@ -35,6 +35,12 @@ export const makeZone = (
 export const messagesOf = (zone: LandingZone<Uint8Array>): ReadonlyArray<unknown> =>
   (zone as unknown as { readonly window: { readonly messages: ReadonlyArray<unknown> } }).window.messages
 
+/** Stands in line until a turn has come. */
+export const nextTurn = (turns: Turns): Effect.Effect<void> =>
+  Effect.callback<void>(function (resume) {
+    turns.joinUnsafe(this, () => resume(Effect.void))
+  })
+
 /** What a server reads of a request: the wire offset, and the records of it. */
 export const readRequest = (
   request: Uint8Array

@@ -4,10 +4,10 @@
  * Waiters are kept in order of their offset, so that an acknowledgement costs what it wakes and nothing more. Waking runs the
  * waiting fiber inside the call, so everybody else's state must be settled before.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Offset } from "../../Offset.ts"
+import { wake } from "../userCode/wake.ts"
 
 interface Waiter<E> {
   readonly offset: number
@@ -22,7 +22,6 @@ export class Acknowledgements<E> {
   private over = false
   private waiters: Array<Waiter<E>> = []
   private abandoned = 0
-  private readonly end = Deferred.makeUnsafe<never, E>()
 
   /** Raises the watermark and wakes those it reaches, in order of offset. A lower value changes nothing. */
   advanceUnsafe(watermark: number): void {
@@ -33,7 +32,7 @@ export class Acknowledgements<E> {
     const woken = reached === 0 ? [] : this.waiters.splice(0, reached)
     for (const waiter of woken) {
       if (waiter.resume === undefined) this.abandoned--
-      else waiter.resume(Exit.succeed(Offset(waiter.offset)))
+      else wake(waiter.resume, Exit.succeed(Offset(waiter.offset)))
     }
   }
 
@@ -50,13 +49,7 @@ export class Acknowledgements<E> {
     const settled = this.outcome!
     const waiting = this.waiters
     this.waiters = []
-    Deferred.doneUnsafe(this.end, settled)
-    for (const waiter of waiting) waiter.resume?.(settled)
-  }
-
-  /** Completes with the outcome when the stream has ended. */
-  get ended(): Effect.Effect<never, E> {
-    return Deferred.await(this.end)
+    for (const { resume } of waiting) if (resume !== undefined) wake(resume, settled)
   }
 
   /** How the offset stands: durable, failed, or `undefined` while it is neither. */

@@ -23,7 +23,7 @@ import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "../
 import { classify } from "../grpc/grpcStatus.ts"
 import { Opening } from "./opening.ts"
 import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
-import { enter, type StreamCore, streamIdOf } from "./streamCore.ts"
+import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
 export class SessionFailure extends Data.TaggedError("SessionFailure")<{
@@ -127,7 +127,14 @@ export const runSession = Effect.fnUntraced(function* <A>(
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
 
   yield* Effect.addFinalizer(() => Effect.sync(() => flight.endUnsafe()))
-  session.call.onSentUnsafe(() => flight.acknowledgeHeldUnsafe())
+  session.call.onSentUnsafe(() => {
+    try {
+      flight.acknowledgeHeldUnsafe()
+    } catch (error) {
+      // The transport calls: a defect must end the session, not what called.
+      Deferred.doneUnsafe(ended, Exit.die(error))
+    }
+  })
   /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
   const part = (effect: Effect.Effect<never, SessionFailure>) =>
     effect.pipe(
@@ -157,7 +164,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
 
   if (first._tag === "Pause" && recovery) {
     core.telemetry.paused()
-    yield* enter(core, "paused")
+    core.states.enterUnsafe("paused")
     const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
     const during = yield* Effect.raceAllFirst([
       endWithin(grace),
@@ -276,7 +283,7 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
         replaying = false
         // What it took to send again does not count as silence once it is done.
         flight.silentSince = core.now() - core.silence
-        yield* enter(core, "open")
+        core.states.enterUnsafe("open")
       }
       if (!more) yield* session.call.writable
     }

@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { HeaderRecord, HeadersProviderShape } from "../../HeadersProvider.ts"
 import { InvalidArgument, InvalidToken } from "../../ZerobusError.ts"
-import { apart } from "./streamUserCode.ts"
+import { apart } from "../userCode/apart.ts"
+import { thrownKind } from "../userCode/wake.ts"
 
 // What gRPC allows in metadata, which is less than HTTP does.
 const headerName = /^[0-9a-z_.-]+$/
@@ -26,7 +27,7 @@ const MAX_TOKEN_LENGTH = 16 * 1024
  * `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
  */
 export const guarded = (provider: HeadersProviderShape): HeadersProviderShape => {
-  const { invalidate } = provider
+  const invalidate = invalidateOf(provider)
   const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
     effectOf(() => provider.getHeaders(tableName)).pipe(
       Effect.map(copyOf),
@@ -54,6 +55,15 @@ export const guarded = (provider: HeadersProviderShape): HeadersProviderShape =>
   }
 }
 
+/** The provider's `invalidate`; one whose reading throws is none. */
+const invalidateOf = (provider: HeadersProviderShape): HeadersProviderShape["invalidate"] => {
+  try {
+    return provider.invalidate
+  } catch {
+    return undefined
+  }
+}
+
 /** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
 const effectOf = <A, E>(give: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
@@ -73,8 +83,7 @@ const quoted = (name: string): string =>
 const kindOf = (cause: Cause.Cause<unknown>): string => {
   const reason = cause.reasons[0]
   if (reason === undefined || Cause.isInterruptReason(reason)) return "interrupted"
-  const error = Cause.isDieReason(reason) ? reason.defect : reason.error
-  return error instanceof Error ? error.name : typeof error
+  return thrownKind(Cause.isDieReason(reason) ? reason.defect : reason.error)
 }
 
 /** The headers of one session to `tableName`: names in lower case, a bare token prefixed with `Bearer`, the stream's own table. */

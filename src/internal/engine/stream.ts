@@ -2,7 +2,6 @@
  * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and closes it when the scope closes.
  */
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -10,7 +9,6 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { Offset } from "../../Offset.ts"
 import type { AckError } from "../../RecordAck.ts"
@@ -22,13 +20,16 @@ import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStrea
 import type { Message } from "../landing/chunk.ts"
 import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
-import { type AckFailure, endWith, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
+import { type AckFailure, endUnsafe, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { logDefect } from "./streamLogs.ts"
 import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
 import { isMessage } from "../protobuf/fields.ts"
+import { Answer } from "../userCode/answer.ts"
+import { forkShieldedIn } from "../userCode/forkIn.ts"
+import { shielded, traced } from "../userCode/shield.ts"
 
 /** What the streams of one client share. */
 export interface Client {
@@ -58,10 +59,7 @@ export const reopenStream = <A>(
 ): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
-      Effect.andThen(
-        Effect.annotateCurrentSpan("table", table.tableName),
-        openInOwnScope(restore, table, options, client, messages)
-      ).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
+      openInOwnScope(restore, table, options, client, messages).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
     )
   )
 
@@ -119,32 +117,35 @@ const open = Effect.fnUntraced(function* <A>(
   const core = yield* makeStreamCore(table, resolved.success, client.turns)
   core.zone.adoptUnsafe(adopted)
 
+  /** Answers everybody when the supervisor has ended otherwise than by closing or failing the stream. */
+  const endAll = (exit: Exit.Exit<void>): void => {
+    if (Exit.isFailure(exit)) endUnsafe(core, Exit.failCause(exit.cause), "failed")
+    opened.doneUnsafe(exit)
+  }
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
-  const opened = Deferred.makeUnsafe<void, StreamFailure>()
-  const supervisor = yield* supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
+  const opened = new Answer<void, StreamFailure>()
+  const supervised = supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
         : Effect.andThen(
-            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void,
-            Effect.andThen(endWith(core, Exit.failCause(exit.cause), "failed"), Deferred.failCause(opened, exit.cause))
+            Effect.sync(() => endAll(exit)),
+            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void
           )
     ),
     Effect.ensuring(leaveScope(origin)),
-    Effect.annotateLogs({ table: table.tableName }),
-    Effect.forkScoped({ startImmediately: true })
+    Effect.annotateLogs({ table: table.tableName })
   )
-  // In a scope that is closed the supervisor never begins, so nothing in it can say so.
-  supervisor.addObserver((exit) => {
+  yield* forkShieldedIn(supervised, scope, (exit) => {
     core.zone.endUnsafe()
-    Deferred.doneUnsafe(opened, Exit.isFailure(exit) ? exit : Exit.void)
+    endAll(exit)
   })
-  yield* Deferred.await(opened)
+  yield* opened.await
 
   const stream = makeStream(core, origin)
   setOrigin(stream, origin)
-  yield* Effect.addFinalizer(() => closeWithScope(core, origin, stream.streamId))
+  yield* Effect.addFinalizer(() => shielded(closeWithScope(core, origin, stream.streamId)))
   return stream
 })
 
@@ -191,6 +192,7 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
 const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
   const { acks, zone } = core
   const streamId = streamIdOf(core)
+  const attributes = { table: core.table.tableName, stream: streamId }
 
   const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
 
@@ -222,9 +224,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     ingestRecord,
     ingestRecords,
     offerUnsafe,
-    flush: Effect.withSpan(flushed("flush", core.options.flushTimeout), "ZerobusStream.flush", {
-      attributes: { table: core.table.tableName, stream: streamId }
-    }),
+    flush: traced(flushed("flush", core.options.flushTimeout), "ZerobusStream.flush", attributes),
     close,
     waitForOffset: (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>
@@ -241,9 +241,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     durableOffsets: Stream.paginate(-1, (seen: number) =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
     ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
-    stateChanges: SubscriptionRef.changes(core.state).pipe(
-      Stream.takeUntil((state) => state === "closed" || state === "failed")
-    ),
+    stateChanges: core.states.changes,
     toSink: Sink.suspend(() => makeSink(core, stream))
   }
   return stream

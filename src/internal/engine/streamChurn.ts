@@ -4,6 +4,7 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import { shielded } from "../userCode/shield.ts"
 
 /** Streams to one table within the window that are worth a warning. */
 const MANY = 100
@@ -32,11 +33,11 @@ export const makeStreamChurn: Effect.Effect<(tableName: string) => Effect.Effect
             windows.set(tableName, (window = { since: now, count: 0 }))
           }
           return ++window.count === MANY
-            ? Effect.logWarning(
-                `${MANY} streams to one table within a minute: keep a stream open and ingest many records over it`,
-                {
-                  table: tableName
-                }
+            ? shielded(
+                Effect.logWarning(
+                  `${MANY} streams to one table within a minute: keep a stream open and ingest many records over it`,
+                  { table: tableName }
+                )
               )
             : Effect.void
         })

@@ -14,7 +14,9 @@ import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
 import { logLeft, logUnreadable, logWaiting } from "./streamLogs.ts"
 import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
-import { apart } from "./streamUserCode.ts"
+import { Answer } from "../userCode/answer.ts"
+import { apart } from "../userCode/apart.ts"
+import { shielded } from "../userCode/shield.ts"
 
 /**
  * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
@@ -22,9 +24,9 @@ import { apart } from "./streamUserCode.ts"
  */
 export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
   const { core } = origin
-  let result: Deferred.Deferred<void, AckError> | undefined
+  let result: Answer<void, AckError> | undefined
   const start = Effect.suspend(() => {
-    const done = Deferred.makeUnsafe<void, AckError>()
+    const done = new Answer<void, AckError>()
     result = done
     const wasFinished = core.ended
     refuseRecordsUnsafe(core)
@@ -32,17 +34,17 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
       const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
       if (Exit.isFailure(exit)) origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
-      yield* Deferred.await(core.finished)
+      yield* core.finished.await
       yield* leaveScope(origin)
-      Deferred.doneUnsafe(done, exit)
+      done.doneUnsafe(exit)
     })
-    return Effect.as(Effect.forkDetach(closing, { startImmediately: true }), done)
+    return Effect.as(shielded(Effect.forkDetach(closing, { startImmediately: true })), done)
   })
   // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
-      (done) => restore(Deferred.await(done))
+      (done) => restore(done.await)
     )
   )
 }
@@ -99,7 +101,7 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
     Deferred.doneUnsafe(core.closeRequested, Exit.void)
   }
   // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
-  yield* Deferred.await(core.finished)
+  yield* core.finished.await
   const cause = core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
   const handOver = handOverLeft(core, origin, streamId, cause, deadline)
   if (origin.recreated) origin.handOver = handOver

@@ -8,17 +8,18 @@ import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeaderRecord } from "../../HeadersProvider.ts"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
-import type { StreamState } from "../../StreamState.ts"
 import type { TableProperties } from "../../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "../landing/chunk.ts"
 import { LandingZone } from "../landing/landingZone.ts"
+import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { Turns } from "../landing/turns.ts"
+import { Answer } from "../userCode/answer.ts"
+import { shielded } from "../userCode/shield.ts"
 
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
@@ -32,11 +33,11 @@ export interface StreamCore<in out A> {
   readonly zone: LandingZone<A>
   readonly acks: Acknowledgements<AckFailure>
   readonly telemetry: Telemetry
-  readonly state: SubscriptionRef.SubscriptionRef<StreamState>
+  readonly states: StateLog
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
   readonly closeRequested: Deferred.Deferred<void>
   /** Completed when the supervisor has ended and everybody was told. */
-  readonly finished: Deferred.Deferred<void>
+  readonly finished: Answer<void>
   /** A name for a stream that the server gives none. */
   readonly ownId: string
   /** The id of the stream: that of its first session, or `ownId`. */
@@ -69,7 +70,9 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   turns: Turns
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
-  const queue = yield* Queue.bounded<Message>(options.maxInflightRecords)
+  // Shielded, so that the queue has tasks of its own: a task of its creator that throws takes those
+  // behind it along.
+  const queue = yield* shielded(Queue.bounded<Message>(options.maxInflightRecords))
   const context = yield* Effect.context<never>()
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
@@ -88,10 +91,10 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     zone,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(),
-    state: yield* SubscriptionRef.make<StreamState>("connecting"),
+    states: new StateLog("connecting"),
     closeRequested: Deferred.makeUnsafe(),
     ownId,
-    finished: Deferred.makeUnsafe(),
+    finished: new Answer(),
     streamId: undefined,
     sessionId: undefined,
     headers: Redacted.make({}),
@@ -112,45 +115,39 @@ export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? co
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
   new StreamClosed({ operation, cause: core.failure })
 
-/** Brings the stream into a state. One that it is in already is no change, so nobody hears of it. */
-export const enter = (core: StreamCore<any>, state: StreamState): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    SubscriptionRef.getUnsafe(core.state) === state ? Effect.void : SubscriptionRef.set(core.state, state)
-  )
-
 /** Refuses records from now on and answers those who wait for room. */
 export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
   core.closing = true
   core.zone.closeUnsafe()
 }
 
-/** Ends the stream, closed or failed. */
-export const finish = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    core.failure = core.failure ?? failure
-    const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
-    return endWith(core, outcome, core.failure === undefined ? "closed" : "failed")
-  })
+/** Ends the stream, closed or failed, and answers everybody. */
+export const finishUnsafe = (core: StreamCore<any>, failure: StreamFailure | undefined): void => {
+  core.failure = core.failure ?? failure
+  const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
+  endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
+}
 
-/** Ends the stream, once: everything is settled before anybody is woken, so that whoever wakes can recreate the stream at once. */
-export const endWith = (
+/**
+ * Ends the stream, once: everything is settled before anybody is woken, so that a woken caller can
+ * recreate the stream at once. Everybody is answered, whatever goes wrong on the way.
+ */
+export const endUnsafe = (
   core: StreamCore<any>,
   outcome: Exit.Exit<never, AckFailure>,
   state: "closed" | "failed"
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (core.ended) return Effect.void
-    core.ended = true
-    // Whoever keeps the ended stream for its records keeps no token with it.
-    core.headers = Redacted.make({})
-    core.acks.settleUnsafe(outcome)
+): void => {
+  if (core.ended) return
+  core.ended = true
+  // Whoever keeps the ended stream for its records keeps no token with it.
+  core.headers = Redacted.make({})
+  core.acks.settleUnsafe(outcome)
+  try {
     refuseRecordsUnsafe(core)
     core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
-    return Effect.andThen(
-      enter(core, state),
-      Effect.sync(() => {
-        core.acks.endUnsafe(outcome)
-        Deferred.doneUnsafe(core.finished, Exit.void)
-      })
-    )
-  })
+  } finally {
+    core.states.enterUnsafe(state)
+    core.acks.endUnsafe(outcome)
+    core.finished.doneUnsafe(Exit.void)
+  }
+}

@@ -1,13 +1,13 @@
 /**
  * How records get into an open stream: the ingest calls and their receipts. The landing zone decides what is accepted, and when.
  *
- *   yield* ingestRecord --> giveWay? -- none --> zone.offerUnsafe --> offset: Ack, without the fiber's run loop
+ *   yield* ingestRecord --> must give way? -- no --> zone.offerUnsafe --> offset: Ack, without the fiber's run loop
  *                              |                        |
- *                              | a turn to wait for     +--> refusal: fails with it
+ *                              | yes                    +--> refusal: fails with it
  *                              v                        +--> Full: wait --> zone.waitUnsafe --> Ack, or
- *                           offerAfter --> offer -------+                                       StreamClosed
+ *                           inTurn --> offer -----------+                                       StreamClosed
  *   ingestRecord as a plain effect --> ingest: the same, in the run loop
- *   ingestRecords --> giveWay? --> zone.offerBatchUnsafe --> the same answers, one Ack for the batch
+ *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same answers, one Ack for the batch
  *   offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a refusal
  *
  *   Ack.await, waitForOffset --> acks.pollUnsafe, else acks.await, at most for flushTimeout
@@ -22,6 +22,7 @@ import { FlushTimeout, InvalidArgument } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
+import { wake } from "../userCode/wake.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
@@ -111,8 +112,7 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
     const { core } = this.#door
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
-    const first = core.zone.giveWay()
-    if (first !== undefined) return this.#door.offerAfter(first, this.#record)[Symbol.iterator]()
+    if (core.zone.mustGiveWay()) return this.#door.ingestInTurn(this.#record)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
     return typeof result === "number" && result !== Full
       ? (new Ack(core, result) as never)
@@ -130,14 +130,26 @@ class IngestDoor<A> {
 
   ingest(record: A): Effect.Effect<RecordAck, IngestError> {
     const { closing, zone } = this.core
-    // A closed stream says so at once.
-    const first = closing ? undefined : zone.giveWay()
-    return first === undefined ? this.offer(record) : this.offerAfter(first, record)
+    // A closed stream refuses at once.
+    return !closing && zone.mustGiveWay() ? this.ingestInTurn(record) : this.offer(record)
   }
 
-  /** Offers once it has given way. It does not do so twice: whoever came later would go first, again and again. */
-  offerAfter(first: Effect.Effect<void>, record: A): Effect.Effect<RecordAck, IngestError> {
-    return Effect.flatMap(first, () => this.offer(record))
+  ingestInTurn(record: A): Effect.Effect<RecordAck, IngestError> {
+    return this.inTurn(() => this.offer(record))
+  }
+
+  /** Stands in line and offers when the turn has come, before later callers of the stream. */
+  inTurn(offer: () => Effect.Effect<RecordAck, IngestError>): Effect.Effect<RecordAck, IngestError> {
+    const { zone } = this.core
+    return Effect.callback<RecordAck, IngestError>(function (resume) {
+      const offered = Effect.suspend(offer)
+      // A program that is run synchronously cannot wait for a turn of the loop.
+      if (this.executionMode === "sync") {
+        resume(Effect.andThen(Effect.yieldNow, offered))
+        return undefined
+      }
+      return Effect.sync(zone.standInLineUnsafe(this, () => resume(attempt(offer))))
+    })
   }
 
   private offer(record: A): Effect.Effect<RecordAck, IngestError> {
@@ -164,9 +176,9 @@ class IngestDoor<A> {
       let leave = (): boolean => false
       const inLine = Effect.callback<RecordAck, IngestError>((resume) => {
         const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
-          resume(
+          const answer =
             offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
-          )
+          wake(resume, answer)
         })
         if (typeof waiting === "function") return Effect.sync((leave = waiting))
         resume(Effect.fail(waiting))
@@ -179,6 +191,15 @@ class IngestDoor<A> {
       )
       return Effect.raceFirst(inLine, Effect.delay(late, ingestTimeout))
     })
+  }
+}
+
+/** What the call gives; a defect in it is its caller's. */
+const attempt = <A, E>(call: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  try {
+    return call()
+  } catch (defect) {
+    return Effect.die(defect)
   }
 }
 
@@ -202,15 +223,14 @@ export const makeIngest = <A>(
         return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
       }
       if (records.length === 0) return Effect.succeed(undefined)
-      const first = zone.giveWay()
-      return first === undefined ? offerBatch(records) : Effect.flatMap(first, () => offerBatch(records))
+      return zone.mustGiveWay() ? door.inTurn(() => offerBatch(records)) : offerBatch(records)
     })
 
   return {
     ingestRecord: (record) => new IngestCall(door, record),
     ingestRecords,
     offerUnsafe: (record) => {
-      if (core.closing) return undefined
+      if (core.closing || !zone.turnLine.isEmpty) return undefined
       const result = zone.offerUnsafe(record)
       if (typeof result !== "number") throw result
       return result === Full ? undefined : new Ack(core, result)

@@ -4,6 +4,8 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { FlushTimeout, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
+import { shielded } from "../userCode/shield.ts"
+import { thrownKind } from "../userCode/wake.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** What an ended stream has left: records, and their bytes with framing. */
@@ -62,9 +64,7 @@ export const logFailure = (core: StreamCore<any>, { _tag, message }: StreamFailu
 export const logDefect = (core: StreamCore<any>, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.logError("The stream ended by a defect", {
     streamId: streamIdOf(core),
-    kinds: cause.reasons.map((reason) =>
-      reason._tag === "Die" && reason.defect instanceof Error ? reason.defect.name : reason._tag
-    ),
+    kinds: cause.reasons.map((reason) => (reason._tag === "Die" ? thrownKind(reason.defect) : reason._tag)),
     unacknowledged: left(core)
   })
 
@@ -101,9 +101,12 @@ export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.E
 
 /** The table's codec refuses to read back what it wrote. */
 export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>
-  Effect.logError(
-    "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
-    { table: core.table.tableName, streamId, records }
+  // Shielded, since it runs in the fiber of whoever reads the records.
+  shielded(
+    Effect.logError(
+      "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+      { table: core.table.tableName, streamId, records }
+    )
   )
 
 /** A stream was closed, by its user or by its scope. */

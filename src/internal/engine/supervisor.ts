@@ -25,7 +25,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { type ResolvedStreamOptions, STABLE_UPTIME } from "../../StreamConfigurationOptions.ts"
 import type { Transport } from "../../Transport.ts"
@@ -33,7 +32,7 @@ import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusErr
 import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
 import { guarded } from "./sessionHeaders.ts"
-import { enter, finish, type StreamCore } from "./streamCore.ts"
+import { finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
   logFailure,
@@ -44,7 +43,8 @@ import {
   logScheduleDefect,
   type Recovery
 } from "./streamLogs.ts"
-import { apart } from "./streamUserCode.ts"
+import type { Answer } from "../userCode/answer.ts"
+import { apart } from "../userCode/apart.ts"
 
 /** What one attempt came to. */
 interface Attempt {
@@ -64,12 +64,12 @@ const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, p
 export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   given: HeadersProviderShape,
-  opened: Deferred.Deferred<void, StreamFailure>
+  opened: Answer<void, StreamFailure>
 ): Effect.fn.Return<void, never, Transport> {
   const { options } = core
   const provider = guarded(given)
   const schedule = recoverySchedule(options)
-  let step = yield* Schedule.toStep(schedule)
+  let step: Step | undefined
   /** Attempts since the budget was refilled. */
   let attempts = 0
   let credentialsRefused = false
@@ -78,16 +78,19 @@ export const supervise = Effect.fnUntraced(function* <A>(
   /** Whether nothing was unacknowledged when the latest attempt was counted. */
   let wasEmpty = core.zone.isEmpty
 
-  const fail = (failure: StreamFailure) => {
+  const fail = (failure: StreamFailure, first = Effect.void) => {
     const final =
       failure._tag === "Retryable"
         ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) })
         : failure
-    // The line comes first: once somebody is told, this fiber may be interrupted. A stream that never opened tells its caller alone.
-    const log = Deferred.isDoneUnsafe(opened) ? logFailure(core, final) : Effect.void
-    return Effect.asVoid(Effect.andThen(log, Effect.andThen(finish(core, final), Deferred.fail(opened, final))))
+    // A stream that never opened answers its caller alone.
+    const log = opened.isDone ? Effect.andThen(first, logFailure(core, final)) : first
+    return endThenLog(() => {
+      finishUnsafe(core, final)
+      opened.doneUnsafe(Exit.fail(final))
+    }, log)
   }
-  const close = Effect.andThen(logClosed(core), finish(core, undefined))
+  const close = endThenLog(() => finishUnsafe(core, undefined), logClosed(core))
 
   for (;;) {
     // Closed during a pause: no credentials are asked for any more.
@@ -113,7 +116,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
     const first = wasEmpty && !core.zone.isEmpty
     wasEmpty = core.zone.isEmpty
     if (worth || first) {
-      step = yield* Schedule.toStep(schedule)
+      step = undefined
       attempts = worth ? 0 : 1
     }
     const rotated = attempt.end._tag === "Rotated"
@@ -128,7 +131,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
       ? "rotated"
       : attempt.openedAt !== undefined
         ? "lost"
-        : Deferred.isDoneUnsafe(opened)
+        : opened.isDone
           ? "not reopened"
           : "not opened"
     if (worth) {
@@ -143,16 +146,21 @@ export const supervise = Effect.fnUntraced(function* <A>(
             attempts
           })
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-    const delay = yield* Effect.raceFirst(Effect.exit(apart(step(now, retry))), Deferred.await(core.closeRequested))
+    const next = Effect.flatMap(step === undefined ? Schedule.toStep(schedule) : Effect.succeed(step), (taken) => {
+      step = taken
+      return Effect.map(taken(now, retry), ([, delay]) => Duration.toMillis(delay))
+    })
+    const delay = yield* Effect.raceFirst(Effect.exit(apart(next)), Deferred.await(core.closeRequested))
     if (delay === undefined) return yield* close
     if (Exit.isFailure(delay)) {
-      if (Cause.hasDies(delay.cause)) yield* logScheduleDefect(core)
-      const rests = failure._tag === "Retryable" && core.zone.isEmpty && Deferred.isDoneUnsafe(opened)
-      if (!rests) return yield* fail(failure)
+      const log = Cause.hasDies(delay.cause) ? logScheduleDefect(core) : Effect.void
+      const rests = failure._tag === "Retryable" && core.zone.isEmpty && opened.isDone
+      if (!rests) return yield* fail(failure, log)
+      yield* log
       yield* rest(core)
       continue
     }
-    const pauseMillis = Math.max(Duration.toMillis(delay.value[1]), retryAfter(retry, options))
+    const pauseMillis = Math.max(delay.value, retryAfter(retry, options))
     // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that rotates again and again must not make
     // the client spin.
     const millis = rejected || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
@@ -161,15 +169,21 @@ export const supervise = Effect.fnUntraced(function* <A>(
   }
 })
 
+/** Answers everybody, then logs: an answered caller may interrupt this fiber, and still gets the line. */
+const endThenLog = (end: () => void, log: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.andThen(Effect.sync(end), log))
+
 const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unknown, Retryable> =>
   options.recoverySchedule ??
   Schedule.spaced(options.recoveryBackoff).pipe(Schedule.jittered, Schedule.upTo({ times: options.recoveryRetries }))
+
+type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, Retryable, never, never>>>
 
 /** Opens and runs one session in a scope of its own, so that its connection is gone before the next one opens. */
 const attemptSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape,
-  opened: Deferred.Deferred<void, StreamFailure>
+  opened: Answer<void, StreamFailure>
 ) {
   const { recoveryTimeout } = core.options
   core.zone.rewindUnsafe()
@@ -193,8 +207,8 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   }
   const openedAt = core.now()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
-  yield* enter(core, core.zone.toReplay > 0 ? "replaying" : "open")
-  yield* Deferred.succeed(opened, undefined)
+  core.states.enterUnsafe(core.zone.toReplay > 0 ? "replaying" : "open")
+  opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
   const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
     attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
@@ -221,17 +235,17 @@ const isWorthSomething = ({ now, zone }: StreamCore<any>, { openedAt, progress }
 /** Waits without a connection for the next record, or for the close. */
 const rest = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.gen(function* () {
-    yield* enter(core, "idle")
+    core.states.enterUnsafe("idle")
     yield* logIdle(core)
     yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))
-    if (!Deferred.isDoneUnsafe(core.closeRequested)) yield* enter(core, "recovering")
+    if (!Deferred.isDoneUnsafe(core.closeRequested)) core.states.enterUnsafe("recovering")
   })
 
 /** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
 const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
   Effect.gen(function* () {
     yield* Deferred.await(core.closeRequested)
-    const state = SubscriptionRef.getUnsafe(core.state)
+    const state = core.states.current
     if (state !== "connecting" && state !== "recovering") return yield* Effect.never
     return closedAttempt
   })
@@ -251,8 +265,6 @@ const reportRecovery = (
   millis: number
 ): Effect.Effect<void> => {
   if (recovery !== "rotated") core.telemetry.recovering(failure)
-  return Effect.andThen(
-    recovery === "not opened" ? Effect.void : enter(core, "recovering"),
-    recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis)
-  )
+  if (recovery !== "not opened") core.states.enterUnsafe("recovering")
+  return recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis)
 }

@@ -2,12 +2,13 @@
  * What one stream reports to `ZerobusMetrics`: synchronous updates in the context that opened it, once per message, acknowledgement or
  * connection.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { StreamFailure } from "../../ZerobusError.ts"
 import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { LandingZone } from "../landing/landingZone.ts"
+import { warnOnce } from "../userCode/wake.ts"
 
 /** The reports of one stream. */
 export interface Telemetry {
@@ -30,9 +31,25 @@ export const makeTelemetry = (
   stream: () => string,
   context: Context.Context<never>
 ): Telemetry => {
+  // Metrics live in a registry of the user's context, which may throw.
+  const registry = Context.get(context, Metric.MetricRegistry)
+  const update = <Input, State>(metric: Metric.Metric<Input, State>, input: Input): void => {
+    try {
+      metric.updateUnsafe(input, context)
+    } catch (error) {
+      warnOnce(registry, "metric registry", error)
+    }
+  }
+  const quietly = (call: () => void): void => {
+    try {
+      call()
+    } catch (error) {
+      warnOnce(registry, "metric registry", error)
+    }
+  }
   const of = <Input, State>(metric: Metric.Metric<Input, State>) => {
     const bound = Metric.withAttributes(metric, { table })
-    return (input: Input) => bound.updateUnsafe(input, context)
+    return (input: Input) => update(bound, input)
   }
   const recordsIngested = of(ZerobusMetrics.recordsIngested)
   const bytesIngested = of(ZerobusMetrics.bytesIngested)
@@ -76,14 +93,18 @@ export const makeTelemetry = (
     staleAcknowledgement: () => stale(1),
     sessionOpened: () => {
       sessionsOpened(1)
-      gauges ??= [
-        gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
-        gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
-      ]
+      if (gauges !== undefined) return
+      gauges = []
+      quietly(() => {
+        gauges = [
+          gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
+          gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
+        ]
+      })
     },
     recovering: (cause) => {
       const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
-      Metric.withAttributes(ZerobusMetrics.reconnects, { table, cause: reason }).updateUnsafe(1, context)
+      update(Metric.withAttributes(ZerobusMetrics.reconnects, { table, cause: reason }), 1)
       report()
     },
     paused: () => pauses(1),
@@ -92,7 +113,7 @@ export const makeTelemetry = (
       if (gauges === undefined) return
       report()
       if (unacknowledged > 0) recordsReturned(unacknowledged)
-      for (const registered of gauges) registered.remove()
+      for (const registered of gauges) quietly(() => registered.remove())
     }
   }
 }

@@ -17,10 +17,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import type { Scheduler } from "effect/Scheduler"
 import { InvalidArgument, type PayloadTooLarge } from "../../ZerobusError.ts"
 import { ALONE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM } from "../protobuf/envelope.ts"
 import type { RecordCodec } from "../recordCodec.ts"
+import { TurnLine } from "./turnLine.ts"
 import { RecordWriter } from "./recordWriter.ts"
 import { type LandingZoneLimits, SizeLimits } from "./sizeLimits.ts"
 import type { Turns } from "./turns.ts"
@@ -36,11 +38,6 @@ const nested = refuse(
   "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
 )
 
-// Once per so many bytes a stream's caller is asked to give way: to the sender when so many are queued, or to the client's other
-// streams. Enough for full requests, little enough to stay in the processor's caches.
-const STRIDE = 64 * 1024
-const QUEUED = 1024 * 1024
-
 export class LandingZone<A> {
   /** The next lifetime offset to be given out. */
   nextOffset = 0
@@ -53,9 +50,10 @@ export class LandingZone<A> {
   acceptedRecords = 0
   acceptedBytes = 0
   acknowledgedRecords = 0
-  /** Bytes ever taken for a session; and how many have to be accepted before `giveWay` looks again. */
+  /** Bytes ever taken for a session. */
   private takenBytes = 0
-  private lookAt = STRIDE
+  /** Callers that stand in line for a later turn. */
+  readonly turnLine: TurnLine
   private readonly queue: Queue.Queue<Message>
   private readonly turns: Turns
   private readonly limits: LandingZoneLimits
@@ -80,25 +78,22 @@ export class LandingZone<A> {
   }) {
     this.queue = options.queue
     this.turns = options.turns
+    this.turnLine = new TurnLine(options.turns)
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
     this.sizes = new SizeLimits(options.limits)
     this.now = options.now
   }
 
-  /**
-   * What the caller should wait for before it hands in more, if anything. A caller that never waits fills the whole zone before the
-   * sender gets to run, and then every byte travels through memory that no cache holds, at twice the cost; and many streams together
-   * hold the loop for long. It is one wait per stretch of bytes and no more, so a zone that nobody empties still fills.
-   */
-  giveWay(): Effect.Effect<void> | undefined {
-    return this.acceptedBytes < this.lookAt ? undefined : this.look()
+  /** Whether the caller must stand in line for a later turn before it hands in more. */
+  mustGiveWay(): boolean {
+    const { acceptedBytes, turnLine } = this
+    return acceptedBytes >= turnLine.lookAt && turnLine.look(acceptedBytes, acceptedBytes - this.takenBytes)
   }
 
-  private look(): Effect.Effect<void> | undefined {
-    this.lookAt = this.acceptedBytes + STRIDE
-    if (this.acceptedBytes - this.takenBytes >= QUEUED) this.turns.end()
-    return this.turns.isOver ? this.turns.next : undefined
+  /** Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave. */
+  standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
+    return this.turnLine.joinUnsafe(scheduler, () => this.acceptedBytes, admit)
   }
 
   /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */

@@ -7,8 +7,9 @@
  * cost each record more: every visit sends what it brought, however little that is, and has it acknowledged; and what all of them
  * have in flight then no longer fits the processor's caches.
  */
-import * as Effect from "effect/Effect"
-import { Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
+import type { Scheduler, SchedulerDispatcher } from "effect/Scheduler"
+import { guardScheduler } from "../userCode/shield.ts"
+import { wake } from "../userCode/wake.ts"
 
 /**
  * Bytes after which a turn of the event loop is over, up to the stretch that each caller takes before it looks; of small records some
@@ -36,16 +37,11 @@ export class Turns {
     this.begunAt = -TURN
   }
 
-  /** Waits in line, in order of arrival, for a turn that has room. */
-  readonly next: Effect.Effect<void> = Effect.flatMap(Scheduler, (scheduler) =>
-    // A program that is run synchronously cannot wait for a turn of the loop.
-    scheduler.executionMode === "sync"
-      ? Effect.yieldNow
-      : Effect.callback<void>((resume) => {
-          this.line.push(() => resume(Effect.void))
-          if (!this.scheduled.has(scheduler)) this.schedule(scheduler, scheduler.makeDispatcher())
-        })
-  )
+  /** Stands in line, in order of arrival, for a turn that has room, in which `admit` is called. */
+  joinUnsafe(scheduler: Scheduler, admit: () => void): void {
+    this.line.push(admit)
+    if (!this.scheduled.has(scheduler)) this.schedule(scheduler, guardScheduler(scheduler).makeDispatcher())
+  }
 
   private schedule(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.scheduled.add(scheduler)
@@ -56,13 +52,9 @@ export class Turns {
   private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
     let served = 0
-    try {
-      while (served < this.line.length && !this.isOver) this.line[served++]!()
-    } finally {
-      // Also when somebody who observes the end of a fiber throws.
-      this.line.splice(0, served)
-      this.scheduled.delete(scheduler)
-      if (this.line.length > 0) this.schedule(scheduler, dispatcher)
-    }
+    while (served < this.line.length && !this.isOver) wake(this.line[served++]!, undefined)
+    this.line.splice(0, served)
+    this.scheduled.delete(scheduler)
+    if (this.line.length > 0) this.schedule(scheduler, dispatcher)
   }
 }

@@ -7,12 +7,13 @@
  *   renewal that its caller gave up counts as failed, so that the caller's next attempt does not wait for the same again.
  * - A mint belongs to all who wait for it: who stops waiting does not stop it for the others, and the last one ends it.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Redacted from "effect/Redacted"
 import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import { Answer } from "../userCode/answer.ts"
+import { shielded } from "../userCode/shield.ts"
 
 /** A freshly minted token. */
 export interface Minted {
@@ -29,7 +30,7 @@ interface Entry {
 
 /** A mint under way. */
 interface Flight {
-  readonly done: Deferred.Deferred<Redacted.Redacted<string>, StreamFailure>
+  readonly done: Answer<Redacted.Redacted<string>, StreamFailure>
   waiting: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
@@ -84,7 +85,7 @@ export const makeTokenCache = (options: {
 
   /** Starts a mint that its first asker waits for. Synchronous up to here: between the look for a mint under way and this nobody runs. */
   const start = (key: string): Effect.Effect<Flight> => {
-    const flight: Flight = { done: Deferred.makeUnsafe(), waiting: 1, fiber: undefined }
+    const flight: Flight = { done: new Answer(), waiting: 1, fiber: undefined }
     flights.set(key, flight)
     const mint = mintAndKeep(key).pipe(
       Effect.timeoutOrElse({
@@ -99,11 +100,12 @@ export const makeTokenCache = (options: {
       Effect.onExit((exit) =>
         Effect.sync(() => {
           forget(key, flight)
-          Deferred.doneUnsafe(flight.done, exit)
+          flight.done.doneUnsafe(exit)
         })
       )
     )
-    return Effect.map(Effect.forkDetach(mint, { startImmediately: true }), (fiber) => {
+    // Shielded: others may come to wait for it, and its first asker's loggers and tracer must not fail them.
+    return Effect.map(shielded(Effect.forkDetach(mint, { startImmediately: true })), (fiber) => {
       flight.fiber = fiber
       return flight
     })
@@ -126,7 +128,7 @@ export const makeTokenCache = (options: {
   const leave = (key: string, flight: Flight): Effect.Effect<void> =>
     Effect.sync(() => {
       flight.waiting--
-      if (flight.waiting > 0 || Deferred.isDoneUnsafe(flight.done)) return
+      if (flight.waiting > 0 || flight.done.isDone) return
       forget(key, flight)
       flight.fiber?.interruptUnsafe()
     })
@@ -134,7 +136,7 @@ export const makeTokenCache = (options: {
   const single = (key: string): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
     Effect.acquireUseRelease(
       join(key),
-      (flight) => Deferred.await(flight.done),
+      (flight) => flight.done.await,
       (flight) => leave(key, flight)
     )
 

@@ -76,7 +76,6 @@ describe("Acknowledgements", () => {
       assert.strictEqual(yield* Effect.flip(acks.await(Offset(7))), "first")
       assert.strictEqual(yield* acks.await(Offset(1)), 1)
       assert.deepStrictEqual(acks.pollUnsafe(Offset(0)), Exit.succeed(Offset(0)))
-      assert.strictEqual(yield* Effect.flip(acks.ended), "first")
       assert.strictEqual(yield* Effect.flip(acks.beyond(1)), "first")
       assert.strictEqual(yield* acks.beyond(0), 1)
     })

@@ -6,7 +6,7 @@ import { Effect, Redacted, Result } from "effect"
 import { HeadersProvider, PayloadTooLarge } from "effect-zerobus"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { secretsIn, sessionHeaders } from "../../../src/internal/engine/sessionHeaders.ts"
-import { finish, makeStreamCore } from "../../../src/internal/engine/streamCore.ts"
+import { finishUnsafe, makeStreamCore } from "../../../src/internal/engine/streamCore.ts"
 import { resolve } from "../../../src/StreamConfigurationOptions.ts"
 import * as A from "../../support/acceptance.ts"
 
@@ -62,7 +62,7 @@ describe("the headers of an ended stream", () => {
     Effect.gen(function* () {
       const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})), new Turns())
       core.headers = Redacted.make({ authorization: "Bearer t" })
-      yield* finish(core, undefined)
+      finishUnsafe(core, undefined)
       assert.deepStrictEqual(Redacted.value(core.headers), {})
     })
   )

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
 import { closeWithScope, makeClose } from "../../../src/internal/engine/streamClose.ts"
-import { endWith, finish, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
+import { endUnsafe, finishUnsafe, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
 import { makeIngest } from "../../../src/internal/engine/streamIngest.ts"
 import type { Origin } from "../../../src/internal/engine/streamUnacked.ts"
 import type { JsonRecord } from "../../../src/TableProperties.ts"
@@ -24,7 +24,7 @@ describe("close", () => {
       assert.isFalse(core.closing)
       const closing = Effect.runFork(close)
       assert.deepStrictEqual([core.closing, Deferred.isDoneUnsafe(core.closeRequested)], [true, true])
-      yield* finish(core, undefined)
+      finishUnsafe(core, undefined)
       yield* Fiber.join(closing)
     })
   )
@@ -83,7 +83,7 @@ describe("close", () => {
           offer(core, A.recordsFrom(0, records))
           take(core)
           acknowledge(core, acknowledged)
-          yield* finish(core, reason)
+          finishUnsafe(core, reason)
           const close = makeClose(yield* makeOrigin(core), Effect.die("flushed an ended stream"))
           const exit = yield* Effect.exit(close)
           return Exit.isSuccess(exit) ? "well" : A.failureOf(exit)._tag
@@ -132,16 +132,16 @@ describe("the end of a scope", () => {
   it.effect("hands on what is left when the stream ends meanwhile, by another close, a failure or a defect", () =>
     Effect.gen(function* () {
       for (const [end, tag] of [
-        [(core: StreamCore<any>) => finish(core, undefined), "StreamClosed"],
-        [(core: StreamCore<any>) => finish(core, failure), "ProtocolViolation"],
-        [(core: StreamCore<any>) => endWith(core, Exit.die("a defect"), "failed"), "StreamClosed"]
+        [(core: StreamCore<any>) => finishUnsafe(core, undefined), "StreamClosed"],
+        [(core: StreamCore<any>) => finishUnsafe(core, failure), "ProtocolViolation"],
+        [(core: StreamCore<any>) => endUnsafe(core, Exit.die("a defect"), "failed"), "StreamClosed"]
       ] as const) {
         const { given, options } = noting()
         const core = yield* makeCore(options)
         offer(core, A.recordsFrom(0, 2))
         const closing = yield* ending(core)
         assert.isFalse(closing.done())
-        yield* end(core)
+        end(core)
         yield* A.settle
         closing.value()
         assert.deepStrictEqual(
@@ -160,7 +160,7 @@ describe("the end of a scope", () => {
       const { given, options } = noting()
       const core = yield* makeCore({ ...options, scopeCloseTimeout: 0 })
       offer(core, A.recordsFrom(0, 2))
-      yield* finish(core, undefined)
+      finishUnsafe(core, undefined)
       const closing = yield* ending(core)
       closing.value()
       assert.deepStrictEqual(
@@ -187,7 +187,7 @@ describe("the end of a scope", () => {
               codec: { ...codec, read }
             })
             offer(core, A.recordsFrom(0, 4))
-            yield* finish(core, failure)
+            finishUnsafe(core, failure)
             const origin = yield* makeOrigin(core)
             origin.handedBack = handedBack
             const closing = yield* A.started(closeWithScope(core, origin, "a-stream"))

@@ -2,13 +2,12 @@
  * How a stream ends: once, with one outcome for everybody, settled before anybody is woken; and what it is called before and after.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Metric, Redacted, Stream, SubscriptionRef } from "effect"
+import { Effect, Exit, Metric, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Offset } from "../../../src/Offset.ts"
 import {
-  endWith,
-  enter,
-  finish,
+  endUnsafe,
+  finishUnsafe,
   refuseRecordsUnsafe,
   type StreamCore
 } from "../../../src/internal/engine/streamCore.ts"
@@ -21,8 +20,8 @@ import { code } from "../../support/scriptedServer.ts"
 const table = A.table.tableName
 const idle = { scopeCloseTimeout: 0, onUnacked: () => Effect.void }
 const failure = new ProtocolViolation({ message: "A final reason." })
-const stateOf = (core: StreamCore<any>) => SubscriptionRef.getUnsafe(core.state)
-const isFinished = (core: StreamCore<any>) => Deferred.isDoneUnsafe(core.finished)
+const stateOf = (core: StreamCore<any>) => core.states.current
+const isFinished = (core: StreamCore<any>) => core.finished.isDone
 
 /** Runs with a registry of metrics of its own, so that other tests of this process are not in it. */
 const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
@@ -80,10 +79,10 @@ describe("a stream that enters a state", () => {
       const core = yield* makeCore()
       const seen: Array<string> = []
       const watching = yield* A.started(
-        Stream.runForEach(SubscriptionRef.changes(core.state), (state) => Effect.sync(() => void seen.push(state)))
+        Stream.runForEach(core.states.changes, (state) => Effect.sync(() => void seen.push(state)))
       )
       for (const state of ["connecting", "open", "open", "recovering", "open", "closed", "closed"] as const) {
-        yield* enter(core, state)
+        core.states.enterUnsafe(state)
         yield* A.settle
         assert.strictEqual(stateOf(core), state)
       }
@@ -125,7 +124,7 @@ describe("a stream that ends", () => {
         core.failure = before
         offer(core, [A.record(0)])
         const waiting = yield* A.started(core.acks.await(Offset(0)))
-        yield* finish(core, given)
+        finishUnsafe(core, given)
         yield* A.settle
         const expected = before ?? given
         assert.deepStrictEqual(
@@ -147,7 +146,7 @@ describe("a stream that ends", () => {
       core.zone.waitUnsafe([A.record(1)], false, () => {
         seen.push(core.ended, core.closing, core.acks.pollUnsafe(Offset(0)))
       })
-      yield* finish(core, failure)
+      finishUnsafe(core, failure)
       assert.deepStrictEqual(seen, [true, true, Exit.fail(failure)])
     })
   )
@@ -178,7 +177,7 @@ describe("a stream that ends", () => {
     Effect.gen(function* () {
       const core = yield* makeCore()
       core.headers = Redacted.make({ authorization: "Bearer token-0" })
-      yield* finish(core, failure)
+      finishUnsafe(core, failure)
       assert.deepStrictEqual(Redacted.value(core.headers), {})
     })
   )
@@ -192,9 +191,9 @@ describe("a stream that ends", () => {
         core.telemetry.sessionOpened()
         take(core)
         acknowledge(core, 2)
-        yield* finish(core, undefined)
+        finishUnsafe(core, undefined)
         assert.strictEqual((yield* metricsOf(table))["records_returned"], 5)
-        yield* endWith(core, Exit.fail(failure), "failed")
+        endUnsafe(core, Exit.fail(failure), "failed")
         assert.strictEqual((yield* metricsOf(table))["records_returned"], 5)
         assert.strictEqual(stateOf(core), "closed")
         const last = A.failureOf(yield* Effect.exit(core.acks.await(Offset(3))))
@@ -210,7 +209,7 @@ describe("a stream that ends", () => {
         offer(before, A.recordsFrom(0, 3))
         const core = yield* makeCore()
         core.zone.adoptUnsafe(take(before))
-        yield* finish(core, failure)
+        finishUnsafe(core, failure)
         const metrics = yield* metricsOf(table)
         assert.deepStrictEqual([metrics["records_ingested"], metrics["records_returned"]], [undefined, undefined])
       })

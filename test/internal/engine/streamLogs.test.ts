@@ -89,7 +89,7 @@ describe("the log of a stream", () => {
         for (const cause of causes) yield* Logs.logDefect(core, cause)
         assert.deepStrictEqual(
           reports.linesOf("The stream ended by a defect").map(({ details, level }) => [level, details]),
-          ["RangeError", "Die", "Interrupt", "Fail"].map((kind) => [
+          ["RangeError", "string", "Interrupt", "Fail"].map((kind) => [
             "Error",
             { streamId: "stream-7", kinds: [kind], unacknowledged: { records: 3, bytes: core.zone.usedBytes } }
           ])

@@ -8,7 +8,7 @@ import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
 import { Full } from "../../../src/internal/landing/waitingLine.ts"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { InvalidArgument } from "../../../src/ZerobusError.ts"
-import { makeZone } from "../../support/zones.ts"
+import { makeZone, nextTurn } from "../../support/zones.ts"
 
 const bytes = (length: number, value = 0): Uint8Array => new Uint8Array(length).fill(value)
 const single = { coalesceRecords: 1 } as const
@@ -43,11 +43,7 @@ describe("the landing zone's counts", () => {
       const stretch = 64 * 1024
       /** A record that takes so many bytes. */
       const put = (charge: number) => assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
-      const waits = () => {
-        const wait = zone.giveWay()
-        if (wait !== undefined) assert.strictEqual(wait, turns.next)
-        return wait !== undefined
-      }
+      const waits = () => zone.mustGiveWay()
       for (let n = 0; n < 15; n++) {
         put(stretch)
         assert.isFalse(waits())
@@ -60,11 +56,11 @@ describe("the landing zone's counts", () => {
       assert.isTrue(waits())
       assert.isFalse(waits())
       put(stretch - 1)
-      yield* turns.next
+      yield* nextTurn(turns)
       assert.isFalse(waits())
       put(100)
       assert.isTrue(waits())
-      yield* turns.next
+      yield* nextTurn(turns)
       for (let n = 0; n < 4; n++) zone.nextUnsafe()
       put(stretch)
       assert.isFalse(waits())
@@ -92,21 +88,21 @@ describe("the landing zone's counts", () => {
       put(one, stretch - 999)
       for (let n = 0; n < 30; n++) {
         put(other, stretch)
-        assert.isUndefined(other.giveWay())
+        assert.isFalse(other.mustGiveWay())
       }
       put(other, stretch)
       put(other, 1000) // A shorter one has a shorter length: 999 bytes.
       assert.strictEqual(turns.acceptedBytes, 2 * 1024 * 1024)
-      assert.isUndefined(one.giveWay(), "it is too little of its own")
-      assert.strictEqual(other.giveWay(), turns.next)
-      assert.isUndefined(other.giveWay())
+      assert.isFalse(one.mustGiveWay(), "it is too little of its own")
+      assert.isTrue(other.mustGiveWay())
+      assert.isFalse(other.mustGiveWay())
       put(one, stretch)
-      assert.strictEqual(one.giveWay(), turns.next)
-      yield* turns.next
+      assert.isTrue(one.mustGiveWay())
+      yield* nextTurn(turns)
       put(one, stretch)
-      assert.isUndefined(one.giveWay())
+      assert.isFalse(one.mustGiveWay())
       assert.isNumber(other.offerBatchUnsafe([bytes(stretch)]))
-      assert.isUndefined(other.giveWay())
+      assert.isFalse(other.mustGiveWay())
       const joining = yield* makeZone({}, undefined, turns)
       for (let n = 0; n < 3; n++) assert.isNumber(joining.offerUnsafe(bytes(10)))
       assert.strictEqual(turns.acceptedBytes, one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes)

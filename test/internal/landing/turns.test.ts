@@ -4,6 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scheduler } from "effect"
 import { TURN, Turns } from "../../../src/internal/landing/turns.ts"
+import { uncaughtDuring } from "../../support/uncaught.ts"
+import { nextTurn } from "../../support/zones.ts"
 
 /** An event loop that turns when it is told to. */
 const handLoop = () => {
@@ -35,7 +37,7 @@ describe("turns", () => {
     let entered = false
     loop.fork(
       Effect.andThen(
-        turns.next,
+        nextTurn(turns),
         Effect.sync(() => void (entered = true))
       )
     )
@@ -55,7 +57,7 @@ describe("turns", () => {
       loop.fork(
         Effect.gen(function* () {
           for (let n = 0; n < times; n++) {
-            yield* turns.next
+            yield* nextTurn(turns)
             entered.push(name)
             turns.acceptedBytes += share
           }
@@ -82,7 +84,7 @@ describe("turns", () => {
       loop.fork(
         Effect.gen(function* () {
           for (let n = 0; n < 2; n++) {
-            yield* turns.next
+            yield* nextTurn(turns)
             entered.push(name)
             turns.end()
           }
@@ -99,35 +101,29 @@ describe("turns", () => {
   it("pass over those that were interrupted", () => {
     const loop = handLoop()
     const turns = new Turns()
-    const gone = loop.fork(turns.next)
-    const first = loop.fork(turns.next)
+    const gone = loop.fork(nextTurn(turns))
+    const first = loop.fork(nextTurn(turns))
     loop.fork(Fiber.interrupt(gone))
     loop.turn()
     assert.isTrue(Exit.isSuccess(first.pollUnsafe()!))
     assert.isTrue(Exit.isFailure(gone.pollUnsafe()!))
     assert.isTrue(loop.isIdle())
     // With nobody in line a turn begins all the same.
-    const last = loop.fork(turns.next)
+    const last = loop.fork(nextTurn(turns))
     loop.fork(Fiber.interrupt(last))
     loop.turn()
     assert.isTrue(loop.isIdle())
   })
 
-  it("are not waited for by a program that runs synchronously", () => {
-    const turns = new Turns()
-    turns.end()
-    assert.strictEqual(Effect.runSync(Effect.as(turns.next, "went on")), "went on")
-  })
-
-  it("begin for the rest when somebody who observes the end of a caller throws", () => {
+  it("let in the rest in the same turn when somebody who observes the end of a caller throws", () => {
     const loop = handLoop()
     const turns = new Turns()
-    loop.fork(turns.next).addObserver(() => {
+    loop.fork(nextTurn(turns)).addObserver(() => {
       throw new Error("by an observer")
     })
-    const second = loop.fork(turns.next)
-    assert.throws(() => loop.turn(), "by an observer")
-    loop.turn()
+    const second = loop.fork(nextTurn(turns))
+    const thrown = uncaughtDuring(() => loop.turn())
+    assert.deepStrictEqual(thrown, ["by an observer"])
     assert.isDefined(second.pollUnsafe())
   })
 
@@ -135,8 +131,8 @@ describe("turns", () => {
     const stopped = handLoop()
     const loop = handLoop()
     const turns = new Turns()
-    stopped.fork(turns.next)
-    const caller = loop.fork(turns.next)
+    stopped.fork(nextTurn(turns))
+    const caller = loop.fork(nextTurn(turns))
     loop.turn()
     assert.isDefined(caller.pollUnsafe())
     assert.isFalse(stopped.isIdle())

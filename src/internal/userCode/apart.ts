@@ -1,0 +1,31 @@
+/**
+ * Runs effects of the user in a fiber of their own, so that one that breaks its fiber breaks no other.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { Answer } from "./answer.ts"
+import { unshielded } from "./shield.ts"
+import { wake } from "./wake.ts"
+
+/**
+ * Runs the effect in a fiber of its own, with the user's own services, and ends as it does. An
+ * interruption is passed on to that fiber and does not wait for its end.
+ */
+export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.contextWith((context: Context.Context<R>) => {
+      const answer = new Answer<A, E>()
+      let own: Fiber.Fiber<A, E> | undefined
+      const run = Effect.withFiber<A, E, R>((fiber) => {
+        own = fiber as Fiber.Fiber<A, E>
+        // The first observer: those that the effect adds to its fiber may throw.
+        own.addObserver((exit) => answer.doneUnsafe(exit))
+        return unshielded(effect)
+      })
+      wake(Effect.runForkWith(context), run)
+      return Effect.onInterrupt(restore(answer.await), () =>
+        Effect.sync(() => wake(() => own?.interruptUnsafe(), undefined))
+      )
+    })
+  )

@@ -1,0 +1,160 @@
+/**
+ * Runs the engine's fibers where nothing of the user's context can break them.
+ *
+ * A fiber takes loggers, tracer, scheduler and fiber metrics from the context of the program that
+ * started it. In a shielded context these are wrapped: what one throws is reported once, as a warning of
+ * the process, and the fiber goes on without it. User code gets its own services back (`unshielded`).
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import { MixedScheduler, Scheduler, type SchedulerDispatcher } from "effect/Scheduler"
+import * as Tracer from "effect/Tracer"
+import { warnOnce } from "./wake.ts"
+
+/** What a shielded context had in place of the wrapped services; `undefined` outside of one. */
+const UserServices = Context.Reference<Context.Context<never> | undefined>("effect-zerobus/internal/UserServices", {
+  defaultValue: () => undefined
+})
+
+/** Runs the effect with wrapped services. */
+export const shielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(effect, (context: Context.Context<R>) => shield(context) as Context.Context<R>)
+
+/** Runs user code within shielded code, with the user's own services. */
+export const unshielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(effect, (context: Context.Context<R>) => {
+    const user = Context.get(context, UserServices)
+    return user === undefined ? context : (Context.merge(context, user) as Context.Context<R>)
+  })
+
+/**
+ * Runs the effect in a span. The effect keeps the user's services; a tracer that throws costs the span.
+ */
+export const traced = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  name: string,
+  attributes: Readonly<Record<string, unknown>>
+): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
+  shielded(Effect.withSpan(unshielded(effect), name, { attributes }))
+
+const shield = (context: Context.Context<never>): Context.Context<never> => {
+  if (Context.get(context, UserServices) !== undefined) return context
+  const loggers = Context.get(context, Logger.CurrentLoggers)
+  const scheduler = Context.get(context, Scheduler)
+  const tracer = Context.getOrUndefined(context, Tracer.Tracer)
+  const metrics = Context.getOrUndefined(context, Metric.FiberRuntimeMetrics)
+  let user = Context.empty().pipe(
+    Context.add(UserServices, undefined),
+    Context.add(Logger.CurrentLoggers, loggers),
+    Context.add(Scheduler, scheduler)
+  ) as Context.Context<never>
+  let own = Context.empty().pipe(
+    Context.add(Logger.CurrentLoggers, new Set([...loggers].map(guardLogger))),
+    Context.add(Scheduler, guardScheduler(scheduler))
+  ) as Context.Context<never>
+  if (tracer !== undefined) {
+    user = Context.add(user, Tracer.Tracer, tracer) as Context.Context<never>
+    own = Context.add(own, Tracer.Tracer, guardTracer(tracer)) as Context.Context<never>
+  }
+  if (metrics !== undefined) {
+    user = Context.add(user, Metric.FiberRuntimeMetrics, metrics) as Context.Context<never>
+    own = Context.add(own, Metric.FiberRuntimeMetrics, guardMetrics(metrics)) as Context.Context<never>
+  }
+  own = Context.add(own, UserServices, user) as Context.Context<never>
+  return Context.merge(context, own)
+}
+
+/** Calls what the user gave; when that throws, warns and gives what `otherwise` makes. */
+const attempt = <A>(observer: object, what: string, call: () => A, otherwise: () => A): A => {
+  try {
+    return call()
+  } catch (error) {
+    warnOnce(observer, what, error)
+    return otherwise()
+  }
+}
+
+const nothing = (): void => {}
+
+const guardLogger = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, unknown> =>
+  Logger.make((options) => attempt(logger, "logger", () => logger.log(options), nothing))
+
+// Without the hook `context`, which would wrap every step of the engine's fibers.
+const guardTracer = (tracer: Tracer.Tracer): Tracer.Tracer =>
+  Tracer.make({
+    span: (options) =>
+      attempt(
+        tracer,
+        "tracer",
+        () => guardSpan(tracer, tracer.span(options)),
+        () => new Tracer.NativeSpan(options)
+      )
+  })
+
+const spanCalls = new Set<PropertyKey>(["end", "attribute", "event", "addLinks"])
+
+/** The tracer's own span, which its child spans may look into, with calls that cannot throw. */
+const guardSpan = (tracer: Tracer.Tracer, span: Tracer.Span): Tracer.Span =>
+  new Proxy(span, {
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key, target)
+      if (!spanCalls.has(key) || typeof value !== "function") return value
+      return (...given: ReadonlyArray<unknown>) =>
+        attempt(tracer, "tracer", () => void Reflect.apply(value, target, given), nothing)
+    }
+  })
+
+const guardMetrics = (metrics: Metric.FiberRuntimeMetricsService): Metric.FiberRuntimeMetricsService => ({
+  recordFiberStart: (context) => attempt(metrics, "fiber metrics", () => metrics.recordFiberStart(context), nothing),
+  recordFiberEnd: (context, exit) =>
+    attempt(metrics, "fiber metrics", () => metrics.recordFiberEnd(context, exit), nothing)
+})
+
+const ownScheduler = new MixedScheduler()
+
+/** The scheduler; a task that it does not take is run by Effect's own. */
+export const guardScheduler = (scheduler: Scheduler): Scheduler => ({
+  executionMode: scheduler.executionMode,
+  shouldYield: (fiber) => {
+    try {
+      return scheduler.shouldYield(fiber)
+    } catch (error) {
+      warnOnce(scheduler, "scheduler", error)
+      return ownScheduler.shouldYield(fiber)
+    }
+  },
+  makeDispatcher: () =>
+    attempt(
+      scheduler,
+      "scheduler",
+      () => guardDispatcher(scheduler, scheduler.makeDispatcher()),
+      () => ownScheduler.makeDispatcher()
+    )
+})
+
+const guardDispatcher = (scheduler: Scheduler, dispatcher: SchedulerDispatcher): SchedulerDispatcher => {
+  let own: SchedulerDispatcher | undefined
+  return {
+    scheduleTask: (task, priority) => {
+      // One that throws may have taken the task all the same.
+      let due = true
+      const once = () => {
+        if (!due) return
+        due = false
+        task()
+      }
+      attempt(
+        scheduler,
+        "scheduler",
+        () => dispatcher.scheduleTask(once, priority),
+        () => (own ??= ownScheduler.makeDispatcher()).scheduleTask(once, priority)
+      )
+    },
+    flush: () => {
+      attempt(scheduler, "scheduler", () => dispatcher.flush(), nothing)
+      own?.flush()
+    }
+  }
+}
