@@ -9,7 +9,7 @@ import type * as SchemaIssue from "effect/SchemaIssue"
 import { BadValue } from "./badValue.ts"
 import type { ColumnNode, ConvertNode, StructNode } from "./columnNode.ts"
 import { columnTypeOf, structOf } from "./columnNode.ts"
-import { typeText } from "../columns/columnType.ts"
+import { sqlName } from "../columns/scalarTypes.ts"
 import { issuePath } from "./issuePath.ts"
 import type { Leaf } from "./scalars.ts"
 import { describeValue } from "./describeValue.ts"
@@ -197,7 +197,7 @@ export const structWriter = (node: StructNode): WriteValue => {
 /** What a node expects, in words. */
 export const expectedOf = (node: ColumnNode): string => {
   const leaf = leafOf(node)
-  return leaf === undefined ? typeText(columnTypeOf(node)).split("<")[0]!.toUpperCase() : leaf.expected
+  return leaf === undefined ? sqlName(columnTypeOf(node)._tag) : leaf.expected
 }
 
 const leafOf = (node: ColumnNode): Leaf | undefined =>

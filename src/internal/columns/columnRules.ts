@@ -4,7 +4,7 @@
  */
 import { decimalProblem, maxColumns, maxDepth, nameProblem, tableNameProblem } from "./columnNames.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
-import { canPartition, isScalar } from "./scalarTypes.ts"
+import { canPartition, isScalar, sqlName } from "./scalarTypes.ts"
 
 /** Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the module that catches it. */
 export class Refusal {
@@ -73,7 +73,7 @@ export const definitionProblem = (definition: TableDefinition): string | undefin
     if (used.has(name)) return `The partition column ${name} is listed twice.`
     used.add(name)
     if (!canPartition(column.type)) {
-      return `Column ${name} of type ${column.type._tag.toUpperCase()} cannot partition a table. Use a scalar column.`
+      return `Column ${name} of type ${sqlName(column.type._tag)} cannot partition a table. Use a scalar column.`
     }
   }
   return partitions.length > 0 && partitions.length === definition.columns.length

@@ -195,8 +195,9 @@ const tagsByWord = new Map(
 /** The scalar type that a word names (`bigint`, `long`, `LONG`), or `undefined`. Case does not matter. */
 export const scalarTag = (word: string): ScalarTag | undefined => tagsByWord.get(word.toLowerCase())
 
-/** The SQL name of a scalar type, such as `TIMESTAMP_NTZ`. */
-export const sqlName = (tag: ScalarTag): string => scalarTypes[tag].text.toUpperCase()
+/** The SQL name of a type without its parameters, such as `TIMESTAMP_NTZ` or `ARRAY`. */
+export const sqlName = (tag: ColumnType["_tag"]): string =>
+  (tag in scalarTypes ? scalarTypes[tag as ScalarTag].text : tag).toUpperCase()
 
 /** Whether a type has a row in the table. */
 export const isScalar = (type: ColumnType): type is { readonly _tag: ScalarTag } =>

@@ -10,7 +10,7 @@ import { Refusal, refuse } from "../columns/columnRules.ts"
 import { definitionProblem } from "../columns/columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "../columns/columnType.ts"
 import { typeText } from "../columns/columnType.ts"
-import { isSimple, type WireScalar, wireScalar } from "../columns/scalarTypes.ts"
+import { isSimple, sqlName, type WireScalar, wireScalar } from "../columns/scalarTypes.ts"
 
 /** The type of a planned field: a scalar, or the index of a message among `nested` of the same message. */
 export type PlanType =
@@ -106,7 +106,7 @@ const planMap = (
   const key = isSimple(type.key) ? wireScalar(type.key) : undefined
   if (key === undefined || !keyScalars.has(key) || type.key._tag === "Variant") {
     return refuse(
-      `Column ${path} is a map with ${type.key._tag.toUpperCase()} keys, which protobuf cannot carry. ` +
+      `Column ${path} is a map with ${sqlName(type.key._tag)} keys, which protobuf cannot carry. ` +
         `Use integral, BOOLEAN or STRING keys, or an array of structs with the fields key and value.`
     )
   }

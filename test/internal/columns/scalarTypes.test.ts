@@ -1,8 +1,8 @@
 /** The table of scalar types: its rows agree with each other, and what is read from them is right. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
-import { definitionProblem } from "../../../src/internal/columns/columnType.ts"
+import { definitionProblem, parseColumnType } from "../../../src/internal/columns/columnType.ts"
 import { expectation, writtenExpectation } from "../../../src/internal/columns/expectation.ts"
 import {
   canPartition,
@@ -32,6 +32,14 @@ describe("the scalar types", () => {
     }
     assert.isUndefined(scalarTag("geography"))
     assert.isUndefined(scalarTag("constructor"))
+  })
+
+  it("have the SQL name of a column definition, as types with parameters do", () => {
+    for (const tag of tags) assert.deepStrictEqual(Result.getOrThrow(parseColumnType(sqlName(tag))), { _tag: tag })
+    assert.deepStrictEqual(
+      [decimal, array, map, struct].map((type) => sqlName(type._tag)),
+      ["DECIMAL", "ARRAY", "MAP", "STRUCT"]
+    )
   })
 
   it("have the ranges of their width, and times those of the years 1 to 9999", () => {
