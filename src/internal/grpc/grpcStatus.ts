@@ -17,7 +17,7 @@ import {
   Unsupported
 } from "../../ZerobusError.ts"
 import { scrub } from "../net/scrub.ts"
-import { forEachField, MalformedMessage } from "../protobuf/fields.ts"
+import { forEachField, MalformedMessage } from "../protobuf/reader.ts"
 
 const names = [
   "OK",

@@ -7,7 +7,7 @@ import { InvalidArgument } from "../../ZerobusError.ts"
 import { ChunkWriter } from "./chunk.ts"
 import { HEAD_ROOM, RECORD_TAG } from "../protobuf/envelope.ts"
 import { encode, type RecordCodec } from "../recordCodec.ts"
-import { varintSize, writeVarint } from "../protobuf/fields.ts"
+import { varintSize, writeVarint } from "../protobuf/writer.ts"
 
 export class RecordWriter<A> extends ChunkWriter {
   private readonly codec: RecordCodec<A>

@@ -1,6 +1,6 @@
 /**
  * Reads serialized `DescriptorProto` messages that come from outside: a reader of its own with limits on size, depth and fields, no
- * reflection and no code generation. Wire-level reading is in `wireReader.ts`.
+ * reflection and no code generation. Wire-level reading is in `reader.ts`.
  */
 import * as Result from "effect/Result"
 import { maxDepth } from "../columns/columnNames.ts"

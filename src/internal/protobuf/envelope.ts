@@ -6,7 +6,8 @@
  * never be read as offset 0. Field numbers are those of `proto/zerobus_service.proto`; property tests hold both directions against
  * the code generated from it.
  */
-import { forEachField, MalformedMessage, varintSize, writeVarint } from "./fields.ts"
+import { forEachField, MalformedMessage } from "./reader.ts"
+import { bytesField, concat, textField, varintField, varintSize, writeVarint } from "./writer.ts"
 
 /** Bytes that must be free in front of a message's content, so that its header can be stamped in place. */
 export const HEAD_ROOM = 32
@@ -18,7 +19,6 @@ export const FREE_ROOM = 13
 export const RECORD_TAG = 0x0a
 
 const OFFSET_TAG = 0x08
-const CREATE_TAG = 0x0a
 const SINGLE_TAG = 0x12
 const BATCH_TAG = 0x1a
 
@@ -83,18 +83,11 @@ export const encodeCreate = (options: {
   readonly recordType: "json" | "proto"
   readonly descriptor: Uint8Array | undefined
 }): Uint8Array => {
-  const name = Buffer.from(options.tableName, "utf8")
-  const parts: Array<Uint8Array> = [delimited(0x0a, name)]
-  if (options.descriptor !== undefined) parts.push(delimited(0x1a, options.descriptor))
-  parts.push(Uint8Array.of(0x20, options.recordType === "proto" ? 1 : 2))
-  return delimited(CREATE_TAG, Buffer.concat(parts))
-}
-
-const delimited = (tag: number, bytes: Uint8Array): Uint8Array => {
-  const out = new Uint8Array(1 + varintSize(bytes.length) + bytes.length)
-  out[0] = tag
-  out.set(bytes, writeVarint(out, bytes.length, 1))
-  return out
+  const { descriptor, recordType, tableName } = options
+  const fields = [textField(1, tableName)]
+  if (descriptor !== undefined) fields.push(bytesField(3, descriptor))
+  fields.push(varintField(4, recordType === "proto" ? 1 : 2))
+  return bytesField(1, concat(fields))
 }
 
 /** What one response says. Several parts in one message are all reported; none of them means an unknown kind. */

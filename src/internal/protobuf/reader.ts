@@ -1,10 +1,35 @@
 /**
- * A bounds-checked reader of the protobuf wire format over untrusted bytes. Every problem leaves it as a `Refusal`; it never reads
- * past its end and never allocates by a length it has not checked.
+ * A bounds-checked reader of protobuf messages over untrusted bytes. Every problem is thrown as a `MalformedMessage`; it
+ * never reads past its end and never allocates by a length it has not checked.
  */
-import { refuse } from "../columns/columnRules.ts"
+import { high, low, MalformedMessage, readFixed32, readFixed64, readLength, readVarint } from "./wire.ts"
 
-/** Reads one message; `sub` gives a reader of a nested one over the same bytes. */
+export { MalformedMessage }
+
+/** Largest field number protobuf allows. */
+const maxFieldNumber = 536_870_911
+
+const malformed = (why: string): never => {
+  throw new MalformedMessage(why)
+}
+
+const unknownWire = (): never => malformed("The message uses an unknown wire type.")
+
+/** The varint that was read from `start` to `next` as a number: -1 for a negative one, at most 2^53 - 1. */
+const valueRead = (bytes: Uint8Array, start: number, next: number): number => {
+  // A tenth byte carries the sign bit of an int64, and nothing else.
+  if (next - start === 10 && bytes[next - 1]! > 1) malformed("A number in the message is longer than 64 bits.")
+  if (high === 0) return low >>> 0
+  return high < 0 ? -1 : Math.min(high * 4_294_967_296 + (low >>> 0), Number.MAX_SAFE_INTEGER)
+}
+
+/** The field number of a key. */
+const fieldOf = (key: number): number => {
+  const number = Math.floor(key / 8)
+  return number < 1 || number > maxFieldNumber ? malformed("The message has an illegal field number.") : number
+}
+
+/** Reads one message; `sub` returns a reader of a nested one over the same bytes. */
 export class WireReader {
   readonly bytes: Uint8Array
   position: number
@@ -26,70 +51,48 @@ export class WireReader {
     return new WireReader(this.bytes, this.position, this.end)
   }
 
-  /** An unsigned varint. Values of 2^53 and above are refused; use `int64` for those. */
+  /** A varint as a number: -1 for every negative one, 2^53 - 1 for larger ones. */
   varint(): number {
-    let result = 0
-    let factor = 1
-    for (let n = 0; n < 8; n++) {
-      const byte = this.byte()
-      result += (byte & 127) * factor
-      if (byte < 128)
-        return result <= Number.MAX_SAFE_INTEGER ? result : refuse("A number in the message is too large.")
-      factor *= 128
-    }
-    return refuse("A number in the message is too large.")
+    const start = this.position
+    this.position = readVarint(this.bytes, start, this.end)
+    return valueRead(this.bytes, start, this.position)
   }
 
   /** A varint as a signed 64-bit number. */
   int64(): bigint {
-    let low = 0
-    let high = 0
-    for (let n = 0; n < 10; n++) {
-      const byte = this.byte()
-      const bits = byte & 127
-      if (n < 4) low |= bits << (n * 7)
-      else if (n === 4) {
-        low |= bits << 28
-        high = bits >>> 4
-      } else if (n < 9) high |= bits << (n * 7 - 32)
-      else high |= (bits & 1) << 31
-      if (byte < 128) return BigInt.asIntN(64, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0))
-    }
-    return refuse("A number in the message is longer than 10 bytes.")
+    this.position = readVarint(this.bytes, this.position, this.end)
+    return (BigInt(high) << 32n) | BigInt(low >>> 0)
   }
 
   /** A varint cut to a signed 32-bit number, as protobuf does for `int32`. */
   int32(): number {
-    let low = 0
-    for (let n = 0; n < 10; n++) {
-      const byte = this.byte()
-      if (n < 5) low |= (byte & 127) << (n * 7)
-      if (byte < 128) return low | 0
-    }
-    return refuse("A number in the message is longer than 10 bytes.")
+    this.position = readVarint(this.bytes, this.position, this.end)
+    return low
   }
 
   /** Field number and wire type. */
   tag(): { readonly number: number; readonly wire: number } {
-    const value = this.varint()
-    const number = Math.floor(value / 8)
-    if (number < 1 || number > 536_870_911) return refuse("The message has an illegal field number.")
-    return { number, wire: value % 8 }
+    const key = this.varint()
+    return { number: fieldOf(key), wire: key % 8 }
+  }
+
+  /** Passes over a length-delimited value and returns where its content starts; it ends at `position`. */
+  content(): number {
+    const start = readLength(this.bytes, this.position, this.end)
+    this.position = start + low
+    return start
   }
 
   /** A view of a length-delimited value. */
   view(): Uint8Array {
-    const length = this.varint()
-    if (length > this.end - this.position) return refuse("The message ends inside a value.")
-    const start = this.position
-    this.position += length
+    const start = this.content()
     return this.bytes.subarray(start, this.position)
   }
 
   /** A length-delimited value as a message of its own. */
   sub(): WireReader {
-    const view = this.view()
-    return new WireReader(this.bytes, this.position - view.length, this.position)
+    const start = this.content()
+    return new WireReader(this.bytes, start, this.position)
   }
 
   /** A length-delimited value as text; bytes that are not UTF-8 are refused. */
@@ -97,44 +100,90 @@ export class WireReader {
     try {
       return decoder.decode(this.view())
     } catch (error) {
-      if (error instanceof TypeError) return refuse("A text in the message is not valid UTF-8.")
+      if (error instanceof TypeError) return malformed("A text in the message is not valid UTF-8.")
       throw error
     }
   }
 
-  /** Takes `length` bytes, such as a fixed 4- or 8-byte number, and gives where they start. */
-  fixed(length: number): number {
-    if (length > this.end - this.position) return refuse("The message ends inside a value.")
+  /** Takes 4 or 8 bytes of a fixed-width number and returns where they start. */
+  fixed(length: 4 | 8): number {
     const start = this.position
-    this.position += length
+    this.position = (length === 4 ? readFixed32 : readFixed64)(this.bytes, start, this.end)
     return start
   }
 
   /** Passes over a value of a wire type. Groups are refused. */
   skip(wire: number): void {
     switch (wire) {
-      case 0: {
-        for (let n = 0; n < 10; n++) if (this.byte() < 128) return
-        return refuse("A number in the message is longer than 10 bytes.")
-      }
+      case 0:
+        this.position = readVarint(this.bytes, this.position, this.end)
+        return
       case 1:
         this.fixed(8)
         return
       case 2:
-        this.view()
+        this.content()
         return
       case 5:
         this.fixed(4)
         return
       default:
-        return refuse("The message uses an unknown wire type.")
+        unknownWire()
     }
-  }
-
-  private byte(): number {
-    if (this.position >= this.end) return refuse("The message ends inside a value.")
-    return this.bytes[this.position++] ?? 0
   }
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/**
+ * Calls `visit` for the fields of one message. For varints `value` is the number (-1 for a negative one) and `start` is
+ * -1; for length-delimited fields `start` and `end` delimit the content; fixed-width fields are skipped.
+ */
+export const forEachField = (
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  visit: (field: number, value: number, start: number, end: number) => void
+): void => {
+  // On the reads themselves instead of a reader, since it runs for every record of a batch that a server receives.
+  let at = from
+  const varint = (): number => {
+    const start = at
+    at = readVarint(bytes, start, to)
+    return valueRead(bytes, start, at)
+  }
+  while (at < to) {
+    const key = varint()
+    const number = fieldOf(key)
+    switch (key % 8) {
+      case 0:
+        visit(number, varint(), -1, -1)
+        break
+      case 1:
+        at = readFixed64(bytes, at, to)
+        break
+      case 2: {
+        const start = readLength(bytes, at, to)
+        at = start + low
+        visit(number, 0, start, at)
+        break
+      }
+      case 5:
+        at = readFixed32(bytes, at, to)
+        break
+      default:
+        unknownWire()
+    }
+  }
+}
+
+/** Whether the bytes can be a protobuf message, judged by its top level. */
+export const isMessage = (bytes: Uint8Array): boolean => {
+  try {
+    forEachField(bytes, 0, bytes.length, () => {})
+    return true
+  } catch (error) {
+    if (error instanceof MalformedMessage) return false
+    throw error
+  }
+}

@@ -3,14 +3,15 @@
  *
  * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences of a nested message merge,
  * repeated numbers packed or not. Stricter in one point: a field the descriptor does not name is refused, not skipped. An absent repeated field is
- * an empty array or map (the wire cannot say NULL). On a problem it throws `RecordProblem`; the caller rolls back.
+ * an empty array or map (the wire cannot say NULL). On a problem it throws `RecordProblem` or `MalformedMessage`, both of which
+ * `problemOf` takes; the caller rolls back.
  */
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
+import { low, readLength, readVarint } from "../../internal/protobuf/wire.ts"
 import type { ColumnNode, ColumnTree, ListNode, MapNode, LeafNode } from "../parquet/columnTree.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
-import { low, malformed, readLength, readVarint } from "./protoReader.ts"
 import { scalarReader, wireTypeOf, type ReadScalar } from "./scalarReaders.ts"
-import { RecordProblem } from "./recordProblem.ts"
+import { malformed, RecordProblem } from "./recordProblem.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 
 type FieldShape = MessageShape["fields"][number]

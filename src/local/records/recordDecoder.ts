@@ -9,7 +9,7 @@ import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
 import type { LogFormat, RecordsFrame } from "../../internal/log/logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 
-/** Decodes one record into the leaves; throws `RecordProblem`. */
+/** Decodes one record into the leaves; throws what `problemOf` takes. */
 export type Decoder = (record: Uint8Array) => void
 
 /** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */

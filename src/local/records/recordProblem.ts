@@ -1,6 +1,7 @@
 /**
  * Why a record is refused, as both decoders say it: the column path and what was expected there, never the value.
  */
+import { MalformedMessage } from "../../internal/protobuf/wire.ts"
 
 /** Thrown inside a decoder and caught where the message is rolled back. Carries no stack: hostile records must stay cheap. */
 export class RecordProblem extends Error {
@@ -19,3 +20,17 @@ export class RecordProblem extends Error {
 /** `a.b.list.element` as a reader of SQL would write it: `a.b.element`. */
 const columnPath = (path: ReadonlyArray<string>): string =>
   path.filter((part, index) => index === 0 || (part !== "list" && part !== "key_value")).join(".")
+
+const noMessage = "the record is not a valid protobuf message of the stream's descriptor"
+
+/** Throws: the bytes at a column are no protobuf message of the descriptor. */
+export const malformed = (path: ReadonlyArray<string>): never => {
+  throw new RecordProblem(path, noMessage)
+}
+
+/** Why a decoder refused its record, by what it threw. Throws on what is no refusal. */
+export const problemOf = (error: unknown): RecordProblem => {
+  if (error instanceof RecordProblem) return error
+  if (error instanceof MalformedMessage) return new RecordProblem([], noMessage)
+  throw error
+}

@@ -13,7 +13,7 @@ import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.t
 import { type Leaf, markOf, rollBack } from "../parquet/columnBuffer.ts"
 import { encodeParquet, type RowGroupInput } from "../parquet/parquet.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
-import { RecordProblem } from "../records/recordProblem.ts"
+import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { makeDecoder } from "../records/recordDecoder.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
@@ -99,8 +99,8 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
               for (; index < records.length; index++) decode(records[index]!)
             } catch (error) {
               rollBack(table.leaves, mark)
-              if (error instanceof RecordProblem) return new RecordRejected(index, error.path, error.expected)
-              throw error
+              const { expected, path } = problemOf(error)
+              return new RecordRejected(index, path, expected)
             }
             table.rows += records.length
             table.total += records.length

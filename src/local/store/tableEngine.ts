@@ -23,7 +23,7 @@ import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks
 import type { LogFormat } from "../../internal/log/logFrames.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import { type DecodedRows, type Decoder, decodeFrames, makeDecoder } from "../records/recordDecoder.ts"
-import { RecordProblem } from "../records/recordProblem.ts"
+import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback, LogWriter, Wal } from "../log/wal.ts"
 
@@ -129,8 +129,8 @@ export class TableEngine {
       for (; index < records.length; index++) decode(records[index]!)
     } catch (error) {
       rollBack(this.leaves, mark)
-      if (error instanceof RecordProblem) return new RecordRejected(index, error.path, error.expected)
-      throw error
+      const { expected, path } = problemOf(error)
+      return new RecordRejected(index, path, expected)
     }
     const group = this.wal.openGroup
     if (this.marks.length > 64) this.dropOldMarks()

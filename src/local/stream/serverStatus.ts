@@ -5,6 +5,7 @@
  * this server's own; the service's are not documented, and clients must not read the texts anyway.
  */
 import type { SchemaCause } from "../log/storageErrors.ts"
+import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 
 /** How a call ends when it does not end well. */
 export interface ServerStatus {
@@ -59,28 +60,15 @@ export const printable = (text: string): string => {
   return clean.length > 200 ? `${clean.slice(0, 200)}...` : clean
 }
 
-const delimited = (field: number, content: string | Uint8Array): Buffer => {
-  const bytes = Buffer.from(content)
-  const length: Array<number> = []
-  for (let rest = bytes.length; ; rest >>>= 7) {
-    if (rest < 0x80) {
-      length.push(rest)
-      break
-    }
-    length.push((rest & 0x7f) | 0x80)
-  }
-  return Buffer.concat([Buffer.of((field << 3) | 2, ...length), bytes])
-}
-
 /** `google.rpc.Status { code, message, details: [Any(ErrorInfo { reason, domain, metadata })] }`. */
 const schemaDetails = (plain: ServerStatus, causes: ReadonlyArray<SchemaCause>): Uint8Array => {
-  const entry = (key: string, value: string) => delimited(3, Buffer.concat([delimited(1, key), delimited(2, value)]))
-  const info = Buffer.concat([
-    delimited(1, "SCHEMA_VALIDATION_FAILED"),
-    delimited(2, "zerobus.databricks.com"),
+  const entry = (key: string, value: string) => bytesField(3, concat([textField(1, key), textField(2, value)]))
+  const info = concat([
+    textField(1, "SCHEMA_VALIDATION_FAILED"),
+    textField(2, "zerobus.databricks.com"),
     entry("causes", [...new Set(causes)].join(",")),
     entry("error_code", "8001")
   ])
-  const any = Buffer.concat([delimited(1, "type.googleapis.com/google.rpc.ErrorInfo"), delimited(2, info)])
-  return Buffer.concat([Buffer.of(0x08, plain.code), delimited(2, plain.message), delimited(3, any)])
+  const any = concat([textField(1, "type.googleapis.com/google.rpc.ErrorInfo"), bytesField(2, info)])
+  return concat([varintField(1, plain.code), textField(2, plain.message), bytesField(3, any)])
 }

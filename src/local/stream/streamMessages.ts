@@ -4,7 +4,8 @@
  * Records are views of the message they came in, not copies. What the parts mean, and whether they come in the right order, is the
  * business of `serverStream.ts`.
  */
-import { forEachField, MalformedMessage, varintSize, writeVarint } from "../../internal/protobuf/fields.ts"
+import { forEachField, MalformedMessage } from "../../internal/protobuf/reader.ts"
+import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 
 /** The kind of a record, or of all records of a batch. `None` is a violation of the protocol. */
 export type RecordKind = "Proto" | "Json" | "Avro" | "None"
@@ -119,35 +120,17 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
   return { _tag: "Ingest", batch: true, offset, kind, records, recordBytes }
 }
 
-const message = (tag: number, content: Uint8Array): Uint8Array => {
-  const out = new Uint8Array(1 + varintSize(content.length) + content.length)
-  out[0] = tag
-  out.set(content, writeVarint(out, content.length, 1))
-  return out
-}
-
-const varintField = (tag: number, value: number | bigint): Uint8Array => {
-  const out: Array<number> = [tag]
-  let rest = BigInt.asUintN(64, BigInt(value))
-  while (rest >= 0x80n) {
-    out.push(Number(rest & 0x7fn) | 0x80)
-    rest >>= 7n
-  }
-  out.push(Number(rest))
-  return Uint8Array.from(out)
-}
-
 /** The answer to a create request. */
-export const createdResponse = (streamId: string): Uint8Array => message(0x0a, message(0x0a, Buffer.from(streamId)))
+export const createdResponse = (streamId: string): Uint8Array => bytesField(1, textField(1, streamId))
 
 /** A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault does; it may be negative likewise. */
 export const ackResponse = (upTo: number | undefined): Uint8Array =>
-  message(0x12, upTo === undefined ? new Uint8Array(0) : varintField(0x08, upTo))
+  bytesField(2, upTo === undefined ? new Uint8Array(0) : varintField(1, upTo))
 
 /** The announcement that the server will end the stream in so many milliseconds. */
 export const closeSignalResponse = (afterMillis: number): Uint8Array => {
   const seconds = Math.floor(afterMillis / 1000)
   const nanos = Math.round((afterMillis - seconds * 1000) * 1_000_000)
-  const parts = [varintField(0x08, seconds), ...(nanos > 0 ? [varintField(0x10, nanos)] : [])]
-  return message(0x1a, message(0x0a, Buffer.concat(parts)))
+  const parts = [varintField(1, seconds), ...(nanos > 0 ? [varintField(2, nanos)] : [])]
+  return bytesField(3, bytesField(1, concat(parts)))
 }

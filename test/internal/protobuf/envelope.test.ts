@@ -13,7 +13,7 @@ import {
   stampHeader
 } from "../../../src/internal/protobuf/envelope.ts"
 import { databricks } from "../../generated/zerobus_service.js"
-import { varintSize, writeVarint } from "../../../src/internal/protobuf/fields.ts"
+import { varintSize, writeVarint } from "../../../src/internal/protobuf/writer.ts"
 import { response } from "../../support/scriptedServer.ts"
 import { seeded } from "../../support/zones.ts"
 

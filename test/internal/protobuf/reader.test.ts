@@ -1,15 +1,9 @@
 /**
- * Varints and the walk over fields.
+ * The reader of messages, and the walk over their fields.
  */
 import { assert, describe, it } from "@effect/vitest"
 import $protobuf from "protobufjs/minimal.js"
-import {
-  forEachField,
-  isMessage,
-  MalformedMessage,
-  varintSize,
-  writeVarint
-} from "../../../src/internal/protobuf/fields.ts"
+import { forEachField, isMessage, MalformedMessage, WireReader } from "../../../src/internal/protobuf/reader.ts"
 import { seeded } from "../../support/zones.ts"
 
 const fieldsOf = (bytes: Uint8Array) => {
@@ -18,20 +12,16 @@ const fieldsOf = (bytes: Uint8Array) => {
   return fields
 }
 
-describe("varints", () => {
-  it("are as long as said and as protobufjs writes them", () => {
-    const random = seeded(4)
-    const values = [0, 127, 128, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]
-    for (let n = 0; n < 2000; n++) values.push(Math.floor(2 ** random.below(53)) + random.below(1000))
-    for (const value of values.filter(Number.isSafeInteger)) {
-      const buffer = new Uint8Array(10)
-      const end = writeVarint(buffer, value, 0)
-      assert.strictEqual(end, varintSize(value))
-      const expected = $protobuf.Writer.create().uint64(value).finish()
-      assert.deepStrictEqual([...buffer.subarray(0, end)], [...expected])
-    }
-  })
-})
+/** Why a read was refused. */
+const why = (read: () => unknown): string => {
+  try {
+    read()
+  } catch (error) {
+    if (error instanceof MalformedMessage) return error.message
+    throw error
+  }
+  return ""
+}
 
 describe("the walk over fields", () => {
   it("gives numbers, contents and places, and passes over fixed-width fields", () => {
@@ -69,7 +59,11 @@ describe("the walk over fields", () => {
       [0x0d, 1, 2, 3]
     ]
     for (const bytes of bad) {
-      assert.throws(() => fieldsOf(Uint8Array.from(bytes)), MalformedMessage, undefined, JSON.stringify(bytes))
+      assert.notStrictEqual(
+        why(() => fieldsOf(Uint8Array.from(bytes))),
+        "",
+        JSON.stringify(bytes)
+      )
       assert.isFalse(isMessage(Uint8Array.from(bytes)))
     }
     assert.isTrue(isMessage(new Uint8Array()))
@@ -86,7 +80,10 @@ describe("the walk over fields", () => {
     const fields: Array<number> = []
     forEachField(inner, 1, 3, (field, value) => fields.push(field, value))
     assert.deepStrictEqual(fields, [1, 5])
-    assert.throws(() => forEachField(Uint8Array.of(0x0a, 2, 1, 1), 0, 3, () => {}), MalformedMessage)
+    assert.match(
+      why(() => forEachField(Uint8Array.of(0x0a, 2, 1, 1), 0, 3, () => {})),
+      /ends inside a value/
+    )
   })
 })
 
@@ -95,10 +92,9 @@ describe("what lies behind the stretch", () => {
     const visited: Array<number> = []
     const walk = (bytes: ReadonlyArray<number>, to: number) => {
       visited.length = 0
-      assert.throws(
-        () => forEachField(Uint8Array.from(bytes), 0, to, (field) => visited.push(field)),
-        MalformedMessage,
-        undefined,
+      assert.notStrictEqual(
+        why(() => forEachField(Uint8Array.from(bytes), 0, to, (field) => visited.push(field))),
+        "",
         JSON.stringify(bytes)
       )
       return [...visited]
@@ -123,5 +119,69 @@ describe("isMessage", () => {
       }
     })
     assert.throws(() => isMessage(broken), RangeError)
+  })
+})
+
+describe("the reader", () => {
+  it("reads numbers of all lengths and signs as protobufjs writes them", () => {
+    const random = seeded(6)
+    for (let n = 0; n < 2000; n++) {
+      const value = (random.below(2) * 2 - 1) * Math.floor(2 ** random.below(53) + random.below(1000))
+      if (!Number.isSafeInteger(value)) continue
+      const bytes = $protobuf.Writer.create().int64(value).int64(value).int32(value).int64(value).finish()
+      const reader = new WireReader(bytes)
+      assert.strictEqual(reader.varint(), Math.max(value, -1))
+      assert.strictEqual(reader.int64(), BigInt(value))
+      assert.strictEqual(reader.int32(), value | 0)
+      reader.skip(0)
+      assert.isFalse(reader.more())
+    }
+    assert.strictEqual(new WireReader(Uint8Array.of(...Array(8).fill(0xff), 0x7f)).varint(), Number.MAX_SAFE_INTEGER)
+  })
+
+  it("refuses a value that is cut off or too long, in a sentence, wherever it is read", () => {
+    const long = new Uint8Array(11).fill(0xff)
+    const reads: ReadonlyArray<(reader: WireReader) => unknown> = [
+      (reader) => reader.varint(),
+      (reader) => reader.int64(),
+      (reader) => reader.int32(),
+      (reader) => reader.skip(0),
+      (reader) => reader.tag(),
+      (reader) => reader.view()
+    ]
+    for (const read of reads) {
+      for (const cut of [0, 1, 4, 5, 9]) {
+        assert.match(
+          why(() => read(new WireReader(long, 0, cut))),
+          /ends inside a value/
+        )
+      }
+      assert.match(
+        why(() => read(new WireReader(long))),
+        /longer than 10 bytes/
+      )
+    }
+    const far = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x1f)
+    for (const read of [() => new WireReader(far).view(), () => new WireReader(far).sub()])
+      assert.match(why(read), /ends inside a value/)
+    for (const length of [4, 8] as const) {
+      assert.match(
+        why(() => new WireReader(new Uint8Array(9), 0, length - 1).fixed(length)),
+        /inside a value/
+      )
+    }
+    assert.match(
+      why(() => new WireReader(Uint8Array.of(1, 0xff)).string()),
+      /not valid UTF-8/
+    )
+    assert.match(
+      why(() => new WireReader(new Uint8Array(9)).skip(3)),
+      /unknown wire type/
+    )
+    // Field number 2^29, in five bytes.
+    assert.match(
+      why(() => new WireReader(Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x10)).tag()),
+      /illegal field number/
+    )
   })
 })

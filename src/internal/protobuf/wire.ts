@@ -1,28 +1,36 @@
 /**
- * The few reads of the protobuf wire format that the record decoder needs, on plain bytes and without allocation.
+ * The reads of the protobuf wire format that all readers share, on plain bytes and without allocation.
  *
- * A varint's value is left in `low` and `high` (two 32-bit halves) because numbers of 64 bits do not fit a JavaScript number;
- * callers use both before the next read. Every read stays below `end` and throws `RecordProblem` otherwise.
+ * The value of a varint stays in `low` and `high`, two 32-bit halves, because numbers of 64 bits do not fit a JavaScript
+ * number; callers use both before the next read. Every read stays below `end` and throws `MalformedMessage` otherwise.
+ * The server's record decoder uses these directly, since they run once per value; others use `reader.ts`.
  */
-import { RecordProblem } from "./recordProblem.ts"
+import { Refusal } from "../columns/columnRules.ts"
+
+/** Thrown by readers when the bytes are not a protobuf message. Carries no stack: hostile messages must stay cheap. */
+export class MalformedMessage extends Refusal {}
 
 /** Lower half of the last varint or 64-bit value read. */
 export let low = 0
 /** Upper half of the last varint or 64-bit value read. */
 export let high = 0
 
-/** Throws: the bytes end too early or are no protobuf message. */
-export const malformed = (path: ReadonlyArray<string>): never => {
-  throw new RecordProblem(path, "the record is not a valid protobuf message of the stream's descriptor")
+/** Throws: the bytes end before the value they begin. */
+export const cutOff = (): never => {
+  throw new MalformedMessage("The message ends inside a value.")
 }
 
-/** Reads a varint of up to ten bytes and answers the position behind it. */
+const tooLong = (): never => {
+  throw new MalformedMessage("A number in the message is longer than 10 bytes.")
+}
+
+/** Reads a varint of up to ten bytes and returns the position behind it. What does not fit 64 bits is dropped. */
 export const readVarint = (bytes: Uint8Array, start: number, end: number): number => {
   let at = start
   let byte = 0
   let value = 0
   for (let shift = 0; shift < 28; shift += 7) {
-    if (at >= end) malformed([])
+    if (at >= end) cutOff()
     byte = bytes[at++]!
     value |= (byte & 0x7f) << shift
     if (byte < 0x80) {
@@ -31,13 +39,14 @@ export const readVarint = (bytes: Uint8Array, start: number, end: number): numbe
       return at
     }
   }
-  if (at >= end) malformed([])
+  if (at >= end) cutOff()
   byte = bytes[at++]!
   low = value | ((byte & 0x0f) << 28)
   let upper = (byte & 0x7f) >> 4
   if (byte >= 0x80) {
     for (let shift = 3; ; shift += 7) {
-      if (shift > 31 || at >= end) malformed([])
+      if (shift > 31) tooLong()
+      if (at >= end) cutOff()
       byte = bytes[at++]!
       upper |= (byte & 0x7f) << shift
       if (byte < 0x80) break
@@ -49,7 +58,7 @@ export const readVarint = (bytes: Uint8Array, start: number, end: number): numbe
 
 /** Reads 32 little-endian bits into `low`. */
 export const readFixed32 = (bytes: Uint8Array, start: number, end: number): number => {
-  if (start + 4 > end) malformed([])
+  if (start + 4 > end) cutOff()
   low = bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
   return start + 4
 }
@@ -64,6 +73,6 @@ export const readFixed64 = (bytes: Uint8Array, start: number, end: number): numb
 /** Reads the length of a length-delimited field into `low`; checks that the field ends within `end`. */
 export const readLength = (bytes: Uint8Array, start: number, end: number): number => {
   const at = readVarint(bytes, start, end)
-  if (high !== 0 || low < 0 || at + low > end) malformed([])
+  if (high !== 0 || low < 0 || at + low > end) cutOff()
   return at
 }
