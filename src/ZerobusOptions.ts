@@ -50,8 +50,9 @@ export interface ZerobusOptions {
   readonly connectionPerStream?: boolean | undefined
   readonly tls?: TlsOptions | undefined
   /**
-   * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none. Default: `grpc_proxy`, `https_proxy`,
-   * `http_proxy` and the bypass lists `no_grpc_proxy`, `no_proxy` of the environment.
+   * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none. Default:
+   * `grpc_proxy`, `https_proxy`, `http_proxy` and the bypass lists `no_grpc_proxy`, `no_proxy` of the
+   * environment, for other hosts than loopback.
    */
   readonly proxy?: Redacted.Redacted<string> | false | undefined
   /** The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before they expire. */

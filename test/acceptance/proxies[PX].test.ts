@@ -24,13 +24,16 @@ type Environment = Readonly<Record<string, string>>
 const withEnvironment = <A, E, R>(environment: Environment, effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: environment }))
 
-const certificates = makeCertificates(["127.0.0.1", "localhost"], Date.now())
+/** A name that the proxy resolves, and nobody else. */
+const named = "1.zerobus.example.com"
+const certificates = makeCertificates(["127.0.0.1", "localhost", named], Date.now())
 
 /** A plain or TLS server, a proxy, and what came of sending one record. */
 const through = (
   behaviour: ProxyBehaviour,
   settings: (proxy: number) => { readonly environment?: Environment; readonly options?: Partial<ZerobusOptions> },
-  tls = false
+  tls = false,
+  host = "127.0.0.1"
 ) =>
   Effect.gen(function* () {
     const server = new ScriptedServer([])
@@ -44,10 +47,10 @@ const through = (
     const exit = yield* Effect.exit(
       withEnvironment(
         environment,
-        sendOne(`${tls ? "https" : "http"}://127.0.0.1:${port}`, { proxy: undefined, ...options })
+        sendOne(`${tls ? "https" : "http"}://${host}:${port}`, { proxy: undefined, ...options })
       )
     )
-    return { exit, server, proxy, target: `127.0.0.1:${port}` }
+    return { exit, server, proxy, target: `${host}:${port}` }
   })
 
 const url = (port: number, credentials = "") => `http://${credentials}127.0.0.1:${port}`
@@ -61,25 +64,27 @@ const resolved = (environment: Environment) =>
 describe("proxies", () => {
   it.live("PX-01 are used when the environment or an option names one, for plain and for TLS connections", () =>
     Effect.gen(function* () {
-      for (const tls of [false, true]) {
-        const ca = { tls: { ca: certificates.ca } }
-        for (const settings of [
-          (port: number) => ({ environment: { grpc_proxy: url(port) }, options: ca }),
-          (port: number) => ({ options: { ...option(port).options, ...ca } })
-        ]) {
-          const { exit, proxy, server, target } = yield* through("tunnel", settings, tls)
-          assert.isTrue(Exit.isSuccess(exit), String(exit))
-          assert.deepStrictEqual(proxy.tunnels, [target])
-          assert.deepStrictEqual(server.records, [A.record(0)])
-        }
+      const ca = { tls: { ca: certificates.ca } }
+      const byEnvironment = (port: number) => ({ environment: { grpc_proxy: url(port) }, options: ca })
+      const byOption = (port: number) => ({ options: { ...option(port).options, ...ca } })
+      for (const [settings, tls, host] of [
+        [byEnvironment, true, named],
+        [byOption, true, named],
+        [byOption, true, "127.0.0.1"],
+        [byOption, false, "127.0.0.1"]
+      ] as const) {
+        const { exit, proxy, server, target } = yield* through("tunnel", settings, tls, host)
+        assert.isTrue(Exit.isSuccess(exit), String(exit))
+        assert.deepStrictEqual(proxy.tunnels, [target])
+        assert.deepStrictEqual(server.records, [A.record(0)])
       }
     })
   )
 
-  it.live("PX-02 are left aside for hosts of the bypass list, and with the option false", () =>
+  it.live("PX-02 are left aside for hosts of the bypass list, for loopback, and with the option false", () =>
     Effect.gen(function* () {
       for (const settings of [
-        (port: number) => ({ environment: { grpc_proxy: url(port), no_grpc_proxy: "127.0.0.1" } }),
+        (port: number) => ({ environment: { grpc_proxy: url(port) } }),
         (port: number) => ({ environment: { https_proxy: url(port), NO_PROXY: "*" } }),
         (port: number) => ({ environment: { grpc_proxy: url(port) }, options: { proxy: false } as const })
       ]) {
@@ -87,6 +92,12 @@ describe("proxies", () => {
         assert.isTrue(Exit.isSuccess(exit), String(exit))
         assert.deepStrictEqual(proxy.tunnels, [])
         assert.strictEqual(server.records.length, 1)
+      }
+      for (const environment of [
+        { grpc_proxy: url(1), no_grpc_proxy: "zerobus.example.com" },
+        { https_proxy: url(1), NO_PROXY: "*" }
+      ]) {
+        assert.isUndefined(yield* resolved(environment))
       }
     })
   )

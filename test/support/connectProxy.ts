@@ -1,5 +1,7 @@
 /**
- * A proxy on loopback that knows CONNECT and nothing else, plain or with TLS, and that can be told to misbehave.
+ * A proxy on loopback that knows CONNECT and nothing else, plain or with TLS, and that can be told
+ * to misbehave. It resolves names below `example.com` to loopback, so that a server of the test can
+ * have a name that only the proxy reaches.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -42,7 +44,8 @@ export const connectProxy = (
         if (request.headers["proxy-authorization"] !== expected) return answer(407, "Proxy Authentication Required")
       }
       const [host = "", port = ""] = (request.url ?? "").split(/:(?=\d+$)/)
-      const upstream = Net.connect(Number(port), host.replace(/^\[|\]$/g, ""), () => {
+      const address = host.endsWith(".example.com") ? "127.0.0.1" : host.replace(/^\[|\]$/g, "")
+      const upstream = Net.connect(Number(port), address, () => {
         socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
         upstream.write(head)
         upstream.pipe(socket)

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { InvalidArgument } from "../../ZerobusError.ts"
 import type { Endpoint } from "./endpoint.ts"
+import { isLoopback } from "./loopback.ts"
 
 /** A proxy that is reached by CONNECT. */
 export interface Proxy {
@@ -88,7 +89,11 @@ export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, In
     })
   })
 
-/** The proxy that leads to the endpoint, or `undefined`. A setting of the client outranks the environment and its bypass lists. */
+/**
+ * The proxy that leads to the endpoint, or `undefined`. A setting of the client outranks the
+ * environment and its bypass lists. The environment's proxy is for other hosts: loopback is reached
+ * directly, since a proxy would connect to its own machine.
+ */
 export const proxyFor = (
   endpoint: Endpoint,
   setting: Redacted.Redacted<string> | false | undefined
@@ -96,6 +101,7 @@ export const proxyFor = (
   Effect.gen(function* () {
     if (setting === false) return undefined
     if (setting !== undefined) return yield* parseProxy(Redacted.value(setting), "proxy")
+    if (isLoopback(endpoint.host)) return undefined
     const found = yield* firstSet(variables)
     if (found === undefined) return undefined
     const bypass = yield* firstSet(bypassVariables)

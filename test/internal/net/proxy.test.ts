@@ -167,10 +167,26 @@ describe("the variables", () => {
     })
   )
 
+  it.effect("are for other hosts than loopback, which only the setting sends through a proxy", () =>
+    Effect.gen(function* () {
+      const env = { grpc_proxy: "http://p:1", https_proxy: "http://p:2", http_proxy: "http://p:3" }
+      const own = Redacted.make("http://own:2")
+      for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "[::1]", "[::ffff:127.0.0.1]"]) {
+        for (const url of [`https://${host}:8443`, `http://${host}`]) {
+          assert.isUndefined(yield* leads(env, undefined, endpoint(url)), url)
+          assert.strictEqual(yield* leads(env, own, endpoint(url)), "own:2", url)
+        }
+      }
+      for (const host of ["128.0.0.1", "a.localhost", "[::2]"]) {
+        assert.strictEqual(yield* leads(env, undefined, endpoint(`https://${host}`)), "p:1", host)
+      }
+    })
+  )
+
   it.effect("of the bypass are compared with the endpoint's host, an address too", () =>
     Effect.gen(function* () {
       const env = (list: string) => ({ https_proxy: "http://p:1", no_proxy: list })
-      assert.isUndefined(yield* leads(env("::1"), undefined, endpoint("https://[::1]:8443")))
+      assert.isUndefined(yield* leads(env("2001:db8::1"), undefined, endpoint("https://[2001:db8::1]:8443")))
       assert.isUndefined(yield* leads(env("10.0.0.1"), undefined, endpoint("https://10.0.0.1")))
       assert.strictEqual(yield* leads(env("10.0.0.1"), undefined, endpoint("https://10.0.0.11")), "p:1")
     })
