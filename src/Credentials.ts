@@ -13,11 +13,9 @@ import * as Result from "effect/Result"
 import { HeadersProvider } from "./HeadersProvider.ts"
 import type { Route } from "./internal/net/connector.ts"
 import { parseEndpoint, workspaceId } from "./internal/net/endpoint.ts"
-import { httpRequest } from "./internal/net/httpRequest.ts"
 import { Opening } from "./internal/engine/opening.ts"
-import { routeTo } from "./internal/net/route.ts"
-import { scrub } from "./internal/net/scrub.ts"
 import { makeTokenCache, type Minted } from "./internal/net/tokenCache.ts"
+import { type WorkspaceFailure, workspaceRequest, workspaceRoute } from "./internal/net/workspace.ts"
 import { defaults } from "./StreamConfigurationOptions.ts"
 import {
   type InvalidArgument,
@@ -25,14 +23,13 @@ import {
   InvalidToken,
   Retryable,
   RetryableReason,
-  type StreamFailure,
-  TlsFailure
+  type StreamFailure
 } from "./ZerobusError.ts"
 import * as ZerobusMetrics from "./ZerobusMetrics.ts"
 import { checkZerobusOptions, type ZerobusOptions } from "./ZerobusOptions.ts"
 
+/** The most bytes of a token's answer. */
 const TOKEN_LIMIT = 64 * 1024
-const MINT_LIMIT = 30_000
 
 interface Principal {
   readonly route: Route
@@ -62,7 +59,6 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
       }
       const { origin } = principal.route.endpoint
       const cache = makeTokenCache({
-        issuer: `The token endpoint at ${origin}`,
         mint: (tableName) =>
           requestToken(principal, tableForm(workspaceId(server), tableName), tableName).pipe(
             Effect.onExit((exit) =>
@@ -77,7 +73,6 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
           ),
         enabled: options.tokenCache?.enabled ?? true,
         lead: Duration.toMillis(Duration.fromInputUnsafe(options.tokenCache?.refreshBuffer ?? "5 minutes")),
-        mintLimit: MINT_LIMIT,
         renewalLimit: defaults.recoveryTimeout / 2
       })
       // A token of a closed layer has no business in memory any more.
@@ -108,12 +103,7 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
       })
     }
     const form = new URLSearchParams({ grant_type: "client_credentials", scope: "all-apis" })
-    const { origin } = principal.route.endpoint
-    const minted = yield* Effect.timeoutOrElse(requestToken(principal, form), {
-      duration: MINT_LIMIT,
-      orElse: () => Effect.fail(unavailable(`The token endpoint at ${origin} did not answer within ${MINT_LIMIT} ms.`))
-    })
-    return minted.token
+    return (yield* requestToken(principal, form)).token
   })
 
 const principalOf = (
@@ -122,9 +112,8 @@ const principalOf = (
   Effect.gen(function* () {
     const { clientId, clientSecret, workspaceUrl } = options
     if (workspaceUrl === undefined) return undefined
-    const workspace = yield* Effect.fromResult(parseEndpoint(workspaceUrl, "The workspace URL"))
-    if (clientId === undefined || clientSecret === undefined) return undefined
-    return { route: yield* routeTo(workspace, options, "http/1.1"), clientId, clientSecret }
+    const route = yield* workspaceRoute(workspaceUrl, options)
+    return clientId === undefined || clientSecret === undefined ? undefined : { route, clientId, clientSecret }
   })
 
 const variables = {
@@ -171,52 +160,47 @@ const tableForm = (workspace: string, tableName: string): URLSearchParams => {
 const unavailable = (message: string, retryAfterMillis?: number) =>
   new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }), attempts: 1 })
 
+const failureOf = ({ kind, message, retryAfterMillis, status }: WorkspaceFailure): StreamFailure => {
+  switch (kind) {
+    case "Unavailable":
+    case "TooLarge":
+      return unavailable(message, retryAfterMillis)
+    case "Misdirected":
+      return new InvalidToken({ message: `${message} Check the workspace URL.` })
+    case "Refused":
+      return new InvalidToken({
+        message:
+          status < 300
+            ? `${message} Only 200 is a token. Check the workspace URL.`
+            : `${message} Check the client id, the secret and the principal's privileges.`
+      })
+  }
+}
+
 const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   { clientId, clientSecret, route }: Principal,
   form: URLSearchParams,
   tableName?: string
 ): Effect.fn.Return<Minted, StreamFailure> {
   if (tableName !== undefined) yield* Effect.annotateCurrentSpan("table", tableName)
-  const { origin } = route.endpoint
   const secret = Redacted.value(clientSecret)
   const basic = Buffer.from(`${clientId}:${secret}`, "utf8").toString("base64")
-  const answer = yield* httpRequest({
-    method: "POST",
-    route,
-    path: "/oidc/v1/token",
-    headers: {
-      "authorization": `Basic ${basic}`,
-      "content-type": "application/x-www-form-urlencoded",
-      "accept": "application/json"
-    },
-    body: form.toString(),
-    limit: TOKEN_LIMIT
-  }).pipe(
-    Effect.mapError((failure): StreamFailure =>
-      failure.tls
-        ? new TlsFailure({
-            message: `The TLS handshake with ${origin} was refused: ${failure.message}.`,
-            code: failure.code
-          })
-        : unavailable(`The token endpoint at ${origin} could not be reached: ${failure.message}.`)
-    )
-  )
-  const { body, retryAfterMillis, status } = answer
-  if (status !== 200) {
-    // What was granted after all, if by an unexpected status, is a secret whatever its shape.
-    const said = status < 300 ? "" : scrub(body, [secret, basic])
-    const message = `The token endpoint at ${origin} answered ${status}${said === "" ? "" : `: ${said}`}.`
-    if (status >= 500 || status === 429 || status === 408) return yield* unavailable(message, retryAfterMillis)
-    if (status < 300)
-      return yield* new InvalidToken({ message: `${message} Only 200 is a token. Check the workspace URL.` })
-    return yield* new InvalidToken({
-      message:
-        status < 400
-          ? `The token endpoint at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
-          : `${message} Check the client id, the secret and the principal's privileges.`
-    })
-  }
-  return yield* Effect.fromResult(parseToken(body, origin))
+  const body = yield* workspaceRequest(
+    { name: "The token endpoint", route },
+    {
+      method: "POST",
+      path: "/oidc/v1/token",
+      headers: {
+        "authorization": `Basic ${basic}`,
+        "content-type": "application/x-www-form-urlencoded",
+        "accept": "application/json"
+      },
+      body: form.toString(),
+      limit: TOKEN_LIMIT,
+      secrets: [secret, basic]
+    }
+  ).pipe(Effect.catchTag("WorkspaceFailure", (failure) => Effect.fail(failureOf(failure))))
+  return yield* Effect.fromResult(parseToken(body, route.endpoint.origin))
 })
 
 const parseToken = (body: string, origin: string): Result.Result<Minted, InvalidToken | Retryable> => {

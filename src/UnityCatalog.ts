@@ -1,8 +1,9 @@
 /**
- * Reads tables from the Unity Catalog of the workspace: columns, types, nullability, positions.
+ * The tables of the Unity Catalog of the workspace: reads, lists, creates and drops them.
  *
- * `Table.fromCatalog` makes a table of the answer and `Table.check` compares one with it. Requests follow the client's TLS and proxy
- * settings, carry a token of their own with plain scope, end within 30 seconds, follow no redirect and read at most 8 MiB.
+ * `Table.fromCatalog` makes a table of what is read and `Table.check` compares one with it. Requests
+ * follow the client's TLS and proxy settings and carry a token of their own with plain scope. Each
+ * ends within 30 seconds, follows no redirect and reads at most 8 MiB, or 32 MiB for a page of a list.
  */
 import * as Cache from "effect/Cache"
 import * as Config from "effect/Config"
@@ -11,33 +12,22 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import { catalogToken } from "./Credentials.ts"
-import type { CatalogTable } from "./internal/columns/tableDescription.ts"
-import { readCatalogTable } from "./internal/columns/tableDescription.ts"
-import type { Route } from "./internal/net/connector.ts"
-import { parseEndpoint } from "./internal/net/endpoint.ts"
-import type { HttpAnswer } from "./internal/net/httpRequest.ts"
-import { httpRequest } from "./internal/net/httpRequest.ts"
-import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
-import { routeTo } from "./internal/net/route.ts"
-import { scrub } from "./internal/net/scrub.ts"
+import { definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
+import type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
+import { describeTable, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
 import { checkTableName } from "./internal/columns/tableName.ts"
+import { alreadyExists, catalogFailure, type CatalogRequest, sendToCatalog } from "./internal/net/catalogRequest.ts"
+import { workspaceRoute } from "./internal/net/workspace.ts"
+import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
-import {
-  InvalidArgument,
-  InvalidEndpoint,
-  InvalidTable,
-  InvalidToken,
-  PermissionDenied,
-  Retryable,
-  RetryableReason,
-  TlsFailure
-} from "./ZerobusError.ts"
+import { InvalidArgument, InvalidEndpoint, InvalidTable } from "./ZerobusError.ts"
 import { type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
 
-export type { CatalogTable } from "./internal/columns/tableDescription.ts"
+export type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
 export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "clientSecret" | "tls" | "proxy"> {
@@ -50,14 +40,48 @@ export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "
   readonly cache?: { readonly timeToLive: Duration.Input; readonly capacity?: number | undefined } | undefined
 }
 
-/** What the {@link UnityCatalog} service offers. */
+/**
+ * What the {@link UnityCatalog} service offers. Every operation can fail with `InvalidToken` or
+ * `PermissionDenied` for the credentials, `InvalidEndpoint` for a URL that is not a workspace's,
+ * `TlsFailure`, and `Retryable` (`CatalogUnavailable`, `TokenServiceUnavailable`) when trying again
+ * can help.
+ */
 export interface UnityCatalogShape {
   /**
-   * Reads a table. Fails with `InvalidTable` for a malformed name, an unknown table or one whose columns cannot be used,
-   * `InvalidToken` or `PermissionDenied` for the credentials, `Retryable` (`CatalogUnavailable`, `TokenServiceUnavailable`) when trying
-   * again can help.
+   * Reads a table. Fails with `InvalidTable` for a malformed name, an unknown table, or columns
+   * that cannot be used.
+   *
+   * @example
+   * const { definition } = yield* catalog.getTable("main.default.air_quality")
    */
   readonly getTable: (tableName: string) => Effect.Effect<CatalogTable, StreamFailure>
+  /**
+   * Lists the tables of a schema (`catalog.schema`), a page of 50 at a time. Fails with
+   * `InvalidArgument` for a malformed or unknown schema, and with `InvalidEndpoint` after 500 pages
+   * or 100,000 tables, which no schema has.
+   *
+   * @example
+   * const tables = yield* Stream.runCollect(catalog.listTables("main.default"))
+   */
+  readonly listTables: (schemaName: string) => Stream.Stream<TableSummary, StreamFailure>
+  /**
+   * Creates a managed Delta table. Returns false, and changes nothing, when a table of that name
+   * exists, whatever its columns. Fails with `InvalidArgument` for a definition that no table can
+   * have, and `InvalidTable` for a malformed name or an unknown catalog or schema.
+   *
+   * @example
+   * const Events = Table.make("main.default.events", { id: Column.BigInt })
+   * const created = yield* catalog.createTable(Events.definition)
+   */
+  readonly createTable: (definition: TableDefinition) => Effect.Effect<boolean, StreamFailure>
+  /**
+   * Drops a table with all its data. Fails with `InvalidTable` for a malformed name or an unknown
+   * table.
+   *
+   * @example
+   * yield* catalog.dropTable("main.default.t")
+   */
+  readonly dropTable: (tableName: string) => Effect.Effect<void, StreamFailure>
 }
 
 /** What each setting of the catalog client may be. */
@@ -70,8 +94,12 @@ export const catalogRules: OptionRules<UnityCatalogOptions> = {
   cache: fields<NonNullable<UnityCatalogOptions["cache"]>>({ timeToLive: required(period), capacity: count() })
 }
 
-const bodyLimit = 8 * 1024 * 1024
-const deadline = "30 seconds"
+/** Tables of one page of a list: the most that the service gives. */
+const pageSize = 50
+/** The most bytes of a page, which is larger than that of one table: each of the 50 can be wide. */
+const pageLimit = 32 * 1024 * 1024
+const mostPages = 500
+const mostTables = 100_000
 
 /** The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`. */
 export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.all({
@@ -80,88 +108,42 @@ export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.all
   clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
 })
 
-const unavailable = (message: string): Retryable =>
-  new Retryable({ reason: RetryableReason.CatalogUnavailable({ message }), attempts: 1 })
+const reading = "USE CATALOG, USE SCHEMA and SELECT"
 
-const failureOf = (
-  tableName: string,
-  origin: string,
-  { body, status }: HttpAnswer,
-  secrets: ReadonlyArray<string>
-): StreamFailure => {
-  const said = scrub(body, secrets)
-  const answer = `The catalog at ${origin} answered ${status} for ${tableName}${said === "" ? "" : `: ${said}`}.`
-  if (status === 408 || status === 429 || status >= 500) return unavailable(answer)
-  if (status === 401) return new InvalidToken({ message: `${answer} Check the client id and the secret.` })
-  if (status === 403)
-    return new PermissionDenied({
-      message: `${answer} Grant USE CATALOG, USE SCHEMA and SELECT to the service principal.`
-    })
-  if (status === 404) return new InvalidTable({ message: `${answer} Check the table's name.`, tableName })
-  return status >= 300 && status < 400
-    ? new InvalidEndpoint({
-        message: `The catalog at ${origin} answered with a redirect (${status}), which is not followed. Check the workspace URL.`
-      })
-    : new InvalidArgument({ message: answer, path: [] })
-}
-
-const request = Effect.fn("UnityCatalog.getTable")(function* (
-  options: UnityCatalogOptions,
-  route: Route,
-  tableName: string
-): Effect.fn.Return<CatalogTable, StreamFailure> {
-  yield* Effect.annotateCurrentSpan("table", tableName)
-  const { origin } = route.endpoint
-  const { cache: _, ...settings } = options
-  const token = Redacted.value(yield* catalogToken({ serverEndpoint: "", ...settings }))
-  const answer = yield* httpRequest({
-    method: "GET",
-    route,
-    path: `/api/2.1/unity-catalog/tables/${encodeURIComponent(tableName)}`,
-    headers: { authorization: `Bearer ${token}`, accept: "application/json" },
-    limit: bodyLimit
-  }).pipe(
-    Effect.mapError((failure): StreamFailure =>
-      failure.tls
-        ? new TlsFailure({
-            message: `The TLS handshake with ${origin} was refused: ${failure.message}.`,
-            code: failure.code
-          })
-        : failure.code === "ANSWER_TOO_LARGE"
-          ? new InvalidTable({
-              message: `The catalog's description of ${tableName} is larger than ${bodyLimit} bytes.`,
-              tableName
-            })
-          : unavailable(`The catalog at ${origin} could not be reached: ${failure.message}.`)
-    )
-  )
-  if (answer.status !== 200) return yield* failureOf(tableName, origin, answer, [token])
-  let body: unknown
-  try {
-    body = JSON.parse(answer.body)
-  } catch {
-    return yield* new InvalidEndpoint({ message: `The answer of ${origin} is not JSON. Check the workspace URL.` })
-  }
-  return yield* Effect.fromResult(
-    Result.mapError(
-      readCatalogTable(tableName, body),
-      (message) => new InvalidTable({ message: `The table ${tableName} cannot be used: ${message}`, tableName })
-    )
-  )
+const tableRequest = (method: "GET" | "DELETE", tableName: string, privileges: string): CatalogRequest => ({
+  method,
+  path: `/${encodeURIComponent(tableName)}`,
+  about: tableName,
+  privileges,
+  invalid: (message) => new InvalidTable({ message, tableName })
 })
 
 const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, InvalidEndpoint | InvalidArgument> =>
   Effect.gen(function* () {
     const refused = checkOptions(catalogRules, options)
     if (refused !== undefined) return yield* refused
-    const endpoint = yield* Effect.fromResult(parseEndpoint(options.workspaceUrl, "The workspace URL"))
-    const route = yield* routeTo(endpoint, options, "http/1.1")
-    const fetch = (tableName: string): Effect.Effect<CatalogTable, StreamFailure> =>
-      Effect.timeoutOrElse(request(options, route, tableName), {
-        duration: deadline,
-        orElse: () => Effect.fail(unavailable(`The catalog at ${endpoint.origin} did not answer within ${deadline}.`))
-      })
-    const { cache } = options
+    const { cache, ...settings } = options
+    const route = yield* workspaceRoute(options.workspaceUrl, options)
+    const { origin } = route.endpoint
+    const token = catalogToken({ serverEndpoint: "", ...settings })
+
+    const send = (request: CatalogRequest, once: typeof token = token): Effect.Effect<unknown, StreamFailure> =>
+      Effect.flatMap(once, (bearer) => sendToCatalog(route, bearer, request)).pipe(
+        Effect.catchTag("WorkspaceFailure", (failure) => Effect.fail(catalogFailure(request)(failure)))
+      )
+
+    const fetch = Effect.fn("UnityCatalog.getTable")(function* (
+      tableName: string
+    ): Effect.fn.Return<CatalogTable, StreamFailure> {
+      yield* Effect.annotateCurrentSpan("table", tableName)
+      const body = yield* send(tableRequest("GET", tableName, reading))
+      return yield* Effect.fromResult(
+        Result.mapError(
+          readCatalogTable(tableName, body),
+          (message) => new InvalidTable({ message: `The table ${tableName} cannot be used: ${message}`, tableName })
+        )
+      )
+    })
     const kept =
       cache === undefined
         ? undefined
@@ -169,6 +151,36 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
             capacity: cache.capacity ?? 100,
             timeToLive: (exit) => (Exit.isSuccess(exit) ? cache.timeToLive : 0)
           })
+    const changed = (tableName: string) => (kept === undefined ? Effect.void : Cache.invalidate(kept, tableName))
+
+    const page = Effect.fn("UnityCatalog.listTables")(function* (schemaName: string, place: Place, once: typeof token) {
+      const [catalog = "", schema = ""] = schemaName.split(".")
+      const query = new URLSearchParams({
+        catalog_name: catalog,
+        schema_name: schema,
+        max_results: String(pageSize),
+        ...(place.next === undefined ? {} : { page_token: place.next })
+      })
+      const request: CatalogRequest = {
+        method: "GET",
+        path: `?${query}`,
+        about: schemaName,
+        privileges: "USE CATALOG and USE SCHEMA",
+        invalid: (message) => new InvalidArgument({ message, path: ["schemaName"] }),
+        limit: pageLimit
+      }
+      const body = yield* send(request, once)
+      const misread = (message: string) => new InvalidEndpoint({ message: `${message} Check the workspace URL.` })
+      const { next, tables } = yield* Effect.fromResult(Result.mapError(readTablePage(schemaName, body), misread))
+      const then: Place = { next, pages: place.pages + 1, tables: place.tables + tables.length }
+      if (then.tables > mostTables || (next !== undefined && then.pages === mostPages)) {
+        return yield* misread(
+          `The catalog at ${origin} lists ${schemaName} in more than ${mostPages} pages or ${mostTables} tables.`
+        )
+      }
+      return [tables, next === undefined ? Option.none() : Option.some(then)] as const
+    })
+
     return {
       getTable: (name) => {
         const tableName = name.trim()
@@ -176,11 +188,61 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
           checkTableName(tableName),
           kept === undefined ? fetch(tableName) : Cache.get(kept, tableName)
         )
-      }
+      },
+      listTables: (name) => {
+        const schemaName = name.trim()
+        if (!schemaRule.test(schemaName)) {
+          const message = `${JSON.stringify(name.slice(0, 200))} is not catalog.schema, such as main.default.`
+          return Stream.fail(new InvalidArgument({ message, path: ["schemaName"] }))
+        }
+        const start: Place = { next: undefined, pages: 0, tables: 0 }
+        // One token for all pages.
+        return Stream.unwrap(
+          Effect.map(Effect.cached(token), (once) => Stream.paginate(start, (place) => page(schemaName, place, once)))
+        )
+      },
+      createTable: Effect.fn("UnityCatalog.createTable")(function* (definition) {
+        const { name } = definition
+        yield* checkTableName(name)
+        const problem = definitionProblem(definition)
+        if (problem !== undefined) return yield* new InvalidArgument({ message: problem, path: [] })
+        const request: CatalogRequest = {
+          method: "POST",
+          path: "",
+          body: describeTable(definition),
+          about: name,
+          privileges: "USE CATALOG, USE SCHEMA and CREATE TABLE",
+          invalid: (message) => new InvalidTable({ message, tableName: name })
+        }
+        return yield* sendToCatalog(route, yield* token, request).pipe(
+          Effect.as(true),
+          Effect.catchTag("WorkspaceFailure", (failure) =>
+            alreadyExists(failure) ? Effect.succeed(false) : Effect.fail(catalogFailure(request)(failure))
+          ),
+          Effect.ensuring(changed(name))
+        )
+      }),
+      dropTable: Effect.fn("UnityCatalog.dropTable")(function* (name) {
+        const tableName = name.trim()
+        yield* checkTableName(tableName)
+        yield* Effect.ensuring(
+          send(tableRequest("DELETE", tableName, "MANAGE, or ownership of the table,")),
+          changed(tableName)
+        )
+      })
     }
   })
 
-/** Reads tables from the catalog. */
+/** How far a list has been read. */
+interface Place {
+  readonly next: string | undefined
+  readonly pages: number
+  readonly tables: number
+}
+
+const schemaRule = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
+
+/** The catalog of a workspace. */
 export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShape>()("effect-zerobus/UnityCatalog") {
   /** The catalog client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
   static readonly layer = (

@@ -19,6 +19,7 @@ export * as TableProperties from "./TableProperties.ts"
 export { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 export {
   type CatalogTable,
+  type TableSummary,
   UnityCatalog,
   unityCatalogConfig,
   UnityCatalogLayer,

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, DateTime, Effect, Fiber, Layer, Redacted, Result } from "effect"
+import { Context, DateTime, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
+import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { TestClock } from "effect/testing"
 import * as Column from "../src/Column.ts"
 import { parseTableDefinition, toTypeJson, typeName, typeText } from "../src/internal/columns/columnType.ts"
@@ -164,7 +165,7 @@ describe("UnityCatalog", () => {
       yield* TestClock.adjust("29 seconds")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 second")
-      assert.include((yield* Fiber.join(fiber)).message, "did not answer within 30 seconds")
+      assert.include((yield* Fiber.join(fiber)).message, "did not answer within 30000 ms")
     })
   )
 
@@ -323,5 +324,127 @@ describe("UnityCatalog", () => {
       assert.strictEqual(nested._tag, "InvalidArgument")
       assert.match(nested.message, /array of arrays/)
     })
+  )
+})
+
+/** The catalog client of a local server. */
+const localCatalog = (options: Partial<UnityCatalogOptions> = {}) =>
+  Effect.flatMap(ZerobusLocal, ({ clientId, clientSecret, workspaceUrl }) =>
+    Effect.map(
+      Layer.build(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret, proxy: false, ...options })),
+      (context) => Context.get(context, UnityCatalog)
+    )
+  )
+const names = (tables: ReadonlyArray<{ readonly name: string }>) => tables.map((table) => table.name).toSorted()
+
+describe("UnityCatalog over a server that keeps tables", () => {
+  it.live("creates a table once, as it is defined, lists it and drops it", () =>
+    Effect.gen(function* () {
+      const catalog = yield* localCatalog()
+      const table = { ...readings, partitionColumns: ["at"], comment: "all of them" }
+      assert.isTrue(yield* catalog.createTable(table))
+      assert.isFalse(yield* catalog.createTable(definition(`${name}(other INT)`)))
+      const { definition: read, tableType } = yield* catalog.getTable(name)
+      const columns = table.columns.map((column, position) => ({ ...column, position }))
+      assert.deepStrictEqual([read, tableType], [{ ...table, columns }, "MANAGED"])
+      assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables(" main.default ")), [
+        { name, tableType: "MANAGED", columnCount: 4 }
+      ])
+      yield* catalog.dropTable(name)
+      assert.strictEqual((yield* failing(catalog.dropTable(name)))._tag, "InvalidTable")
+      assert.strictEqual((yield* failing(catalog.getTable(name)))._tag, "InvalidTable")
+      assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables("main.default")), [])
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
+  it.live("lists all pages of one schema with one token", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const made = Array.from({ length: 101 }, (_, n) => `main.many.t${n}`)
+      for (const one of [...made, "main.other.t"]) yield* local.createTable(`${one}(a INT, b INT)`)
+      const catalog = yield* localCatalog()
+      const listed = yield* Stream.runCollect(catalog.listTables("main.many"))
+      assert.deepStrictEqual(names(listed), made.toSorted())
+      assert.isTrue(listed.every(({ columnCount }) => columnCount === 2))
+      assert.deepStrictEqual([yield* local.httpRequests("token"), yield* local.httpRequests("catalog")], [1, 3])
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
+  it.live("forgets a cached table that it creates or drops", () =>
+    Effect.gen(function* () {
+      const catalog = yield* localCatalog({ cache: { timeToLive: "1 hour" } })
+      yield* catalog.createTable(definition(`${name}(a INT)`))
+      yield* catalog.getTable(name)
+      yield* catalog.dropTable(name)
+      assert.strictEqual((yield* failing(catalog.getTable(name)))._tag, "InvalidTable")
+      yield* catalog.createTable(definition(`${name}(b INT)`))
+      assert.strictEqual((yield* catalog.getTable(name)).definition.columns[0]?.name, "b")
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
+  it.live("refuses malformed names and definitions before any request", () =>
+    Effect.gen(function* () {
+      const catalog = yield* localCatalog()
+      for (const bad of ["main", "main.", ".default", "a.b.c", "a/b.c", "a.b?x", "a.b c", "\u00e4.b", ""]) {
+        const failure = yield* failing(Stream.runCollect(catalog.listTables(bad)))
+        assert.deepStrictEqual(
+          [failure._tag, failure._tag === "InvalidArgument" && failure.path],
+          ["InvalidArgument", ["schemaName"]]
+        )
+      }
+      assert.strictEqual((yield* failing(catalog.dropTable("main.default")))._tag, "InvalidTable")
+      assert.strictEqual((yield* failing(catalog.createTable({ ...readings, name: "a.b/c.d" })))._tag, "InvalidTable")
+      const twice = { ...readings, columns: [...readings.columns, ...readings.columns] }
+      assert.match((yield* failing(catalog.createTable(twice))).message, /must differ in more than case/)
+      assert.strictEqual(yield* (yield* ZerobusLocal).httpRequests("token"), 0)
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
+  it.live("tells in each operation which privilege is missing, and which schema is unknown", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const catalog = yield* localCatalog()
+      const operations = [
+        [catalog.getTable(name), /Grant USE CATALOG, USE SCHEMA and SELECT to/, "InvalidTable"],
+        [
+          Stream.runCollect(catalog.listTables("main.default")),
+          /Grant USE CATALOG and USE SCHEMA to/,
+          "InvalidArgument"
+        ],
+        [catalog.createTable(readings), /Grant USE CATALOG, USE SCHEMA and CREATE TABLE to/, "InvalidTable"],
+        [catalog.dropTable(name), /Grant MANAGE, or ownership of the table, to/, "InvalidTable"]
+      ] as const
+      for (const [operation, advice, unknown] of operations) {
+        for (const [status, tag] of [
+          [403, "PermissionDenied"],
+          [404, unknown],
+          [503, "Retryable"]
+        ] as const) {
+          yield* local.injectHttp(Faults.httpStatus("catalog", status))
+          const failure = yield* failing(Effect.asVoid(operation))
+          assert.strictEqual(failure._tag, tag)
+          if (status === 403) assert.match(failure.message, advice)
+        }
+      }
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
+  it.live("takes no list for one that is none", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const catalog = yield* localCatalog()
+      for (const body of [
+        "[]",
+        '{"tables": 5}',
+        '{"tables": [{}]}',
+        '{"tables": [{"name": ""}]}',
+        '{"tables": [null]}'
+      ]) {
+        yield* local.injectHttp(Faults.httpStatus("catalog", 200, { body }))
+        assert.strictEqual((yield* failing(Stream.runCollect(catalog.listTables("a.b"))))._tag, "InvalidEndpoint", body)
+      }
+      yield* local.injectHttp(Faults.httpStatus("catalog", 200))
+      assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables("a.b")), [])
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 })

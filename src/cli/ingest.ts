@@ -20,9 +20,8 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import type { ColumnDefinition } from "../internal/columns/columnType.ts"
 import * as TableProperties from "../TableProperties.ts"
-import { UnityCatalog, UnityCatalogLayer } from "../UnityCatalog.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
-import { missingSetting } from "./catalog.ts"
+import { missingSetting, readTable } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { ingestFile, noCounts, Places, type Reject } from "./ingestFile.ts"
 import { type Outcome, showProgress, summary, summaryJson } from "./progress.ts"
@@ -95,14 +94,7 @@ const run = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<void, C
   }
   if (input.skip < 0) return yield* failed("--skip must not be negative.")
 
-  const { definition } = yield* Layer.build(UnityCatalogLayer).pipe(
-    Effect.flatMap((context) => Context.get(context, UnityCatalog).getTable(input.table)),
-    Effect.mapError((error) =>
-      error._tag === "ConfigError"
-        ? missingSetting(error)
-        : failed(error._tag === "InvalidTable" ? `${error.message} zerobus table create makes a table.` : error.message)
-    )
-  )
+  const { definition } = yield* readTable(input.table)
   yield* Effect.mapError(checkFile(input.file), because)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects = rejectsFile === undefined ? undefined : yield* rejectsWriter(rejectsFile, input.file)

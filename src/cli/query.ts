@@ -10,7 +10,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { catalog } from "./catalog.ts"
+import { readTable } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { installDuckdb, loadDuckdb, namesIn, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
 import { liveTable } from "./table.ts"
@@ -18,7 +18,7 @@ import { liveTable } from "./table.ts"
 const mostRows = 1000
 
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
-  const table = yield* Effect.flatMap(catalog, (tables) => tables.get(name))
+  const table = yield* readTable(name)
   const { live } = yield* liveTable(table)
   return { name: table.definition.name, columns: table.definition.columns, live }
 })

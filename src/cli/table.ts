@@ -6,11 +6,13 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
-import { catalog, type CatalogTable } from "./catalog.ts"
+import type { CatalogTable, UnityCatalogShape } from "../UnityCatalog.ts"
+import { readTable, sameColumns, withCatalog } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { count, counted } from "./progress.ts"
 import { engines, snippet } from "./snippets.ts"
@@ -30,6 +32,18 @@ export const definitionOf = (text: string): Effect.Effect<TableDefinition, Comma
     )
   )
 
+/** Creates a table and returns true, or false when an equal one exists. */
+const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, definition: TableDefinition) {
+  if (yield* catalog.createTable(definition)) return true
+  const { name } = definition
+  const existing = yield* catalog.getTable(name)
+  if (sameColumns(existing.definition, definition)) return false
+  return yield* failed(
+    `The table ${name} exists already with other columns. Choose another name, or drop that table and its data with: ` +
+      `zerobus table drop ${name} --yes`
+  )
+})
+
 const create = Command.make(
   "create",
   {
@@ -41,7 +55,7 @@ const create = Command.make(
   },
   Effect.fn(function* (input) {
     const definition = yield* definitionOf(input.definition)
-    const created = yield* Effect.flatMap(catalog, (tables) => tables.create(definition))
+    const created = yield* withCatalog((catalog) => createOrKeep(catalog, definition))
     yield* Console.log(
       created
         ? `Created ${definition.name} with ${counted(definition.columns.length, "column")}.`
@@ -58,8 +72,6 @@ const create = Command.make(
   ])
 )
 
-const schemaName = /^[A-Za-z_]\w*\.[A-Za-z_]\w*$/
-
 const list = Command.make(
   "list",
   {
@@ -70,24 +82,26 @@ const list = Command.make(
     json
   },
   Effect.fn(function* (input) {
-    if (!schemaName.test(input.schema))
-      return yield* failed(`${JSON.stringify(input.schema)} is not catalog.schema, such as main.default.`)
-    const [catalogName = "", name = ""] = input.schema.split(".")
-    const tables = yield* Effect.flatMap(catalog, (all) => all.list(catalogName, name))
-    if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.definition.name)))
+    const tables = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(input.schema)))
+    if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.name)))
     if (tables.length === 0) return yield* Console.log(`No tables in ${input.schema}.`)
-    const width = Math.max(...tables.map((table) => table.definition.name.length))
-    for (const table of tables) {
-      yield* Console.log(
-        `${table.definition.name.padEnd(width)}  ${counted(table.definition.columns.length, "column")}`
-      )
+    const width = tables.reduce((most, { name }) => Math.max(most, name.length), 0)
+    for (const { columnCount, name } of tables) {
+      yield* Console.log(`${name.padEnd(width)}  ${counted(columnCount, "column")}`)
     }
   })
 ).pipe(Command.withDescription("List the tables of a schema"))
 
 /** The folder of a table on this machine; undefined for tables elsewhere. */
-export const localFolder = (table: CatalogTable): string | undefined =>
-  table.location.startsWith("file://") ? fileURLToPath(table.location) : undefined
+export const localFolder = ({ location }: CatalogTable): string | undefined => {
+  if (location === undefined || !location.startsWith("file://")) return undefined
+  try {
+    return fileURLToPath(location)
+  } catch {
+    // A URL with a host, or one that no path can have.
+    return undefined
+  }
+}
 
 /** A table on this machine with its live files. */
 export const liveTable = Effect.fnUntraced(function* (
@@ -115,7 +129,7 @@ const show = Command.make(
   "show",
   { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")), json },
   Effect.fn(function* (input) {
-    const table = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
+    const table = yield* readTable(input.table)
     const folder = localFolder(table)
     const live = folder === undefined ? undefined : yield* readLog(folder)
     const { columns, comment, name, partitionColumns = [] } = table.definition
@@ -131,7 +145,7 @@ const show = Command.make(
             nullable: column.nullable
           })),
           partitionColumns,
-          location: table.location,
+          location: table.location ?? "",
           ...size
         })
       )
@@ -145,7 +159,7 @@ const show = Command.make(
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
       ),
       ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),
-      ...(folder === undefined ? [`location ${table.location}`] : [`location ${folder}`]),
+      `location ${folder ?? table.location ?? "unknown"}`,
       ...(live === undefined
         ? []
         : [
@@ -166,7 +180,7 @@ const snippetOf = Command.make(
     )
   },
   Effect.fn(function* (input) {
-    const table = yield* Effect.flatMap(catalog, (tables) => tables.get(input.table))
+    const table = yield* readTable(input.table)
     const { folder, live } = yield* liveTable(table)
     const { columns, name } = table.definition
     yield* Console.log(snippet(input.engine, { name, columns, live }, folder))
@@ -183,12 +197,11 @@ const drop = Command.make(
     )
   },
   Effect.fn(function* (input) {
-    const tables = yield* catalog
     if (!input.yes) {
-      const { definition } = yield* tables.get(input.table)
+      const { definition } = yield* withCatalog((catalog) => catalog.getTable(input.table))
       return yield* failed(`This drops ${definition.name} and all its data. If you mean it, add --yes.`)
     }
-    yield* tables.drop(input.table)
+    yield* withCatalog((catalog) => catalog.dropTable(input.table))
     yield* Console.log(`Dropped ${input.table}.`)
   })
 ).pipe(Command.withDescription("Drop a table with all its data"))

@@ -15,7 +15,7 @@ class Issuer {
   mints = 0
   readonly keys: Array<string> = []
   life: number | undefined = hour
-  /** Milliseconds that a mint takes; `undefined` for one that never ends. */
+  /** Milliseconds that a mint takes; `undefined` for one that ends at its limit of 30 seconds. */
   takes: number | undefined = 0
   failure: StreamFailure | undefined
 
@@ -24,7 +24,7 @@ class Issuer {
       const number = this.mints++
       this.keys.push(key)
       const { failure, life, takes } = this
-      if (takes === undefined) return yield* Effect.never
+      if (takes === undefined) return yield* Effect.delay(Effect.fail(down), 30_000)
       if (takes > 0) yield* Effect.sleep(takes)
       if (failure !== undefined) return yield* failure
       return { token: Redacted.make(`token-${number}`), lifeMillis: life }
@@ -35,7 +35,6 @@ class Issuer {
       mint: this.mint,
       enabled: true,
       lead: 5 * minute,
-      mintLimit: 30_000,
       renewalLimit: 7_500,
       ...options
     })

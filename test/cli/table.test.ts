@@ -55,7 +55,10 @@ describe("zerobus table", () => {
     ],
     [["table", "create", "main.default.bad(a CHAR)"], /Use STRING\.$/m],
     [["table", "show", "nowhere"], /"nowhere" is not a table name: give catalog\.schema\.table/],
-    [["table", "drop", "main.default.nowhere", "--yes"], /main\.default\.nowhere does not exist/],
+    [
+      ["table", "drop", "main.default.nowhere", "--yes"],
+      /404 for main\.default\.nowhere: .* does not exist\. Check the name\./
+    ],
     [["table", "drop", "main.default.nowhere"], /does not exist/],
     [["table", "drop", "nowhere", "--yes"], /is not a table name/],
     [["table", "create", "bad"], /cannot be read/],

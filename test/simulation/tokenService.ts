@@ -12,8 +12,9 @@ import type { Credentials } from "./tokens.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 import type { TokenPlan } from "./wider.ts"
 
-/** The cache's own limits, as the client sets them; milliseconds. */
-const limits = { mintLimit: 30_000, renewalLimit: 7_500 }
+/** The limits of one request and of a renewal, as the client sets them; milliseconds. */
+const requestLimit = 30_000
+const renewalLimit = 7_500
 
 /** The tokens of one run. */
 export class TokenService implements Credentials {
@@ -42,7 +43,7 @@ export class TokenService implements Credentials {
     this.plan = options.plan
     this.tokens = options.tokens
     this.random = options.random
-    this.cache = makeTokenCache({ mint: () => this.mint(), enabled: true, lead: options.tokens.lead, ...limits })
+    this.cache = makeTokenCache({ mint: () => this.mint(), enabled: true, lead: options.tokens.lead, renewalLimit })
   }
 
   readonly expired = (authorization: string): boolean => {
@@ -119,7 +120,11 @@ export class TokenService implements Credentials {
           takeBack()
         })
       })
-      return Effect.onExit(answer, (exit) =>
+      const limited = Effect.timeoutOrElse(answer, {
+        duration: requestLimit,
+        orElse: () => Effect.fail(this.unavailable("The simulated token service did not answer."))
+      })
+      return Effect.onExit(limited, (exit) =>
         Effect.sync(() => {
           const token = Exit.isSuccess(exit) ? `Bearer ${Redacted.value(exit.value.token)}` : undefined
           const end = life.begins + life.millis
@@ -139,8 +144,10 @@ export class TokenService implements Credentials {
   private failure(): StreamFailure {
     const { random } = this
     if (random.chance(0.1)) return new InvalidToken({ message: "The simulated token service refused." })
-    const retryAfterMillis = random.pick([undefined, 100, 3_000])
-    const message = "The simulated token service is down."
+    return this.unavailable("The simulated token service is down.", random.pick([undefined, 100, 3_000]))
+  }
+
+  private unavailable(message: string, retryAfterMillis?: number): StreamFailure {
     return new Retryable({
       reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }),
       attempts: 1

@@ -1,12 +1,13 @@
 /**
- * Reads the Unity Catalog's description of a table into a `TableDefinition`. The JSON comes from outside: every field is checked, what
- * cannot be used is refused with the name of the column.
+ * The Unity Catalog's description of a table, read into a `TableDefinition` and written for a table
+ * to be created. The JSON that is read comes from outside: every field is checked, and a column that
+ * cannot be used is refused by name.
  */
 import * as Result from "effect/Result"
 import { unsupportedType } from "./columnNames.ts"
 import { definitionProblem, isObject } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
-import { fromTypeJson, parseColumnType } from "./columnType.ts"
+import { fromTypeJson, parseColumnType, toTypeJson, typeName, typeText } from "./columnType.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
 /** A table as the catalog describes it. */
@@ -18,6 +19,17 @@ export interface CatalogTable {
   readonly tableType: string | undefined
   /** `DELTA`, ... */
   readonly dataSourceFormat: string | undefined
+  /** The URL of its files: `s3://...`, or `file://...` for a local server with a data folder. */
+  readonly location: string | undefined
+}
+
+/** A table as the list of its schema has it. */
+export interface TableSummary {
+  /** `catalog.schema.table`. */
+  readonly name: string
+  /** `MANAGED`, `EXTERNAL`, `VIEW`, ... */
+  readonly tableType: string | undefined
+  readonly columnCount: number
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
@@ -100,8 +112,57 @@ export const readCatalogTable = (tableName: string, body: unknown): Result.Resul
           definition,
           tableId: text(body["table_id"]),
           tableType: text(body["table_type"]),
-          dataSourceFormat: text(body["data_source_format"])
+          dataSourceFormat: text(body["data_source_format"]),
+          location: text(body["storage_location"])
         })
       : Result.fail(problem)
   })
+}
+
+/** Reads one answer of `GET /tables`, with the token of the next page. The failure is a sentence. */
+export const readTablePage = (
+  schemaName: string,
+  body: unknown
+): Result.Result<{ readonly tables: ReadonlyArray<TableSummary>; readonly next: string | undefined }, string> => {
+  // A schema without tables has no list.
+  const listed = isObject(body) ? (body["tables"] ?? []) : undefined
+  if (!isObject(body) || !Array.isArray(listed)) return Result.fail("The catalog's answer has no list of tables.")
+  const tables: Array<TableSummary> = []
+  for (const table of listed as ReadonlyArray<unknown>) {
+    const name = isObject(table) ? text(table["name"]) : undefined
+    if (!isObject(table) || name === undefined) return Result.fail("The catalog's answer has a table without a name.")
+    const columns = table["columns"]
+    tables.push({
+      name: `${schemaName}.${name}`,
+      tableType: text(table["table_type"]),
+      columnCount: Array.isArray(columns) ? columns.length : 0
+    })
+  }
+  return Result.succeed({ tables, next: text(body["next_page_token"]) })
+}
+
+/** A definition as the catalog takes it and returns it: names, columns and comment. */
+export const describeTable = ({ columns, comment, name: fullName, partitionColumns = [] }: TableDefinition) => {
+  const [catalogName, schemaName, name] = fullName.split(".")
+  return {
+    name,
+    catalog_name: catalogName,
+    schema_name: schemaName,
+    table_type: "MANAGED",
+    data_source_format: "DELTA",
+    columns: columns.map((column, index) => ({
+      name: column.name,
+      type_text: typeText(column.type),
+      type_name: typeName(column.type),
+      type_json: JSON.stringify(toTypeJson(column)),
+      position: column.position ?? index,
+      nullable: column.nullable,
+      ...(column.type._tag === "Decimal"
+        ? { type_precision: column.type.precision, type_scale: column.type.scale }
+        : { type_precision: 0, type_scale: 0 }),
+      ...(column.comment === undefined ? {} : { comment: column.comment }),
+      ...(partitionColumns.includes(column.name) ? { partition_index: partitionColumns.indexOf(column.name) } : {})
+    })),
+    ...(comment === undefined ? {} : { comment })
+  }
 }

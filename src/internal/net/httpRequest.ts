@@ -15,15 +15,19 @@ export interface HttpAnswer {
   readonly retryAfterMillis: number | undefined
 }
 
-/** Sends one request to `path` of the route's endpoint; interruption aborts it. `limit` bounds the answer's body in bytes. */
-export const httpRequest = (options: {
+/** One request to `path` of the route's endpoint. */
+export interface HttpRequest {
   readonly route: Route
   readonly method: "GET" | "POST" | "DELETE"
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
+  /** The most bytes of the answer's body. */
   readonly limit: number
-}): Effect.Effect<HttpAnswer, ConnectFailure> =>
+}
+
+/** Sends one request; interruption aborts it. */
+export const httpRequest = (options: HttpRequest): Effect.Effect<HttpAnswer, ConnectFailure> =>
   Effect.callback((resume, signal) => {
     const { body, headers, limit, method, path, route } = options
     const fail = (error: unknown) => {

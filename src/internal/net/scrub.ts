@@ -24,12 +24,24 @@ const withoutToken = (run: string): string => {
   return at >= 0 && run.indexOf(".", at) > 0 ? `${run.slice(0, at)}<redacted>` : run
 }
 
+/**
+ * Secrets as they are and as JSON writes them. The longest comes first, since one may be a part of
+ * another. Short ones are left out, since they may be words of a sentence.
+ */
+const formsOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
+  secrets
+    .filter((secret) => secret.length >= 8)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+    .sort((a, b) => b.length - a.length)
+
+/** Whether one of the secrets, of 8 characters at least, stands in the text or in JSON text. */
+export const holdsSecret = (text: string, secrets: ReadonlyArray<string>): boolean =>
+  formsOf(secrets).some((form) => text.includes(form))
+
 /** Removes what looks like a credential from `text` and the given secrets, and cuts it at 2 KiB. */
 export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string => {
   let clean = text
-  // A short one may be a word of the sentence. Longer ones first: one may be a part of another.
-  const known = secrets.filter((secret) => secret.length >= 8).sort((a, b) => b.length - a.length)
-  for (const secret of known) clean = clean.replaceAll(secret, "<redacted>")
+  for (const form of formsOf(secrets)) clean = clean.replaceAll(form, "<redacted>")
   clean = wholeWords(clean)
     .replace(named, "$1$2<redacted>")
     .replace(/\b(bearer|basic|dpop)\s+[^\s"',;]+/gi, "$1 <redacted>")

@@ -49,15 +49,15 @@ export interface TokenCache {
 const LONGEST_LIFE = 24 * 60 * 60 * 1000
 const MAX_ENTRIES = 1000
 
-/** Makes a cache over `mint`. Times in milliseconds; `renewalLimit` caps a renewal while the old token outlasts that. */
+/**
+ * Makes a cache over `mint`, which must end within a limit of its own. Times in milliseconds;
+ * `renewalLimit` caps a renewal while the old token outlasts that.
+ */
 export const makeTokenCache = (options: {
   readonly mint: (key: string) => Effect.Effect<Minted, StreamFailure>
   readonly enabled: boolean
   readonly lead: number
-  readonly mintLimit: number
   readonly renewalLimit: number
-  /** Who is asked for tokens, for the error of one that does not answer; default "The token endpoint". */
-  readonly issuer?: string
 }): TokenCache => {
   const entries = new Map<string, Entry>()
   const flights = new Map<string, Flight>()
@@ -88,15 +88,6 @@ export const makeTokenCache = (options: {
     const flight: Flight = { done: new Answer(), waiting: 1, fiber: undefined }
     flights.set(key, flight)
     const mint = mintAndKeep(key).pipe(
-      Effect.timeoutOrElse({
-        duration: options.mintLimit,
-        orElse: () => {
-          const message = `${options.issuer ?? "The token endpoint"} did not answer within ${options.mintLimit} ms.`
-          return Effect.fail(
-            new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
-          )
-        }
-      }),
       Effect.onExit((exit) =>
         Effect.sync(() => {
           forget(key, flight)

@@ -10,11 +10,9 @@ import {
   type ColumnDefinition,
   fromTypeJson,
   parseColumnType,
-  type TableDefinition,
-  toTypeJson,
-  typeName,
-  typeText
+  type TableDefinition
 } from "../../internal/columns/columnType.ts"
+import { describeTable } from "../../internal/columns/tableDescription.ts"
 import type { TableRecord, TableStoreShape } from "../store/tableStore.ts"
 
 /** An answer of the API. */
@@ -29,40 +27,18 @@ export const catalogError = (status: number, code: string, message: string): Cat
   body: { error_code: code, message, details: [] }
 })
 
-const tableJson = (record: TableRecord): unknown => {
-  const { columns, comment, name: fullName, partitionColumns = [] } = record.definition
-  const [catalog, schema, name] = fullName.split(".")
-  return {
-    name,
-    catalog_name: catalog,
-    schema_name: schema,
-    full_name: fullName,
-    table_type: "MANAGED",
-    data_source_format: "DELTA",
-    columns: columns.map((column, position) => ({
-      name: column.name,
-      type_text: typeText(column.type),
-      type_name: typeName(column.type),
-      type_json: JSON.stringify(toTypeJson(column)),
-      position: column.position ?? position,
-      nullable: column.nullable,
-      ...(column.type._tag === "Decimal"
-        ? { type_precision: column.type.precision, type_scale: column.type.scale }
-        : { type_precision: 0, type_scale: 0 }),
-      ...(column.comment === undefined ? {} : { comment: column.comment }),
-      ...(partitionColumns.includes(column.name) ? { partition_index: partitionColumns.indexOf(column.name) } : {})
-    })),
-    ...(comment === undefined ? {} : { comment }),
-    storage_location: record.location === "" ? "" : `file://${record.location}`,
-    owner: "local",
-    properties: {},
-    created_at: record.createdAt,
-    created_by: "local",
-    updated_at: record.createdAt,
-    updated_by: "local",
-    table_id: record.tableId
-  }
-}
+const tableJson = (record: TableRecord): unknown => ({
+  ...describeTable(record.definition),
+  full_name: record.definition.name,
+  storage_location: record.location === "" ? "" : `file://${record.location}`,
+  owner: "local",
+  properties: {},
+  created_at: record.createdAt,
+  created_by: "local",
+  updated_at: record.createdAt,
+  updated_by: "local",
+  table_id: record.tableId
+})
 
 /** `GET /tables/{full_name}`. */
 export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>

@@ -2,7 +2,7 @@
  * What is taken out of the other side's texts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { scrub } from "../../../src/internal/net/scrub.ts"
+import { holdsSecret, scrub } from "../../../src/internal/net/scrub.ts"
 
 describe("scrub", () => {
   it("S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
@@ -90,5 +90,22 @@ describe("a long text of the other side", () => {
     )
     // The part that is looked at ends between two words, so that no half of a token is left.
     assert.notInclude(scrub(`${"eyJ0.1.2,".repeat(8_000)}`), "eyJ")
+  })
+})
+
+describe("holdsSecret", () => {
+  it("finds a secret as it is and as JSON writes it, and passes over short ones", () => {
+    const quoted = 'se"cr\\et-1'
+    for (const [text, secrets, found] of [
+      ["a s3cr3t-value b", ["s3cr3t-value"], true],
+      ["a s3cr3t-valu", ["other-one", "s3cr3t-value"], false],
+      [JSON.stringify({ a: quoted }), [quoted], true],
+      ["a 1234567", ["1234567"], false],
+      ["a 12345678", ["12345678"], true],
+      ["", [], false]
+    ] as const) {
+      assert.strictEqual(holdsSecret(text, secrets), found, text)
+    }
+    assert.strictEqual(scrub(JSON.stringify({ a: quoted }), [quoted]), '{"a":"<redacted>"}')
   })
 })

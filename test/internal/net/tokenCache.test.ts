@@ -32,7 +32,6 @@ class Issuer {
       mint: this.mint,
       enabled: true,
       lead: 5 * minute,
-      mintLimit: 30_000,
       renewalLimit: 7_500,
       ...options
     })
@@ -110,22 +109,6 @@ describe("a token's life", () => {
 })
 
 describe("a mint", () => {
-  it.effect("that is not answered fails at its limit and says so", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      issuer.takes = 10 * minute
-      const asking = yield* A.started(get(issuer.cache({ mintLimit: 1_234 })))
-      yield* A.advance(1_233, 1_233)
-      assert.isFalse(asking.done())
-      yield* A.advance(1)
-      assert.deepStrictEqual(reason(asking.error()), [
-        "TokenServiceUnavailable",
-        "The token endpoint did not answer within 1234 ms.",
-        1
-      ])
-    })
-  )
-
   it.effect("has begun when its caller is told to wait", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
