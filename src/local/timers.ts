@@ -1,6 +1,6 @@
 /**
- * Time as the server's streams use it: read synchronously, and callbacks that can be taken back. Built on a `Clock`, so that a
- * server core in a simulation runs on the virtual one.
+ * Time for the streams of the server: read synchronously, with callbacks that can be cancelled.
+ * Built on a `Clock`, so that the server core of a simulation runs on a virtual one.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 export interface Timers {
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Calls back once after so many milliseconds; returns how to take it back. */
+  /** Calls back once after this many milliseconds; returns how to cancel that. */
   readonly after: (millis: number, callback: () => void) => () => void
 }
 
@@ -33,16 +33,46 @@ export const timersOfProgram: Effect.Effect<Timers> = Effect.map(Effect.context<
   makeTimers(Context.get(context, Clock.Clock), Effect.runForkWith(context))
 )
 
+/** Timers with an owner that ends: afterwards none of their callbacks runs. */
+export interface ScopedTimers extends Timers {
+  readonly isEnded: () => boolean
+  /** Cancels everything that was to come. */
+  readonly end: () => void
+}
+
+/** Makes timers that run until `end`. */
+export const makeScopedTimers = (timers: Timers): ScopedTimers => {
+  const cancels = new Set<() => void>()
+  let ended = false
+  return {
+    now: timers.now,
+    after: (millis, callback) => {
+      const cancel = timers.after(millis, () => {
+        cancels.delete(cancel)
+        if (!ended) callback()
+      })
+      cancels.add(cancel)
+      return cancel
+    },
+    isEnded: () => ended,
+    end: () => {
+      ended = true
+      for (const cancel of cancels) cancel()
+      cancels.clear()
+    }
+  }
+}
+
 /** Delays of one series, of which none overtakes another. */
 export interface Delays {
-  /** Calls back after so many milliseconds, and after all that were asked for before; at once when there is nothing to wait for. */
+  /** Calls back after this many milliseconds and after all earlier ones; at once if that is now. */
   readonly add: (millis: number, callback: () => void) => void
-  /** How many callbacks are to come. */
+  /** Callbacks to come. */
   readonly waiting: () => number
 }
 
 /** Makes an empty series. */
-export const makeDelays = (now: () => number, after: (millis: number, callback: () => void) => unknown): Delays => {
+export const makeDelays = ({ after, now }: Timers): Delays => {
   const waiting: Array<() => void> = []
   let last = -Infinity
   return {
@@ -51,7 +81,7 @@ export const makeDelays = (now: () => number, after: (millis: number, callback: 
       if (millis <= 0 && waiting.length === 0) return callback()
       last = Math.max(last, now() + millis)
       waiting.push(callback)
-      // Timers for the same moment may come in any order, so each lets the oldest go.
+      // Timers for the same moment may come in any order, so each runs the oldest callback.
       after(last - now(), () => waiting.shift()?.())
     }
   }

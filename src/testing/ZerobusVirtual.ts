@@ -51,7 +51,7 @@ export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScrip
         const bounds = boundsOf(options, 256 * 1024 * 1024, 10_000)
         const trace = makeTrace(bounds.traceEvents, timers.now)
         const sync = makeSampler(options.syncLatency ?? shortly, seed, -2)
-        const syncs = makeDelays(timers.now, timers.after)
+        const syncs = makeDelays(timers)
         const store = yield* makeMemoryTableStoreWith((tell) => {
           // Never at once: who stores a record does not expect the answer before it has its ticket.
           syncs.add(sync(), () => queueMicrotask(tell))

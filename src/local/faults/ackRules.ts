@@ -1,47 +1,50 @@
 /**
- * Rules for the acknowledgements of a table: at which offsets they are sent, and how long they take. A connection comes under a rule
- * with the first message or acknowledgement it has after the rule was injected.
+ * Rules for the acknowledgements of a table: at which offsets they are decided, and how long they
+ * take. A rule applies to a connection from the first message or acknowledgement after the rule was
+ * injected. Terms as in `stream/serverStream.ts`.
  */
 import type { Fault } from "./faultScript.ts"
 import { type Latency, makeSampler } from "./latency.ts"
 
-/** One acknowledgement that a script asks for. The other fields are for a replay, which keeps the order of a trace. */
+/** One acknowledgement of a plan. The optional fields make a replay keep the order of its trace. */
 export interface PlannedAck {
-  /** The wire offset it is for; it is sent once that is durable. */
+  /** The wire offset up to which it acknowledges; it is due once that is ready. */
   readonly offset: number
-  /** Messages, and at last the half-close, that must have arrived before; what comes beyond them waits for this step. */
+  /** Messages, and at last the half-close, that arrive before this step. The next one waits. */
   readonly after?: number | undefined
-  /** Nothing is sent: at this step a fault strikes, where an acknowledgement is due or where the offset becomes durable. */
+  /** Nothing is acknowledged: a fault strikes when the offset is due or durable. */
   readonly fault?: "ack" | "durable" | undefined
 }
 
-/** What the acknowledgements of a connection are to be like. */
+/** A rule for the acknowledgements of a connection. */
 export type AckRule =
-  /** Exactly these acknowledgements; then all as usual, none, or none until the client half-closes. */
+  /** Exactly these acknowledgements; then as usual, none, or none until the half-close. */
   | {
       readonly _tag: "AckAt"
       readonly acks: ReadonlyArray<PlannedAck>
       readonly afterwards: "automatic" | "silence" | "halfClose"
     }
-  /** Each takes so long; none overtakes another. */
+  /** Each takes this long; none overtakes another. */
   | { readonly _tag: "AckLatency"; readonly latency: Latency; readonly seed: number }
 
-/** Where the acknowledgements of a connection are. */
+/** How far the acknowledgements of a connection are. */
 export interface AckProgress {
-  readonly acked: number
-  readonly durable: number
+  /** The highest wire offset of a decided acknowledgement, or -1. */
+  readonly decided: number
+  /** The highest wire offset that is ready, or -1. */
+  readonly ready: number
   /** Messages that arrived, and one more for the half-close. */
-  readonly received: number
-  /** Whether the stream ends as soon as everything that arrived, all of it durable by now, is acknowledged. */
+  readonly arrived: number
+  /** Whether the stream is ending and everything received is ready. */
   readonly ending: boolean
 }
 
 /** An acknowledgement that is due. */
 export interface DueAck {
   readonly offset: number
-  /** Whether a plan asks for exactly this offset; otherwise it is for everything that is durable. */
+  /** Whether a plan has exactly this offset; otherwise it is for everything that is ready. */
   readonly isPlanned: boolean
-  /** Whether only a fault is to strike here. */
+  /** Whether only a fault strikes here. */
   readonly isFault: boolean
 }
 
@@ -51,17 +54,17 @@ export interface AckRules {
   readonly clear: () => void
   /** Whether a script decides at which offsets the connection is acknowledged. */
   readonly isPlanned: (connection: number) => boolean
-  /** What to acknowledge now, or undefined when nothing is due. */
+  /** The acknowledgement that is due, or undefined. */
   readonly due: (connection: number, progress: AckProgress) => DueAck | undefined
   /** The first step of the plan is done. */
-  readonly passed: (connection: number) => void
-  /** Whether what arrives next must wait for a step of the plan. */
-  readonly owes: (connection: number, progress: AckProgress) => boolean
+  readonly stepDone: (connection: number) => void
+  /** Whether an acknowledgement is owed, so that what arrives next is postponed. */
+  readonly isOwed: (connection: number, progress: AckProgress) => boolean
   /**
-   * The offset up to which records may count as durable now, where a plan lets that of `offset` wait. Undefined when it need not; the plan's
-   * step, if there is one, is done with that.
+   * The offset up to which messages are ready now, where a plan defers that of `offset`; undefined
+   * where none does, which completes the plan's step for it.
    */
-  readonly durableUntil: (connection: number, offset: number, progress: AckProgress) => number | undefined
+  readonly readyLimit: (connection: number, offset: number, progress: AckProgress) => number | undefined
   /** How long the next acknowledgement takes, in milliseconds. */
   readonly delay: (connection: number) => number
 }
@@ -75,7 +78,7 @@ interface Armed<Rule, State> {
   left: number
 }
 
-/** Rules of one kind, each with a state per connection that came under it. */
+/** Rules of one kind, each with a state for every connection that it applies to. */
 const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State) => {
   let armed: Array<Armed<Rule, State>> = []
   return {
@@ -108,11 +111,11 @@ export const makeAckRules = (): AckRules => {
   const plans = makeKind((rule: Of<"AckAt">) => ({ acks: [...rule.acks], afterwards: rule.afterwards }))
   const latencies = makeKind((rule: Of<"AckLatency">, connection) => makeSampler(rule.latency, rule.seed, connection))
 
-  /** The plan of a connection without what is acknowledged already. */
-  const planOf = (connection: number, acked: number) => {
+  /** The plan of a connection without the steps that are decided. */
+  const planOf = (connection: number, decided: number) => {
     const plan = plans.of(connection)
     const isDone = (step: PlannedAck | undefined) =>
-      step !== undefined && step.fault === undefined && step.offset <= acked
+      step !== undefined && step.fault === undefined && step.offset <= decided
     while (isDone(plan?.acks[0])) plan?.acks.shift()
     return plan
   }
@@ -127,35 +130,35 @@ export const makeAckRules = (): AckRules => {
       latencies.clear()
     },
     isPlanned: (connection) => plans.of(connection) !== undefined,
-    due: (connection, { acked, durable, ending, received }) => {
-      const plan = planOf(connection, acked)
-      // Nothing more will come that the steps beyond could wait for.
-      if (ending) plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= durable))
+    due: (connection, { arrived, decided, ending, ready }) => {
+      const plan = planOf(connection, decided)
+      // Nothing more arrives, so later steps would never be due.
+      if (ending) plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= ready))
       const next = plan?.acks[0]
       if (next !== undefined) {
-        const arrived = ending || received >= (next.after ?? 0)
-        if (next.fault === "durable" || durable < next.offset || !arrived) return undefined
+        const isReached = ending || arrived >= (next.after ?? 0)
+        if (next.fault === "durable" || ready < next.offset || !isReached) return undefined
         return { offset: next.offset, isPlanned: true, isFault: next.fault === "ack" }
       }
       const automatic =
         plan === undefined || plan.afterwards === "automatic" || (plan.afterwards === "halfClose" && ending)
-      return automatic && durable > acked ? { offset: durable, isPlanned: false, isFault: false } : undefined
+      return automatic && ready > decided ? { offset: ready, isPlanned: false, isFault: false } : undefined
     },
-    passed: (connection) => {
+    stepDone: (connection) => {
       plans.of(connection)?.acks.shift()
     },
-    durableUntil: (connection, offset, { acked, received }) => {
-      const plan = planOf(connection, acked)
+    readyLimit: (connection, offset, { arrived, decided }) => {
+      const plan = planOf(connection, decided)
       const index = plan?.acks.findIndex((step) => step.fault === "durable" && step.offset <= offset) ?? -1
       const step = plan?.acks[index]
       if (step === undefined) return undefined
-      if (index > 0 || received < (step.after ?? 0)) return step.offset - 1
+      if (index > 0 || arrived < (step.after ?? 0)) return step.offset - 1
       plan?.acks.shift()
       return undefined
     },
-    owes: (connection, { acked, received }) => {
-      const next = planOf(connection, acked)?.acks[0]
-      return next?.after !== undefined && next.after <= received
+    isOwed: (connection, { arrived, decided }) => {
+      const next = planOf(connection, decided)?.acks[0]
+      return next?.after !== undefined && next.after <= arrived
     },
     delay: (connection) => latencies.of(connection)?.() ?? 0
   }

@@ -1,27 +1,47 @@
 /**
- * One ephemeral stream on the server: create first, offsets 0, 1, 2, ..., records checked and stored, cumulative acknowledgements
- * once they are durable, a close signal at the end of the stream's life.
+ * One ephemeral stream on the server, as a machine without gRPC and sockets: a `Peer` carries its
+ * responses, and its owner delivers what arrives. Only the opening of the table's writer is
+ * asynchronous, so that a simulation can run a stream on a virtual clock.
  *
- * It knows neither gRPC nor sockets: a `Peer` carries what it says, and its owner calls it with what arrives. Everything is synchronous
- * but the opening of the table's writer, so a simulation can run it on a virtual clock. A refusal waits until everything that was
- * stored before it is durable and acknowledged, so that the client sends as little as possible again.
+ *     New -create-> Creating -writer-> Answering -response-> Open -half-close-> Ending -> Ended
+ *
+ *     client -> InboundLane -> log -> PendingGroups -> StreamAcks -> AckSender -> client
+ *            arrived      received    durable   ready         decided     acknowledged
+ *                                 `-> StreamFlow -> pause or resume reading
+ *
+ * A refusal and the end of the lifetime turn `Open` into `Ending` too. `Ending` lasts until
+ * everything received is acknowledged, so that the client resends as little as possible. Every
+ * phase becomes `Ended` when the client goes away or a fault ends the call; the first three also
+ * when a request is refused.
+ *
+ * The terms of all files on acknowledgements, in the order of a message's way:
+ *
+ * - arrived: it came with the next offset. The half-close counts as one more message.
+ * - received: it joined a group of the log, or a fault lost it and reports it as received.
+ * - durable: its group is on disk.
+ * - ready: it is durable, and neither a fault nor a plan of the table's script defers it.
+ * - decided: an acknowledgement that covers it was decided. It is due when it is to be decided now,
+ *   and owed when a plan has it before the next arrival.
+ * - acknowledged (`acked`): that acknowledgement was sent; a rule may delay it after the decision.
  */
-import { deadlineExceeded, invalidArgument, type ServerStatus, unavailable } from "./serverStatus.ts"
-import { createProblem, ingestProblem, openProblem } from "./streamChecks.ts"
-import { makeStreamAcks } from "./streamAcks.ts"
-import { badAck, faultPasser, type Lane } from "./streamFaults.ts"
-import { makePace } from "./streamPace.ts"
-import type { ConnectionRecorder } from "./streamAudit.ts"
+import type { ServerStatus } from "./serverStatus.ts"
+import { deadlineExceeded, invalidArgument, unavailable } from "./serverStatus.ts"
+import type { Inbound } from "./inboundLane.ts"
+import { createProblem, openProblem } from "./streamChecks.ts"
+import type { OpenResult, Peer, StreamContext, StreamHost } from "./streamContract.ts"
+import { faultPasser, type StruckStream } from "./streamFaults.ts"
+import { type IntakeStream, StreamIntake } from "./streamIntake.ts"
 import {
   closeSignalResponse,
   createdResponse,
+  type CreateRequest,
+  type IngestRequest,
   readRequest,
-  type RecordKind,
-  type StreamRequest
+  type RecordKind
 } from "./streamMessages.ts"
-import type { StorageFailure } from "../log/storageErrors.ts"
-import type { Peer, StreamHost } from "./streamContract.ts"
+import type { LogFormat } from "../../internal/log/logFrames.ts"
 import type { TableWriter } from "../store/tableStore.ts"
+import { makeScopedTimers } from "../timers.ts"
 
 /** A stream, driven by its owner. */
 export interface ServerStream {
@@ -31,361 +51,200 @@ export interface ServerStream {
   readonly cancelled: () => void
 }
 
-/** Records of consecutive messages that became part of the same log group. */
-interface Pending {
-  /** What the store calls the group; undefined for a message that a fault made the server lose. */
-  readonly ticket: number | undefined
-  readonly since: number
-  messages: number
-  records: number
-  bytes: number
-  durable: boolean
-}
+/** How a call ends; undefined for OK. */
+type Status = ServerStatus | undefined
+
+type Phase =
+  /** Without a create request. */
+  | { readonly _tag: "New" }
+  /** The store opens the table's writer. */
+  | { readonly _tag: "Creating" }
+  /** The writer is open and the create request not answered. */
+  | { readonly _tag: "Answering"; readonly writer: TableWriter }
+  | { readonly _tag: "Open"; readonly writer: TableWriter; readonly kind: RecordKind }
+  /** Nothing is accepted; ends with the status once everything received is acknowledged. */
+  | { readonly _tag: "Ending"; readonly writer: TableWriter; readonly status: Status }
+  | { readonly _tag: "Ended" }
 
 /** How long a call may stay without a create request. */
 const createTimeoutMillis = 30_000
 
 /** Starts a stream of an authorised call that named `tableName` in its header. */
 export const startStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
-  const { limits, observer, timers } = host
-  const { audit, script } = host.table(tableName)
-  const streamId = host.newStreamId()
-  const recorder: ConnectionRecorder = audit.connect(streamId, peer.address)
-  let state: "new" | "creating" | "open" | "ended" = "new"
-  let writer: TableWriter | undefined
-  let kind: RecordKind = "Proto"
-  let nextOffset = 0
-  let completedUpTo = -1
-  let pending: Array<Pending> = []
-  let pendingBytes = 0
-  /** What arrived while a fault stops the inbound lane; undefined while it runs. */
-  let backlog: Array<Uint8Array | "halfClose"> | undefined
-  let hasHalfClosed = false
-  /** A message or half-close that waits for an acknowledgement which a script wants before it. */
-  let postponed: (() => void) | undefined
-  let reading = true
-  let waitingForRoom = false
-  /** How the stream is to end once everything stored is acknowledged. */
-  let ending: { readonly status: ServerStatus | undefined } | undefined
-  const timeouts = new Set<() => void>()
+  const stream = new Machine(host, peer, tableName)
+  return {
+    receive: (request) => stream.arrive(request),
+    halfClosed: () => stream.arrive("halfClose"),
+    cancelled: () => stream.cancel()
+  }
+}
 
-  const after = (millis: number, callback: () => void) => {
-    const cancel = timers.after(millis, () => {
-      timeouts.delete(cancel)
-      if (state !== "ended") callback()
-    })
-    timeouts.add(cancel)
+/** The phases of a stream; its messages are the intake's. */
+class Machine implements IntakeStream, StruckStream {
+  readonly intake: StreamIntake
+  private readonly host: StreamHost
+  private readonly tableName: string
+  private readonly streamId: string
+  private readonly context: StreamContext
+  private readonly leaveHost: () => void
+  private phase: Phase = { _tag: "New" }
+
+  constructor(host: StreamHost, peer: Peer, tableName: string) {
+    const { limits, observer } = host
+    const { audit, script } = host.table(tableName)
+    this.host = host
+    this.tableName = tableName
+    this.streamId = host.newStreamId()
+    const recorder = audit.connect(this.streamId, peer.address)
+    const timers = makeScopedTimers(host.timers)
+    const context = { limits, observer, peer, recorder, script, timers }
+    this.context = { ...context, pass: faultPasser(context, this) }
+    this.intake = new StreamIntake(this.context, this)
+    this.leaveHost = host.enroll(() => this.shutDown())
+    timers.after(createTimeoutMillis, () => this.createTimedOut())
+    this.context.pass({ point: "connect", lane: this.intake.inbound }, () => {})
   }
 
-  const end = (how: string) => {
-    if (state === "open") observer.closed()
-    state = "ended"
-    for (const cancel of timeouts) cancel()
-    timeouts.clear()
-    backlog = undefined
-    postponed = undefined
-    writer?.close()
-    recorder.ended(how)
-    forget()
-    script.note("end")
+  get isOpen(): boolean {
+    return this.phase._tag === "Open" || this.phase._tag === "Ending"
   }
 
-  const forget = host.enroll(() => {
-    if (state === "open") peer.write(closeSignalResponse(0))
-    endWith(unavailable("The server shuts down, open a new stream", 6003))
-  })
-
-  const finish = (status: ServerStatus | undefined) => {
-    if (state === "ended") return
-    end(status === undefined ? "OK" : `status ${status.code}`)
-    peer.finish(status)
+  get isEnding(): boolean {
+    return this.phase._tag === "Ending"
   }
 
-  /** Ends the stream as soon as what is stored is acknowledged; the first reason wins. */
-  const endWith = (status: ServerStatus | undefined) => {
-    if (state === "ended" || ending !== undefined) return
-    ending = { status }
-    settle()
-  }
-
-  const settle = () => {
-    if (ending === undefined || pending.length > 0) return
-    acks.flush()
-    if (acks.isSettled()) finish(ending.status)
-  }
-
-  const updateFlow = () => {
-    if (state === "ended") return
-    const room = pendingBytes <= (reading ? limits.maxUndurableBytes : limits.maxUndurableBytes / 2)
-    const pressed = writer?.pressure() === true
-    if (pressed && !waitingForRoom) {
-      waitingForRoom = true
-      writer!.onRoom(() => {
-        waitingForRoom = false
-        updateFlow()
-      })
-    }
-    const mayRead = backlog === undefined && room && !pressed && !pace.isAhead()
-    if (mayRead === reading) return
-    reading = mayRead
-    if (mayRead) peer.resume()
-    else peer.pause()
-  }
-
-  const pace = makePace(limits, timers.now, after, updateFlow)
-
-  const inbound: Lane = {
-    stop: () => {
-      backlog = []
-      updateFlow()
-    },
-    go: (proceed) => {
-      const waiting = backlog ?? []
-      backlog = undefined
-      proceed()
-      for (const item of waiting) {
-        if (item === "halfClose") halfClosed()
-        else receive(item)
-      }
-      updateFlow()
-    }
-  }
-
-  const closeSoon = (graceMillis: number, say: (signal: Uint8Array) => void = peer.write) => {
-    say(closeSignalResponse(graceMillis))
-    script.note("closeSignal", recorder.number)
-    after(graceMillis, () => endWith(unavailable("The stream's lifetime is over, open a new one", 6002)))
-  }
-
-  const pass = faultPasser({
-    script,
-    peer,
-    connection: recorder.number,
-    after,
-    finish,
-    closeSoon,
-    closeWithAck: (graceMillis) => closeSoon(graceMillis, acks.attach),
-    isEnded: () => state === "ended",
-    cut: (how) => {
-      end("cut")
-      peer.cut(how)
-    },
-    badAck: (wrong) => {
-      if (wrong === "future") recorder.lied(nextOffset + 999)
-      return badAck(wrong, nextOffset, acks.ackedUpTo())
-    }
-  })
-
-  const acks = makeStreamAcks({
-    script,
-    recorder,
-    observer,
-    pass,
-    write: peer.write,
-    now: timers.now,
-    after,
-    interval: limits.ackInterval,
-    isOpen: () => state === "open",
-    isEnding: () => ending !== undefined && pending.length === 0,
-    received: () => nextOffset + (hasHalfClosed ? 1 : 0),
-    wentOn: () => {
-      settle()
-      followPlan()
-    }
-  })
-
-  /** Does what the plan of a replay lets go on. */
-  const followPlan = () => {
-    if (state !== "open" || !script.acks.isPlanned(recorder.number)) return
-    complete()
-    acks.schedule()
-    if (postponed === undefined || acks.owes()) return
-    const goOn = postponed
-    postponed = undefined
-    inbound.go(goOn)
-  }
-
-  const whenDurable = (entry: Pending, failure: StorageFailure | undefined) => {
-    if (failure === undefined) recorder.durable(entry.messages, entry.records)
-    if (state === "ended") return
-    if (failure !== undefined) {
-      // The log fails a group together with everything behind it, so nothing of what is pending will be durable.
-      pending = []
-      pendingBytes = 0
-      return endWith(unavailable(`The server could not write its log (${failure.reason}), try again`, 5001))
-    }
-    entry.durable = true
-    complete()
-    acks.schedule()
-    followPlan()
-    updateFlow()
-    settle()
-  }
-
-  const complete = () => {
-    while (state !== "ended" && pending[0]?.durable === true) {
-      const until = acks.durableUntil(completedUpTo + pending[0].messages)
-      if (until !== undefined) {
-        acks.durable(until)
-        return acks.schedule()
-      }
-      const done = pending.shift()!
-      pendingBytes -= done.bytes
-      acks.since(done.since)
-      completedUpTo += done.messages
-      const upTo = completedUpTo
-      if (done.ticket === undefined) acks.durable(upTo)
-      else {
-        pass({ point: "durable", records: done.records, offset: upTo, lane: acks.lane }, () => acks.durable(upTo))
-      }
-    }
-  }
-
-  const create = (request: Extract<StreamRequest, { readonly _tag: "Create" }>) => {
-    if (state !== "new") return endWith(invalidArgument("The stream was created already", 4006))
-    const problem = createProblem(request, tableName)
-    if (problem !== undefined) return endWith(problem)
-    state = "creating"
-    kind = request.recordType === 1 ? "Proto" : "Json"
-    recorder.created(kind, request.descriptor)
-    const format =
-      kind === "Proto" ? ({ _tag: "Proto", descriptor: request.descriptor! } as const) : ({ _tag: "Json" } as const)
-    host.openWriter(tableName, format, (result) => {
-      if (state === "ended") {
-        if (!("_tag" in result)) result.close()
-        return
-      }
-      if ("_tag" in result) return endWith(openProblem(result, tableName))
-      writer = result
-      pass({ point: "create", lane: inbound }, () => {
-        state = "open"
-        observer.opened()
-        peer.write(createdResponse(streamId))
-        script.note("created", recorder.number)
-        if (limits.streamLife < Infinity) after(limits.streamLife, () => closeSoon(limits.closeGrace))
-      })
-    })
-  }
-
-  const ingest = (request: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
-    if (state !== "open" || writer === undefined) {
-      return endWith(
-        invalidArgument(
-          "A record came before the stream was created; wait for the answer to the create request",
-          4006,
-          5
-        )
-      )
-    }
-    const problem = ingestProblem(request, kind, nextOffset, limits.maxRecordBytes)
-    if (problem !== undefined) return endWith(problem)
-    if (acks.owes()) return postpone(() => ingest(request))
-    const offset = nextOffset++
-    pass(
-      {
-        point: "message",
-        records: request.records.length,
-        offset,
-        lane: inbound,
-        skip: () => {
-          nextOffset = offset
-        },
-        lose: () => lose(request)
-      },
-      () => store(writer!, request)
-    )
-    followPlan()
-  }
-
-  const postpone = (proceed: () => void) => {
-    inbound.stop()
-    postponed = proceed
-  }
-
-  /** Counts a message as if it was stored, which it is not. */
-  const lose = ({ recordBytes, records }: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
-    recorder.received(records, recordBytes)
-    recorder.lost()
-    observer.received(records.length, recordBytes)
-    pending.push({
-      ticket: undefined,
-      since: timers.now(),
-      messages: 1,
-      records: records.length,
-      bytes: 0,
-      durable: true
-    })
-    complete()
-    acks.schedule()
-  }
-
-  const store = (into: TableWriter, { recordBytes, records }: Extract<StreamRequest, { readonly _tag: "Ingest" }>) => {
-    const ticket = into.appendUnsafe(records)
-    if (typeof ticket !== "number") return endWith(invalidArgument(ticket.message, 4009))
-    recorder.received(records, recordBytes)
-    observer.received(records.length, recordBytes)
-    pendingBytes += recordBytes
-    const last = pending[pending.length - 1]
-    if (last !== undefined && last.ticket === ticket) {
-      last.messages++
-      last.records += records.length
-      last.bytes += recordBytes
-    } else {
-      const entry: Pending = {
-        ticket,
-        since: timers.now(),
-        messages: 1,
-        records: records.length,
-        bytes: recordBytes,
-        durable: false
-      }
-      pending.push(entry)
-      into.onDurable(ticket, (failure) => whenDurable(entry, failure))
-    }
-    pace.count(records.length, recordBytes)
-    updateFlow()
-  }
-
-  const receive = (bytes: Uint8Array) => {
-    if (state === "ended" || ending !== undefined) return
-    if (backlog !== undefined) {
-      backlog.push(bytes)
-      return
-    }
-    const request = readRequest(bytes)
+  arrive(item: Inbound): void {
+    if (this.phase._tag === "Ending" || this.phase._tag === "Ended") return
+    if (this.intake.inbound.defer(item)) return
+    if (item === "halfClose") return this.halfClose()
+    const request = readRequest(item)
     switch (request._tag) {
       case "Create":
-        return create(request)
+        return this.create(request)
       case "Ingest":
-        return ingest(request)
+        return this.ingest(request)
       case "Malformed":
-        return endWith(invalidArgument(request.problem, 4006, 6))
+        return this.endWith(invalidArgument(request.problem, 4006, 6))
     }
   }
 
-  const halfClosed = () => {
-    if (state === "ended" || ending !== undefined) return
-    if (backlog !== undefined) {
-      backlog.push("halfClose")
+  private create(request: CreateRequest): void {
+    const { host, tableName } = this
+    if (this.phase._tag !== "New") {
+      return this.endWith(invalidArgument("The stream was created already", 4006))
+    }
+    const problem = createProblem(request, tableName)
+    if (problem !== undefined) return this.endWith(problem)
+    this.phase = { _tag: "Creating" }
+    const { descriptor } = request
+    const kind = request.recordType === 1 ? "Proto" : "Json"
+    this.context.recorder.created(kind, descriptor)
+    const proto = { _tag: "Proto", descriptor: descriptor! } as const
+    const format: LogFormat = kind === "Proto" ? proto : { _tag: kind }
+    host.openWriter(tableName, format, (result) => this.created(kind, result))
+  }
+
+  /** The store opened the table's writer, or refused to. */
+  private created(kind: RecordKind, result: OpenResult): void {
+    const isWriter = !("_tag" in result)
+    if (this.phase._tag === "Ended") {
+      if (isWriter) result.close()
       return
     }
-    if (state !== "open") return endWith(invalidArgument("The stream ended before it was created", 4006, 7))
-    if (acks.owes()) return postpone(halfClosed)
-    hasHalfClosed = true
-    followPlan()
-    pass({ point: "halfClose", lane: inbound }, () => endWith(undefined))
+    if (!isWriter) return this.endWith(openProblem(result, this.tableName))
+    this.phase = { _tag: "Answering", writer: result }
+    this.intake.flow.watch(result)
+    const { inbound } = this.intake
+    this.context.pass({ point: "create", lane: inbound }, () => this.answer(kind, result))
   }
 
-  const cancelled = () => {
-    if (state === "ended") return
-    script.note("cancelled")
-    end("cancelled")
+  private answer(kind: RecordKind, writer: TableWriter): void {
+    const { limits, observer, peer, recorder, script, timers } = this.context
+    this.phase = { _tag: "Open", writer, kind }
+    observer.opened()
+    peer.write(createdResponse(this.streamId))
+    script.note("created", recorder.number)
+    if (limits.streamLife === Infinity) return
+    timers.after(limits.streamLife, () => this.announceEnd(limits.closeGrace, false))
   }
 
-  after(createTimeoutMillis, () => {
-    if (state === "new")
-      endWith(deadlineExceeded(`No create request came within ${createTimeoutMillis / 1000} seconds`))
-  })
-  pass({ point: "connect", lane: inbound }, () => {})
-  return { receive, halfClosed, cancelled }
+  private ingest(request: IngestRequest): void {
+    const { phase } = this
+    if (phase._tag === "Open") return this.intake.ingest(request, phase.kind, phase.writer)
+    const problem = "A record came before the stream was created"
+    const advice = "wait for the answer to the create request"
+    this.endWith(invalidArgument(`${problem}; ${advice}`, 4006, 5))
+  }
+
+  private halfClose(): void {
+    if (this.phase._tag === "Open") return this.intake.halfClose()
+    this.endWith(invalidArgument("The stream ended before it was created", 4006, 7))
+  }
+
+  announceEnd(graceMillis: number, withNextAck: boolean): void {
+    const { peer, recorder, script, timers } = this.context
+    const signal = closeSignalResponse(graceMillis)
+    if (withNextAck) this.intake.acks.sender.attach(signal)
+    else peer.write(signal)
+    script.note("closeSignal", recorder.number)
+    const over = "The stream's lifetime is over, open a new one"
+    timers.after(graceMillis, () => this.endWith(unavailable(over, 6002)))
+  }
+
+  /** Ends the stream once everything received is acknowledged; the first reason wins. */
+  endWith(status: Status): void {
+    const { phase } = this
+    if (phase._tag === "Ending") return
+    if (phase._tag !== "Open") return this.finish(status)
+    this.phase = { _tag: "Ending", writer: phase.writer, status }
+    this.settle()
+  }
+
+  settle(): void {
+    const { acks, isDrained } = this.intake
+    if (!isDrained) return
+    acks.flush()
+    if (this.phase._tag === "Ending" && acks.isSettled) this.finish(this.phase.status)
+  }
+
+  finish(status: Status): void {
+    if (this.phase._tag === "Ended") return
+    this.end(status === undefined ? "OK" : `status ${status.code}`)
+    this.context.peer.finish(status)
+  }
+
+  cut(how: "reset" | "fin"): void {
+    this.end("cut")
+    this.context.peer.cut(how)
+  }
+
+  cancel(): void {
+    if (this.phase._tag === "Ended") return
+    this.context.script.note("cancelled")
+    this.end("cancelled")
+  }
+
+  private shutDown(): void {
+    if (this.isOpen) this.context.peer.write(closeSignalResponse(0))
+    this.endWith(unavailable("The server shuts down, open a new stream", 6003))
+  }
+
+  private createTimedOut(): void {
+    const seconds = createTimeoutMillis / 1000
+    if (this.phase._tag !== "New") return
+    this.endWith(deadlineExceeded(`No create request came within ${seconds} seconds`))
+  }
+
+  private end(how: string): void {
+    const { observer, recorder, script, timers } = this.context
+    const { phase } = this
+    if (this.isOpen) observer.closed()
+    this.phase = { _tag: "Ended" }
+    timers.end()
+    this.intake.inbound.drop()
+    if ("writer" in phase) phase.writer.close()
+    recorder.ended(how)
+    this.leaveHost()
+    script.note("end")
+  }
 }

@@ -1,163 +1,128 @@
 /**
- * The acknowledgements of one stream: what is durable is acknowledged at once or after the interval, cumulatively, or as the table's
- * script plans it, and in the order in which it was decided, however long each takes.
+ * When a stream acknowledges, and up to where: cumulatively what is ready, at once or after the
+ * interval, or as a plan of the table's script has it. Terms as in `serverStream.ts`.
  */
 import type { AckProgress, DueAck } from "../faults/ackRules.ts"
-import type { ConnectionRecorder } from "./streamAudit.ts"
-import type { StreamObserver } from "./streamContract.ts"
-import type { FaultScript } from "../faults/faultScript.ts"
-import type { Lane, Pass } from "./streamFaults.ts"
-import { ackResponse } from "./streamMessages.ts"
-import { makeDelays } from "../timers.ts"
+import { AckSender } from "./ackSender.ts"
+import type { StreamContext } from "./streamContract.ts"
+import type { Lane } from "./streamFaults.ts"
 
-/** What the acknowledgements need of their stream. */
-export interface AckTarget {
-  readonly script: FaultScript
-  readonly recorder: ConnectionRecorder
-  readonly observer: StreamObserver
-  readonly pass: Pass
-  readonly write: (response: Uint8Array) => void
-  readonly now: () => number
-  readonly after: (millis: number, callback: () => void) => void
-  /** The least time between two acknowledgements, in milliseconds. */
-  readonly interval: number
-  readonly isOpen: () => boolean
-  /** Whether the stream ends as soon as everything that arrived, all of it durable by now, is acknowledged. */
-  readonly isEnding: () => boolean
+/** The stream whose messages are acknowledged. */
+export interface AckedStream {
+  /** Whether it was created and has not ended. */
+  readonly isOpen: boolean
   /** Messages that arrived, and one more for the half-close. */
-  readonly received: () => number
-  /** Called when acknowledgements go on, or one has left after a delay: the stream may go on or end now. */
-  readonly wentOn: () => void
+  readonly arrived: number
+  /** Whether it is ending and everything received is ready. */
+  readonly isDrained: boolean
+  /** Acknowledgements went on, or one was sent after a delay: the stream may continue or end. */
+  readonly acksMoved: () => void
 }
 
-/** The acknowledgements of one stream. */
-export interface StreamAcks {
-  /** Stops and goes on with them. */
-  readonly lane: Lane
-  /** The highest acknowledged wire offset, or -1. */
-  readonly ackedUpTo: () => number
-  /** Everything up to a wire offset may be acknowledged. */
-  readonly durable: (upTo: number) => void
-  /** Something that arrived at this time became durable. */
-  readonly since: (arrived: number) => void
-  /** Acknowledges when the interval allows. */
-  readonly schedule: () => void
-  /** Acknowledges now what is due. */
-  readonly flush: () => void
-  /** Everything durable is acknowledged, and that has left. */
-  readonly isSettled: () => boolean
-  /** Whether what arrives next must wait for an acknowledgement. */
-  readonly owes: () => boolean
-  /** The offset up to which records may count as durable now, where a plan lets that of `upTo` wait; else undefined. */
-  readonly durableUntil: (upTo: number) => number | undefined
-  /** Puts these bytes into the same message as the next acknowledgement. */
-  readonly attach: (bytes: Uint8Array) => void
-}
+/** The acknowledgements of one stream, as a lane that a fault stops. */
+export class StreamAcks implements Lane {
+  readonly sender: AckSender
+  /** The highest wire offset of a decided acknowledgement, or -1. */
+  decidedUpTo = -1
+  private readonly context: StreamContext
+  private readonly stream: AckedStream
+  private readyUpTo = -1
+  private decidedAt = -Infinity
+  private isScheduled = false
+  private isStopped = false
 
-/** Makes the acknowledgements of a new stream. */
-export const makeStreamAcks = (target: AckTarget): StreamAcks => {
-  const { after, now, recorder, script } = target
-  const connection = recorder.number
-  let durableUpTo = -1
-  let ackedUpTo = -1
-  let lastAckAt = -Infinity
-  let scheduled = false
-  let stopped = false
-  let oldestUnacked: number | undefined
-  let attached: Uint8Array | undefined
-  /** Acknowledgements that were decided and have not left. */
-  const leaving = makeDelays(now, after)
+  constructor(context: StreamContext, stream: AckedStream) {
+    this.context = context
+    this.stream = stream
+    this.sender = new AckSender(context, () => stream.acksMoved())
+  }
 
-  const progress = (): AckProgress => ({
-    acked: ackedUpTo,
-    durable: durableUpTo,
-    received: target.received(),
-    ending: target.isEnding()
-  })
+  /** Whether everything ready is acknowledged. */
+  get isSettled(): boolean {
+    return this.decidedUpTo >= this.readyUpTo && !this.isStopped && this.sender.isIdle
+  }
 
-  const schedule = () => {
-    if (scheduled || stopped || !target.isOpen() || ackedUpTo >= durableUpTo) return
-    const wait = script.acks.isPlanned(connection) ? 0 : lastAckAt + target.interval - now()
-    if (wait <= 0) return flush()
-    scheduled = true
-    after(wait, () => {
-      scheduled = false
-      flush()
-      target.wentOn()
+  /** Whether a script decides at which offsets the stream acknowledges. */
+  get isPlanned(): boolean {
+    return this.context.script.acks.isPlanned(this.context.recorder.number)
+  }
+
+  /** Whether an acknowledgement is owed, so that what arrives next is postponed. */
+  isOwed(): boolean {
+    const { recorder, script } = this.context
+    return this.isPlanned && script.acks.isOwed(recorder.number, this.progress())
+  }
+
+  /** The offset up to which messages may be ready now, where a plan defers that of `upTo`. */
+  readyLimit(upTo: number): number | undefined {
+    const { recorder, script } = this.context
+    if (!this.isPlanned) return undefined
+    return script.acks.readyLimit(recorder.number, upTo, this.progress())
+  }
+
+  /** Everything up to this wire offset is ready. */
+  ready(upTo: number): void {
+    this.readyUpTo = Math.max(this.readyUpTo, upTo)
+  }
+
+  /** Decides what is due as soon as the interval allows. */
+  schedule(): void {
+    if (this.isScheduled || this.isStopped || !this.stream.isOpen) return
+    if (this.decidedUpTo >= this.readyUpTo) return
+    const { limits, timers } = this.context
+    const wait = this.isPlanned ? 0 : this.decidedAt + limits.ackInterval - timers.now()
+    if (wait <= 0) return this.flush()
+    this.isScheduled = true
+    timers.after(wait, () => {
+      this.isScheduled = false
+      this.flush()
+      this.stream.acksMoved()
     })
   }
 
-  const flush = (): void => {
-    if (stopped || !target.isOpen()) return
-    const due = script.acks.due(connection, progress())
+  /** Decides what is due now. */
+  flush(): void {
+    if (this.isStopped || !this.stream.isOpen) return
+    const { pass, recorder, script } = this.context
+    const due = script.acks.due(recorder.number, this.progress())
     if (due === undefined) return
-    const skip = due.isFault ? () => passed(due) : undefined
-    target.pass({ point: "ack", offset: due.offset, lane, skip }, () => {
-      // More may have become durable while the acknowledgement was held.
-      if (!due.isPlanned) return decide(durableUpTo)
-      if (!due.isFault) decide(due.offset)
-      passed(due)
+    const skip = due.isFault ? () => this.stepDone(due) : undefined
+    pass({ point: "ack", offset: due.offset, lane: this, skip }, () => {
+      // More may have become ready while a fault stopped the acknowledgement.
+      if (!due.isPlanned) return this.decide(this.readyUpTo)
+      if (!due.isFault) this.decide(due.offset)
+      this.stepDone(due)
     })
+  }
+
+  stop(): void {
+    this.isStopped = true
+  }
+
+  go(proceed: () => void): void {
+    this.isStopped = false
+    proceed()
+    this.schedule()
+    this.stream.acksMoved()
+  }
+
+  private decide(upTo: number): void {
+    this.decidedUpTo = Math.max(this.decidedUpTo, upTo)
+    this.decidedAt = this.context.timers.now()
+    this.sender.send(upTo)
   }
 
   /** Goes on with the next step of the plan. */
-  const passed = ({ isFault }: DueAck) => {
-    if (isFault) script.acks.passed(connection)
-    flush()
-    target.wentOn()
+  private stepDone({ isFault }: DueAck): void {
+    const { recorder, script } = this.context
+    if (isFault) script.acks.stepDone(recorder.number)
+    this.flush()
+    this.stream.acksMoved()
   }
 
-  const decide = (upTo: number) => {
-    ackedUpTo = Math.max(ackedUpTo, upTo)
-    lastAckAt = now()
-    const arrived = oldestUnacked
-    oldestUnacked = undefined
-    const wait = script.acks.delay(connection)
-    if (wait === 0 && leaving.waiting() === 0) return send(upTo, arrived)
-    leaving.add(wait, () => {
-      send(upTo, arrived)
-      target.wentOn()
-    })
-  }
-
-  const send = (upTo: number, arrived: number | undefined) => {
-    recorder.acked(upTo)
-    const bytes = ackResponse(upTo)
-    target.write(attached === undefined ? bytes : Buffer.concat([bytes, attached]))
-    attached = undefined
-    if (arrived !== undefined) target.observer.acked(now() - arrived)
-    script.note("acked")
-  }
-
-  const lane: Lane = {
-    stop: () => {
-      stopped = true
-    },
-    go: (proceed) => {
-      stopped = false
-      proceed()
-      schedule()
-      target.wentOn()
-    }
-  }
-
-  return {
-    lane,
-    ackedUpTo: () => ackedUpTo,
-    durable: (upTo) => {
-      durableUpTo = Math.max(durableUpTo, upTo)
-    },
-    since: (arrived) => {
-      oldestUnacked ??= arrived
-    },
-    schedule,
-    flush,
-    isSettled: () => ackedUpTo >= durableUpTo && !stopped && leaving.waiting() === 0,
-    owes: () => script.acks.isPlanned(connection) && script.acks.owes(connection, progress()),
-    durableUntil: (upTo) =>
-      script.acks.isPlanned(connection) ? script.acks.durableUntil(connection, upTo, progress()) : undefined,
-    attach: (bytes) => {
-      attached = bytes
-    }
+  private progress(): AckProgress {
+    const { arrived, isDrained } = this.stream
+    const { decidedUpTo: decided, readyUpTo: ready } = this
+    return { arrived, decided, ready, ending: isDrained }
   }
 }

@@ -1,9 +1,10 @@
 /**
- * What the server saw and said on the streams of one table: received, durable and acknowledged per connection, in order, with
- * the exact bytes while they fit a bound.
+ * The audit of the streams of one table: what was received, durable and acknowledged on each
+ * connection, in order, with the exact bytes while they fit a bound. Terms as in `serverStream.ts`.
  *
- * It only records. Whether the acknowledged records are really in the table is asked of the store by whoever reads the audit.
+ * It only records: `read` takes the number of rows that the store has in the table.
  */
+import { addTo, type Entry, newEntry, noSums, recorderOf, snapshot } from "./connectionEntry.ts"
 
 /** One connection of a table. */
 export interface ConnectionAudit {
@@ -12,18 +13,18 @@ export interface ConnectionAudit {
   readonly streamId: string
   /** The client's address and port, where there is one: streams over one connection have the same. */
   readonly peer: string | undefined
-  /** What the create request asked for; undefined when none was accepted. */
+  /** The accepted create request. */
   readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
-  /** The messages that were accepted, in order; `wireOffset` is their index. Empty when recording is off. */
+  /** The received messages; their index is the wire offset. Empty when recording is off. */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
   readonly receivedRecords: number
-  /** Messages that became durable; they are the first ones of `received`, but for `lostMessages`. */
+  /** Messages that are durable: the first ones of `received`, except `lostMessages`. */
   readonly durableMessages: number
   readonly durableRecords: number
-  /** Messages covered by the highest acknowledgement that was sent; more than `durableMessages` only when a fault lied. */
+  /** Acknowledged messages; more than the durable ones only after a false acknowledgement. */
   readonly ackedMessages: number
-  /** Wire offsets of messages that count as received and were thrown away, because `Faults.loseMessages` said so. */
+  /** Wire offsets of received messages that `Faults.loseMessages` threw away. */
   readonly lostMessages: ReadonlyArray<number>
   /** How it ended: `open`, `OK`, the name of a status, `cut` or `cancelled`. */
   readonly ended: string
@@ -39,18 +40,19 @@ export interface Audit {
   readonly ackedRecords: number
   /** Different records among the durable ones, by their bytes. */
   readonly distinctRecords: number
-  /** Durable records beyond the first of each kind: what was sent again after a lost connection, or ingested twice. */
+  /** Durable records that equal an earlier one: sent again after a loss, or ingested twice. */
   readonly duplicates: number
   /**
-   * Duplicates that no lost connection explains: the earlier copy arrived on the same connection, or on one that ended well. Anything but
-   * 0 means that the client sent something again without need, or that the test ingested equal records.
+   * Duplicates that no lost connection explains: the earlier copy came on the same connection, or
+   * on one that ended with OK. Anything but 0 means that the client sent a record again without
+   * need, or that the test ingested equal records.
    */
   readonly unexplainedDuplicates: number
-  /** Records that the server threw away because `Faults.loseMessages` said so; when acknowledged they are also in `ackedButMissing`. */
+  /** Records that `Faults.loseMessages` threw away; if acknowledged also in `ackedButMissing`. */
   readonly lostRecords: number
-  /** Records that were acknowledged and are not in the table. Anything but 0 breaks the promise. */
+  /** Records that are acknowledged and not in the table. Anything but 0 is a loss. */
   readonly ackedButMissing: number
-  /** False when records were dropped from the audit because they exceeded its bound, or when recording is off. */
+  /** False when the records exceeded the bound of the audit, or when recording is off. */
   readonly complete: boolean
 }
 
@@ -60,11 +62,11 @@ export interface ConnectionRecorder {
   readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
   readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => void
   readonly durable: (messages: number, records: number) => void
-  /** `upTo` is the acknowledged wire offset. */
+  /** An acknowledgement up to this wire offset was sent. */
   readonly acked: (upTo: number) => void
-  /** The same for an acknowledgement that a fault made up. */
-  readonly lied: (upTo: number) => void
-  /** The message received last was thrown away. */
+  /** The same for one that a fault invented. */
+  readonly falseAck: (upTo: number) => void
+  /** The message that was received last is thrown away. */
   readonly lost: () => void
   readonly ended: (how: string) => void
 }
@@ -72,133 +74,66 @@ export interface ConnectionRecorder {
 /** Collects the streams of one table. */
 export interface StreamAudit {
   readonly connect: (streamId: string, peer?: string) => ConnectionRecorder
-  /** Evaluates what was collected; `storedRows` is what the store says the table holds. */
+  /** Evaluates what was collected; `storedRows` is the number of rows in the table. */
   readonly read: (storedRows: number) => Audit
 }
 
-/** Connections of a table that are kept one by one; of older ones only the sums are. */
+/** Most connections of a table that are kept one by one; older ones are kept as sums. */
 export const maxConnections = 1000
 
-type Entry = { -readonly [K in keyof ConnectionAudit]: ConnectionAudit[K] } & {
-  received: Array<ReadonlyArray<Uint8Array>>
-  lostMessages: Array<number>
-  lostRecords: number
-  /** Lost messages and records that were acknowledged. */
-  ackedLost: { messages: number; records: number }
-  ackedRecords: number
-  /** Record counts of the messages that are not acknowledged yet, oldest first. */
-  readonly unacked: Array<number>
-}
-
-/** Makes an empty audit that keeps at most `maxBytes` of records; 0 turns the recording of bytes off. */
+/** Makes an empty audit that keeps at most `maxBytes` of records; 0 keeps none. */
 export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   const all: Array<Entry> = []
-  const past = { receivedRecords: 0, durableRecords: 0, ackedRecords: 0, lostRecords: 0, lied: 0 }
-  /** Copies of the connections that are not kept one by one. */
+  /** Sums and copies of the connections that are not kept one by one. */
+  const past = noSums()
   let pastCopies = noCopies()
   let connections = 0
-  let kept = 0
+  let keptBytes = 0
   let complete = maxBytes > 0
 
-  const connect = (streamId: string, peer?: string): ConnectionRecorder => {
-    const entry: Entry = {
-      number: ++connections,
-      streamId,
-      peer,
-      created: undefined,
-      received: [],
-      lostMessages: [],
-      lostRecords: 0,
-      ackedLost: { messages: 0, records: 0 },
-      receivedMessages: 0,
-      receivedRecords: 0,
-      durableMessages: 0,
-      durableRecords: 0,
-      ackedMessages: 0,
-      ackedRecords: 0,
-      unacked: [],
-      ended: "open"
+  /** Keeps the records of a message while they fit. */
+  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, bytes: number) => {
+    if (!complete) return
+    keptBytes += bytes + 64 * records.length
+    complete = keptBytes <= maxBytes
+    if (complete) entry.shown.received.push(records)
+    else {
+      pastCopies = noCopies()
+      for (const { shown } of all) shown.received = []
     }
+  }
+
+  const connect = (streamId: string, peer?: string): ConnectionRecorder => {
+    const entry = newEntry(++connections, streamId, peer)
     all.push(entry)
     if (all.length > maxConnections) forgetOldest()
-    const acked = (upTo: number) => {
-      if (upTo + 1 <= entry.ackedMessages) return
-      const from = entry.ackedMessages
-      for (const [index, records] of entry.unacked.splice(0, upTo + 1 - from).entries()) {
-        entry.ackedRecords += records
-        if (!entry.lostMessages.includes(from + index)) continue
-        entry.ackedLost.messages++
-        entry.ackedLost.records += records
-      }
-      entry.ackedMessages = upTo + 1
-    }
-    return {
-      number: entry.number,
-      created: (kind, descriptor) => {
-        entry.created = { kind, descriptor: descriptor?.slice() }
-      },
-      received: (records, bytes) => {
-        entry.receivedMessages++
-        entry.receivedRecords += records.length
-        entry.unacked.push(records.length)
-        if (!complete) return
-        kept += bytes + 64 * records.length
-        if (kept > maxBytes) {
-          complete = false
-          pastCopies = noCopies()
-          for (const other of all) other.received = []
-        } else entry.received.push(records)
-      },
-      durable: (messages, records) => {
-        entry.durableMessages += messages
-        entry.durableRecords += records
-      },
-      acked,
-      lied: acked,
-      lost: () => {
-        entry.lostMessages.push(entry.receivedMessages - 1)
-        entry.lostRecords += entry.unacked[entry.unacked.length - 1] ?? 0
-      },
-      ended: (how) => {
-        if (entry.ended !== "open") return
-        entry.ended = how
-        entry.unacked.length = 0
-      }
-    }
+    return recorderOf(entry, (records, bytes) => keep(entry, records, bytes))
   }
 
   /** Keeps only the sums of the oldest connection that has ended. */
   const forgetOldest = () => {
-    const index = all.findIndex((entry) => entry.ended !== "open")
+    const index = all.findIndex(({ shown }) => shown.ended !== "open")
     const [entry] = index < 0 ? [] : all.splice(index, 1)
     if (entry === undefined) return
-    addDurable(entry, pastCopies)
-    entry.received = []
-    past.receivedRecords += entry.receivedRecords
-    past.durableRecords += entry.durableRecords
-    past.ackedRecords += entry.ackedRecords
-    past.lostRecords += entry.lostRecords
-    past.lied += liedOf(entry)
+    addDurable(entry.shown, pastCopies)
+    entry.shown.received = []
+    addTo(past, entry)
   }
 
   const read = (storedRows: number): Audit => {
-    const sum = (of: (entry: Entry) => number) => all.reduce((total, entry) => total + of(entry), 0)
-    const copies: Copies = { ...pastCopies, left: new Map(pastCopies.left) }
-    for (const entry of complete ? all : []) addDurable(entry, copies)
-    const ackedRecords = past.ackedRecords + sum((entry) => entry.ackedRecords)
-    const durableRecords = past.durableRecords + sum((entry) => entry.durableRecords)
-    const lied = past.lied + sum(liedOf)
+    const sums = { ...past }
+    for (const entry of all) addTo(sums, entry)
+    const { falselyAcked, ...shownSums } = sums
+    const copies = { ...pastCopies, left: new Map(pastCopies.left) }
+    for (const { shown } of complete ? all : []) addDurable(shown, copies)
     return {
       connections,
-      perConnection: all.map(snapshot),
-      receivedRecords: past.receivedRecords + sum((entry) => entry.receivedRecords),
-      durableRecords,
-      ackedRecords,
+      perConnection: all.map(({ shown }) => snapshot(shown)),
+      ...shownSums,
       distinctRecords: copies.left.size,
-      duplicates: complete ? durableRecords - copies.left.size : 0,
+      duplicates: complete ? sums.durableRecords - copies.left.size : 0,
       unexplainedDuplicates: copies.unexplained,
-      lostRecords: past.lostRecords + sum((entry) => entry.lostRecords),
-      ackedButMissing: Math.max(lied, ackedRecords - storedRows, 0),
+      ackedButMissing: Math.max(falselyAcked, sums.ackedRecords - storedRows, 0),
       complete
     }
   }
@@ -206,41 +141,23 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   return { connect, read }
 }
 
-const snapshot = (entry: Entry): ConnectionAudit => ({
-  number: entry.number,
-  streamId: entry.streamId,
-  peer: entry.peer,
-  created: entry.created,
-  received: [...entry.received],
-  receivedMessages: entry.receivedMessages,
-  receivedRecords: entry.receivedRecords,
-  durableMessages: entry.durableMessages,
-  durableRecords: entry.durableRecords,
-  ackedMessages: entry.ackedMessages,
-  lostMessages: [...entry.lostMessages],
-  ended: entry.ended
-})
-
-/** What was acknowledged on a connection without being durable: records that were lost, and messages beyond those. */
-const liedOf = ({ ackedLost, ackedMessages, durableMessages }: Entry): number =>
-  ackedLost.records + Math.max(0, ackedMessages - ackedLost.messages - durableMessages)
-
-/** Which records were durable so far, and which further copies of each are explained. */
+/** The records that are durable so far, and the further copies of each that are explained. */
 interface Copies {
-  /** Per record, by its bytes: how many copies lost connections left behind that were not sent again yet. */
+  /** Per record, by its bytes: copies on lost connections that were not sent again. */
   readonly left: Map<string, number>
   unexplained: number
 }
 
 const noCopies = (): Copies => ({ left: new Map(), unexplained: 0 })
 
-const addDurable = (entry: Entry, copies: Copies): void => {
-  const lost = new Set(entry.lostMessages)
+/** Counts the durable records of a connection. Further copies are explained by lost connections. */
+const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
+  const lost = new Set(shown.lostMessages)
   let durable = 0
   const here: Array<string> = []
-  for (const [offset, message] of entry.received.entries()) {
+  for (const [offset, message] of shown.received.entries()) {
     if (lost.has(offset)) continue
-    if (durable++ >= entry.durableMessages) break
+    if (durable++ >= shown.durableMessages) break
     for (const record of message) here.push(textKey(record))
   }
   for (const key of here) {
@@ -249,7 +166,7 @@ const addDurable = (entry: Entry, copies: Copies): void => {
     else if (left > 0) copies.left.set(key, left - 1)
     else copies.unexplained++
   }
-  if (entry.ended === "OK") return
+  if (shown.ended === "OK") return
   for (const key of here) copies.left.set(key, copies.left.get(key)! + 1)
 }
 

@@ -12,13 +12,10 @@ import {
   unimplemented
 } from "./serverStatus.ts"
 import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
-import type { RecordKind, StreamRequest } from "./streamMessages.ts"
+import type { CreateRequest, IngestRequest, RecordKind } from "./streamMessages.ts"
 
 /** What is wrong with a create request on a call whose header named `tableName`. */
-export const createProblem = (
-  request: Extract<StreamRequest, { readonly _tag: "Create" }>,
-  tableName: string
-): ServerStatus | undefined => {
+export const createProblem = (request: CreateRequest, tableName: string): ServerStatus | undefined => {
   if (request.tableName === undefined || request.tableName === "") {
     return invalidArgument("The create request names no table (table_name)", 4006)
   }
@@ -39,7 +36,7 @@ export const createProblem = (
 
 /** What is wrong with an ingest request, given the stream's kind of records, the offset that is due and the limit in bytes. */
 export const ingestProblem = (
-  request: Extract<StreamRequest, { readonly _tag: "Ingest" }>,
+  request: IngestRequest,
   kind: RecordKind,
   offset: number,
   maxRecordBytes: number

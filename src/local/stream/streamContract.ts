@@ -1,21 +1,24 @@
 /**
- * What a stream of the server and its surroundings are to each other: the client's end, the limits, the store, the counters.
+ * The contract between a stream of the server and its surroundings: the client's end, the limits,
+ * the store, the counters; and what the parts of one stream share.
  */
+import type { LogFormat } from "../../internal/log/logFrames.ts"
 import type { FaultScript } from "../faults/faultScript.ts"
+import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"
-import type { StreamAudit } from "./streamAudit.ts"
+import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
 import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
 import type { TableWriter } from "../store/tableStore.ts"
-import type { Timers } from "../timers.ts"
+import type { ScopedTimers, Timers } from "../timers.ts"
 
-/** The client's end of a stream. After `finish` or `cut` nothing more is said to it. */
+/** The client's end of a stream. Nothing more is sent after `finish` or `cut`. */
 export interface Peer {
   readonly write: (response: Uint8Array) => void
   /** Ends the call: with OK, or with a status. */
   readonly finish: (status: ServerStatus | undefined) => void
   /** Breaks the connection below the protocol. */
   readonly cut: (how: "reset" | "fin") => void
-  /** Stops and goes on delivering requests. */
+  /** Stops reading requests, and reads again. */
   readonly pause: () => void
   readonly resume: () => void
   /** Refuses the token of this call from now on. */
@@ -24,36 +27,41 @@ export interface Peer {
   readonly address?: string | undefined
 }
 
-/** What one table offers to its streams. */
+/** The script and the audit of one table. */
 export interface StreamTable {
   readonly script: FaultScript
   readonly audit: StreamAudit
 }
 
-/** Tells the owner of the server what happens, for its counters. */
+/** Counts what the streams of a server do. */
 export interface StreamObserver {
   readonly opened: () => void
+  /** A message was received, with this many records and bytes. */
   readonly received: (records: number, bytes: number) => void
+  /** An acknowledgement was sent, this long after its oldest message was received. */
   readonly acked: (latencyMillis: number) => void
   readonly closed: () => void
 }
 
 /** Limits and pace of streams; times in milliseconds. */
 export interface StreamLimits {
-  /** How long a stream lives until it is told to close. */
+  /** From the answer to the create request to the close signal. */
   readonly streamLife: number
-  /** How long it stays open after that. */
+  /** From the close signal to the end of the stream. */
   readonly closeGrace: number
   /** The least time between two acknowledgements. */
   readonly ackInterval: number
   /** Record bytes of one message. */
   readonly maxRecordBytes: number
-  /** Bytes that may wait for the disk before the stream is read no further. */
+  /** Record bytes that may be received and not durable before reading pauses. */
   readonly maxUndurableBytes: number
-  /** Pace of one stream; above it the stream is read more slowly. `Infinity` for none. */
+  /** Pace of one stream; above it reading pauses. `Infinity` for none. */
   readonly maxRecordsPerSecond: number
   readonly maxBytesPerSecond: number
 }
+
+/** The writer of a table, or why it could not be opened. */
+export type OpenResult = TableWriter | TableNotFound | SchemaRejected | StorageFailure
 
 /** What a stream needs of the server. */
 export interface StreamHost {
@@ -62,11 +70,20 @@ export interface StreamHost {
   readonly observer: StreamObserver
   readonly table: (name: string) => StreamTable
   readonly newStreamId: () => string
-  /** Keeps a stream that runs, for the server's shutdown; returns how to forget it. */
+  /** Adds a running stream, which the server's shutdown ends; returns how to remove it. */
   readonly enroll: (shutdown: () => void) => () => void
-  readonly openWriter: (
-    tableName: string,
-    format: { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array },
-    done: (writer: TableWriter | TableNotFound | SchemaRejected | StorageFailure) => void
-  ) => void
+  readonly openWriter: (tableName: string, format: LogFormat, done: (result: OpenResult) => void) => void
+}
+
+/** What the parts of one stream share. */
+export interface StreamContext {
+  readonly limits: StreamLimits
+  readonly observer: StreamObserver
+  /** Passes a point of the stream's life, where the script may strike. */
+  readonly pass: Pass
+  readonly peer: Peer
+  readonly recorder: ConnectionRecorder
+  readonly script: FaultScript
+  /** They end with the stream. */
+  readonly timers: ScopedTimers
 }

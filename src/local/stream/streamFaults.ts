@@ -1,108 +1,113 @@
 /**
- * Carries out the actions of a fault script on one stream: asks the script at every point, and proceeds, stops, lies, refuses or cuts.
+ * Carries out the actions of a fault script on one stream: takes from the script what is due at
+ * each point, and proceeds, stops, sends what is false, refuses or cuts.
  */
-import type { FaultPoint, FaultScript, StruckAction } from "../faults/faultScript.ts"
+import type { FaultPoint, StruckAction } from "../faults/faultScript.ts"
 import { type ServerStatus, unauthenticated } from "./serverStatus.ts"
+import type { StreamContext } from "./streamContract.ts"
 import { ackResponse } from "./streamMessages.ts"
 
-type BadAck = Extract<StruckAction, { readonly _tag: "BadAck" }>["kind"]
+type FalseAck = Extract<StruckAction, { readonly _tag: "BadAck" }>["kind"]
 
-/** What a fault stops: what comes in, or the acknowledgements that go out. */
+/** What a fault stops: the requests that come in, or the acknowledgements that go out. */
 export interface Lane {
   readonly stop: () => void
   /** Goes on, first with what was due when it stopped. */
   readonly go: (proceed: () => void) => void
 }
 
-/** What the actions do to a stream. */
-export interface FaultTarget {
-  readonly script: FaultScript
-  readonly connection: number
-  readonly peer: { readonly write: (response: Uint8Array) => void; readonly revoke?: (() => void) | undefined }
-  readonly after: (millis: number, callback: () => void) => void
-  readonly isEnded: () => boolean
+/** The stream that faults strike. */
+export interface StruckStream {
+  /** The wire offset of the next message, and that of the highest decided acknowledgement. */
+  readonly intake: { readonly nextOffset: number; readonly acks: { readonly decidedUpTo: number } }
+  /** Ends the call: with OK, or with a status. */
   readonly finish: (status: ServerStatus | undefined) => void
+  /** Ends the stream by breaking its connection. */
   readonly cut: (how: "reset" | "fin") => void
-  readonly closeSoon: (graceMillis: number) => void
-  /** The same in one message with the next acknowledgement. */
-  readonly closeWithAck: (graceMillis: number) => void
-  readonly badAck: (wrong: BadAck) => Uint8Array
+  /** Sends a close signal, alone or with the next acknowledgement; ends after the grace. */
+  readonly announceEnd: (graceMillis: number, withNextAck: boolean) => void
 }
 
-/** What a stream has at a point. */
+/** A point that a stream reached. */
 export interface AtPoint {
   readonly point: FaultPoint
   /** Records of a message. */
   readonly records?: number | undefined
   /** The wire offset that arrives, is durable or is to be acknowledged. */
   readonly offset?: number | undefined
-  /** What a stop at this point stops. */
+  /** The lane that a hold or a delay stops. */
   readonly lane: Lane
-  /** Takes back what counted already, where the script says that this never happened. */
+  /** Reverts what was counted, when the script skips what comes next. */
   readonly skip?: (() => void) | undefined
-  /** Goes on as if all was well, without doing it. */
+  /** Reports a message as received without storing it. */
   readonly lose?: (() => void) | undefined
 }
 
-/** Passes a point of a stream's life: does what the script says there, or else proceeds. */
+/** Passes a point of a stream's life: carries out the script's action there, or else proceeds. */
 export type Pass = (at: AtPoint, proceed: () => void) => void
 
 /** Makes the function that a stream calls at its points. */
 export const faultPasser =
-  (target: FaultTarget): Pass =>
-  ({ lane, lose = () => {}, offset, point, records = 0, skip = () => {} }, proceed) => {
-    const action = target.script.next(point, target.connection, records, offset)
+  ({ peer, recorder, script, timers }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
+  ({ lane, lose = nothing, offset, point, records = 0, skip = nothing }, proceed) => {
+    const action = script.next(point, recorder.number, records, offset)
     switch (action?._tag) {
       case undefined:
         return proceed()
       case "Cut":
-        return target.cut(action.how)
+        return stream.cut(action.how)
       case "Status":
-        return target.finish(action)
+        return stream.finish(action)
       case "End":
-        return target.finish(undefined)
+        return stream.finish(undefined)
       case "Hold":
         lane.stop()
-        return target.script.hold(() => {
-          if (!target.isEnded()) lane.go(proceed)
+        return script.hold(() => {
+          if (!timers.isEnded()) lane.go(proceed)
         })
       case "Delay":
         lane.stop()
-        return target.after(action.millis, () => lane.go(proceed))
+        return void timers.after(action.millis, () => lane.go(proceed))
       case "Skip":
         return skip()
       case "Lose":
         return point === "message" ? lose() : proceed()
       case "CloseSignal":
-        target.closeSoon(action.afterMillis)
+        stream.announceEnd(action.afterMillis, false)
         return proceed()
       case "BadAck":
-        target.peer.write(target.badAck(action.kind))
+        if (action.kind === "future") recorder.falseAck(farAhead(stream))
+        peer.write(ackResponse(falseOffset(action.kind, stream)))
         return proceed()
       case "Raw":
-        target.peer.write(action.bytes)
+        peer.write(action.bytes)
         return proceed()
       case "AckAndClose":
-        target.closeWithAck(action.afterMillis)
+        stream.announceEnd(action.afterMillis, true)
         return proceed()
       case "ExpireToken":
-        target.peer.revoke?.()
-        return target.finish(unauthenticated("The token has expired, fetch a new one"))
+        peer.revoke?.()
+        return stream.finish(unauthenticated("The token has expired, fetch a new one"))
     }
   }
 
-/** An acknowledgement that breaks the protocol, given the next wire offset and the highest acknowledged one. */
-export const badAck = (wrong: BadAck, nextOffset: number, ackedUpTo: number): Uint8Array => {
-  switch (wrong) {
+const nothing = () => {}
+
+/** An offset that no client has sent yet. */
+const farAhead = ({ intake }: StruckStream): number => intake.nextOffset + 999
+
+/** The offset of an acknowledgement that breaks the protocol; undefined leaves it out. */
+const falseOffset = (kind: FalseAck, stream: StruckStream): number | undefined => {
+  switch (kind) {
     case "future":
-      return ackResponse(nextOffset + 999)
+      return farAhead(stream)
     case "lower":
-      return ackResponse(Math.max(0, ackedUpTo - 1))
+      return Math.max(0, stream.intake.acks.decidedUpTo - 1)
     case "repeated":
-      return ackResponse(Math.max(0, ackedUpTo))
+      return Math.max(0, stream.intake.acks.decidedUpTo)
     case "negative":
-      return ackResponse(-1)
+      return -1
     case "missing":
-      return ackResponse(undefined)
+      return undefined
   }
 }

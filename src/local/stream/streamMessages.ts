@@ -10,26 +10,29 @@ import { bytesField, concat, textField, varintField } from "../../internal/proto
 /** The kind of a record, or of all records of a batch. `None` is a violation of the protocol. */
 export type RecordKind = "Proto" | "Json" | "Avro" | "None"
 
-/** One request. `problem` is a sentence for whoever wrote the client. */
-export type StreamRequest =
-  | {
-      readonly _tag: "Create"
-      readonly tableName: string | undefined
-      readonly descriptor: Uint8Array | undefined
-      /** The number of the record type; 1 (protobuf) when the client left it out. */
-      readonly recordType: number
-    }
-  | {
-      readonly _tag: "Ingest"
-      readonly batch: boolean
-      /** Undefined when missing, -1 when negative. */
-      readonly offset: number | undefined
-      readonly kind: RecordKind
-      readonly records: ReadonlyArray<Uint8Array>
-      /** Sum of the records' lengths. */
-      readonly recordBytes: number
-    }
-  | { readonly _tag: "Malformed"; readonly problem: string }
+/** The first request of a stream. */
+export interface CreateRequest {
+  readonly _tag: "Create"
+  readonly tableName: string | undefined
+  readonly descriptor: Uint8Array | undefined
+  /** The number of the record type; 1 (protobuf) when the client left it out. */
+  readonly recordType: number
+}
+
+/** A message with one record, or with a batch. */
+export interface IngestRequest {
+  readonly _tag: "Ingest"
+  readonly batch: boolean
+  /** Undefined when missing, -1 when negative. */
+  readonly offset: number | undefined
+  readonly kind: RecordKind
+  readonly records: ReadonlyArray<Uint8Array>
+  /** Sum of the records' lengths. */
+  readonly recordBytes: number
+}
+
+/** One request. `problem` is a sentence for the author of the client. */
+export type StreamRequest = CreateRequest | IngestRequest | { readonly _tag: "Malformed"; readonly problem: string }
 
 /** Records of one batch; more are refused, so that tiny records cannot fill the memory with views. */
 export const maxBatchRecords = 200_000

@@ -1,0 +1,116 @@
+/**
+ * The part of the audit that one connection has: what its stream reports, and the sums of it. Terms
+ * as in `serverStream.ts`.
+ */
+import type { ConnectionAudit, ConnectionRecorder } from "./streamAudit.ts"
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A connection, with what its sums are made of. */
+export interface Entry {
+  readonly shown: Mutable<ConnectionAudit> & {
+    received: Array<ReadonlyArray<Uint8Array>>
+    readonly lostMessages: Array<number>
+  }
+  lostRecords: number
+  ackedRecords: number
+  /** Lost messages and records that are acknowledged. */
+  readonly ackedLost: { messages: number; records: number }
+  /** Record counts of the messages that are not acknowledged, oldest first. */
+  readonly unacked: Array<number>
+}
+
+/** Makes the entry of a new connection. */
+export const newEntry = (number: number, streamId: string, peer: string | undefined): Entry => ({
+  shown: {
+    number,
+    streamId,
+    peer,
+    created: undefined,
+    received: [],
+    receivedMessages: 0,
+    receivedRecords: 0,
+    durableMessages: 0,
+    durableRecords: 0,
+    ackedMessages: 0,
+    lostMessages: [],
+    ended: "open"
+  },
+  lostRecords: 0,
+  ackedRecords: 0,
+  ackedLost: { messages: 0, records: 0 },
+  unacked: []
+})
+
+type Received = ConnectionRecorder["received"]
+
+/** Makes what a stream reports to; `keep` takes the records of each message. */
+export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => {
+  const { ackedLost, shown, unacked } = entry
+  const acked = (upTo: number) => {
+    if (upTo + 1 <= shown.ackedMessages) return
+    const from = shown.ackedMessages
+    for (const [index, records] of unacked.splice(0, upTo + 1 - from).entries()) {
+      entry.ackedRecords += records
+      if (!shown.lostMessages.includes(from + index)) continue
+      ackedLost.messages++
+      ackedLost.records += records
+    }
+    shown.ackedMessages = upTo + 1
+  }
+  return {
+    number: shown.number,
+    created: (kind, descriptor) => {
+      shown.created = { kind, descriptor: descriptor?.slice() }
+    },
+    received: (records, bytes) => {
+      shown.receivedMessages++
+      shown.receivedRecords += records.length
+      unacked.push(records.length)
+      keep(records, bytes)
+    },
+    durable: (messages, records) => {
+      shown.durableMessages += messages
+      shown.durableRecords += records
+    },
+    acked,
+    falseAck: acked,
+    lost: () => {
+      shown.lostMessages.push(shown.receivedMessages - 1)
+      entry.lostRecords += unacked[unacked.length - 1] ?? 0
+    },
+    ended: (how) => {
+      if (shown.ended !== "open") return
+      shown.ended = how
+      unacked.length = 0
+    }
+  }
+}
+
+/** The connection as it is now. */
+export const snapshot = (shown: ConnectionAudit): ConnectionAudit => ({
+  ...shown,
+  received: [...shown.received],
+  lostMessages: [...shown.lostMessages]
+})
+
+/** Sums of no connections. */
+export const noSums = () => ({
+  receivedRecords: 0,
+  durableRecords: 0,
+  ackedRecords: 0,
+  lostRecords: 0,
+  falselyAcked: 0
+})
+
+/** Adds a connection to the sums. */
+export const addTo = (sums: ReturnType<typeof noSums>, entry: Entry): void => {
+  const { ackedLost, ackedRecords, lostRecords, shown } = entry
+  sums.receivedRecords += shown.receivedRecords
+  sums.durableRecords += shown.durableRecords
+  sums.ackedRecords += ackedRecords
+  sums.lostRecords += lostRecords
+  // Acknowledged without being durable: records that were lost, and messages beyond those.
+  const beyond = shown.ackedMessages - ackedLost.messages - shown.durableMessages
+  sums.falselyAcked += ackedLost.records + Math.max(0, beyond)
+}

@@ -1,0 +1,176 @@
+/**
+ * The way of one stream's messages from their arrival until they are ready to be acknowledged: each
+ * passes the table's script and joins a group of the log, and the groups are ready in order. Terms
+ * as in `serverStream.ts`.
+ */
+import { type Inbound, InboundLane, type InboundTarget } from "./inboundLane.ts"
+import { type PendingGroup, PendingGroups } from "./pendingGroups.ts"
+import { invalidArgument, type ServerStatus, unavailable } from "./serverStatus.ts"
+import { type AckedStream, StreamAcks } from "./streamAcks.ts"
+import { ingestProblem } from "./streamChecks.ts"
+import type { StreamContext } from "./streamContract.ts"
+import { StreamFlow } from "./streamFlow.ts"
+import type { IngestRequest, RecordKind } from "./streamMessages.ts"
+import type { StorageFailure } from "../log/storageErrors.ts"
+import type { TableWriter } from "../store/tableStore.ts"
+
+/** The stream that takes messages in. */
+export interface IntakeStream {
+  /** Whether the create request was answered and the stream has not ended. */
+  readonly isOpen: boolean
+  /** Whether it ends once everything received is acknowledged. */
+  readonly isEnding: boolean
+  /** Handles a request or the half-close. */
+  readonly arrive: (item: Inbound) => void
+  /** Ends the stream once everything received is acknowledged. */
+  readonly endWith: (status: ServerStatus | undefined) => void
+  /** Ends it now, if it is ending and everything received is acknowledged. */
+  readonly settle: () => void
+}
+
+/** Takes in the messages of one stream. */
+export class StreamIntake implements AckedStream, InboundTarget {
+  readonly groups = new PendingGroups()
+  readonly inbound = new InboundLane(this)
+  readonly acks: StreamAcks
+  readonly flow: StreamFlow
+  /** The wire offset of the next message. */
+  nextOffset = 0
+  private readonly context: StreamContext
+  private readonly stream: IntakeStream
+  private hasHalfClosed = false
+
+  constructor(context: StreamContext, stream: IntakeStream) {
+    this.context = context
+    this.stream = stream
+    this.acks = new StreamAcks(context, this)
+    this.flow = new StreamFlow(context, this.groups, this.inbound)
+  }
+
+  get arrived(): number {
+    return this.nextOffset + (this.hasHalfClosed ? 1 : 0)
+  }
+
+  get isOpen(): boolean {
+    return this.stream.isOpen
+  }
+
+  get isDrained(): boolean {
+    return this.stream.isEnding && this.groups.isEmpty
+  }
+
+  deliver(item: Inbound): void {
+    this.stream.arrive(item)
+  }
+
+  laneChanged(): void {
+    this.flow.update()
+  }
+
+  acksMoved(): void {
+    this.stream.settle()
+    this.followPlan()
+  }
+
+  /** Takes a message for the writer of a stream of this kind. */
+  ingest(request: IngestRequest, kind: RecordKind, writer: TableWriter): void {
+    const { inbound, stream } = this
+    const { limits, pass } = this.context
+    const problem = ingestProblem(request, kind, this.nextOffset, limits.maxRecordBytes)
+    if (problem !== undefined) return stream.endWith(problem)
+    if (this.acks.isOwed()) return inbound.postpone(() => this.ingest(request, kind, writer))
+    const offset = this.nextOffset++
+    const records = request.records.length
+    const skip = () => {
+      this.nextOffset = offset
+    }
+    const lose = () => this.lose(request)
+    const store = () => this.store(request, writer)
+    pass({ point: "message", records, offset, lane: inbound, skip, lose }, store)
+    this.followPlan()
+  }
+
+  /** Takes the half-close, which ends the stream. */
+  halfClose(): void {
+    const { inbound, stream } = this
+    if (this.acks.isOwed()) return inbound.postpone(() => stream.arrive("halfClose"))
+    this.hasHalfClosed = true
+    this.followPlan()
+    this.context.pass({ point: "halfClose", lane: inbound }, () => stream.endWith(undefined))
+  }
+
+  private store({ recordBytes, records }: IngestRequest, writer: TableWriter): void {
+    const { groups } = this
+    const ticket = writer.appendUnsafe(records)
+    if (typeof ticket !== "number") {
+      return this.stream.endWith(invalidArgument(ticket.message, 4009))
+    }
+    this.received(records, recordBytes)
+    if (!groups.join(ticket, records.length, recordBytes)) {
+      const since = this.context.timers.now()
+      const group = groups.start(ticket, since, records.length, recordBytes)
+      writer.onDurable(ticket, (failure) => this.synced(group, failure))
+    }
+    this.flow.received(records.length, recordBytes)
+  }
+
+  /** Counts a message as received and durable that is not stored. */
+  private lose({ recordBytes, records }: IngestRequest): void {
+    this.received(records, recordBytes)
+    this.context.recorder.lost()
+    this.groups.start(undefined, this.context.timers.now(), records.length, 0)
+    this.takeReady()
+    this.acks.schedule()
+  }
+
+  private received(records: ReadonlyArray<Uint8Array>, bytes: number): void {
+    this.context.recorder.received(records, bytes)
+    this.context.observer.received(records.length, bytes)
+  }
+
+  private synced(group: PendingGroup, failure: StorageFailure | undefined): void {
+    const { recorder, timers } = this.context
+    if (failure === undefined) recorder.durable(group.messages, group.records)
+    if (timers.isEnded()) return
+    if (failure !== undefined) {
+      // The log fails a group together with all later ones, so no pending group will be durable.
+      this.groups.drop()
+      const text = `The server could not write its log (${failure.reason}), try again`
+      return this.stream.endWith(unavailable(text, 5001))
+    }
+    group.durable = true
+    this.takeReady()
+    this.acks.schedule()
+    this.followPlan()
+    this.flow.update()
+    this.stream.settle()
+  }
+
+  /** The oldest groups are ready as far as they are durable, up to where a plan defers the rest. */
+  private takeReady(): void {
+    const { acks, groups } = this
+    const { pass, timers } = this.context
+    while (!timers.isEnded() && groups.oldest?.durable === true) {
+      const limit = acks.readyLimit(groups.takenUpTo + groups.oldest.messages)
+      if (limit !== undefined) {
+        acks.ready(limit)
+        return acks.schedule()
+      }
+      const { records, since, ticket } = groups.take()
+      const offset = groups.takenUpTo
+      acks.sender.cover(since)
+      const ready = () => acks.ready(offset)
+      if (ticket === undefined) ready()
+      else pass({ point: "durable", records, offset, lane: acks }, ready)
+    }
+  }
+
+  /** Goes on with what the plan of a script no longer defers. */
+  private followPlan(): void {
+    const { acks, inbound } = this
+    if (!this.isOpen || !acks.isPlanned) return
+    this.takeReady()
+    acks.schedule()
+    if (inbound.isPostponed && !acks.isOwed()) inbound.resume()
+  }
+}
