@@ -1,0 +1,133 @@
+/** The parts of a server's stream by themselves: the lane of requests, the groups that wait for the log, the timers. */
+import { assert, describe, it } from "@effect/vitest"
+import { type Inbound, InboundLane } from "../../../src/local/stream/inboundLane.ts"
+import { PendingGroups } from "../../../src/local/stream/pendingGroups.ts"
+import { makeDelays, makeScopedTimers, type Timers } from "../../../src/local/timers.ts"
+
+/** A lane whose target notes what it takes, and stops the lane again in front of `stopAt`. */
+const lane = (stopAt?: Inbound) => {
+  const taken: Array<Inbound> = []
+  let changes = 0
+  const inbound: InboundLane = new InboundLane({
+    deliver: (item) => {
+      if (inbound.defer(item)) return
+      taken.push(item)
+      if (item === stopAt) inbound.stop()
+    },
+    laneChanged: () => {
+      changes++
+    }
+  })
+  return { inbound, taken, changes: () => changes }
+}
+const [one, two, three] = [1, 2, 3].map((byte) => Uint8Array.of(byte)) as [Uint8Array, Uint8Array, Uint8Array]
+
+describe("the inbound lane", () => {
+  it("keeps what arrives while it is stopped, and delivers it in order behind what was due", () => {
+    const { changes, inbound, taken } = lane()
+    assert.isFalse(inbound.defer(one))
+    inbound.stop()
+    for (const item of [two, three, "halfClose"] as const) assert.isTrue(inbound.defer(item))
+    assert.isTrue(inbound.isStopped)
+    inbound.go(() => taken.push(one))
+    assert.deepStrictEqual(taken, [one, two, three, "halfClose"])
+    assert.isFalse(inbound.isStopped)
+    assert.strictEqual(changes(), 2)
+  })
+
+  it("keeps the rest of its backlog when it is stopped again on the way", () => {
+    const { inbound, taken } = lane(two)
+    inbound.stop()
+    for (const item of [one, two, three] as const) inbound.defer(item)
+    inbound.go(() => {})
+    assert.deepStrictEqual(taken, [one, two])
+    inbound.go(() => {})
+    assert.deepStrictEqual(taken, [one, two, three])
+  })
+
+  it("resumes once with the request that was postponed, and with nothing after it was dropped", () => {
+    const { inbound, taken } = lane()
+    inbound.postpone(() => taken.push(one))
+    inbound.defer(two)
+    assert.isTrue(inbound.isPostponed)
+    inbound.resume()
+    inbound.resume()
+    assert.deepStrictEqual(taken, [one, two])
+    inbound.postpone(() => taken.push(three))
+    inbound.drop()
+    inbound.resume()
+    assert.deepStrictEqual(taken, [one, two])
+  })
+})
+
+describe("pending groups", () => {
+  it("join consecutive messages of one ticket, and count bytes and offsets as they are taken", () => {
+    const groups = new PendingGroups()
+    assert.isFalse(groups.join(7, 1, 10))
+    const group = groups.start(7, 100, 1, 10)
+    assert.isTrue(groups.join(7, 2, 5))
+    assert.isFalse(groups.join(8, 1, 1))
+    groups.start(undefined, 101, 3, 0)
+    assert.isFalse(groups.join(7, 1, 1))
+    assert.deepStrictEqual(group, { ticket: 7, since: 100, messages: 2, records: 3, bytes: 15, durable: false })
+    assert.deepStrictEqual([groups.bytes, groups.takenUpTo], [15, -1])
+    assert.strictEqual(groups.take(), group)
+    assert.deepStrictEqual([groups.bytes, groups.takenUpTo], [0, 1])
+    assert.isTrue(groups.oldest?.durable)
+    groups.take()
+    assert.deepStrictEqual([groups.isEmpty, groups.takenUpTo], [true, 2])
+  })
+
+  it("are gone after a failure of the log, while the offsets stay", () => {
+    const groups = new PendingGroups()
+    groups.start(1, 0, 1, 10)
+    groups.take()
+    groups.start(2, 0, 1, 10)
+    groups.drop()
+    assert.deepStrictEqual([groups.isEmpty, groups.bytes, groups.takenUpTo], [true, 0, 0])
+  })
+})
+
+/** Timers that the test fires by hand, also cancelled ones. */
+const handTimers = () => {
+  const callbacks: Array<() => void> = []
+  const cancelled: Array<number> = []
+  const timers: Timers = {
+    now: () => 0,
+    after: (_, callback) => {
+      const index = callbacks.push(callback) - 1
+      return () => cancelled.push(index)
+    }
+  }
+  return { timers, callbacks, cancelled }
+}
+
+describe("timers with an owner", () => {
+  it("are cancelled at the end, except those that ran, and never run afterwards", () => {
+    const { callbacks, cancelled, timers } = handTimers()
+    const scoped = makeScopedTimers(timers)
+    const ran: Array<string> = []
+    scoped.after(1, () => ran.push("before"))
+    scoped.after(2, () => ran.push("after"))
+    callbacks[0]!()
+    assert.isFalse(scoped.isEnded())
+    scoped.end()
+    assert.isTrue(scoped.isEnded())
+    assert.deepStrictEqual(cancelled, [1])
+    callbacks[1]!()
+    assert.deepStrictEqual(ran, ["before"])
+  })
+
+  it("let no delay of a series overtake another, in whatever order they fire", () => {
+    const { callbacks, timers } = handTimers()
+    const delays = makeDelays(timers)
+    const ran: Array<number> = []
+    delays.add(0, () => ran.push(0))
+    delays.add(5, () => ran.push(1))
+    delays.add(1, () => ran.push(2))
+    assert.strictEqual(delays.waiting(), 2)
+    callbacks[1]!()
+    callbacks[0]!()
+    assert.deepStrictEqual(ran, [0, 1, 2])
+  })
+})
