@@ -1,8 +1,7 @@
-/** The parts of a server's stream by themselves: the lane of requests, the groups that wait for the log, the timers. */
+/** The parts of a server's stream by themselves: the lane of requests, and the groups that wait for the log. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Inbound, InboundLane } from "../../../src/local/stream/inboundLane.ts"
 import { PendingGroups } from "../../../src/local/stream/pendingGroups.ts"
-import { makeDelays, makeScopedTimers, type Timers } from "../../../src/local/timers.ts"
 
 /** A lane whose target notes what it takes, and stops the lane again in front of `stopAt`. */
 const lane = (stopAt?: Inbound) => {
@@ -85,49 +84,5 @@ describe("pending groups", () => {
     groups.start(2, 0, 1, 10)
     groups.drop()
     assert.deepStrictEqual([groups.isEmpty, groups.bytes, groups.takenUpTo], [true, 0, 0])
-  })
-})
-
-/** Timers that the test fires by hand, also cancelled ones. */
-const handTimers = () => {
-  const callbacks: Array<() => void> = []
-  const cancelled: Array<number> = []
-  const timers: Timers = {
-    now: () => 0,
-    after: (_, callback) => {
-      const index = callbacks.push(callback) - 1
-      return () => cancelled.push(index)
-    }
-  }
-  return { timers, callbacks, cancelled }
-}
-
-describe("timers with an owner", () => {
-  it("are cancelled at the end, except those that ran, and never run afterwards", () => {
-    const { callbacks, cancelled, timers } = handTimers()
-    const scoped = makeScopedTimers(timers)
-    const ran: Array<string> = []
-    scoped.after(1, () => ran.push("before"))
-    scoped.after(2, () => ran.push("after"))
-    callbacks[0]!()
-    assert.isFalse(scoped.isEnded())
-    scoped.end()
-    assert.isTrue(scoped.isEnded())
-    assert.deepStrictEqual(cancelled, [1])
-    callbacks[1]!()
-    assert.deepStrictEqual(ran, ["before"])
-  })
-
-  it("let no delay of a series overtake another, in whatever order they fire", () => {
-    const { callbacks, timers } = handTimers()
-    const delays = makeDelays(timers)
-    const ran: Array<number> = []
-    delays.add(0, () => ran.push(0))
-    delays.add(5, () => ran.push(1))
-    delays.add(1, () => ran.push(2))
-    assert.strictEqual(delays.waiting(), 2)
-    callbacks[1]!()
-    callbacks[0]!()
-    assert.deepStrictEqual(ran, [0, 1, 2])
   })
 })
