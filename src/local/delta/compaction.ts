@@ -9,7 +9,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { codec } from "../parquet/codecs.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
-import { type Action, type Add, rowsOf } from "./deltaActions.ts"
+import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
@@ -29,7 +29,12 @@ export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: numb
   if (log.snapshot.files.size < fewest) return 0
   const candidates = new Map<string, Array<Add>>()
   for (const add of log.snapshot.files.values()) {
-    if (add.size >= smallBytes || !Path.posix.basename(add.path).startsWith(dataFilePrefix)) continue
+    if (
+      add.size >= smallBytes ||
+      add.deletionVector !== undefined ||
+      !Path.posix.basename(add.path).startsWith(dataFilePrefix)
+    )
+      continue
     const key = JSON.stringify(add.partitionValues)
     const files = candidates.get(key)
     if (files === undefined) candidates.set(key, [add])
@@ -81,7 +86,7 @@ const merge = async (log: DeltaLog, tree: ColumnTree, files: ReadonlyArray<Add>,
     await writeSynced(Path.join(folder, name), bytes)
     await syncFolder(folder)
     await log.commit((snapshot) => {
-      committed = files.every((file) => snapshot.files.has(file.path))
+      committed = files.every((file) => snapshot.files.has(fileKey(file)))
       return committed ? compactActions(add, files, now) : undefined
     })
   } finally {

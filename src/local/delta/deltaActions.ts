@@ -20,8 +20,24 @@ export interface Metadata {
   readonly configuration: Record<string, string>
   readonly createdTime?: number
 }
+/** Marks rows of a data file as deleted; see the Delta protocol, "Deletion Vectors". */
+export interface DeletionVector {
+  readonly storageType: string
+  readonly pathOrInlineDv: string
+  readonly offset?: number
+  readonly sizeInBytes: number
+  readonly cardinality: number
+}
+/** What other writers add to a file and we carry on: row ids, clustering, deleted rows. */
+interface ForeignFileFields {
+  readonly tags?: Record<string, string>
+  readonly deletionVector?: DeletionVector
+  readonly baseRowId?: number
+  readonly defaultRowCommitVersion?: number
+  readonly clusteringProvider?: string
+}
 /** A data file that belongs to the table. `path` is relative and percent-encoded. */
-export interface Add {
+export interface Add extends ForeignFileFields {
   readonly path: string
   readonly partitionValues: Record<string, string | null>
   readonly size: number
@@ -30,7 +46,7 @@ export interface Add {
   readonly stats?: string
 }
 /** A data file that no longer belongs to the table. */
-export interface Remove {
+export interface Remove extends ForeignFileFields {
   readonly path: string
   readonly deletionTimestamp?: number
   readonly dataChange: boolean
@@ -44,6 +60,12 @@ export interface Txn {
   readonly version: number
   readonly lastUpdated?: number
 }
+/** Settings of a feature of the table, such as clustering. A removed domain has no settings any more. */
+export interface DomainMetadata {
+  readonly domain: string
+  readonly configuration: string
+  readonly removed: boolean
+}
 /** One line of a commit file. */
 export type Action =
   | { readonly protocol: Protocol }
@@ -53,7 +75,7 @@ export type Action =
   | { readonly txn: Txn }
   | { readonly commitInfo: Record<string, unknown> }
 
-/** The state of a table at one version. */
+/** The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. */
 export interface Snapshot {
   version: number
   protocol: Protocol | undefined
@@ -61,6 +83,23 @@ export interface Snapshot {
   readonly files: Map<string, Add>
   readonly tombstones: Map<string, Remove>
   readonly transactions: Map<string, Txn>
+  readonly domains: Map<string, DomainMetadata>
+  /** Kinds of actions that this module does not know, so that a checkpoint of ours would lose them. */
+  readonly unknownActions: Set<string>
+}
+
+/** Actions that belong to a commit or a checkpoint and not to the state of the table. */
+const transient = new Set(["commitInfo", "cdc", "checkpointMetadata", "sidecar"])
+
+/**
+ * What tells the live entries of a table apart: the path, and the deletion vector where there is one.
+ * A commit that deletes rows removes the entry of a path and adds another one for the same path, in any
+ * order.
+ */
+export const fileKey = ({ deletionVector, path }: Pick<Add, "path" | "deletionVector">): string => {
+  if (deletionVector === undefined) return path
+  const { offset, pathOrInlineDv, storageType } = deletionVector
+  return `${path}\n${storageType}${pathOrInlineDv}${offset === undefined ? "" : `@${offset}`}`
 }
 
 /** The state before the first commit; its version is -1. */
@@ -70,26 +109,51 @@ export const emptySnapshot = (): Snapshot => ({
   metadata: undefined,
   files: new Map(),
   tombstones: new Map(),
-  transactions: new Map()
+  transactions: new Map(),
+  domains: new Map(),
+  unknownActions: new Set()
 })
 
-/** Applies one action to a snapshot. Unknown actions are ignored, as the protocol allows for older readers. */
+/**
+ * Applies one action to a snapshot. Actions of unknown kinds are noted and change nothing else, as the
+ * protocol allows.
+ */
 export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, unknown>>): void => {
-  if (action["add"] !== undefined && action["add"] !== null) {
-    const add = action["add"] as Add
-    snapshot.files.set(add.path, add)
-    snapshot.tombstones.delete(add.path)
-  } else if (action["remove"] !== undefined && action["remove"] !== null) {
-    const remove = action["remove"] as Remove
-    snapshot.files.delete(remove.path)
-    snapshot.tombstones.set(remove.path, remove)
-  } else if (action["txn"] !== undefined && action["txn"] !== null) {
-    const txn = action["txn"] as Txn
-    snapshot.transactions.set(txn.appId, txn)
-  } else if (action["metaData"] !== undefined && action["metaData"] !== null) {
-    snapshot.metadata = action["metaData"] as Metadata
-  } else if (action["protocol"] !== undefined && action["protocol"] !== null) {
-    snapshot.protocol = action["protocol"] as Protocol
+  for (const [kind, value] of Object.entries(action)) {
+    if (value === undefined || value === null) continue
+    switch (kind) {
+      case "add": {
+        const add = value as Add
+        const key = fileKey(add)
+        snapshot.files.set(key, add)
+        snapshot.tombstones.delete(key)
+        break
+      }
+      case "remove": {
+        const remove = value as Remove
+        const key = fileKey(remove)
+        snapshot.files.delete(key)
+        snapshot.tombstones.set(key, remove)
+        break
+      }
+      case "txn":
+        snapshot.transactions.set((value as Txn).appId, value as Txn)
+        break
+      case "metaData":
+        snapshot.metadata = value as Metadata
+        break
+      case "protocol":
+        snapshot.protocol = value as Protocol
+        break
+      case "domainMetadata": {
+        const domain = value as DomainMetadata
+        if (domain.removed) snapshot.domains.delete(domain.domain)
+        else snapshot.domains.set(domain.domain, domain)
+        break
+      }
+      default:
+        if (!transient.has(kind)) snapshot.unknownActions.add(kind)
+    }
   }
 }
 
@@ -104,9 +168,9 @@ export const applyCommit = (snapshot: Snapshot, version: number, text: string): 
 /** `00000000000000000012`, the name of a version in the log folder. */
 export const versionName = (version: number): string => String(version).padStart(20, "0")
 
-/** Rows of a live file by its statistics, 0 when it has none. */
+/** Rows of a live file by its statistics, without the deleted ones; 0 when it has no statistics. */
 export const rowsOf = (add: Add): number => {
   if (add.stats === undefined) return 0
   const found = /"numRecords"\s*:\s*(\d+)/.exec(add.stats)
-  return found === null ? 0 : Number(found[1])
+  return found === null ? 0 : Number(found[1]) - (add.deletionVector?.cardinality ?? 0)
 }

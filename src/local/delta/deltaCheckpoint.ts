@@ -11,7 +11,7 @@ import { applyAction, emptySnapshot, type Snapshot, versionName } from "./deltaA
 import { replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
 import { jsonObjectAppender } from "../records/jsonDecoder.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
-import { readParquet } from "../parquet/parquetRows.ts"
+import { columnPaths, readParquet } from "../parquet/parquetRows.ts"
 
 const text: ColumnType = { _tag: "String" }
 const long: ColumnType = { _tag: "BigInt" }
@@ -23,6 +23,22 @@ const optional = (name: string, type: ColumnType): ColumnDefinition => ({ name, 
 const group = (name: string, fields: ReadonlyArray<ColumnDefinition>): ColumnDefinition =>
   optional(name, { _tag: "Struct", fields })
 
+/** What other writers add to the entries of files, and a checkpoint carries on. */
+const foreignFields: ReadonlyArray<ColumnDefinition> = [
+  optional("tags", textMap),
+  group("deletionVector", [
+    optional("storageType", text),
+    optional("pathOrInlineDv", text),
+    optional("offset", int),
+    optional("sizeInBytes", int),
+    optional("cardinality", long),
+    optional("maxRowIndex", long)
+  ]),
+  optional("baseRowId", long),
+  optional("defaultRowCommitVersion", long),
+  optional("clusteringProvider", text)
+]
+
 const columns: ReadonlyArray<ColumnDefinition> = [
   group("txn", [optional("appId", text), optional("version", long), optional("lastUpdated", long)]),
   group("add", [
@@ -31,8 +47,8 @@ const columns: ReadonlyArray<ColumnDefinition> = [
     optional("size", long),
     optional("modificationTime", long),
     optional("dataChange", flag),
-    optional("tags", textMap),
-    optional("stats", text)
+    optional("stats", text),
+    ...foreignFields
   ]),
   group("remove", [
     optional("path", text),
@@ -40,7 +56,9 @@ const columns: ReadonlyArray<ColumnDefinition> = [
     optional("dataChange", flag),
     optional("extendedFileMetadata", flag),
     optional("partitionValues", textMap),
-    optional("size", long)
+    optional("size", long),
+    optional("stats", text),
+    ...foreignFields
   ]),
   group("metaData", [
     optional("id", text),
@@ -57,7 +75,8 @@ const columns: ReadonlyArray<ColumnDefinition> = [
     optional("minWriterVersion", int),
     optional("readerFeatures", texts),
     optional("writerFeatures", texts)
-  ])
+  ]),
+  group("domainMetadata", [optional("domain", text), optional("configuration", text), optional("removed", flag)])
 ]
 const tree = columnTree(columns)
 
@@ -76,10 +95,11 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, now: n
   put({ protocol: snapshot.protocol })
   put({ metaData: snapshot.metadata })
   for (const txn of snapshot.transactions.values()) put({ txn })
-  for (const add of snapshot.files.values()) put({ add: known(add, addFields, { dataChange: false }) })
+  for (const domainMetadata of snapshot.domains.values()) put({ domainMetadata })
+  for (const add of snapshot.files.values()) put({ add: { ...add, dataChange: false } })
   for (const remove of snapshot.tombstones.values()) {
     if ((remove.deletionTimestamp ?? 0) < now - tombstoneRetention) continue
-    put({ remove: known(remove, removeFields, { dataChange: false }) })
+    put({ remove: { ...remove, dataChange: false } })
   }
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
@@ -95,26 +115,90 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, now: n
   await syncFolder(folder)
 }
 
-const addFields = ["path", "partitionValues", "size", "modificationTime", "tags", "stats"]
-const removeFields = ["path", "deletionTimestamp", "extendedFileMetadata", "partitionValues", "size"]
-
-/** The fields of a foreign action that the checkpoint's schema has. */
-const known = (
-  action: object,
-  fields: ReadonlyArray<string>,
-  extra: Record<string, unknown>
-): Record<string, unknown> => {
-  const source = action as Record<string, unknown>
-  const picked: Record<string, unknown> = { ...extra }
-  for (const field of fields) if (source[field] !== undefined) picked[field] = source[field]
-  return picked
+/** Fields of a column group that the table of columns lacks, such as `add.newField`. */
+const unknownFields = (name: string, value: unknown): ReadonlyArray<string> => {
+  const known = columns.find((column) => column.name === name)?.type
+  return missingFields([name], known, value)
 }
 
-/** Reads a checkpoint file into a snapshot. */
-export const readCheckpoint = async (path: string, version: number): Promise<Snapshot> => {
+const missingFields = (
+  path: ReadonlyArray<string>,
+  type: ColumnType | undefined,
+  value: unknown
+): ReadonlyArray<string> => {
+  if (type?._tag !== "Struct" || typeof value !== "object" || value === null) return []
+  return Object.entries(value).flatMap(([field, inner]) => {
+    if (inner === undefined || inner === null) return []
+    const found = type.fields.find((column) => column.name === field)
+    return found === undefined ? [[...path, field].join(".")] : missingFields([...path, field], found.type, inner)
+  })
+}
+
+/**
+ * What a checkpoint of this module would lose of a snapshot; empty when it carries everything. Other
+ * writers may add actions and fields, and a checkpoint without them would take them from every reader.
+ */
+export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => [
+  ...new Set([
+    ...snapshot.unknownActions,
+    ...unknownFields("protocol", snapshot.protocol),
+    ...unknownFields("metaData", snapshot.metadata),
+    ...[...snapshot.transactions.values()].flatMap((txn) => unknownFields("txn", txn)),
+    ...[...snapshot.domains.values()].flatMap((domain) => unknownFields("domainMetadata", domain)),
+    ...[...snapshot.files.values()].flatMap((add) => unknownFields("add", add)),
+    ...[...snapshot.tombstones.values()].flatMap((remove) => unknownFields("remove", remove))
+  ])
+]
+
+/** Columns of checkpoint files that only reading needs: a v2 checkpoint names files with the actions. */
+const readColumns: ReadonlyArray<ColumnDefinition> = [
+  ...columns,
+  group("sidecar", [optional("path", text), optional("sizeInBytes", long), optional("modificationTime", long)])
+]
+
+/** Columns that repeat what others hold as text. */
+const derived = new Set(["add.stats_parsed", "add.partitionValues_parsed", "remove.stats_parsed"])
+
+const readPaths = new Set(
+  readColumns.flatMap(({ name, type }) => [
+    name,
+    ...(type._tag === "Struct" ? type.fields.map((field) => `${name}.${field.name}`) : [])
+  ])
+)
+
+/** Kinds whose fields are not carried over from a checkpoint, so that further ones do not matter. */
+const isTransient = (path: string): boolean => /^(?:sidecar|checkpointMetadata)(?:\.|$)/.test(path)
+
+const actionsOf = async (path: string, snapshot: Snapshot): Promise<ReadonlyArray<Record<string, unknown>>> => {
+  const bytes = await Fs.readFile(path)
+  if (path.endsWith(".json")) {
+    const lines = bytes.toString("utf8").split("\n")
+    return lines.filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+  for (const column of columnPaths(bytes)) {
+    if (!readPaths.has(column) && !derived.has(column) && !isTransient(column)) snapshot.unknownActions.add(column)
+  }
+  return (await readParquet(bytes, readColumns)).map((row) => plain(row) as Record<string, unknown>)
+}
+
+/**
+ * Reads a checkpoint into a snapshot: the one file of a classic or v2 checkpoint, or all parts of a
+ * multi-part one. Sidecars lie in `_sidecars` below the log folder.
+ */
+export const readCheckpoint = async (
+  folder: string,
+  files: ReadonlyArray<string>,
+  version: number
+): Promise<Snapshot> => {
   const snapshot = emptySnapshot()
-  for (const row of await readParquet(await Fs.readFile(path), columns)) {
-    applyAction(snapshot, plain(row) as Record<string, unknown>)
+  for (const file of files) {
+    for (const action of await actionsOf(Path.join(folder, file), snapshot)) {
+      applyAction(snapshot, action)
+      const sidecar = action["sidecar"] as { readonly path: string } | undefined
+      if (sidecar === undefined || sidecar === null) continue
+      const path = Path.join(folder, "_sidecars", Path.basename(decodeURIComponent(sidecar.path)))
+      for (const each of await actionsOf(path, snapshot)) applyAction(snapshot, each)
+    }
   }
   snapshot.version = version
   return snapshot

@@ -9,11 +9,14 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
-import { readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
+import { lostByCheckpoint, readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
+/** Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of its own. */
+const partName = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
+const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
 const fewestCommitsBetweenCheckpoints = 10
 
 /** How long commits are kept, in milliseconds: thirty days, Delta's default. */
@@ -24,6 +27,26 @@ const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).
 
 /** The log folder of a table folder. */
 export const logFolder = (table: string): string => Path.join(table, "_delta_log")
+
+/** The complete checkpoints of a log folder, newest first, each with its files. */
+const checkpointsIn = (
+  names: ReadonlyArray<string>
+): ReadonlyArray<{ readonly version: number; readonly files: ReadonlyArray<string> }> => {
+  const found: Array<{ readonly version: number; readonly files: ReadonlyArray<string> }> = []
+  const parts = new Map<string, Array<string>>()
+  for (const name of [...names].sort()) {
+    const single = checkpointName.exec(name) ?? v2Name.exec(name)
+    if (single !== null) found.push({ version: Number(single[1]), files: [name] })
+    const part = partName.exec(name)
+    if (part === null) continue
+    const key = `${part[1]}.${part[3]}`
+    const files = parts.get(key) ?? []
+    files.push(name)
+    parts.set(key, files)
+    if (files.length === Number(part[3])) found.push({ version: Number(part[1]), files })
+  }
+  return found.sort((a, b) => b.version - a.version)
+}
 
 /** Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged. */
 export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
@@ -39,15 +62,11 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
     .flatMap((name) => commitName.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b)
-  const checkpoints = names
-    .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => b - a)
   let snapshot: Snapshot = emptySnapshot()
   let lastCheckpoint = -1
-  for (const version of checkpoints) {
+  for (const { files, version } of checkpointsIn(names)) {
     try {
-      snapshot = await readCheckpoint(Path.join(folder, `${versionName(version)}.checkpoint.parquet`), version)
+      snapshot = await readCheckpoint(folder, files, version)
       lastCheckpoint = version
       break
     } catch {
@@ -79,12 +98,32 @@ export class LogDamaged extends Error {
   }
 }
 
-/** Another writer changed the schema or protocol, so our rows no longer fit. */
+/** Code of `TableChanged`; it survives the way out of a worker thread. */
+export const tableChanged = "TABLE_CHANGED"
+
+/** Whether a version exists and is the latest one of a table folder. */
+export const isLatest = async (table: string, version: number): Promise<boolean> => {
+  const exists = (each: number) =>
+    Fs.access(Path.join(logFolder(table), `${versionName(each)}.json`)).then(
+      () => true,
+      () => false
+    )
+  return (await exists(version)) && !(await exists(version + 1))
+}
+
+/**
+ * Another writer changed the schema or the protocol while a commit was made. Nothing was committed;
+ * the caller reads the table anew.
+ */
 export class TableChanged extends Error {
+  readonly code = tableChanged
   constructor(table: string) {
-    super(`Another writer changed the schema or the protocol of ${table}. Restart the server to read it anew.`)
+    super(`Another writer changed the schema or the protocol of ${table}.`)
   }
 }
+
+/** What a version file is known by: a writer that replaces it makes another file. */
+type FileIdentity = string
 
 /** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
 export const createLog = async (table: string, actions: ReadonlyArray<Action>): Promise<DeltaLog | undefined> => {
@@ -101,6 +140,8 @@ export class DeltaLog {
   readonly snapshot: Snapshot
   private lastCheckpoint: number
   private lastCleanUp = -Infinity
+  /** The file of the snapshot's version; undefined before the first look. */
+  private identity: FileIdentity | undefined
 
   constructor(table: string, snapshot: Snapshot, lastCheckpoint: number) {
     this.table = table
@@ -152,7 +193,36 @@ export class DeltaLog {
     }
     await syncFolder(folder)
     applyCommit(this.snapshot, version, text)
+    this.identity = await this.currentIdentity()
     return true
+  }
+
+  /**
+   * Looks for what other writers have done: reads their versions, and answers whether this still is the
+   * table that was opened. It is not when the file of the current version is gone or was replaced, as
+   * after a table was dropped and made anew.
+   */
+  async look(): Promise<boolean> {
+    const seen = this.identity
+    const now = await this.currentIdentity()
+    // Writers delete old commits; the version that was opened from its checkpoint may have none.
+    const isGone = now === undefined && this.lastCheckpoint !== this.snapshot.version
+    if (isGone || (seen !== undefined && seen !== now)) return false
+    const { version } = this.snapshot
+    await this.refresh()
+    this.identity = this.snapshot.version === version ? now : await this.currentIdentity()
+    return true
+  }
+
+  private async currentIdentity(): Promise<FileIdentity | undefined> {
+    try {
+      const name = `${versionName(this.snapshot.version)}.json`
+      const { ino, size } = await Fs.stat(Path.join(logFolder(this.table), name))
+      return `${ino}:${size}`
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
   }
 
   /** Reads versions that others have written since. */
@@ -174,8 +244,18 @@ export class DeltaLog {
   async checkpointIfDue(now: number): Promise<boolean> {
     const step = Math.max(fewestCommitsBetweenCheckpoints, Math.floor(this.snapshot.files.size / 100))
     if (this.snapshot.version - Math.max(this.lastCheckpoint, 0) < step) return false
+    if (!this.mayCheckpoint()) {
+      this.lastCheckpoint = this.snapshot.version
+      return false
+    }
     await this.checkpoint(now)
     return true
+  }
+
+  /** Whether a checkpoint of ours carries all that the state holds, in the form that the table wants. */
+  private mayCheckpoint(): boolean {
+    const policy = this.snapshot.metadata?.configuration["delta.checkpointPolicy"] ?? "classic"
+    return policy === "classic" && lostByCheckpoint(this.snapshot).length === 0
   }
 
   /**

@@ -7,6 +7,7 @@ import { openLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
 import { partitionValue } from "./partitions.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
 import type { TableRecord } from "./tableFolder.ts"
 
 /** Table folders with their names: three levels below the data folder. */
@@ -36,6 +37,14 @@ export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Recor
   const rows: Array<Record<string, unknown>> = []
   const { columns } = record.definition
   for (const add of log?.snapshot.files.values() ?? []) {
+    if (add.deletionVector !== undefined) {
+      throw new StorageFailure({
+        reason: "CorruptTable",
+        message:
+          `The table ${record.definition.name} has a file with deleted rows (a deletion vector), which is ` +
+          "not read here. Read it with Spark, or let Spark purge it: REORG TABLE ... APPLY (PURGE)."
+      })
+    }
     const found = await readParquet(await Fs.readFile(filePath(record.location, add.path)), columns)
     const partition = columns
       .filter((column) => Object.hasOwn(add.partitionValues, column.name))

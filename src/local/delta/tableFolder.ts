@@ -137,25 +137,6 @@ export const definitionOf = (name: string, metadata: Metadata): Result.Result<Ta
   }))
 }
 
-const knownFeatures = new Set(["timestampNtz", "variantType", "appendOnly", "invariants"])
-
-/**
- * Why a table that another program has worked on cannot be written by this one; undefined when it can. Writing on without the
- * features that it asks for could break it for everybody.
- */
-export const unsupportedProtocol = (protocol: Protocol, metadata: Metadata): string | undefined => {
-  const features = [...(protocol.readerFeatures ?? []), ...(protocol.writerFeatures ?? [])]
-  const foreign = features.filter((feature) => !knownFeatures.has(feature))
-  const { minReaderVersion: reader, minWriterVersion: writer } = protocol
-  if (foreign.length > 0 || (reader > 1 && reader !== 3) || (writer > 2 && writer !== 7)) {
-    const needs =
-      foreign.length > 0
-        ? `the features ${foreign.join(", ")}`
-        : `reader version ${reader} and writer version ${writer}`
-    return `It needs ${needs}, which this server does not write.`
-  }
-  return metadata.schemaString.includes("delta.invariants") ||
-    metadata.schemaString.includes("delta.generationExpression")
-    ? "Its columns have invariants or generated values, which this server does not check."
-    : undefined
-}
+/** What the schema of a table is known by: a change of columns or of partitioning changes it. */
+export const schemaKey = ({ partitionColumns, schemaString }: Metadata): string =>
+  JSON.stringify([schemaString, partitionColumns])

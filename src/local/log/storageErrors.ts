@@ -6,13 +6,18 @@ import * as Data from "effect/Data"
 import { NotAFolder } from "../../internal/log/durableFile.ts"
 import { FolderLocked } from "../../internal/log/folderLock.ts"
 
-/** Why storage failed. `DiskFull` and `NotWritable` pass when the operator acts; the store stays usable afterwards. */
+/**
+ * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the store
+ * stays usable afterwards. `TableRefused`: another writer changed the table into one that this server
+ * cannot write by the table's rules.
+ */
 export type StorageReason =
   | "NotWritable"
   | "Locked"
   | "DiskFull"
   | "CorruptLog"
   | "CorruptTable"
+  | "TableRefused"
   | "TableDropped"
   | "Closed"
   | "Io"
@@ -78,6 +83,9 @@ export class RecordRejected {
   }
 }
 
+/** Code of the error that becomes a failure of reason `TableRefused`; it survives the way out of a worker thread. */
+export const tableRefused = "TABLE_REFUSED"
+
 /** Turns a failure of the file system into a `StorageFailure` that says what to do. `doing` completes "while ...". */
 export const storageFailure = (error: unknown, doing: string, path: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
@@ -87,6 +95,8 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
   }
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
   switch (code) {
+    case tableRefused:
+      return new StorageFailure({ reason: "TableRefused", message: (error as Error).message })
     case "ENOSPC":
     case "EDQUOT":
     case "EFBIG":

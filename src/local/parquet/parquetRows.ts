@@ -28,6 +28,22 @@ export const readParquet = async (
   return rows.map((row) => struct(columns, row as Record<string, unknown>))
 }
 
+/** The paths of the columns of a file, groups among them, such as `add` and `add.path`; to a depth of two. */
+export const columnPaths = (bytes: Uint8Array): ReadonlyArray<string> => {
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  const { schema } = parquetMetadata(file)
+  const paths: Array<string> = []
+  let at = 1
+  const visit = (above: ReadonlyArray<string>): void => {
+    const { name, num_children: children = 0 } = schema[at++]!
+    const path = [...above, name]
+    if (path.length <= 2) paths.push(path.join("."))
+    for (let child = 0; child < children; child++) visit(path)
+  }
+  while (at < schema.length) visit([])
+  return paths
+}
+
 const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map((element) => {

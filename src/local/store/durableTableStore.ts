@@ -18,10 +18,12 @@ import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
-import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import { SchemaRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { type EngineLimits, TableEngine } from "./tableEngine.ts"
 import { readRows, tableFolders } from "../delta/tableFiles.ts"
-import { definitionOf, metadataOf, protocolOf, type TableRecord, unsupportedProtocol } from "../delta/tableFolder.ts"
+import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
+import type { Metadata } from "../delta/deltaActions.ts"
+import { TableRefused, writeProblem } from "../delta/writability.ts"
 import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "../log/wal.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
@@ -60,6 +62,24 @@ interface OpenTable {
   readonly engine: TableEngine
 }
 
+interface RefusedTable {
+  readonly name: string
+  readonly location: string
+  readonly failure: StorageFailure
+}
+
+/** The record of a table with its columns as of the last look. */
+const recordOf = ({ engine, record }: OpenTable): TableRecord => ({ ...record, definition: engine.definition })
+
+/**
+ * A refused table answers an opening stream as a table that the stream's schema does not fit: the stream
+ * ends, and no client takes one of its records for a bad one.
+ */
+const asRejected = (failure: StorageFailure): Effect.Effect<never, SchemaRejected | StorageFailure> =>
+  Effect.fail(
+    failure.reason === "TableRefused" ? new SchemaRejected({ causes: [], message: failure.message }) : failure
+  )
+
 const walFolder = (folder: string, tableId: string): string => Path.join(folder, ".wal", tableId)
 const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
 
@@ -88,9 +108,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   )
 
   const tables = new Map<string, OpenTable>()
-  const refused = new Map<string, StorageFailure>()
+  const refused = new Map<string, RefusedTable>()
 
-  const openEngine = async (record: TableRecord, size: TableSize, committed: number): Promise<OpenTable> => {
+  const openEngine = async (
+    record: TableRecord,
+    metadata: Metadata,
+    size: TableSize,
+    committed: number
+  ): Promise<OpenTable> => {
     const wal = walFolder(folder, record.tableId)
     const numbers = await segmentNumbers(wal)
     let lastSequence = committed
@@ -98,6 +123,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const appId = appIdOf(record.tableId)
     const engine = new TableEngine({
       definition: record.definition,
+      tableId: record.tableId,
+      schema: schemaKey(metadata),
       folder: record.location,
       appId,
       wal: log,
@@ -123,25 +150,37 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const log = await openLog(location)
     if (log === undefined) return
     const metadata = log.snapshot.metadata!
-    const unservable = (why: string) =>
-      new StorageFailure({ reason: "CorruptTable", message: `The table ${name} cannot be served: ${why}` })
-    const unsupported = unsupportedProtocol(log.snapshot.protocol!, metadata)
-    if (unsupported !== undefined) throw unservable(unsupported)
-    const definition = Result.getOrThrowWith(definitionOf(name, metadata), unservable)
+    const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
+    if (problem !== undefined) throw new TableRefused(name, problem)
+    const definition = Result.getOrThrowWith(
+      definitionOf(name, metadata),
+      (why) => new TableRefused(name, `its schema cannot be read: ${why}`)
+    )
     await sweepOrphans(log)
     const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
     const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
-    tables.set(tableKey(name), await openEngine(record, sizeOf(log.snapshot), committed))
+    tables.set(tableKey(name), await openEngine(record, metadata, sizeOf(log.snapshot), committed))
   }
 
   for (const [name, location] of yield* attempt("listing the tables", () => tableFolders(folder))) {
     yield* attempt("opening the table", () => openTable(name, location)).pipe(
       Effect.catch((failure) => {
-        refused.set(tableKey(name), failure)
+        refused.set(tableKey(name), { name, location, failure })
         return Effect.logError(`The table ${name} cannot be opened and is refused: ${failure.message}`)
       })
     )
   }
+
+  /** Tries a refused table once more: its cause may be gone. */
+  const openRefused = Effect.fnUntraced(function* (key: string) {
+    const table = refused.get(key)
+    if (table === undefined) return
+    yield* Effect.catch(
+      attempt("opening the table", () => openTable(table.name, table.location)),
+      asRejected
+    )
+    refused.delete(key)
+  })
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
     name === undefined
@@ -224,19 +263,19 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         if (log === undefined) return undefined
         await syncFolder(Path.dirname(Path.dirname(location)))
         await syncFolder(folder)
-        return openEngine(record, sizeOf(log.snapshot), 0)
+        return openEngine(record, metadata, sizeOf(log.snapshot), 0)
       })
       if (created === undefined) return yield* new TableExists({ name: definition.name })
       tables.set(key, created)
       return record
     }),
-    get: (name) => Effect.sync(() => Option.fromUndefinedOr(tables.get(tableKey(name))?.record)),
+    get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(tableKey(name))), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {
         const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
-        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
+        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => recordOf(table))
       }),
-    listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
+    listAll: Effect.sync(() => [...tables.values()].map(recordOf)),
     drop: Effect.fnUntraced(function* (name: string) {
       const key = tableKey(name)
       const found = tables.get(key)
@@ -257,11 +296,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     }),
     openWriter: Effect.fnUntraced(function* (name: string, format) {
       const key = tableKey(name)
-      const failure = refused.get(key)
-      if (failure !== undefined) return yield* failure
+      yield* openRefused(key)
       const table = tables.get(key)
       if (table === undefined) return yield* new TableNotFound({ name })
-      const rejected = refuseFormat(table.record.definition, format)
+      yield* Effect.catch(
+        attempt("reading the table", () => table.engine.look()),
+        asRejected
+      )
+      const rejected = refuseFormat(table.engine.definition, format)
       if (rejected !== undefined) return yield* rejected
       return tableWriter(table.engine, format)
     }),
@@ -279,7 +321,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     rows: (name) =>
       Effect.suspend(() => {
         const table = tables.get(tableKey(name))
-        return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(table.record))
+        return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(recordOf(table)))
       })
   }
 })

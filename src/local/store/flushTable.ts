@@ -11,7 +11,9 @@ import { codec } from "../parquet/codecs.ts"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../delta/compaction.ts"
 import type { Action, Add, Snapshot } from "../delta/deltaActions.ts"
-import { type DeltaLog, LogDamaged, openLog } from "../delta/deltaLog.ts"
+import { type DeltaLog, openLog, TableChanged } from "../delta/deltaLog.ts"
+import { schemaKey } from "../delta/tableFolder.ts"
+import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { dataFilePrefix, filePath, logPath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
@@ -23,6 +25,10 @@ import { upgradedProtocol } from "../delta/tableFolder.ts"
 /** What a flush works on. `now` in milliseconds; `lastSequence` is the last log entry among the rows. */
 export interface FlushJob extends PartitionedRows {
   readonly folder: string
+  /** The id in the table's metaData: another table may have taken the folder. */
+  readonly tableId: string
+  /** The schema that the rows were made for, as `schemaKey` gives it. */
+  readonly schema: string
   readonly appId: string
   readonly lastSequence: number
   readonly now: number
@@ -36,42 +42,49 @@ export interface FlushOutcome extends TableSize {
   readonly warning?: string | undefined
 }
 
+/** A table as the last look found it. */
+export interface TableLook extends TableSize, TableRules {}
+
 /** Where flushes run. */
 export interface Flusher {
+  /**
+   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table into one
+   * that this server cannot write, and with `TableChanged` when the schema is not the job's any more.
+   */
   readonly flush: (job: FlushJob) => Promise<FlushOutcome>
+  /** Reads what other writers did. Rejects with `TableRefused` when there is no table any more. */
+  readonly look: (folder: string) => Promise<TableLook>
   /** Forgets what is cached about a table folder, before it is dropped. */
   readonly forget: (folder: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-interface OpenTable {
-  readonly log: DeltaLog
-  readonly tree: ColumnTree
-}
-
 /** A flusher that works on the calling thread. */
 export const localFlusher = (): Flusher => {
-  const tables = new Map<string, OpenTable>()
-  const open = async (job: FlushJob): Promise<OpenTable> => {
-    const known = tables.get(job.folder)
-    if (known !== undefined) return known
-    const log = await openLog(job.folder)
-    if (log === undefined) throw new LogDamaged(job.folder, "it has no commits")
-    const partitioned = new Set(job.partitionColumns)
-    const opened = { log, tree: columnTree(job.columns.filter((column) => !partitioned.has(column.name))) }
-    tables.set(job.folder, opened)
-    return opened
+  const tables = new Map<string, DeltaLog>()
+  /** The log with all that others committed, read anew when the folder holds another table now. */
+  const current = async (folder: string): Promise<DeltaLog> => {
+    const known = tables.get(folder)
+    if (known !== undefined && (await known.look())) return known
+    tables.delete(folder)
+    const log = await openLog(folder)
+    if (log === undefined) throw new TableRefused(folder, "its Delta log is gone")
+    tables.set(folder, log)
+    await log.look()
+    return log
+  }
+  /** Runs with a log whose cache is dropped on failure: the next call replays it from disk. */
+  const withLog = async <A>(folder: string, use: (log: DeltaLog) => Promise<A>): Promise<A> => {
+    try {
+      return await use(await current(folder))
+    } catch (error) {
+      tables.delete(folder)
+      throw error
+    }
   }
   return {
-    flush: async (job) => {
-      try {
-        return await flushTable(await open(job), job)
-      } catch (error) {
-        // What is cached may be out of date; the next try replays the log from disk.
-        tables.delete(job.folder)
-        throw error
-      }
-    },
+    flush: (job) => withLog(job.folder, (log) => flushTable(log, job)),
+    look: (folder) => withLog(folder, async (log) => ({ ...sizeOf(log.snapshot), ...rulesOf(log.snapshot) })),
     forget: async (folder) => {
       tables.delete(folder)
     },
@@ -81,12 +94,26 @@ export const localFlusher = (): Flusher => {
   }
 }
 
+const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({ metadata: metadata!, protocol: protocol! })
+
+/** Throws unless the rows of a job may be committed to the table as it is now. */
+const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
+  const rules = rulesOf(snapshot)
+  if (rules.metadata.id !== job.tableId) throw new TableRefused(table, "another table has taken its folder")
+  const problem = writeProblem(rules)
+  if (problem !== undefined) throw new TableRefused(table, problem)
+  if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
+}
+
 const committedAlready = (snapshot: Snapshot, job: FlushJob): boolean =>
   (snapshot.transactions.get(job.appId)?.version ?? 0) >= job.lastSequence
 
-const flushTable = async ({ log, tree }: OpenTable, job: FlushJob): Promise<FlushOutcome> => {
+const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
   if (committedAlready(log.snapshot, job)) return { ...sizeOf(log.snapshot), committed: false }
+  checkTable(log, job)
   await upgradeProtocol(log, job.now)
+  const partitioned = new Set(job.partitionColumns)
+  const tree = columnTree(job.columns.filter((column) => !partitioned.has(column.name)))
   const adds: Array<Add> = []
   let committed = false
   try {
@@ -172,7 +199,7 @@ const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<A
 /** Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers how many. */
 export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
   const named = new Set(
-    [...log.snapshot.files.keys(), ...log.snapshot.tombstones.keys()].map((path) => filePath(log.table, path))
+    [...log.snapshot.files.values(), ...log.snapshot.tombstones.values()].map(({ path }) => filePath(log.table, path))
   )
   let removed = 0
   const entries = await Fs.readdir(log.table, { recursive: true, withFileTypes: true })

@@ -16,16 +16,20 @@
  * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
+import * as Result from "effect/Result"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
-import type { Flusher, FlushOutcome } from "./flushTable.ts"
-import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, rollBackChunks } from "../parquet/columnBuffer.ts"
 import type { LogFormat } from "../../internal/log/logFrames.ts"
+import { isLatest, tableChanged } from "../delta/deltaLog.ts"
+import { changeProblem } from "../delta/schemaChange.ts"
+import { definitionOf, schemaKey } from "../delta/tableFolder.ts"
+import { TableRefused, writeProblem } from "../delta/writability.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
-import { type DecodedRows, type Decoder, decodeFrames, makeDecoder } from "../records/recordDecoder.ts"
-import { problemOf } from "../records/recordProblem.ts"
-import { RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
-import type { DurableCallback, LogWriter, Wal } from "../log/wal.ts"
+import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
+import type { DurableCallback, Wal } from "../log/wal.ts"
+import { rollBackChunks } from "../parquet/columnBuffer.ts"
+import { type DecodedRows, decodeFrames } from "../records/recordDecoder.ts"
+import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
+import { EngineWriter, OpenBatch, type SealedRows } from "./openBatch.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
 export interface EngineLimits {
@@ -41,26 +45,41 @@ export interface EngineLimits {
   readonly compactFiles: number
 }
 
-interface GroupMark {
-  readonly group: number
-  readonly mark: Mark
-  readonly lastSequence: number
+/**
+ * A sealed batch. It has no `chunks` once they were handed to a flush, or after the table's columns
+ * changed: then it is decoded from the log again.
+ */
+interface Batch extends SealedRows {
+  readonly segment: number
+  lastSequence: number
 }
 
-interface Batch {
-  readonly segment: number
-  readonly lastGroup: number
-  rows: number
-  bytes: number
-  lastSequence: number
-  /** Undefined when they have been handed to a flush; after a failure they are decoded from the log again. */
-  chunks: ReadonlyArray<LeafChunk> | undefined
-  marks: ReadonlyArray<GroupMark>
+/** The columns of the table as of the last look, and the buffers of the open batch made for them. */
+interface TableForm {
+  readonly definition: TableDefinition
+  /** As `schemaKey` gives it. */
+  readonly schema: string
+  readonly open: OpenBatch
 }
+
+/** The log group of records that a refused table did not take; it never becomes durable. */
+const REFUSED_GROUP = -1
+
+/** For records that came before a refusal was taken back: their stream opens anew. */
+const refusedBefore = new StorageFailure({
+  reason: "TableRefused",
+  message: "The table was refused when the records came. Send them again."
+})
+
+const formOf = (definition: TableDefinition, schema: string): TableForm => ({
+  definition,
+  schema,
+  open: new OpenBatch(definition.columns)
+})
 
 /** The working side of a table. */
 export class TableEngine {
-  readonly definition: TableDefinition
+  readonly tableId: string
   readonly folder: string
   readonly appId: string
   /** Why the last flush failed, or the warning it gave; undefined when it went well. */
@@ -70,11 +89,7 @@ export class TableEngine {
   private readonly flusher: Flusher
   private readonly limits: EngineLimits
   private readonly now: () => number
-  private readonly tree: ColumnTree
-  private readonly leaves: ReadonlyArray<Leaf>
-  private readonly messageMark: { rows: number; entries: Float64Array; sizes: Float64Array }
-  private rows = 0
-  private marks: Array<GroupMark> = []
+  private form: TableForm
   private readonly batches: Array<Batch> = []
   private flushing: Promise<void> | undefined
   private readonly ackAfterCommit: boolean
@@ -83,9 +98,14 @@ export class TableEngine {
   private readonly roomCallbacks: Array<() => void> = []
   private nextWriter = 1
   private stopped: StorageFailure | undefined
+  /** Why the table cannot be written; undefined while it can. A later look may take it back. */
+  refusal: StorageFailure | undefined
 
   constructor(options: {
     readonly definition: TableDefinition
+    readonly tableId: string
+    /** The schema of the definition, as `schemaKey` gives it. */
+    readonly schema: string
     readonly folder: string
     readonly appId: string
     readonly wal: Wal
@@ -96,7 +116,7 @@ export class TableEngine {
     /** Whether records count as durable only once they are in the table. */
     readonly ackAfterCommit: boolean
   }) {
-    this.definition = options.definition
+    this.tableId = options.tableId
     this.folder = options.folder
     this.appId = options.appId
     this.wal = options.wal
@@ -105,65 +125,36 @@ export class TableEngine {
     this.now = options.now
     this.size = options.size
     this.ackAfterCommit = options.ackAfterCommit
-    this.tree = columnTree(options.definition.columns)
-    this.leaves = makeLeaves(this.tree)
-    const count = this.leaves.length
-    this.messageMark = { rows: 0, entries: new Float64Array(count), sizes: new Float64Array(count) }
+    this.form = formOf(options.definition, options.schema)
     this.wal.onGroupsFailed = (group) => this.cutBack(group)
   }
 
-  /** A number for a new writer and the decoder that fills this table's buffers. */
-  openWriter(format: LogFormat): { readonly writer: LogWriter; readonly decode: Decoder } {
-    return { writer: { id: this.nextWriter++, format }, decode: makeDecoder(this.tree, format, this.leaves) }
+  /** The columns of the table as of the last look at it. */
+  get definition(): TableDefinition {
+    return this.form.definition
   }
 
-  /** Decodes all records or none, logs them, and answers the number of their log group. */
-  append(writer: LogWriter, decode: Decoder, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
-    const mark = this.messageMark
-    for (let i = 0; i < this.leaves.length; i++) {
-      mark.entries[i] = this.leaves[i]!.entries
-      mark.sizes[i] = this.leaves[i]!.size
-    }
-    let index = 0
-    try {
-      for (; index < records.length; index++) decode(records[index]!)
-    } catch (error) {
-      rollBack(this.leaves, mark)
-      const { expected, path } = problemOf(error)
-      return new RecordRejected(index, path, expected)
-    }
-    const group = this.wal.openGroup
-    if (this.marks.length > 64) this.dropOldMarks()
-    if (this.marks.length === 0 || this.marks[this.marks.length - 1]!.group !== group) {
-      const entries = mark.entries.slice()
-      this.marks.push({
-        group,
-        mark: { rows: this.rows, entries, sizes: mark.sizes.slice() },
-        lastSequence: this.wal.lastSequence
-      })
-    }
-    this.rows += records.length
-    const ticket = this.wal.append(writer, records)
-    if (this.rows >= this.limits.maxBatchRows || this.openBytes() >= this.limits.maxBatchBytes) this.seal()
+  /** A new writer for records of this format. */
+  openWriter(format: LogFormat): EngineWriter {
+    return new EngineWriter({ id: this.nextWriter++, format }, this.form.open)
+  }
+
+  /**
+   * Decodes all records or none, logs them, and answers the number of their log group. A refused table
+   * takes nothing: `onDurable` of the answer calls back with the refusal.
+   */
+  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
+    if (this.refusal !== undefined) return REFUSED_GROUP
+    const ticket = this.form.open.append(writer, records, this.wal)
+    if (this.form.open.rows >= this.limits.maxBatchRows || this.form.open.bytes >= this.limits.maxBatchBytes)
+      this.seal()
     return ticket
-  }
-
-  /** Marks of settled groups are not needed any more, but for the last, which tells the group to wait for. */
-  private dropOldMarks(): void {
-    const settled = this.wal.settledGroup
-    const last = this.marks.length - 1
-    this.marks = this.marks.filter((each, index) => each.group > settled || index === last)
-  }
-
-  private openBytes(): number {
-    let bytes = 0
-    for (let i = 0; i < this.leaves.length; i++) bytes += this.leaves[i]!.size + this.leaves[i]!.entries
-    return bytes
   }
 
   /** Calls back when the group is durable (with `ackAfterCommit`: committed) or has failed. */
   onDurable(group: number, callback: DurableCallback): void {
     if (this.stopped !== undefined) return callback(this.stopped)
+    if (group === REFUSED_GROUP) return callback(this.refusal ?? refusedBefore)
     if (!this.ackAfterCommit) return this.wal.onDurable(group, callback)
     this.wal.onDurable(group, (failure) => {
       if (failure !== undefined || group <= this.committedGroup) callback(failure)
@@ -180,7 +171,7 @@ export class TableEngine {
 
   /** Whether more rows wait for their flush than the limits allow. */
   get pressure(): boolean {
-    let rows = this.rows
+    let rows = this.form.open.rows
     let bytes = 0
     for (const batch of this.batches) {
       rows += batch.rows
@@ -204,42 +195,74 @@ export class TableEngine {
   private cutBack(firstGroup: number): void {
     for (const batch of this.batches) {
       const found = batch.marks.find((each) => each.group >= firstGroup)
-      if (found === undefined || batch.chunks === undefined) continue
-      rollBackChunks(batch.chunks, found.mark)
+      if (found === undefined) continue
+      if (batch.chunks !== undefined) rollBackChunks(batch.chunks, found.mark)
       batch.rows = found.mark.rows
       batch.lastSequence = found.lastSequence
       batch.marks = []
     }
-    const found = this.marks.find((each) => each.group >= firstGroup)
-    if (found === undefined) return
-    rollBack(this.leaves, found.mark)
-    this.rows = found.mark.rows
-    this.marks = this.marks.filter((each) => each.group < firstGroup)
+    this.form.open.cutBack(firstGroup)
   }
 
   /** Ends the open batch, if it has rows, and starts its flush. */
   seal(): void {
-    if (this.rows > 0) {
-      const lastGroup = this.marks[this.marks.length - 1]!.group
-      const chunks = this.leaves.map((leaf) => leaf.seal())
-      const lastSequence = this.wal.lastSequence
-      const segment = this.wal.rotate()
-      this.batches.push({
-        segment,
-        lastGroup,
-        rows: this.rows,
-        bytes: bytesOf(chunks),
-        lastSequence,
-        chunks,
-        marks: this.marks
-      })
-      this.rows = 0
-      this.marks = []
-    }
+    this.sealBatch()
     if (this.batches.length > 0 && this.flushing === undefined) {
       // A failure stays in the queue and is tried again with the next seal; `flush` reports it.
       void this.flushAll().catch(() => {})
     }
+  }
+
+  private sealBatch(): void {
+    if (this.form.open.rows === 0) return
+    const lastSequence = this.wal.lastSequence
+    const segment = this.wal.rotate()
+    this.batches.push({ segment, lastSequence, ...this.form.open.seal() })
+  }
+
+  /**
+   * Looks at what other writers did to the table: takes over new columns, and sets or takes back
+   * `refusal`. Costs two calls of the file system while nobody else wrote.
+   */
+  async look(): Promise<void> {
+    if (this.refusal === undefined && (await isLatest(this.folder, this.size.version))) return
+    try {
+      this.follow(await this.flusher.look(this.folder))
+      if (this.refusal !== undefined) this.lastProblem = undefined
+      this.refusal = undefined
+    } catch (error) {
+      throw this.refuse(error)
+    }
+  }
+
+  /** Notes a failure as the table's refusal when it is one. */
+  private refuse(error: unknown): StorageFailure {
+    const failure = storageFailure(error, "writing the table", this.folder)
+    if (failure.reason === "TableRefused") {
+      this.refusal = failure
+      this.lastProblem = failure.message
+    }
+    return failure
+  }
+
+  /**
+   * Takes over the columns that another writer gave the table. Rows that are not committed yet are
+   * decoded again from the log, for the new columns. Throws `TableRefused` when they do not fit.
+   */
+  private follow({ metadata, protocol, ...size }: TableLook): void {
+    if (metadata.id !== this.tableId) throw new TableRefused(this.folder, "another table has taken its folder")
+    const problem = writeProblem({ metadata, protocol })
+    if (problem !== undefined) throw new TableRefused(this.folder, problem)
+    this.size = { ...size, committed: false }
+    const schema = schemaKey(metadata)
+    if (schema === this.form.schema) return
+    const found = definitionOf(this.definition.name, metadata)
+    if (Result.isFailure(found)) throw new TableRefused(this.folder, `its schema cannot be read: ${found.failure}`)
+    const change = changeProblem(this.definition, found.success)
+    if (change !== undefined) throw new TableRefused(this.folder, change)
+    this.sealBatch()
+    for (const batch of this.batches) batch.chunks = undefined
+    this.form = formOf(found.success, schema)
   }
 
   /** Seals, and resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
@@ -261,13 +284,14 @@ export class TableEngine {
           if (this.stopped !== undefined) return
           await this.flushBatch(batch)
           this.batches.shift()
+          this.refusal = undefined
           this.lastProblem = this.size.warning
           this.committedGroup = batch.lastGroup
           this.tellCommitted()
           this.tellRoom()
         }
       } catch (error) {
-        const failure = storageFailure(error, "writing the table", this.folder)
+        const failure = this.refuse(error)
         this.lastProblem = failure.message
         throw failure
       } finally {
@@ -286,33 +310,43 @@ export class TableEngine {
 
   private async flushBatch(batch: Batch): Promise<void> {
     if (batch.rows > 0) {
-      const { chunks, rows, lastSequence } =
-        batch.chunks === undefined
-          ? await this.fromLog(batch)
-          : { chunks: batch.chunks, rows: batch.rows, lastSequence: batch.lastSequence }
+      // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
+      const { form } = this
+      const { chunks, lastSequence, rows } =
+        batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
       batch.chunks = undefined
-      if (rows > 0) await this.commitRows(chunks, rows, lastSequence)
+      if (rows > 0 && !(await this.commitRows(form, { chunks, rows, lastSequence }))) return this.flushBatch(batch)
     }
     await this.wal.removeSegment(batch.segment)
   }
 
-  private async commitRows(chunks: ReadonlyArray<LeafChunk>, rows: number, lastSequence: number): Promise<void> {
-    this.size = await this.flusher.flush({
-      folder: this.folder,
-      appId: this.appId,
-      columns: this.definition.columns,
-      partitionColumns: this.definition.partitionColumns ?? [],
-      rows,
-      chunks,
-      lastSequence,
-      now: this.now(),
-      compactFiles: this.limits.compactFiles
-    })
+  /** Commits rows; false when the table's columns changed, so that they have to be decoded again. */
+  private async commitRows({ definition, schema }: TableForm, decoded: DecodedRows): Promise<boolean> {
+    try {
+      this.size = await this.flusher.flush({
+        folder: this.folder,
+        tableId: this.tableId,
+        schema,
+        appId: this.appId,
+        columns: definition.columns,
+        partitionColumns: definition.partitionColumns ?? [],
+        rows: decoded.rows,
+        chunks: decoded.chunks,
+        lastSequence: decoded.lastSequence,
+        now: this.now(),
+        compactFiles: this.limits.compactFiles
+      })
+      return true
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== tableChanged) throw error
+      this.follow(await this.flusher.look(this.folder))
+      return false
+    }
   }
 
   /** Decodes a batch again from its log segment. The segment holds at least its rows, or acknowledged records are gone. */
-  private async fromLog(batch: Batch): Promise<DecodedRows> {
-    const decoded = decodeFrames(this.tree, await this.wal.readBack(batch.segment), 0)
+  private async fromLog(batch: Batch, { open }: TableForm): Promise<DecodedRows> {
+    const decoded = decodeFrames(open.tree, await this.wal.readBack(batch.segment), 0)
     if (decoded.rows >= batch.rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
@@ -329,13 +363,20 @@ export class TableEngine {
   async recover(segments: AsyncIterable<FoundSegment>, committedSequence: number): Promise<void> {
     let writing: Promise<void> = Promise.resolve()
     for await (const segment of segments) {
-      const { chunks, rows, lastSequence } = decodeFrames(this.tree, segment.frames, committedSequence)
+      const { form } = this
+      const decoded = decodeFrames(form.open.tree, segment.frames, committedSequence)
       await writing
-      writing = rows === 0 ? Promise.resolve() : this.commitRows(chunks, rows, lastSequence)
+      writing = decoded.rows === 0 ? Promise.resolve() : this.recoverRows(form, decoded)
       // Awaited in the next round; this keeps a failure from counting as unhandled until then.
       writing.catch(() => {})
     }
     await writing
+  }
+
+  /** A table that changes while the server starts is refused then, and recovered with the next look. */
+  private async recoverRows(form: TableForm, decoded: DecodedRows): Promise<void> {
+    if (await this.commitRows(form, decoded)) return
+    throw new TableRefused(this.folder, "another writer changes its columns right now")
   }
 
   /** Stops taking records: what follows fails with the given failure. */

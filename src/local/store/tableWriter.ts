@@ -7,9 +7,9 @@ import type { TableWriter } from "./tableStore.ts"
 
 /** Opens a writer; the format must have been checked against the table. */
 export const tableWriter = (engine: TableEngine, format: LogFormat): TableWriter => {
-  const { decode, writer } = engine.openWriter(format)
+  const writer = engine.openWriter(format)
   return {
-    appendUnsafe: (records) => engine.append(writer, decode, records),
+    appendUnsafe: (records) => engine.append(writer, records),
     onDurable: (ticket, callback) => engine.onDurable(ticket, callback),
     pressure: () => engine.pressure,
     onRoom: (callback) => engine.onRoom(callback),

@@ -5,21 +5,21 @@
  * the lost rows from the log again. The worker's own code is `flushWorker.ts`.
  */
 import { Worker } from "node:worker_threads"
-import type { Flusher, FlushJob, FlushOutcome } from "./flushTable.ts"
+import type { Flusher, FlushJob, FlushOutcome, TableLook } from "./flushTable.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
 
 /** What goes to the worker. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
-  | { readonly id: number; readonly kind: "forget"; readonly folder: string }
+  | { readonly id: number; readonly kind: "look" | "forget"; readonly folder: string }
 
 /** What comes back; errors keep their code and message. */
 export type WorkerReply =
-  | { readonly id: number; readonly outcome: FlushOutcome | undefined }
+  | { readonly id: number; readonly outcome: FlushOutcome | TableLook | undefined }
   | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } }
 
 interface Waiting {
-  readonly resolve: (outcome: FlushOutcome | undefined) => void
+  readonly resolve: (outcome: any) => void
   readonly reject: (error: Error) => void
 }
 
@@ -57,7 +57,7 @@ export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flu
     return started
   }
 
-  const ask = (request: WorkerRequest, transfer: Array<ArrayBuffer>): Promise<FlushOutcome | undefined> =>
+  const request = <A>(request: WorkerRequest, transfer: Array<ArrayBuffer> = []): Promise<A> =>
     new Promise((resolve, reject) => {
       worker ??= start()
       worker.ref()
@@ -66,12 +66,10 @@ export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flu
     })
 
   return {
-    flush: async (job) => {
-      const outcome = await ask({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks))
-      return outcome!
-    },
+    flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
+    look: (folder) => request({ id: nextId++, kind: "look", folder }),
     forget: async (folder) => {
-      if (worker !== undefined) await ask({ id: nextId++, kind: "forget", folder }, [])
+      if (worker !== undefined) await request({ id: nextId++, kind: "forget", folder })
     },
     close: async () => {
       const ending = worker

@@ -1,0 +1,133 @@
+/**
+ * Whether this server can write a table by the table's own rules.
+ *
+ * What counts is what is active, not what is listed: a table may list `checkConstraints` and have no
+ * constraint. A feature that nothing here names is refused, because writing without it could break the
+ * table for everybody.
+ */
+import type { Metadata, Protocol } from "./deltaActions.ts"
+import { tableRefused } from "../log/storageErrors.ts"
+
+/** A table that this server must not write to. `why` ends a sentence that names the table. */
+export class TableRefused extends Error {
+  readonly code = tableRefused
+  constructor(table: string, why: string) {
+    super(
+      `The table ${table} is refused, because ${why}. This server writes nothing to it, and ` +
+        "acknowledged records stay in its log. Undo the change, and they are written."
+    )
+  }
+}
+
+/** What a table asks of its writers. */
+export interface TableRules {
+  readonly protocol: Protocol
+  readonly metadata: Metadata
+}
+
+/** Features that an older writer version stands for, each with the version from which it is implied. */
+const implied: ReadonlyArray<readonly [version: number, feature: string]> = [
+  [2, "appendOnly"],
+  [2, "invariants"],
+  [3, "checkConstraints"],
+  [4, "changeDataFeed"],
+  [4, "generatedColumns"],
+  [5, "columnMapping"],
+  [6, "identityColumns"]
+]
+
+type Check = (rules: TableRules) => string | undefined
+
+const harmless: Check = () => undefined
+
+const property = (metadata: Metadata, name: string): string => (metadata.configuration[name] ?? "").toLowerCase()
+
+const whenEnabled =
+  (name: string, what: string): Check =>
+  ({ metadata }) =>
+    property(metadata, name) === "true" ? `it has ${what} (${name})` : undefined
+
+const always =
+  (what: string): Check =>
+  () =>
+    `it has ${what}`
+
+/** The first column, nested ones included, whose metadata in the schema has one of these keys. */
+const columnWith = (schema: string, keys: ReadonlyArray<string>): string | undefined => {
+  let found: string | undefined
+  JSON.parse(schema, function (this: unknown, key: string, value: unknown) {
+    if (key !== "metadata" || typeof value !== "object" || value === null) return value
+    const { name } = this as { readonly name?: unknown }
+    if (keys.some((each) => Object.hasOwn(value, each))) found ??= typeof name === "string" ? name : "?"
+    return value
+  })
+  return found
+}
+
+const withColumns =
+  (what: string, ...keys: ReadonlyArray<string>): Check =>
+  ({ metadata }) => {
+    const column = columnWith(metadata.schemaString, keys)
+    return column === undefined ? undefined : `its column ${column} has ${what}`
+  }
+
+const checkConstraints: Check = ({ metadata }) => {
+  const name = Object.keys(metadata.configuration).find((key) => key.startsWith("delta.constraints."))
+  return name === undefined ? undefined : `it has the CHECK constraint ${name.slice("delta.constraints.".length)}`
+}
+
+const columnMapping: Check = ({ metadata }) => {
+  const mode = property(metadata, "delta.columnMapping.mode")
+  return mode === "" || mode === "none" ? undefined : `it maps its columns by ${mode} (delta.columnMapping.mode)`
+}
+
+const features: Readonly<Record<string, Check>> = {
+  "allowColumnDefaults": withColumns("a default value", "CURRENT_DEFAULT"),
+  "appendOnly": harmless,
+  "changeDataFeed": harmless,
+  "checkConstraints": checkConstraints,
+  "clustering": harmless,
+  "columnMapping": columnMapping,
+  "deletionVectors": harmless,
+  "domainMetadata": harmless,
+  "generatedColumns": withColumns("a generation expression", "delta.generationExpression"),
+  "icebergCompatV1": whenEnabled("delta.enableIcebergCompatV1", "Iceberg compatibility"),
+  "icebergCompatV2": whenEnabled("delta.enableIcebergCompatV2", "Iceberg compatibility"),
+  "icebergCompatV3": whenEnabled("delta.enableIcebergCompatV3", "Iceberg compatibility"),
+  "identityColumns": withColumns("identity values", "delta.identity.start", "delta.identity.step"),
+  "inCommitTimestamp": whenEnabled("delta.enableInCommitTimestamps", "in-commit timestamps"),
+  "invariants": withColumns("an invariant", "delta.invariants"),
+  // Rows get ids as soon as the feature is listed, whether or not the table enables them.
+  "rowTracking": always("row tracking"),
+  "timestampNtz": harmless,
+  "typeWidening": withColumns("a widened type", "delta.typeChanges"),
+  "typeWidening-preview": withColumns("a widened type", "delta.typeChanges"),
+  "v2Checkpoint": harmless,
+  "vacuumProtocolCheck": harmless,
+  "variantShredding": harmless,
+  "variantShredding-preview": harmless,
+  "variantType": harmless,
+  "variantType-preview": harmless
+}
+
+/**
+ * Why this server cannot write the table, as the end of a sentence that names the table; undefined when
+ * it can.
+ */
+export const writeProblem = (rules: TableRules): string | undefined => {
+  const { minReaderVersion: reader, minWriterVersion: writer } = rules.protocol
+  if (reader > 3 || writer > 7) return `it needs reader version ${reader} and writer version ${writer}`
+  const listed = [
+    ...implied.filter(([version]) => writer >= version && writer < 7).map(([, feature]) => feature),
+    ...(reader === 2 ? ["columnMapping"] : []),
+    ...(rules.protocol.readerFeatures ?? []),
+    ...(rules.protocol.writerFeatures ?? [])
+  ]
+  const unknown = [...new Set(listed)].filter((feature) => !Object.hasOwn(features, feature))
+  if (unknown.length > 0) return `it needs the features ${unknown.join(", ")}`
+  for (const feature of listed) {
+    const problem = features[feature]!(rules)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}

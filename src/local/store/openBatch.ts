@@ -1,0 +1,129 @@
+/**
+ * The open batch of a table: column buffers that records are decoded into, until they are sealed for a
+ * flush. A message enters whole or not at all, and groups whose log write failed are cut out again.
+ */
+import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
+import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack } from "../parquet/columnBuffer.ts"
+import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
+import { problemOf } from "../records/recordProblem.ts"
+import { RecordRejected } from "../log/storageErrors.ts"
+import type { LogWriter, Wal } from "../log/wal.ts"
+
+/** Where the rows of a log group begin in the buffers, and the last log entry before them. */
+export interface GroupMark {
+  readonly group: number
+  readonly mark: Mark
+  readonly lastSequence: number
+}
+
+/** The rows of a sealed batch. */
+export interface SealedRows {
+  readonly lastGroup: number
+  rows: number
+  bytes: number
+  chunks: ReadonlyArray<LeafChunk> | undefined
+  marks: ReadonlyArray<GroupMark>
+}
+
+/**
+ * Takes the records of one stream: their format, and the decoder for the table's columns as they are
+ * now.
+ */
+export class EngineWriter {
+  readonly log: LogWriter
+  private batch: OpenBatch
+  private decoder: Decoder
+
+  constructor(log: LogWriter, batch: OpenBatch) {
+    this.log = log
+    this.batch = batch
+    this.decoder = makeDecoder(batch.tree, log.format, batch.leaves)
+  }
+
+  /** The decoder that fills the buffers of this batch; made anew after the table's columns changed. */
+  decoderOf(batch: OpenBatch): Decoder {
+    if (batch !== this.batch) {
+      this.batch = batch
+      this.decoder = makeDecoder(batch.tree, this.log.format, batch.leaves)
+    }
+    return this.decoder
+  }
+}
+
+/** Column buffers of one table. `seal` empties them; a table whose columns change gets new ones. */
+export class OpenBatch {
+  readonly tree: ColumnTree
+  readonly leaves: ReadonlyArray<Leaf>
+  rows = 0
+  private readonly messageMark: { rows: number; entries: Float64Array; sizes: Float64Array }
+  private marks: Array<GroupMark> = []
+
+  constructor(columns: ReadonlyArray<ColumnDefinition>) {
+    this.tree = columnTree(columns)
+    this.leaves = makeLeaves(this.tree)
+    const count = this.leaves.length
+    this.messageMark = { rows: 0, entries: new Float64Array(count), sizes: new Float64Array(count) }
+  }
+
+  /** Bytes of column data and of levels. */
+  get bytes(): number {
+    let bytes = 0
+    for (let i = 0; i < this.leaves.length; i++) bytes += this.leaves[i]!.size + this.leaves[i]!.entries
+    return bytes
+  }
+
+  /** Decodes all records or none, logs them, and answers the number of their log group. */
+  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, wal: Wal): number | RecordRejected {
+    const decode = writer.decoderOf(this)
+    const mark = this.messageMark
+    for (let i = 0; i < this.leaves.length; i++) {
+      mark.entries[i] = this.leaves[i]!.entries
+      mark.sizes[i] = this.leaves[i]!.size
+    }
+    let index = 0
+    try {
+      for (; index < records.length; index++) decode(records[index]!)
+    } catch (error) {
+      rollBack(this.leaves, mark)
+      const { expected, path } = problemOf(error)
+      return new RecordRejected(index, path, expected)
+    }
+    const group = wal.openGroup
+    if (this.marks.length > 64) this.dropOldMarks(wal.settledGroup)
+    if (this.marks.length === 0 || this.marks[this.marks.length - 1]!.group !== group) {
+      const entries = mark.entries.slice()
+      this.marks.push({
+        group,
+        mark: { rows: this.rows, entries, sizes: mark.sizes.slice() },
+        lastSequence: wal.lastSequence
+      })
+    }
+    this.rows += records.length
+    return wal.append(writer.log, records)
+  }
+
+  /** Settled groups need no mark any more, but the last one tells which group a flush waits for. */
+  private dropOldMarks(settled: number): void {
+    const last = this.marks.length - 1
+    this.marks = this.marks.filter((each, index) => each.group > settled || index === last)
+  }
+
+  /** Takes out everything from a failed group on. */
+  cutBack(firstGroup: number): void {
+    const found = this.marks.find((each) => each.group >= firstGroup)
+    if (found === undefined) return
+    rollBack(this.leaves, found.mark)
+    this.rows = found.mark.rows
+    this.marks = this.marks.filter((each) => each.group < firstGroup)
+  }
+
+  /** Hands over the rows and starts empty again. Not for a batch without rows. */
+  seal(): SealedRows {
+    const { marks, rows } = this
+    const chunks = this.leaves.map((leaf) => leaf.seal())
+    this.rows = 0
+    this.marks = []
+    return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks }
+  }
+}

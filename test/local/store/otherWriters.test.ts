@@ -1,0 +1,321 @@
+/**
+ * Another writer changes a table while the server runs: commits written by hand stand for it. What the
+ * server can follow it follows, what it cannot write it refuses and keeps.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Option } from "effect"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { type Metadata, type Protocol, versionName } from "../../../src/local/delta/deltaActions.ts"
+import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
+import { SchemaRejected, StorageFailure } from "../../../src/local/log/storageErrors.ts"
+import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+
+const definition = table("main.default.t(id BIGINT, name STRING, place STRUCT<lat: DOUBLE>)")
+const format = { _tag: "Json" } as const
+
+interface Setup {
+  readonly folder: string
+  readonly location: string
+  readonly store: Effect.Success<ReturnType<typeof makeDurableTableStore>>
+  /** Commits actions as the next version, as another writer. */
+  readonly commit: (...actions: ReadonlyArray<object>) => Effect.Effect<void>
+  readonly metadata: Effect.Effect<Metadata>
+}
+
+const setup = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+  const { location } = yield* store.create(definition)
+  const open = Effect.promise(async () => (await openLog(location))!)
+  return {
+    folder,
+    location,
+    store,
+    metadata: Effect.map(open, (log) => log.snapshot.metadata!),
+    commit: (...actions) =>
+      Effect.flatMap(open, (log) =>
+        Effect.promise(() =>
+          Fs.writeFile(
+            Path.join(logFolder(location), `${versionName(log.snapshot.version + 1)}.json`),
+            actions.map((action) => `${JSON.stringify(action)}\n`).join("")
+          )
+        )
+      )
+  } satisfies Setup as Setup
+})
+
+const withFields = (
+  metadata: Metadata,
+  change: (fields: Array<any>) => Array<any>
+): { readonly metaData: Metadata } => {
+  const schema = JSON.parse(metadata.schemaString)
+  return { metaData: { ...metadata, schemaString: JSON.stringify({ ...schema, fields: change(schema.fields) }) } }
+}
+
+const field = (name: string, type: unknown, nullable = true, metadata: object = {}) => ({
+  name,
+  type,
+  nullable,
+  metadata
+})
+
+const features = (...writerFeatures: ReadonlyArray<string>): { readonly protocol: Protocol } => ({
+  protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures }
+})
+
+const rejection = (exit: Exit.Exit<unknown, unknown>): SchemaRejected => {
+  const failure = Option.getOrThrow(Exit.findErrorOption(exit))
+  assert.instanceOf(failure, SchemaRejected)
+  return failure as SchemaRejected
+}
+
+describe("what another writer does is followed", () => {
+  it.live("new nullable columns, also in a STRUCT and in front, while streams go on", () =>
+    Effect.gen(function* () {
+      const { commit, metadata, store } = yield* setup
+      const old = yield* store.openWriter(definition.name, format)
+      yield* append(old, [json({ id: 1, name: "a", place: { lat: 1 } })])
+      yield* commit(
+        withFields(yield* metadata, ([id, name, place]) => [
+          field("first", "string"),
+          { ...name, nullable: true },
+          id,
+          { ...place, type: { ...place.type, fields: [field("lon", "double"), ...place.type.fields] } }
+        ])
+      )
+      // The open batch is from before the change, the stream goes on with the new columns.
+      yield* store.flush()
+      yield* append(old, [json({ id: 2, first: "x", place: { lon: 5 } })])
+      const fresh = yield* store.openWriter(definition.name, format)
+      yield* append(fresh, [json({ id: 3, first: "y" })])
+      yield* store.flush()
+      const rows = [...(yield* store.rows(definition.name))].sort((a, b) => Number(a["id"]) - Number(b["id"]))
+      assert.deepStrictEqual(rows, [
+        { first: null, name: "a", id: 1n, place: { lon: null, lat: 1 } },
+        { first: "x", name: null, id: 2n, place: { lon: 5, lat: null } },
+        { first: "y", name: null, id: 3n, place: null }
+      ])
+      const record = Option.getOrThrow(yield* store.get(definition.name))
+      assert.deepStrictEqual(
+        record.definition.columns.map(({ name }) => name),
+        ["first", "name", "id", "place"]
+      )
+    })
+  )
+
+  it.live("a change that comes between two flushes of sealed batches", () =>
+    Effect.gen(function* () {
+      const { commit, metadata, store } = yield* setup
+      const writer = yield* store.openWriter(definition.name, format)
+      for (let id = 0; id < 5; id++) {
+        yield* append(writer, [json({ id })])
+        yield* commit(withFields(yield* metadata, (fields) => [...fields, field(`more${id}`, "long")]))
+        if (id % 2 === 0) yield* store.flush()
+      }
+      yield* store.flush()
+      const rows = yield* store.rows(definition.name)
+      assert.deepStrictEqual(rows.map((row) => Number(row["id"])).sort(), [0, 1, 2, 3, 4])
+      assert.deepStrictEqual(Object.keys(rows[0]!).slice(-1), ["more4"])
+    })
+  )
+
+  it.live("appends, deletes and properties without meaning for a writer", () =>
+    Effect.gen(function* () {
+      const { commit, location, metadata, store } = yield* setup
+      const writer = yield* store.openWriter(definition.name, format)
+      yield* append(writer, [json({ id: 1 })])
+      yield* store.flush()
+      const log = yield* Effect.promise(async () => (await openLog(location))!)
+      const [ours] = log.snapshot.files.values()
+      yield* commit({ remove: { path: ours!.path, deletionTimestamp: 1, dataChange: true } })
+      const changed = yield* metadata
+      yield* commit({ metaData: { ...changed, configuration: { "delta.appendOnly": "true", "owner": "me" } } })
+      yield* append(writer, [json({ id: 2 })])
+      yield* store.flush()
+      assert.deepStrictEqual(
+        (yield* store.rows(definition.name)).map((row) => row["id"]),
+        [2n]
+      )
+    })
+  )
+
+  it.live("features that are listed and not active", () =>
+    Effect.gen(function* () {
+      const { commit, store } = yield* setup
+      const listed = [
+        "checkConstraints",
+        "generatedColumns",
+        "identityColumns",
+        "changeDataFeed",
+        "columnMapping",
+        "typeWidening",
+        "deletionVectors",
+        "inCommitTimestamp",
+        "allowColumnDefaults",
+        "domainMetadata",
+        "clustering"
+      ]
+      yield* commit(features(...listed))
+      const writer = yield* store.openWriter(definition.name, format)
+      yield* append(writer, [json({ id: 1 })])
+      yield* store.flush()
+      for (const minWriterVersion of [3, 4, 5, 6]) {
+        yield* commit({ protocol: { minReaderVersion: 1, minWriterVersion } })
+        yield* append(writer, [json({ id: minWriterVersion })])
+        yield* store.flush()
+      }
+      assert.lengthOf(yield* store.rows(definition.name), 5)
+    })
+  )
+})
+
+/** Changes that the server cannot write by, each with the words that its refusal names. */
+const refusals: ReadonlyArray<
+  readonly [what: string, actions: (metadata: Metadata) => ReadonlyArray<object>, words: RegExp]
+> = [
+  [
+    "a CHECK constraint",
+    (metadata) => [
+      features("checkConstraints"),
+      { metaData: { ...metadata, configuration: { "delta.constraints.positive": "id > 0" } } }
+    ],
+    /CHECK constraint positive/
+  ],
+  ["row tracking", () => [features("rowTracking", "domainMetadata")], /row tracking/],
+  ["a feature without a name here", () => [features("teleportation")], /the features teleportation/],
+  [
+    "column mapping by name",
+    (metadata) => [
+      { protocol: { minReaderVersion: 2, minWriterVersion: 5 } },
+      { metaData: { ...metadata, configuration: { "delta.columnMapping.mode": "name" } } }
+    ],
+    /maps its columns by name/
+  ],
+  [
+    "a generated column",
+    (metadata) => [
+      features("generatedColumns"),
+      withFields(metadata, (fields) => [
+        ...fields,
+        field("twice", "long", true, { "delta.generationExpression": "id * 2" })
+      ])
+    ],
+    /column twice has a generation expression/
+  ],
+  [
+    "a default value",
+    (metadata) => [
+      features("allowColumnDefaults"),
+      withFields(metadata, (fields) => [...fields, field("n", "long", true, { CURRENT_DEFAULT: "7" })])
+    ],
+    /column n has a default value/
+  ],
+  [
+    "in-commit timestamps",
+    (metadata) => [
+      features("inCommitTimestamp"),
+      { metaData: { ...metadata, configuration: { "delta.enableInCommitTimestamps": "true" } } }
+    ],
+    /in-commit timestamps/
+  ],
+  ["a dropped column", (metadata) => [withFields(metadata, ([id]) => [id])], /column name was dropped or renamed/],
+  [
+    "another type",
+    (metadata) => [withFields(metadata, ([_, ...rest]) => [field("id", "string"), ...rest])],
+    /column id became string, it was bigint/
+  ],
+  [
+    "a type that is none here",
+    (metadata) => [withFields(metadata, (fields) => [...fields, field("span", "interval day to second")])],
+    /schema cannot be read/
+  ],
+  [
+    "a new NOT NULL column",
+    (metadata) => [withFields(metadata, (fields) => [...fields, field("must", "long", false)])],
+    /new column must is NOT NULL/
+  ],
+  [
+    "other partition columns",
+    (metadata) => [{ metaData: { ...metadata, partitionColumns: ["name"] } }],
+    /partition columns became \(name\)/
+  ],
+  ["another table in its folder", (metadata) => [{ metaData: { ...metadata, id: "other" } }], /another table/]
+]
+
+describe("what the server cannot write is refused", () => {
+  for (const [what, actions, words] of refusals) {
+    it.live(`${what}: nothing is committed, records stay in the log, undoing it goes on`, () =>
+      Effect.gen(function* () {
+        const { commit, location, metadata, store } = yield* setup
+        const before = yield* metadata
+        const writer = yield* store.openWriter(definition.name, format)
+        yield* append(writer, [json({ id: 1 })])
+        yield* commit(...actions(before))
+        const version = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version
+        const flushed = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(store.flush())))
+        assert.strictEqual((flushed as StorageFailure).reason, "TableRefused")
+        assert.match((flushed as StorageFailure).message, words)
+        // A running stream ends without a record being called bad.
+        const appended = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(append(writer, [json({ id: 2 })]))))
+        assert.instanceOf(appended, StorageFailure)
+        assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
+        assert.strictEqual(
+          (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version,
+          version,
+          "nothing was committed"
+        )
+        yield* commit({ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: before })
+        const again = yield* store.openWriter(definition.name, format)
+        yield* append(again, [json({ id: 3 })])
+        yield* store.flush()
+        assert.sameMembers(
+          (yield* store.rows(definition.name)).map((row) => Number(row["id"])),
+          [1, 3]
+        )
+      })
+    )
+  }
+
+  it.live("a table whose folder was removed and made anew by another writer", () =>
+    Effect.gen(function* () {
+      const { location, store } = yield* setup
+      const writer = yield* store.openWriter(definition.name, format)
+      yield* append(writer, [json({ id: 1 })])
+      const first = Path.join(logFolder(location), `${versionName(0)}.json`)
+      const text = yield* Effect.promise(() => Fs.readFile(first, "utf8"))
+      yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
+      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /log is gone/)
+      yield* Effect.promise(() => Fs.mkdir(logFolder(location), { recursive: true }))
+      const other = text.replace(/"id":"[0-9a-f-]{36}"/, '"id":"11111111-1111-1111-1111-111111111111"')
+      yield* Effect.promise(() => Fs.writeFile(first, other))
+      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /another table/)
+      const flushed = yield* Effect.exit(store.flush())
+      assert.isTrue(Exit.isFailure(flushed))
+      assert.strictEqual(yield* Effect.promise(() => Fs.readFile(first, "utf8")), other)
+    })
+  )
+
+  it.live("at the start as well, and is served once the cause is gone, without a restart", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const location = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+          return (yield* store.create(definition)).location
+        })
+      )
+      const file = (version: number) => Path.join(logFolder(location), `${versionName(version)}.json`)
+      yield* Effect.promise(() => Fs.writeFile(file(1), JSON.stringify(features("rowTracking"))))
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /row tracking/)
+      const plain = { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }
+      yield* Effect.promise(() => Fs.writeFile(file(2), JSON.stringify(plain)))
+      const writer = yield* store.openWriter(definition.name, format)
+      yield* append(writer, [json({ id: 1 })])
+      yield* store.flush()
+      assert.lengthOf(yield* store.rows(definition.name), 1)
+    })
+  )
+})
