@@ -20,6 +20,12 @@ const mostRows = 1000
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
   const table = yield* readTable(name)
   const { live } = yield* liveTable(table)
+  if (live.live.some((file) => file.hasDeletedRows)) {
+    return yield* failed(
+      `${table.definition.name} has files with deleted rows (deletion vectors), which zerobus query does not read. ` +
+        "Read it with Spark, or let Spark purge it: REORG TABLE ... APPLY (PURGE)."
+    )
+  }
   return { name: table.definition.name, columns: table.definition.columns, live }
 })
 

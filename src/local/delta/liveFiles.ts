@@ -16,6 +16,8 @@ export interface LiveFile {
   readonly partitionValues: Readonly<Record<string, string | null>>
   /** The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts as a STRUCT. */
   readonly annotatedVariants: ReadonlyArray<string>
+  /** Whether a deletion vector marks some of the rows as deleted, so that the file alone reads too many. */
+  readonly hasDeletedRows: boolean
 }
 
 /** A table at one version. */
@@ -33,10 +35,10 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
   const { snapshot } = log
   const schemaString = snapshot.metadata?.schemaString ?? ""
   const live: Array<LiveFile> = []
-  for (const { path: name, partitionValues } of snapshot.files.values()) {
+  for (const { deletionVector, path: name, partitionValues } of snapshot.files.values()) {
     const path = Path.resolve(folder, decodeURIComponent(name))
     const annotated = schemaString.includes('"variant"') ? await variantsOf(path) : []
-    live.push({ path, partitionValues, annotatedVariants: annotated })
+    live.push({ path, partitionValues, annotatedVariants: annotated, hasDeletedRows: deletionVector !== undefined })
   }
   return { ...sizeOf(snapshot), live, partitionColumns: snapshot.metadata?.partitionColumns ?? [], schemaString }
 }
