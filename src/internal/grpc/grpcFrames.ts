@@ -7,6 +7,10 @@
  * grpc-js, so it is used only after it was seen at work: the first request goes the ordinary way, one at a time, and only when it
  * arrives below as exactly its frame do the next ones go there directly. With any other version of grpc-js all go the ordinary way.
  *
+ * The layer that is passed by also keeps frames for retries and counts them as written at once. A request
+ * whose bytes may not be handed on is copied and sent directly all the same, so that it counts as
+ * written when it was.
+ *
  * Whoever sends directly keeps the bytes unchanged until the request counts as written, or the connection is gone.
  */
 import type * as Grpc from "@grpc/grpc-js"
@@ -71,22 +75,30 @@ export class FrameSender {
 
   /** Whether requests are sent from where they lie. */
   get direct(): boolean {
-    return this.mode === "direct"
+    return this.mode === "direct" && this.mayShare
   }
 
   /** Sends one request. `room` bytes in front of it, in the same buffer, may be overwritten. */
   send(request: Uint8Array, room: number, written: Written): void {
-    if (!this.mayShare || room < FRAME_HEADER || this.mode === "copied") return this.sendCopied(request, written)
+    if (this.mode === "copied" || (this.mayShare && room < FRAME_HEADER)) return this.sendCopied(request, written)
     if (this.mode === "unknown") {
       // Looked at when nothing else is on its way, so that what arrives below is this request.
       const layer = this.copying === 0 ? frameLayer(this.call) : undefined
       return layer === undefined ? this.sendCopied(request, written) : this.probe(layer, request, written)
     }
-    const { length } = request
-    const frame = Buffer.from(request.buffer, request.byteOffset - FRAME_HEADER, FRAME_HEADER + length)
+    this.layer!.sendMessageWithContext({ callback: written }, this.frameOf(request))
+  }
+
+  /** The request's frame: in place, or a copy where its bytes may not be handed on. */
+  private frameOf(request: Uint8Array): Buffer {
+    const { buffer, byteOffset, length } = request
+    const frame = this.mayShare
+      ? Buffer.from(buffer, byteOffset - FRAME_HEADER, FRAME_HEADER + length)
+      : Buffer.allocUnsafe(FRAME_HEADER + length)
     frame[0] = 0
     frame.writeUInt32BE(length, 1)
-    this.layer!.sendMessageWithContext({ callback: written }, frame)
+    if (!this.mayShare) frame.set(request, FRAME_HEADER)
+    return frame
   }
 
   private sendCopied(request: Uint8Array, written: Written): void {
@@ -106,18 +118,24 @@ export class FrameSender {
 
   private probe(layer: FrameLayer, request: Uint8Array, written: Written): void {
     this.mode = "probing"
+    let arrived = false
     const watch: FrameLayer["sendMessageWithContext"] = (context, frame) => {
       Reflect.deleteProperty(layer, "sendMessageWithContext")
       this.mode = isFrameOf(frame, request) ? "direct" : "copied"
       this.layer = layer
-      layer.sendMessageWithContext(context, frame)
+      arrived = true
+      // Written when it is written below: the layer above says so as soon as it keeps the frame.
+      const callback = () => {
+        context.callback()
+        written()
+      }
+      layer.sendMessageWithContext({ ...context, callback }, frame)
     }
     layer.sendMessageWithContext = watch
     this.sendCopied(request, () => {
-      if (this.mode === "probing") {
-        Reflect.deleteProperty(layer, "sendMessageWithContext")
-        this.mode = "copied"
-      }
+      if (arrived) return
+      Reflect.deleteProperty(layer, "sendMessageWithContext")
+      this.mode = "copied"
       written()
     })
   }
