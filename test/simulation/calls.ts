@@ -1,12 +1,13 @@
 /**
  * The calls that users of a run make, each with its beginning and end written into the history.
  */
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { type Context, Effect, Exit, Fiber, Scope } from "effect"
 import type { RecordAck, ZerobusStream } from "effect-zerobus"
 import type { History, Outcome } from "./history.ts"
 import { interruptedOutcome, outcomeOf } from "./outcomes.ts"
 import type { Format, Plan, StreamPlan, TimedFault } from "./plan.ts"
 import { type Records, tables } from "./records.ts"
+import type { Hostility } from "./hostile.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { Credentials } from "./tokens.ts"
 import type { VirtualTime } from "./virtualTime.ts"
@@ -19,6 +20,8 @@ export interface World {
   readonly random: SeededRandom
   readonly plan: Plan
   readonly tokens: Credentials
+  /** Users whose own code throws. */
+  readonly hostility: Hostility
   /** Lets a fault strike now. */
   readonly strike: (fault: TimedFault) => void
   streams: number
@@ -58,14 +61,16 @@ export const recorded = <A, E, R>(
  * after some operations of the fiber, or after a time. `before` runs right before the interruption.
  */
 export const perhapsInterrupted = <A, E, R>(
-  { plan, time }: World,
+  { hostility, plan, time }: World,
   random: SeededRandom,
   probability: number,
   effect: Effect.Effect<A, E, R>,
   before: () => void = () => {}
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.gen(function* () {
-    if (!random.chance(probability)) return yield* Effect.exit(effect)
+    if (!random.chance(probability)) {
+      return hostility.observes ? yield* observed(hostility, time, effect) : yield* Effect.exit(effect)
+    }
     const fiber = yield* Effect.forkChild(effect, { startImmediately: random.chance(0.5) })
     const strike = () => {
       if (fiber.pollUnsafe() !== undefined) return
@@ -85,6 +90,20 @@ export const perhapsInterrupted = <A, E, R>(
     } else time.after(random.pick([0, 1, 30, 2_000]), strike)
     return yield* Fiber.await(fiber)
   })
+
+/** Runs the effect in a fiber whose observer throws. The next task of the loop goes on with its exit. */
+const observed = <A, E, R>(
+  hostility: Hostility,
+  time: VirtualTime,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.callback<Exit.Exit<A, E>>((resume) =>
+      hostility.fork(context as never, effect as Effect.Effect<A, E>, (exit) =>
+        time.soon(() => resume(Effect.succeed(exit)))
+      )
+    )
+  )
 
 /** The table and options of a stream; `current` names the stream that credentials and leftovers belong to. */
 export const stage = (world: World, plan: StreamPlan, current: { readonly id: number }, random: SeededRandom) => {

@@ -399,5 +399,59 @@ export const mutations: ReadonlyArray<Mutation> = [
     find: "    this.scheduled.delete(scheduler)\n",
     replace: "",
     also: smallTurns
+  },
+  {
+    name: "what an observer throws stays in the engine's call",
+    file: "internal/userCode/wake.ts",
+    find: "    resume(value)\n  } catch (error) {\n    reportUncaught(error)\n",
+    replace: "    resume(value)\n  } catch (error) {\n    throw error\n"
+  },
+  {
+    name: "an observer of a durable offset throws into the session",
+    file: acknowledgements,
+    find: "wake(waiter.resume, Exit.succeed(Offset(waiter.offset)))",
+    replace: "waiter.resume(Exit.succeed(Offset(waiter.offset)))"
+  },
+  {
+    name: "an observer of the end keeps it from those behind",
+    file: acknowledgements,
+    find: "if (resume !== undefined) wake(resume, settled)",
+    replace: "resume?.(settled)"
+  },
+  {
+    name: "an observer of a state or a close throws into the supervisor",
+    file: "internal/userCode/answer.ts",
+    find: "wake(resume, exit)",
+    replace: "resume(exit)"
+  },
+  {
+    name: "an observer of an ingest call throws into the session that made room",
+    file: "internal/engine/streamIngest.ts",
+    find: "wake(resume, answer)",
+    replace: "resume(answer)"
+  },
+  {
+    name: "a logger that throws ends the supervisor",
+    file: "internal/userCode/shield.ts",
+    find: "new Set([...loggers].map(guardLogger))",
+    replace: "loggers"
+  },
+  {
+    name: "a tracer that throws ends the supervisor",
+    file: "internal/userCode/shield.ts",
+    find: "Tracer.Tracer, guardTracer(tracer)",
+    replace: "Tracer.Tracer, tracer"
+  },
+  {
+    name: "a metric that throws ends the session",
+    file: "internal/engine/telemetry.ts",
+    find: "      metric.updateUnsafe(input, context)\n    } catch (error) {\n",
+    replace: "      metric.updateUnsafe(input, context)\n    } catch (error) {\n      throw error\n"
+  },
+  {
+    name: "a scheduler that throws ends fibers of the stream",
+    file: "internal/userCode/shield.ts",
+    find: "Context.add(Scheduler, guardScheduler(scheduler))",
+    replace: "Context.add(Scheduler, scheduler)"
   }
 ]

@@ -4,6 +4,7 @@
  */
 import type { StreamConfigurationOptions } from "effect-zerobus"
 import type { Fault, FaultAction, FaultPoint } from "../../src/local/faults/faultScript.ts"
+import { type HostilePlan, makeHostile } from "./hostile.ts"
 import type { SchedulePlan } from "./virtualTime.ts"
 import type { StreamSettings } from "./history.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
@@ -63,7 +64,7 @@ export type Lie = (typeof lies)[number]
 export type Format = "json" | "proto" | "typed" | "schema"
 
 /** Which program a plan is for. The past failures are seeds of the first one. */
-export type Generation = 1 | 2
+export type Generation = 1 | 2 | 3
 
 export interface StreamPlan {
   readonly format: Format
@@ -83,6 +84,8 @@ export interface StreamPlan {
 
 export interface Plan {
   readonly generation: Generation
+  /** Users whose own code throws, since the third generation. */
+  readonly hostile?: HostilePlan
   /** Many streams open at once. */
   readonly crowd?: boolean
   /** A run of days: the world forgets connections that are over. */
@@ -112,9 +115,13 @@ export interface Plan {
 }
 
 /** The plan of a seed. */
-export const makePlan = (seed: string, generation: Generation = 2): Plan => {
+export const makePlan = (seed: string, generation: Generation = 3): Plan => {
   const plan = makeNarrow(seed)
-  return generation === 1 ? plan : widen(plan, seed)
+  if (generation === 1) return plan
+  const wider = widen(plan, seed)
+  if (generation === 2) return wider
+  const random = makeRandom(`${seed}/hostile`)
+  return { ...wider, generation, ...(random.chance(0.4) ? { hostile: makeHostile(random) } : {}) }
 }
 
 const makeNarrow = (seed: string): Plan => {

@@ -1,7 +1,7 @@
 /**
  * The users of a run: fibers that open streams and call everything there is, in an order and with interruptions that the seed decides.
  */
-import { Effect, Exit, Scope, Stream } from "effect"
+import { Effect, Exit, Scheduler, Scope, Stream } from "effect"
 import { Zerobus } from "effect-zerobus"
 import {
   checkNothingLeft,
@@ -67,6 +67,7 @@ const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.E
     const current = { id: world.streams++ }
     const { options, table } = stage(world, plan, current, random)
     const created = keeper()
+    const scheduling = world.hostility.scheduler(yield* Scheduler.Scheduler)
     yield* perhapsInterrupted(
       world,
       random,
@@ -74,11 +75,14 @@ const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.E
       recorded(
         world,
         { stream: current.id, op: "createStream", settings: plan.settings },
-        zerobus.createStream(table, options).pipe(Scope.provide(scope)),
+        zerobus
+          .createStream(table, options)
+          .pipe(Scope.provide(scope), Effect.provideService(Scheduler.Scheduler, scheduling.scheduler)),
         created.keep
       )
     )
     const first = created.kept()
+    scheduling.arm()
     if (first === undefined) {
       yield* checkNothingLeft(world, current.id)
       return yield* Scope.close(scope, Exit.void)

@@ -18,6 +18,10 @@ export const startReaders = (world: World, life: Life) =>
           return fiber
         })
       )
+    const context = yield* Effect.context<never>()
+    for (const reading of [life.stream.durableOffsets, life.stream.stateChanges]) {
+      if (world.hostility.observes) world.hostility.observe(context, Stream.runDrain(reading as Stream.Stream<unknown>))
+    }
     yield* begin(readOffsets(world, life, () => Effect.void))
     yield* begin(readStates(world, life, () => Effect.void))
     for (let i = 0; i < (plan.wider?.readers ?? 0); i++) {

@@ -10,6 +10,7 @@ import { type Generation, makePlan, type Plan } from "./plan.ts"
 import type { World } from "./calls.ts"
 import { program } from "./program.ts"
 import { Records } from "./records.ts"
+import { Hostility } from "./hostile.ts"
 import { makeRandom } from "./seededRandom.ts"
 import { Server } from "./server.ts"
 import { Store } from "./store.ts"
@@ -40,7 +41,7 @@ export interface Statistics {
 }
 
 /** Runs one seed, with a plan of the given generation. */
-export const runSeed = (seed: string, generation: Generation = 2): RunResult =>
+export const runSeed = (seed: string, generation: Generation = 3): RunResult =>
   simulate(seed, makePlan(seed, generation), program)
 
 /** What a run of many days has besides: nothing may pile up in the world, and somebody looks at it now and then. */
@@ -74,6 +75,7 @@ export const simulate = (
     plan.tokens === undefined
       ? new Tokens(time, history, plan)
       : new TokenService({ time, history, plan, tokens: plan.tokens, random: random.fork("tokenService") })
+  const hostility = new Hostility(random.fork("hostility"), plan.hostile)
   const server = new Server({
     time,
     history,
@@ -89,6 +91,7 @@ export const simulate = (
     records,
     random: random.fork("users"),
     plan,
+    hostility,
     tokens,
     strike: (fault) => server.strike(fault),
     streams: 0,
@@ -103,8 +106,11 @@ export const simulate = (
   )
   server.start()
   long?.begun(world)
-  const main = Effect.runForkWith(time.context())(Effect.provide(users(world), client))
-  const terminated = time.run(() => main.pollUnsafe() !== undefined)
+  const context = hostility.services(time.context())
+  const { main, terminated } = hostility.during(() => {
+    const main = Effect.runForkWith(context)(Effect.provide(users(world), client))
+    return { main, terminated: time.run(() => main.pollUnsafe() !== undefined) }
+  })
   const exit = main.pollUnsafe()
   const violations: Array<string> = []
   if (!terminated) violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
@@ -113,9 +119,10 @@ export const simulate = (
   // Watchers end on their own once their stream has ended.
   if (exit !== undefined) {
     tokens.stop()
-    time.drain()
+    hostility.during(() => time.drain())
   }
   history.add({ e: "left", fibers: time.fibers, sleeps: time.sleeps, open: network.openConnections, unfinished: 0 })
+  for (const error of hostility.foreign) violations.push(`defect: the client reported ${error}`)
   // The history of a run that spins is too long to be judged.
   const { events } = history
   if (terminated) violations.push(...check(events, plan.profile))

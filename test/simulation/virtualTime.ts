@@ -14,6 +14,7 @@ import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Context from "effect/Context"
 import * as Logger from "effect/Logger"
+import { HostileError } from "./hostile.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 
 /** How the loop treats fibers. */
@@ -114,7 +115,7 @@ export class VirtualTime {
       if (this.first < this.ready.length) {
         if (++this.tasks > this.maxTasks) return false
         this.onTask?.()
-        this.takeReady()?.()
+        turn(this.takeReady())
         continue
       }
       this.ready.length = this.first = 0
@@ -126,7 +127,7 @@ export class VirtualTime {
       timer.alive = false
       this.now = Math.max(this.now, timer.at)
       if (++this.tasks > this.maxTasks) return false
-      timer.run()
+      turn(timer.run)
     }
   }
 
@@ -207,6 +208,15 @@ export class VirtualTime {
         recordFiberEnd: () => void this.fibers--
       })
     ) as Context.Context<never>
+  }
+}
+
+/** Runs one task of the loop. What user code throws in it is an uncaught error, and the loop goes on. */
+const turn = (task: (() => void) | undefined): void => {
+  try {
+    task?.()
+  } catch (error) {
+    if (!(error instanceof HostileError)) throw error
   }
 }
 

@@ -155,9 +155,8 @@ export const makeTokenCache = (options: {
     // Ended, refused or replaced meanwhile: look again.
     if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* get(key, renewalLimit)
     postpone(entry, failedAt)
-    yield* Effect.logWarning("A token could not be renewed; the one at hand is used until it ends", {
-      millisLeft: entry.expiresAt - failedAt
-    })
+    const line = "A token could not be renewed; the one at hand is used until it ends"
+    yield* shielded(Effect.logWarning(line, { millisLeft: entry.expiresAt - failedAt }))
     return entry.token
   })
 
