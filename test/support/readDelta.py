@@ -5,9 +5,6 @@
 """
 
 import argparse
-import base64
-import datetime
-import decimal
 import json
 import os
 import sys
@@ -15,31 +12,7 @@ import sys
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
-
-EPOCH = datetime.datetime(1970, 1, 1)
-
-
-def plain(value):
-    if isinstance(value, decimal.Decimal):
-        return format(value, "f")
-    if isinstance(value, (bytes, bytearray)):
-        return base64.b64encode(value).decode()
-    if isinstance(value, datetime.datetime):
-        return str((value.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1))
-    if isinstance(value, datetime.date):
-        return str((value - EPOCH.date()).days)
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    raise TypeError(type(value))
-
+from plainValues import plain
 
 def read(arguments):
     table = DeltaTable(arguments.table, version=arguments.version)

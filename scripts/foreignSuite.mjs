@@ -1,0 +1,46 @@
+// What the suites against foreign readers share: a folder for downloads, Python environments in it, and running a suite.
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const windows = process.platform === "win32"
+
+/** Where downloads are kept: `.cache`, or the folder that `ZEROBUS_TEST_CACHE` names. */
+export const cache = process.env.ZEROBUS_TEST_CACHE || join(root, ".cache")
+
+/** Runs a command in sight. Ends this process with its exit code when it fails. */
+export const run = (command, args, { env = process.env, cwd = root, missing } = {}) => {
+  const { error, status } = spawnSync(command, args, { cwd, stdio: "inherit", env })
+  if (error !== undefined) console.error(`${command} could not be started (${error.code}). ${missing ?? ""}`)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** The output of a command, undefined when it cannot be run or fails. */
+export const output = (command, args) => {
+  const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" })
+  return error === undefined && status === 0 ? stdout + stderr : undefined
+}
+
+/** The command that starts the Python of the system. */
+export const systemPython = windows ? "python" : "python3"
+
+/** A Python environment with these packages; gives the path of its Python. */
+export const pythonEnvironment = (name, packages) => {
+  const environment = join(cache, name)
+  const python = join(environment, windows ? "Scripts/python.exe" : "bin/python")
+  if (!existsSync(python)) {
+    mkdirSync(cache, { recursive: true })
+    const missing = "The suite needs Python 3.10 or later with venv and pip."
+    run(systemPython, ["-m", "venv", environment], { missing })
+  }
+  run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages])
+  return python
+}
+
+/** Runs the test files of a vitest project. */
+export const runSuite = (project, args, env) =>
+  run(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...args], {
+    env: { ...process.env, ...env }
+  })

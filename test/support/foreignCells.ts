@@ -1,0 +1,146 @@
+/**
+ * Cells of our tables as a foreign reader must see them: values in the JSON form of `plainValues.py`, tables with every
+ * type of column, and the comparison of what was sent with what was seen.
+ */
+import { isDeepStrictEqual } from "node:util"
+import { type ColumnDefinition, type ColumnType, parseColumnType } from "../../src/internal/columns/columnType.ts"
+import { decodeVariant } from "../../src/local/parquet/variant.ts"
+import { Result } from "effect"
+import { record } from "./randomRecords.ts"
+
+/** The types of a table with every type, nested and with NOT NULL where a STRUCT may have it. */
+const types = `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | STRING | BINARY | DATE | TIMESTAMP |
+  TIMESTAMP_NTZ | DECIMAL(5,0) | DECIMAL(9,2) | DECIMAL(18,4) | DECIMAL(38,10) | DECIMAL(38,38) | VARIANT |
+  ARRAY<VARIANT> | STRUCT<v: VARIANT, n: INT NOT NULL> | MAP<STRING, VARIANT> | ARRAY<BOOLEAN> | ARRAY<SMALLINT> |
+  ARRAY<DOUBLE> | ARRAY<STRING> | ARRAY<BINARY> | ARRAY<TIMESTAMP> | ARRAY<DECIMAL(20,5)> | ARRAY<ARRAY<DATE>> |
+  ARRAY<STRUCT<x: FLOAT, y: ARRAY<BIGINT>>> | MAP<STRING, INT> | MAP<BIGINT, STRING> | MAP<DATE, BOOLEAN> |
+  MAP<STRING, ARRAY<TIMESTAMP_NTZ>> | MAP<INT, STRUCT<a: TINYINT, b: DECIMAL(9,2)>> |
+  STRUCT<a: STRING NOT NULL, b: STRUCT<c: DATE NOT NULL>> | STRUCT<l: ARRAY<INT>, m: MAP<STRING, DOUBLE>> |
+  STRUCT<f: FLOAT, g: BINARY NOT NULL, h: TIMESTAMP>`
+  .split("|")
+  .map((type) => type.trim())
+
+const typeOf = (text: string): ColumnType => Result.getOrThrowWith(parseColumnType(text), (why) => new Error(why))
+
+/** This many columns of all types in turn: `id BIGINT NOT NULL` and `c1`, `c2`, ..., every fifth of them NOT NULL. */
+export const everyTypeColumns = (count: number): ReadonlyArray<ColumnDefinition> => [
+  { name: "id", type: { _tag: "BigInt" }, nullable: false },
+  ...Array.from({ length: count - 1 }, (_, n) => ({
+    name: `c${n + 1}`,
+    type: typeOf(types[n % types.length]!),
+    nullable: n % 5 !== 4
+  }))
+]
+
+/** Random records for these columns with the ids `first` to `first + count - 1`, and the rows that must be seen. */
+export const numberedRecords = (
+  random: () => number,
+  columns: ReadonlyArray<ColumnDefinition>,
+  first: number,
+  count: number
+) =>
+  Array.from({ length: count }, (_, n) => {
+    const made = record(random, columns) as { json: Record<string, unknown>; row: Record<string, unknown> }
+    return { json: { ...made.json, id: first + n }, row: { ...made.row, id: first + n } as Record<string, unknown> }
+  })
+
+/** A value that `TableStore.rows` would show, in the form of `plainValues.py`; VARIANT stays JSON text. */
+export const plainForm = (type: ColumnType, value: unknown): unknown => {
+  if (value === null || value === undefined) return null
+  switch (type._tag) {
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+    case "BigInt":
+    case "Date":
+    case "Timestamp":
+    case "TimestampNtz":
+      return String(value)
+    case "Binary":
+      return Buffer.from(value as Uint8Array).toString("base64")
+    case "Array":
+      return (value as ReadonlyArray<unknown>).map((item) => plainForm(type.element, item))
+    case "Map":
+      return byKey(
+        [...(value as Map<unknown, unknown>)].map(([key, item]) => [
+          plainForm(type.key, key),
+          plainForm(type.value, item)
+        ])
+      )
+    case "Struct": {
+      const fields = value as Record<string, unknown>
+      return Object.fromEntries(type.fields.map((field) => [field.name, plainForm(field.type, fields[field.name])]))
+    }
+    default:
+      return value
+  }
+}
+
+/** The same for what a reader printed: the two parts of a VARIANT become JSON text, maps are ordered by key. */
+export const seenForm = (type: ColumnType, value: unknown): unknown => {
+  if (value === null || value === undefined) return null
+  switch (type._tag) {
+    case "Variant": {
+      const parts = value as { readonly metadata: string; readonly value: string }
+      return decodeVariant({
+        metadata: Buffer.from(parts.metadata, "base64"),
+        value: Buffer.from(parts.value, "base64")
+      })
+    }
+    case "Array":
+      return (value as ReadonlyArray<unknown>).map((item) => seenForm(type.element, item))
+    case "Map":
+      return byKey(
+        (value as ReadonlyArray<readonly [unknown, unknown]>).map(([key, item]) => [
+          seenForm(type.key, key),
+          seenForm(type.value, item)
+        ])
+      )
+    case "Struct": {
+      const fields = value as Record<string, unknown>
+      return Object.fromEntries(type.fields.map((field) => [field.name, seenForm(field.type, fields[field.name])]))
+    }
+    default:
+      return value
+  }
+}
+
+const byKey = (entries: ReadonlyArray<readonly [unknown, unknown]>) =>
+  [...entries].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+
+/** What a comparison found. `wrong` describes the cells that differ, and rows that are missing or too many. */
+export interface Comparison {
+  readonly cells: number
+  readonly wrong: ReadonlyArray<string>
+}
+
+/** Compares rows by `id`. */
+export const compareCells = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  sent: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  seen: ReadonlyArray<Readonly<Record<string, unknown>>>
+): Comparison => {
+  const byId = new Map(seen.map((row) => [Number(row["id"]), row]))
+  const wrong: Array<string> = []
+  if (byId.size !== seen.length) wrong.push(`${seen.length - byId.size} ids more than once`)
+  if (seen.length !== sent.length) wrong.push(`${seen.length} rows instead of ${sent.length}`)
+  let cells = 0
+  for (const row of sent) {
+    const found = byId.get(Number(row["id"]))
+    if (found === undefined) {
+      wrong.push(`row ${String(row["id"])} is missing`)
+      continue
+    }
+    for (const { name, type } of columns) {
+      cells++
+      const expected = plainForm(type, row[name])
+      const actual = seenForm(type, found[name])
+      if (!isDeepStrictEqual(actual, expected)) {
+        wrong.push(
+          `${name} ${type._tag} of row ${String(row["id"])}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`
+        )
+      }
+    }
+  }
+  return { cells, wrong }
+}
