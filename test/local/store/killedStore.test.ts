@@ -1,45 +1,19 @@
 /** A server process that is killed at random moments: no acknowledged row is lost, no row is in the table twice. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { fileURLToPath } from "node:url"
 import { openLog } from "../../../src/local/delta/deltaLog.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
-const script = fileURLToPath(new URL("../../support/storeProcess.ts", import.meta.url))
 /** More rounds by hand: `ZEROBUS_KILLS=200`. */
 const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
 
 /** Where the process kills itself in every second round: around commits, checkpoints, and the deletion of log segments. */
 const aims = ["link before", "link after", "rename before", "rename after", "rm before", "rm after"]
-
-/** Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers the acknowledged ids. */
-const killAfter = (folder: string, first: number, acknowledgements: number, aim: ReadonlyArray<string>) =>
-  new Promise<ReadonlyArray<number>>((resolve, reject) => {
-    const child = spawn(process.execPath, [script, folder, String(first), "30", ...aim], {
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    let text = ""
-    let errors = ""
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString()
-      if (text.length > acknowledgements * 9) child.kill("SIGKILL")
-    })
-    child.on("exit", (_code, signal) => {
-      if (signal !== "SIGKILL") return reject(new Error(`the process ended by itself: ${errors}`))
-      resolve(
-        text
-          .split("\n")
-          .slice(0, -1)
-          .flatMap((line) => (line.startsWith("ack ") ? [Number(line.slice(4))] : []))
-      )
-    })
-  })
 
 it.live(
   `keeps every acknowledged row exactly once over ${kills} kills`,

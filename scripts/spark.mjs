@@ -1,0 +1,54 @@
+// Holds the local server's tables against Spark with Delta Lake, the reference among the readers of Delta tables.
+// `--full` runs the long form. Without Java 17, Python 3.10 or Maven every test counts as skipped.
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { cache, output, pythonEnvironment, run, runSuite, systemPython } from "./foreignSuite.mjs"
+
+const delta = { artifact: "delta-spark_2.13", version: "4.0.0" }
+const spark = "4.0.1"
+
+/** What the machine lacks, undefined when the suite can run. */
+const lack = () => {
+  const java = /version "(\d+)/.exec(output("java", ["-version"]) ?? "")?.[1]
+  if (java === undefined || Number(java) < 17) return "Java 17 or later"
+  const python = /Python 3\.(\d+)/.exec(output(systemPython, ["--version"]) ?? "")?.[1]
+  if (python === undefined || Number(python) < 10) return "Python 3.10 or later"
+  return hasJars() || output("mvn", ["--version"]) !== undefined ? undefined : "Maven (mvn)"
+}
+
+const jars = join(cache, "spark-jars")
+const hasJars = () =>
+  existsSync(jars) && readdirSync(jars).some((name) => name === `${delta.artifact}-${delta.version}.jar`)
+
+/** Copies Delta Lake and what it needs beside Spark from Maven Central. */
+const fetchJars = () => {
+  if (hasJars()) return
+  mkdirSync(jars, { recursive: true })
+  const dependency = `<groupId>io.delta</groupId><artifactId>${delta.artifact}</artifactId><version>${delta.version}</version>`
+  const project = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  <groupId>test</groupId><artifactId>jars</artifactId><version>1</version>
+  <dependencies><dependency>${dependency}</dependency></dependencies>
+</project>
+`
+  writeFileSync(join(jars, "pom.xml"), project)
+  run(
+    "mvn",
+    ["-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory=.", "-DexcludeArtifactIds=scala-library"],
+    {
+      cwd: jars
+    }
+  )
+}
+
+const args = process.argv.slice(2)
+const rest = args.filter((arg) => arg !== "--full")
+const missing = lack()
+if (missing === undefined) {
+  fetchJars()
+  const python = pythonEnvironment("spark", [`pyspark==${spark}`])
+  const form = args.includes("--full") ? { SPARK_FULL: "1" } : {}
+  runSuite("spark", rest, { SPARK_PYTHON: python, SPARK_JARS: jars, ...form })
+} else {
+  console.log(`Every test of Spark is skipped: this machine lacks ${missing}.`)
+  runSuite("spark", rest, { SPARK_PYTHON: "" })
+}

@@ -1,0 +1,74 @@
+"""A Spark session with Delta Lake that runs SQL: one JSON object a line in, one out, until standard input ends.
+
+    {"sql": "SELECT 1 AS n"}   ->   {"rows": [{"n": "1"}]}  or  {"error": "what Spark says"}
+
+SPARK_JARS names the folder of Delta Lake's jars. VARIANT comes as its two binary parts.
+"""
+
+import glob
+import json
+import os
+import sys
+
+os.environ["TZ"] = "UTC"
+
+from plainValues import plain
+from pyspark.sql import Row, SparkSession
+from pyspark.sql.types import TimestampNTZType, TimestampType, VariantVal
+
+# Microseconds as Spark holds them: Python has no timestamps for the first day of the year 1 and before.
+TimestampType.fromInternal = TimestampNTZType.fromInternal = lambda self, micros: micros
+
+SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+    "spark.driver.memory": "2g",
+    # Short statements on few cores: a compiler and a collector that start fast.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def seen(value):
+    if isinstance(value, VariantVal):
+        return {"metadata": plain(bytes(value.metadata)), "value": plain(bytes(value.value))}
+    if isinstance(value, Row):
+        return {key: seen(item) for key, item in zip(value.__fields__, value)}
+    if isinstance(value, dict):
+        return [[seen(key), seen(item)] for key, item in value.items()]
+    if isinstance(value, list):
+        return [seen(item) for item in value]
+    return plain(value)
+
+
+def answer(spark, question):
+    try:
+        return {"rows": [seen(row) for row in spark.sql(question["sql"]).collect()]}
+    except Exception as error:
+        return {"error": str(error)[:2000]}
+
+
+def main():
+    # What Java and Spark print belongs to the errors; the answers have standard output to themselves.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    builder = SparkSession.builder.master("local[2]").appName("tables")
+    builder = builder.config("spark.jars", ",".join(glob.glob(os.path.join(os.environ["SPARK_JARS"], "*.jar"))))
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    print(json.dumps({"version": spark.version}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(spark, json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
