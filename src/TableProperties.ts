@@ -8,6 +8,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import { isBytes } from "./internal/protobuf/bytes.ts"
+import { type ForeignForm, foreignFormsOf } from "./internal/codec/jsonForms.ts"
+import { shownKey } from "./internal/codec/protoEncode.ts"
 import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/codec/untypedCodecs.ts"
 import type { RecordCodec } from "./internal/recordCodec.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
@@ -36,7 +38,8 @@ export type JsonRecord =
  *
  * Without a schema a record is an object, turned into text once, or the text of a JSON object, sent unchanged. With an Effect
  * Schema a record is a value of its type, encoded by the schema at the ingest call; a value that the schema refuses fails with
- * `InvalidArgument` and the path inside the record.
+ * `InvalidArgument` and the path inside the record. So does a `Date`, `DateTime`, `Duration`, `Map` or `Option` that the schema does
+ * not encode as a plain value: the service takes times as numbers of microseconds or days, and maps as objects.
  *
  * @example
  * const readings = TableProperties.json("main.default.readings", Schema.Struct({ device: Schema.String, temp: Schema.Int }))
@@ -71,13 +74,25 @@ const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
   const json = Schema.toCodecJson(schema)
   const encode = Schema.encodeUnknownResult(json)
   const decode = Schema.decodeUnknownSync(json)
+  const foreignForm = foreignFormsOf(schema)
   return {
     write: (record, sink) => {
+      const foreign = foreignForm?.(record)
+      if (foreign !== undefined) return refuseForm(foreign)
       const encoded = encode(record)
       return Result.isFailure(encoded) ? refusal(encoded.failure.issue) : jsonCodec.write(encoded.success, sink)
     },
     read: (payload) => decode(jsonCodec.read(payload))
   }
+}
+
+const refuseForm = ({ advice, path, what }: ForeignForm): InvalidArgument => {
+  const shown = path.map((key) => (typeof key === "number" ? key : shownKey(key)))
+  const place = shown.length === 0 ? "The record" : `The record's field ${shown.join(".")}`
+  return new InvalidArgument({
+    message: `${place} is ${what}, which the service takes in another form. ${advice}`,
+    path: shown
+  })
 }
 
 // The issue's own text may quote the value, so only its place and kind are passed on.

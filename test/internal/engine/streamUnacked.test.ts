@@ -75,7 +75,7 @@ describe("records of a schema", () => {
   it.live("are handed back as they were handed in, whatever the schema's encoded side is", () => {
     const dated = TableProperties.json(
       "main.default.readings",
-      Schema.Struct({ at: Schema.Date, level: Schema.Number, note: Schema.UndefinedOr(Schema.String) })
+      Schema.Struct({ at: Schema.DateFromString, level: Schema.Number, note: Schema.UndefinedOr(Schema.String) })
     )
     const record = { at: new Date(1_767_225_600_000), level: Number.NaN, note: undefined }
     return Effect.gen(function* () {
