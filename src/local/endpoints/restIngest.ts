@@ -33,7 +33,13 @@ export const insertRecords = (
       TableNotFound: (error) => refuse(404, "NOT_FOUND", error.message),
       SchemaRejected: (error) => refuse(400, "INVALID_PARAMETER_VALUE", error.message),
       StorageFailure: (error) =>
-        refuse(503, "UNAVAILABLE", `The server could not store the records (${error.reason}). Try again.`)
+        refuse(
+          503,
+          "UNAVAILABLE",
+          error.reason === "TableRefused"
+            ? error.message
+            : `The server could not store the records (${error.reason}). Try again.`
+        )
     })
   )
 }

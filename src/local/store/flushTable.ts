@@ -24,6 +24,8 @@ import { upgradedProtocol } from "../delta/tableFolder.ts"
 
 /** What a flush works on. `now` in milliseconds; `lastSequence` is the last log entry among the rows. */
 export interface FlushJob extends PartitionedRows {
+  /** The table's name, for messages. */
+  readonly name: string
   readonly folder: string
   /** The id in the table's metaData: another table may have taken the folder. */
   readonly tableId: string
@@ -53,7 +55,7 @@ export interface Flusher {
    */
   readonly flush: (job: FlushJob) => Promise<FlushOutcome>
   /** Reads what other writers did. Rejects with `TableRefused` when there is no table any more. */
-  readonly look: (folder: string) => Promise<TableLook>
+  readonly look: (folder: string, name: string) => Promise<TableLook>
   /** Forgets what is cached about a table folder, before it is dropped. */
   readonly forget: (folder: string) => Promise<void>
   readonly close: () => Promise<void>
@@ -63,28 +65,29 @@ export interface Flusher {
 export const localFlusher = (): Flusher => {
   const tables = new Map<string, DeltaLog>()
   /** The log with all that others committed, read anew when the folder holds another table now. */
-  const current = async (folder: string): Promise<DeltaLog> => {
+  const current = async (folder: string, name: string): Promise<DeltaLog> => {
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
     const log = await openLog(folder)
-    if (log === undefined) throw new TableRefused(folder, "its Delta log is gone")
+    if (log === undefined) throw new TableRefused(name, "its Delta log is gone")
     tables.set(folder, log)
     await log.look()
     return log
   }
   /** Runs with a log whose cache is dropped on failure: the next call replays it from disk. */
-  const withLog = async <A>(folder: string, use: (log: DeltaLog) => Promise<A>): Promise<A> => {
+  const withLog = async <A>(folder: string, name: string, use: (log: DeltaLog) => Promise<A>): Promise<A> => {
     try {
-      return await use(await current(folder))
+      return await use(await current(folder, name))
     } catch (error) {
       tables.delete(folder)
       throw error
     }
   }
   return {
-    flush: (job) => withLog(job.folder, (log) => flushTable(log, job)),
-    look: (folder) => withLog(folder, async (log) => ({ ...sizeOf(log.snapshot), ...rulesOf(log.snapshot) })),
+    flush: (job) => withLog(job.folder, job.name, (log) => flushTable(log, job)),
+    look: (folder, name) =>
+      withLog(folder, name, async (log) => ({ ...sizeOf(log.snapshot), ...rulesOf(log.snapshot) })),
     forget: async (folder) => {
       tables.delete(folder)
     },
@@ -99,9 +102,9 @@ const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({ metadata: m
 /** Throws unless the rows of a job may be committed to the table as it is now. */
 const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   const rules = rulesOf(snapshot)
-  if (rules.metadata.id !== job.tableId) throw new TableRefused(table, "another table has taken its folder")
+  if (rules.metadata.id !== job.tableId) throw new TableRefused(job.name, "another table has taken its folder")
   const problem = writeProblem(rules)
-  if (problem !== undefined) throw new TableRefused(table, problem)
+  if (problem !== undefined) throw new TableRefused(job.name, problem)
   if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
 }
 

@@ -12,7 +12,7 @@ let queue: Promise<void> = Promise.resolve()
 const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
   try {
     if (request.kind === "flush") return { id: request.id, outcome: await flusher.flush(request.job) }
-    if (request.kind === "look") return { id: request.id, outcome: await flusher.look(request.folder) }
+    if (request.kind === "look") return { id: request.id, outcome: await flusher.look(request.folder, request.name) }
     await flusher.forget(request.folder)
     return { id: request.id, outcome: undefined }
   } catch (error) {

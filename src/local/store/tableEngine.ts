@@ -227,7 +227,7 @@ export class TableEngine {
   async look(): Promise<void> {
     if (this.refusal === undefined && (await isLatest(this.folder, this.size.version))) return
     try {
-      this.follow(await this.flusher.look(this.folder))
+      this.follow(await this.flusher.look(this.folder, this.definition.name))
       if (this.refusal !== undefined) this.lastProblem = undefined
       this.refusal = undefined
     } catch (error) {
@@ -250,16 +250,17 @@ export class TableEngine {
    * decoded again from the log, for the new columns. Throws `TableRefused` when they do not fit.
    */
   private follow({ metadata, protocol, ...size }: TableLook): void {
-    if (metadata.id !== this.tableId) throw new TableRefused(this.folder, "another table has taken its folder")
+    if (metadata.id !== this.tableId) throw new TableRefused(this.definition.name, "another table has taken its folder")
     const problem = writeProblem({ metadata, protocol })
-    if (problem !== undefined) throw new TableRefused(this.folder, problem)
+    if (problem !== undefined) throw new TableRefused(this.definition.name, problem)
     this.size = { ...size, committed: false }
     const schema = schemaKey(metadata)
     if (schema === this.form.schema) return
     const found = definitionOf(this.definition.name, metadata)
-    if (Result.isFailure(found)) throw new TableRefused(this.folder, `its schema cannot be read: ${found.failure}`)
+    if (Result.isFailure(found))
+      throw new TableRefused(this.definition.name, `its schema cannot be read: ${found.failure}`)
     const change = changeProblem(this.definition, found.success)
-    if (change !== undefined) throw new TableRefused(this.folder, change)
+    if (change !== undefined) throw new TableRefused(this.definition.name, change)
     this.sealBatch()
     for (const batch of this.batches) batch.chunks = undefined
     this.form = formOf(found.success, schema)
@@ -324,6 +325,7 @@ export class TableEngine {
   private async commitRows({ definition, schema }: TableForm, decoded: DecodedRows): Promise<boolean> {
     try {
       this.size = await this.flusher.flush({
+        name: definition.name,
         folder: this.folder,
         tableId: this.tableId,
         schema,
@@ -339,7 +341,7 @@ export class TableEngine {
       return true
     } catch (error) {
       if ((error as { readonly code?: unknown }).code !== tableChanged) throw error
-      this.follow(await this.flusher.look(this.folder))
+      this.follow(await this.flusher.look(this.folder, this.definition.name))
       return false
     }
   }
@@ -376,7 +378,7 @@ export class TableEngine {
   /** A table that changes while the server starts is refused then, and recovered with the next look. */
   private async recoverRows(form: TableForm, decoded: DecodedRows): Promise<void> {
     if (await this.commitRows(form, decoded)) return
-    throw new TableRefused(this.folder, "another writer changes its columns right now")
+    throw new TableRefused(this.definition.name, "another writer changes its columns right now")
   }
 
   /** Stops taking records: what follows fails with the given failure. */

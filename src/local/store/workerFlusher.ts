@@ -11,7 +11,8 @@ import { buffersOf } from "../parquet/columnBuffer.ts"
 /** What goes to the worker. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
-  | { readonly id: number; readonly kind: "look" | "forget"; readonly folder: string }
+  | { readonly id: number; readonly kind: "look"; readonly folder: string; readonly name: string }
+  | { readonly id: number; readonly kind: "forget"; readonly folder: string }
 
 /** What comes back; errors keep their code and message. */
 export type WorkerReply =
@@ -67,7 +68,7 @@ export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flu
 
   return {
     flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
-    look: (folder) => request({ id: nextId++, kind: "look", folder }),
+    look: (folder, name) => request({ id: nextId++, kind: "look", folder, name }),
     forget: async (folder) => {
       if (worker !== undefined) await request({ id: nextId++, kind: "forget", folder })
     },

@@ -135,7 +135,10 @@ export class StreamIntake implements AckedStream, InboundTarget {
     if (failure !== undefined) {
       // The log fails a group together with all later ones, so no pending group will be durable.
       this.groups.drop()
-      const text = `The server could not write its log (${failure.reason}), try again`
+      const text =
+        failure.reason === "TableRefused"
+          ? failure.message
+          : `The server could not write its log (${failure.reason}), try again`
       return this.stream.endWith(unavailable(text, 5001))
     }
     group.durable = true
