@@ -212,10 +212,11 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       )
     })
 
-  const close = makeClose(
+  const closing = makeClose(
     origin,
     Effect.suspend(() => flushed("close", core.options.flushTimeout))
   )
+  const close = traced(closing, "ZerobusStream.close", attributes)
 
   const stream: ZerobusStream<A> = {
     table: core.table,

@@ -210,11 +210,22 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   core.states.enterUnsafe(core.zone.toReplay > 0 ? "replaying" : "open")
   opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
-  const end = yield* Effect.withSpan(runSession(core, session.value), "Zerobus.session", {
-    attributes: { table: core.table.tableName, session: core.sessionId ?? "" }
-  })
+  const end = yield* inSpan(core, runSession(core, session.value))
   return { end, openedAt, progress: session.value.acknowledged > 0 } satisfies Attempt
 })
+
+/** Runs a session in a span, which fails with the cause when the session was lost. */
+const inSpan = <R>(core: StreamCore<any>, session: Effect.Effect<SessionEnd, never, R>) =>
+  Effect.suspend(() => {
+    let lost: SessionEnd | undefined
+    const ended = Effect.flatMap(session, (end): Effect.Effect<SessionEnd, StreamFailure> => {
+      if (end._tag !== "Failed") return Effect.succeed(end)
+      lost = end
+      return Effect.fail(end.cause.failure)
+    })
+    const attributes = { table: core.table.tableName, session: core.sessionId ?? "" }
+    return Effect.catch(Effect.withSpan(ended, "Zerobus.session", { attributes }), () => Effect.succeed(lost!))
+  })
 
 /** The reason for another attempt when a rotation ended a session that was worth nothing. */
 const unusedRotation = new SessionFailure({

@@ -2,7 +2,7 @@
  * What the client reports beside metrics: spans per stream, session, flush and token call, and the annotations of its log lines.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Redacted, References, Schedule, Tracer } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Redacted, References, Schedule, Tracer } from "effect"
 import { HeadersProvider, type StreamConfigurationOptions } from "effect-zerobus"
 import * as Credentials from "../../../src/Credentials.ts"
 import * as A from "../../support/acceptance.ts"
@@ -38,6 +38,8 @@ interface SpanSeen {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly parent: string | undefined
   ended: boolean
+  /** The message of what it ended with, when that was a failure. */
+  failure?: string | undefined
 }
 
 /** Runs a program and keeps its spans from their start, and the annotations of its log lines. */
@@ -63,6 +65,7 @@ const traced = <X, E, R>(
       const end = span.end.bind(span)
       span.end = (...how) => {
         seen.ended = true
+        if (Exit.isFailure(how[1])) seen.failure = (Cause.squash(how[1].cause) as Error).message
         end(...how)
       }
       spans.push(seen)
@@ -118,12 +121,19 @@ describe("spans", () => {
         yield* stream.close
         const next = yield* zerobus.recreateStream(stream)
         yield* next.close
+        const close = (stream: string) => ({ ...flush, name: "ZerobusStream.close", attributes: { table, stream } })
         assert.deepStrictEqual(plain(spans).slice(2), [
           session("session-1", true),
           flush,
+          close("session-0"),
           { ...opening, name: "Zerobus.recreateStream" },
+          // The caller of recreateStream goes on, and closes, before the new session's span begins.
+          close("session-2"),
           session("session-2", true, "Zerobus.recreateStream")
         ])
+        const [lost, closed] = spans.filter(({ name }) => name === "Zerobus.session")
+        assert.match(String(lost!.failure), /connection reset/)
+        assert.isUndefined(closed!.failure)
       })
     )
   )
