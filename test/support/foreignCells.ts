@@ -2,8 +2,14 @@
  * Cells of our tables as a foreign reader must see them: values in the JSON form of `plainValues.py`, tables with every
  * type of column, and the comparison of what was sent with what was seen.
  */
+import { readFileSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
-import { type ColumnDefinition, type ColumnType, parseColumnType } from "../../src/internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  type ColumnType,
+  parseColumnType,
+  typeText
+} from "../../src/internal/columns/columnType.ts"
 import { decodeVariant } from "../../src/local/parquet/variant.ts"
 import { Result } from "effect"
 import { record } from "./randomRecords.ts"
@@ -112,6 +118,23 @@ const byKey = (entries: ReadonlyArray<readonly [unknown, unknown]>) =>
 export interface Comparison {
   readonly cells: number
   readonly wrong: ReadonlyArray<string>
+  /** For each type of column, as SQL names it without parameters: whether all its cells are right. */
+  readonly types: Readonly<Record<string, "yes" | "no">>
+}
+
+/** What the table "Types and readers" of `docs/storage.md` says of a reader, named as its header names it. */
+export const documentedTypes = (reader: string): Readonly<Record<string, string>> => {
+  const page = readFileSync(new URL("../../docs/storage.md", import.meta.url), "utf8")
+  const lines = page.slice(page.indexOf("\n## Types and readers")).split("\n")
+  const cells = lines
+    .slice(lines.findIndex((line) => line.startsWith("| ")))
+    .map((line) => line.split("|").map((cell) => cell.trim()))
+  const column = cells[0]!.indexOf(reader)
+  const rows = cells.slice(
+    2,
+    cells.findIndex((row) => row.length === 1)
+  )
+  return Object.fromEntries(rows.map((row) => [row[1]!, row[column]!]))
 }
 
 /** Compares rows by `id`. */
@@ -125,6 +148,12 @@ export const compareCells = (
   if (byId.size !== seen.length) wrong.push(`${seen.length - byId.size} ids more than once`)
   if (seen.length !== sent.length) wrong.push(`${seen.length} rows instead of ${sent.length}`)
   let cells = 0
+  const types: Record<string, "yes" | "no"> = {}
+  const nameOf = (type: ColumnType) =>
+    typeText(type)
+      .replace(/[(<].*/, "")
+      .toUpperCase()
+  for (const { type } of columns) types[nameOf(type)] = "yes"
   for (const row of sent) {
     const found = byId.get(Number(row["id"]))
     if (found === undefined) {
@@ -136,11 +165,12 @@ export const compareCells = (
       const expected = plainForm(type, row[name])
       const actual = seenForm(type, found[name])
       if (!isDeepStrictEqual(actual, expected)) {
+        types[nameOf(type)] = "no"
         wrong.push(
           `${name} ${type._tag} of row ${String(row["id"])}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`
         )
       }
     }
   }
-  return { cells, wrong }
+  return { cells, wrong, types }
 }

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { compareCells, everyTypeColumns, numberedRecords } from "../../support/foreignCells.ts"
+import { compareCells, documentedTypes, everyTypeColumns, numberedRecords } from "../../support/foreignCells.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { append, byHand, json, temporaryFolder } from "../../support/storedTables.ts"
 
@@ -13,8 +13,8 @@ const [count, rows] = [60, 1_700]
 
 describe("every cell", () => {
   for (const [reader, script, args] of [
-    ["delta-rs", "readDelta.py", ["read"]],
-    ["Polars", "readPolars.py", []]
+    ["delta-rs 1.6.6", "readDelta.py", ["read"]],
+    ["Polars 2.1.0", "readPolars.py", []]
   ] as const) {
     it.live(
       `is right in ${reader}`,
@@ -45,6 +45,7 @@ describe("every cell", () => {
           )
           assert.deepStrictEqual(found.wrong.slice(0, 5), [])
           assert.strictEqual(found.cells, count * rows)
+          assert.deepStrictEqual(found.types, documentedTypes(reader))
         }),
       300_000
     )

@@ -5,7 +5,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { ColumnDefinition } from "../../../src/internal/columns/columnType.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { compareCells, everyTypeColumns, numberedRecords } from "../../support/foreignCells.ts"
+import { compareCells, documentedTypes, everyTypeColumns, numberedRecords } from "../../support/foreignCells.ts"
 import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { hasSpark, longForm, startSpark, type SparkSession } from "../../support/sparkSession.ts"
@@ -56,6 +56,7 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         const found = compareCells(columns, sent, yield* read(made.location))
         assert.deepStrictEqual(found.wrong.slice(0, 5), [])
         assert.strictEqual(found.cells, count * rows)
+        assert.deepStrictEqual(found.types, documentedTypes(`Spark ${spark.version}, Delta Lake 4.0.0`))
 
         const log = Path.join(made.location, "_delta_log")
         for (const name of yield* Effect.promise(() => Fs.readdir(log))) {
