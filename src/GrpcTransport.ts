@@ -7,12 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import type { ConnectFailure } from "./internal/net/connector.ts"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpc/grpcChannel.ts"
+import { toFailure } from "./internal/grpc/grpcFailures.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
-import { ConnectionPings, sessionOf, TOO_MANY_PINGS } from "./internal/grpc/grpcPings.ts"
-import { unreadable } from "./internal/grpc/grpcReplies.ts"
-import { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
+import { ConnectionPings, sessionOf } from "./internal/grpc/grpcPings.ts"
+import { Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
 import { type InvalidArgument, type InvalidEndpoint, InvalidState } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
@@ -214,36 +213,3 @@ const openCall = Effect.fnUntraced(function* (
   }
   return opened
 })
-
-// What grpc-js itself says when no status came from the server.
-const local =
-  /^(No connection established|Connection dropped|Name resolution failed|Call ended without|read E|write E|connect E|Stream refused|Received RST_STREAM|Protocol error|Keepalive|Connection closed|Socket closed)/
-
-/** Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested prefixes. */
-const plainly = (details: string): string =>
-  details
-    .replace(/ Resolution note:.*$/s, "")
-    .replace(/^No connection established\. Last error: (Error: )?/, "")
-    .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
-    .replace(/[.\s]+$/, "")
-
-const toFailure = (
-  { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
-  refused: ConnectFailure | undefined
-): TransportFailure => {
-  const message = unreadable(code, details)
-  if (message !== undefined) return TransportFailure.Unreadable({ message })
-  // A server that minds pings may reset the calls as well, which grpc-js takes for a lack of resources.
-  if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
-  if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && local.test(details)) {
-    if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
-    const { code, message, tls } = refused
-    return tls ? TransportFailure.TlsRefused({ message, code }) : TransportFailure.Disconnected({ message })
-  }
-  const binary = metadata.get("grpc-status-details-bin")[0]
-  return TransportFailure.Status({
-    code,
-    message: details,
-    details: binary === undefined || typeof binary === "string" ? undefined : new Uint8Array(binary)
-  })
-}

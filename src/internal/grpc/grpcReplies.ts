@@ -49,15 +49,19 @@ export const plainChannel = (
   return channel
 }
 
-/** grpc-js's words for a response above the limit. Both end with the limit, which tells them from a server's own. */
-const tooLarge = new RegExp(
-  `^Received message (?:larger than max \\(\\d+ vs ${LARGEST_RESPONSE}\\)|that decompresses to a size larger than ${LARGEST_RESPONSE})$`
-)
+/**
+ * What grpc-js reports for a response above the limit, compressed or not. Both end with the limit,
+ * which tells them from a server's own text.
+ */
+export const TOO_LARGE: ReadonlyArray<RegExp> = [
+  new RegExp(`^Received message larger than max \\(\\d+ vs ${LARGEST_RESPONSE}\\)$`),
+  new RegExp(`^Received message that decompresses to a size larger than ${LARGEST_RESPONSE}$`)
+]
 
 /** Why a response was not read, when a call ended for that; then no status came from the server. */
 export const unreadable = (code: number, details: string): string | undefined => {
   if (code === Grpc.status.INTERNAL && details === COMPRESSED) return COMPRESSED
-  return code === Grpc.status.RESOURCE_EXHAUSTED && tooLarge.test(details)
+  return code === Grpc.status.RESOURCE_EXHAUSTED && TOO_LARGE.some((text) => text.test(details))
     ? `the server sent a response of more than ${LARGEST_RESPONSE} bytes`
     : undefined
 }

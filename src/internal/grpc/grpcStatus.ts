@@ -67,7 +67,7 @@ export const classify = (
       return new TlsFailure({
         message:
           sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`) +
-          (spokePlainly.test(failure.code)
+          (NOT_TLS.includes(failure.code)
             ? " The other side does not speak TLS: check the port, or begin the endpoint with http:// for a server without TLS."
             : " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."),
         code: failure.code
@@ -77,11 +77,14 @@ export const classify = (
   }
 }
 
-/** How OpenSSL takes a server's words that are no TLS. */
-const spokePlainly = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/
+/** OpenSSL's error codes that mean that the peer does not speak TLS. */
+export const NOT_TLS: ReadonlyArray<string> = ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_HTTP_REQUEST"]
+
+/** How texts begin that mean that the server was never reached. */
+export const UNREACHED: ReadonlyArray<string> = ["connect E", "Name resolution failed", "Failed to connect"]
 
 const disconnected = (message: string): string =>
-  /^(?:connect E|Name resolution failed)/.test(message)
+  UNREACHED.some((text) => message.startsWith(text))
     ? `${sentence(`No connection to the Zerobus server could be made: ${message}`)} Check the endpoint, and that the server runs.`
     : sentence(`The connection to the Zerobus server was lost: ${message}`)
 

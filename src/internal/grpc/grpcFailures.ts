@@ -1,0 +1,63 @@
+/**
+ * Reads the end of a call as a `TransportFailure`. grpc-js reports a lost connection as a status like
+ * any other; only its text tells that no status came from the server. `grpcTexts.test.ts` provokes
+ * each text, so a version of grpc-js that rewords one fails there.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import { TransportFailure } from "../../Transport.ts"
+import type { ConnectFailure } from "../net/connector.ts"
+import { TOO_MANY_PINGS } from "./grpcPings.ts"
+import { unreadable } from "./grpcReplies.ts"
+
+/** What grpc-js puts in front of the reason why a connection could not be made. */
+const NOT_CONNECTED = "No connection established"
+
+/** How texts of grpc-js begin when no status came from the server. */
+export const LOCAL_TEXTS: ReadonlyArray<string> = [
+  NOT_CONNECTED,
+  "Name resolution failed",
+  "Connection dropped",
+  "Stream refused",
+  "Received RST_STREAM",
+  "read E",
+  "write E",
+  "Write error: ",
+  "Write failed with error ",
+  "Failed to start HTTP/2 stream"
+]
+
+/** Whether a text begins with one of these. */
+const begins = (details: string): boolean => LOCAL_TEXTS.some((text) => details.startsWith(text))
+
+/** Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested prefixes. */
+const plainly = (details: string): string =>
+  details
+    .replace(/ Resolution note:.*$/s, "")
+    .replace(new RegExp(`^${NOT_CONNECTED}\\. Last error: (Error: )?`), "")
+    .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
+    .replace(/[.\s]+$/, "")
+
+/**
+ * Turns a status other than OK into the failure of its call. `refused` is why the connection could
+ * not be made or was given up, where the client itself noted it.
+ */
+export const toFailure = (
+  { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
+  refused: ConnectFailure | undefined
+): TransportFailure => {
+  const message = unreadable(code, details)
+  if (message !== undefined) return TransportFailure.Unreadable({ message })
+  // A server that refuses pings may reset the calls too; grpc-js reports that as a lack of resources.
+  if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
+  if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && begins(details)) {
+    if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
+    const { code, message, tls } = refused
+    return tls ? TransportFailure.TlsRefused({ message, code }) : TransportFailure.Disconnected({ message })
+  }
+  const binary = metadata.get("grpc-status-details-bin")[0]
+  return TransportFailure.Status({
+    code,
+    message: details,
+    details: binary === undefined || typeof binary === "string" ? undefined : new Uint8Array(binary)
+  })
+}
