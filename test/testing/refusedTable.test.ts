@@ -33,10 +33,7 @@ layer(ZerobusLocal.layer({ dataDir: data }), { excludeTestServices: true })(
         const failure = Option.getOrThrow(Exit.findErrorOption(ended))
         assert.include(String(failure.message), "main.default.t is refused, because it has row tracking")
         assert.notInclude(String(failure.message), data)
-        assert.deepStrictEqual(
-          (yield* stream.getUnackedRecords).map((record) => (record as { readonly id: number }).id),
-          [2]
-        )
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, ['{"id":2}'])
       })
     )
   }
