@@ -1,7 +1,7 @@
 /**
- * Reads the end of a call as a `TransportFailure`. grpc-js reports a lost connection as a status like
- * any other; only its text tells that no status came from the server. `grpcTexts.test.ts` provokes
- * each text, so a version of grpc-js that rewords one fails there.
+ * Reads the end of a call as a `TransportFailure`. grpc-js reports a lost connection as a status
+ * like any other; only its text tells that no status came from the server. `grpcTexts.test.ts` has
+ * a row for each text, so a version of grpc-js that rewords one fails there.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { TransportFailure } from "../../Transport.ts"
@@ -47,7 +47,7 @@ export const toFailure = (
 ): TransportFailure => {
   const message = unreadable(code, details)
   if (message !== undefined) return TransportFailure.Unreadable({ message })
-  // A server that refuses pings may reset the calls too; grpc-js reports that as a lack of resources.
+  // A server that refuses pings may reset the calls too, which grpc-js reports as exhaustion.
   if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && begins(details)) {
     if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })

@@ -3,7 +3,7 @@
  * report the end.
  */
 import * as Grpc from "@grpc/grpc-js"
-import { Context, Effect, Layer, Queue, Redacted } from "effect"
+import { Context, Effect, Layer, Queue, Redacted, References } from "effect"
 import { GrpcTransport, Transport, type TransportFailure, type ZerobusOptions } from "effect-zerobus"
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
@@ -61,7 +61,7 @@ export const endOfCall = (
     )
     if (failure._tag === "Done" || details === undefined) return yield* Effect.die("the call ended with OK")
     return { details, failure }
-  }).pipe(Effect.scoped, Effect.orDie)
+  }).pipe(Effect.scoped, Effect.orDie, Effect.provideService(References.MinimumLogLevel, "None"))
 
 /** Does it when the `at`-th message has arrived, and nothing more: -1 is the request's headers. */
 export const once =
