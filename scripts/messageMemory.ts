@@ -28,7 +28,7 @@ const measure = (messages: number, kind: "single" | "batch") =>
     const waiting = (heap() - before) / messages
     while (zone.nextUnsafe() !== undefined);
     const inFlight = (heap() - before) / messages
-    return [waiting, inFlight, zone.inFlight] as const
+    return [waiting, inFlight, zone.window.inFlight] as const
   })
 
 for (const messages of [10_000, 100_000, 1_000_000]) {

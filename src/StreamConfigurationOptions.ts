@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
+import type { Offset } from "./Offset.ts"
 import { CHUNK_SIZE } from "./internal/landing/chunk.ts"
 import { HEAD_ROOM } from "./internal/protobuf/envelope.ts"
 import {
@@ -32,6 +33,19 @@ export interface Unacked<A> {
   readonly unreadable: ReadonlyArray<Uint8Array>
   /** Why they are left: what ended the stream, or the `FlushTimeout` of its closing. */
   readonly cause: ZerobusError
+}
+
+/** What the `onRefused` handler of a stream is given: one record that the server refused, or the batch that it came in. */
+export interface Refused<A> {
+  readonly tableName: string
+  readonly streamId: string
+  readonly offset: Offset
+  /** One record, or the atomic batch; without what the table's schema cannot decode. */
+  readonly records: ReadonlyArray<A>
+  /** The same, and what the schema cannot decode, as the bytes that travel. */
+  readonly payloads: ReadonlyArray<Uint8Array>
+  /** The server's reason, without quoted values. Its `offset` is the one above. */
+  readonly cause: InvalidArgument
 }
 
 /** How single records are packed into messages. */
@@ -127,6 +141,15 @@ export interface StreamConfigurationOptions<in out A = any> {
    * less the `drainTimeout` that was spent; then it is interrupted and not waited for.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<void>) | undefined
+  /**
+   * Receives each record, or batch, that the server refuses, in order of offset; once it succeeds the stream goes on without it. Default:
+   * the stream ends with the server's reason and the offset, everything before it durable. A handler that fails, or takes more than 30
+   * seconds (5 while the scope closes), ends the stream as well. Inside it the stream takes records without waiting, and `flush`, `close`
+   * and waits of the same stream fail with `InvalidState`. Delivery is at least once. Needs `recovery`.
+   */
+  readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown>) | undefined
+  /** Refused offsets in a row, without a durable one between, that end the stream with the server's reason; default 100. */
+  readonly maxRefusals?: number | undefined
 }
 
 /** The options after defaults; durations in milliseconds. */
@@ -144,6 +167,8 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly scopeCloseTimeout: number
   readonly headersProvider: HeadersProviderShape | undefined
   readonly onUnacked: ((unacked: Unacked<any>) => Effect.Effect<void>) | undefined
+  readonly onRefused: ((refused: Refused<any>) => Effect.Effect<unknown, unknown>) | undefined
+  readonly maxRefusals: number
 }
 
 /** The defaults of every stream, those of the official SDKs where they have the option. Bytes, records, milliseconds. */
@@ -161,7 +186,8 @@ export const defaults = {
   serverLackOfAckTimeout: 60_000,
   flushTimeout: 300_000,
   drainTimeout: 500,
-  scopeCloseTimeout: 20_000
+  scopeCloseTimeout: 20_000,
+  maxRefusals: 100
 } as const
 
 /** Uptime of a connection with nothing unacknowledged that gives the retry budget back, in milliseconds. */
@@ -192,7 +218,9 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   scopeCloseTimeout: duration("from zero"),
   headersProvider: provider,
   beforeOpen: that("an Effect", Effect.isEffect),
-  onUnacked: that("a function that gives an Effect", (value) => typeof value === "function")
+  onUnacked: that("a function that gives an Effect", (value) => typeof value === "function"),
+  onRefused: that("a function that gives an Effect", (value) => typeof value === "function"),
+  maxRefusals: count()
 }
 
 /** Fills in the defaults and checks every value. */
@@ -231,6 +259,8 @@ export const resolve = <A>(
     drainTimeout: millis("drainTimeout"),
     scopeCloseTimeout: millis("scopeCloseTimeout"),
     headersProvider: options.headersProvider,
-    onUnacked: options.onUnacked
+    onUnacked: options.onUnacked,
+    onRefused: options.onRefused,
+    maxRefusals: options.maxRefusals ?? defaults.maxRefusals
   })
 }

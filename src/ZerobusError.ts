@@ -90,6 +90,8 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
     readonly message: string
     /** Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when the server said it. */
     readonly path: ReadonlyArray<string | number>
+    /** The offset of the record, or batch, that the server refused; not given for anything else. */
+    readonly offset?: number | undefined
   } & OfStream
 > {
   readonly isRetryable = false

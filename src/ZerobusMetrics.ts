@@ -46,6 +46,12 @@ export const recordsReturned = Metric.counter("zerobus_records_returned", {
   incremental: true
 })
 
+/** Records that the server refused and `onRefused` accepted. */
+export const recordsRefused = Metric.counter("zerobus_records_refused", {
+  description: "Records the server refused and onRefused accepted",
+  incremental: true
+})
+
 /** Offsets (a batch counts as one) queued or in flight. */
 export const recordsInFlight = Metric.gauge("zerobus_records_in_flight", {
   description: "Records (a batch counts as one) queued or in flight"

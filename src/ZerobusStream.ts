@@ -16,9 +16,12 @@ import type { FlushTimeout, InvalidArgument, InvalidState, PayloadTooLarge, Stre
 /** Why an ingest call took nothing. The stream itself goes on, unless it is `StreamClosed`. */
 export type IngestError = FlushTimeout | InvalidArgument | PayloadTooLarge | StreamClosed
 
-/** What a sink has made durable. */
+/** What a sink has made durable, and what the server refused of it. */
 export interface SinkSummary {
+  /** Records that are durable. */
   readonly records: number
+  /** Records that the server refused and `onRefused` accepted. */
+  readonly refused: number
   /** Encoded bytes that the stream accepted meanwhile, framing included. */
   readonly bytes: number
   /** -1 when nothing was ingested. */
@@ -49,14 +52,14 @@ export interface ZerobusStream<in out A> {
    * more records. Throws `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent.
    */
   readonly offerUnsafe: (record: A) => RecordAck | undefined
-  /** Waits until everything ingested before is durable, at most `flushTimeout`; then `FlushTimeout`, and nothing is dropped. */
+  /** Waits until everything ingested before is durable or accepted by `onRefused`, at most `flushTimeout`; then `FlushTimeout`, and nothing is dropped. */
   readonly flush: Effect.Effect<void, AckError>
   /**
    * Refuses further records, flushes, half-closes the connection and ends the stream. Later calls give the same result. Fails with
    * what the flush failed with; what is unacknowledged then stays readable.
    */
   readonly close: Effect.Effect<void, AckError>
-  /** Waits until the offset is durable, at most `flushTimeout`. An offset that was never given out is an `InvalidArgument`. */
+  /** Waits until the offset is durable or accepted by `onRefused`, at most `flushTimeout`. An offset that was never given out is an `InvalidArgument`. */
   readonly waitForOffset: (offset: Offset) => Effect.Effect<Offset, AckError>
   /**
    * The records that were not acknowledged, in order, batches flattened. Only of a closed or failed stream, else `InvalidState`. Can
@@ -71,7 +74,7 @@ export interface ZerobusStream<in out A> {
    * message. In order, batches flattened.
    */
   readonly getUnackedPayloads: Effect.Effect<ReadonlyArray<Uint8Array>, InvalidState>
-  /** The highest durable offset whenever it has risen; a slow reader sees the latest. Ends or fails with the stream. */
+  /** The highest offset up to which all are durable or accepted by `onRefused`, whenever it has risen; a slow reader sees the latest. Ends or fails with the stream. */
   readonly durableOffsets: Stream.Stream<Offset, AckError>
   /** The state now and every change of it; ends after `closed` or `failed`. */
   readonly stateChanges: Stream.Stream<StreamState>

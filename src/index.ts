@@ -3,6 +3,7 @@
  */
 export * as Column from "./Column.ts"
 export * as Credentials from "./Credentials.ts"
+export * as DeadLetters from "./DeadLetters.ts"
 export * as GrpcTransport from "./GrpcTransport.ts"
 export { type HeaderRecord, HeadersProvider, type HeadersProviderShape } from "./HeadersProvider.ts"
 export { Offset } from "./Offset.ts"
@@ -10,6 +11,7 @@ export type { AckError, RecordAck } from "./RecordAck.ts"
 export {
   type BatchingOptions,
   type KeepaliveOptions,
+  type Refused,
   type StreamConfigurationOptions,
   type Unacked
 } from "./StreamConfigurationOptions.ts"

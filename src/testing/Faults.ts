@@ -109,6 +109,27 @@ const status = (options: {
   details: options.details
 })
 
+/**
+ * Refuses the `nth` message (from 1) of a connection with INVALID_ARGUMENT, and acknowledges none of those before it: they are durable all
+ * the same, or lost with `earlier: "lost"`. To be injected before the connection opens; by default the next one.
+ *
+ * @example
+ * yield* local.inject(orders, ...Faults.refuse({ nth: 5, earlier: "lost" }))
+ */
+export const refuse = (options: {
+  readonly nth: number
+  readonly connection?: number | undefined
+  readonly earlier?: "durable" | "lost" | undefined
+  readonly message?: string | undefined
+}): ReadonlyArray<Fault> => {
+  const { connection, nth } = options
+  return [
+    ackAt([], { connection, afterwards: "silence" }),
+    ...(options.earlier === "lost" && nth > 1 ? [loseMessages({ connection, times: nth - 1 })] : []),
+    fail({ status: "INVALID_ARGUMENT", nth, connection, message: options.message })
+  ]
+}
+
 /** Ends an open stream with OK although the client did not ask for it. */
 export const endStream = (options: When & { readonly at?: FaultPoint | undefined }): Fault =>
   fault(options.at ?? "message", options, { _tag: "End" })

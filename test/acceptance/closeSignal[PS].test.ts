@@ -344,7 +344,7 @@ describe("the close signal", () => {
     Effect.gen(function* () {
       const refusing: Script = {
         onMessage: () => {},
-        onHalfClose: (connection) => connection.fail(code.INVALID_ARGUMENT, "last word")
+        onHalfClose: (connection) => connection.fail(code.FAILED_PRECONDITION, "last word")
       }
       const { acks, server } = yield* signalled({}, 0, 2, refusing)
       assert.include(A.tagged(yield* Effect.flip(acks[0]!.await), "InvalidArgument").message, "last word")

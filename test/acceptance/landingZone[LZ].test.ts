@@ -124,7 +124,7 @@ describe("the landing zone", () => {
       yield* Fiber.join(consumer)
       assert.deepStrictEqual(offsets, [...Array(100).keys()])
       assert.isTrue(zone.isEmpty)
-      assert.deepStrictEqual([zone.usedBytes, zone.usedRecords, zone.inFlight], [0, 0, 0])
+      assert.deepStrictEqual([zone.usedBytes, zone.usedRecords, zone.window.inFlight], [0, 0, 0])
     })
   )
 
@@ -206,7 +206,7 @@ describe("the landing zone", () => {
       zone.rewindUnsafe()
       // The same array with the same messages: nothing was moved or made.
       assert.strictEqual(messagesOf(zone), window)
-      assert.strictEqual(zone.toReplay, 1_000_000)
+      assert.strictEqual(zone.window.toReplay, 1_000_000)
       assert.strictEqual(zone.nextUnsafe(), first)
     })
   )

@@ -43,11 +43,18 @@ const durations = [
 
 describe("options of a stream", () => {
   it("CV-01 have the defaults of the official SDKs", () => {
-    const { headersProvider, ingestTimeout, onUnacked, recoverySchedule, streamPausedMaxWaitTime, ...plain } =
-      Result.getOrThrow(resolve())
+    const {
+      headersProvider,
+      ingestTimeout,
+      onRefused,
+      onUnacked,
+      recoverySchedule,
+      streamPausedMaxWaitTime,
+      ...plain
+    } = Result.getOrThrow(resolve())
     assert.deepStrictEqual(
-      [headersProvider, ingestTimeout, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
-      Array(5).fill(undefined)
+      [headersProvider, ingestTimeout, onRefused, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
+      Array(6).fill(undefined)
     )
     assert.deepStrictEqual(plain, {
       maxInflightRecords: 1_000_000,
@@ -63,7 +70,8 @@ describe("options of a stream", () => {
       serverLackOfAckTimeout: 60_000,
       flushTimeout: 300_000,
       drainTimeout: 500,
-      scopeCloseTimeout: 20_000
+      scopeCloseTimeout: 20_000,
+      maxRefusals: 100
     })
   })
 

@@ -166,7 +166,9 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   ),
   // A Schedule is none.
   "beforeOpen": only((value) => value === Effect.void, [Effect.fail("no")], [() => Effect.void]),
-  "onUnacked": only((value) => typeof value === "function", [() => Effect.void], [Effect.void])
+  "onUnacked": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
+  "onRefused": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
+  "maxRefusals": counts()
 }
 
 // What a text says is checked where it is used; here it is its kind.

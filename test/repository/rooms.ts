@@ -84,7 +84,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "public",
-    files: ["Column", "Table", "Zerobus"],
+    files: ["Column", "DeadLetters", "Table", "Zerobus"],
     imports: [
       "faces",
       "transport",
@@ -94,6 +94,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/protobuf",
       "internal/codec",
       "internal/engine",
+      "internal/log",
       "internal/userCode"
     ],
     packages: ["effect: stable"]

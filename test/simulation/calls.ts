@@ -113,6 +113,19 @@ export const stage = (world: World, plan: StreamPlan, current: { readonly id: nu
   const options = {
     ...plan.options,
     headersProvider: provider,
+    ...(plan.refusing?.handles === true
+      ? {
+          onRefused: (refused: { readonly offset: number; readonly records: ReadonlyArray<any> }) =>
+            Effect.sync(() =>
+              history.add({
+                e: "refused",
+                stream: current.id,
+                offset: refused.offset,
+                records: refused.records.map((record) => world.records.recognise(record))
+              })
+            )
+        }
+      : {}),
     onUnacked: (unacked: { readonly records: ReadonlyArray<any>; readonly cause: { readonly _tag: string } }) =>
       Effect.sync(() =>
         history.add({

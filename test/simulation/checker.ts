@@ -10,6 +10,7 @@ import type { HistoryEvent } from "./history.ts"
 import { checkJournal } from "./journalRules.ts"
 import { checkLiveness } from "./livenessRules.ts"
 import type { Profile } from "./plan.ts"
+import { checkRefusals } from "./refusalRules.ts"
 import { checkTokens } from "./tokenRules.ts"
 import { makeView } from "./view.ts"
 
@@ -22,6 +23,7 @@ export const check = (events: ReadonlyArray<HistoryEvent>, profile: Profile): Re
   checkDelivery(view, report)
   checkConnections(view, report)
   checkFailures(view, report)
+  checkRefusals(view, report)
   checkFaces(view, report)
   checkTokens(view, report)
   checkLiveness(view, report)

@@ -24,9 +24,13 @@ export const checkDelivery = (view: View, report: Report): void => {
   const lied = new Set(
     [...tellings].flatMap(([{ order }, told]) => order.filter((_, position) => told[position]?.lie === true))
   )
+  // What one stream left may be refused when another one takes it over.
+  const gone = new Set(
+    [...view.streams.values()].flatMap((stream) => stream.refused.map(({ offset }) => stream.order[offset]!))
+  )
   for (const [stream, told] of tellings) {
     checkStatements(view, stream, told, report)
-    checkOrderInTable(view, stream, lied, report)
+    checkOrderInTable(view, stream, lied, gone, report)
     checkBounds(stream, told, report)
     checkHandOver(view, stream, report)
     checkPromptness(stream, report)
@@ -96,6 +100,8 @@ const checkStatements = (
   const claim = (position: number, seq: number, what: string) => {
     const call = stream.order[position]
     const by = told[position]
+    // A refused offset is settled, which is all that waits speak of.
+    if (stream.refused.some(({ offset }) => offset === position)) return
     if (call === undefined)
       report("I2", `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`)
     else if (by === undefined || by.at > seq) {
@@ -178,10 +184,17 @@ const checkPromptness = (stream: StreamView, report: Report): void => {
 }
 
 /** Apart from repetitions the table has the records in the order of the calls. */
-const checkOrderInTable = (view: View, stream: StreamView, lied: ReadonlySet<Call>, report: Report): void => {
+const checkOrderInTable = (
+  view: View,
+  stream: StreamView,
+  lied: ReadonlySet<Call>,
+  gone: ReadonlySet<Call>,
+  report: Report
+): void => {
   let before = -1
   let missing: Call | undefined
   for (const call of stream.order) {
+    if (gone.has(call)) continue
     for (const record of call.records) {
       const place = view.durable.get(record)?.place
       if (place === undefined) {
@@ -213,7 +226,8 @@ const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, 
     if (taken === undefined) continue
     changes.push({ seq: taken, records: 1, bytes: call.bytes })
     const by = told[position]
-    if (by !== undefined) changes.push({ seq: by.at, records: -1, bytes: -call.bytes })
+    const at = by?.at ?? stream.refused.find(({ offset }) => offset === position)?.seq
+    if (at !== undefined) changes.push({ seq: at, records: -1, bytes: -call.bytes })
   }
   changes.sort((a, b) => a.seq - b.seq)
   let records = 0

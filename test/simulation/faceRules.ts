@@ -21,7 +21,9 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
   const stream = view.streams.get(call.stream)!
   const taken = outcome.calls.map((id) => view.calls.get(id)!)
   const say = (text: string) => report("sink", `${call.op} #${call.id} of stream ${call.stream} ${text}`)
-  if (outcome.records !== taken.length) say(`speaks of ${outcome.records} records, it was given ${taken.length}`)
+  const refused = new Set(stream.refused.map(({ offset }) => stream.order[offset]))
+  const durable = taken.filter((one) => !refused.has(one)).length
+  if (outcome.records !== durable) say(`speaks of ${outcome.records} records, ${durable} of its own are durable`)
   const bytes = taken.reduce((sum, { bytes }) => sum + bytes, 0)
   if (outcome.bytes < bytes) say(`speaks of ${outcome.bytes} bytes, it was given ${bytes}`)
   let before = -1
@@ -33,7 +35,7 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
   if (outcome.lastOffset !== before) say(`ends with offset ${outcome.lastOffset}, its last record has ${before}`)
 }
 
-const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed"])
+const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed", "FlushTimeout"])
 
 /** What is no record is refused; an offer may find the stream full before it looks. */
 const checkMisfit = (call: Call, report: Report): void => {

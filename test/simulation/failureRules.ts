@@ -2,6 +2,7 @@
  * When a stream tries again, when it fails, and with what: attempts within the budget, the deciding cause, credentials asked for every
  * connection and invalidated once per rejection (I12, I13, I14).
  */
+import { suspectsOf } from "./refusalRules.ts"
 import type { Outcome } from "./history.ts"
 import {
   accepted,
@@ -51,6 +52,8 @@ interface Attempt {
   readonly surelyStable: boolean
   /** Whether nothing was unacknowledged when it had ended. */
   readonly emptyAtEnd: Empty
+  /** Whether the server refused what was in flight, which spends no retry and has no pause. */
+  readonly refused: boolean
 }
 
 /** The attempts since the budget was refilled, this one included: taking what is in doubt for a refill, and not. */
@@ -65,13 +68,13 @@ const counted = (attempts: ReadonlyArray<Attempt>, adopts: boolean): ReadonlyArr
   let most = 0
   let before: Empty = { maybe: !adopts, surely: !adopts }
   return attempts.map((attempt) => {
-    const { emptyAtEnd, stable, surelyStable } = attempt
+    const { emptyAtEnd, refused, stable, surelyStable } = attempt
     fewest = before.maybe && !emptyAtEnd.surely ? 1 : fewest + 1
     most = before.surely && !emptyAtEnd.maybe ? 1 : most + 1
     before = emptyAtEnd
     const now = { ...attempt, fewest, most }
-    if (stable) fewest = 0
-    if (surelyStable) most = 0
+    fewest = stable ? 0 : refused ? fewest - 1 : fewest
+    most = surelyStable ? 0 : refused ? most - 1 : most
     return now
   })
 }
@@ -97,7 +100,7 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
     const connection = stream.connections.find(({ open }) => within(open))
     const answer = stream.headers.find((other) => other.outcome !== "asked" && within(other))
     const rested = restedOn(view, stream, connection, until.t)
-    const end = connection?.released ?? view.events[Math.min(until.seq, view.events.length) - 1] ?? last
+    const end = connection?.released ?? answer ?? view.events[Math.min(until.seq, view.events.length) - 1] ?? last
     return {
       asked: event,
       until,
@@ -114,7 +117,8 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
         ) ?? false,
       stable: connection !== undefined && (ackedAtMost(connection, Infinity) > 0 || rested.maybe),
       surelyStable: connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || rested.surely),
-      emptyAtEnd: holding(stream, end)
+      emptyAtEnd: holding(stream, end),
+      refused: connection !== undefined && stream.settings.recovery && suspectsOf(connection).length > 0
     }
   })
 }
@@ -185,7 +189,11 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
     told.add(outcome.error === "Retryable" ? `Retryable ${outcome.reason}` : outcome.error)
   }
   hear(stream.opening.end?.outcome)
-  for (const { end, op } of stream.calls) if (tells.has(op)) hear(end?.outcome)
+  const refused = new Set(stream.refused.map(({ offset }) => offset))
+  for (const { end, offset, op } of stream.calls) {
+    // The receipt of a refused offset fails for itself.
+    if (tells.has(op) && !(op === "await" && refused.has(offset ?? -1))) hear(end?.outcome)
+  }
   for (const { outcome } of stream.readerEnds) hear(outcome)
   if (told.size > 1) report("I13", `stream ${stream.id} failed with different errors: ${[...told].join(", ")}`)
   return [...told][0]
@@ -204,7 +212,7 @@ const checkBudget = (
   for (const [index, attempt] of attempts.entries()) {
     const next = attempts[index + 1]
     const idles = attempt.emptyAtEnd.maybe && stream.opening.end?.outcome._tag === "Done"
-    if (next === undefined || attempt.stable) continue
+    if (next === undefined || attempt.stable || attempt.refused) continue
     if (stops !== undefined && attempt.cause === stops && !idles) {
       report("I12", `stream ${stream.id} tried again after ${stops}, where its schedule ends`)
     }
@@ -241,30 +249,31 @@ const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report:
   const allowed = 1 + (policy?.pauses.length ?? stream.settings.recoveryRetries)
   for (const [
     index,
-    { cause, connection, emptyAtEnd, fewest, most, rotated, stable, surelyStable }
+    { cause, connection, emptyAtEnd, fewest, most, refused, rotated, stable, surelyStable }
   ] of attempts.entries()) {
     const next = attempts[index + 1]
-    const due = policy?.pauses.slice(fewest - 1, most) ?? [recoveryBackoff]
+    const due = policy?.pauses.slice(Math.max(0, fewest - 1), most) ?? [recoveryBackoff]
     const spread = policy?.jittered === false ? 0 : jitter
     // Nobody says for how long a stream is idle.
     const idles = emptyAtEnd.maybe && (most >= allowed || `Retryable ${policy?.stopsAt}` === cause)
     const rejected = cause === "InvalidToken" || cause === "PermissionDenied"
     if (next === undefined || connection?.released === undefined || rejected) continue
     const pause = next.asked.t - connection.released.t
-    const longest = surelyStable
-      ? 0
-      : Math.max(
-          ...due.map((millis) => millis * (1 + spread)),
-          rotated ? leastPause : 0,
-          Math.min(longestRetryAfter, recoveryTimeout)
-        )
+    const longest =
+      surelyStable || refused
+        ? 0
+        : Math.max(
+            ...due.map((millis) => millis * (1 + spread)),
+            rotated ? leastPause : 0,
+            Math.min(longestRetryAfter, recoveryTimeout)
+          )
     if (pause > longest + slack && !idles) {
       report(
         "pace",
         `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ${longest} ms were due`
       )
     }
-    if (!stable && !rotated && !idles && pause < Math.min(...due) * (1 - spread) - 1) {
+    if (!stable && !rotated && !refused && !idles && pause < Math.min(...due) * (1 - spread) - 1) {
       report(
         "pace",
         `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, before its backoff`
@@ -293,7 +302,7 @@ const checkCause = (
       cause !== undefined && !cause.startsWith("Retryable") && (!rejected || refused || !invalidates(stream))
     refused = refused || rejected
     if (next === undefined || next.asked.seq > closing) continue
-    if (final && !(attempt.rotated && tooLate(attempt))) {
+    if (final && !attempt.refused && !(attempt.rotated && tooLate(attempt))) {
       report("I13", `stream ${stream.id} tried again after ${cause}, which is final`)
     }
   }

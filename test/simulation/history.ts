@@ -50,6 +50,7 @@ export interface StreamSettings {
   readonly flushTimeout: number
   readonly drainTimeout: number
   readonly scopeCloseTimeout: number
+  readonly ingestTimeout?: number
   /** A schedule of the user's, instead of backoff and retries. */
   readonly policy?: PolicySettings
 }
@@ -75,6 +76,7 @@ export type Happening =
       readonly durable: boolean
       readonly error?: string
     }
+  | { readonly e: "refused"; readonly stream: number; readonly offset: number; readonly records: ReadonlyArray<number> }
   | { readonly e: "unacked"; readonly stream: number; readonly records: ReadonlyArray<number>; readonly cause: string }
   | { readonly e: "watermark"; readonly stream: number; readonly reader: number; readonly offset: number }
   /** A reader of offsets or states has come to the end and did not give up. */

@@ -33,6 +33,11 @@ const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call
       least = Math.max(least, earlier.base + callsIn(earlier, ackedAtLeast(earlier, connection.open.quiet)))
       most = Math.max(most, earlier.base + callsIn(earlier, ackedAtMost(earlier, start?.seq ?? Infinity)))
     }
+    for (const { offset, seq } of stream.refused) {
+      if (seq > connection.open.seq) continue
+      least = Math.max(least, offset + 1)
+      most = Math.max(most, offset + 1)
+    }
     seen.push(connection)
     connection.base = least
     if (start === undefined) continue
@@ -77,6 +82,10 @@ const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call
   for (const connection of seen) {
     least = Math.max(least, connection.base + callsIn(connection, ackedAtLeast(connection, Infinity)))
     most = Math.max(most, connection.base + callsIn(connection, ackedAtMost(connection, Infinity)))
+  }
+  for (const { offset } of stream.refused) {
+    least = Math.max(least, offset + 1)
+    most = Math.max(most, offset + 1)
   }
   stream.order = order
   stream.durable = least
@@ -148,7 +157,8 @@ const settle = (
   }
   checkFifo(stream, order, adopted, report)
   for (const final of stream.finals) {
-    if (final.durable !== final.offset < stream.durable) {
+    const refused = stream.refused.some(({ offset }) => offset === final.offset)
+    if (final.durable !== (final.offset < stream.durable && !refused)) {
       report(
         "I1",
         `offset ${final.offset} of stream ${stream.id} is ${final.durable ? "durable" : "not durable"}, but ${stream.durable} are`

@@ -46,7 +46,16 @@ const checkCall = (view: View, call: Call, report: Report): void => {
     report("LIVE", `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`)
   }
   if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {
-    const promised = op === "closeScope" ? 0 : (stream?.settings.flushTimeout ?? 0)
+    const { flushTimeout = 0, ingestTimeout = Infinity } = stream?.settings ?? {}
+    const sinks = op === "sink" || op === "toSink"
+    const promised =
+      op === "closeScope"
+        ? 0
+        : op.startsWith("ingest")
+          ? ingestTimeout
+          : sinks
+            ? Math.min(flushTimeout, ingestTimeout)
+            : flushTimeout
     if (took < promised - 1 && op !== "close" && op !== "leave")
       report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
   }
@@ -76,6 +85,7 @@ const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
     }
     case "ingest":
     case "ingestBatch":
+      return settings.ingestTimeout
     case "sinkIngest":
     case "sink":
     case "toSink":

@@ -25,6 +25,7 @@ const zone = "internal/landing/landingZone.ts"
 const window = "internal/landing/window.ts"
 const session = "internal/engine/session.ts"
 const supervisor = "internal/engine/supervisor.ts"
+const isolation = "internal/engine/isolation.ts"
 const acknowledgements = "internal/engine/acknowledgements.ts"
 const stream = "internal/engine/stream.ts"
 const streamClose = "internal/engine/streamClose.ts"
@@ -247,6 +248,44 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: session,
     find: "core.silence = core.now() - flight.silentSince",
     replace: "core.silence = 0"
+  },
+  {
+    name: "records beyond the suspects are sent before those are settled",
+    file: isolation,
+    find: "next.offset > search.last) {",
+    replace: "next.offset > search.aloneTo) {"
+  },
+  {
+    name: "the search sends without waiting for acknowledgements",
+    file: isolation,
+    find: "    yield* idle\n",
+    replace: ""
+  },
+  {
+    name: "the oldest suspect counts as the refused one",
+    file: isolation,
+    find: "  if (inFlight > 1) return undefined\n",
+    replace: ""
+  },
+  {
+    name: "a refused record takes the next one with it",
+    file: zone,
+    find: "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(1)\n",
+    replace:
+      "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(this.window.replay() === undefined ? 1 : 2)\n"
+  },
+  {
+    name: "the receipt of a refused record succeeds",
+    file: acknowledgements,
+    find: "    return offset <= this.watermark ? (this.refusalOf(offset) ?? Exit.succeed(offset)) : this.outcome\n",
+    replace: "    return offset <= this.watermark ? Exit.succeed(offset) : this.outcome\n"
+  },
+  {
+    name: "a refusal spends a retry",
+    file: supervisor,
+    find: "      if (!worth) attempts--\n      const ending",
+    replace:
+      "      if (!worth && Exit.isFailure(yield* Effect.exit(apart(step(0, failure as Retryable))))) return yield* fail(failure)\n      const ending"
   },
   {
     name: "a rejection spends the budget that progress gave",

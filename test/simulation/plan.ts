@@ -8,6 +8,7 @@ import { type HostilePlan, makeHostile } from "./hostile.ts"
 import type { SchedulePlan } from "./virtualTime.ts"
 import type { StreamSettings } from "./history.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
+import { refuse, type Refusing } from "./refusing.ts"
 import { type TokenPlan, widen, type Wider } from "./wider.ts"
 
 /** What goes wrong in a run. `calm` has no faults at all; `hostile` has a server that lies. */
@@ -64,7 +65,7 @@ export type Lie = (typeof lies)[number]
 export type Format = "json" | "proto" | "typed" | "schema"
 
 /** Which program a plan is for. The past failures are seeds of the first one. */
-export type Generation = 1 | 2 | 3
+export type Generation = 1 | 2 | 3 | 4
 
 export interface StreamPlan {
   readonly format: Format
@@ -80,6 +81,7 @@ export interface StreamPlan {
   readonly recreates: number
   readonly invalidates: boolean
   readonly wider?: Wider
+  readonly refusing?: Refusing
 }
 
 export interface Plan {
@@ -115,13 +117,14 @@ export interface Plan {
 }
 
 /** The plan of a seed. */
-export const makePlan = (seed: string, generation: Generation = 3): Plan => {
+export const makePlan = (seed: string, generation: Generation = 4): Plan => {
   const plan = makeNarrow(seed)
   if (generation === 1) return plan
   const wider = widen(plan, seed)
   if (generation === 2) return wider
   const random = makeRandom(`${seed}/hostile`)
-  return { ...wider, generation, ...(random.chance(0.4) ? { hostile: makeHostile(random) } : {}) }
+  const hostile = { ...wider, generation, ...(random.chance(0.4) ? { hostile: makeHostile(random) } : {}) }
+  return generation === 3 ? hostile : refuse(hostile, seed)
 }
 
 const makeNarrow = (seed: string): Plan => {

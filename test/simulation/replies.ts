@@ -296,7 +296,7 @@ class Sequence {
       if (exit === undefined) return `who waits for offset ${offset} did not hear of the end`
       if (Exit.isSuccess(exit)) return `offset ${offset} became durable by the end of the stream`
     }
-    core.zone.acknowledgeUnsafe(core.zone.inFlight)
+    core.zone.acknowledgeUnsafe(core.zone.window.inFlight)
     const later = core.acks.pollUnsafe(Offset(this.reference.accepted))
     if (later === undefined || Exit.isSuccess(later))
       return "an offset that nobody acknowledged is not refused after the end"

@@ -41,7 +41,7 @@ export interface Statistics {
 }
 
 /** Runs one seed, with a plan of the given generation. */
-export const runSeed = (seed: string, generation: Generation = 3): RunResult =>
+export const runSeed = (seed: string, generation: Generation = 4): RunResult =>
   simulate(seed, makePlan(seed, generation), program)
 
 /** What a run of many days has besides: nothing may pile up in the world, and somebody looks at it now and then. */

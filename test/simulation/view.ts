@@ -54,6 +54,7 @@ export interface StreamView {
   readonly readerEnds: Array<Of<"readerEnd">>
   readonly finals: Array<Of<"final">>
   readonly unacked: Array<Of<"unacked">>
+  readonly refused: Array<Of<"refused">>
   readonly headers: Array<Of<"headers">>
   readonly invalidations: Array<Of<"invalidate">>
   /** All accepted calls in their order, as far as the evidence goes; set by the journal. */
@@ -88,10 +89,11 @@ export const closingFrom = ({ calls, settings }: StreamView): number => {
   const first = calls.find(closes)?.start.seq ?? Infinity
   const sink = calls.find(({ op }) => op === "sink")?.end?.outcome
   const refused =
-    (sink?._tag === "Error" && sink.error === "PayloadTooLarge") ||
+    (sink?._tag === "Error" && (sink.error === "PayloadTooLarge" || sink.error === "FlushTimeout")) ||
     // It may be interrupted while it closes for that.
     (sink?._tag === "Interrupted" &&
-      calls.some(({ bytes, op }) => op === "sinkIngest" && bytes > settings.maxInflightBytes))
+      (settings.ingestTimeout !== undefined ||
+        calls.some(({ bytes, op }) => op === "sinkIngest" && bytes > settings.maxInflightBytes)))
   if (!refused) return first
   return Math.min(first, calls.findLast(({ op }) => op === "sinkIngest")?.start.seq ?? Infinity)
 }
@@ -171,6 +173,9 @@ export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile):
       case "unacked":
         streams.get(event.stream)!.unacked.push(event)
         break
+      case "refused":
+        streams.get(event.stream)!.refused.push(event)
+        break
       case "headers":
         streams.get(event.stream)!.headers.push(event)
         break
@@ -200,6 +205,7 @@ const makeStream = (id: number, settings: StreamSettings, opening: Call): Stream
   readerEnds: [],
   finals: [],
   unacked: [],
+  refused: [],
   headers: [],
   invalidations: [],
   order: [],

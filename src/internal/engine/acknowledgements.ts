@@ -8,15 +8,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Offset } from "../../Offset.ts"
 import { wake } from "../userCode/wake.ts"
+import type { InvalidArgument } from "../../ZerobusError.ts"
+import { type OffsetRange, RefusedOffsets } from "./refusedOffsets.ts"
 
 interface Waiter<E> {
   readonly offset: number
+  /** Whether it waits for durability; otherwise for the offset to be settled, durable or refused. */
+  readonly receipt: boolean
   resume: ((exit: Exit.Exit<Offset, E>) => void) | undefined
 }
 
 export class Acknowledgements<E> {
-  /** The highest durable offset; -1 when none is. */
+  /** The highest settled offset, durable or refused; -1 when none is. */
   watermark = -1
+  private refused: RefusedOffsets | undefined
   /** How the stream ended; decides for every offset above the watermark. */
   private outcome: Exit.Exit<never, E> | undefined
   private over = false
@@ -32,8 +37,29 @@ export class Acknowledgements<E> {
     const woken = reached === 0 ? [] : this.waiters.splice(0, reached)
     for (const waiter of woken) {
       if (waiter.resume === undefined) this.abandoned--
-      else wake(waiter.resume, Exit.succeed(Offset(waiter.offset)))
+      else
+        wake(
+          waiter.resume,
+          (waiter.receipt ? this.refusalOf(waiter.offset) : undefined) ?? Exit.succeed(Offset(waiter.offset))
+        )
     }
+  }
+
+  /** Settles the offset right above the watermark as refused, which its receipt is told. */
+  refuseUnsafe(offset: number, cause: E & InvalidArgument): void {
+    this.refused ??= new RefusedOffsets()
+    this.refused.add(offset, cause)
+    this.advanceUnsafe(offset)
+  }
+
+  /** How many of these offsets were refused. */
+  refusedIn(ranges: ReadonlyArray<OffsetRange>): number {
+    return this.refused?.countIn(ranges) ?? 0
+  }
+
+  private refusalOf(offset: number): Exit.Exit<never, E> | undefined {
+    const cause = this.refused?.causeOf(offset)
+    return cause === undefined ? undefined : Exit.fail(cause as E & InvalidArgument)
   }
 
   /** Decides the outcome of every offset above the watermark, without waking anybody yet. The first call decides. */
@@ -52,23 +78,36 @@ export class Acknowledgements<E> {
     for (const { resume } of waiting) if (resume !== undefined) wake(resume, settled)
   }
 
-  /** How the offset stands: durable, failed, or `undefined` while it is neither. */
+  /** How the offset stands: durable, refused, failed, or `undefined` while it is none of them. */
   pollUnsafe(offset: Offset): Exit.Exit<Offset, E> | undefined {
-    return offset <= this.watermark ? Exit.succeed(offset) : this.outcome
+    return offset <= this.watermark ? (this.refusalOf(offset) ?? Exit.succeed(offset)) : this.outcome
   }
 
-  /** Waits until the offset is durable or the stream has ended. */
+  /** Waits until the offset is durable, was refused, or the stream has ended. */
   await(offset: Offset): Effect.Effect<Offset, E> {
+    return this.wait(offset, true)
+  }
+
+  /** Waits until the offset is durable or refused, which are the same to this wait, or the stream has ended. */
+  settled(offset: Offset): Effect.Effect<Offset, E> {
+    return this.wait(offset, false)
+  }
+
+  private standing(offset: Offset, receipt: boolean): Exit.Exit<Offset, E> | undefined {
+    return !receipt && offset <= this.watermark ? Exit.succeed(offset) : this.pollUnsafe(offset)
+  }
+
+  private wait(offset: Offset, receipt: boolean): Effect.Effect<Offset, E> {
     return Effect.suspend(() => {
-      const settled = this.pollUnsafe(offset)
+      const settled = this.standing(offset, receipt)
       if (settled !== undefined) return settled
       return Effect.callback<Offset, E>((resume) => {
-        const now = this.pollUnsafe(offset)
+        const now = this.standing(offset, receipt)
         if (now !== undefined) {
           resume(now)
           return
         }
-        const waiter: Waiter<E> = { offset, resume }
+        const waiter: Waiter<E> = { offset, receipt, resume }
         this.insert(waiter)
         return Effect.sync(() => this.abandon(waiter))
       })
@@ -77,7 +116,7 @@ export class Acknowledgements<E> {
 
   /** Waits until the watermark is above `watermark`, and gives it; or ends as the stream does. */
   beyond(watermark: number): Effect.Effect<Offset, E> {
-    return Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark))
+    return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))
   }
 
   private insert(waiter: Waiter<E>): void {

@@ -21,6 +21,9 @@ import { Transport, type TransportCall, type TransportFailure } from "../../Tran
 import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
 import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "../protobuf/envelope.ts"
 import { classify } from "../grpc/grpcStatus.ts"
+import type { Message } from "../landing/chunk.ts"
+import { sendSuspects } from "./isolation.ts"
+import { regrowUnsafe } from "./messageSize.ts"
 import { Opening } from "./opening.ts"
 import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
@@ -32,6 +35,8 @@ export class SessionFailure extends Data.TaggedError("SessionFailure")<{
   readonly rejected: boolean
   /** True when the server ended the call with OK, which only means something during a pause or a close. */
   readonly orderly: boolean
+  /** True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema that does not fit. */
+  readonly refusal: boolean
 }> {}
 
 /** How an open session ended. */
@@ -49,8 +54,13 @@ export interface Session {
   acknowledged: number
 }
 
-const failed = (failure: StreamFailure, options?: { readonly rejected?: boolean; readonly orderly?: boolean }) =>
-  new SessionFailure({ failure, rejected: options?.rejected ?? false, orderly: options?.orderly ?? false })
+const failed = (
+  failure: StreamFailure,
+  options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
+): SessionFailure => new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
+
+/** INVALID_ARGUMENT and OUT_OF_RANGE. */
+const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 
 const violation = (message: string) => failed(new ProtocolViolation({ message }))
 
@@ -62,7 +72,10 @@ const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Do
     })
   }
   const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
-  return failed(failure, { rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied" })
+  return failed(failure, {
+    rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",
+    refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
+  })
 }
 
 const nextResponse = (core: StreamCore<any>, call: TransportCall): Effect.Effect<ServerMessage, SessionFailure> =>
@@ -215,8 +228,10 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
     if (count <= 0) return
     session.acknowledged += count
     core.silence = 0
+    core.durableSinceRefusal = true
+    core.refusalsInRow = 0
     flight.silentSince = core.now()
-    const acceptedAt = zone.inFlightAt(0).acceptedAt
+    const acceptedAt = zone.window.at(0).acceptedAt
     const recordsBefore = zone.acknowledgedRecords
     const bytesBefore = zone.usedBytes
     const watermark = zone.acknowledgeUnsafe(count)
@@ -226,6 +241,7 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
       flight.silentSince - acceptedAt
     )
     const nowIdle = session.acknowledged === session.handed
+    if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
     if (nowIdle) busy.closeUnsafe()
     acks.advanceUnsafe(watermark)
     zone.admitUnsafe()
@@ -271,15 +287,20 @@ const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
 /** Sends what the landing zone has, as long as the transport takes it. Parks by being interrupted. */
 const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
   const { table, zone } = core
-  let replaying = zone.toReplay > 0
+  const hand = (message: Message): boolean => {
+    message.sends++
+    core.telemetry.sent(message)
+    const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
+    flight.handedUnsafe()
+    return more
+  }
+  if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle.await, hand, session.call.writable)
+  let replaying = zone.window.toReplay > 0
   for (;;) {
     yield* zone.awaitNext
     for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
-      message.sends++
-      core.telemetry.sent(message)
-      const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
-      flight.handedUnsafe()
-      if (replaying && zone.toReplay === 0) {
+      const more = hand(message)
+      if (replaying && zone.window.toReplay === 0) {
         replaying = false
         // What it took to send again does not count as silence once it is done.
         flight.silentSince = core.now() - core.silence
@@ -326,7 +347,7 @@ const watchSilence = Effect.fnUntraced(function* <A>(
     else {
       // The next session has the whole time again.
       flight.silentSince = core.now()
-      const message = `No record became durable for ${limit} ms although ${core.zone.inFlight} messages are in flight.`
+      const message = `No record became durable for ${limit} ms although ${core.zone.window.inFlight} messages are in flight.`
       return yield* failed(new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 }))
     }
   }

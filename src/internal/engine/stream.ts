@@ -22,7 +22,9 @@ import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endUnsafe, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { logDefect } from "./streamLogs.ts"
-import { awaitOffset, makeIngest, withinLimit } from "./streamIngest.ts"
+import { outsideHandler } from "./streamRefused.ts"
+import { awaitSettled, makeIngest, withinLimit } from "./streamIngest.ts"
+import { extend, type OffsetRange } from "./refusedOffsets.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
@@ -204,7 +206,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       }
       const target = zone.nextOffset - 1
       if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
-      return withinLimit(core, acks.await(Offset(target)), operation, millis).pipe(
+      return withinLimit(core, acks.settled(Offset(target)), operation, millis).pipe(
         Effect.mapError((error) =>
           error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
         ),
@@ -225,8 +227,12 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     ingestRecord,
     ingestRecords,
     offerUnsafe,
-    flush: traced(flushed("flush", core.options.flushTimeout), "ZerobusStream.flush", attributes),
-    close,
+    flush: traced(
+      outsideHandler(core, "flush", flushed("flush", core.options.flushTimeout)),
+      "ZerobusStream.flush",
+      attributes
+    ),
+    close: outsideHandler(core, "close", close),
     waitForOffset: (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>
         !Number.isSafeInteger(offset) || offset < 0 || offset >= zone.nextOffset
@@ -236,7 +242,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
                 path: ["offset"]
               })
             )
-          : awaitOffset(core, offset)
+          : awaitSettled(core, offset)
       ),
     ...makeUnacked(core, origin),
     durableOffsets: Stream.paginate(-1, (seen: number) =>
@@ -260,17 +266,23 @@ const makeSink = <A>(
   stream: ZerobusStream<A>
 ): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
   const bytesBefore = core.zone.acceptedBytes
+  /** The offsets of what it took: few runs, unless others ingest into the stream meanwhile. */
+  const taken: Array<OffsetRange> = []
   let records = 0
   let lastOffset = -1
   return Sink.forEachArray((batch: ReadonlyArray<A>) =>
     Effect.gen(function* () {
       for (const record of batch) {
         lastOffset = (yield* stream.ingestRecord(record)).offset
+        extend(taken, lastOffset)
         records++
       }
     }).pipe(Effect.tapError((error) => Effect.sync(() => core.raised.add(error))))
   ).pipe(
     Sink.mapEffect(() => (records === 0 ? Effect.void : stream.flush)),
-    Sink.map((): SinkSummary => ({ records, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }))
+    Sink.map((): SinkSummary => {
+      const refused = core.acks.refusedIn(taken)
+      return { records: records - refused, refused, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }
+    })
   )
 }

@@ -86,13 +86,14 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   const { acks, zone } = core
   const deadline = core.now() + scopeCloseTimeout + HANDLER_LIMIT
   let timedOut: FlushTimeout | undefined
+  core.leaving = true
   if (!core.ended) {
     refuseRecordsUnsafe(core)
     const target = zone.nextOffset - 1
     const notice = yield* Effect.forkChild(Effect.delay(logWaiting(core, scopeCloseTimeout), NOTICE_AFTER), {
       startImmediately: true
     })
-    const flush = yield* Effect.exit(withinLimit(core, acks.await(Offset(target)), "close", scopeCloseTimeout))
+    const flush = yield* Effect.exit(withinLimit(core, acks.settled(Offset(target)), "close", scopeCloseTimeout))
     yield* Fiber.interrupt(notice)
     if (Exit.isFailure(flush)) {
       const error = flush.cause.reasons.find(Cause.isFailReason)?.error

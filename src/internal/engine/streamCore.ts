@@ -14,6 +14,7 @@ import type { TableProperties } from "../../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "../landing/chunk.ts"
+import type { Isolation } from "./isolation.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
@@ -59,6 +60,16 @@ export interface StreamCore<in out A> {
    * last progress.
    */
   silence: number
+  /** The search for a refused record, while there is one. */
+  isolation: Isolation | undefined
+  /** Whether something became durable since the server last refused. */
+  durableSinceRefusal: boolean
+  /** Refused offsets since something was durable. */
+  refusalsInRow: number
+  /** Log lines about refused records: since when they are counted, how many there were, and what has none. */
+  readonly refusalLines: { since: number; count: number; unlogged: number }
+  /** The scope of the stream is closing. */
+  leaving: boolean
   /** The latest reason for a recovery, for messages about what is being waited for. */
   lastFailure: StreamFailure | undefined
 }
@@ -72,7 +83,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const clock = yield* Effect.clockWith(Effect.succeed)
   // Shielded, so that the queue has tasks of its own: a task of its creator that throws takes those
   // behind it along.
-  const queue = yield* shielded(Queue.bounded<Message>(options.maxInflightRecords))
+  const queue = yield* shielded(Queue.unbounded<Message>())
   const context = yield* Effect.context<never>()
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
@@ -103,6 +114,11 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     failure: undefined,
     raised: new WeakSet(),
     silence: 0,
+    isolation: undefined,
+    durableSinceRefusal: false,
+    refusalsInRow: 0,
+    refusalLines: { since: now(), count: 0, unlogged: 0 },
+    leaving: false,
     lastFailure: undefined
   }
   return core
@@ -144,7 +160,7 @@ export const endUnsafe = (
   core.acks.settleUnsafe(outcome)
   try {
     refuseRecordsUnsafe(core)
-    core.telemetry.ended(core.zone.acceptedRecords - core.zone.acknowledgedRecords)
+    core.telemetry.ended(core.zone.leftRecords)
   } finally {
     core.states.enterUnsafe(state)
     core.acks.endUnsafe(outcome)

@@ -23,6 +23,7 @@ import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import { wake } from "../userCode/wake.ts"
+import { inHandler, outsideHandler } from "./streamRefused.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
@@ -60,13 +61,16 @@ class Ack implements RecordAck {
   }
 }
 
-/** Waits, at most `flushTimeout`, until an offset that was given out is durable. */
-export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
-  Effect.suspend(
-    () =>
-      core.acks.pollUnsafe(offset) ??
-      withinLimit(core, core.acks.await(offset), "waitForOffset", core.options.flushTimeout)
-  )
+/** Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that was refused. */
+const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+  Effect.suspend(() => core.acks.pollUnsafe(offset) ?? waitOutside(core, core.acks.await(offset)))
+
+/** Waits, at most `flushTimeout`, until an offset that was given out is durable or refused. */
+export const awaitSettled = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+  waitOutside(core, core.acks.settled(offset))
+
+const waitOutside = (core: StreamCore<any>, wait: Effect.Effect<Offset, AckFailure>): Effect.Effect<Offset, AckError> =>
+  outsideHandler(core, "waitForOffset", withinLimit(core, wait, "waitForOffset", core.options.flushTimeout))
 
 /** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
 export const withinLimit = <A, E>(
@@ -170,9 +174,13 @@ class IngestDoor<A> {
     atomic: boolean,
     operation: "ingestRecord" | "ingestRecords"
   ): Effect.Effect<RecordAck, IngestError> {
-    return Effect.suspend(() => {
+    return Effect.flatMap(inHandler(this.core), (inside) => {
       const { core } = this
       const { ingestTimeout } = core.options
+      if (inside) {
+        const forced = core.zone.forceUnsafe(records, atomic)
+        return typeof forced === "number" ? Effect.succeed(new Ack(core, forced)) : Effect.fail(forced)
+      }
       let leave = (): boolean => false
       const inLine = Effect.callback<RecordAck, IngestError>((resume) => {
         const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {

@@ -3,20 +3,20 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { FlushTimeout, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
+import { FlushTimeout, type InvalidArgument, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
 import { shielded } from "../userCode/shield.ts"
 import { thrownKind } from "../userCode/wake.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** What an ended stream has left: records, and their bytes with framing. */
 const left = (core: StreamCore<any>) => ({
-  records: core.zone.acceptedRecords - core.zone.acknowledgedRecords,
+  records: core.zone.leftRecords,
   bytes: core.zone.usedBytes
 })
 
 /** A session is open, and so many messages go first since the one before did not get them acknowledged. */
 export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
-  Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.toReplay })
+  Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.window.toReplay })
 
 /** The server announced the end of the connection, and another one is opened. */
 export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
@@ -82,6 +82,29 @@ export const logLeft = (
     // Nobody is left to follow the advice that an error of a running program gives.
     cause:
       cause._tag === "FlushTimeout" ? new FlushTimeout({ ...cause, unacknowledged: records }).message : cause.message
+  })
+
+/** A record was refused for certain; `unlogged` more were since the last line. */
+export const logRefused = (core: StreamCore<any>, cause: InvalidArgument, unlogged: number): Effect.Effect<void> =>
+  Effect.logWarning("The server refused a record; the stream goes on without it", {
+    streamId: streamIdOf(core),
+    offset: cause.offset,
+    cause: cause.message,
+    ...(unlogged === 0 ? {} : { unlogged })
+  })
+
+/** The server refused something among what was in flight, and another connection narrows it down. */
+export const logSearch = (core: StreamCore<any>, suspects: number): Effect.Effect<void> =>
+  Effect.logDebug("The server refused a record; the stream searches for it", {
+    streamId: streamIdOf(core),
+    messagesInFlight: suspects
+  })
+
+/** The `onRefused` handler did not take the record, so the stream ends. */
+export const logRefusedHandler = (core: StreamCore<any>, offset: number, why: string): Effect.Effect<void> =>
+  Effect.logError(`The onRefused handler ${why}, so the stream ends with the record unacknowledged`, {
+    streamId: streamIdOf(core),
+    offset
   })
 
 /** The recovery schedule threw, which ends the recovery as a schedule does that is over. */

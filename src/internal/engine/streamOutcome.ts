@@ -41,8 +41,7 @@ const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined =>
 
 /** The same error with the number of records that the stream has left, and in words who has them. */
 const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
-  const { acceptedRecords, acknowledgedRecords } = origin.core.zone
-  const unacknowledged = acceptedRecords - acknowledgedRecords
+  const { acceptedRecords, leftRecords: unacknowledged, refusedRecords } = origin.core.zone
   const Same = error.constructor as new (fields: object) => ZerobusError
   const fields = { ...error, unacknowledged }
   // Some errors hold their text, others make it of their fields.
@@ -53,7 +52,9 @@ const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
       ? ` ${unacknowledged === 1 ? "One record was" : `${unacknowledged} records were`} not acknowledged when the stream ended. ` +
         whereabouts(origin)
       : acceptedRecords > 0
-        ? " All records that the stream took are durable."
+        ? refusedRecords > 0
+          ? " All other records that the stream took are durable, or were refused and given to onRefused."
+          : " All records that the stream took are durable."
         : ""
   return new Same({ ...fields, message: text + stop + left })
 }

@@ -7,7 +7,9 @@
  * | the attempt ended | worth something | then |
  * | --- | --- | --- |
  * | closed | | the stream closes |
- * | by a final cause | | the stream fails |
+ * | by a refusal with records in flight | | the search for the refused one goes on, next attempt at once (`isolation.ts`) |
+ * | because its messages are too large | no | messages are halved (`messageSize.ts`), next attempt at once |
+ * | by another final cause | | the stream fails |
  * | by refused credentials | | invalidates them, next attempt at once; fails the second time |
  * | by a retryable cause, or rotated | yes | next attempt at once |
  * | by a retryable cause | no | next attempt after the schedule's pause |
@@ -29,6 +31,8 @@ import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { type ResolvedStreamOptions, STABLE_UPTIME } from "../../StreamConfigurationOptions.ts"
 import type { Transport } from "../../Transport.ts"
 import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import { isolate } from "./streamRefused.ts"
+import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
 import { guarded } from "./sessionHeaders.ts"
@@ -53,12 +57,14 @@ interface Attempt {
   readonly openedAt: number | undefined
   /** Whether its session made something durable. */
   readonly progress: boolean
+  /** How many messages were in flight when it ended. */
+  readonly inFlight: number
 }
 
 /** The least time between sessions that a server ends one after another without use, in milliseconds. */
 const LEAST_PAUSE = 100
 
-const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, progress: false }
+const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, progress: false, inFlight: 0 }
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
@@ -124,6 +130,18 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (worth) credentialsRefused = false
     const { failure, rejected } = attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
     if (!rotated || !worth) core.lastFailure = failure
+    const inFlight = options.recovery && attempt.openedAt !== undefined ? attempt.inFlight : 0
+    const tooLarge = inFlight > 0 && !attempt.progress ? sizeRefusal(failure) : undefined
+    const halved = tooLarge !== undefined && halveUnsafe(core)
+    if (inFlight > 0 && (cause?.refusal === true || tooLarge === "certain")) {
+      // Fresh connections that search for a record, or for a size, spend no retry, and wait for nothing.
+      if (!worth) attempts--
+      const ending = halved ? undefined : yield* isolate(core, inFlight, failure)
+      if (ending !== undefined) return yield* fail(ending)
+      wasEmpty = core.zone.isEmpty
+      core.states.enterUnsafe("recovering")
+      continue
+    }
     const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
     if (!options.recovery || !again) return yield* fail(failure)
     credentialsRefused = credentialsRefused || rejected
@@ -195,7 +213,7 @@ const attemptSession = Effect.fnUntraced(function* <A>(
       orElse: () => {
         const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor}.`
         const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
-        return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false }))
+        return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
       }
     }),
     Effect.exit
@@ -203,15 +221,16 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   if (Exit.isFailure(session)) {
     const cause = session.cause.reasons.find(Cause.isFailReason)?.error
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
-    return { end: { _tag: "Failed", cause }, openedAt: undefined, progress: false } satisfies Attempt
+    return { end: { _tag: "Failed", cause }, openedAt: undefined, progress: false, inFlight: 0 } satisfies Attempt
   }
   const openedAt = core.now()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
-  core.states.enterUnsafe(core.zone.toReplay > 0 ? "replaying" : "open")
+  core.states.enterUnsafe(core.zone.window.toReplay > 0 ? "replaying" : "open")
   opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
   const end = yield* inSpan(core, runSession(core, session.value))
-  return { end, openedAt, progress: session.value.acknowledged > 0 } satisfies Attempt
+  const { acknowledged, handed } = session.value
+  return { end, openedAt, progress: acknowledged > 0, inFlight: handed - acknowledged } satisfies Attempt
 })
 
 /** Runs a session in a span, which fails with the cause when the session was lost. */
@@ -236,7 +255,8 @@ const unusedRotation = new SessionFailure({
     attempts: 1
   }),
   rejected: false,
-  orderly: true
+  orderly: true,
+  refusal: false
 })
 
 /** Whether an attempt refills the budget. To be called when its session is gone. */

@@ -20,6 +20,8 @@ export interface Telemetry {
   readonly sessionOpened: () => void
   readonly recovering: (cause: StreamFailure) => void
   readonly paused: () => void
+  /** So many records were refused. */
+  readonly refused: (records: number) => void
   /** The stream has ended with so many records not acknowledged. */
   readonly ended: (unacknowledged: number) => void
 }
@@ -58,6 +60,7 @@ export const makeTelemetry = (
   const recordsResent = of(ZerobusMetrics.recordsResent)
   const recordsReturned = of(ZerobusMetrics.recordsReturned)
   const ackLatency = of(ZerobusMetrics.ackLatency)
+  const recordsRefused = of(ZerobusMetrics.recordsRefused)
   const stale = of(ZerobusMetrics.staleAcknowledgements)
   const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
   const pauses = of(ZerobusMetrics.pauses)
@@ -108,6 +111,7 @@ export const makeTelemetry = (
       report()
     },
     paused: () => pauses(1),
+    refused: recordsRefused,
     ended: (unacknowledged) => {
       // A stream that never opened has at most what it was to take over, which stays with the one before.
       if (gauges === undefined) return

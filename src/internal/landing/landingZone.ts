@@ -18,25 +18,20 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type { Scheduler } from "effect/Scheduler"
-import { InvalidArgument, type PayloadTooLarge } from "../../ZerobusError.ts"
+import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
 import { ALONE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM } from "../protobuf/envelope.ts"
+import { divide } from "./pieces.ts"
 import type { RecordCodec } from "../recordCodec.ts"
 import { TurnLine } from "./turnLine.ts"
 import { RecordWriter } from "./recordWriter.ts"
-import { type LandingZoneLimits, SizeLimits } from "./sizeLimits.ts"
+import { exhausted, type LandingZoneLimits, nested, SizeLimits } from "./sizeLimits.ts"
 import type { Turns } from "./turns.ts"
 import { type Admission, Full, type Waiter, WaitingLine } from "./waitingLine.ts"
 import { Window } from "./window.ts"
 
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
-
-const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
-const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
-const nested = refuse(
-  "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
-)
 
 export class LandingZone<A> {
   /** The next lifetime offset to be given out. */
@@ -50,6 +45,11 @@ export class LandingZone<A> {
   acceptedRecords = 0
   acceptedBytes = 0
   acknowledgedRecords = 0
+  /** Bytes of a message of single records, at most; and messages that were acknowledged while they are less than the option. */
+  coalesceBytes: number
+  acknowledgedSmaller = 0
+  /** Records that the server refused and a handler took. */
+  refusedRecords = 0
   /** Bytes ever taken for a session. */
   private takenBytes = 0
   /** Callers that stand in line for a later turn. */
@@ -61,7 +61,8 @@ export class LandingZone<A> {
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
   private readonly waiters = new WaitingLine()
-  private readonly window = new Window()
+  /** What was taken and is not settled; nobody else changes it. */
+  readonly window = new Window()
   /** The last queued message, while single records may still join it. */
   private open: Message | undefined
   private closed = false
@@ -81,6 +82,7 @@ export class LandingZone<A> {
     this.turnLine = new TurnLine(options.turns)
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
+    this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)
     this.now = options.now
   }
@@ -115,6 +117,14 @@ export class LandingZone<A> {
     const refusal = this.writeBatch(records)
     if (refusal !== undefined) return refusal
     return this.fits(ALONE + this.writer.size) ? this.keepMessage(records.length, true) : Full
+  }
+
+  /** Accepts what must not wait for room, beyond the bounds and before the callers in line. */
+  forceUnsafe(records: ReadonlyArray<A>, atomic: boolean): number | Refusal {
+    if (this.encoding) return nested()
+    const begunBehind = !atomic && this.begin()
+    const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
+    return refusal ?? this.keep(records.length, atomic, begunBehind)
   }
 
   /**
@@ -161,9 +171,11 @@ export class LandingZone<A> {
     const begunBehind = !waiter.atomic && this.begin()
     if (waiter.atomic) this.writer.begin(HEAD_ROOM)
     this.writer.writeContent(waiter.content)
-    return waiter.atomic
-      ? this.keepMessage(waiter.records, true)
-      : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
+    return this.keep(waiter.records, waiter.atomic, begunBehind)
+  }
+
+  private keep(records: number, atomic: boolean, begunBehind: boolean): number {
+    return atomic ? this.keepMessage(records, true) : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
   }
 
   /** The next message for the current session: first those to be sent again, then queued ones. */
@@ -189,24 +201,14 @@ export class LandingZone<A> {
     return this.window.oldest ?? this.nextUnsafe()
   }
 
-  /** How many messages the current session was handed and has not had acknowledged. */
-  get inFlight(): number {
-    return this.window.inFlight
-  }
-
-  /** The `index`-th message in flight, 0 being the oldest. */
-  inFlightAt(index: number): Message {
-    return this.window.at(index)
-  }
-
-  /** How many messages of the window still wait to be sent again on this session. */
-  get toReplay(): number {
-    return this.window.toReplay
-  }
-
   /** Whether everything accepted is acknowledged. */
   get isEmpty(): boolean {
     return this.usedRecords === 0
+  }
+
+  /** Accepted records that are neither durable nor refused. */
+  get leftRecords(): number {
+    return this.acceptedRecords - this.acknowledgedRecords - this.refusedRecords
   }
 
   /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
@@ -223,6 +225,30 @@ export class LandingZone<A> {
     this.overhead -= count * MESSAGE_OVERHEAD
     if (this.usedRecords === 0) this.writer.releaseIdle()
     return last
+  }
+
+  /** Frees the oldest message, which was refused. Only while no session is open. */
+  refuseOldestUnsafe(): void {
+    const { records } = this.window.replay()!
+    this.acknowledgeUnsafe(1)
+    this.acknowledgedRecords -= records
+    this.refusedRecords += records
+  }
+
+  /**
+   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a piece of each has. Only while no session
+   * is open.
+   */
+  divideUnsafe(count: number, records: (message: Message) => number): void {
+    const pieces = this.window.divideOldest(count, (message) => {
+      const size = records(message)
+      if (size >= message.records) return [message]
+      this.usedBytes -= message.charge
+      const made = divide(message, size)
+      this.usedBytes += made.reduce((sum, piece) => sum + piece.charge, 0)
+      return made
+    })
+    this.overhead += (pieces - count) * MESSAGE_OVERHEAD
   }
 
   /** Starts over at the oldest unacknowledged message, for a new session. */
@@ -243,9 +269,15 @@ export class LandingZone<A> {
     this.writer.leave()
   }
 
+  /** Takes every message out of the queue and returns how many are unacknowledged. Only while no session is open. */
+  takeAllUnsafe(): number {
+    while (this.nextUnsafe() !== undefined);
+    return this.window.inFlight
+  }
+
   /** Everything unacknowledged, in order; only after `closeUnsafe`. */
   unackedUnsafe(): ReadonlyArray<Message> {
-    while (this.nextUnsafe() !== undefined);
+    this.takeAllUnsafe()
     return this.window.unacknowledged
   }
 
@@ -264,9 +296,7 @@ export class LandingZone<A> {
   private begin(): boolean {
     const open = this.open
     const joins =
-      open !== undefined &&
-      open.records < this.limits.coalesceRecords &&
-      open.end - open.start < this.limits.coalesceBytes
+      open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.coalesceBytes
     this.writer.begin(joins ? 0 : HEAD_ROOM)
     return joins
   }
@@ -310,7 +340,7 @@ export class LandingZone<A> {
   /** Whether the record written right behind the open message still fits it. */
   private joinsOpen(): boolean {
     const { moved, position } = this.writer
-    return this.open !== undefined && !moved && position - this.open.start <= this.limits.coalesceBytes
+    return this.open !== undefined && !moved && position - this.open.start <= this.coalesceBytes
   }
 
   /** Commits the written single record, to the open message or as a message of its own. */
@@ -357,7 +387,6 @@ export class LandingZone<A> {
     this.acceptedRecords += records
     this.usedRecords += offsets
     this.nextOffset += offsets
-    // The queue's capacity is `maxInflightRecords` and every message holds one record at least.
     if (!Queue.offerUnsafe(this.queue, message)) throw new Error("The landing zone's queue refused an admitted message")
     return message.offset
   }

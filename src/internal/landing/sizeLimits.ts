@@ -1,9 +1,19 @@
 /**
  * The bounds of a landing zone, and which records and batches they refuse for good.
  */
-import { PayloadTooLarge } from "../../ZerobusError.ts"
+import { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
 import { ALONE } from "./chunk.ts"
 import { HEAD_ROOM, requestSize } from "../protobuf/envelope.ts"
+
+const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
+
+/** A record beyond the last offset. */
+export const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
+
+/** A record that came while another one was being encoded. */
+export const nested = refuse(
+  "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
+)
 
 /**
  * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an

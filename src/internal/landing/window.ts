@@ -35,7 +35,7 @@ export class Window {
     return this.messages[this.head]
   }
 
-  /** The `index`-th message in flight, 0 being the oldest. */
+  /** The `index`-th message, in flight or to replay, 0 being the oldest. */
   at(index: number): Message {
     return this.messages[this.head + index]!
   }
@@ -61,6 +61,15 @@ export class Window {
       this.head = 0
     }
     return message
+  }
+
+  /** Puts pieces in the place of each of the oldest `count` messages; returns how many they are. All are to replay then. */
+  divideOldest(count: number, divide: (message: Message) => ReadonlyArray<Message>): number {
+    const pieces = this.messages.slice(this.head, this.head + count).flatMap(divide)
+    this.messages = pieces.concat(this.messages.slice(this.head + count))
+    this.head = 0
+    this.cursor = 0
+    return pieces.length
   }
 
   /** Starts over at the oldest message, for a new session. */

@@ -85,7 +85,7 @@ export class StreamIntake implements AckedStream, InboundTarget {
       this.nextOffset = offset
     }
     const lose = () => this.lose(request)
-    const store = () => this.store(request, writer)
+    const store = () => this.store(request, writer, offset)
     pass({ point: "message", records, offset, lane: inbound, skip, lose }, store)
     this.followPlan()
   }
@@ -99,11 +99,11 @@ export class StreamIntake implements AckedStream, InboundTarget {
     this.context.pass({ point: "halfClose", lane: inbound }, () => stream.endWith(undefined))
   }
 
-  private store({ recordBytes, records }: IngestRequest, writer: TableWriter): void {
+  private store({ recordBytes, records }: IngestRequest, writer: TableWriter, offset: number): void {
     const { groups } = this
     const ticket = writer.appendUnsafe(records)
     if (typeof ticket !== "number") {
-      return this.stream.endWith(invalidArgument(ticket.message, 4009))
+      return this.stream.endWith(invalidArgument(`At offset ${offset}: ${ticket.message}`, 4009))
     }
     this.received(records, recordBytes)
     if (!groups.join(ticket, records.length, recordBytes)) {

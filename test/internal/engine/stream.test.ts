@@ -352,7 +352,7 @@ describe("a stream as a sink", () => {
       yield* A.settle
       const size = (text: string) => 32 + 2 + text.length
       const bytes = A.recordsFrom(1, 3).reduce((sum, text) => sum + size(text), 0)
-      assert.deepStrictEqual(before.value(), { records: 3, bytes, lastOffset: 3 })
+      assert.deepStrictEqual(before.value(), { records: 3, refused: 0, bytes, lastOffset: 3 })
     })
   )
 
@@ -361,7 +361,7 @@ describe("a stream as a sink", () => {
       const { stream } = yield* A.open(single, A.silent)
       yield* stream.ingestRecord(A.record(0))
       const nothing = yield* A.started(Stream.run(Stream.empty, stream.toSink))
-      assert.deepStrictEqual(nothing.value(), { records: 0, bytes: 0, lastOffset: -1 })
+      assert.deepStrictEqual(nothing.value(), { records: 0, refused: 0, bytes: 0, lastOffset: -1 })
     })
   )
 })

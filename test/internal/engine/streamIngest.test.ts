@@ -8,7 +8,7 @@ import type { JsonRecord } from "../../../src/TableProperties.ts"
 import { Offset } from "../../../src/Offset.ts"
 import { ProtocolViolation } from "../../../src/ZerobusError.ts"
 import { refuseRecordsUnsafe } from "../../../src/internal/engine/streamCore.ts"
-import { awaitOffset, makeIngest } from "../../../src/internal/engine/streamIngest.ts"
+import { awaitSettled, makeIngest } from "../../../src/internal/engine/streamIngest.ts"
 import * as A from "../../support/acceptance.ts"
 import { acknowledge, makeCore, offer, take } from "../../support/cores.ts"
 
@@ -283,8 +283,8 @@ describe("waiting for an offset", () => {
       acknowledge(core, 2)
       const lastFailure = new ProtocolViolation({ message: "A reason." })
       core.lastFailure = lastFailure
-      assert.strictEqual(yield* awaitOffset(core, Offset(1)), 1)
-      const waiting = yield* A.started(awaitOffset(core, Offset(4)))
+      assert.strictEqual(yield* awaitSettled(core, Offset(1)), 1)
+      const waiting = yield* A.started(awaitSettled(core, Offset(4)))
       yield* A.advance(999)
       assert.isFalse(waiting.done())
       yield* A.advance(1)

@@ -44,7 +44,7 @@ describe("the log of a stream", () => {
         assert.deepStrictEqual(
           reports.lines.map(({ details, level, text }) => [level, text, details]),
           [
-            ["Debug", "A connection is open", { session: "session-9", toSendAgain: core.zone.toReplay }],
+            ["Debug", "A connection is open", { session: "session-9", toSendAgain: core.zone.window.toReplay }],
             ["Debug", "The server rotated the stream's connection", { unacknowledged: 3 }],
             ["Warn", "The stream lost its connection and recovers", recovers],
             ["Warn", "No new connection could be opened; the stream tries again", recovers],

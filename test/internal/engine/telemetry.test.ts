@@ -65,6 +65,25 @@ const observe = Effect.tap(metrics, (all) =>
 )
 
 describe("metrics of a stream", () => {
+  it.effect("count what the server refused and the handler took", () =>
+    isolated(
+      Effect.gen(function* () {
+        const refusing: Script = {
+          onMessage: (connection) => connection.over || connection.fail(code.INVALID_ARGUMENT)
+        }
+        const { stream } = yield* A.open({ ...options, onRefused: () => Effect.void }, refusing)
+        yield* stream.ingestRecords(A.recordsFrom(0, 3))
+        const flush = yield* A.started(stream.flush)
+        yield* A.until("refused", flush.done)
+        const seen: Record<string, unknown> = yield* observe
+        assert.strictEqual(seen["zerobus_records_refused"], 3)
+        assert.strictEqual(seen["zerobus_records_durable"], undefined)
+        yield* stream.close
+        assert.strictEqual(((yield* observe) as Record<string, unknown>)["zerobus_records_returned"], undefined)
+      })
+    )
+  )
+
   it.effect("count what is ingested, in flight, durable, stale, paused, sent again and returned", () =>
     isolated(
       Effect.gen(function* () {

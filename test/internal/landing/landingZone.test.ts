@@ -93,7 +93,7 @@ const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) 
     open.flatMap((call) => call.records)
   )
   while (zone.nextUnsafe() !== undefined);
-  zone.acknowledgeUnsafe(zone.inFlight)
+  zone.acknowledgeUnsafe(zone.window.inFlight)
   assert.deepStrictEqual([zone.usedBytes, zone.usedRecords], [0, 0])
 }
 

@@ -24,7 +24,7 @@ describe("the landing zone's counts", () => {
       assert.deepStrictEqual([zone.acceptedRecords, zone.acceptedBytes, zone.usedBytes], [5, accepted, accepted])
       zone.nextUnsafe()
       zone.nextUnsafe()
-      assert.deepStrictEqual([zone.inFlight, zone.toReplay], [2, 0])
+      assert.deepStrictEqual([zone.window.inFlight, zone.window.toReplay], [2, 0])
       assert.strictEqual(zone.acknowledgeUnsafe(0), -1)
       assert.strictEqual(zone.acknowledgeUnsafe(1), 1)
       assert.strictEqual(zone.acknowledgedRecords, 2)

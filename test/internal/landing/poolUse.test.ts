@@ -68,7 +68,7 @@ describe("the pool keeps little", () => {
         yield* A.settle
         yield* sendSome
         assert.isAbove(free(), little, "the other stream still sends")
-        if (end === "fail") server.last.fail(code.INVALID_ARGUMENT)
+        if (end === "fail") server.last.fail(code.FAILED_PRECONDITION)
         else yield* Scope.close(scope, Exit.void)
         yield* A.settle
         assert.isAtMost(free(), little, end)
@@ -83,7 +83,7 @@ describe("the pool keeps little", () => {
       const stream = yield* zerobus.createStream(A.table, options)
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
-      server.last.fail(code.INVALID_ARGUMENT)
+      server.last.fail(code.FAILED_PRECONDITION)
       yield* A.settle
       const scope = yield* Scope.make()
       yield* Scope.close(scope, Exit.void)

@@ -1,0 +1,146 @@
+/**
+ * Handlers for `onRefused` and `onUnacked` that keep records for later: in a file, or in another table.
+ *
+ * @example
+ * const letters = DeadLetters.file("dead-letters.ndjson")
+ * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), { onRefused: letters })
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { AppendedLines } from "./internal/log/appendedLines.ts"
+import type { AckError } from "./RecordAck.ts"
+import type { Refused, StreamConfigurationOptions, Unacked } from "./StreamConfigurationOptions.ts"
+import * as TableProperties from "./TableProperties.ts"
+import { Zerobus } from "./Zerobus.ts"
+import type { StreamFailure } from "./ZerobusError.ts"
+import type { IngestError } from "./ZerobusStream.ts"
+
+/** What a handler keeps: a refused record or batch, or what a stream left unacknowledged. */
+export type Letter = Refused<any> | Unacked<any>
+
+/** A file of dead letters could not be written. */
+export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
+  readonly path: string
+  /** The code of the operating system, such as `ENOSPC`. */
+  readonly code: string
+}> {
+  override get message(): string {
+    return `The dead letters could not be written to ${this.path} (${this.code}). The record stays with the stream.`
+  }
+}
+
+/** How a file of dead letters grows. */
+export interface FileOptions {
+  /** Size in bytes from which on the file is set aside as `path.1`, `path.2`, ...; default 64 MiB. None of them is deleted. */
+  readonly maxBytes?: number | undefined
+}
+
+/** One record of a letter. */
+interface Kept {
+  readonly offset: number | undefined
+  /** JSON text of the record, or its bytes. */
+  readonly content: string | Uint8Array
+}
+
+/**
+ * Appends each record to a file as a line of JSON: `{ at, table, streamId, offset, reason, record }`, or with `payloadBase64` instead of
+ * `record` for protobuf. `offset` is null for unacknowledged records. The lines are on disk when the handler succeeds; it fails with
+ * `LetterNotWritten`. Only a plain file is written to; a new one is readable by its owner alone.
+ *
+ * @example
+ * const letters = DeadLetters.file("dead-letters.ndjson", { maxBytes: 10_000_000 })
+ */
+export const file = (
+  path: string,
+  options: FileOptions = {}
+): ((letter: Letter) => Effect.Effect<void, LetterNotWritten>) => {
+  const lines = new AppendedLines(path, options.maxBytes ?? 64 * 1024 * 1024)
+  return (letter) =>
+    Effect.clockWith((clock) => {
+      const at = new Date(clock.currentTimeMillisUnsafe()).toISOString()
+      const text = kept(letter).map((one) => line(letter, one, at))
+      return text.length === 0
+        ? Effect.void
+        : Effect.tryPromise({
+            try: () => lines.append(text.join("")),
+            catch: (error) =>
+              new LetterNotWritten({
+                path,
+                code: (error as NodeJS.ErrnoException).code ?? (error as Error).name
+              })
+          })
+    })
+}
+
+const line = ({ cause, streamId, tableName }: Letter, { content, offset }: Kept, at: string): string => {
+  const head = JSON.stringify({ at, table: tableName, streamId, offset: offset ?? null, reason: cause.message })
+  // The record's own text, so that no number in it is rounded.
+  const rest =
+    typeof content === "string" ? `"record":${content}` : `"payloadBase64":${JSON.stringify(base64(content))}`
+  return `${head.slice(0, -1)},${rest}}\n`
+}
+
+/**
+ * Ingests each record as a row of another table, through a stream of its own in the current scope: `at TIMESTAMP, table STRING, stream
+ * STRING, offset BIGINT, reason STRING, record STRING`, where `record` is JSON text, or base64 of a protobuf message. The rows of a letter
+ * are durable when the handler succeeds. What is refused of that table ends its stream and is not a letter again.
+ *
+ * @example
+ * const letters = yield* DeadLetters.table("main.default.dead_letters")
+ */
+export const table = (
+  tableName: string,
+  options: Omit<StreamConfigurationOptions<TableProperties.JsonRecord>, "onRefused" | "onUnacked"> = {}
+): Effect.Effect<
+  (letter: Letter) => Effect.Effect<void, IngestError | AckError>,
+  StreamFailure,
+  Zerobus | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const zerobus = yield* Zerobus
+    const stream = yield* zerobus.createStream(TableProperties.json(tableName), {
+      ...options,
+      // Explicit, since the client's defaults may be a handler that leads here.
+      onRefused: ({ cause }) => Effect.fail(cause),
+      onUnacked: ({ records }) =>
+        Effect.logWarning("Dead letters were not acknowledged", { table: tableName, records: records.length })
+    })
+    return (letter) =>
+      Effect.clockWith((clock) => {
+        const at = clock.currentTimeMillisUnsafe() * 1_000
+        const rows = kept(letter).map(({ content, offset }) => ({
+          at,
+          table: letter.tableName,
+          stream: letter.streamId,
+          ...(offset === undefined ? {} : { offset }),
+          reason: letter.cause.message,
+          record: typeof content === "string" ? content : base64(content)
+        }))
+        return Effect.flatMap(stream.ingestRecords(rows), (ack) => (ack === undefined ? Effect.void : ack.await)).pipe(
+          Effect.asVoid
+        )
+      })
+  })
+
+const kept = (letter: Letter): ReadonlyArray<Kept> =>
+  "payloads" in letter
+    ? letter.payloads.map((payload) => ({ offset: letter.offset, content: textOf(payload) ?? payload }))
+    : [...letter.records, ...letter.unreadable].map((record) => ({ offset: undefined, content: contentOf(record) }))
+
+/** The JSON text of a payload; `undefined` for a protobuf message, none of which begins with a brace. */
+const textOf = (payload: Uint8Array): string | undefined =>
+  payload[0] === 0x7b ? onOneLine(Buffer.from(payload).toString("utf8")) : undefined
+
+const contentOf = (record: unknown): string | Uint8Array => {
+  if (record instanceof Uint8Array) return textOf(record) ?? record
+  return typeof record === "string" ? onOneLine(record) : JSON.stringify(record, withoutLoss)
+}
+
+/** Line breaks stand between the values of a JSON text only, never within one. */
+const onOneLine = (json: string): string => json.replace(/[\r\n]+/g, " ")
+
+const withoutLoss = (_: string, value: unknown): unknown =>
+  typeof value === "bigint" ? value.toString() : value instanceof Uint8Array ? base64(value) : value
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64")

@@ -1,0 +1,130 @@
+/**
+ * What happens to a record that the server refuses: it is found, handed to the program, and settled.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { Offset } from "../../Offset.ts"
+import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
+import type { Message } from "../landing/chunk.ts"
+import { narrowUnsafe } from "./isolation.ts"
+import { type StreamCore, streamIdOf } from "./streamCore.ts"
+import { logRefused, logRefusedHandler, logSearch } from "./streamLogs.ts"
+import { readBack } from "./streamUnacked.ts"
+import { apart } from "../userCode/apart.ts"
+
+/** How long an `onRefused` handler may take, in milliseconds; and while its scope closes. */
+const HANDLER_LIMIT = 30_000
+const CLOSING_HANDLER_LIMIT = 5_000
+
+/** Log lines about refused records within one minute; beyond them they are counted. */
+const LINES_PER_MINUTE = 10
+
+/** The stream whose `onRefused` handler an effect runs in; `undefined` outside of one. */
+const Handling: Context.Reference<StreamCore<any> | undefined> = Context.Reference<StreamCore<any> | undefined>(
+  "effect-zerobus/internal/Handling",
+  { defaultValue: () => undefined }
+)
+
+/** Whether the effect runs in the `onRefused` handler of this stream. */
+export const inHandler = (core: StreamCore<any>): Effect.Effect<boolean> =>
+  Effect.map(Handling, (handling) => handling === core)
+
+/** Fails with `InvalidState` inside the stream's `onRefused` handler, which the stream waits for. */
+export const outsideHandler = <A, E>(
+  core: StreamCore<any>,
+  operation: string,
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E | InvalidState> =>
+  Effect.flatMap(inHandler(core), (inside): Effect.Effect<A, E | InvalidState> => {
+    if (!inside) return effect
+    const message = `${operation} was called inside the onRefused handler of the same stream, which would wait for itself.`
+    return Effect.fail(new InvalidState({ message: `${message} Call it outside of the handler.` }))
+  })
+
+/**
+ * A session was refused with so many messages in flight. Narrows the search; a record that is refused for certain goes to `onRefused`
+ * and is settled. Gives what ends the stream, if anything does. Only while no session is open.
+ */
+export const isolate = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  inFlight: number,
+  failure: StreamFailure
+): Effect.fn.Return<StreamFailure | undefined> {
+  core.zone.rewindUnsafe()
+  const refused = narrowUnsafe(core, inFlight)
+  if (refused === undefined) {
+    yield* logSearch(core, inFlight)
+    return undefined
+  }
+  const { offset, records } = refused
+  const cause = new InvalidArgument({
+    message: `The server refused the record at offset ${offset}. ${withoutValues(failure.message)}`,
+    path: [],
+    offset
+  })
+  const ending = failure._tag === "InvalidArgument" ? cause : failure
+  const { maxRefusals, onRefused } = core.options
+  if (onRefused === undefined || !(yield* handled(core, refused, cause))) return ending
+  core.zone.refuseOldestUnsafe()
+  core.telemetry.refused(records)
+  core.refusalsInRow++
+  core.acks.refuseUnsafe(offset, cause)
+  core.zone.admitUnsafe()
+  yield* report(core, cause)
+  return core.refusalsInRow >= maxRefusals ? ending : undefined
+})
+
+/** Runs the handler; true when it took the record. */
+const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Message, cause: InvalidArgument) {
+  const { offset } = message
+  const tableName = core.table.tableName
+  const refused = {
+    tableName,
+    streamId: streamIdOf(core),
+    offset: Offset(offset),
+    records: readBack(core, [message]).records,
+    payloads: message.payloads(),
+    cause
+  }
+  const limit = core.leaving
+    ? Effect.sleep(CLOSING_HANDLER_LIMIT)
+    : Effect.raceFirst(
+        Effect.sleep(HANDLER_LIMIT),
+        Effect.andThen(Deferred.await(core.closeRequested), Effect.sleep(CLOSING_HANDLER_LIMIT))
+      )
+  const handler = Effect.suspend(() => core.options.onRefused!(refused)).pipe(Effect.provideService(Handling, core))
+  const exit = yield* Effect.raceFirst(Effect.exit(apart(handler)), Effect.as(limit, undefined))
+  if (exit !== undefined && Exit.isSuccess(exit)) return true
+  const why =
+    exit === undefined
+      ? "took too long"
+      : Cause.hasDies(exit.cause)
+        ? "threw an error that it does not declare"
+        : "failed"
+  yield* logRefusedHandler(core, offset, why)
+  return false
+})
+
+/** A line for the refused record, unless there were many within the last minute. */
+const report = (core: StreamCore<any>, cause: InvalidArgument): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const lines = core.refusalLines
+    if (core.now() - lines.since >= 60_000) {
+      lines.since = core.now()
+      lines.count = 0
+    }
+    if (lines.count >= LINES_PER_MINUTE) {
+      lines.unlogged++
+      return Effect.void
+    }
+    lines.count++
+    const { unlogged } = lines
+    lines.unlogged = 0
+    return logRefused(core, cause, unlogged)
+  })
+
+/** A server's words without what stands in quotation marks, which may be a value of the record. */
+const withoutValues = (words: string): string => words.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")

@@ -1,0 +1,67 @@
+/**
+ * A text file that lines are appended to, each on disk before the append ends, set aside under another name when it has grown large.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { syncFolder } from "./durableFile.ts"
+
+/** Lines for one file, appended one after another however many callers there are. */
+export class AppendedLines {
+  private readonly path: string
+  private readonly maxBytes: number
+  private last: Promise<unknown> = Promise.resolve()
+
+  /** `maxBytes` is the size from which on the file is set aside as `path.1`, `path.2`, ... */
+  constructor(path: string, maxBytes: number) {
+    this.path = Path.resolve(path)
+    this.maxBytes = maxBytes
+  }
+
+  /** Appends lines, which end with a line feed, and waits for the disk. */
+  append(lines: string): Promise<void> {
+    const done = this.last.then(() => this.write(lines))
+    this.last = done.catch(() => undefined)
+    return done
+  }
+
+  private async write(lines: string): Promise<void> {
+    const before = await Fs.lstat(this.path).catch(absent)
+    // A link or a pipe could lead the lines somewhere else, or wait for a reader.
+    if (before !== undefined && !before.isFile()) throw new NotAFile(`${this.path} is not a plain file.`)
+    if (before !== undefined && before.size >= this.maxBytes) await this.setAside()
+    const handle = await Fs.open(this.path, Fs.constants.O_CREAT | Fs.constants.O_RDWR | Fs.constants.O_APPEND, 0o600)
+    try {
+      const { size } = await handle.stat()
+      await handle.appendFile((await this.isTorn(handle, size)) ? `\n${lines}` : lines)
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    if (before === undefined || before.size >= this.maxBytes) await syncFolder(Path.dirname(this.path))
+  }
+
+  /** Whether the file ends within a line, as a process that was killed leaves it. */
+  private async isTorn(handle: Fs.FileHandle, size: number): Promise<boolean> {
+    if (size === 0) return false
+    const end = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
+    return end.buffer[0] !== 0x0a
+  }
+
+  private async setAside(): Promise<void> {
+    const folder = Path.dirname(this.path)
+    const prefix = `${Path.basename(this.path)}.`
+    const numbers = (await Fs.readdir(folder))
+      .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+      .map((name) => Number(name.slice(prefix.length)))
+    await Fs.rename(this.path, `${this.path}.${Math.max(0, ...numbers) + 1}`)
+  }
+}
+
+/** The path names something else than a file. */
+export class NotAFile extends Error {
+  override readonly name = "NotAFile"
+}
+
+const absent = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== "ENOENT") throw error
+}

@@ -1,0 +1,70 @@
+/**
+ * What a refusal may lead to: the suspects are narrowed down, nothing beyond them is sent before they are settled, and a stream ends by a
+ * refusal only when the refused record, or batch, was alone in flight.
+ */
+import { ackedAtLeast, type Call, type Connection, type StreamView, type View } from "./view.ts"
+
+type Report = (rule: string, text: string) => void
+
+/** INVALID_ARGUMENT and OUT_OF_RANGE. */
+const refusals = new Set([3, 11])
+
+/** The calls that were in flight when the server refused one of them; none when it refused nothing. */
+export const suspectsOf = (connection: Connection): ReadonlyArray<Call> => {
+  const { ended, messages, responses } = connection
+  if (ended?.ended.how !== "status" || !refusals.has(ended.ended.code)) return []
+  if (!responses.some(({ text }) => text.created === true)) return []
+  return messages.slice(ackedAtLeast(connection, Infinity)).flatMap(({ calls }) => calls)
+}
+
+/** Checks what follows each refusal. */
+export const checkRefusals = (view: View, report: Report): void => {
+  for (const stream of view.streams.values()) {
+    if (!stream.settings.recovery) continue
+    const positions = new Map(stream.order.map((call, position) => [call, position]))
+    for (const [index, connection] of stream.connections.entries()) {
+      const suspects = suspectsOf(connection)
+      const next = stream.connections[index + 1]
+      if (suspects.length === 0 || next === undefined) continue
+      checkNext(stream, next, Math.max(...suspects.map((call) => positions.get(call) ?? -1)), positions, report)
+    }
+    for (const { offset, records, seq } of stream.refused) checkRefused(view, stream, offset, records, seq, report)
+  }
+}
+
+/** The connection after a refusal sends nothing beyond the suspects while one of them is not acknowledged. */
+const checkNext = (
+  stream: StreamView,
+  connection: Connection,
+  last: number,
+  positions: ReadonlyMap<Call, number>,
+  report: Report
+): void => {
+  for (const [index, { calls, event }] of connection.messages.entries()) {
+    const suspects = calls.every((call) => (positions.get(call) ?? -1) <= last)
+    if (suspects) continue
+    const before = connection.messages.slice(0, index)
+    const acked = connection.responses
+      .filter(({ seq }) => seq < event.seq)
+      .reduce((most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most), 0)
+    if (acked < before.length)
+      report("refusal", `connection ${connection.conn} of stream ${stream.id} goes on before the suspects are settled`)
+    return
+  }
+}
+
+/** A refused record is one that the store refuses, was alone in flight, and did not become durable. */
+const checkRefused = (
+  view: View,
+  stream: StreamView,
+  offset: number,
+  records: ReadonlyArray<number>,
+  seq: number,
+  report: Report
+): void => {
+  const say = (text: string) => report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
+  if (stream.order[offset]?.records.join() !== records.join()) say("which is another call's")
+  if (records.some((record) => view.durable.has(record))) say("although it is durable")
+  const connection = stream.connections.findLast(({ open }) => open.seq < seq)
+  if (connection === undefined || suspectsOf(connection).length !== 1) say("but it was not alone in flight")
+}
