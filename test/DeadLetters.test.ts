@@ -52,7 +52,7 @@ describe("a file of dead letters", () => {
           record?.n ?? payloadBase64
         ]),
         [
-          ["main.default.readings", "session-0", 3, "No 3.", 12345678901234567890],
+          ["main.default.readings", "session-0", 3, "No 3.", Number("12345678901234567890")],
           ["main.default.readings", "session-0", 4, "No 4.", 1],
           ["main.default.readings", "session-0", 4, "No 4.", 2],
           ["main.default.readings", "session-0", 5, "No 5.", "CgFB"]

@@ -353,7 +353,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a reader who comes late does not hear what became durable before",
     file: acknowledgements,
-    find: "return Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark))",
+    find: "return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))",
     replace:
       "return Effect.suspend(() => this.outcome ?? Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark)))"
   },

@@ -128,7 +128,7 @@ describe("withStream", () => {
       const { call, given, server } = yield* running((stream) =>
         Effect.andThen(three(stream), Effect.andThen(Deferred.await(go), three(stream)))
       )
-      server.last.fail(code.INVALID_ARGUMENT, "no")
+      server.last.fail(code.FAILED_PRECONDITION, "no")
       yield* A.settle
       Deferred.doneUnsafe(go, Exit.void)
       yield* A.settle
@@ -196,7 +196,7 @@ describe("withStream", () => {
         const { call, server } = yield* running((stream) =>
           Effect.andThen(three(stream), Effect.andThen(Deferred.await(go), Effect.fail(own)))
         )
-        server.last.fail(code.INVALID_ARGUMENT, "no")
+        server.last.fail(code.FAILED_PRECONDITION, "no")
         yield* A.settle
         Deferred.doneUnsafe(go, Exit.void)
         yield* A.settle
@@ -221,7 +221,7 @@ describe("withStream", () => {
             Effect.andThen(stream.flush)
           )
         )
-        server.last.fail(code.INVALID_ARGUMENT, "is that so? no")
+        server.last.fail(code.FAILED_PRECONDITION, "is that so? no")
         yield* A.settle
         assert.match(errorOf(call).message, said)
       }
@@ -241,7 +241,7 @@ describe("an error of the program in withStream", () => {
   class Mine extends Data.TaggedError("Mine")<{ readonly cause: unknown; readonly order: number }> {}
   it.effect("stays what it is, also with what ended the stream as its cause", () =>
     Effect.gen(function* () {
-      const { zerobus } = yield* A.client({ onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT) })
+      const { zerobus } = yield* A.client({ onMessage: (connection) => connection.fail(code.FAILED_PRECONDITION) })
       const error = yield* Effect.flip(
         zerobus.withStream(A.table, { ...quick, onUnacked: () => Effect.void }, (stream) =>
           Effect.gen(function* () {

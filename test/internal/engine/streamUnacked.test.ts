@@ -32,7 +32,7 @@ describe("what an ended stream has left", () => {
         )
         yield* stream.ingestRecord(A.record(0))
         yield* A.settle
-        server.last.fail(code.INVALID_ARGUMENT)
+        server.last.fail(code.FAILED_PRECONDITION)
         yield* A.settle
         const again = yield* A.started(zerobus.recreateStream(stream))
         yield* Scope.close(scope, Exit.void)
@@ -52,7 +52,7 @@ describe("a program in withStream", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({
         onMessage: (connection) => {
-          if (connection === server.connection(0)) connection.fail(code.INVALID_ARGUMENT)
+          if (connection === server.connection(0)) connection.fail(code.FAILED_PRECONDITION)
           else connection.ack(0)
         }
       })
