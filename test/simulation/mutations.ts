@@ -256,10 +256,10 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "next.offset > search.aloneTo) {"
   },
   {
-    name: "the search sends without waiting for acknowledgements",
+    name: "the oldest suspect comes back together with others",
     file: isolation,
-    find: "    yield* idle\n",
-    replace: ""
+    find: "next.offset <= search.aloneTo ? 1 : search.group",
+    replace: "next.offset <= search.aloneTo && search.group < 2 ? 1 : search.group"
   },
   {
     name: "the oldest suspect counts as the refused one",

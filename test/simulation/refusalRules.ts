@@ -26,10 +26,19 @@ export const checkRefusals = (view: View, report: Report): void => {
       const suspects = suspectsOf(connection)
       const next = stream.connections[index + 1]
       if (suspects.length === 0 || next === undefined) continue
+      if (!stream.refused.some(({ seq }) => seq > connection.open.seq && seq < next.open.seq))
+        checkAlone(stream, next, report)
       checkNext(stream, next, Math.max(...suspects.map((call) => positions.get(call) ?? -1)), positions, report)
     }
     for (const { offset, records, seq } of stream.refused) checkRefused(view, stream, offset, records, seq, report)
   }
+}
+
+/** The oldest suspect comes back in pieces, one at a time: nothing follows the first of them before it is acknowledged. */
+const checkAlone = (stream: StreamView, connection: Connection, report: Report): void => {
+  const second = connection.messages[1]?.event.seq ?? Infinity
+  if (!connection.responses.some(({ seq, text }) => seq < second && text.ack === 0) && second < Infinity)
+    report("refusal", `connection ${connection.conn} of stream ${stream.id} sends suspects together with the oldest`)
 }
 
 /** The connection after a refusal sends nothing beyond the suspects while one of them is not acknowledged. */
