@@ -250,18 +250,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "core.silence = 0"
   },
   {
-    name: "records beyond the suspects are sent before those are settled",
-    file: isolation,
-    find: "next.offset > search.last) {",
-    replace: "next.offset > search.aloneTo) {"
-  },
-  {
-    name: "the oldest suspect comes back together with others",
-    file: isolation,
-    find: "next.offset <= search.aloneTo ? 1 : search.group",
-    replace: "next.offset <= search.aloneTo && search.group < 2 ? 1 : search.group"
-  },
-  {
     name: "the oldest suspect counts as the refused one",
     file: isolation,
     find: "  if (inFlight > 1) return undefined\n",
