@@ -436,8 +436,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an observer of a durable offset throws into the session",
     file: acknowledgements,
-    find: "wake(waiter.resume, Exit.succeed(Offset(waiter.offset)))",
-    replace: "waiter.resume(Exit.succeed(Offset(waiter.offset)))"
+    find: "wake(waiter.resume, told)",
+    replace: "waiter.resume(told)"
   },
   {
     name: "an observer of the end keeps it from those behind",

@@ -37,11 +37,10 @@ export class Acknowledgements<E> {
     const woken = reached === 0 ? [] : this.waiters.splice(0, reached)
     for (const waiter of woken) {
       if (waiter.resume === undefined) this.abandoned--
-      else
-        wake(
-          waiter.resume,
-          (waiter.receipt ? this.refusalOf(waiter.offset) : undefined) ?? Exit.succeed(Offset(waiter.offset))
-        )
+      else {
+        const told = (waiter.receipt ? this.refusalOf(waiter.offset) : undefined) ?? Exit.succeed(Offset(waiter.offset))
+        wake(waiter.resume, told)
+      }
     }
   }
 
