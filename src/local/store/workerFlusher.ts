@@ -28,39 +28,47 @@ interface Waiting {
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
 
+/** A running worker and the requests that it has not answered. */
+interface Running {
+  readonly worker: Worker
+  readonly waiting: Map<number, Waiting>
+}
+
 /** A flusher with a worker thread of its own, started with the first flush. `onStart` sees each worker; tests end it there. */
 export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flusher => {
-  let worker: Worker | undefined
+  let running: Running | undefined
   let nextId = 1
-  const waiting = new Map<number, Waiting>()
 
-  const start = (): Worker => {
-    const started = new Worker(entry, {
+  const start = (): Running => {
+    const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       resourceLimits: { maxOldGenerationSizeMb: 2048 }
     })
+    // Each worker has a map: a worker that failed exits later, when its successor holds requests.
+    const waiting = new Map<number, Waiting>()
+    const started = { worker, waiting }
     const end = (why: string) => {
-      if (worker === started) worker = undefined
+      if (running === started) running = undefined
       const lost = [...waiting.values()]
       waiting.clear()
       for (const each of lost) each.reject(new Error(why))
     }
-    started.on("message", (reply: WorkerReply) => {
+    worker.on("message", (reply: WorkerReply) => {
       const found = waiting.get(reply.id)
       waiting.delete(reply.id)
-      if (waiting.size === 0) started.unref()
+      if (waiting.size === 0) worker.unref()
       if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }))
       else found?.resolve(reply.outcome)
     })
-    started.on("error", (error) => end(`The flush worker failed: ${error.message}`))
-    started.on("exit", (code) => end(`The flush worker ended with code ${code}.`))
-    onStart(started)
+    worker.on("error", (error) => end(`The flush worker failed: ${error.message}`))
+    worker.on("exit", (code) => end(`The flush worker ended with code ${code}.`))
+    onStart(worker)
     return started
   }
 
   const request = <A>(request: WorkerRequest, transfer: Array<ArrayBuffer> = []): Promise<A> =>
     new Promise((resolve, reject) => {
-      worker ??= start()
+      const { waiting, worker } = (running ??= start())
       worker.ref()
       waiting.set(request.id, { resolve, reject })
       worker.postMessage(request, transfer)
@@ -70,12 +78,12 @@ export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flu
     flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
     look: (folder, name) => request({ id: nextId++, kind: "look", folder, name }),
     forget: async (folder) => {
-      if (worker !== undefined) await request({ id: nextId++, kind: "forget", folder })
+      if (running !== undefined) await request({ id: nextId++, kind: "forget", folder })
     },
     close: async () => {
-      const ending = worker
-      worker = undefined
-      await ending?.terminate()
+      const ending = running
+      running = undefined
+      await ending?.worker.terminate()
     }
   }
 }

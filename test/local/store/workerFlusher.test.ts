@@ -1,0 +1,42 @@
+/**
+ * Flushes in a worker thread: what the end of one worker does to the requests of the next.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Worker } from "node:worker_threads"
+import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { workerFlusher } from "../../../src/local/store/workerFlusher.ts"
+import { byHand, table, temporaryFolder } from "../../support/storedTables.ts"
+
+describe("a flush worker that fails", () => {
+  it.live("fails its own requests, and its exit fails none of its successor's", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      const definition = table("main.default.t(id BIGINT)")
+      const { name } = definition
+      const { location } = yield* store.create(definition)
+      const workers: Array<Worker> = []
+      const flusher = workerFlusher((worker) => workers.push(worker))
+      yield* Effect.addFinalizer(() => Effect.promise(() => flusher.close()))
+      yield* Effect.promise(async () => {
+        const found = await flusher.look(location, name)
+        const [first] = workers
+        const failing = flusher.look(location, name).then(
+          () => assert.fail("the worker failed before it answered"),
+          (error: Error) => error.message
+        )
+        first!.emit("error", new Error("planted"))
+        assert.strictEqual(await failing, "The flush worker failed: planted")
+        // The successor holds a request that it has not answered when the first worker exits.
+        const exited = new Promise((resolve) => first!.once("exit", resolve))
+        void first!.terminate()
+        const look = flusher.look(location, name)
+        assert.lengthOf(workers, 2)
+        await exited
+        assert.deepStrictEqual(await look, found)
+      })
+      assert.lengthOf(workers, 2)
+    })
+  )
+})
