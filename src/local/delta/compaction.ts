@@ -1,7 +1,8 @@
 /**
  * Merges small data files of a table into bigger ones, as one commit that changes no data.
  *
- * Only files that this writer wrote take part, each with others of the same partition. The old files stay on disk for readers of older
+ * Only files that this writer wrote take part, each with others of the same partition, and only those whose columns are the table's
+ * present ones: files from before a change of the columns stay as they are. The old files stay on disk for readers of older
  * versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
  */
 import { randomUUID } from "node:crypto"
@@ -24,14 +25,34 @@ const smallBytes = 8 * 1024 * 1024
 const targetBytes = 32 * 1024 * 1024
 const targetRows = 1_000_000
 
+/** Paths of files that have other columns than the named ones. */
+interface Misfits {
+  readonly columns: string
+  readonly paths: Set<string>
+}
+
+/** What earlier rounds found, so that a file that does not fit is read once and not with every flush. */
+const misfits = new WeakMap<DeltaLog, Misfits>()
+
+const misfitsOf = (log: DeltaLog, columns: string): Set<string> => {
+  const known = misfits.get(log)
+  if (known?.columns === columns) return known.paths
+  const paths = new Set<string>()
+  misfits.set(log, { columns, paths })
+  return paths
+}
+
 /** Merges one round of small files when at least `fewest` of one partition exist. Answers how many files it replaced. */
 export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: number, now: number): Promise<number> => {
   if (log.snapshot.files.size < fewest) return 0
+  const collector = new LeafCollector(tree)
+  const unfit = misfitsOf(log, collector.columns)
   const candidates = new Map<string, Array<Add>>()
   for (const add of log.snapshot.files.values()) {
     if (
       add.size >= smallBytes ||
       add.deletionVector !== undefined ||
+      unfit.has(add.path) ||
       !Path.posix.basename(add.path).startsWith(dataFilePrefix)
     )
       continue
@@ -41,7 +62,13 @@ export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: numb
     else files.push(add)
   }
   const due = [...candidates.values()].find((files) => files.length >= fewest)
-  return due === undefined ? 0 : merge(log, tree, chosen(due), now)
+  if (due === undefined) return 0
+  const files: Array<Add> = []
+  for (const file of chosen(due)) {
+    if (collector.add(await Fs.readFile(filePath(log.table, file.path)))) files.push(file)
+    else unfit.add(file.path)
+  }
+  return files.length < 2 ? 0 : merge(log, tree, files, collector, now)
 }
 
 /** As many files as fit one merged file, oldest first. */
@@ -58,10 +85,14 @@ const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   return picked
 }
 
-const merge = async (log: DeltaLog, tree: ColumnTree, files: ReadonlyArray<Add>, now: number): Promise<number> => {
-  if (files.length < 2) return 0
-  const collector = new LeafCollector(tree)
-  for (const file of files) collector.add(await Fs.readFile(filePath(log.table, file.path)))
+/** Replaces files by one with their rows, which `collector` holds. */
+const merge = async (
+  log: DeltaLog,
+  tree: ColumnTree,
+  files: ReadonlyArray<Add>,
+  collector: LeafCollector,
+  now: number
+): Promise<number> => {
   const chunks = collector.chunks()
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
   const { partitionValues } = files[0]!

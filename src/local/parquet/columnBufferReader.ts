@@ -4,11 +4,18 @@
  * It knows only what that writer writes: version 1 data pages with PLAIN values. Files of other writers are read as rows by
  * `parquetRows.ts` and are never compacted.
  */
-import { parquetHeader, parquetMetadata, readRleBitPackedHybrid, snappyUncompress } from "./parquetLibrary.ts"
+import {
+  type FileMetaData,
+  parquetHeader,
+  parquetMetadata,
+  readRleBitPackedHybrid,
+  snappyUncompress
+} from "./parquetLibrary.ts"
 import { decompressZstd } from "./codecs.ts"
 import type { ColumnTree } from "./columnTree.ts"
 import type { LeafChunk, LeafShape } from "./columnBuffer.ts"
 import { bitWidthOf } from "./levels.ts"
+import { encodeParquet } from "./parquet.ts"
 
 /** The content of one leaf as the pages hold it, in order. */
 interface LeafParts {
@@ -18,39 +25,51 @@ interface LeafParts {
   readonly values: Array<Uint8Array>
 }
 
+/** The memory of a file by itself, as the Parquet library wants it. */
+const memoryOf = (file: Uint8Array): ArrayBuffer =>
+  file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
+
+/** The columns of a file as text: names, order, types, and at every level whether NULL is allowed. */
+const columnsOf = ({ schema }: FileMetaData): string => JSON.stringify(schema)
+
 /** Collects the leaves of several files. */
 export class LeafCollector {
   rows = 0
+  /** The columns of the tree as text. Only files with exactly these columns are taken. */
+  readonly columns: string
   private readonly tree: ColumnTree
   private readonly parts: ReadonlyArray<LeafParts>
 
   constructor(tree: ColumnTree) {
     this.tree = tree
+    this.columns = columnsOf(parquetMetadata(memoryOf(encodeParquet(tree, []))))
     this.parts = tree.leaves.map(() => ({ entries: 0, definitions: [], repetitions: [], values: [] }))
   }
 
-  /** Adds the rows of one file. Throws when the file is not one of ours with these columns. */
-  add(file: Uint8Array): void {
-    const bytes = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
+  /**
+   * Adds the rows of one file. False, and nothing is added, when another program wrote the file or its
+   * columns differ from the tree's. A column that was NOT NULL then differs too: its pages lack the
+   * level that tells NULL from a value.
+   */
+  add(file: Uint8Array): boolean {
+    const bytes = memoryOf(file)
     const metadata = parquetMetadata(bytes)
-    if (metadata.created_by !== "effect-zerobus") throw new Error("The file was written by another program.")
+    if (metadata.created_by !== "effect-zerobus" || columnsOf(metadata) !== this.columns) return false
     for (const group of metadata.row_groups) {
-      if (group.columns.length !== this.tree.leaves.length) throw new Error("The file has other columns.")
       group.columns.forEach((column, index) => {
         const meta = column.meta_data!
-        const shape = this.tree.leaves[index]!
-        if (meta.path_in_schema.join(".") !== shape.path.join(".")) throw new Error("The file has other columns.")
         readPages(
           new DataView(bytes),
           Number(meta.data_page_offset),
           Number(meta.num_values),
           meta.codec,
-          shape,
+          this.tree.leaves[index]!,
           this.parts[index]!
         )
       })
       this.rows += Number(group.num_rows)
     }
+    return true
   }
 
   /** What was collected, as chunks of their own. */

@@ -10,55 +10,17 @@ import { type Metadata, type Protocol, versionName } from "../../../src/local/de
 import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { SchemaRejected, StorageFailure } from "../../../src/local/log/storageErrors.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT, name STRING, place STRUCT<lat: DOUBLE>)")
 const format = { _tag: "Json" } as const
 
-interface Setup {
-  readonly folder: string
-  readonly location: string
-  readonly store: Effect.Success<ReturnType<typeof makeDurableTableStore>>
-  /** Commits actions as the next version, as another writer. */
-  readonly commit: (...actions: ReadonlyArray<object>) => Effect.Effect<void>
-  readonly metadata: Effect.Effect<Metadata>
-}
-
 const setup = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
   const { location } = yield* store.create(definition)
-  const open = Effect.promise(async () => (await openLog(location))!)
-  return {
-    folder,
-    location,
-    store,
-    metadata: Effect.map(open, (log) => log.snapshot.metadata!),
-    commit: (...actions) =>
-      Effect.flatMap(open, (log) =>
-        Effect.promise(() =>
-          Fs.writeFile(
-            Path.join(logFolder(location), `${versionName(log.snapshot.version + 1)}.json`),
-            actions.map((action) => `${JSON.stringify(action)}\n`).join("")
-          )
-        )
-      )
-  } satisfies Setup as Setup
-})
-
-const withFields = (
-  metadata: Metadata,
-  change: (fields: Array<any>) => Array<any>
-): { readonly metaData: Metadata } => {
-  const schema = JSON.parse(metadata.schemaString)
-  return { metaData: { ...metadata, schemaString: JSON.stringify({ ...schema, fields: change(schema.fields) }) } }
-}
-
-const field = (name: string, type: unknown, nullable = true, metadata: object = {}) => ({
-  name,
-  type,
-  nullable,
-  metadata
+  return { location, store, ...otherWriter(location) }
 })
 
 const features = (...writerFeatures: ReadonlyArray<string>): { readonly protocol: Protocol } => ({
