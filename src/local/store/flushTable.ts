@@ -171,16 +171,27 @@ const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
   })
 }
 
-/** Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is a warning and nothing more. */
+/**
+ * Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is a warning
+ * and nothing more. A compaction that fails keeps no checkpoint from being written.
+ */
 const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<string | undefined> => {
-  try {
-    if (job.compactFiles > 0) await compactIfDue(log, tree, job.compactFiles, job.now)
-    if (await log.checkpointIfDue(job.now)) await log.cleanUp(job.now)
-    return undefined
-  } catch (error) {
-    const why = error instanceof Error ? error.message : "unknown error"
-    return `Upkeep of ${job.folder} failed (compaction, checkpoint or clean-up), its rows are safe: ${why}`
+  const failures: Array<string> = []
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      failures.push(`${what}: ${error instanceof Error ? error.message : "unknown error"}`)
+    }
   }
+  if (job.compactFiles > 0) {
+    await attempt("compaction", () => compactIfDue(log, tree, job.compactFiles, job.now))
+  }
+  await attempt("checkpoint or clean-up", async () => {
+    if (await log.checkpointIfDue(job.now)) await log.cleanUp(job.now)
+  })
+  if (failures.length === 0) return undefined
+  return `Upkeep of ${job.folder} failed, its rows are safe. ${failures.join("; ")}`
 }
 
 const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<Action> => [
