@@ -1,9 +1,9 @@
 /**
  * Merges small data files of a table into bigger ones, as one commit that changes no data.
  *
- * Only files that this writer wrote take part, each with others of the same partition, and only those whose columns are the table's
- * present ones: files from before a change of the columns stay as they are. The old files stay on disk for readers of older
- * versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
+ * Only files that this writer wrote take part, each with others of the same partition, and only those
+ * whose columns are the table's present ones: files from before a change of the columns stay as they
+ * are. Merged files stay on disk for readers of older versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -31,7 +31,7 @@ interface Misfits {
   readonly paths: Set<string>
 }
 
-/** What earlier rounds found, so that a file that does not fit is read once and not with every flush. */
+/** What earlier rounds found: a file that does not fit is read once and not with every flush. */
 const misfits = new WeakMap<DeltaLog, Misfits>()
 
 const misfitsOf = (log: DeltaLog, columns: string): Set<string> => {

@@ -10,8 +10,16 @@ import {
 
 const inStruct = (path: string, from: ColumnType, to: ColumnType): string | undefined => {
   if (from._tag === "Struct" && to._tag === "Struct") return inColumns(`${path}.`, from.fields, to.fields)
-  if (from._tag === "Array" && to._tag === "Array") return inStruct(`${path}.element`, from.element, to.element)
+  if (from._tag === "Array" && to._tag === "Array") {
+    if (from.containsNull && !to.containsNull) {
+      return `the elements of the column ${path} became NOT NULL`
+    }
+    return inStruct(`${path}.element`, from.element, to.element)
+  }
   if (from._tag === "Map" && to._tag === "Map") {
+    if (from.valueContainsNull && !to.valueContainsNull) {
+      return `the values of the column ${path} became NOT NULL`
+    }
     return inStruct(`${path}.key`, from.key, to.key) ?? inStruct(`${path}.value`, from.value, to.value)
   }
   const [before, after] = [typeText(from), typeText(to)]
@@ -23,15 +31,15 @@ const inColumns = (
   from: ReadonlyArray<ColumnDefinition>,
   to: ReadonlyArray<ColumnDefinition>
 ): string | undefined => {
-  const byName = new Map(to.map((column) => [column.name.toLowerCase(), column]))
+  const byName = new Map(to.map((column) => [column.name, column]))
   for (const column of from) {
     const path = `${prefix}${column.name}`
-    const now = byName.get(column.name.toLowerCase())
+    const now = byName.get(column.name)
     if (now === undefined) return `the column ${path} was dropped or renamed`
     if (column.nullable && !now.nullable) return `the column ${path} became NOT NULL`
     const problem = inStruct(path, column.type, now.type)
     if (problem !== undefined) return problem
-    byName.delete(column.name.toLowerCase())
+    byName.delete(column.name)
   }
   for (const column of byName.values()) {
     if (!column.nullable) return `the new column ${prefix}${column.name} is NOT NULL`
@@ -42,10 +50,10 @@ const inColumns = (
 /**
  * Why records that were accepted for `from` do not fit `to`, as the end of a sentence that names the
  * table; undefined when they fit. New nullable columns, dropped NOT NULL, another order and comments
- * fit.
+ * fit. Another case of a name does not: JSON records in the log carry the old one.
  */
 export const changeProblem = (from: TableDefinition, to: TableDefinition): string | undefined => {
-  const partitions = (definition: TableDefinition) => (definition.partitionColumns ?? []).join(", ").toLowerCase()
+  const partitions = (definition: TableDefinition) => (definition.partitionColumns ?? []).join(", ")
   if (partitions(from) !== partitions(to)) {
     return `its partition columns became (${partitions(to)}), they were (${partitions(from)})`
   }

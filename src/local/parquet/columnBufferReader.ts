@@ -29,7 +29,7 @@ interface LeafParts {
 const memoryOf = (file: Uint8Array): ArrayBuffer =>
   file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
 
-/** The columns of a file as text: names, order, types, and at every level whether NULL is allowed. */
+/** The columns of a file as text: names, order, types, and at each level whether NULL is allowed. */
 const columnsOf = ({ schema }: FileMetaData): string => JSON.stringify(schema)
 
 /** Collects the leaves of several files. */
@@ -47,14 +47,15 @@ export class LeafCollector {
   }
 
   /**
-   * Adds the rows of one file. False, and nothing is added, when another program wrote the file or its
-   * columns differ from the tree's. A column that was NOT NULL then differs too: its pages lack the
-   * level that tells NULL from a value.
+   * Adds the rows of one file. False, and nothing is added, when another program wrote the file or
+   * its columns differ from the tree's. A column that was NOT NULL then differs too: its pages lack
+   * the level that tells NULL from a value.
    */
   add(file: Uint8Array): boolean {
     const bytes = memoryOf(file)
     const metadata = parquetMetadata(bytes)
-    if (metadata.created_by !== "effect-zerobus" || columnsOf(metadata) !== this.columns) return false
+    if (metadata.created_by !== "effect-zerobus") return false
+    if (columnsOf(metadata) !== this.columns) return false
     for (const group of metadata.row_groups) {
       group.columns.forEach((column, index) => {
         const meta = column.meta_data!

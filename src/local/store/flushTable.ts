@@ -172,8 +172,8 @@ const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
 }
 
 /**
- * Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is a warning
- * and nothing more. A compaction that fails keeps no checkpoint from being written.
+ * Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is only a
+ * warning. Checkpoints are also written when compaction fails.
  */
 const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<string | undefined> => {
   const failures: Array<string> = []

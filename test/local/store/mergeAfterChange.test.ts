@@ -1,6 +1,6 @@
 /**
- * Merging small files after another writer changed the columns: rows keep their values, and files from
- * before the change stop neither later merges nor checkpoints.
+ * Merging small files after another writer changed the columns: rows keep their values, and files
+ * from before the change stop neither later merges nor checkpoints.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -15,7 +15,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 
 const fewest = 4
 
-/** A table, its other writer, and flushes of four rows each. `warnings` are those of the flushes. */
+/** A table, its other writer, and flushes of four rows each, with the warnings they gave. */
 const setup = (definition: TableDefinition, recordOf: (id: number) => object) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder

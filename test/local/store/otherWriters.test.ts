@@ -184,6 +184,11 @@ const refusals: ReadonlyArray<
   ],
   ["a dropped column", (metadata) => [withFields(metadata, ([id]) => [id])], /column name was dropped or renamed/],
   [
+    "another case of a name",
+    (metadata) => [withFields(metadata, ([id, _, ...rest]) => [id, field("Name", "string"), ...rest])],
+    /column name was dropped or renamed/
+  ],
+  [
     "another type",
     (metadata) => [withFields(metadata, ([_, ...rest]) => [field("id", "string"), ...rest])],
     /column id became string, it was bigint/
