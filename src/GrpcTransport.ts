@@ -10,7 +10,7 @@ import * as Queue from "effect/Queue"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpc/grpcChannel.ts"
 import { toFailure } from "./internal/grpc/grpcFailures.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
-import { ConnectionPings, sessionOf } from "./internal/grpc/grpcPings.ts"
+import { type CallPings, ConnectionPings, sessionOf } from "./internal/grpc/grpcPings.ts"
 import { Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
 import { type InvalidArgument, type InvalidEndpoint, InvalidState } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
@@ -132,7 +132,7 @@ const openCall = Effect.fnUntraced(function* (
   let ending = false
   let answered = false
   let isInFlight = () => true
-  let unwatch: (() => void) | undefined
+  let callPings: CallPings | undefined
   const { call, sender } = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       if (connection.closed) return yield* clientClosed
@@ -150,7 +150,9 @@ const openCall = Effect.fnUntraced(function* (
       })
       call.on("status", (status: Grpc.StatusObject) => {
         const failure =
-          status.code === Grpc.status.OK ? undefined : toFailure(status, pings?.failure ?? credentials.takeFailure())
+          status.code === Grpc.status.OK
+            ? undefined
+            : toFailure(status, callPings?.failure() ?? credentials.takeFailure())
         answered = answered || failure === undefined || failure._tag === "Status"
         writable.openUnsafe()
         const end = () => {
@@ -163,14 +165,14 @@ const openCall = Effect.fnUntraced(function* (
       })
       // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
       call.on("error", () => {})
-      unwatch = pings?.add({ session: () => sessionOf(call), isInFlight: () => isInFlight() })
+      callPings = pings?.add({ session: () => sessionOf(call), isInFlight: () => isInFlight() })
       // Calls that share a connection cannot give it up, so their requests are copied.
       return { call, sender: new FrameSender(call, exclusive) }
     }),
     ({ call, sender }) =>
       Effect.sync(() => {
         if (!answered) connection.stuck = true
-        unwatch?.()
+        callPings?.end()
         call.cancel()
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
         if (sender.direct) credentials.disconnect()

@@ -63,7 +63,7 @@ export interface BatchingOptions {
 export interface KeepaliveOptions {
   /**
    * Time without a byte from the server after which the client pings while something is in flight;
-   * default 20 seconds. It doubles for the endpoint when a server refuses pings this often.
+   * default 20 seconds. It doubles for the endpoint, up to one hour, when a server refuses pings.
    */
   readonly interval?: Duration.Input | undefined
   /** How long a ping may stay unanswered; default 10 seconds. */

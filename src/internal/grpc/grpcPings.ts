@@ -12,11 +12,20 @@
  * connection is found within interval + timeout of the last byte. An unanswered ping destroys the
  * HTTP/2 session. grpc-js does not hand out its session, so it is looked up inside a call; where a
  * version of grpc-js hides it, the operating system's TCP keepalive stands in.
+ *
+ * A connection that calls share can have several sessions: after a GOAWAY, earlier calls end on the
+ * old session and later ones begin on a new one. Each session is pinged by itself.
  */
 import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Session } from "node:http2"
 import { constants } from "node:http2"
 import { ConnectFailure } from "../net/connector.ts"
+
+/** The longest delay of a timer in milliseconds. Node fires a longer one after 1 ms. */
+const LONGEST_DELAY = 2 ** 31 - 1
+
+/** The interval in milliseconds beyond which refused pings do not slow down further. */
+const SLOWEST = 3_600_000
 
 /** Times of pings to one endpoint, in milliseconds. They hold for later connections too. */
 export class PingPolicy {
@@ -37,9 +46,9 @@ export class PingPolicy {
     this.onRefused = onRefused
   }
 
-  /** Doubles the interval because a server refused a ping. */
+  /** Doubles the interval, up to one hour, because a server refused a ping. */
   slowDown(): void {
-    this.interval *= 2
+    this.interval = Math.max(this.interval, Math.min(this.interval * 2, SLOWEST))
     if (this.refused) return
     this.refused = true
     this.onRefused(this.interval)
@@ -75,44 +84,118 @@ export interface PingedCall {
   readonly isInFlight: () => boolean
 }
 
+/** The pings for one call. */
+export interface CallPings {
+  /** Why the pings ended the session of the call; undefined while they have not. */
+  readonly failure: () => ConnectFailure | undefined
+  /** Ends the pings for this call. */
+  readonly end: () => void
+}
+
 const text = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000} s` : `${millis} ms`)
 
-/** The pings of one connection, which run while it carries calls. */
-export class ConnectionPings {
+/** The pings of one HTTP/2 session. */
+class SessionPings {
+  private readonly session: ClientHttp2Session
   private readonly policy: PingPolicy
-  private readonly calls = new Set<PingedCall>()
-  private timer: NodeJS.Timeout | undefined
-  private session: ClientHttp2Session | undefined
+  private readonly beforeFailure: () => void
   private bytesRead = -1
   /** Milliseconds without a byte from the server, in whole ticks. */
   private quiet = 0
   private unanswered: NodeJS.Timeout | undefined
-  /** Why the pings ended the connection; undefined while they have not. */
   failure: ConnectFailure | undefined
+
+  /** `beforeFailure` runs while the session still has the calls that the failure ends. */
+  constructor(session: ClientHttp2Session, policy: PingPolicy, beforeFailure: () => void) {
+    this.session = session
+    this.policy = policy
+    this.beforeFailure = beforeFailure
+    session.once("goaway", (code: number) => {
+      if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) this.refused()
+    })
+  }
+
+  /** Pings if the server has been quiet for long enough; `tick` milliseconds passed since the last look. */
+  look(tick: number, isInFlight: boolean): void {
+    if (this.session.destroyed || this.unanswered !== undefined) return
+    const { bytesRead } = this.session.socket
+    if (bytesRead !== this.bytesRead) {
+      this.bytesRead = bytesRead
+      this.quiet = 0
+      return
+    }
+    this.quiet += tick
+    if (this.quiet >= (isInFlight ? tick : this.policy.idleInterval)) this.ping()
+  }
+
+  private ping(): void {
+    const { timeout } = this.policy
+    this.quiet = 0
+    this.unanswered = setTimeout(
+      () => {
+        this.fail("PING_TIMEOUT", `the server did not answer a ping within ${text(timeout)}`)
+        this.session.destroy()
+      },
+      Math.min(timeout, LONGEST_DELAY)
+    ).unref()
+    const answered = () => {
+      clearTimeout(this.unanswered)
+      this.unanswered = undefined
+    }
+    // False, or a throw, for a session that is ending: its calls end without the pings.
+    try {
+      if (!this.session.ping(answered)) answered()
+    } catch {
+      answered()
+    }
+  }
+
+  private refused(): void {
+    const before = text(this.policy.interval)
+    this.policy.slowDown()
+    const now = text(this.policy.interval)
+    this.fail(
+      TOO_MANY_PINGS,
+      `the server refused pings every ${before} (ENHANCE_YOUR_CALM); the interval is now ${now}`
+    )
+  }
+
+  private fail(code: string, message: string): void {
+    this.beforeFailure()
+    this.failure = new ConnectFailure({ message, code, tls: false })
+  }
+}
+
+/** The pings of one connection, which run while it carries calls. */
+export class ConnectionPings {
+  private readonly policy: PingPolicy
+  /** The open calls, each with the pings of its session once that is found. */
+  private readonly calls = new Map<PingedCall, SessionPings | undefined>()
+  private readonly sessions = new WeakMap<ClientHttp2Session, SessionPings>()
+  private timer: NodeJS.Timeout | undefined
 
   constructor(policy: PingPolicy) {
     this.policy = policy
   }
 
-  /** Pings for this call too. Returns what ends that. */
-  add(call: PingedCall): () => void {
-    this.calls.add(call)
+  /** Pings the session of this call too, until the call is ended. */
+  add(call: PingedCall): CallPings {
+    this.calls.set(call, undefined)
     this.schedule()
-    return () => {
-      this.calls.delete(call)
-      if (this.calls.size > 0) return
-      clearTimeout(this.timer)
-      this.timer = undefined
+    return {
+      failure: () => this.calls.get(call)?.failure,
+      end: () => {
+        this.calls.delete(call)
+        if (this.calls.size > 0) return
+        clearTimeout(this.timer)
+        this.timer = undefined
+      }
     }
-  }
-
-  private get tick(): number {
-    return Math.max(1, Math.ceil(this.policy.interval / 2))
   }
 
   private schedule(): void {
     if (this.timer !== undefined || this.calls.size === 0) return
-    const { tick } = this
+    const tick = Math.min(Math.max(1, Math.ceil(this.policy.interval / 2)), LONGEST_DELAY)
     this.timer = setTimeout(() => {
       this.timer = undefined
       this.look(tick)
@@ -121,63 +204,25 @@ export class ConnectionPings {
   }
 
   private look(tick: number): void {
-    const session = this.findSession()
-    if (session === undefined || session.destroyed || this.unanswered !== undefined) return
-    const { bytesRead } = session.socket
-    if (bytesRead !== this.bytesRead) {
-      this.bytesRead = bytesRead
-      this.quiet = 0
-      return
+    this.findSessions()
+    const sessions = new Map<SessionPings, boolean>()
+    for (const [call, pings] of this.calls) {
+      if (pings !== undefined) sessions.set(pings, sessions.get(pings) === true || call.isInFlight())
     }
-    this.quiet += tick
-    const isInFlight = [...this.calls].some((call) => call.isInFlight())
-    if (this.quiet >= (isInFlight ? tick : this.policy.idleInterval)) this.ping(session)
+    for (const [pings, isInFlight] of sessions) pings.look(tick, isInFlight)
   }
 
-  private findSession(): ClientHttp2Session | undefined {
-    for (const call of this.calls) {
+  /** Notes the session of each call. A call that ended has none, so it keeps the last one. */
+  private findSessions(): void {
+    for (const call of this.calls.keys()) {
       const session = call.session()
       if (session === undefined) continue
-      if (session !== this.session) {
-        this.session = session
-        this.bytesRead = -1
-        this.failure = undefined
-        this.answered()
-        session.once("goaway", (code: number) => {
-          if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) this.refused()
-        })
+      let pings = this.sessions.get(session)
+      if (pings === undefined) {
+        pings = new SessionPings(session, this.policy, () => this.findSessions())
+        this.sessions.set(session, pings)
       }
-      return session
+      this.calls.set(call, pings)
     }
-    return undefined
-  }
-
-  private ping(session: ClientHttp2Session): void {
-    const { timeout } = this.policy
-    this.quiet = 0
-    this.unanswered = setTimeout(() => {
-      const message = `the server did not answer a ping within ${text(timeout)}`
-      this.failure = new ConnectFailure({ message, code: "PING_TIMEOUT", tls: false })
-      session.destroy()
-    }, timeout).unref()
-    const answered = () => this.answered()
-    // False, or a throw, for a session that is ending: its calls end without the pings.
-    try {
-      if (!session.ping(answered)) answered()
-    } catch {
-      answered()
-    }
-  }
-
-  private answered(): void {
-    clearTimeout(this.unanswered)
-    this.unanswered = undefined
-  }
-
-  private refused(): void {
-    const before = text(this.policy.interval)
-    this.policy.slowDown()
-    const message = `the server refused pings every ${before} (ENHANCE_YOUR_CALM); the interval is now ${text(this.policy.interval)}`
-    this.failure = new ConnectFailure({ message, code: TOO_MANY_PINGS, tls: false })
   }
 }

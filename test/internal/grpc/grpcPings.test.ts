@@ -41,10 +41,16 @@ const fakeSession = () => {
 
 type FakeSession = ReturnType<typeof fakeSession>
 
+const addCall = (pings: ConnectionPings, session: FakeSession, isInFlight: () => boolean) =>
+  pings.add({
+    // Like Node's streams, a call that ended with its session has none any more.
+    session: () => (session.destroyed ? undefined : (session as unknown as ClientHttp2Session)),
+    isInFlight
+  })
+
 const watch = (session: FakeSession, isInFlight: () => boolean, policy = new PingPolicy(times, () => {})) => {
-  const pings = new ConnectionPings(policy)
-  const stop = pings.add({ session: () => session as unknown as ClientHttp2Session, isInFlight })
-  return { pings, stop }
+  const { end, failure } = addCall(new ConnectionPings(policy), session, isInFlight)
+  return { failure, stop: end }
 }
 
 beforeEach(() => void vi.useFakeTimers({ now: 0, toFake: ["setTimeout", "clearTimeout", "Date"] }))
@@ -61,12 +67,12 @@ describe("pings of an idle stream", () => {
 
   it("find a dead connection within the idle interval, a tick and the timeout", () => {
     const session = fakeSession()
-    const { pings } = watch(session, () => false)
+    const { failure } = watch(session, () => false)
     session.dead = true
     vi.advanceTimersByTime(6 * MINUTE)
     assert.isTrue(session.destroyed)
     assert.isAtMost(session.destroyedAt, times.idleInterval + times.interval + times.timeout)
-    assert.match(pings.failure!.message, /did not answer a ping within 10 s/)
+    assert.match(failure()!.message, /did not answer a ping within 10 s/)
   })
 
   it("end with the last call of the connection", () => {
@@ -125,17 +131,107 @@ describe("pings of a stream with records in flight", () => {
   })
 })
 
+describe("pings of calls that share a connection with two sessions", () => {
+  const shared = () => {
+    const pings = new ConnectionPings(new PingPolicy(times, () => {}))
+    const [draining, current] = [fakeSession(), fakeSession()]
+    const add = (session: FakeSession) => addCall(pings, session, () => true)
+    return { draining, current, add, ended: add(draining), open: add(current) }
+  }
+
+  it("reach both sessions, each at the interval", () => {
+    const { current, draining } = shared()
+    vi.advanceTimersByTime(10 * MINUTE)
+    for (const { pings } of [draining, current]) {
+      assert.isAtLeast(pings.length, 20)
+      pings.slice(1).forEach((at, n) => assert.isAtLeast(at - pings[n]!, times.interval))
+    }
+  })
+
+  it("go on for the current session when the draining one is destroyed", () => {
+    const { current, draining, open } = shared()
+    vi.advanceTimersByTime(MINUTE)
+    draining.destroy()
+    current.dead = true
+    vi.advanceTimersByTime(times.interval + times.timeout)
+    assert.isTrue(current.destroyed)
+    assert.match(open.failure()!.message, /did not answer a ping/)
+  })
+
+  it("end the dead session alone, and fail its calls alone, those of this tick included", () => {
+    const { add, current, draining, ended, open } = shared()
+    vi.advanceTimersByTime(MINUTE)
+    draining.dead = true
+    let late: ReturnType<typeof add> | undefined
+    while (!draining.destroyed && Date.now() < 2 * MINUTE) {
+      late?.end()
+      late = add(draining)
+      vi.advanceTimersByTime(1)
+    }
+    assert.match(ended.failure()!.message, /did not answer a ping/)
+    assert.strictEqual(late!.failure(), ended.failure())
+    assert.isFalse(current.destroyed)
+    assert.isUndefined(open.failure())
+    assert.isUndefined(add(current).failure())
+  })
+
+  it("are refused for the calls of one session, not of the other", () => {
+    const { current, ended, open } = shared()
+    vi.advanceTimersByTime(MINUTE)
+    current.goaway!(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    assert.match(open.failure()!.message, /refused pings/)
+    assert.isUndefined(ended.failure())
+  })
+})
+
+describe("intervals beyond the longest delay of a timer", () => {
+  const pingsOf = (policy: PingPolicy) => {
+    const session = fakeSession()
+    const { stop } = watch(session, () => true, policy)
+    vi.advanceTimersByTime(1000)
+    stop()
+    return session.pings
+  }
+
+  it("send no burst of pings", () => {
+    for (const interval of [2 ** 32, Infinity]) {
+      assert.deepStrictEqual(pingsOf(new PingPolicy({ ...times, interval, idleInterval: interval }, () => {})), [])
+    }
+  })
+
+  it("do not make a ping count as unanswered at once", () => {
+    const session = fakeSession()
+    session.dead = true
+    watch(session, () => true, new PingPolicy({ ...times, timeout: 2 ** 32 }, () => {}))
+    vi.advanceTimersByTime(10 * MINUTE)
+    assert.lengthOf(session.pings, 1)
+    assert.isFalse(session.destroyed)
+  })
+
+  it("are not reached by refusals: the interval doubles up to one hour, or stays what it was above", () => {
+    for (const [interval, slowest] of [
+      [20 * SECOND, 60 * MINUTE],
+      [90 * MINUTE, 90 * MINUTE]
+    ] as const) {
+      const policy = new PingPolicy({ ...times, interval }, () => {})
+      for (let refusals = 0; refusals < 40; refusals++) policy.slowDown()
+      assert.strictEqual(policy.interval, slowest)
+      assert.deepStrictEqual(pingsOf(policy), [])
+    }
+  })
+})
+
 describe("a server that refuses pings", () => {
   it("doubles the interval for later connections too, and is reported once", () => {
     const reported: Array<number> = []
     const policy = new PingPolicy(times, (interval) => void reported.push(interval))
     for (const expected of [40, 80, 160]) {
       const session = fakeSession()
-      const { pings, stop } = watch(session, () => true, policy)
+      const { failure, stop } = watch(session, () => true, policy)
       vi.advanceTimersByTime(policy.interval * 2)
       session.goaway!(constants.NGHTTP2_ENHANCE_YOUR_CALM)
       assert.strictEqual(policy.interval, expected * SECOND)
-      assert.match(pings.failure!.message, /refused pings/)
+      assert.match(failure()!.message, /refused pings/)
       stop()
     }
     assert.deepStrictEqual(reported, [40 * SECOND])
@@ -144,11 +240,11 @@ describe("a server that refuses pings", () => {
   it("is told apart from one that goes away for another reason", () => {
     const session = fakeSession()
     const policy = new PingPolicy(times, () => assert.fail("no ping was refused"))
-    const { pings } = watch(session, () => true, policy)
+    const { failure } = watch(session, () => true, policy)
     vi.advanceTimersByTime(MINUTE)
     session.goaway!(constants.NGHTTP2_NO_ERROR)
     assert.strictEqual(policy.interval, times.interval)
-    assert.isUndefined(pings.failure)
+    assert.isUndefined(failure())
   })
 })
 
