@@ -114,13 +114,28 @@ export const emptySnapshot = (): Snapshot => ({
   unknownActions: new Set()
 })
 
+/** Leaves out fields that are null: some writers write an absent field so. */
+const withoutNulls = <A extends object>(value: A): A => {
+  if (!Object.values(value).includes(null)) return value
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)) as A
+}
+
+/** An action's content with its absent fields left out, those of a deletion vector among them. */
+const normalised = (content: object): object => {
+  const value: { readonly deletionVector?: DeletionVector } = withoutNulls(content)
+  const { deletionVector } = value
+  if (deletionVector === undefined) return value
+  return { ...value, deletionVector: withoutNulls(deletionVector) }
+}
+
 /**
- * Applies one action to a snapshot. Actions of unknown kinds are noted and change nothing else, as the
- * protocol allows.
+ * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds are
+ * noted and change nothing else, as the protocol allows.
  */
 export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, unknown>>): void => {
-  for (const [kind, value] of Object.entries(action)) {
-    if (value === undefined || value === null) continue
+  for (const [kind, content] of Object.entries(action)) {
+    if (content === undefined || content === null) continue
+    const value = normalised(content)
     switch (kind) {
       case "add": {
         const add = value as Add

@@ -8,6 +8,8 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Action, fileKey, rowsOf, versionName } from "../../../src/local/delta/deltaActions.ts"
 import { createLog, type DeltaLog, logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
+import { readLiveTable } from "../../../src/local/delta/liveFiles.ts"
+import { sizeOf } from "../../../src/local/delta/tableSize.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const metaData = {
@@ -63,6 +65,49 @@ describe("a file with deleted rows", () => {
       const again = await fromCheckpoint(location, log.snapshot.version)
       assert.deepStrictEqual([...again.snapshot.files.values()][0]!.deletionVector, vector("x"))
       assert.deepStrictEqual([...again.snapshot.tombstones.keys()], ["a"])
+    })
+  )
+})
+
+describe("a field that is null", () => {
+  it.live("is absent: a file without deleted rows is removed, counted and listed as such", () =>
+    withLog(async (log, location) => {
+      const none = { deletionVector: null, tags: null, baseRowId: null }
+      await commit(log, { add: { ...file("a"), ...none } }, { add: { ...file("b"), ...none, stats: null } })
+      assert.deepStrictEqual([...log.snapshot.files.values()][0], file("a"))
+      assert.strictEqual(sizeOf(log.snapshot).rows, 10)
+      const live = (await readLiveTable(location))!.live
+      assert.deepStrictEqual(
+        live.map(({ hasDeletedRows }) => hasDeletedRows),
+        [false, false]
+      )
+      await commit(log, { remove: { path: "a", deletionTimestamp: 5, dataChange: true } })
+      await commit(log, { remove: { path: "b", deletionTimestamp: 5, dataChange: true, ...none } })
+      assert.strictEqual(log.snapshot.files.size, 0)
+      assert.deepStrictEqual([...log.snapshot.tombstones.keys()], ["a", "b"])
+    })
+  )
+
+  it.live("is absent in a deletion vector", () =>
+    withLog(async (log) => {
+      const { offset: _, ...inline } = vector("x")
+      await commit(log, { add: { ...file("a"), deletionVector: { ...inline, offset: null } } })
+      await commit(log, { remove: { path: "a", deletionTimestamp: 5, dataChange: true, deletionVector: inline } })
+      assert.strictEqual(log.snapshot.files.size, 0)
+    })
+  )
+
+  it.live("is a value in the values of partitions", () =>
+    withLog(async (log) => {
+      await commit(log, { add: { ...file("a"), partitionValues: { day: null } } })
+      assert.deepStrictEqual([...log.snapshot.files.values()][0]!.partitionValues, { day: null })
+    })
+  )
+
+  it.live("is absent in the table's metadata", () =>
+    withLog(async (log) => {
+      await commit(log, { metaData: { ...metaData, name: null, description: null, createdTime: null } })
+      assert.deepStrictEqual(log.snapshot.metadata, metaData)
     })
   )
 })
