@@ -1,33 +1,39 @@
 /**
- * Reads the import lines of `src`, `examples` and the golden programs, and holds them against the table in `rooms.ts`.
+ * Parses `src`, `examples` and the golden programs, and holds their imports against the table in
+ * `rooms.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { importLinesOf } from "./importLines.ts"
 import { mayImport, onlyIn, type Room, roomOf, rooms, takesPackage } from "./rooms.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
 const source = Path.join(root, "src")
+
+/**
+ * Expressions that could import what no literal names, and are allowed, by file. The extension of
+ * the worker's file is that of the file that runs.
+ */
+const computed: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "local/store/workerFlusher": ["import.meta", "new URL(`./flushWorker.${extension}`, import.meta.url)"]
+}
 
 interface Import {
   readonly target: string
   readonly typeOnly: boolean
 }
 
-/** Import lines of a file, comments left out: static, re-exporting, dynamic and those inside types. */
-const importsOf = (file: string): ReadonlyArray<Import> => {
-  const text = Fs.readFileSync(file, "utf8")
-    .replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "")
-    .replace(/^[ \t]*\/\/.*$/gm, "")
-  const found: Array<Import> = []
-  const add = (specifier: string, typeOnly: boolean) => found.push({ target: targetOf(file, specifier), typeOnly })
-  for (const [, kind, specifier] of text.matchAll(/^(?:im|ex)port\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm)) {
-    add(specifier!, kind !== undefined)
+/** What a file with this text imports, and its expressions that could import what no literal names. */
+const importsIn = (file: string, text: string) => {
+  const { imports, unreadable } = importLinesOf(text)
+  return {
+    imports: imports.map(({ specifier, typeOnly }): Import => ({ target: targetOf(file, specifier), typeOnly })),
+    unreadable
   }
-  for (const [, specifier] of text.matchAll(/\bimport\(\s*"([^"]+)"/g)) add(specifier!, true)
-  for (const [, specifier] of text.matchAll(/\bnew URL\(\s*"(\.[^"]+)",\s*import\.meta\.url/g)) add(specifier!, true)
-  return found
 }
+
+const importsOf = (file: string) => importsIn(file, Fs.readFileSync(file, "utf8"))
 
 const targetOf = (file: string, specifier: string): string =>
   specifier.startsWith(".")
@@ -43,7 +49,7 @@ const filesBelow = (folder: string): ReadonlyArray<string> =>
     .sort()
 
 const nameOf = (file: string) => targetOf(file, `./${Path.basename(file)}`)
-const sources = filesBelow(source).map((file) => ({ name: nameOf(file), imports: importsOf(file) }))
+const sources = filesBelow(source).map((file) => ({ name: nameOf(file), ...importsOf(file) }))
 
 /** The first cycle found among the modules, as a path; empty when there is none. */
 const cycleIn = (
@@ -122,6 +128,11 @@ describe("imports", () => {
     assert.isAbove(sources.length, 0)
   })
 
+  it("name what they import by a literal, except for those listed above", () => {
+    const found = sources.filter(({ unreadable }) => unreadable.length > 0)
+    assert.deepStrictEqual(Object.fromEntries(found.map(({ name, unreadable }) => [name, unreadable])), computed)
+  })
+
   it.each(rooms.map((room) => [room.name, room] as const))("%s refuses what its row does not name", (_, room) => {
     const inside = (other: Room) => other.files?.[0] ?? `${other.name}/planted`
     for (const other of rooms) {
@@ -166,9 +177,9 @@ describe("imports", () => {
       /^(?:effect|effect\/.+|effect-zerobus(?:\/testing)?|@effect\/(?:platform-node|vitest)|@duckdb\/node-api|node:.+)$/
     const offences = ["examples", "test/golden"].flatMap((folder) =>
       filesBelow(Path.join(root, folder)).flatMap((file) =>
-        importsOf(file)
-          .filter(({ target }) => !allowed.test(target))
-          .map(({ target }) => `${Path.relative(root, file)} imports ${target}`)
+        [...importsOf(file).imports.map(({ target }) => target), ...importsOf(file).unreadable]
+          .filter((target) => !allowed.test(target))
+          .map((target) => `${Path.relative(root, file)} imports ${target}`)
       )
     )
     assert.deepStrictEqual(offences, [])
