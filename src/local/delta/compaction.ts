@@ -13,7 +13,7 @@ import type { ColumnTree } from "../parquet/columnTree.ts"
 import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
-import { dataFilePrefix, filePath, logPath } from "./filePaths.ts"
+import { dataFilePrefix, fileName, filePath, logPath } from "./filePaths.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { partitionFolders } from "./partitions.ts"
@@ -53,7 +53,7 @@ export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: numb
       add.size >= smallBytes ||
       add.deletionVector !== undefined ||
       unfit.has(add.path) ||
-      !Path.posix.basename(add.path).startsWith(dataFilePrefix)
+      !fileName(add.path).startsWith(dataFilePrefix)
     )
       continue
     const key = JSON.stringify(add.partitionValues)

@@ -8,6 +8,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { annotatedVariants, footerBytes } from "../parquet/annotatedVariants.ts"
 import { openLog } from "./deltaLog.ts"
+import { filePath } from "./filePaths.ts"
 import { sizeOf, type TableSize } from "./tableSize.ts"
 
 /** A data file: its absolute path, and the values of the partition columns as text. */
@@ -36,7 +37,7 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
   const schemaString = snapshot.metadata?.schemaString ?? ""
   const live: Array<LiveFile> = []
   for (const { deletionVector, path: name, partitionValues } of snapshot.files.values()) {
-    const path = Path.resolve(folder, decodeURIComponent(name))
+    const path = Path.resolve(filePath(folder, name))
     const annotated = schemaString.includes('"variant"') ? await variantsOf(path) : []
     live.push({ path, partitionValues, annotatedVariants: annotated, hasDeletedRows: deletionVector !== undefined })
   }

@@ -15,7 +15,7 @@ import { type DeltaLog, openLog, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
-import { dataFilePrefix, filePath, logPath } from "../delta/filePaths.ts"
+import { dataFilePrefix, fileName, filePath, logPath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
@@ -210,19 +210,21 @@ const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<A
   ...adds.map((add) => ({ add }))
 ]
 
-/** Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers how many. */
+/**
+ * Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers
+ * how many. The names of our files are unique, so folders do not count: an entry that another writer
+ * put into the log in another form, such as an absolute path, keeps its file as well.
+ */
 export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
-  const named = new Set(
-    [...log.snapshot.files.values(), ...log.snapshot.tombstones.values()].map(({ path }) => filePath(log.table, path))
-  )
+  const { files, tombstones } = log.snapshot
+  const named = new Set([...files.values(), ...tombstones.values()].map(({ path }) => fileName(path)))
   let removed = 0
   const entries = await Fs.readdir(log.table, { recursive: true, withFileTypes: true })
   for (const entry of entries) {
     if (!entry.isFile()) continue
-    const path = Path.join(entry.parentPath, entry.name)
-    const orphan = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet") && !named.has(path)
-    if (orphan || entry.name.startsWith(".tmp-")) {
-      await Fs.rm(path, { force: true })
+    const ours = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet")
+    if ((ours && !named.has(entry.name)) || entry.name.startsWith(".tmp-")) {
+      await Fs.rm(Path.join(entry.parentPath, entry.name), { force: true })
       removed++
     }
   }
