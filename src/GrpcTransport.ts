@@ -86,7 +86,8 @@ const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings)
     return current === undefined ? Effect.void : closeConnection(current)
   })
   return Effect.acquireRelease(
-    // In one step: a fiber that gave way between the look and the making would make a second one, which nobody closes.
+    // Check and create synchronously: yielding in between could create a second connection that
+    // nobody closes.
     Effect.suspend(() => {
       if (over) return clientClosed
       if (current === undefined || current.stuck) current = makeConnection(settings)

@@ -83,8 +83,8 @@ export interface StreamConfigurationOptions<in out A = any> {
   /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
   readonly maxInflightRecords?: number | undefined
   /**
-   * Bytes that may be queued and in flight together; default 128 MiB. Framing counts, and 128 bytes for the objects of each message, so
-   * that this is the memory of the smallest records too. Above it, ingest waits; each call that waits holds its own record besides.
+   * Bytes that may be queued and in flight together; default 128 MiB. Includes framing and 128 bytes
+   * of overhead per message. Above it, ingest waits; each waiting call also holds its own record.
    */
   readonly maxInflightBytes?: number | undefined
   /** Encoded bytes of one call; default and service limit 10,420,224. */

@@ -28,8 +28,8 @@ export interface TableProperties<in out A> {
 /** A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and bytes are refused. */
 export type JsonRecord =
   | string
-  // For literals and type aliases, then for interfaces and classes, which have no index signature. A promise is an interface with a
-  // method `then`; a column of that name is none.
+  // The first form takes literals and type aliases, the second interfaces and classes, which have no
+  // index signature. It excludes promises (a `then` method); a column named `then` is still allowed.
   | { readonly [key: string]: unknown }
   | (object & { readonly [Symbol.iterator]?: never; readonly then?: string | number | boolean | null | undefined })
 

@@ -25,7 +25,10 @@ const logs = Logger.layer([Logger.withConsoleError(overProgress)])
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Runtime.defaultTeardown(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
 
-/** npm passes a Ctrl-C on to a command that had it from the terminal already: less than so many seconds apart, two are one. */
+/**
+ * Seconds within which two signals count as one. npm forwards SIGINT to a command that the terminal
+ * has already signalled, so one Ctrl-C can arrive twice.
+ */
 const sameSignal = 0.3
 
 /** The first signal ends a command in order, the second one at once, whatever is still being started or made durable. */

@@ -1,8 +1,8 @@
 /**
  * Composes the protobuf encoder of a table from closures, one per column, without generated code.
  *
- * Every writer appends to the caller's sink and answers `undefined`, or why it refused the value; what it wrote before a refusal is
- * for the caller to drop. Scalars are written by `protoScalars.ts`.
+ * Every writer appends to the caller's sink and returns `undefined`, or why it refused the value;
+ * the caller drops the bytes written before a refusal. `scalarWriters.ts` writes scalars.
  */
 import * as Result from "effect/Result"
 import type * as SchemaIssue from "effect/SchemaIssue"

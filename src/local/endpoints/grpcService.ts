@@ -31,7 +31,7 @@ export interface GrpcServiceOptions {
   readonly tls?: ServerCertificates | undefined
 }
 
-/** Tokens that scripts made expire, as they stand in the header; the oldest are forgotten. */
+/** Revoked tokens kept at most; the oldest are dropped first. */
 const maxRevoked = 1000
 
 /** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
