@@ -31,6 +31,7 @@ layer(ZerobusLocal.layer({ dataDir: data }), { excludeTestServices: true })(
         yield* Effect.ignore(stream.ingestRecord({ id: 2 }))
         const ended = yield* Effect.exit(stream.flush)
         const failure = Option.getOrThrow(Exit.findErrorOption(ended))
+        assert.strictEqual(failure._tag, "SchemaMismatch")
         assert.include(String(failure.message), "main.default.t is refused, because it has row tracking")
         assert.notInclude(String(failure.message), data)
         assert.deepStrictEqual(yield* stream.getUnackedRecords, ['{"id":2}'])

@@ -101,29 +101,47 @@ export class LogDamaged extends Error {
 /** Code of `TableChanged`; it survives the way out of a worker thread. */
 export const tableChanged = "TABLE_CHANGED"
 
-/** Whether a version exists and is the latest one of a table folder. */
-export const isLatest = async (table: string, version: number): Promise<boolean> => {
-  const exists = (each: number) =>
-    Fs.access(Path.join(logFolder(table), `${versionName(each)}.json`)).then(
-      () => true,
-      () => false
-    )
-  return (await exists(version)) && !(await exists(version + 1))
+/** A version of a table and the file that holds it: another writer that replaces the file makes another one. */
+export interface SeenVersion {
+  readonly version: number
+  readonly identity: string
+}
+
+/** Whether the version is still the same file, and the latest one of the table folder. */
+export const isLatest = async (table: string, seen: SeenVersion): Promise<boolean> => {
+  const next = Path.join(logFolder(table), `${versionName(seen.version + 1)}.json`)
+  if ((await identityOf(table, seen.version)) !== seen.identity) return false
+  return Fs.access(next).then(
+    () => false,
+    () => true
+  )
 }
 
 /**
- * Another writer changed the schema or the protocol while a commit was made. Nothing was committed;
- * the caller reads the table anew.
+ * What tells the file of a version from another one of the same name; undefined when there is none. File
+ * systems reuse inodes, so the times of its making and writing count too.
+ */
+const identityOf = async (table: string, version: number): Promise<string | undefined> => {
+  try {
+    const file = Path.join(logFolder(table), `${versionName(version)}.json`)
+    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.stat(file, { bigint: true })
+    return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * Another writer changed what the table asks of its writers, or replaced the table, while a commit was
+ * made. Nothing was committed; the caller reads the table anew.
  */
 export class TableChanged extends Error {
   readonly code = tableChanged
   constructor(table: string) {
-    super(`Another writer changed the schema or the protocol of ${table}.`)
+    super(`Another writer changed the schema, the settings or the protocol of ${table}.`)
   }
 }
-
-/** What a version file is known by: a writer that replaces it makes another file. */
-type FileIdentity = string
 
 /** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
 export const createLog = async (table: string, actions: ReadonlyArray<Action>): Promise<DeltaLog | undefined> => {
@@ -141,7 +159,7 @@ export class DeltaLog {
   private lastCheckpoint: number
   private lastCleanUp = -Infinity
   /** The file of the snapshot's version; undefined before the first look. */
-  private identity: FileIdentity | undefined
+  private identity: string | undefined
 
   constructor(table: string, snapshot: Snapshot, lastCheckpoint: number) {
     this.table = table
@@ -151,21 +169,17 @@ export class DeltaLog {
 
   /**
    * Commits what `build` answers for the current state, again for each version that somebody else took first. When `build`
-   * answers undefined there is nothing left to do. Throws `TableChanged` when the other writer changed the schema.
+   * answers undefined there is nothing left to do. Throws `TableChanged` when the other writer changed the metadata or the
+   * protocol, or put another table in the folder.
    */
   async commit(build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined): Promise<number> {
-    const { metadata, protocol } = this.snapshot
+    const before = rulesText(this.snapshot)
     for (;;) {
       const actions = build(this.snapshot)
       if (actions === undefined) return this.snapshot.version
       if (await this.tryCommit(actions)) return this.snapshot.version
       await this.refresh()
-      const now = this.snapshot
-      if (
-        now.metadata?.schemaString !== metadata?.schemaString ||
-        JSON.stringify(now.protocol) !== JSON.stringify(protocol)
-      )
-        throw new TableChanged(this.table)
+      if (rulesText(this.snapshot) !== before) throw new TableChanged(this.table)
     }
   }
 
@@ -178,6 +192,7 @@ export class DeltaLog {
     const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
     try {
       await writeSynced(temporary, text)
+      if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
       try {
         await Fs.link(temporary, target)
       } catch (error) {
@@ -193,7 +208,7 @@ export class DeltaLog {
     }
     await syncFolder(folder)
     applyCommit(this.snapshot, version, text)
-    this.identity = await this.currentIdentity()
+    this.identity = await identityOf(this.table, version)
     return true
   }
 
@@ -203,26 +218,23 @@ export class DeltaLog {
    * after a table was dropped and made anew.
    */
   async look(): Promise<boolean> {
-    const seen = this.identity
-    const now = await this.currentIdentity()
-    // Writers delete old commits; the version that was opened from its checkpoint may have none.
-    const isGone = now === undefined && this.lastCheckpoint !== this.snapshot.version
-    if (isGone || (seen !== undefined && seen !== now)) return false
-    const { version } = this.snapshot
+    if (!(await this.isCurrent())) return false
+    this.identity ??= await identityOf(this.table, this.snapshot.version)
     await this.refresh()
-    this.identity = this.snapshot.version === version ? now : await this.currentIdentity()
     return true
   }
 
-  private async currentIdentity(): Promise<FileIdentity | undefined> {
-    try {
-      const name = `${versionName(this.snapshot.version)}.json`
-      const { ino, size } = await Fs.stat(Path.join(logFolder(this.table), name))
-      return `${ino}:${size}`
-    } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
-    }
+  /** Whether the file of the snapshot's version is the one that was read. */
+  private async isCurrent(): Promise<boolean> {
+    const now = await identityOf(this.table, this.snapshot.version)
+    // Writers delete old commits: a version that was opened from its checkpoint may have none.
+    if (now === undefined) return this.lastCheckpoint === this.snapshot.version
+    return this.identity === undefined || this.identity === now
+  }
+
+  /** The version that was looked at last, and its file. */
+  get seen(): SeenVersion {
+    return { version: this.snapshot.version, identity: this.identity ?? "" }
   }
 
   /** Reads versions that others have written since. */
@@ -237,6 +249,7 @@ export class DeltaLog {
         throw error
       }
       applyCommit(this.snapshot, version, text)
+      this.identity = await identityOf(this.table, version)
     }
   }
 
@@ -301,6 +314,9 @@ export class DeltaLog {
     }
   }
 }
+
+/** What a table asks of its writers, as text to compare. */
+const rulesText = ({ metadata, protocol }: Snapshot): string => JSON.stringify([metadata, protocol])
 
 const createExclusive = async (path: string, text: string): Promise<boolean> => {
   try {

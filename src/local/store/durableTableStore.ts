@@ -13,16 +13,15 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import { createLog, openLog } from "../delta/deltaLog.ts"
+import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
-import { sizeOf, type TableSize } from "../delta/tableSize.ts"
+import { sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
-import { SchemaRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { type EngineLimits, TableEngine } from "./tableEngine.ts"
 import { readRows, tableFolders } from "../delta/tableFiles.ts"
 import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
-import type { Metadata } from "../delta/deltaActions.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
 import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "../log/wal.ts"
@@ -71,14 +70,24 @@ interface RefusedTable {
 /** The record of a table with its columns as of the last look. */
 const recordOf = ({ engine, record }: OpenTable): TableRecord => ({ ...record, definition: engine.definition })
 
-/**
- * A refused table answers an opening stream as a table that the stream's schema does not fit: the stream
- * ends, and no client takes one of its records for a bad one.
- */
-const asRejected = (failure: StorageFailure): Effect.Effect<never, SchemaRejected | StorageFailure> =>
-  Effect.fail(
-    failure.reason === "TableRefused" ? new SchemaRejected({ causes: [], message: failure.message }) : failure
-  )
+/** Throws when another writer has put a table of its own into the folder: dropping would delete that one. */
+const checkOwner = async ({ definition, location, tableId }: TableRecord): Promise<void> => {
+  // A damaged log cannot tell, and a damaged table may be dropped.
+  const log = await openLog(location).catch(() => undefined)
+  const id = log?.snapshot.metadata?.id
+  if (id !== undefined && id !== tableId) throw new TableRefused(definition.name, "another table has taken its folder")
+}
+
+/** Renames a folder; false when it is gone already. */
+const renamed = async (from: string, to: string): Promise<boolean> => {
+  try {
+    await Fs.rename(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false
+    throw error
+  }
+}
 
 const walFolder = (folder: string, tableId: string): string => Path.join(folder, ".wal", tableId)
 const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
@@ -110,12 +119,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const tables = new Map<string, OpenTable>()
   const refused = new Map<string, RefusedTable>()
 
-  const openEngine = async (
-    record: TableRecord,
-    metadata: Metadata,
-    size: TableSize,
-    committed: number
-  ): Promise<OpenTable> => {
+  const openEngine = async (record: TableRecord, delta: DeltaLog, committed: number): Promise<OpenTable> => {
     const wal = walFolder(folder, record.tableId)
     const numbers = await segmentNumbers(wal)
     let lastSequence = committed
@@ -124,14 +128,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const engine = new TableEngine({
       definition: record.definition,
       tableId: record.tableId,
-      schema: schemaKey(metadata),
+      schema: schemaKey(delta.snapshot.metadata!),
       folder: record.location,
       appId,
       wal: log,
       flusher,
       limits,
       now,
-      size: { ...size, committed: false },
+      size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
       ackAfterCommit
     })
     // First look at everything, then change anything: damage must be found before records are moved.
@@ -146,9 +150,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return { record, engine }
   }
 
-  const openTable = async (name: string, location: string): Promise<void> => {
+  /** Opens a table; false when the folder holds none. */
+  const openTable = async (name: string, location: string): Promise<boolean> => {
     const log = await openLog(location)
-    if (log === undefined) return
+    if (log === undefined || !(await log.look())) return false
     const metadata = log.snapshot.metadata!
     const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
     if (problem !== undefined) throw new TableRefused(name, problem)
@@ -159,7 +164,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     await sweepOrphans(log)
     const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
     const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
-    tables.set(tableKey(name), await openEngine(record, metadata, sizeOf(log.snapshot), committed))
+    tables.set(tableKey(name), await openEngine(record, log, committed))
+    return true
   }
 
   for (const [name, location] of yield* attempt("listing the tables", () => tableFolders(folder))) {
@@ -171,16 +177,40 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     )
   }
 
-  /** Tries a refused table once more: its cause may be gone. */
-  const openRefused = Effect.fnUntraced(function* (key: string) {
-    const table = refused.get(key)
-    if (table === undefined) return
-    yield* Effect.catch(
-      attempt("opening the table", () => openTable(table.name, table.location)),
-      asRejected
-    )
-    refused.delete(key)
-  })
+  const reopening = new Map<string, Promise<void>>()
+
+  /** Opens a refused table once more, since its cause may be gone: once at a time, for all who ask. */
+  const reopen = (key: string, { location, name }: RefusedTable): Promise<void> => {
+    const running = reopening.get(key)
+    if (running !== undefined) return running
+    const opening = (async () => {
+      try {
+        if (!(await openTable(name, location))) throw new TableRefused(name, "its Delta log is gone")
+        refused.delete(key)
+      } finally {
+        reopening.delete(key)
+      }
+    })()
+    reopening.set(key, opening)
+    return opening
+  }
+
+  const openRefused = (key: string): Effect.Effect<void, StorageFailure> =>
+    Effect.suspend(() => {
+      const table = refused.get(key)
+      if (table === undefined) return Effect.void
+      // Damage does not go away by itself, and looking at it again may add to it.
+      if (table.failure.reason !== "TableRefused") return Effect.fail(table.failure)
+      return attempt("opening the table", () => reopen(key, table))
+    })
+
+  /** How many flush intervals pass between two tries to open the tables that were refused at the start. */
+  const reopenEvery = 10
+  let intervals = 0
+  const reopenRefused = (): Effect.Effect<void> =>
+    ++intervals % reopenEvery === 0
+      ? Effect.forEach([...refused.keys()], (key) => Effect.ignore(openRefused(key)), { discard: true })
+      : Effect.void
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
     name === undefined
@@ -188,12 +218,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
 
   const flush: TableStoreShape["flush"] = (name) =>
-    Effect.suspend(() =>
-      Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
+    Effect.suspend(() => {
+      const failure = name === undefined ? undefined : refused.get(tableKey(name))?.failure
+      if (failure !== undefined) return Effect.fail(failure)
+      return Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
         concurrency: "unbounded",
         discard: true
       })
-    )
+    })
 
   yield* Effect.addFinalizer(() =>
     Effect.forEach(
@@ -232,6 +264,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
       })
     ),
+    Effect.andThen(Effect.suspend(reopenRefused)),
     Effect.forever,
     Effect.forkScoped
   )
@@ -263,7 +296,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         if (log === undefined) return undefined
         await syncFolder(Path.dirname(Path.dirname(location)))
         await syncFolder(folder)
-        return openEngine(record, metadata, sizeOf(log.snapshot), 0)
+        return openEngine(record, log, 0)
       })
       if (created === undefined) return yield* new TableExists({ name: definition.name })
       tables.set(key, created)
@@ -280,6 +313,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const key = tableKey(name)
       const found = tables.get(key)
       if (found === undefined) return false
+      yield* attempt("dropping the table", () => checkOwner(found.record))
       tables.delete(key)
       yield* attempt("dropping the table", async () => {
         await found.engine.stop(
@@ -287,8 +321,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         )
         await flusher.forget(found.record.location)
         const trash = Path.join(folder, `.trash-${randomUUID()}`)
-        await Fs.rename(found.record.location, trash)
-        await syncFolder(Path.dirname(found.record.location))
+        if (await renamed(found.record.location, trash)) await syncFolder(Path.dirname(found.record.location))
         await Fs.rm(trash, { recursive: true, force: true })
         await Fs.rm(walFolder(folder, found.record.tableId), { recursive: true, force: true })
       })
@@ -299,10 +332,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       yield* openRefused(key)
       const table = tables.get(key)
       if (table === undefined) return yield* new TableNotFound({ name })
-      yield* Effect.catch(
-        attempt("reading the table", () => table.engine.look()),
-        asRejected
-      )
+      yield* attempt("reading the table", () => table.engine.look())
       const rejected = refuseFormat(table.engine.definition, format)
       if (rejected !== undefined) return yield* rejected
       return tableWriter(table.engine, format)

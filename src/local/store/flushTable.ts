@@ -11,7 +11,7 @@ import { codec } from "../parquet/codecs.ts"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../delta/compaction.ts"
 import type { Action, Add, Snapshot } from "../delta/deltaActions.ts"
-import { type DeltaLog, openLog, TableChanged } from "../delta/deltaLog.ts"
+import { type DeltaLog, openLog, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
@@ -41,11 +41,15 @@ export interface FlushJob extends PartitionedRows {
 /** What a flush answers; `warning` tells of upkeep that failed. */
 export interface FlushOutcome extends TableSize {
   readonly committed: boolean
+  /** The version up to which the table was checked before the rows were committed, the commit included. */
+  readonly seen?: SeenVersion | undefined
   readonly warning?: string | undefined
 }
 
 /** A table as the last look found it. */
-export interface TableLook extends TableSize, TableRules {}
+export interface TableLook extends TableSize, TableRules {
+  readonly seen: SeenVersion
+}
 
 /** Where flushes run. */
 export interface Flusher {
@@ -87,7 +91,11 @@ export const localFlusher = (): Flusher => {
   return {
     flush: (job) => withLog(job.folder, job.name, (log) => flushTable(log, job)),
     look: (folder, name) =>
-      withLog(folder, name, async (log) => ({ ...sizeOf(log.snapshot), ...rulesOf(log.snapshot) })),
+      withLog(folder, name, async (log) => ({
+        ...sizeOf(log.snapshot),
+        ...rulesOf(log.snapshot),
+        seen: log.seen
+      })),
     forget: async (folder) => {
       tables.delete(folder)
     },
@@ -146,8 +154,9 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
   }
+  const { seen } = log
   const warning = await upkeep(log, tree, job)
-  return { ...sizeOf(log.snapshot), committed, warning }
+  return { ...sizeOf(log.snapshot), committed, seen: committed ? seen : undefined, warning }
 }
 
 /** Adds the writer features that a table of an older version of this server lacks, as a commit of its own. */

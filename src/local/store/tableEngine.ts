@@ -16,20 +16,18 @@
  * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
-import * as Result from "effect/Result"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { LogFormat } from "../../internal/log/logFrames.ts"
-import { isLatest, tableChanged } from "../delta/deltaLog.ts"
-import { changeProblem } from "../delta/schemaChange.ts"
-import { definitionOf, schemaKey } from "../delta/tableFolder.ts"
-import { TableRefused, writeProblem } from "../delta/writability.ts"
+import { isLatest, type SeenVersion, tableChanged } from "../delta/deltaLog.ts"
+import { TableRefused } from "../delta/writability.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback, Wal } from "../log/wal.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
-import { type DecodedRows, decodeFrames } from "../records/recordDecoder.ts"
+import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
-import { EngineWriter, OpenBatch, type SealedRows } from "./openBatch.ts"
+import { EngineWriter, type SealedRows } from "./openBatch.ts"
+import { decodeAgain, followed, formOf, type TableForm } from "./tableForm.ts"
 
 /** Limits of a table. A batch is sealed when it reaches one of them. */
 export interface EngineLimits {
@@ -54,14 +52,6 @@ interface Batch extends SealedRows {
   lastSequence: number
 }
 
-/** The columns of the table as of the last look, and the buffers of the open batch made for them. */
-interface TableForm {
-  readonly definition: TableDefinition
-  /** As `schemaKey` gives it. */
-  readonly schema: string
-  readonly open: OpenBatch
-}
-
 /** The log group of records that a refused table did not take; it never becomes durable. */
 const REFUSED_GROUP = -1
 
@@ -69,12 +59,6 @@ const REFUSED_GROUP = -1
 const refusedBefore = new StorageFailure({
   reason: "TableRefused",
   message: "The table was refused when the records came. Send them again."
-})
-
-const formOf = (definition: TableDefinition, schema: string): TableForm => ({
-  definition,
-  schema,
-  open: new OpenBatch(definition.columns)
 })
 
 /** The working side of a table. */
@@ -99,7 +83,9 @@ export class TableEngine {
   private nextWriter = 1
   private stopped: StorageFailure | undefined
   /** Why the table cannot be written; undefined while it can. A later look may take it back. */
-  refusal: StorageFailure | undefined
+  private refusal: StorageFailure | undefined
+  /** The version up to which other writers' changes were examined. */
+  private seen: SeenVersion | undefined
 
   constructor(options: {
     readonly definition: TableDefinition
@@ -124,6 +110,7 @@ export class TableEngine {
     this.limits = options.limits
     this.now = options.now
     this.size = options.size
+    this.seen = options.size.seen
     this.ackAfterCommit = options.ackAfterCommit
     this.form = formOf(options.definition, options.schema)
     this.wal.onGroupsFailed = (group) => this.cutBack(group)
@@ -158,6 +145,7 @@ export class TableEngine {
     if (!this.ackAfterCommit) return this.wal.onDurable(group, callback)
     this.wal.onDurable(group, (failure) => {
       if (failure !== undefined || group <= this.committedGroup) callback(failure)
+      else if (this.refusal !== undefined) callback(this.refusal)
       else this.commitCallbacks.push({ group, callback })
     })
   }
@@ -169,8 +157,12 @@ export class TableEngine {
     for (const each of told) each.callback(each.group <= committedGroup ? undefined : stopped)
   }
 
-  /** Whether more rows wait for their flush than the limits allow. */
+  /**
+   * Whether more rows wait for their flush than the limits allow. A refused table takes nothing, so its
+   * streams are read on and get to know it.
+   */
   get pressure(): boolean {
+    if (this.refusal !== undefined) return false
     let rows = this.form.open.rows
     let bytes = 0
     for (const batch of this.batches) {
@@ -221,49 +213,45 @@ export class TableEngine {
   }
 
   /**
-   * Looks at what other writers did to the table: takes over new columns, and sets or takes back
-   * `refusal`. Costs two calls of the file system while nobody else wrote.
+   * Looks at what other writers did to the table: takes over new columns, and refuses the table or takes
+   * the refusal back. Costs two calls of the file system while nobody else wrote.
    */
   async look(): Promise<void> {
-    if (this.refusal === undefined && (await isLatest(this.folder, this.size.version))) return
+    if (this.refusal === undefined && this.seen !== undefined && (await isLatest(this.folder, this.seen))) return
     try {
-      this.follow(await this.flusher.look(this.folder, this.definition.name))
-      if (this.refusal !== undefined) this.lastProblem = undefined
-      this.refusal = undefined
+      await this.followTable()
     } catch (error) {
       throw this.refuse(error)
     }
   }
 
-  /** Notes a failure as the table's refusal when it is one. */
+  private async followTable(): Promise<void> {
+    this.follow(await this.flusher.look(this.folder, this.definition.name))
+    if (this.refusal !== undefined) this.lastProblem = undefined
+    this.refusal = undefined
+  }
+
+  /** When a failure is a refusal of the table, everybody who waits for the table gets it. */
   private refuse(error: unknown): StorageFailure {
     const failure = storageFailure(error, "writing the table", this.folder)
-    if (failure.reason === "TableRefused") {
-      this.refusal = failure
-      this.lastProblem = failure.message
-    }
+    if (failure.reason !== "TableRefused") return failure
+    this.refusal = failure
+    this.lastProblem = failure.message
+    this.seen = undefined
+    for (const { callback } of this.commitCallbacks.splice(0)) callback(failure)
+    this.tellRoom()
     return failure
   }
 
-  /**
-   * Takes over the columns that another writer gave the table. Rows that are not committed yet are
-   * decoded again from the log, for the new columns. Throws `TableRefused` when they do not fit.
-   */
-  private follow({ metadata, protocol, ...size }: TableLook): void {
-    if (metadata.id !== this.tableId) throw new TableRefused(this.definition.name, "another table has taken its folder")
-    const problem = writeProblem({ metadata, protocol })
-    if (problem !== undefined) throw new TableRefused(this.definition.name, problem)
+  /** Takes over what a look found. Rows that are not committed yet are decoded again for new columns. */
+  private follow({ metadata, protocol, seen, ...size }: TableLook): void {
+    const form = followed(this.form, this.tableId, { metadata, protocol })
     this.size = { ...size, committed: false }
-    const schema = schemaKey(metadata)
-    if (schema === this.form.schema) return
-    const found = definitionOf(this.definition.name, metadata)
-    if (Result.isFailure(found))
-      throw new TableRefused(this.definition.name, `its schema cannot be read: ${found.failure}`)
-    const change = changeProblem(this.definition, found.success)
-    if (change !== undefined) throw new TableRefused(this.definition.name, change)
+    this.seen = seen
+    if (form === this.form) return
     this.sealBatch()
     for (const batch of this.batches) batch.chunks = undefined
-    this.form = formOf(found.success, schema)
+    this.form = form
   }
 
   /** Seals, and resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
@@ -280,12 +268,13 @@ export class TableEngine {
   private flushAll(): Promise<void> {
     const work = async (): Promise<void> => {
       try {
+        // Looking costs less than decoding a batch again for a table that is still refused.
+        if (this.refusal !== undefined) await this.followTable()
         for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
           await this.settled(batch.lastGroup)
           if (this.stopped !== undefined) return
           await this.flushBatch(batch)
           this.batches.shift()
-          this.refusal = undefined
           this.lastProblem = this.size.warning
           this.committedGroup = batch.lastGroup
           this.tellCommitted()
@@ -338,6 +327,7 @@ export class TableEngine {
         now: this.now(),
         compactFiles: this.limits.compactFiles
       })
+      this.seen = this.size.seen
       return true
     } catch (error) {
       if ((error as { readonly code?: unknown }).code !== tableChanged) throw error
@@ -348,7 +338,8 @@ export class TableEngine {
 
   /** Decodes a batch again from its log segment. The segment holds at least its rows, or acknowledged records are gone. */
   private async fromLog(batch: Batch, { open }: TableForm): Promise<DecodedRows> {
-    const decoded = decodeFrames(open.tree, await this.wal.readBack(batch.segment), 0)
+    const frames = await this.wal.readBack(batch.segment)
+    const decoded = decodeAgain(this.definition.name, open, frames)
     if (decoded.rows >= batch.rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
@@ -366,7 +357,7 @@ export class TableEngine {
     let writing: Promise<void> = Promise.resolve()
     for await (const segment of segments) {
       const { form } = this
-      const decoded = decodeFrames(form.open.tree, segment.frames, committedSequence)
+      const decoded = decodeAgain(this.definition.name, form.open, segment.frames, committedSequence)
       await writing
       writing = decoded.rows === 0 ? Promise.resolve() : this.recoverRows(form, decoded)
       // Awaited in the next round; this keeps a failure from counting as unhandled until then.

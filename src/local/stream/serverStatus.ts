@@ -48,10 +48,13 @@ export const unavailable = (text: string, errorCode: number, state = 1): ServerS
 /** UNAUTHENTICATED for a missing, expired or foreign token. */
 export const unauthenticated = (text: string): ServerStatus => status(16, text, 4001, 1)
 
-/** INVALID_ARGUMENT with structured causes: a descriptor that does not fit its table. */
+/**
+ * INVALID_ARGUMENT with a structured schema error: a descriptor that does not fit its table, or a table
+ * that this server cannot write any more, which has no causes.
+ */
 export const schemaMismatch = (text: string, causes: ReadonlyArray<SchemaCause>): ServerStatus => {
   const plain = invalidArgument(text, 8001)
-  return causes.length === 0 ? plain : { ...plain, details: schemaDetails(plain, causes) }
+  return { ...plain, details: schemaDetails(plain, causes) }
 }
 
 /** At most 200 characters of a name from outside, without control characters. */

@@ -66,8 +66,12 @@ export const openProblem = (
     case "TableNotFound":
       return tableNotFound(tableName)
     case "SchemaRejected":
-      return schemaMismatch(failure.message, failure.causes)
+      return failure.causes.length === 0
+        ? invalidArgument(failure.message, 8001)
+        : schemaMismatch(failure.message, failure.causes)
     case "StorageFailure":
+      // Clients end a stream for a schema error without taking one of its records for a bad one.
+      if (failure.reason === "TableRefused") return schemaMismatch(failure.message, [])
       return unavailable(`The server could not open the table (${failure.reason})`, 5001, 2)
   }
 }

@@ -3,14 +3,16 @@
  * server can follow it follows, what it cannot write it refuses and keeps.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Option } from "effect"
+import { Effect, Exit, Fiber, Option } from "effect"
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Metadata, type Protocol, versionName } from "../../../src/local/delta/deltaActions.ts"
 import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
-import { SchemaRejected, StorageFailure } from "../../../src/local/log/storageErrors.ts"
+import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
+import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT, name STRING, place STRUCT<lat: DOUBLE>)")
@@ -27,10 +29,11 @@ const features = (...writerFeatures: ReadonlyArray<string>): { readonly protocol
   protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures }
 })
 
-const rejection = (exit: Exit.Exit<unknown, unknown>): SchemaRejected => {
+const refusal = (exit: Exit.Exit<unknown, unknown>): StorageFailure => {
   const failure = Option.getOrThrow(Exit.findErrorOption(exit))
-  assert.instanceOf(failure, SchemaRejected)
-  return failure as SchemaRejected
+  assert.instanceOf(failure, StorageFailure)
+  assert.strictEqual((failure as StorageFailure).reason, "TableRefused")
+  return failure as StorageFailure
 }
 
 describe("what another writer does is followed", () => {
@@ -221,13 +224,11 @@ describe("what the server cannot write is refused", () => {
         yield* append(writer, [json({ id: 1 })])
         yield* commit(...actions(before))
         const version = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version
-        const flushed = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(store.flush())))
-        assert.strictEqual((flushed as StorageFailure).reason, "TableRefused")
-        assert.match((flushed as StorageFailure).message, words)
+        assert.match(refusal(yield* Effect.exit(store.flush())).message, words)
         // A running stream ends without a record being called bad.
         const appended = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(append(writer, [json({ id: 2 })]))))
         assert.instanceOf(appended, StorageFailure)
-        assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
+        assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
         assert.strictEqual(
           (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version,
           version,
@@ -253,11 +254,11 @@ describe("what the server cannot write is refused", () => {
       const first = Path.join(logFolder(location), `${versionName(0)}.json`)
       const text = yield* Effect.promise(() => Fs.readFile(first, "utf8"))
       yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
-      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /log is gone/)
+      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /log is gone/)
       yield* Effect.promise(() => Fs.mkdir(logFolder(location), { recursive: true }))
       const other = text.replace(/"id":"[0-9a-f-]{36}"/, '"id":"11111111-1111-1111-1111-111111111111"')
       yield* Effect.promise(() => Fs.writeFile(first, other))
-      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /another table/)
+      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /another table/)
       const flushed = yield* Effect.exit(store.flush())
       assert.isTrue(Exit.isFailure(flushed))
       assert.strictEqual(yield* Effect.promise(() => Fs.readFile(first, "utf8")), other)
@@ -276,13 +277,165 @@ describe("what the server cannot write is refused", () => {
       const file = (version: number) => Path.join(logFolder(location), `${versionName(version)}.json`)
       yield* Effect.promise(() => Fs.writeFile(file(1), JSON.stringify(features("rowTracking"))))
       const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-      assert.match(rejection(yield* Effect.exit(store.openWriter(definition.name, format))).message, /row tracking/)
+      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /row tracking/)
       const plain = { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }
       yield* Effect.promise(() => Fs.writeFile(file(2), JSON.stringify(plain)))
       const writer = yield* store.openWriter(definition.name, format)
       yield* append(writer, [json({ id: 1 })])
       yield* store.flush()
       assert.lengthOf(yield* store.rows(definition.name), 1)
+    })
+  )
+
+  it.live("opens a table once for all streams that open it when its cause is gone", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const location = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+          return (yield* store.create(definition)).location
+        })
+      )
+      const file = (version: number) => Path.join(logFolder(location), `${versionName(version)}.json`)
+      yield* Effect.promise(() => Fs.writeFile(file(1), JSON.stringify(features("rowTracking"))))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+          const plain = { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }
+          yield* Effect.promise(() => Fs.writeFile(file(2), JSON.stringify(plain)))
+          const writers = yield* Effect.all(
+            [1, 2, 3, 4].map(() => store.openWriter(definition.name, format)),
+            { concurrency: "unbounded" }
+          )
+          for (let id = 0; id < 20; id++) yield* append(writers[id % 4]!, [json({ id })])
+        })
+      )
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      assert.sameMembers(
+        (yield* store.rows(definition.name)).map((row) => Number(row["id"])),
+        Array.from({ length: 20 }, (_, id) => id)
+      )
+    })
+  )
+
+  it.live("drops no table that another writer has put into the folder", () =>
+    Effect.gen(function* () {
+      const { commit, location, metadata, store } = yield* setup
+      yield* commit({ metaData: { ...(yield* metadata), id: "theirs" } })
+      refusal(yield* Effect.exit(store.drop(definition.name)))
+      assert.isDefined(yield* Effect.promise(() => openLog(location)))
+      yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
+      assert.isTrue(yield* store.drop(definition.name))
+    })
+  )
+})
+
+/** Runs `change.strike` once, right before the commit of a flush is linked. */
+const racing = (change: { strike?: (() => void) | undefined }): Flusher => {
+  const inner = localFlusher()
+  return {
+    ...inner,
+    flush: (job) =>
+      inner.flush(
+        Object.defineProperty({ ...job }, "appId", {
+          get: () => {
+            // Read for the last time while the actions of the commit are made.
+            if (change.strike !== undefined && /commitActions/.test(new Error().stack ?? "")) {
+              const { strike } = change
+              change.strike = undefined
+              strike()
+            }
+            return job.appId
+          }
+        })
+      )
+  }
+}
+
+describe("a change between the look and the commit", () => {
+  const changes: ReadonlyArray<readonly [what: string, change: (metadata: Metadata) => object, words: RegExp]> = [
+    [
+      "a CHECK constraint",
+      (metadata) => ({ ...metadata, configuration: { "delta.constraints.pos": "id > 0" } }),
+      /CHECK constraint pos/
+    ],
+    ["other partition columns", (metadata) => ({ ...metadata, partitionColumns: ["name"] }), /partition columns/],
+    ["another table", (metadata) => ({ ...metadata, id: "other" }), /another table/]
+  ]
+  for (const [what, changed, words] of changes) {
+    it.live(`is noticed: ${what}`, () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const change: { strike?: () => void } = {}
+        const store = yield* makeDurableTableStore({ ...byHand, folder, flusher: racing(change) })
+        const { location } = yield* store.create(definition)
+        const log = logFolder(location)
+        // CHECK constraints need writer version 3.
+        const protocol = { minReaderVersion: 1, minWriterVersion: 3 }
+        yield* Effect.promise(() =>
+          Fs.writeFile(Path.join(log, `${versionName(1)}.json`), JSON.stringify({ protocol }))
+        )
+        const writer = yield* store.openWriter(definition.name, format)
+        yield* append(writer, [json({ id: 1 })])
+        const before = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.metadata!
+        change.strike = () =>
+          writeFileSync(Path.join(log, `${versionName(2)}.json`), JSON.stringify({ metaData: changed(before) }))
+        assert.match(refusal(yield* Effect.exit(store.flush())).message, words)
+        assert.deepStrictEqual(
+          (yield* Effect.promise(() => Fs.readdir(log))).filter((name) => name.startsWith(versionName(3))),
+          []
+        )
+        assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
+      })
+    )
+  }
+
+  it.live("is noticed: the folder removed and made anew with fewer versions", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const change: { strike?: () => void } = {}
+      const store = yield* makeDurableTableStore({ ...byHand, folder, flusher: racing(change) })
+      const { location } = yield* store.create(definition)
+      const log = logFolder(location)
+      const first = readFileSync(Path.join(log, `${versionName(0)}.json`), "utf8")
+      const writer = yield* store.openWriter(definition.name, format)
+      for (const id of [1, 2]) {
+        yield* append(writer, [json({ id })])
+        if (id === 1) yield* store.flush()
+      }
+      change.strike = () => {
+        rmSync(location, { recursive: true })
+        mkdirSync(log, { recursive: true })
+        writeFileSync(Path.join(log, `${versionName(0)}.json`), first.replace(/"id":"[0-9a-f-]{36}"/, '"id":"theirs"'))
+      }
+      assert.match(refusal(yield* Effect.exit(store.flush())).message, /another table/)
+      assert.deepStrictEqual(readdirSync(log), [`${versionName(0)}.json`])
+    })
+  )
+})
+
+describe("those who wait for a refused table are answered", () => {
+  it.live("acknowledgements that wait for the commit, and writers that wait for room", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder,
+        worker: false,
+        visibleOnceAcked: true,
+        limits: { maxPendingRows: 1 }
+      })
+      const { location } = yield* store.create(definition)
+      const writer = yield* store.openWriter(definition.name, format)
+      const waiting = yield* Effect.forkChild(append(writer, [json({ id: 1 }), json({ id: 2 })]))
+      const room = yield* Effect.forkChild(Effect.callback<void>((resume) => writer.onRoom(() => resume(Effect.void))))
+      yield* Effect.yieldNow
+      const file = Path.join(logFolder(location), `${versionName(1)}.json`)
+      yield* Effect.promise(() => Fs.writeFile(file, JSON.stringify(features("rowTracking"))))
+      refusal(yield* Effect.exit(store.flush()))
+      refusal(yield* Fiber.await(waiting))
+      yield* Fiber.join(room)
+      assert.isFalse(writer.pressure())
     })
   )
 })
