@@ -29,8 +29,16 @@ interface LeafParts {
 const memoryOf = (file: Uint8Array): ArrayBuffer =>
   file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
 
-/** The columns of a file as text: names, order, types, and at each level whether NULL is allowed. */
-const columnsOf = ({ schema }: FileMetaData): string => JSON.stringify(schema)
+/**
+ * The columns of a file as text: names, order, types, and at each level whether NULL is allowed. The
+ * annotation of VARIANT does not count: files from before it was left out hold the same two parts.
+ */
+const columnsOf = ({ schema }: FileMetaData): string =>
+  JSON.stringify(
+    schema.map(({ logical_type, ...element }) =>
+      logical_type === undefined || logical_type.type === "VARIANT" ? element : { ...element, logical_type }
+    )
+  )
 
 /** Collects the leaves of several files. */
 export class LeafCollector {
