@@ -11,7 +11,7 @@ export const dataFilePrefix = "zerobus-"
 export const logPath = (names: ReadonlyArray<string>): string =>
   names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
 
-/** The last part of a path of the log, still encoded. Names of our data files are the same either way. */
+/** The last part of a path of the log, still encoded. Names of our data files need no encoding. */
 export const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 /** Where a file of the log lies. Throws `StorageFailure` when the path is not percent-encoded. */

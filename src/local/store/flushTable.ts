@@ -220,9 +220,9 @@ const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<A
 ]
 
 /**
- * Deletes temporary files and data files of ours that no commit names, left behind by a crash. Answers
- * how many. The names of our files are unique, so folders do not count: an entry that another writer
- * put into the log in another form, such as an absolute path, keeps its file as well.
+ * Deletes temporary files and data files of ours that no commit names, left behind by a crash.
+ * Answers how many. The names of our files are unique, so their folders are not compared: an entry
+ * whose path has another form, such as an absolute one, keeps its file as well.
  */
 export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
   const { files, tombstones } = log.snapshot
