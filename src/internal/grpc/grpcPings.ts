@@ -14,7 +14,9 @@
  * version of grpc-js hides it, the operating system's TCP keepalive stands in.
  *
  * A connection that calls share can have several sessions: after a GOAWAY, earlier calls end on the
- * old session and later ones begin on a new one. Each session is pinged by itself.
+ * old session and later ones begin on a new one. Each session is pinged by itself. Node sends no ping
+ * on a session that received a GOAWAY: there the TCP keepalive and the stream's
+ * `serverLackOfAckTimeout` find a dead connection.
  */
 import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Session } from "node:http2"
@@ -142,7 +144,7 @@ class SessionPings {
       clearTimeout(this.unanswered)
       this.unanswered = undefined
     }
-    // False, or a throw, for a session that is ending: its calls end without the pings.
+    // Not true, or a throw, for a session that received a GOAWAY or is ending.
     try {
       if (!this.session.ping(answered)) answered()
     } catch {
