@@ -53,9 +53,6 @@ export class ReplyReference {
 
   /** A connection begins. */
   connect(): void {
-    const before = this.connection
-    if (this.ended === "Retryable AckTimeout") this.silence = 0
-    else if (before !== undefined && before.handed > before.acknowledged) this.silence = this.now - before.since
     this.ended = undefined
     this.connection = {
       base: this.durable,
@@ -88,7 +85,7 @@ export class ReplyReference {
     const { connection } = this
     if (connection === undefined || this.ended !== undefined) return
     if (!connection.created) {
-      if (text.created !== true) this.ended = "ProtocolViolation"
+      if (text.created !== true) this.end("ProtocolViolation", this.now)
       connection.created = text.created === true
       this.hand()
       return
@@ -103,7 +100,9 @@ export class ReplyReference {
       connection.closing = { at: this.now, grace: text.closeAfter === "none" ? 0 : text.closeAfter }
       this.noteIdle()
     }
-    if (impossible || text.bad !== undefined || text.created === true) this.ended = "ProtocolViolation"
+    if (impossible || text.bad !== undefined || text.created === true) {
+      this.end("ProtocolViolation", this.now)
+    }
   }
 
   /** Time has come to `now`, and nothing else happened meanwhile. */
@@ -114,8 +113,19 @@ export class ReplyReference {
     const silent = connection.handed > connection.acknowledged ? connection.since + limits.silence : Infinity
     const { closing, idleAt = Infinity } = connection
     const rotated = closing === undefined ? Infinity : Math.min(closing.at + closing.grace, idleAt) + limits.drain
-    if (Math.min(silent, rotated) > now) return
-    this.ended = silent < rotated ? "Retryable AckTimeout" : "Rotated"
+    const at = Math.min(silent, rotated)
+    if (at > now) return
+    if (silent < rotated) this.end("Retryable AckTimeout", at)
+    else this.end("Rotated", at)
+  }
+
+  /** The connection ended at that time, which may be earlier than now; its silence ends with it. */
+  private end(cause: string, at: number): void {
+    const { connection } = this
+    this.ended = cause
+    if (cause === "Retryable AckTimeout") this.silence = 0
+    else if (connection !== undefined && connection.handed > connection.acknowledged)
+      this.silence = at - connection.since
   }
 
   /** Everything accepted is handed over at once, unless the server has announced its end. */

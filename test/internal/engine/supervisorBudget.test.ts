@@ -230,6 +230,28 @@ describe("the time without acknowledgements", () => {
     })
   )
 
+  it.effect("counts to the end of a rotated session, and not the time until the next one", () =>
+    Effect.gen(function* () {
+      const options = { ...patient, drainTimeout: 500 }
+      const staying: Script = { ...A.silent, onHalfClose: () => {} }
+      const { server, stream } = yield* A.open(options, staying, A.refusing(code.UNAVAILABLE), A.silent)
+      yield* stream.ingestRecord(A.record(0))
+      yield* A.settle
+      yield* A.advance(6000)
+      server.last.closing(0)
+      yield* A.advance(499)
+      assert.strictEqual(server.connections.length, 1)
+      yield* A.advance(1)
+      assert.strictEqual(server.connections.length, 2)
+      yield* A.advance(100)
+      assert.strictEqual(server.connections.length, 3)
+      yield* A.advance(3499)
+      assert.strictEqual(server.last.resets, 0)
+      yield* A.advance(1)
+      assert.strictEqual(server.last.resets, 1)
+    })
+  )
+
   it.effect("counts from the last progress, not from the loss of a session", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(patient, A.silent)
