@@ -42,9 +42,13 @@ export interface Ended {
   readonly output: string
 }
 
-const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Effect.Effect<Ended> =>
+const run = (
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {},
+  cwd = root
+): Effect.Effect<Ended> =>
   Effect.callback((done) => {
-    const options = { cwd: root, env: { ...process.env, NO_COLOR: "1", ...environment }, timeout: 50_000 }
+    const options = { cwd, env: { ...process.env, NO_COLOR: "1", ...environment }, timeout: 50_000 }
     const child = execFile(process.execPath, [...args], options, (error, stdout, stderr) => {
       const status = error === null ? 0 : (error.code ?? error.signal ?? 1)
       done(Effect.succeed({ status, output: stdout + stderr }))
@@ -52,12 +56,20 @@ const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, s
     return Effect.sync(() => child.kill())
   })
 
-/** Runs an unbuilt program that imports the package by its name; `flags` are Node's. */
+/**
+ * Runs an unbuilt program that imports the package by its name; `flags` are Node's. A program named by an
+ * absolute path runs in its own folder, where it may leave files.
+ */
 export const runSource = (
   file: string,
   environment: Readonly<Record<string, string>>,
   flags: ReadonlyArray<string> = []
-): Effect.Effect<Ended> => run([...flags, "--conditions=effect-zerobus-source", file], environment)
+): Effect.Effect<Ended> =>
+  run(
+    [...flags, "--conditions=effect-zerobus-source", file],
+    environment,
+    Path.isAbsolute(file) ? Path.dirname(file) : root
+  )
 
 /** Runs a command of a development dependency, given by its file below `node_modules`. */
 export const runTool = (file: string, args: ReadonlyArray<string>): Effect.Effect<Ended> =>
