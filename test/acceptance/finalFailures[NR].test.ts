@@ -2,7 +2,7 @@
  * Failures that are final, and the table that decides which are.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Schedule } from "effect"
+import { Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
 import { Credentials, HeadersProvider, PermissionDenied, Retryable, RetryableReason } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code } from "../support/scriptedServer.ts"
@@ -73,10 +73,8 @@ describe("final failures", () => {
   it.effect("NR-03 retries temporary statuses on an open stream and none of the final ones", () =>
     Effect.gen(function* () {
       const final = [
-        ["INVALID_ARGUMENT", "InvalidArgument"],
         ["NOT_FOUND", "InvalidTable"],
         ["FAILED_PRECONDITION", "InvalidArgument"],
-        ["OUT_OF_RANGE", "InvalidArgument"],
         ["UNIMPLEMENTED", "Unsupported"]
       ] as const
       for (const [status, tag] of final) {
@@ -103,6 +101,27 @@ describe("final failures", () => {
         yield* A.advance(20)
         yield* stream.flush
         assert.strictEqual(server.connections.length, 2)
+      }
+    })
+  )
+
+  it.effect("NR-03 believes a refusal once a fresh connection repeats it, and fails with its offset", () =>
+    Effect.gen(function* () {
+      for (const status of ["INVALID_ARGUMENT", "OUT_OF_RANGE"] as const) {
+        const { server, stream } = yield* A.open({ batching: "off", recoveryRetries: 0 }, A.silent, A.silent)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.fail(code[status], "too hot")
+        yield* A.settle
+        assert.isTrue(Option.isNone(yield* ack.poll))
+        assert.strictEqual(server.connections.length, 2)
+        server.last.fail(code[status], "too hot")
+        yield* A.settle
+        const refused = A.tagged(yield* Effect.flip(ack.await), "InvalidArgument")
+        assert.strictEqual(refused.offset, 0)
+        assert.include(refused.message, "too hot")
+        assert.strictEqual(server.connections.length, 2)
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
       }
     })
   )

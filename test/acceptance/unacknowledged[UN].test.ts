@@ -19,7 +19,7 @@ const failedStream = (
     yield* Effect.orDie(ingest(parts.stream))
     yield* A.settle
     if (acked > 0) parts.server.last.ack(acked - 1)
-    parts.server.last.fail(code.INVALID_ARGUMENT, "poison")
+    parts.server.last.fail(code.FAILED_PRECONDITION, "the table is read-only")
     yield* A.settle
     return parts
   })

@@ -30,7 +30,7 @@ describe("waitForOffset", () => {
       yield* stream.ingestRecord(A.record(0))
       const waiting = yield* A.started(stream.waitForOffset(offset(0)))
       yield* A.advance(100)
-      server.last.fail(code.INVALID_ARGUMENT, "column is gone")
+      server.last.fail(code.FAILED_PRECONDITION, "column is gone")
       yield* A.settle
       assert.include(A.tagged(waiting.error(), "InvalidArgument").message, "column is gone")
       A.tagged(yield* Effect.flip(stream.waitForOffset(offset(0))), "InvalidArgument")
