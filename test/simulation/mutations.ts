@@ -3,6 +3,8 @@
  * exact piece of text in a copy of the sources; when the engine has changed and the text is gone, it fails loudly and has to be rewritten.
  */
 
+import type { Generation } from "./plan.ts"
+
 /** One exact piece of text of one file, and what stands there instead. */
 export interface Replacement {
   /** Relative to `src`. */
@@ -19,6 +21,8 @@ export interface Mutation extends Replacement {
   readonly by?: "simulation" | "model" | "replies"
   /** True when it is no bug: then nothing may be found. */
   readonly harmless?: boolean
+  /** The generation of plans that is hunted with, the latest unless it says otherwise. */
+  readonly generation?: Generation
 }
 
 const zone = "internal/landing/landingZone.ts"
@@ -408,6 +412,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "turns of a few records",
     harmless: true,
+    // Later plans pause callers between deciding to wait and joining the line, where they can be passed.
+    generation: 2,
     file: line,
     find: "  lookAt = STRIDE\n",
     replace: "  lookAt = 0\n",

@@ -123,7 +123,12 @@ const main = async (): Promise<void> => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation
       try {
-        const { after, rule } = await hunt(mutation, Number(values.seeds))
+        const { generation } = mutation
+        const { after, rule } = await hunt(
+          mutation,
+          Number(values.seeds),
+          generation === undefined ? {} : { generation }
+        )
         const found = after !== undefined
         if (harmless)
           check(!found, found ? `harmless, but ${rule} fails after ${after} seeds: ${name}` : `harmless: ${name}`)

@@ -14,7 +14,9 @@ export const suspectsOf = (connection: Connection): ReadonlyArray<Call> => {
   const { ended, messages, responses } = connection
   if (ended?.ended.how !== "status" || !refusals.has(ended.ended.code)) return []
   if (!responses.some(({ text }) => text.created === true)) return []
-  return messages.slice(ackedAtLeast(connection, Infinity)).flatMap(({ calls }) => calls)
+  // The server cannot have refused what the client sent before it read that the call had ended.
+  const before = messages.filter(({ event }) => event.seq < ended.seq)
+  return before.slice(ackedAtLeast(connection, Infinity)).flatMap(({ calls }) => calls)
 }
 
 /** Checks what follows each refusal. */
