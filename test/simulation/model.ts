@@ -320,7 +320,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           world.strike({
             at: 0,
             kind: "script",
-            fault: { at: "message", action: { _tag: "Status", code: 3, message: "refused" } }
+            // FAILED_PRECONDITION is final. INVALID_ARGUMENT would start the search for a refused record.
+            fault: { at: "message", action: { _tag: "Status", code: 9, message: "refused" } }
           })
           yield* ingest(command)
           model.state = "refused"
