@@ -11,8 +11,8 @@ import { channelSettings, type ChannelSettings, RouteCredentials } from "./inter
 import { toFailure } from "./internal/grpc/grpcFailures.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
 import { type CallPings, ConnectionPings, sessionOf } from "./internal/grpc/grpcPings.ts"
-import { Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
-import { type InvalidArgument, type InvalidEndpoint, InvalidState } from "./ZerobusError.ts"
+import { clientClosed, Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
+import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 const METHOD = "/databricks.zerobus.Zerobus/EphemeralStream"
@@ -29,12 +29,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEn
     Effect.gen(function* () {
       const settings = yield* channelSettings(options)
       const exclusive = options.connectionPerStream !== false
-      const connection = exclusive
-        ? Effect.acquireRelease(
-            Effect.sync(() => makeConnection(settings)),
-            closeConnection
-          )
-        : yield* sharedConnection(settings)
+      const connection = yield* exclusive ? ownConnections(settings) : sharedConnection(settings)
       return {
         open: Effect.fnUntraced(function* (headers) {
           return yield* openCall(yield* connection, headers, exclusive)
@@ -77,6 +72,16 @@ const closeConnection = (connection: Connection): Effect.Effect<void> =>
     if (stuck) credentials.disconnect()
   })
 
+/** A connection for each call. */
+const ownConnections = Effect.fnUntraced(function* (settings: ChannelSettings) {
+  let over = false
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (over = true)))
+  return Effect.acquireRelease(
+    Effect.suspend(() => (over ? clientClosed : Effect.succeed(makeConnection(settings)))),
+    closeConnection
+  )
+})
+
 /** One connection for all calls, replaced when a call found it stuck: a channel never gives up an attempt to connect by itself. */
 const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings) {
   let current: Connection | undefined
@@ -100,15 +105,6 @@ const sharedConnection = Effect.fnUntraced(function* (settings: ChannelSettings)
     }
   )
 })
-
-const clientClosed = Effect.suspend(() =>
-  Effect.fail(
-    new InvalidState({
-      message:
-        "The client is closed: the scope of its layer has ended. Open streams in a scope that ends before the layer's."
-    })
-  )
-)
 
 /** Responses that may wait to be read before the call is read no further. */
 const WAITING_RESPONSES = 1024

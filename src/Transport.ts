@@ -7,10 +7,10 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type { InvalidState } from "./ZerobusError.ts"
+import { InvalidState } from "./ZerobusError.ts"
 
 /**
  * How a call failed, in the network's terms.
@@ -69,3 +69,13 @@ export class Transport extends Context.Service<
     ) => Effect.Effect<TransportCall, InvalidState, Scope.Scope>
   }
 >()("effect-zerobus/Transport") {}
+
+/** The failure of a connection, or of a stream, that is wanted of a client whose layer was closed. */
+export const clientClosed: Effect.Effect<never, InvalidState> = Effect.suspend(() =>
+  Effect.fail(
+    new InvalidState({
+      message:
+        "The client is closed: the scope of its layer has ended. Open streams in a scope that ends before the layer's."
+    })
+  )
+)

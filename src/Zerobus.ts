@@ -118,16 +118,19 @@ const withinAttempt = (
     })
   )
 
-const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider> =>
+const make = (
+  defaults: StreamConfigurationOptions
+): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    const client = makeClient(yield* HeadersProvider)
+    const client = yield* makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
     const create = Effect.fnUntraced(function* <A>(
       table: TableProperties<A>,
       options: StreamConfigurationOptions<A> | undefined
     ) {
+      yield* client.whileOpen
       yield* noteStream(table?.tableName)
       const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
@@ -143,7 +146,7 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
         | [StreamConfigurationOptions<A>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>> => {
       const [options, use] = rest.length === 1 ? [undefined, rest[0]] : rest
-      return aroundStream(
+      const used = aroundStream(
         Effect.fnUntraced(function* (note) {
           const stream = note(yield* createStream(table, options))
           const result = yield* use(stream)
@@ -151,23 +154,25 @@ const make = (defaults: StreamConfigurationOptions): Effect.Effect<ZerobusShape,
           return result
         }, Effect.scoped)
       )
+      return traced(used, "Zerobus.withStream", { table: table?.tableName })
     }
 
     const recreateStream: ZerobusShape["recreateStream"] = (ended) =>
-      traced(reopenStream(ended, client), "Zerobus.recreateStream", { table: ended?.table?.tableName }).pipe(
-        Effect.provideService(Transport, transport)
-      )
+      traced(Effect.andThen(client.whileOpen, reopenStream(ended, client)), "Zerobus.recreateStream", {
+        table: ended?.table?.tableName
+      }).pipe(Effect.provideService(Transport, transport))
 
     const sink: ZerobusShape["sink"] = (table, options) =>
-      Sink.fromTransform((upstream, scope) =>
-        aroundStream(
+      Sink.fromTransform((upstream, scope) => {
+        const drained = aroundStream(
           Effect.fnUntraced(function* (note) {
             const stream = note(yield* createStream(table, options))
             const end = yield* stream.toSink.transform(upstream, scope)
             return yield* Effect.as(stream.close, end)
           }, Effect.scoped)
         )
-      )
+        return traced(drained, "Zerobus.sink", { table: table?.tableName })
+      })
 
     return { createStream, withStream, recreateStream, sink }
   })

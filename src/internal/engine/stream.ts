@@ -14,7 +14,7 @@ import { Offset } from "../../Offset.ts"
 import type { AckError } from "../../RecordAck.ts"
 import { resolve, type StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
-import type { Transport } from "../../Transport.ts"
+import { clientClosed, type Transport } from "../../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Message } from "../landing/chunk.ts"
@@ -38,10 +38,18 @@ export interface Client {
   /** Where a stream without a headers provider of its own gets its headers. */
   readonly provider: HeadersProviderShape
   readonly turns: Turns
+  /** Fails with `InvalidState` once the scope of the client's layer has ended. */
+  readonly whileOpen: Effect.Effect<void, InvalidState>
 }
 
-/** What the streams of a new client share; `provider` is that of its layer. */
-export const makeClient = (provider: HeadersProviderShape): Client => ({ provider, turns: new Turns() })
+/** What the streams of a new client share, which ends with the scope; `provider` is that of its layer. */
+export const makeClient = Effect.fnUntraced(function* (
+  provider: HeadersProviderShape
+): Effect.fn.Return<Client, never, Scope.Scope> {
+  let open = true
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (open = false)))
+  return { provider, turns: new Turns(), whileOpen: Effect.suspend(() => (open ? Effect.void : clientClosed)) }
+})
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(

@@ -2,7 +2,7 @@
  * What the client reports beside metrics: spans per stream, session, flush and token call, and the annotations of its log lines.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Logger, Redacted, References, Schedule, Tracer } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Redacted, References, Schedule, Stream, Tracer } from "effect"
 import { HeadersProvider, type StreamConfigurationOptions } from "effect-zerobus"
 import * as Credentials from "../../../src/Credentials.ts"
 import * as A from "../../support/acceptance.ts"
@@ -134,6 +134,38 @@ describe("spans", () => {
         const [lost, closed] = spans.filter(({ name }) => name === "Zerobus.session")
         assert.match(String(lost!.failure), /connection reset/)
         assert.isUndefined(closed!.failure)
+      })
+    )
+  )
+
+  it.effect("are one around a stream that withStream or a sink opens, uses and closes", () =>
+    traced(({ spans }) =>
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client({})
+        yield* zerobus.withStream(A.table, options, (stream) => Effect.withSpan(stream.flush, "using"))
+        const span = (name: string, parent: string | undefined, attributes = {}) => ({
+          name,
+          parent,
+          attributes,
+          ended: true
+        })
+        const around = (name: string, stream: string) => [
+          span(name, undefined, { table }),
+          span("Zerobus.createStream", name, { table }),
+          span("Zerobus.session", "Zerobus.createStream", { table, session: stream }),
+          span("ZerobusStream.close", name, { table, stream })
+        ]
+        const using = [
+          span("using", "Zerobus.withStream"),
+          span("ZerobusStream.flush", "using", { table, stream: "session-0" })
+        ]
+        assert.sameDeepMembers(plain(spans), [...around("Zerobus.withStream", "session-0"), ...using])
+        spans.length = 0
+        yield* Stream.run(Stream.make(A.record(0)), zerobus.sink(A.table, options))
+        const flush = span("ZerobusStream.flush", "Zerobus.sink", { table, stream: "session-1" })
+        assert.sameDeepMembers(plain(spans), [...around("Zerobus.sink", "session-1"), flush])
+        yield* Effect.flip(zerobus.withStream(A.table, options, () => Effect.fail(new Error("broken"))))
+        assert.strictEqual(spans.find(({ name }) => name === "Zerobus.withStream")!.failure, "broken")
       })
     )
   )

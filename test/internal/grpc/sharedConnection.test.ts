@@ -167,10 +167,15 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("takes no call when its transport is closed, whether or not there was one before", () =>
+  it.live("takes no call when its transport is closed, whether or not there was one before, as own ones do", () =>
     Effect.gen(function* () {
-      for (const before of [0, 1]) {
-        const { call, closeTransport, connections } = yield* shared(0)
+      for (const [before, connectionPerStream] of [
+        [0, false],
+        [1, false],
+        [0, true],
+        [1, true]
+      ] as const) {
+        const { call, closeTransport, connections } = yield* shared(0, connectionPerStream)
         for (let n = 0; n < before; n++) yield* Effect.flatMap(call, (one) => Effect.andThen(one.answered, one.giveUp))
         yield* closeTransport
         const error = A.tagged(yield* Effect.flip(call), "InvalidState")
