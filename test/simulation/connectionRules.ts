@@ -66,30 +66,21 @@ interface Moment {
   readonly t: number
   readonly quiet: number
   readonly busy: boolean
-  /** True of progress, false of the first message in flight and of the last one that is sent again. */
+  /** True of progress, false of the first message in flight. */
   readonly progress: boolean
 }
 
 /** The moments that feed the silence timer. */
-const feeding = (stream: StreamView, connection: Connection): ReadonlyArray<Moment> => {
+const feeding = (connection: Connection): ReadonlyArray<Moment> => {
   const { messages, sent } = connection
-  const known = new Set(
-    stream.connections
-      .filter((other) => other.conn < connection.conn)
-      .flatMap((other) => other.messages.flatMap(({ calls }) => calls))
-  )
-  const lastKnown = stream.order.findLast((call) => known.has(call))
-  const lastReplayed = messages.findIndex(({ calls }) => lastKnown !== undefined && calls.includes(lastKnown))
   const moments: Array<{
     readonly t: number
     readonly seq: number
     readonly quiet: number
-    readonly kind: "send" | "replayed" | "ack" | "sent"
+    readonly kind: "send" | "ack" | "sent"
     readonly value: number
   }> = []
-  for (const [index, { event }] of messages.entries()) {
-    moments.push({ ...at(event), kind: index === lastReplayed ? "replayed" : "send", value: 0 })
-  }
+  for (const { event } of messages) moments.push({ ...at(event), kind: "send", value: 0 })
   for (const response of connection.responses) {
     if (isViolation(connection, response)) break
     if (typeof response.text.ack === "number") {
@@ -105,7 +96,7 @@ const feeding = (stream: StreamView, connection: Connection): ReadonlyArray<Mome
   let acked = 0
   for (const { kind, quiet, t, value } of moments) {
     let feeds = false
-    if (kind === "send" || kind === "replayed") feeds = handed++ === acked || kind === "replayed"
+    if (kind === "send") feeds = handed++ === acked
     else if (kind === "ack") claimed = Math.max(claimed, value)
     else left++
     const now = Math.min(claimed, left)
@@ -131,7 +122,7 @@ const checkSilence = (stream: StreamView, connection: Connection, before: Silenc
   const { conn, released } = connection
   if (released === undefined) return before
   const limit = stream.settings.serverLackOfAckTimeout
-  const moments = feeding(stream, connection)
+  const moments = feeding(connection)
   // What arrived in the moment of giving up may not have been read.
   const read = moments.filter(({ quiet }) => quiet < released.quiet)
   const least = silenceAt(moments, released.t, before.least)

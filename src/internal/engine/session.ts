@@ -302,8 +302,6 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
       const more = hand(message)
       if (replaying && zone.window.toReplay === 0) {
         replaying = false
-        // What it took to send again does not count as silence once it is done.
-        flight.silentSince = core.now() - core.silence
         core.states.enterUnsafe("open")
       }
       if (!more) yield* session.call.writable
