@@ -61,15 +61,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
       const cache = makeTokenCache({
         mint: (tableName) =>
           requestToken(principal, tableForm(workspaceId(server), tableName), tableName).pipe(
-            Effect.onExit((exit) =>
-              Metric.update(
-                Metric.withAttributes(ZerobusMetrics.tokenMints, {
-                  table: tableName,
-                  outcome: exit._tag === "Success" ? "minted" : "failed"
-                }),
-                1
-              )
-            )
+            Effect.onExit((exit) => countMints(tableName, exit._tag === "Success" ? "minted" : "failed", 1))
           ),
         enabled: options.tokenCache?.enabled ?? true,
         lead: Duration.toMillis(Duration.fromInputUnsafe(options.tokenCache?.refreshBuffer ?? "5 minutes")),
@@ -83,6 +75,8 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
           Effect.gen(function* () {
             const opening = yield* Opening
             if (opening !== undefined) opening.waitingFor = `the token endpoint at ${origin}`
+            yield* countMints(tableName, "minted", 0)
+            yield* countMints(tableName, "failed", 0)
             // Half of the attempt's time is left for the connection when a renewal hangs.
             const token = yield* cache.get(tableName, opening && opening.limit / 2)
             return { authorization: bearer(token) }
@@ -92,6 +86,10 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
       }
     })
   )
+
+/** Adds to the tokens that were asked for a table; 0 makes the counter exist. */
+const countMints = (table: string, outcome: "minted" | "failed", tokens: number): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(ZerobusMetrics.tokenMints, { table, outcome }), tokens)
 
 /** A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable` after 30 seconds without an answer. */
 export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>

@@ -4,7 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { StreamFailure } from "../../ZerobusError.ts"
+import type { RetryableReason, StreamFailure } from "../../ZerobusError.ts"
 import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { LandingZone } from "../landing/landingZone.ts"
@@ -24,6 +24,18 @@ export interface Telemetry {
   readonly refused: (records: number) => void
   /** The stream has ended with so many records not acknowledged. */
   readonly ended: (unacknowledged: number) => void
+}
+
+/** What a connection is replaced for: a transient failure, or refused credentials. */
+const reconnectCauses: Readonly<Record<RetryableReason["_tag"] | "InvalidToken" | "PermissionDenied", true>> = {
+  ConnectionLost: true,
+  ConnectTimeout: true,
+  ServerUnavailable: true,
+  AckTimeout: true,
+  TokenServiceUnavailable: true,
+  CatalogUnavailable: true,
+  InvalidToken: true,
+  PermissionDenied: true
 }
 
 /** The reports of a stream to `table`. `stream` names it as soon as a session is open. */
@@ -49,8 +61,10 @@ export const makeTelemetry = (
       warnOnce(registry, "metric registry", error)
     }
   }
-  const of = <Input, State>(metric: Metric.Metric<Input, State>) => {
-    const bound = Metric.withAttributes(metric, { table })
+  /** A metric of this table, which is in the registry from now on. */
+  const of = <Input, State>(metric: Metric.Metric<Input, State>, more?: Metric.Metric.Attributes) => {
+    const bound = Metric.withAttributes(metric, { table, ...more })
+    quietly(() => bound.valueUnsafe(context))
     return (input: Input) => update(bound, input)
   }
   const recordsIngested = of(ZerobusMetrics.recordsIngested)
@@ -64,6 +78,8 @@ export const makeTelemetry = (
   const stale = of(ZerobusMetrics.staleAcknowledgements)
   const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
   const pauses = of(ZerobusMetrics.pauses)
+  const reconnects = (cause: string) => of(ZerobusMetrics.reconnects, { cause })
+  Object.keys(reconnectCauses).forEach(reconnects)
   let gauges: ReadonlyArray<Metric.Registration> | undefined
   let reportedRecords = 0
   let reportedBytes = 0
@@ -107,7 +123,7 @@ export const makeTelemetry = (
     },
     recovering: (cause) => {
       const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
-      update(Metric.withAttributes(ZerobusMetrics.reconnects, { table, cause: reason }), 1)
+      reconnects(reason)(1)
       report()
     },
     paused: () => pauses(1),
