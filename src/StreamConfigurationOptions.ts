@@ -97,7 +97,11 @@ export interface StreamConfigurationOptions<in out A = any> {
   readonly recovery?: boolean | undefined
   /** Limit of one attempt to open a connection, credentials included; default 15 seconds. */
   readonly recoveryTimeout?: Duration.Input | undefined
-  /** Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server rotates unused connections. */
+  /**
+   * Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server rotates unused connections. A token
+   * endpoint that is unavailable and asks for more time (`Retry-After`) gets it, up to an hour; the log line then has
+   * `retryAfterMillis`. Like every pause it spends one attempt.
+   */
   readonly recoveryBackoff?: Duration.Input | undefined
   /**
    * Attempts after the first one; default 4. Durable progress gives a fresh budget; 15 seconds of uptime do while nothing is

@@ -245,7 +245,7 @@ const longestRetryAfter = 3_000
 
 /** After a session that was worth something at once, otherwise after the backoff or what the schedule says; row 24. */
 const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report: Report): void => {
-  const { policy, recoveryBackoff, recoveryTimeout } = stream.settings
+  const { policy, recoveryBackoff } = stream.settings
   const allowed = 1 + (policy?.pauses.length ?? stream.settings.recoveryRetries)
   for (const [
     index,
@@ -262,11 +262,7 @@ const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report:
     const longest =
       surelyStable || refused
         ? 0
-        : Math.max(
-            ...due.map((millis) => millis * (1 + spread)),
-            rotated ? leastPause : 0,
-            Math.min(longestRetryAfter, recoveryTimeout)
-          )
+        : Math.max(...due.map((millis) => millis * (1 + spread)), rotated ? leastPause : 0, longestRetryAfter)
     if (pause > longest + slack && !idles) {
       report(
         "pace",

@@ -38,17 +38,19 @@ export const logIdle = (core: StreamCore<any>): Effect.Effect<void> =>
     cause: core.lastFailure?.message
   })
 
-/** Another attempt follows, after so many milliseconds. */
+/** Another attempt follows, after so many milliseconds; `retryAfterMillis` is what the token service asked for, if that decided. */
 export const logRecovery = (
   core: StreamCore<any>,
   recovery: keyof typeof RECOVERIES,
   failure: StreamFailure,
-  millis: number
+  millis: number,
+  retryAfterMillis?: number
 ): Effect.Effect<void> =>
   Effect.logWarning(RECOVERIES[recovery], {
     cause: failure.message,
     unacknowledged: core.zone.usedRecords,
-    inMillis: Math.round(millis)
+    inMillis: Math.round(millis),
+    ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
   })
 
 /** A stream that was open has failed for good. */

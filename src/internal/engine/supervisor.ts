@@ -64,6 +64,9 @@ interface Attempt {
 /** The least time between sessions that a server ends one after another without use, in milliseconds. */
 const LEAST_PAUSE = 100
 
+/** The longest pause that a token service can ask for, in milliseconds: an hour. */
+const LONGEST_RETRY_AFTER = 60 * 60 * 1000
+
 const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, progress: false, inFlight: 0 }
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
@@ -178,11 +181,12 @@ export const supervise = Effect.fnUntraced(function* <A>(
       yield* rest(core)
       continue
     }
-    const pauseMillis = Math.max(delay.value, retryAfter(retry, options))
+    const asked = retryAfter(retry)
+    const pauseMillis = Math.max(delay.value, Math.min(asked, LONGEST_RETRY_AFTER))
     // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that rotates again and again must not make
     // the client spin.
     const millis = rejected || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
-    yield* reportRecovery(core, recovery, failure, millis)
+    yield* reportRecovery(core, recovery, failure, millis, asked > delay.value ? asked : undefined)
     yield* pause(core, millis)
   }
 })
@@ -285,17 +289,19 @@ const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
 const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
   millis <= 0 ? Effect.void : Effect.raceFirst(Effect.sleep(millis), Deferred.await(core.closeRequested))
 
-const retryAfter = ({ reason }: Retryable, options: ResolvedStreamOptions): number =>
-  reason._tag === "TokenServiceUnavailable" ? Math.min(reason.retryAfterMillis ?? 0, options.recoveryTimeout) : 0
+/** How long the token service wants to be left alone, in milliseconds. The provider is the user's, so it may give any number. */
+const retryAfter = ({ reason }: Retryable): number =>
+  reason._tag === "TokenServiceUnavailable" ? reason.retryAfterMillis || 0 : 0
 
-/** Another attempt follows: in the state, the metrics and the log. */
+/** Another attempt follows: in the state, the metrics and the log. `retryAfterMillis` when the token service decides the pause. */
 const reportRecovery = (
   core: StreamCore<any>,
   recovery: Recovery,
   failure: StreamFailure,
-  millis: number
+  millis: number,
+  retryAfterMillis?: number
 ): Effect.Effect<void> => {
   if (recovery !== "rotated") core.telemetry.recovering(failure)
   if (recovery !== "not opened") core.states.enterUnsafe("recovering")
-  return recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis)
+  return recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis, retryAfterMillis)
 }

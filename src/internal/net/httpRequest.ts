@@ -5,13 +5,14 @@
 import * as Effect from "effect/Effect"
 import { type IncomingMessage, request as httpRequestOf } from "node:http"
 import { connect, ConnectFailure, type Route } from "./connector.ts"
+import { retryAfterMillis } from "./retryAfter.ts"
 import { scrub } from "./scrub.ts"
 
 /** An answer with its whole body as text. */
 export interface HttpAnswer {
   readonly status: number
   readonly body: string
-  /** The `retry-after` header in milliseconds, when it is a number of seconds. */
+  /** The `retry-after` header, when it is a number of seconds or a date to come. */
   readonly retryAfterMillis: number | undefined
 }
 
@@ -54,13 +55,14 @@ export const httpRequest = (options: HttpRequest): Effect.Effect<HttpAnswer, Con
       })
       response.on("error", fail)
       response.on("end", () => {
-        const seconds = Number(response.headers["retry-after"])
         resume(
-          Effect.succeed({
-            status: response.statusCode ?? 0,
-            body: Buffer.concat(chunks).toString("utf8"),
-            retryAfterMillis: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined
-          })
+          Effect.clockWith((clock) =>
+            Effect.succeed({
+              status: response.statusCode ?? 0,
+              body: Buffer.concat(chunks).toString("utf8"),
+              retryAfterMillis: retryAfterMillis(response.headers, clock.currentTimeMillisUnsafe())
+            })
+          )
         )
       })
     }

@@ -35,6 +35,7 @@ describe("the log of a stream", () => {
         for (const recovery of ["lost", "not reopened", "not opened"] as const) {
           yield* Logs.logRecovery(core, recovery, failure, 12.6)
         }
+        yield* Logs.logRecovery(core, "lost", failure, 3_600_000, 7_200_000)
         yield* Logs.logFailure(core, failure)
         yield* Logs.logLeft(core, "stream-7", 3, new StreamClosed({ operation: "close" }))
         yield* Logs.logUnreadable(core, "stream-7", 2)
@@ -49,6 +50,11 @@ describe("the log of a stream", () => {
             ["Warn", "The stream lost its connection and recovers", recovers],
             ["Warn", "No new connection could be opened; the stream tries again", recovers],
             ["Warn", "The stream could not be opened; it tries again", recovers],
+            [
+              "Warn",
+              "The stream lost its connection and recovers",
+              { ...recovers, inMillis: 3_600_000, retryAfterMillis: 7_200_000 }
+            ],
             [
               "Error",
               "The stream has failed",

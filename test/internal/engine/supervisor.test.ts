@@ -8,7 +8,7 @@ import * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
 import { Transport } from "../../../src/Transport.ts"
 import { InvalidState, Retryable, RetryableReason } from "../../../src/ZerobusError.ts"
 import * as A from "../../support/acceptance.ts"
-import { metricsOf, reporting } from "../../support/reports.ts"
+import { metricsOf, reporting, type Reports } from "../../support/reports.ts"
 import { code, response, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
@@ -176,6 +176,8 @@ describe("the retry budget", () => {
 
 describe("a token service that asks for patience", () => {
   const after = (retryAfterMillis: number | undefined, recoveryTimeout: number, expected: number) =>
+    reporting((reports) => waits(reports, retryAfterMillis, recoveryTimeout, expected))
+  const waits = (reports: Reports, retryAfterMillis: number | undefined, recoveryTimeout: number, expected: number) =>
     Effect.gen(function* () {
       let asked = 0
       const { server } = yield* A.open(
@@ -199,7 +201,14 @@ describe("a token service that asks for patience", () => {
       server.last.cut()
       yield* A.advance(10)
       assert.strictEqual(asked, 2)
-      yield* A.advance(expected - 1, 1)
+      const line = reports.linesOf("No new connection could be opened; the stream tries again")[0]
+      assert.deepStrictEqual(line?.details, {
+        cause: "Busy.",
+        unacknowledged: 0,
+        inMillis: expected,
+        ...(expected === 10 ? {} : { retryAfterMillis })
+      })
+      yield* A.advance(expected - 1)
       assert.strictEqual(server.connections.length, 1)
       yield* A.advance(1)
       assert.strictEqual(server.connections.length, 2)
@@ -207,7 +216,9 @@ describe("a token service that asks for patience", () => {
 
   it.effect("gets it", () => after(70, 15_000, 70))
   it.effect("gets the schedule's when that is more", () => after(5, 15_000, 10))
-  it.effect("gets it up to the limit of one attempt", () => after(10_000, 80, 80))
+  it.effect("gets it beyond the limit of one attempt", () => after(10_000, 80, 10_000))
+  it.effect("gets an hour at most", () => after(86_400_000, 15_000, 3_600_000))
+  it.effect("gets the schedule's when the number is none", () => after(Number.NaN, 15_000, 10))
   it.effect("gets the schedule's when it names none", () => after(undefined, 15_000, 10))
 })
 

@@ -84,6 +84,18 @@ describe("an answer", () => {
     })
   )
 
+  it.live("says until when the service wants to be left alone, as a date too", () =>
+    Effect.gen(function* () {
+      const until = "Sun, 29 Nov 2026 12:02:00 GMT"
+      const { text } = yield* workspace({
+        status: 503,
+        headers: { "retry-after": until, "date": "Sun, 29 Nov 2026 12:00:00 GMT" },
+        body: ""
+      })
+      assert.strictEqual((yield* failing(text())).retryAfterMillis, 120_000)
+    })
+  )
+
   it.live("of a status between 201 and 299 is not quoted: what it grants is a secret of any shape", () =>
     Effect.gen(function* () {
       for (const status of [201, 206, 299]) {
