@@ -36,7 +36,7 @@ const program = Effect.gen(function* () {
     folder,
     flushIntervalMillis: Number(flushMillis),
     worker: !aimed,
-    limits: { maxBatchRows: 500, compactFiles: 8 }
+    limits: { maxBatchRows: 500, compactFiles: 8, lookAfterMillis: 0 }
   })
   if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
   const writers = yield* Effect.forEach([1, 2, 3, 4], () => store.openWriter(definition.name, { _tag: "Json" }))

@@ -42,8 +42,22 @@ const misfitsOf = (log: DeltaLog, columns: string): Set<string> => {
   return paths
 }
 
-/** Merges one round of small files when at least `fewest` of one partition exist. Answers how many files it replaced. */
-export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: number, now: number): Promise<number> => {
+/** When to merge which files. */
+export interface CompactionOptions {
+  /** How many small files of one partition make a round. */
+  readonly fewest: number
+  /** Paths of files that stay as they are. */
+  readonly except: ReadonlySet<string>
+  /** In milliseconds. */
+  readonly now: number
+}
+
+/** Merges one round of small files when enough of one partition exist. Answers how many files it replaced. */
+export const compactIfDue = async (
+  log: DeltaLog,
+  tree: ColumnTree,
+  { except, fewest, now }: CompactionOptions
+): Promise<number> => {
   if (log.snapshot.files.size < fewest) return 0
   const collector = new LeafCollector(tree)
   const unfit = misfitsOf(log, collector.columns)
@@ -53,6 +67,7 @@ export const compactIfDue = async (log: DeltaLog, tree: ColumnTree, fewest: numb
       add.size >= smallBytes ||
       add.deletionVector !== undefined ||
       unfit.has(add.path) ||
+      except.has(add.path) ||
       !fileName(add.path).startsWith(dataFilePrefix)
     )
       continue

@@ -58,6 +58,21 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
     if (isMissing(error)) return undefined
     throw error
   }
+  const { lastCheckpoint, snapshot } = await replay(table, names)
+  if (snapshot.version < 0) return undefined
+  if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
+    throw new LogDamaged(table, "it has no metaData or no protocol action")
+  }
+  return new DeltaLog(table, snapshot, lastCheckpoint)
+}
+
+/** The state up to a version, read without that version's own checkpoint; by default the latest one. */
+const replay = async (
+  table: string,
+  names: ReadonlyArray<string>,
+  end = Infinity
+): Promise<{ readonly snapshot: Snapshot; readonly lastCheckpoint: number }> => {
+  const folder = logFolder(table)
   const versions = names
     .flatMap((name) => commitName.exec(name)?.[1] ?? [])
     .map(Number)
@@ -65,6 +80,7 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
   let snapshot: Snapshot = emptySnapshot()
   let lastCheckpoint = -1
   for (const { files, version } of checkpointsIn(names)) {
+    if (version >= end) continue
     try {
       snapshot = await readCheckpoint(folder, files, version)
       lastCheckpoint = version
@@ -75,7 +91,7 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
     }
   }
   for (const version of versions) {
-    if (version <= snapshot.version) continue
+    if (version <= snapshot.version || version > end) continue
     if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
     try {
       applyCommit(snapshot, version, await Fs.readFile(Path.join(folder, `${versionName(version)}.json`), "utf8"))
@@ -84,11 +100,26 @@ export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
       throw error
     }
   }
-  if (snapshot.version < 0) return undefined
-  if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
-    throw new LogDamaged(table, "it has no metaData or no protocol action")
+  return { snapshot, lastCheckpoint }
+}
+
+/**
+ * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced after
+ * the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing can be
+ * compared.
+ */
+export const removeFalseCheckpoints = async (table: string): Promise<void> => {
+  const folder = logFolder(table)
+  const names = await Fs.readdir(folder)
+  for (const { files, version } of checkpointsIn(names)) {
+    const commits = await replay(table, names, version).catch(() => undefined)
+    if (commits === undefined || commits.snapshot.version !== version) return
+    const held = (await readCheckpoint(folder, files, version)).files
+    const live = commits.snapshot.files
+    if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
+    // Only a hint for readers; those that miss it list the folder.
+    for (const name of ["_last_checkpoint", ...files]) await Fs.rm(Path.join(folder, name), { force: true })
   }
-  return new DeltaLog(table, snapshot, lastCheckpoint)
 }
 
 /** The log of a table cannot be replayed. */
@@ -117,13 +148,13 @@ export const isLatest = async (table: string, seen: SeenVersion): Promise<boolea
   )
 }
 
-/**
- * What tells the file of a version from another one of the same name; undefined when there is none. File
- * systems reuse inodes, so the times of its making and writing count too.
- */
-const identityOf = async (table: string, version: number): Promise<string | undefined> => {
+/** What tells the file of a version from another one of the same name; undefined when there is none. */
+export const identityOf = (table: string, version: number): Promise<string | undefined> =>
+  identityOfFile(Path.join(logFolder(table), `${versionName(version)}.json`))
+
+/** File systems reuse inodes, so the times of its making and writing count too. A hard link changes none of this. */
+const identityOfFile = async (file: string): Promise<string | undefined> => {
   try {
-    const file = Path.join(logFolder(table), `${versionName(version)}.json`)
     const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.stat(file, { bigint: true })
     return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
   } catch (error) {
@@ -190,8 +221,11 @@ export class DeltaLog {
     const target = Path.join(folder, `${versionName(version)}.json`)
     const text = actions.map((action) => `${JSON.stringify(action)}\n`).join("")
     const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
+    let identity: string | undefined
     try {
       await writeSynced(temporary, text)
+      // Before the link: afterwards the name may lead to another writer's file already.
+      identity = await identityOfFile(temporary)
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
       try {
         await Fs.link(temporary, target)
@@ -202,13 +236,14 @@ export class DeltaLog {
         if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
           throw error
         if (!(await createExclusive(target, text))) return false
+        identity = await identityOfFile(target)
       }
     } finally {
       await Fs.rm(temporary, { force: true })
     }
     await syncFolder(folder)
     applyCommit(this.snapshot, version, text)
-    this.identity = await identityOf(this.table, version)
+    this.identity = identity
     return true
   }
 

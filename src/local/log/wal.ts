@@ -57,6 +57,8 @@ export class Wal {
   private segment: Segment
   private open: Group | undefined
   private nextSequence: number
+  /** The first sequence number of the open segment. */
+  private segmentStart: number
   private nextGroup = 1
   private durableGroup = 0
   /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
@@ -71,6 +73,7 @@ export class Wal {
     this.table = table
     this.tableId = tableId
     this.nextSequence = firstSequence
+    this.segmentStart = firstSequence
     this.segment = newSegment(firstSegment)
   }
 
@@ -94,6 +97,7 @@ export class Wal {
   /** Sets the next sequence number, before the first append. */
   startAt(sequence: number): void {
     this.nextSequence = sequence
+    this.segmentStart = sequence
   }
 
   /** The number of the segment that the next append goes to. */
@@ -143,12 +147,14 @@ export class Wal {
     else callback(closedFailure(this.table))
   }
 
-  /** Sends what comes next to a new segment and answers the number of the one that ends here. */
-  rotate(): number {
-    const ended = this.segment
+  /** Sends what comes next to a new segment. Answers the number of the one that ends here, and its first sequence number. */
+  rotate(): { readonly segment: number; readonly firstSequence: number } {
+    const { number: segment } = this.segment
+    const firstSequence = this.segmentStart
     this.open = undefined
-    this.segment = newSegment(ended.number + 1)
-    return ended.number
+    this.segment = newSegment(segment + 1)
+    this.segmentStart = this.nextSequence
+    return { segment, firstSequence }
   }
 
   private writing: Group | undefined

@@ -13,13 +13,15 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
+import { commitFinder } from "../delta/commitPlace.ts"
 import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
 import { sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
-import { type EngineLimits, TableEngine } from "./tableEngine.ts"
+import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
+import { TableEngine } from "./tableEngine.ts"
 import { readRows, tableFolders } from "../delta/tableFiles.ts"
 import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
@@ -45,15 +47,6 @@ export interface DurableOptions {
   /** Where flushes run instead; for tests that make them fail. The store closes it. */
   readonly flusher?: Flusher | undefined
   readonly limits?: Partial<EngineLimits> | undefined
-}
-
-/** The limits used when none are given: files of at most 100,000 rows, at most four such batches waiting. */
-export const defaultLimits: EngineLimits = {
-  maxBatchRows: 100_000,
-  maxBatchBytes: 64 * 1024 * 1024,
-  maxPendingRows: 400_000,
-  maxPendingBytes: 256 * 1024 * 1024,
-  compactFiles: 100
 }
 
 interface OpenTable {
@@ -139,13 +132,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       ackAfterCommit
     })
     // First look at everything, then change anything: damage must be found before records are moved.
-    const found: Array<number> = []
     for await (const segment of readSegments(wal, record.definition.name)) {
-      found.push(segment.number)
       for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
     }
-    await engine.recover(readSegments(wal, record.definition.name), committed)
-    for (const number of found) await log.removeSegment(number)
+    await engine.recover(readSegments(wal, record.definition.name), committed, commitFinder(delta))
     log.startAt(lastSequence + 1)
     return { record, engine }
   }

@@ -1,8 +1,9 @@
 /**
  * One flush: sealed column buffers become Parquet files and one commit of the table, exactly once.
  *
- * Runs wherever it is called, on the main thread or in the flush worker. The commit carries the last log sequence number as the
- * version of our `txn`, so a flush that is tried again after a crash or a lost answer finds out that it happened already.
+ * Runs wherever it is called, on the main thread or in the flush worker. The commit carries the numbers of its log entries, so
+ * a flush that is tried again after a crash or a lost answer finds out that it happened already. Where another writer replaced
+ * the commit, the rows are committed again; where a data file of it is gone, the rows of that file.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -10,20 +11,22 @@ import * as Path from "node:path"
 import { codec } from "../parquet/codecs.ts"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../delta/compaction.ts"
-import type { Action, Add, Snapshot } from "../delta/deltaActions.ts"
-import { type DeltaLog, openLog, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
+import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
+import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
+import { type CommitPlace, commitFinder, rangeParameters, type RowRange } from "../delta/commitPlace.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
 import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { dataFilePrefix, fileName, filePath, logPath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
-import { type PartitionedRows, splitByPartition } from "../delta/partitions.ts"
+import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { fileStatistics } from "../delta/statistics.ts"
 import { upgradedProtocol } from "../delta/tableFolder.ts"
 
-/** What a flush works on. `now` in milliseconds; `lastSequence` is the last log entry among the rows. */
-export interface FlushJob extends PartitionedRows {
+/** What a flush works on. `now` in milliseconds. */
+export interface FlushJob extends PartitionedRows, RowRange {
   /** The table's name, for messages. */
   readonly name: string
   readonly folder: string
@@ -31,8 +34,10 @@ export interface FlushJob extends PartitionedRows {
   readonly tableId: string
   /** The schema that the rows were made for, as `schemaKey` gives it. */
   readonly schema: string
-  readonly appId: string
-  readonly lastSequence: number
+  /** Whether a version may have been replaced since it was read, so that the log is read anew. */
+  readonly again: boolean
+  /** Files of ours that no look has found in place yet. They are not merged: their rows may have to be committed again. */
+  readonly unconfirmed: ReadonlyArray<string>
   readonly now: number
   /** From how many small files on a flush also merges some; 0 never does. */
   readonly compactFiles: number
@@ -43,6 +48,8 @@ export interface FlushOutcome extends TableSize {
   readonly committed: boolean
   /** The version up to which the table was checked before the rows were committed, the commit included. */
   readonly seen?: SeenVersion | undefined
+  /** Where a later look finds the rows; undefined when their commit is older than the log. */
+  readonly place?: CommitPlace | undefined
   readonly warning?: string | undefined
 }
 
@@ -89,7 +96,13 @@ export const localFlusher = (): Flusher => {
     }
   }
   return {
-    flush: (job) => withLog(job.folder, job.name, (log) => flushTable(log, job)),
+    flush: async (job) => {
+      if (job.again) {
+        tables.delete(job.folder)
+        await removeFalseCheckpoints(job.folder)
+      }
+      return withLog(job.folder, job.name, (log) => flushTable(log, job))
+    },
     look: (folder, name) =>
       withLog(folder, name, async (log) => ({
         ...sizeOf(log.snapshot),
@@ -116,19 +129,22 @@ const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
 }
 
-const committedAlready = (snapshot: Snapshot, job: FlushJob): boolean =>
-  (snapshot.transactions.get(job.appId)?.version ?? 0) >= job.lastSequence
+const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
 
 const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
-  if (committedAlready(log.snapshot, job)) return { ...sizeOf(log.snapshot), committed: false }
+  const found = await commitFinder(log)(job)
+  if (found !== undefined && found.lost.length === 0) {
+    return { ...sizeOf(log.snapshot), committed: false, place: found.place }
+  }
   checkTable(log, job)
   await upgradeProtocol(log, job.now)
   const partitioned = new Set(job.partitionColumns)
   const tree = columnTree(job.columns.filter((column) => !partitioned.has(column.name)))
+  const lost = found?.lost ?? []
   const adds: Array<Add> = []
   let committed = false
   try {
-    for (const part of splitByPartition(job)) {
+    for (const part of partsOf(job, lost)) {
       const bytes = encodeParquet(tree, [part])
       const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
       const folder = Path.join(job.folder, ...part.folders)
@@ -140,23 +156,49 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
         partitionValues: part.values,
         size: bytes.length,
         modificationTime: job.now,
-        dataChange: true,
+        dataChange: lost.length === 0,
         stats: fileStatistics(tree, part.chunks, part.rows)
       })
     }
     if (job.partitionColumns.length > 0) await syncFolder(job.folder)
+    const before = txnOf(log.snapshot, job)
     await log.commit((snapshot) => {
-      committed = !committedAlready(snapshot, job)
-      return committed ? commitActions(job, adds) : undefined
+      // A number that moved meanwhile is another server's on the same folder.
+      committed = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
+      return committed ? commitActions(job, before, adds, lost) : undefined
     })
   } finally {
     if (!committed) {
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
   }
+  if (!committed) {
+    throw new StorageFailure({
+      reason: "Io",
+      message: `Another program wrote the same rows of ${job.name} at the same time. Flushing again finds out how far it came.`
+    })
+  }
   const { seen } = log
-  const warning = await upkeep(log, tree, job)
-  return { ...sizeOf(log.snapshot), committed, seen: committed ? seen : undefined, warning }
+  const place = { seen, paths: adds.map(({ path }) => path) }
+  const warning = await upkeep(log, tree, job, new Set([...place.paths, ...job.unconfirmed]))
+  return { ...sizeOf(log.snapshot), committed, seen, place, warning }
+}
+
+/** The rows by partition, or those alone whose files are lost. */
+const partsOf = (job: FlushJob, lost: ReadonlyArray<Add>): ReadonlyArray<PartitionPart> => {
+  const parts = splitByPartition(job)
+  if (lost.length === 0) return parts
+  const key = (values: Add["partitionValues"]) =>
+    JSON.stringify(job.partitionColumns.map((column) => values[column] ?? null))
+  const wanted = new Set(lost.map(({ partitionValues }) => key(partitionValues)))
+  const found = parts.filter(({ values }) => wanted.has(key(values)))
+  if (found.length === lost.length) return found
+  throw new StorageFailure({
+    reason: "CorruptTable",
+    message:
+      `Data files of ${job.name} are missing in ${job.folder}, and the log holds other rows than they had. ` +
+      "Restore the files from a backup."
+  })
 }
 
 /** Adds the writer features that a table of an older version of this server lacks, as a commit of its own. */
@@ -184,7 +226,12 @@ const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
  * Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is only a
  * warning. Checkpoints are also written when compaction fails.
  */
-const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<string | undefined> => {
+const upkeep = async (
+  log: DeltaLog,
+  tree: ColumnTree,
+  job: FlushJob,
+  except: ReadonlySet<string>
+): Promise<string | undefined> => {
   const failures: Array<string> = []
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
@@ -194,7 +241,7 @@ const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<s
     }
   }
   if (job.compactFiles > 0) {
-    await attempt("compaction", () => compactIfDue(log, tree, job.compactFiles, job.now))
+    await attempt("compaction", () => compactIfDue(log, tree, { fewest: job.compactFiles, except, now: job.now }))
   }
   await attempt("checkpoint or clean-up", async () => {
     if (await log.checkpointIfDue(job.now)) await log.cleanUp(job.now)
@@ -203,19 +250,36 @@ const upkeep = async (log: DeltaLog, tree: ColumnTree, job: FlushJob): Promise<s
   return `Upkeep of ${job.folder} failed, its rows are safe. ${failures.join("; ")}`
 }
 
-const commitActions = (job: FlushJob, adds: ReadonlyArray<Add>): ReadonlyArray<Action> => [
+/** The commit of new files, which may take the place of `lost` ones. `before` is the number of the last commit. */
+const commitActions = (
+  job: FlushJob,
+  before: number,
+  adds: ReadonlyArray<Add>,
+  lost: ReadonlyArray<Add>
+): ReadonlyArray<Action> => [
   {
     commitInfo: {
       timestamp: job.now,
       operation: "STREAMING UPDATE",
-      operationParameters: { outputMode: "Append", queryId: job.appId, epochId: String(job.lastSequence) },
+      operationParameters: { outputMode: "Append", ...rangeParameters(job) },
       operationMetrics: { numAddedFiles: String(adds.length), numOutputRows: String(job.rows) },
-      isBlindAppend: true,
+      isBlindAppend: lost.length === 0,
       engineInfo: "effect-zerobus",
       txnId: randomUUID()
     }
   },
-  { txn: { appId: job.appId, version: job.lastSequence, lastUpdated: job.now } },
+  // Rows that are committed again may be older than the last commit, whose number must not fall.
+  { txn: { appId: job.appId, version: Math.max(before, job.lastSequence), lastUpdated: job.now } },
+  ...lost.map(({ partitionValues, path, size }): Action => ({
+    remove: {
+      path,
+      deletionTimestamp: job.now,
+      dataChange: false,
+      extendedFileMetadata: true,
+      partitionValues,
+      size
+    }
+  })),
   ...adds.map((add) => ({ add }))
 ]
 

@@ -9,8 +9,10 @@
  *               +-- RecordRejected: the leaves are rolled back to where the call began
  *
  *   batches -- flushAll, one at a time --> settled (its groups are on disk) --> flusher: data file and commit
- *                                            --> segment removed, onDurable, onRoom
- *   recover: segments found at start-up --> decoded again --> flusher
+ *                                            --> written, onDurable, onRoom
+ *   written -- a later look --> in place: segment removed
+ *                           --> undone by another writer: decoded again --> flusher
+ *   recover: segments found at start-up --> found in the table, or decoded again --> flusher --> written
  *
  * A batch is the content of the column buffers between two seals and owns one log segment. Batches are flushed in order, one
  * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
@@ -18,6 +20,7 @@
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { CommitPlace, FoundCommit, RowRange } from "../delta/commitPlace.ts"
 import { isLatest, type SeenVersion, tableChanged } from "../delta/deltaLog.ts"
 import { TableRefused } from "../delta/writability.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
@@ -25,23 +28,12 @@ import { type RecordRejected, StorageFailure, storageFailure } from "../log/stor
 import type { DurableCallback, Wal } from "../log/wal.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
+import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
 import { EngineWriter, type SealedRows } from "./openBatch.ts"
+import { recoverSegments } from "./recovery.ts"
 import { decodeAgain, followed, formOf, type TableForm } from "./tableForm.ts"
-
-/** Limits of a table. A batch is sealed when it reaches one of them. */
-export interface EngineLimits {
-  /** Rows of one batch, and so of one data file. */
-  readonly maxBatchRows: number
-  /** Bytes of column data of one batch. */
-  readonly maxBatchBytes: number
-  /** Rows that may wait for their flush before writers are asked to pause. */
-  readonly maxPendingRows: number
-  /** Bytes of column data that may wait for their flush before writers are asked to pause. */
-  readonly maxPendingBytes: number
-  /** From how many small files on a flush also merges some of them; 0 never does. */
-  readonly compactFiles: number
-}
+import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
 
 /**
  * A sealed batch. It has no `chunks` once they were handed to a flush, or after the table's columns
@@ -49,6 +41,7 @@ export interface EngineLimits {
  */
 interface Batch extends SealedRows {
   readonly segment: number
+  readonly firstSequence: number
   lastSequence: number
 }
 
@@ -75,6 +68,7 @@ export class TableEngine {
   private readonly now: () => number
   private form: TableForm
   private readonly batches: Array<Batch> = []
+  private readonly written: WrittenSegments
   private flushing: Promise<void> | undefined
   private readonly ackAfterCommit: boolean
   private committedGroup = 0
@@ -113,6 +107,7 @@ export class TableEngine {
     this.seen = options.size.seen
     this.ackAfterCommit = options.ackAfterCommit
     this.form = formOf(options.definition, options.schema)
+    this.written = new WrittenSegments(this.folder, this.wal, this.now, this.limits.lookAfterMillis)
     this.wal.onGroupsFailed = (group) => this.cutBack(group)
   }
 
@@ -199,7 +194,7 @@ export class TableEngine {
   /** Ends the open batch, if it has rows, and starts its flush. */
   seal(): void {
     this.sealBatch()
-    if (this.batches.length > 0 && this.flushing === undefined) {
+    if ((this.batches.length > 0 || this.written.due.length > 0) && this.flushing === undefined) {
       // A failure stays in the queue and is tried again with the next seal; `flush` reports it.
       void this.flushAll().catch(() => {})
     }
@@ -208,8 +203,8 @@ export class TableEngine {
   private sealBatch(): void {
     if (this.form.open.rows === 0) return
     const lastSequence = this.wal.lastSequence
-    const segment = this.wal.rotate()
-    this.batches.push({ segment, lastSequence, ...this.form.open.seal() })
+    const { firstSequence, segment } = this.wal.rotate()
+    this.batches.push({ segment, firstSequence, lastSequence, ...this.form.open.seal() })
   }
 
   /**
@@ -259,6 +254,7 @@ export class TableEngine {
     if (this.stopped !== undefined) throw this.stopped
     this.seal()
     const last = this.batches[this.batches.length - 1]
+    await this.flushing
     while (last !== undefined && this.batches.includes(last)) {
       if (this.stopped !== undefined) throw this.stopped
       await (this.flushing ?? this.flushAll())
@@ -270,6 +266,7 @@ export class TableEngine {
       try {
         // Looking costs less than decoding a batch again for a table that is still refused.
         if (this.refusal !== undefined) await this.followTable()
+        await this.written.look((rows) => this.commitAgain(rows))
         for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
           await this.settled(batch.lastGroup)
           if (this.stopped !== undefined) return
@@ -299,19 +296,33 @@ export class TableEngine {
   }
 
   private async flushBatch(batch: Batch): Promise<void> {
-    if (batch.rows > 0) {
-      // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
-      const { form } = this
-      const { chunks, lastSequence, rows } =
-        batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
-      batch.chunks = undefined
-      if (rows > 0 && !(await this.commitRows(form, { chunks, rows, lastSequence }))) return this.flushBatch(batch)
-    }
-    await this.wal.removeSegment(batch.segment)
+    const { firstSequence, segment } = batch
+    if (batch.rows === 0) return this.wal.removeSegment(segment)
+    // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
+    const { form } = this
+    const { chunks, lastSequence, rows } =
+      batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
+    batch.chunks = undefined
+    if (rows === 0) return this.wal.removeSegment(segment)
+    const decoded = { chunks, rows, lastSequence }
+    if (!(await this.commitRows(form, decoded, firstSequence, false))) return this.flushBatch(batch)
+    await this.written.keep({ segment, rows: batch.rows, firstSequence, lastSequence }, this.size.place)
+  }
+
+  /** Commits the rows of a segment that another writer has undone, as far as they are not in the table. */
+  private async commitAgain(rows: SegmentRows): Promise<CommitPlace | undefined> {
+    const { form } = this
+    const decoded = await this.fromLog(rows, form)
+    return (await this.commitRows(form, decoded, rows.firstSequence, true)) ? this.size.place : this.commitAgain(rows)
   }
 
   /** Commits rows; false when the table's columns changed, so that they have to be decoded again. */
-  private async commitRows({ definition, schema }: TableForm, decoded: DecodedRows): Promise<boolean> {
+  private async commitRows(
+    { definition, schema }: TableForm,
+    decoded: DecodedRows,
+    firstSequence: number,
+    again: boolean
+  ): Promise<boolean> {
     try {
       this.size = await this.flusher.flush({
         name: definition.name,
@@ -323,7 +334,10 @@ export class TableEngine {
         partitionColumns: definition.partitionColumns ?? [],
         rows: decoded.rows,
         chunks: decoded.chunks,
+        firstSequence,
         lastSequence: decoded.lastSequence,
+        again,
+        unconfirmed: this.written.paths,
         now: this.now(),
         compactFiles: this.limits.compactFiles
       })
@@ -336,40 +350,42 @@ export class TableEngine {
     }
   }
 
-  /** Decodes a batch again from its log segment. The segment holds at least its rows, or acknowledged records are gone. */
-  private async fromLog(batch: Batch, { open }: TableForm): Promise<DecodedRows> {
-    const frames = await this.wal.readBack(batch.segment)
+  /** Decodes a segment again. It holds at least its rows, or acknowledged records are gone. */
+  private async fromLog(
+    { rows, segment }: Pick<SegmentRows, "rows" | "segment">,
+    { open }: TableForm
+  ): Promise<DecodedRows> {
+    const frames = await this.wal.readBack(segment)
     const decoded = decodeAgain(this.definition.name, open, frames)
-    if (decoded.rows >= batch.rows) return decoded
+    if (decoded.rows >= rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
       message:
-        `The log in ${this.wal.folder} lost ${batch.rows - decoded.rows} acknowledged records of ${this.definition.name} ` +
+        `The log in ${this.wal.folder} lost ${rows - decoded.rows} acknowledged records of ${this.definition.name} ` +
         `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
     })
   }
 
-  /**
-   * Commits the records of segments found at start-up that are newer than the table. Decodes one segment while the one before is
-   * being written, but never sends it before that one is committed: the `txn` of the later one would hide the loss of the earlier.
-   */
-  async recover(segments: AsyncIterable<FoundSegment>, committedSequence: number): Promise<void> {
-    let writing: Promise<void> = Promise.resolve()
-    for await (const segment of segments) {
-      const { form } = this
-      const decoded = decodeAgain(this.definition.name, form.open, segment.frames, committedSequence)
-      await writing
-      writing = decoded.rows === 0 ? Promise.resolve() : this.recoverRows(form, decoded)
-      // Awaited in the next round; this keeps a failure from counting as unhandled until then.
-      writing.catch(() => {})
-    }
-    await writing
-  }
-
-  /** A table that changes while the server starts is refused then, and recovered with the next look. */
-  private async recoverRows(form: TableForm, decoded: DecodedRows): Promise<void> {
-    if (await this.commitRows(form, decoded)) return
-    throw new TableRefused(this.definition.name, "another writer changes its columns right now")
+  /** Commits the records of segments found at start-up that `find` does not find in the table. */
+  recover(
+    segments: AsyncIterable<FoundSegment>,
+    committed: number,
+    find: (range: RowRange) => Promise<FoundCommit | undefined>
+  ): Promise<void> {
+    const { form } = this
+    return recoverSegments(segments, {
+      appId: this.appId,
+      committed,
+      find,
+      decode: (frames, after) => decodeAgain(this.definition.name, form.open, frames, after),
+      commit: async ({ firstSequence }, decoded, again) => {
+        if (await this.commitRows(form, decoded, firstSequence, again)) return this.size.place
+        // The table is refused now, and recovered with the next look.
+        throw new TableRefused(this.definition.name, "another writer changes its columns right now")
+      },
+      keep: (rows, place) => this.written.keep(rows, place),
+      remove: (segment) => this.wal.removeSegment(segment)
+    })
   }
 
   /** Stops taking records: what follows fails with the given failure. */

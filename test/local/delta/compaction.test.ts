@@ -19,7 +19,7 @@ it.live("merges small files of random tables without changing a row, and leaves 
         ...byHand,
         folder: yield* temporaryFolder,
         worker: false,
-        limits: { compactFiles: 6 }
+        limits: { compactFiles: 6, lookAfterMillis: 0 }
       })
       const { location } = yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, { _tag: "Json" })

@@ -46,7 +46,7 @@ describe("wal", () => {
       const wal = await openWal(folder, "a.b.c", "id", 7, 40)
       wal.append({ id: 1, format: jsonFormat }, [text("a"), text("")])
       wal.append({ id: 2, format: protoFormat }, [text("b".repeat(200_000))])
-      assert.strictEqual(wal.rotate(), 7)
+      assert.deepStrictEqual(wal.rotate(), { segment: 7, firstSequence: 40 })
       const last = wal.append({ id: 2, format: protoFormat }, [text("c")])
       assert.isUndefined(await durable(wal, last))
       await wal.close()

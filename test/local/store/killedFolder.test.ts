@@ -84,7 +84,8 @@ it.live("merging rewrites the files of VARIANTs without the annotation that Spar
     const record = (yield* store.listAll).find(({ definition }) => definition.name === name)!
     assert.deepStrictEqual(byId(yield* store.rows(name)), rows.get(name))
     const live = (yield* Effect.promise(() => readLiveTable(record.location)))!
-    assert.strictEqual(live.files, 1)
-    assert.deepStrictEqual(live.live[0]!.annotatedVariants, [])
+    // Rows that were in the log only are merged after the look that finds them in the table.
+    assert.strictEqual(live.files, 2)
+    for (const { annotatedVariants } of live.live) assert.deepStrictEqual(annotatedVariants, [])
   })
 )

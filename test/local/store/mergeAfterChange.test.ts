@@ -29,7 +29,8 @@ const setup = (definition: TableDefinition, recordOf: (id: number) => object) =>
         return outcome
       }
     }
-    const store = yield* makeDurableTableStore({ ...byHand, folder, flusher, limits: { compactFiles: fewest } })
+    const limits = { compactFiles: fewest, lookAfterMillis: 0 }
+    const store = yield* makeDurableTableStore({ ...byHand, folder, flusher, limits })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     let next = 0
@@ -145,10 +146,11 @@ describe("after the columns became others", () => {
 it.live("a merge that fails is a warning, and checkpoints go on", () =>
   Effect.gen(function* () {
     const made = yield* setup(ofText("STRING"), (n) => ({ n, c: `c${n}` }))
-    yield* made.flushes(1)
+    // The look at the second flush finds the first file in place; from then on nothing brings it back.
+    yield* made.flushes(2)
     const [lost] = (yield* made.log).snapshot.files.values()
     yield* Effect.promise(() => Fs.rm(filePath(made.location, lost!.path)))
-    yield* made.flushes(11)
+    yield* made.flushes(10)
     assert.match(made.warnings.at(-1) ?? "", /its rows are safe\. compaction: .*ENOENT/)
     const names = yield* Effect.promise(() => Fs.readdir(logFolder(made.location)))
     assert.isTrue(names.some((name) => name.endsWith(".checkpoint.parquet")))

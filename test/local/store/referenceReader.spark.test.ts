@@ -20,7 +20,12 @@ const makeTable = (name: string, columns: ReadonlyArray<ColumnDefinition>, parti
   Effect.gen(function* () {
     const definition = { name: `main.default.${name}`, columns, ...(partitionColumns && { partitionColumns }) }
     const folder = yield* temporaryFolder
-    const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false, limits: { compactFiles: 8 } })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder,
+      worker: false,
+      limits: { compactFiles: 8, lookAfterMillis: 0 }
+    })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     return {

@@ -99,7 +99,7 @@ describe("delta-kernel-rs", () => {
           ...byHand,
           folder: yield* temporaryFolder,
           worker: false,
-          limits: { compactFiles: 3 }
+          limits: { compactFiles: 3, lookAfterMillis: 0 }
         })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })

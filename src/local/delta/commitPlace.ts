@@ -1,0 +1,138 @@
+/**
+ * Where the rows of a log segment are in the table: the commit that holds them, and whether its files
+ * are still there.
+ *
+ * Other writers can undo a commit. One that checks for a version and then renames its own file onto that
+ * name can replace a version file of ours. A VACUUM below the retention can delete a data file that no
+ * commit names yet. So the server keeps a log segment until a later look finds everything in place.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { type Add, fileKey, type Txn, versionName } from "./deltaActions.ts"
+import { type DeltaLog, identityOf, logFolder, type SeenVersion } from "./deltaLog.ts"
+import { filePath } from "./filePaths.ts"
+
+/** The log entries of some rows. Commits carry the range, so that one is found by it. */
+export interface RowRange {
+  readonly appId: string
+  readonly firstSequence: number
+  readonly lastSequence: number
+}
+
+/** A commit of rows, and the paths of those of its data files that were live when it was looked at. */
+export interface CommitPlace {
+  readonly seen: SeenVersion
+  readonly paths: ReadonlyArray<string>
+}
+
+/** The commit of a range. `lost` are its live files that are missing on disk. */
+export interface FoundCommit {
+  /** Undefined when the commit is too old to be found, but a later state of the table includes it. */
+  readonly place: CommitPlace | undefined
+  readonly lost: ReadonlyArray<Add>
+}
+
+/** How a commit names its range, in `operationParameters` of its `commitInfo`. */
+export const rangeParameters = ({ appId, firstSequence, lastSequence }: RowRange): Record<string, string> => ({
+  queryId: appId,
+  firstEpochId: String(firstSequence),
+  epochId: String(lastSequence)
+})
+
+/** Whether the version is still the same file, and the data files exist. A false answer needs `commitFinder`. */
+export const isInPlace = async (table: string, { paths, seen }: CommitPlace): Promise<boolean> => {
+  if ((await identityOf(table, seen.version)) !== seen.identity) return false
+  for (const path of paths) if (!(await exists(filePath(table, path)))) return false
+  return true
+}
+
+/**
+ * Finds the commit that holds a range, newest first; the answer is undefined when the rows are not in the
+ * table. Reads commit files and not the cached state, because a file may have been replaced; a finder
+ * reads each file once.
+ */
+export const commitFinder = (log: DeltaLog): ((range: RowRange) => Promise<FoundCommit | undefined>) => {
+  const { snapshot, table } = log
+  const commits = new Map<number, Promise<VersionFile | undefined>>()
+  const read = (version: number, appId: string): Promise<VersionFile | undefined> => {
+    const known = commits.get(version)
+    if (known !== undefined) return known
+    const reading = readVersion(table, version, appId)
+    commits.set(version, reading)
+    return reading
+  }
+  const found = async ({ commit, identity }: VersionFile, version: number): Promise<FoundCommit> => {
+    const live = (commit?.adds ?? []).filter((add) => snapshot.files.has(fileKey(add)))
+    const lost: Array<Add> = []
+    for (const add of live) if (!(await exists(filePath(table, add.path)))) lost.push(add)
+    return { place: { seen: { version, identity }, paths: live.map(({ path }) => path) }, lost }
+  }
+  return async ({ appId, firstSequence, lastSequence }) => {
+    if ((snapshot.transactions.get(appId)?.version ?? 0) < lastSequence) return undefined
+    for (let version = snapshot.version; version >= 0; version--) {
+      const file = await read(version, appId)
+      // Older commits were deleted, so a checkpoint covers them, and its `txn` counts.
+      if (file === undefined) return { place: undefined, lost: [] }
+      const { commit } = file
+      if (commit === undefined) continue
+      if (commit.first <= firstSequence && commit.last >= lastSequence) return found(file, version)
+      if (commit.txn < firstSequence) return undefined
+    }
+    return undefined
+  }
+}
+
+/** A version's file: what tells it from another one, and our commit, if it holds one. */
+interface VersionFile {
+  readonly identity: string
+  readonly commit: OurCommit | undefined
+}
+
+/** A commit of ours: its number, the range of its rows and its files. */
+interface OurCommit {
+  readonly txn: number
+  readonly first: number
+  readonly last: number
+  readonly adds: ReadonlyArray<Add>
+}
+
+const readVersion = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
+  const identity = await identityOf(table, version)
+  const path = Path.join(logFolder(table), `${versionName(version)}.json`)
+  const text = identity === undefined ? undefined : await orMissing(Fs.readFile(path, "utf8"))
+  if (identity === undefined || text === undefined) return undefined
+  return { identity, commit: text.includes(appId) ? commitOf(text, appId) : undefined }
+}
+
+const commitOf = (text: string, appId: string): OurCommit | undefined => {
+  let txn: number | undefined
+  let range: { readonly first: number; readonly last: number } | undefined
+  const adds: Array<Add> = []
+  for (const line of text.split("\n")) {
+    if (line.trim() === "") continue
+    const action = JSON.parse(line) as {
+      readonly add?: Add
+      readonly txn?: Txn
+      readonly commitInfo?: { readonly operationParameters?: Readonly<Record<string, unknown>> }
+    }
+    if (action.add) adds.push(action.add)
+    if (action.txn?.appId === appId) txn = action.txn.version
+    const parameters = action.commitInfo?.operationParameters
+    // Earlier builds named no beginning: their commits follow one another without a gap.
+    if (parameters?.["queryId"] === appId) {
+      range = { first: Number(parameters["firstEpochId"] ?? 0), last: Number(parameters["epochId"]) }
+    }
+  }
+  return txn === undefined ? undefined : { txn, adds, ...(range ?? { first: 0, last: txn }) }
+}
+
+const exists = async (path: string): Promise<boolean> => (await orMissing(Fs.stat(path))) !== undefined
+
+const orMissing = async <A>(work: Promise<A>): Promise<A | undefined> => {
+  try {
+    return await work
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    throw error
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The limits of a table at work.
+ */
+
+/** Limits of a table. A batch is sealed when it reaches one of them. */
+export interface EngineLimits {
+  /** Rows of one batch, and so of one data file. */
+  readonly maxBatchRows: number
+  /** Bytes of column data of one batch. */
+  readonly maxBatchBytes: number
+  /** Rows that may wait for their flush before writers are asked to pause. */
+  readonly maxPendingRows: number
+  /** Bytes of column data that may wait for their flush before writers are asked to pause. */
+  readonly maxPendingBytes: number
+  /** From how many small files on a flush also merges some of them; 0 never does. */
+  readonly compactFiles: number
+  /** Milliseconds from a commit to the look that finds it in place, after which its log segment is deleted. */
+  readonly lookAfterMillis: number
+}
+
+/** The limits used when none are given: files of at most 100,000 rows, at most four such batches waiting. */
+export const defaultLimits: EngineLimits = {
+  maxBatchRows: 100_000,
+  maxBatchBytes: 64 * 1024 * 1024,
+  maxPendingRows: 400_000,
+  maxPendingBytes: 256 * 1024 * 1024,
+  compactFiles: 100,
+  lookAfterMillis: 1000
+}

@@ -1,0 +1,268 @@
+/**
+ * What other writers can undo after our commit: a version file that is replaced, a data file that is
+ * deleted. A log segment stays until a later look finds the rows in place, also across a restart.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { versionName } from "../../../src/local/delta/deltaActions.ts"
+import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
+import { filePath } from "../../../src/local/delta/filePaths.ts"
+import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
+import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+
+const plain = table("main.default.t(id BIGINT NOT NULL)")
+const partitioned = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTITIONED BY (side)")
+const format = { _tag: "Json" } as const
+const onDisk = <A>(work: () => Promise<A>) => Effect.promise(work)
+const options = { ...byHand, worker: false }
+
+/** A table, with its log segments and what other writers can do to its files. */
+const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const store = yield* makeDurableTableStore({ ...options, folder, limits: { lookAfterMillis, compactFiles } })
+    const { location, tableId } = yield* store.create(definition)
+    const writer = yield* store.openWriter(definition.name, format)
+    const wal = Path.join(folder, ".wal", tableId)
+    const version = (number: number) => Path.join(logFolder(location), `${versionName(number)}.json`)
+    return {
+      folder,
+      store,
+      location,
+      ...otherWriter(location),
+      write: (...records: ReadonlyArray<object>) =>
+        Effect.andThen(append(writer, records.map(json)), store.flush(definition.name)),
+      segments: onDisk(() => Fs.readdir(wal)),
+      /** Puts a commit of another writer in the place of a version, as a rename does. */
+      replace: (number: number) =>
+        onDisk(async () => {
+          const theirs = `${version(number)}.theirs`
+          await Fs.writeFile(theirs, `${JSON.stringify({ txn: { appId: `theirs-${number}`, version: 1 } })}\n`)
+          await Fs.rename(theirs, version(number))
+        }),
+      dataFiles: onDisk(async () =>
+        [...(await openLog(location))!.snapshot.files.values()].map((add) => ({
+          ...add,
+          file: filePath(location, add.path)
+        }))
+      )
+    }
+  })
+
+/** The ids in the table, as a reader of its files sees them. */
+const idsIn = (folder: string) =>
+  Effect.gen(function* () {
+    const copy = yield* temporaryFolder
+    yield* onDisk(() => Fs.cp(folder, copy, { recursive: true, filter: (path) => !path.includes(".wal") }))
+    yield* onDisk(() => Fs.rm(Path.join(copy, ".lock"), { force: true }))
+    const store = yield* makeDurableTableStore({ ...options, folder: copy })
+    return (yield* store.rows(plain.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
+  }).pipe(Effect.scoped)
+
+/** What a restart makes of the folder as it is now, as after a kill: the ids once it has looked. */
+const idsAfterKill = (folder: string) =>
+  Effect.gen(function* () {
+    const copy = yield* temporaryFolder
+    yield* onDisk(() => Fs.cp(folder, copy, { recursive: true }))
+    yield* onDisk(() => Fs.rm(Path.join(copy, ".lock"), { force: true }))
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const store = yield* makeDurableTableStore({ ...options, folder: copy, limits: { lookAfterMillis: 0 } })
+        yield* store.flush()
+        const [id = ""] = yield* onDisk(() => Fs.readdir(Path.join(copy, ".wal")))
+        assert.deepStrictEqual(yield* onDisk(() => Fs.readdir(Path.join(copy, ".wal", id))), [])
+      })
+    )
+    return yield* idsIn(copy)
+  }).pipe(Effect.scoped)
+
+it.effect("a segment stays for a second after its commit, and until the next flush", () =>
+  Effect.gen(function* () {
+    const { segments, store, write } = yield* setup(plain, 1000)
+    yield* write({ id: 1 })
+    yield* TestClock.adjust(999)
+    yield* store.flush()
+    assert.lengthOf(yield* segments, 1)
+    yield* TestClock.adjust(1)
+    assert.lengthOf(yield* segments, 1)
+    yield* store.flush()
+    assert.lengthOf(yield* segments, 0)
+  })
+)
+
+describe("rows that another writer has undone are committed again", () => {
+  it.live("the last version was replaced", () =>
+    Effect.gen(function* () {
+      const { folder, log, replace, segments, store, write } = yield* setup(plain, 60_000)
+      yield* write({ id: 1 }, { id: 2 })
+      yield* replace(1)
+      assert.deepStrictEqual(yield* idsIn(folder), [])
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2])
+      assert.lengthOf(yield* segments, 1)
+      // New rows come after the loss was made, and before it was looked for.
+      yield* write({ id: 3 })
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
+      assert.isTrue((yield* log).snapshot.transactions.has("theirs-1"))
+      assert.lengthOf(yield* segments, 2)
+      yield* store.flush()
+    })
+  )
+
+  it.live("the last version was replaced, and the server looks", () =>
+    Effect.gen(function* () {
+      const { folder, log, replace, segments, store, write } = yield* setup()
+      yield* write({ id: 1 }, { id: 2 })
+      yield* replace(1)
+      yield* store.flush()
+      assert.deepStrictEqual(yield* idsIn(folder), [1, 2])
+      assert.isTrue((yield* log).snapshot.transactions.has("theirs-1"))
+      yield* store.flush()
+      assert.lengthOf(yield* segments, 0)
+      assert.strictEqual((yield* log).snapshot.version, 2)
+    })
+  )
+
+  it.live("an earlier version was replaced, after later rows of ours", () =>
+    Effect.gen(function* () {
+      const { folder, log, replace, segments, store, write } = yield* setup(plain, 60_000)
+      yield* write({ id: 1 })
+      yield* write({ id: 2 })
+      yield* write({ id: 3 })
+      yield* replace(2)
+      assert.deepStrictEqual(yield* idsIn(folder), [1, 3])
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
+      assert.lengthOf(yield* segments, 3)
+      assert.isTrue((yield* log).snapshot.transactions.has("theirs-2"))
+      yield* store.flush()
+    })
+  )
+
+  it.live("an earlier version was replaced, and the server looks", () =>
+    Effect.gen(function* () {
+      const made = yield* setup(plain, 100)
+      yield* made.write({ id: 1 })
+      yield* made.write({ id: 2 })
+      yield* made.replace(1)
+      while ((yield* made.segments).length > 0) yield* made.store.flush()
+      assert.deepStrictEqual(yield* idsIn(made.folder), [1, 2])
+      const { transactions } = (yield* made.log).snapshot
+      const last = [...transactions.values()].find(({ appId }) => appId.startsWith("effect-zerobus-"))!
+      yield* made.write({ id: 3 })
+      const now = (yield* made.log).snapshot.transactions.get(last.appId)!
+      assert.isAbove(now.version, last.version)
+      assert.deepStrictEqual(yield* idsIn(made.folder), [1, 2, 3])
+    })
+  )
+
+  it.live("a version was replaced after our checkpoint of it", () =>
+    Effect.gen(function* () {
+      const made = yield* setup(plain, 60_000)
+      const ids = Array.from({ length: 10 }, (_, index) => index + 1)
+      for (const id of ids) yield* made.write({ id })
+      const checkpoint = Path.join(logFolder(made.location), `${versionName(10)}.checkpoint.parquet`)
+      assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
+      yield* made.replace(10)
+      // Readers of the checkpoint have the rows of the replaced version, readers of the commits do not.
+      assert.deepStrictEqual(yield* idsIn(made.folder), ids)
+      assert.deepStrictEqual(yield* idsAfterKill(made.folder), ids)
+    })
+  )
+
+  it.live("a version was replaced, and others were merged meanwhile", () =>
+    Effect.gen(function* () {
+      const made = yield* setup(plain, 60_000, 2)
+      for (const id of [1, 2, 3, 4]) yield* made.write({ id })
+      assert.deepStrictEqual(yield* idsIn(made.folder), [1, 2, 3, 4])
+      yield* made.replace(4)
+      assert.deepStrictEqual(yield* idsAfterKill(made.folder), [1, 2, 3, 4])
+    })
+  )
+
+  it.live("a data file was deleted: the rows of that file alone", () =>
+    Effect.gen(function* () {
+      const { dataFiles, folder, log, segments, store, write } = yield* setup(partitioned, 60_000)
+      yield* write({ id: 1, side: "a" }, { id: 2, side: "b" }, { id: 3, side: "a" })
+      const files = yield* dataFiles
+      const lost = files.find(({ partitionValues }) => partitionValues["side"] === "a")!
+      yield* onDisk(() => Fs.rm(lost.file))
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
+      assert.lengthOf(yield* segments, 1)
+      assert.strictEqual((yield* log).snapshot.version, 1)
+      yield* store.flush()
+    })
+  )
+
+  it.live("a data file was deleted, and the server looks", () =>
+    Effect.gen(function* () {
+      const { dataFiles, folder, log, segments, store, write } = yield* setup(partitioned)
+      yield* write({ id: 1, side: "a" }, { id: 2, side: "b" })
+      const [lost, kept] = yield* dataFiles
+      yield* onDisk(() => Fs.rm(lost!.file))
+      yield* store.flush()
+      assert.deepStrictEqual(yield* idsIn(folder), [1, 2])
+      const { files, tombstones } = (yield* log).snapshot
+      assert.isTrue(files.has(kept!.path))
+      // No change of data: readers of changes have these rows, and tables that only grow allow it.
+      assert.isFalse(tombstones.get(lost!.path)!.dataChange)
+      yield* store.flush()
+      assert.lengthOf(yield* segments, 0)
+    })
+  )
+})
+
+describe("rows that are in place are not committed again", () => {
+  it.live("after a kill between the commit and the look", () =>
+    Effect.gen(function* () {
+      const { folder, write } = yield* setup(plain, 60_000)
+      yield* write({ id: 1 })
+      yield* write({ id: 2 })
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2])
+    })
+  )
+
+  it.live("after a kill, where the columns have become others since", () =>
+    Effect.gen(function* () {
+      const { commit, folder, metadata, write } = yield* setup(partitioned, 60_000)
+      yield* write({ id: 1, side: "a" })
+      const both = [field("id", "long", false), field("side", "string")]
+      yield* commit(withFields(yield* metadata, () => [...both, field("more", "long")]))
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [1])
+    })
+  )
+
+  it.live("when another writer has deleted them", () =>
+    Effect.gen(function* () {
+      const { commit, dataFiles, folder, segments, store, write } = yield* setup()
+      yield* write({ id: 1 })
+      const [ours] = yield* dataFiles
+      yield* commit({ remove: { path: ours!.path, deletionTimestamp: 1, dataChange: true } })
+      yield* onDisk(() => Fs.rm(ours!.file))
+      assert.deepStrictEqual(yield* idsAfterKill(folder), [])
+      yield* store.flush()
+      yield* store.flush()
+      assert.deepStrictEqual(yield* idsIn(folder), [])
+      assert.lengthOf(yield* segments, 0)
+    })
+  )
+
+  it.live("when a tool has copied the files of the table", () =>
+    Effect.gen(function* () {
+      const { folder, location, log, segments, store, write } = yield* setup()
+      yield* write({ id: 1 })
+      const file = Path.join(logFolder(location), `${versionName(1)}.json`)
+      yield* onDisk(async () => {
+        await Fs.copyFile(file, `${file}.copy`)
+        await Fs.rename(`${file}.copy`, file)
+      })
+      yield* store.flush()
+      yield* store.flush()
+      assert.lengthOf(yield* segments, 0)
+      assert.strictEqual((yield* log).snapshot.version, 1)
+      assert.deepStrictEqual(yield* idsIn(folder), [1])
+    })
+  )
+})
