@@ -74,7 +74,7 @@ export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, Inv
         getHeaders: (tableName) =>
           Effect.gen(function* () {
             const opening = yield* Opening
-            if (opening !== undefined) opening.waitingFor = `the token endpoint at ${origin}`
+            if (opening !== undefined) opening.waitingFor = () => `the token endpoint at ${origin}`
             yield* countMints(tableName, "minted", 0)
             yield* countMints(tableName, "failed", 0)
             // Half of the attempt's time is left for the connection when a renewal hangs.

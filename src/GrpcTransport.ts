@@ -203,6 +203,7 @@ const openCall = Effect.fnUntraced(function* (
     watchInFlightUnsafe: (probe) => {
       isInFlight = probe
     },
+    waitingForUnsafe: () => (sessionOf(call) === undefined ? credentials.waitingFor() : undefined),
     // Ending overtakes requests that grpc-js still frames, so it comes after the last of them.
     halfClose: Effect.sync(() => {
       ending = true

@@ -50,6 +50,12 @@ export interface TransportCall {
    * transport assumes that an answer is awaited.
    */
   readonly watchInFlightUnsafe?: ((isInFlight: () => boolean) => void) | undefined
+  /**
+   * What keeps the call from having reached the server, as the end of a sentence, such as "the TLS
+   * handshake with host:443"; undefined once it has. Optional; without it, a call counts as having
+   * reached the server.
+   */
+  readonly waitingForUnsafe?: (() => string | undefined) | undefined
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /** Encoded `EphemeralStreamResponse`s in order; ends with `Done` when the server closed with OK, else with the failure. */

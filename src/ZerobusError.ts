@@ -10,7 +10,8 @@ import * as Data from "effect/Data"
  * Why a transient failure happened. `message` is a full sentence; none of them carries server headers or payloads.
  *
  * - `ConnectionLost`: an open connection ended or broke.
- * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`.
+ * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`. The message names what it waited for: headers, name
+ *   resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
  * - `ServerUnavailable`: the server answered with a temporary status.
  * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
  * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off.

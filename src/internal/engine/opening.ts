@@ -8,8 +8,8 @@ import * as Context from "effect/Context"
 export interface OpeningAttempt {
   /** The attempt's limit in milliseconds. */
   readonly limit: number
-  /** What is waited for, as the end of a sentence: "waiting for ...". */
-  waitingFor: string
+  /** Gives what is waited for, as the end of a sentence: "waiting for ...". */
+  waitingFor: () => string
 }
 
 /** The attempt that an effect runs for; `undefined` when it runs for none, as when the user asks for headers. */

@@ -96,17 +96,15 @@ export const openSession = Effect.fnUntraced(function* <A>(
 ): Effect.fn.Return<Session, SessionFailure, Transport | Scope.Scope> {
   const transport = yield* Transport
   const opening = yield* Opening
-  const waitFor = (what: string): void => {
-    if (opening !== undefined) opening.waitingFor = what
-  }
-  waitFor("the headers provider")
+  if (opening !== undefined) opening.waitingFor = () => "the headers provider"
   const given = yield* Effect.mapError(provider.getHeaders(core.table.tableName), (failure) => failed(failure))
   const headers = sessionHeaders(given, core.table.tableName)
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
-  waitFor("a connection")
   const call = yield* Effect.mapError(transport.open(headers.success), (failure) => failed(failure))
-  call.onSentUnsafe(() => waitFor("the server's answer to the create request"))
+  if (opening !== undefined) {
+    opening.waitingFor = () => call.waitingForUnsafe?.() ?? "the server's answer to the create request"
+  }
   call.sendUnsafe(encodeCreate(core.table))
   const answer = yield* nextResponse(core, call)
   if (answer.created === undefined) {

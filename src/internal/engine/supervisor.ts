@@ -209,13 +209,13 @@ const attemptSession = Effect.fnUntraced(function* <A>(
 ) {
   const { recoveryTimeout } = core.options
   core.zone.rewindUnsafe()
-  const opening: OpeningAttempt = { limit: recoveryTimeout, waitingFor: "its turn" }
+  const opening: OpeningAttempt = { limit: recoveryTimeout, waitingFor: () => "its turn" }
   const session = yield* openSession(core, provider).pipe(
     Effect.provideService(Opening, opening),
     Effect.timeoutOrElse({
       duration: recoveryTimeout,
       orElse: () => {
-        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor}.`
+        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor()}.`
         const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
         return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
       }

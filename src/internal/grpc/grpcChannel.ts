@@ -10,7 +10,7 @@ import type { InvalidArgument, InvalidEndpoint } from "../../ZerobusError.ts"
 import { checkZerobusOptions, type ZerobusOptions } from "../../ZerobusOptions.ts"
 import { PingPolicy } from "./grpcPings.ts"
 import { complete, ConnectFailure, firstHop, type Route, toFailure } from "../net/connector.ts"
-import { parseEndpoint } from "../net/endpoint.ts"
+import { authorityOf, parseEndpoint } from "../net/endpoint.ts"
 import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
 import { routeTo } from "../net/route.ts"
 
@@ -32,8 +32,6 @@ const TCP_KEEPALIVE = 60_000
 /** Alerts by which a server refuses the client's certificate, or its lack. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
-const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
-
 /** Checks the settings that concern the channel and puts them together. */
 export const channelSettings = (
   options: ZerobusOptions
@@ -45,14 +43,13 @@ export const channelSettings = (
     const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
     const route = yield* routeTo(endpoint, options, "h2")
     const log = yield* Effect.map(Effect.context(), Effect.runForkWith)
-    const hop = firstHop(route)
     return {
       // With the scheme said, a host such as "unix" or "ipv4" is not taken for one.
-      target: `dns:${authority(hop.host, hop.port)}`,
+      target: `dns:${authorityOf(firstHop(route))}`,
       route,
       options: {
         "channelFactoryOverride": plainChannel,
-        "grpc.default_authority": authority(endpoint.host, endpoint.port),
+        "grpc.default_authority": authorityOf(endpoint),
         // Every client has its own connection: what is shared is decided by who shares a client.
         "grpc.use_local_subchannel_pool": 1,
         "grpc.enable_retries": 0,
@@ -83,6 +80,14 @@ const pingPolicy = (
 
 const wholeMillis = (value: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
 
+/** Where one attempt to connect is. */
+interface Progress {
+  /** Steps that lie behind it. */
+  done: number
+  /** What it waits for, as the end of a sentence; undefined when it has ended. */
+  waitingFor: string | undefined
+}
+
 /**
  * Channel credentials that make the connection themselves: through the proxy and with the client's TLS rules, both of which must hold
  * for every connection. They keep why the latest attempt failed, since a channel passes on no more than a text.
@@ -93,6 +98,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
   private readonly pending = new AbortController()
   /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
   private readonly sockets = new Set<Socket>()
+  /** The latest attempt for each address. */
+  private readonly attempts = new Set<Progress>()
 
   constructor(route: Route) {
     super()
@@ -123,6 +130,16 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     return failure
   }
 
+  /** What the attempt to connect that came furthest waits for, as the end of a sentence. */
+  waitingFor(): string {
+    let furthest: Progress | undefined
+    for (const attempt of this.attempts) {
+      if (attempt.waitingFor !== undefined && (furthest === undefined || attempt.done > furthest.done))
+        furthest = attempt
+    }
+    return furthest?.waitingFor ?? `the address of ${firstHop(this.route).host} (name resolution)`
+  }
+
   override _isSecure(): boolean {
     return this.route.endpoint.secure
   }
@@ -132,6 +149,13 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
   }
 
   override _createSecureConnector(): Grpc.experimental.SecureConnector {
+    const { proxy } = this.route
+    const progress: Progress = { done: 0, waitingFor: undefined }
+    this.attempts.add(progress)
+    const step = (waitingFor: string) => {
+      progress.done++
+      progress.waitingFor = waitingFor
+    }
     return {
       connect: async (socket) => {
         const { signal } = this.pending
@@ -139,11 +163,15 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
         try {
           // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
           signal.throwIfAborted()
-          const connected = await complete(this.route, socket, signal)
+          const connected = await complete(this.route, socket, signal, step)
           signal.throwIfAborted()
           this.failure = undefined
           this.sockets.add(connected)
-          connected.once("close", () => this.sockets.delete(connected))
+          step("the server's HTTP/2 settings")
+          connected.once("close", () => {
+            this.sockets.delete(connected)
+            progress.waitingFor = undefined
+          })
           // With TLS 1.3 the client's side is done before the server has looked at its certificate.
           connected.on("error", (error: NodeJS.ErrnoException) => {
             if (lateRefusal.test(error.code ?? "")) this.failure = toFailure(error)
@@ -151,12 +179,20 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
           return { socket: connected, secure: this.route.endpoint.secure }
         } catch (error) {
           this.failure = error instanceof ConnectFailure ? error : undefined
+          progress.waitingFor = undefined
           throw error
         }
       },
-      waitForReady: () => Promise.resolve(),
+      // grpc-js waits for it when it has an address, before it connects to that.
+      waitForReady: () => {
+        progress.done = 0
+        progress.waitingFor = `a TCP connection to ${proxy === undefined ? "" : "the proxy "}${authorityOf(firstHop(this.route))}`
+        return Promise.resolve()
+      },
       getCallCredentials: () => Grpc.CallCredentials.createEmpty(),
-      destroy: () => {}
+      destroy: () => {
+        this.attempts.delete(progress)
+      }
     }
   }
 }

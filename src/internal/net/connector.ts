@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import type { Endpoint } from "./endpoint.ts"
+import { authorityOf, type Endpoint } from "./endpoint.ts"
 import type { Proxy } from "./proxy.ts"
 
 /** Why there is no usable connection. `message` has no credentials in it. */
@@ -48,8 +48,16 @@ export const toFailure = (error: unknown): ConnectFailure => {
 export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } =>
   proxy ?? endpoint
 
-/** Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then TLS. */
-export const complete = async (route: Route, socket: Net.Socket, signal?: AbortSignal): Promise<Net.Socket> => {
+/**
+ * Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then TLS. `onStep` is told what each
+ * step waits for, as the end of a sentence.
+ */
+export const complete = async (
+  route: Route,
+  socket: Net.Socket,
+  signal?: AbortSignal,
+  onStep: (waitingFor: string) => void = () => {}
+): Promise<Net.Socket> => {
   const { endpoint, proxy } = route
   const sockets: Array<Net.Socket> = [socket]
   const abort = () => {
@@ -59,11 +67,17 @@ export const complete = async (route: Route, socket: Net.Socket, signal?: AbortS
   try {
     let current = socket
     if (proxy !== undefined) {
-      if (proxy.secure) sockets.push((current = await secure(current, proxy.host, route.secureContext, undefined)))
+      if (proxy.secure) {
+        onStep(`the TLS handshake with the proxy ${authorityOf(proxy)}`)
+        sockets.push((current = await secure(current, proxy.host, route.secureContext, undefined)))
+      }
+      onStep(`the proxy ${authorityOf(proxy)} to open a tunnel (CONNECT)`)
       await tunnel(current, endpoint, proxy)
     }
-    if (endpoint.secure)
+    if (endpoint.secure) {
+      onStep(`the TLS handshake with ${authorityOf(endpoint)}`)
       sockets.push((current = await secure(current, endpoint.host, route.secureContext, route.protocol)))
+    }
     return current
   } catch (error) {
     abort()
@@ -129,10 +143,10 @@ const secure = (
 const LONGEST_ANSWER = 16 * 1024
 
 /** Asks the proxy for a tunnel and reads its answer, without taking a byte of what follows. */
-const tunnel = (socket: Net.Socket, { host, port }: Endpoint, proxy: Proxy): Promise<void> =>
+const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<void> =>
   new Promise((resolve, reject) => {
-    const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`
-    const where = `the proxy ${proxy.host}:${proxy.port}`
+    const authority = authorityOf(endpoint)
+    const where = `the proxy ${authorityOf(proxy)}`
     let answer = Buffer.alloc(0)
     const refuse = (message: string, code: string) =>
       done(() => reject(new ConnectFailure({ message, code, tls: false })))

@@ -15,6 +15,10 @@ export interface Endpoint {
   readonly origin: string
 }
 
+/** `host:port` as URLs and messages have it, with brackets around an IPv6 address. */
+export const authorityOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`
+
 const dnsHost = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/
 const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
@@ -59,7 +63,7 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
     secure,
     host,
     port,
-    origin: `${secure ? "https" : "http"}://${isIpv6 ? `[${host}]` : host}:${port}`
+    origin: `${secure ? "https" : "http"}://${authorityOf({ host, port })}`
   })
 }
 
