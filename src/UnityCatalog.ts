@@ -1,5 +1,5 @@
 /**
- * The tables of the Unity Catalog of the workspace: reads, lists, creates and drops them.
+ * The tables of the Unity Catalog of the workspace: reads, lists, creates, extends and drops them.
  *
  * `Table.fromCatalog` makes a table of what is read and `Table.check` compares one with it. Requests
  * follow the client's TLS and proxy settings and carry a token of their own with plain scope. Each
@@ -16,7 +16,13 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { catalogToken } from "./Credentials.ts"
-import { definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
+import {
+  additionProblem,
+  type ColumnDefinition,
+  definitionProblem,
+  type TableDefinition,
+  withColumns
+} from "./internal/columns/columnType.ts"
 import type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
 import { describeTable, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
 import { checkTableName } from "./internal/columns/tableName.ts"
@@ -75,6 +81,18 @@ export interface UnityCatalogShape {
    */
   readonly createTable: (definition: TableDefinition) => Effect.Effect<boolean, StreamFailure>
   /**
+   * Adds nullable columns at the end of a table of the local server; streams that are open go on. Fails
+   * with `InvalidArgument` for columns that cannot be added, and where the catalog adds none: a Databricks
+   * workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
+   *
+   * @example
+   * yield* catalog.addColumns("main.default.t", [{ name: "note", type: { _tag: "String" }, nullable: true }])
+   */
+  readonly addColumns: (
+    tableName: string,
+    columns: ReadonlyArray<ColumnDefinition>
+  ) => Effect.Effect<void, StreamFailure>
+  /**
    * Drops a table with all its data. Fails with `InvalidTable` for a malformed name or an unknown
    * table.
    *
@@ -110,9 +128,15 @@ export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.all
 
 const reading = "USE CATALOG, USE SCHEMA and SELECT"
 
-const tableRequest = (method: "GET" | "DELETE", tableName: string, privileges: string): CatalogRequest => ({
+const tableRequest = (
+  method: "GET" | "PATCH" | "DELETE",
+  tableName: string,
+  privileges: string,
+  body?: unknown
+): CatalogRequest => ({
   method,
   path: `/${encodeURIComponent(tableName)}`,
+  body,
   about: tableName,
   privileges,
   invalid: (message) => new InvalidTable({ message, tableName })
@@ -221,6 +245,25 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
           ),
           Effect.ensuring(changed(name))
         )
+      }),
+      addColumns: Effect.fn("UnityCatalog.addColumns")(function* (name, columns) {
+        const tableName = name.trim()
+        yield* checkTableName(tableName)
+        const { definition } = yield* fetch(tableName)
+        const problem = additionProblem(definition, columns)
+        if (problem !== undefined) return yield* new InvalidArgument({ message: problem, path: ["columns"] })
+        const wanted = describeTable(withColumns(definition, columns)).columns
+        const body = { columns: wanted.map((column, position) => ({ ...column, position })) }
+        const answer = yield* Effect.ensuring(
+          send(tableRequest("PATCH", tableName, `${reading} and MODIFY`, body)),
+          changed(tableName)
+        )
+        const now = Result.getOrUndefined(readCatalogTable(tableName, answer))
+        const names = new Set(now?.definition.columns.map((column) => column.name))
+        if (!columns.every((column) => names.has(column.name))) {
+          const message = `The catalog at ${origin} added no columns to ${tableName}. Use ALTER TABLE ... ADD COLUMN in SQL.`
+          return yield* new InvalidArgument({ message, path: [] })
+        }
       }),
       dropTable: Effect.fn("UnityCatalog.dropTable")(function* (name) {
         const tableName = name.trim()

@@ -53,6 +53,7 @@ const name = "main.default.readings"
 const readings = definition(
   `${name}(id BIGINT NOT NULL COMMENT 'the key', at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE NOT NULL, v: VARIANT>)`
 )
+const note = [{ name: "note", type: { _tag: "String" }, nullable: true }] as const
 const failing = (effect: Effect.Effect<unknown, StreamFailure>): Effect.Effect<StreamFailure> =>
   Effect.flip(effect).pipe(Effect.orDie)
 const columnsBody = (columns: ReadonlyArray<Record<string, unknown>>) => ({
@@ -357,6 +358,43 @@ describe("UnityCatalog over a server that keeps tables", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
+  it.live("adds columns, and says where a catalog adds none", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      const catalog = yield* localCatalog({ cache: { timeToLive: "1 hour" } })
+      yield* local.createTable(`${name}(a INT COMMENT 'first') `)
+      yield* catalog.getTable(name)
+      yield* catalog.addColumns(name, note)
+      const { columns } = (yield* catalog.getTable(name)).definition
+      assert.deepStrictEqual(
+        columns.map((column) => [column.name, column.comment]),
+        [
+          ["a", "first"],
+          ["note", undefined]
+        ]
+      )
+      const refused = yield* failing(catalog.addColumns(name, [{ ...note[0]!, name: "must", nullable: false }]))
+      assert.deepStrictEqual(
+        [refused._tag, refused._tag === "InvalidArgument" && refused.path],
+        ["InvalidArgument", ["columns"]]
+      )
+      // A workspace that takes the request and adds nothing.
+      const server = yield* catalogServer
+      server.tables.set(name, { status: 200, body: catalogBody(readings) })
+      const ignoring = yield* connected(server)
+      const ignored = yield* failing(ignoring.addColumns(name, note))
+      assert.match(
+        ignored.message,
+        /added no columns to main\.default\.readings\. Use ALTER TABLE \.\.\. ADD COLUMN in SQL/
+      )
+      const sent = JSON.parse(server.requests.findLast(({ method }) => method === "PATCH")!.body)
+      assert.deepStrictEqual(
+        sent.columns.map((column: { readonly name: string }) => column.name),
+        [...readings.columns.map((column) => column.name), "note"]
+      )
+    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
+  )
+
   it.live("lists all pages of one schema with one token", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
@@ -412,6 +450,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
           "InvalidArgument"
         ],
         [catalog.createTable(readings), /Grant USE CATALOG, USE SCHEMA and CREATE TABLE to/, "InvalidTable"],
+        [catalog.addColumns(name, note), /Grant USE CATALOG, USE SCHEMA and SELECT to/, "InvalidTable"],
         [catalog.dropTable(name), /Grant MANAGE, or ownership of the table, to/, "InvalidTable"]
       ] as const
       for (const [operation, advice, unknown] of operations) {

@@ -15,10 +15,10 @@ import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
 import { isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
-import { sameColumns } from "./catalog.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
 import { definitionOf } from "./table.ts"
+import { differenceText } from "./tableDifferences.ts"
 
 const duration = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
@@ -65,7 +65,7 @@ const flags = {
   ),
   tables: Flag.String("table").pipe(
     Flag.withDescription(
-      "Table to create: catalog.schema.table(column TYPE, ...); repeatable. An equal table that exists is kept"
+      "Table to create: catalog.schema.table(column TYPE, ...); repeatable. A table that exists is kept, and differences are told"
     ),
     Flag.withMetavar("definition"),
     Flag.atLeast(0)
@@ -136,18 +136,24 @@ const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
   ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
 })
 
-/** Creates the table, unless an equal one exists. */
+/** Creates the table. One that exists is kept, and the log says in what it differs. */
 const ensureTable = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   definition: TableDefinition
 ): Effect.fn.Return<void, CommandFailed> {
   const existing = yield* local.getTable(definition.name)
-  if (Option.isNone(existing)) return yield* Effect.asVoid(Effect.mapError(local.createTable(definition), because))
-  if (!sameColumns(existing.value.definition, definition)) {
-    return yield* failed(
-      `The table ${definition.name} exists with other columns. Use another name or --data-dir, or leave --table out to keep it.`
+  if (Option.isNone(existing)) {
+    return yield* local.createTable(definition).pipe(
+      // The log has the reason already.
+      Effect.catchTag("TableExists", ({ name }) =>
+        Effect.logWarning(`The table ${name} exists and is refused for now. It is kept as it is.`)
+      ),
+      Effect.mapError(because),
+      Effect.asVoid
     )
   }
+  const difference = differenceText(definition, existing.value.definition)
+  if (difference !== undefined) yield* Effect.logWarning(difference)
 })
 
 const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never, CommandFailed, Scope.Scope> {

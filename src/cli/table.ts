@@ -1,5 +1,5 @@
 /**
- * `zerobus table create|list|show|snippet|drop`: tables of the catalog that the environment names.
+ * `zerobus table create|list|show|snippet|alter|drop`: tables of the catalog that the environment names.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -16,6 +16,7 @@ import { readTable, sameColumns, withCatalog } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { count, counted } from "./progress.ts"
 import { engines, snippet } from "./snippets.ts"
+import { alter } from "./tableAlter.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
@@ -208,6 +209,6 @@ const drop = Command.make(
 
 /** The command. */
 export const table = Command.make("table").pipe(
-  Command.withDescription("Create, list, show and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"),
-  Command.withSubcommands([create, list, show, snippetOf, drop])
+  Command.withDescription("Create, list, show, alter and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"),
+  Command.withSubcommands([create, list, show, snippetOf, alter, drop])
 )

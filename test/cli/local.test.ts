@@ -10,7 +10,7 @@ import { readings, readingsServer } from "../support/readingsServer.ts"
 const { dataDir, environment, file, folder } = readingsServer()
 
 describe("zerobus local", () => {
-  it("keeps tables over a restart, keeps an equal table and refuses a different one", async () => {
+  it("keeps tables over a restart, keeps an equal table, and a different one with a warning", async () => {
     const own = Path.join(folder, "own")
     const first = await startServer(["--data-dir", own, "--table", readings])
     const filled = await zerobus(
@@ -28,19 +28,17 @@ describe("zerobus local", () => {
     second.child.kill("SIGINT")
     assert.strictEqual((await second.end).code, 0)
 
-    const other = await zerobus([
-      "local",
-      "--data-dir",
-      own,
-      "--port",
-      "0",
-      "--http-port",
-      "0",
-      "--table",
-      "main.default.readings(a INT)"
-    ])
-    assert.strictEqual(other.code, 1)
-    assert.match(other.err, /main\.default\.readings exists with other columns/)
+    const third = await startServer(["--data-dir", own, "--table", "main.default.readings(a INT, device STRING)"])
+    await third.says(/readings exists and is kept as it is: it has no column a; .*it also has the column temp/)
+    assert.match(third.err(), /add what it lacks: zerobus table alter main\.default\.readings add column 'a INT'/)
+    assert.match(third.err(), /its column device differs in NOT NULL/)
+    const again = await zerobus(
+      ["ingest", file("b.ndjson", '{"device":"b"}\n'), "-t", "main.default.readings"],
+      third.environment
+    )
+    assert.strictEqual(again.code, 0, again.err)
+    third.child.kill("SIGTERM")
+    assert.strictEqual((await third.end).code, 0)
   }, 60_000)
 
   it("serves https to clients that trust its certificate, and to no others", async () => {

@@ -33,6 +33,27 @@ describe("zerobus table", () => {
     assert.strictEqual(out, "main.default.readings exists already with these columns.\n")
   })
 
+  it("adds columns", async () => {
+    const table = await newTable()
+    const altered = await zerobus(
+      ["table", "alter", table, "add", "column", "note STRING COMMENT 'free', n INT"],
+      environment
+    )
+    assert.deepStrictEqual([altered.code, altered.out], [0, `Added 2 columns to ${table}: note, n.\n`], altered.err)
+    const shown = await zerobus(["table", "show", table], environment)
+    assert.include(shown.out, "note    string  -- free")
+    assert.include(shown.out, "version 1,")
+    for (const [text, says] of [
+      ["note INT", /has the column note already/],
+      ["must INT NOT NULL", /cannot be added as NOT NULL/],
+      ["x NOPE", /cannot be read\. NOPE is not a supported column type/]
+    ] as const) {
+      const refused = await zerobus(["table", "alter", table, "add", "column", text], environment)
+      assert.strictEqual(refused.code, 1)
+      assert.match(refused.err, says)
+    }
+  })
+
   it("drops a table when it is told twice", async () => {
     const table = await newTable()
     const asked = await zerobus(["table", "drop", table], environment)

@@ -11,8 +11,8 @@ import { isObject, Refusal, refuse } from "./columnRules.ts"
 import type { ScalarTag } from "./scalarTypes.ts"
 import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 
-export { definitionProblem } from "./columnRules.ts"
-export { parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
+export { additionProblem, definitionProblem, withColumns } from "./columnRules.ts"
+export { parseColumns, parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
 
 /** A type of single values: a scalar or a DECIMAL. */
 export type SimpleType =

@@ -241,3 +241,9 @@ export const parseTableDefinition = (text: string): Result.Result<TableDefinitio
     const problem = definitionProblem(definition)
     return problem === undefined ? Result.succeed(definition) : Result.fail(problem)
   })
+
+/** Reads the columns of `a INT, b ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN; parentheses around them are optional. */
+export const parseColumns = (text: string): Result.Result<ReadonlyArray<ColumnDefinition>, string> =>
+  run(text.trimStart().startsWith("(") ? text : `(${text})`, (reader) =>
+    readList(reader, () => readColumn(reader, "column name", 0))
+  )

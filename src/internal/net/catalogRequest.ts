@@ -18,7 +18,7 @@ import { type WorkspaceFailure, workspaceJson } from "./workspace.ts"
 
 /** One operation on tables. */
 export interface CatalogRequest {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE"
   /** What follows `/tables` in the URL. */
   readonly path: string
   /** The body, which travels as JSON. */

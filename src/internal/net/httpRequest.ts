@@ -19,7 +19,7 @@ export interface HttpAnswer {
 /** One request to `path` of the route's endpoint. */
 export interface HttpRequest {
   readonly route: Route
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE"
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined

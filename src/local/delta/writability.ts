@@ -36,6 +36,10 @@ const implied: ReadonlyArray<readonly [version: number, feature: string]> = [
   [6, "identityColumns"]
 ]
 
+/** The features that a writer version below 7 stands for. */
+export const impliedFeatures = ({ minWriterVersion: writer }: Protocol): ReadonlyArray<string> =>
+  writer === 7 ? [] : implied.filter(([version]) => writer >= version).map(([, feature]) => feature)
+
 type Check = (rules: TableRules) => string | undefined
 
 const harmless: Check = () => undefined
@@ -118,7 +122,7 @@ export const writeProblem = (rules: TableRules): string | undefined => {
   const { minReaderVersion: reader, minWriterVersion: writer } = rules.protocol
   if (reader > 3 || writer > 7) return `it needs reader version ${reader} and writer version ${writer}`
   const listed = [
-    ...implied.filter(([version]) => writer >= version && writer < 7).map(([, feature]) => feature),
+    ...impliedFeatures(rules.protocol),
     ...(reader === 2 ? ["columnMapping"] : []),
     ...(rules.protocol.readerFeatures ?? []),
     ...(rules.protocol.writerFeatures ?? [])

@@ -1,5 +1,5 @@
 /**
- * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete.
+ * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete, and new columns for a table.
  *
  * Reads and writes plain JSON values over the store; the HTTP face does requests and tokens.
  */
@@ -10,8 +10,16 @@ import {
   type ColumnDefinition,
   fromTypeJson,
   parseColumnType,
-  type TableDefinition
+  type TableDefinition,
+  typeText
 } from "../../internal/columns/columnType.ts"
+import type {
+  InvalidDefinition,
+  StorageFailure,
+  TableExists,
+  TableNotFound,
+  UnsupportedColumn
+} from "../log/storageErrors.ts"
 import { describeTable } from "../../internal/columns/tableDescription.ts"
 import type { TableRecord, TableStoreShape } from "../store/tableStore.ts"
 
@@ -86,16 +94,47 @@ export const createTable = (store: TableStoreShape, body: unknown): Effect.Effec
   if (Result.isFailure(definition)) {
     return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", definition.failure))
   }
-  return store.create(definition.success).pipe(
+  return answered(store.create(definition.success))
+}
+
+/**
+ * `PATCH /tables/{full_name}` with the columns as they are to be. Columns that the table lacks are added at
+ * its end; those that it has must be listed as they are.
+ */
+export const alterTable = (store: TableStoreShape, name: string, body: unknown): Effect.Effect<CatalogAnswer> =>
+  Effect.flatMap(store.get(name), (found) => {
+    const listed = isObject(body) ? readColumns(body["columns"]) : Result.fail("The body must be a JSON object.")
+    const refuse = (message: string) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
+    if (Result.isFailure(listed)) return refuse(listed.failure)
+    if (Option.isNone(found)) return getTable(store, name)
+    const { definition } = found.value
+    const asked = new Map(listed.success.map(({ column }) => [column.name.toLowerCase(), column]))
+    for (const column of definition.columns) {
+      const now = asked.get(column.name.toLowerCase())
+      if (now === undefined) return refuse(`The column ${column.name} is not listed. Columns cannot be dropped here.`)
+      if (typeText(now.type) !== typeText(column.type) || now.nullable !== column.nullable) {
+        return refuse(`The column ${column.name} cannot be changed. It is ${typeText(column.type)}.`)
+      }
+      asked.delete(column.name.toLowerCase())
+    }
+    if (asked.size === 0) return getTable(store, name)
+    return answered(store.addColumns(definition.name, [...asked.values()]))
+  })
+
+/** The table as it is afterwards, or the error in the words of the service. */
+const answered = (
+  work: Effect.Effect<TableRecord, TableExists | TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
+): Effect.Effect<CatalogAnswer> =>
+  work.pipe(
     Effect.map((record) => ({ status: 200, body: tableJson(record) })),
     Effect.catchTags({
       TableExists: (error) => Effect.succeed(catalogError(409, "TABLE_ALREADY_EXISTS", error.message)),
+      TableNotFound: (error) => Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
       UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       StorageFailure: (error) => Effect.succeed(catalogError(500, "INTERNAL_ERROR", error.message))
     })
   )
-}
 
 const readDefinition = (body: unknown): Result.Result<TableDefinition, string> => {
   if (!isObject(body)) return Result.fail("The body must be a JSON object.")
@@ -105,12 +144,31 @@ const readDefinition = (body: unknown): Result.Result<TableDefinition, string> =
     if (typeof value !== "string" || value === "") return Result.fail(`The field ${field} is missing.`)
     parts.push(value)
   }
-  const listed = body["columns"]
+  const listed = readColumns(body["columns"])
+  if (Result.isFailure(listed)) return Result.fail(listed.failure)
+  const columns = [...listed.success]
+  columns.sort((one, other) => one.position - other.position)
+  const partitions = columns.filter(({ partition }) => partition >= 0).sort((a, b) => a.partition - b.partition)
+  return Result.succeed({
+    name: parts.join("."),
+    columns: columns.map(({ column }) => column),
+    ...(partitions.length > 0 ? { partitionColumns: partitions.map(({ column }) => column.name) } : {}),
+    ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
+  })
+}
+
+/** A column of a request, with its place and its place among the partition columns, -1 when it is none. */
+interface ListedColumn {
+  readonly column: ColumnDefinition
+  readonly position: number
+  readonly partition: number
+}
+
+const readColumns = (listed: unknown): Result.Result<ReadonlyArray<ListedColumn>, string> => {
   if (!Array.isArray(listed) || listed.length === 0)
     return Result.fail("The field columns must list at least one column.")
   if (listed.length > 2000) return Result.fail("A table has at most 2,000 columns.")
-  const columns: Array<{ readonly column: ColumnDefinition; readonly position: number; readonly partition: number }> =
-    []
+  const columns: Array<ListedColumn> = []
   for (const [index, entry] of listed.entries()) {
     if (!isObject(entry) || typeof entry["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
     const type = readType(entry)
@@ -126,14 +184,7 @@ const readDefinition = (body: unknown): Result.Result<TableDefinition, string> =
       partition: typeof entry["partition_index"] === "number" ? entry["partition_index"] : -1
     })
   }
-  columns.sort((one, other) => one.position - other.position)
-  const partitions = columns.filter(({ partition }) => partition >= 0).sort((a, b) => a.partition - b.partition)
-  return Result.succeed({
-    name: parts.join("."),
-    columns: columns.map(({ column }) => column),
-    ...(partitions.length > 0 ? { partitionColumns: partitions.map(({ column }) => column.name) } : {}),
-    ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
-  })
+  return Result.succeed(columns)
 }
 
 const readType = (entry: Record<string, unknown>) => {

@@ -10,7 +10,15 @@ import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { type CatalogAnswer, catalogError, createTable, deleteTable, getTable, listTables } from "./catalogApi.ts"
+import {
+  alterTable,
+  type CatalogAnswer,
+  catalogError,
+  createTable,
+  deleteTable,
+  getTable,
+  listTables
+} from "./catalogApi.ts"
 import type { HttpScript } from "../faults/httpScript.ts"
 import { insertRecords } from "./restIngest.ts"
 import { refuseIngest } from "../auth/ingestTokens.ts"
@@ -113,7 +121,7 @@ const route = (
   if (path === tables) {
     if (method === "GET") return guarded(options, request, undefined, () => listTables(options.store, url.searchParams))
     return method === "POST"
-      ? guarded(options, request, undefined, () => create(options, request))
+      ? guarded(options, request, undefined, () => withBody(request, (body) => createTable(options.store, body)))
       : wrongMethod("GET, POST")
   }
   if (path.startsWith(`${tables}/`)) {
@@ -121,9 +129,15 @@ const route = (
     if (name === undefined)
       return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed."))
     if (method === "GET") return guarded(options, request, name, () => getTable(options.store, name))
+    if (method === "PATCH") {
+      return guarded(options, request, name, () => withBody(request, (body) => alterTable(options.store, name, body)), [
+        ...reading,
+        "MODIFY"
+      ])
+    }
     return method === "DELETE"
       ? guarded(options, request, name, () => deleteTable(options.store, name))
-      : wrongMethod("GET, DELETE")
+      : wrongMethod("GET, PATCH, DELETE")
   }
   const inserted = /^\/zerobus\/v1\/tables\/([^/]+)\/insert$/.exec(path)?.[1]
   if (inserted !== undefined) return method === "POST" ? insert(options, request, inserted) : wrongMethod("POST")
@@ -155,9 +169,10 @@ const token = (
     Effect.catch(() => Effect.succeed(tooLarge(maxBodyBytes)))
   )
 
-const create = (
-  options: HttpServiceOptions,
-  request: HttpServerRequest.HttpServerRequest
+/** Runs what follows with the JSON of the body. */
+const withBody = (
+  request: HttpServerRequest.HttpServerRequest,
+  next: (body: unknown) => Effect.Effect<CatalogAnswer>
 ): Effect.Effect<CatalogAnswer> =>
   request.text.pipe(
     Effect.matchEffect({
@@ -169,7 +184,7 @@ const create = (
         } catch {
           return Effect.succeed(catalogError(400, "MALFORMED_REQUEST", "The body is not JSON."))
         }
-        return createTable(options.store, parsed)
+        return next(parsed)
       }
     })
   )
@@ -201,12 +216,13 @@ const insert = (
   )
 }
 
-/** Runs what follows only with a token of the catalog, and, where a table is named, the privileges to read it. */
+/** Runs what follows only with a token of the catalog, and, where a table is named, with privileges on it. */
 const guarded = (
   options: HttpServiceOptions,
   request: HttpServerRequest.HttpServerRequest,
   tableName: string | undefined,
-  next: () => Effect.Effect<CatalogAnswer>
+  next: () => Effect.Effect<CatalogAnswer>,
+  needed: ReadonlyArray<Privilege> = reading
 ): Effect.Effect<CatalogAnswer> => {
   if (!options.auth) return next()
   const bearer = /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
@@ -223,7 +239,7 @@ const guarded = (
       "The token is good for Zerobus writes only; fetch one with plain scope=all-apis."
     )
   }
-  const missing = tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, reading)
+  const missing = tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, needed)
   return missing.length > 0
     ? refuse(403, "PERMISSION_DENIED", `The principal lacks ${missing.join(", ")} for this table.`)
     : next()

@@ -13,6 +13,7 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
+import { addColumns } from "../delta/alterTable.ts"
 import { commitFinder } from "../delta/commitPlace.ts"
 import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
@@ -25,7 +26,7 @@ import { TableEngine } from "./tableEngine.ts"
 import { readRows, tableFolders } from "../delta/tableFiles.ts"
 import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
-import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "../log/wal.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { tableWriter } from "./tableWriter.ts"
@@ -299,6 +300,20 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => recordOf(table))
       }),
     listAll: Effect.sync(() => [...tables.values()].map(recordOf)),
+    addColumns: Effect.fnUntraced(function* (name: string, columns) {
+      const key = tableKey(name)
+      yield* openRefused(key)
+      const table = tables.get(key)
+      if (table === undefined) return yield* new TableNotFound({ name })
+      const { engine, record } = table
+      yield* attempt("reading the table", () => engine.look())
+      yield* Effect.fromResult(extended(engine.definition, columns))
+      yield* attempt("changing the table", async () => {
+        await addColumns({ name, folder: record.location, tableId: record.tableId, columns, now: now() })
+        await engine.look()
+      })
+      return recordOf(table)
+    }),
     drop: Effect.fnUntraced(function* (name: string) {
       const key = tableKey(name)
       const found = tables.get(key)

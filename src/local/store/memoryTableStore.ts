@@ -15,14 +15,15 @@ import { encodeParquet, type RowGroupInput } from "../parquet/parquet.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
-import { makeDecoder } from "../records/recordDecoder.ts"
+import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
-import { refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 
 interface MemoryTable {
-  readonly record: TableRecord
-  readonly tree: ColumnTree
-  readonly leaves: ReadonlyArray<Leaf>
+  record: TableRecord
+  tree: ColumnTree
+  /** New ones after a change of the columns, and with them the decoders of streams. */
+  leaves: ReadonlyArray<Leaf>
   readonly sealed: Array<RowGroupInput>
   rows: number
   total: number
@@ -36,6 +37,21 @@ const seal = (table: MemoryTable): void => {
   if (table.rows === 0) return
   table.sealed.push({ rows: table.rows, chunks: table.leaves.map((leaf) => leaf.seal()) })
   table.rows = 0
+}
+
+/** Gives a table further columns: NULL in all rows that it has. */
+const addColumns = (table: MemoryTable, definition: TableDefinition): void => {
+  seal(table)
+  const tree = columnTree(definition.columns)
+  const first = table.tree.leaves.length
+  for (const [index, { chunks, rows }] of table.sealed.entries()) {
+    const added = makeLeaves(tree).slice(first)
+    for (const leaf of added) for (let row = 0; row < rows; row++) leaf.addNull(0, 0)
+    table.sealed[index] = { rows, chunks: [...chunks, ...added.map((leaf) => leaf.seal())] }
+  }
+  table.record = { ...table.record, definition }
+  table.tree = tree
+  table.leaves = makeLeaves(tree)
 }
 
 /** Makes an empty store. `later` runs what tells that records are durable; calls of it must not overtake each other. */
@@ -77,6 +93,15 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
       }),
     listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
+    addColumns: (name, columns) =>
+      Effect.suspend((): ReturnType<TableStoreShape["addColumns"]> => {
+        const table = tables.get(tableKey(name))
+        if (table === undefined) return Effect.fail(new TableNotFound({ name }))
+        return Effect.map(Effect.fromResult(extended(table.record.definition, columns)), (definition) => {
+          addColumns(table, definition)
+          return table.record
+        })
+      }),
     drop: (name) =>
       Effect.sync(() => {
         const table = tables.get(tableKey(name))
@@ -90,15 +115,20 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         if (table === undefined) return Effect.fail(new TableNotFound({ name }))
         const rejected = refuseFormat(table.record.definition, format)
         if (rejected !== undefined) return Effect.fail(rejected)
-        const decode = makeDecoder(table.tree, format, table.leaves)
+        let leaves: ReadonlyArray<Leaf> | undefined
+        let decode: Decoder
         return Effect.succeed({
           appendUnsafe: (records: ReadonlyArray<Uint8Array>) => {
-            const mark = markOf(table.leaves, table.rows)
+            if (leaves !== table.leaves) {
+              leaves = table.leaves
+              decode = makeDecoder(table.tree, format, leaves)
+            }
+            const mark = markOf(leaves, table.rows)
             let index = 0
             try {
               for (; index < records.length; index++) decode(records[index]!)
             } catch (error) {
-              rollBack(table.leaves, mark)
+              rollBack(leaves, mark)
               const { expected, path } = problemOf(error)
               return new RecordRejected(index, path, expected)
             }

@@ -8,7 +8,13 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
+import {
+  additionProblem,
+  type ColumnDefinition,
+  definitionProblem,
+  type TableDefinition,
+  withColumns
+} from "../../internal/columns/columnType.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../../internal/log/logFrames.ts"
@@ -54,6 +60,11 @@ export interface TableStoreShape {
   readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<TableRecord>>
   /** All tables of all schemas. */
   readonly listAll: Effect.Effect<ReadonlyArray<TableRecord>>
+  /** Adds nullable columns at the end of a table. Running streams go on, and may write the new columns. */
+  readonly addColumns: (
+    name: string,
+    columns: ReadonlyArray<ColumnDefinition>
+  ) => Effect.Effect<TableRecord, TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
   /** Deletes a table with its data. False when there is none. */
   readonly drop: (name: string) => Effect.Effect<boolean, StorageFailure>
   /** Checks that the format fits the table and builds the decoder, once per stream. */
@@ -97,3 +108,15 @@ export const refuseFormat = (definition: TableDefinition, format: LogFormat): Sc
 
 /** How names are compared. */
 export const tableKey = (name: string): string => name.toLowerCase()
+
+/** The definition with further columns. Fails when they cannot be added, or not be written. */
+export const extended = (
+  definition: TableDefinition,
+  columns: ReadonlyArray<ColumnDefinition>
+): Result.Result<TableDefinition, InvalidDefinition | UnsupportedColumn> => {
+  const problem = additionProblem(definition, columns)
+  if (problem !== undefined) return Result.fail(new InvalidDefinition({ message: problem }))
+  const altered = withColumns(definition, columns)
+  const unsupported = unsupportedColumn(altered)
+  return unsupported === undefined ? Result.succeed(altered) : Result.fail(unsupported)
+}

@@ -1,0 +1,42 @@
+/**
+ * `zerobus table alter`: new columns for a table of the local server.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { parseColumns } from "../internal/columns/columnType.ts"
+import { withCatalog } from "./catalog.ts"
+import { failed } from "./CommandFailed.ts"
+import { counted } from "./progress.ts"
+
+const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
+
+/** The command. */
+export const alter = Command.make(
+  "alter",
+  {
+    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
+    add: word("add"),
+    column: word("column"),
+    columns: Argument.String("columns").pipe(
+      Argument.withDescription("column TYPE [COMMENT '...'], ...; columns that are added may be NULL")
+    )
+  },
+  Effect.fn(function* (input) {
+    const columns = yield* Effect.mapError(Effect.fromResult(parseColumns(input.columns)), (problem) =>
+      failed(`The columns ${JSON.stringify(input.columns.slice(0, 80))} cannot be read. ${problem}`)
+    )
+    yield* withCatalog((catalog) => catalog.addColumns(input.table, columns))
+    const names = columns.map(({ name }) => name).join(", ")
+    yield* Console.log(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)
+  })
+).pipe(
+  Command.withDescription("Add columns to a table of the local server; streams that are open go on"),
+  Command.withExamples([
+    {
+      command: "zerobus table alter main.default.air_quality add column 'note STRING'",
+      description: "A further column, NULL in the rows that exist"
+    }
+  ])
+)
