@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { scrubOpaque } from "./internal/scrub.ts"
 import {
   InvalidArgument,
   InvalidEndpoint,
@@ -13,6 +14,7 @@ import {
   PermissionDenied,
   ProtocolViolation,
   Retryable,
+  RetryableReason,
   SchemaMismatch,
   type StreamFailure,
   TlsFailure,
@@ -48,8 +50,9 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   "effect-zerobus/HeadersProvider"
 ) {
   /**
-   * Makes a provider of an effect, or of a function from the table name to one. A failure that is not one of the client's errors
-   * becomes `InvalidToken`, which is final; fail with `Retryable` to have the connection tried again.
+   * Makes a provider of an effect, or of a function from the table name to one. A failure that is not one of the client's errors, or
+   * a defect, becomes `Retryable` with its text, without what may be a credential: the connection is tried again within the retry
+   * budget. Fail with `InvalidToken` where that does not help.
    *
    * @example
    * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
@@ -69,7 +72,7 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
         Effect.suspend(() => {
           const headers: unknown = Effect.isEffect(getHeaders) ? getHeaders : getHeaders(tableName)
           return Effect.isEffect(headers) ? (headers as Effect.Effect<HeaderRecord, unknown>) : Effect.fail(notAnEffect)
-        }).pipe(Effect.mapError(asFailure)),
+        }).pipe(Effect.mapError(toStreamFailure)),
       ...(invalidate === undefined
         ? {}
         : {
@@ -94,16 +97,45 @@ const isStreamFailure = (error: unknown): error is StreamFailure =>
   error instanceof InvalidState ||
   error instanceof ProtocolViolation
 
-const notAnEffect = new InvalidToken({
+/** The failure of a provider that gives anything but an effect, which trying again does not cure. */
+export const notAnEffect = new InvalidToken({
   message: "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
 })
 
-// The provider's own error may quote a token, so only its tag is passed on.
-const asFailure = (error: unknown): StreamFailure =>
-  isStreamFailure(error)
-    ? error
-    : new InvalidToken({
-        message: `The headers provider failed (${
-          typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "error"
-        }). Look at its own logs, or fail with Retryable to have the connection tried again.`
-      })
+/** How deep the causes of an error are read. */
+const CAUSES = 5
+
+/** An error of the program as text, with its causes. Reading it runs code of the program, which may throw. */
+const textOf = (error: unknown): string => {
+  const texts: Array<string> = []
+  try {
+    for (let current = error; current !== undefined && texts.length < CAUSES;) {
+      if (typeof current !== "object" || current === null) {
+        texts.push(typeof current === "function" ? "a function" : String(current))
+        break
+      }
+      const { _tag, cause, message, name } = current as Readonly<Record<string, unknown>>
+      const named = [_tag, name, "an object"].find((text) => typeof text === "string" && text !== "") as string
+      texts.push(typeof message === "string" && message !== "" ? `${named}: ${message}` : named)
+      current = cause
+    }
+  } catch {
+    texts.push("an error that cannot be read")
+  }
+  return texts.join(", caused by ")
+}
+
+/**
+ * What a provider failed or died with, as a failure of the stream. What is not one of the client's errors may be a service that is
+ * down, so it is tried again; its text goes without what may be a credential.
+ */
+export const toStreamFailure = (error: unknown): StreamFailure => {
+  try {
+    if (isStreamFailure(error)) return error
+  } catch {
+    // Its prototype cannot be read, so it is none.
+  }
+  const text = scrubOpaque(textOf(error)).replace(/\.$/, "")
+  const message = `The headers provider failed: ${text}.`
+  return new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+}

@@ -14,7 +14,8 @@ import * as Data from "effect/Data"
  *   resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
  * - `ServerUnavailable`: the server answered with a temporary status.
  * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
- * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off.
+ * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off; or a
+ *   headers provider failed with an error of its own.
  * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
  */
 export type RetryableReason = Data.TaggedEnum<{

@@ -105,35 +105,81 @@ describe("headers", () => {
     })
   )
 
-  it.effect("HA-10 fail with a typed error when their provider fails, without its text", () =>
+  it.effect("HA-10 S-19 are tried again within the budget when their provider fails or throws, and keep its text", () =>
+    Effect.gen(function* () {
+      const token = "dapi0123456789abcdef0123456789abcdef"
+      const thrown = new TypeError(`no client for Bearer s3cr3t and ${token}`, { cause: new Error("ECONNRESET") })
+      const text = "TypeError: no client for Bearer <redacted> and <redacted>, caused by Error: ECONNRESET"
+      const throwing = (): never => {
+        throw thrown
+      }
+      const cases: ReadonlyArray<readonly [HeadersProviderShape, string]> = [
+        [HeadersProvider.make({ getHeaders: Effect.fail(thrown) }), text],
+        [HeadersProvider.make({ getHeaders: Effect.die(thrown) }), text],
+        [HeadersProvider.make({ getHeaders: throwing }), text],
+        [{ getHeaders: throwing }, text],
+        [{ getHeaders: () => Effect.die(thrown) }, text],
+        [{ getHeaders: () => Effect.fail(thrown as never) }, text],
+        [HeadersProvider.make({ getHeaders: Effect.fail("the vault is sealed.") }), "the vault is sealed"],
+        [HeadersProvider.make({ getHeaders: Effect.fail({ _tag: "VaultSealed" }) }), "VaultSealed"],
+        [HeadersProvider.make({ getHeaders: Effect.interrupt }), "it was interrupted"]
+      ]
+      for (const [headersProvider, words] of cases) {
+        const { running, server } = yield* creating({ headersProvider, recoverySchedule: Schedule.recurs(2) })
+        const { message, reason } = A.tagged(running.error(), "Retryable")
+        assert.strictEqual(message, `The headers provider failed: ${words}. Gave up after 3 attempts.`)
+        assert.strictEqual(reason._tag, "TokenServiceUnavailable")
+        assert.strictEqual(server.connections.length, 0)
+      }
+      // One that gives headers in time costs nothing but the attempts before.
+      let asked = 0
+      const recovering = HeadersProvider.make({
+        getHeaders: Effect.suspend(() => (asked++ < 2 ? Effect.fail(thrown) : Effect.succeed({})))
+      })
+      const { running } = yield* creating({ headersProvider: recovering, scopeCloseTimeout: 0 })
+      running.value()
+      assert.strictEqual(asked, 3)
+    })
+  )
+
+  it.effect("HA-10 fail for good with the provider's own typed error, and when it gives no effect or no object", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client()
-      const failing = (error: unknown) => HeadersProvider.make({ getHeaders: Effect.fail(error) })
-      const foreign = yield* Effect.flip(
-        zerobus.createStream(A.table, { headersProvider: failing(new Error("vault said: s3cr3t")) })
-      )
-      assert.notInclude(A.tagged(foreign, "InvalidToken").message, "s3cr3t")
+      const create = (headersProvider: HeadersProviderShape) =>
+        Effect.flip(zerobus.createStream(A.table, { headersProvider }))
       const own = new InvalidToken({ message: "The vault has no token for this table." })
-      assert.strictEqual(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: failing(own) })), own)
       const throwing = (): never => {
-        throw new TypeError("s3cr3t is undefined")
+        throw own
       }
-      const bugs: ReadonlyArray<HeadersProviderShape> = [
-        HeadersProvider.make({ getHeaders: throwing }),
-        { getHeaders: throwing },
-        { getHeaders: () => Effect.die(new TypeError("s3cr3t")) },
-        { getHeaders: () => Promise.resolve({}) as never }
-      ]
-      for (const headersProvider of bugs) {
-        const bug = A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider })), "InvalidToken")
-        assert.include(bug.message, "TypeError")
-        assert.notInclude(bug.message, "s3cr3t")
+      for (const getHeaders of [Effect.fail(own), Effect.die(own), throwing]) {
+        assert.strictEqual(yield* create(HeadersProvider.make({ getHeaders })), own)
       }
-      const promised = HeadersProvider.make({ getHeaders: () => Promise.resolve({}) as never })
-      const wrapped = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: promised }))
-      assert.include(A.tagged(wrapped, "InvalidToken").message, "tryPromise")
+      const promised = () => Promise.resolve({}) as never
+      for (const provider of [{ getHeaders: promised }, HeadersProvider.make({ getHeaders: promised })]) {
+        assert.include(A.tagged(yield* create(provider), "InvalidToken").message, "tryPromise")
+      }
       const nothing = HeadersProvider.make({ getHeaders: Effect.succeed(undefined as never) })
-      A.tagged(yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: nothing })), "InvalidArgument")
+      A.tagged(yield* create(nothing), "InvalidArgument")
+    })
+  )
+
+  it.effect("S-13 are not quoted from what their provider says of them on the next connection", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const headersProvider = HeadersProvider.make({
+        getHeaders: Effect.suspend(() =>
+          asked++ === 0
+            ? Effect.succeed({ "authorization": "correct-horse", "x-key": "battery-staple" })
+            : Effect.fail(new Error("no successor of correct-horse (battery-staple)"))
+        )
+      })
+      const options = { ...single, headersProvider, recoverySchedule: Schedule.recurs(1) }
+      const { server, stream } = yield* A.open(options, A.silent)
+      yield* stream.ingestRecord(A.record(0))
+      yield* A.settle
+      server.last.cut()
+      const last = yield* Effect.flip(stream.flush)
+      assert.include(A.tagged(last, "Retryable").message, "no successor of <redacted> (<redacted>)")
     })
   )
 

@@ -101,10 +101,10 @@ export const rooms: ReadonlyArray<Room> = [
   },
   { name: "index", files: ["index"], imports: ["faces", "transport", "workspace", "public"], packages: [] },
 
-  // The two seams: the options of everything, and what a codec offers the landing zone.
+  // What several rooms share: the options of everything, what a codec offers the landing zone, and texts without secrets.
   {
     name: "internal",
-    files: ["internal/optionRules", "internal/recordCodec"],
+    files: ["internal/optionRules", "internal/recordCodec", "internal/scrub"],
     imports: ["internal/userCode/wake"],
     packages: ["effect: pure"]
   },
@@ -122,10 +122,14 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["internal/recordCodec", "internal/protobuf", "internal/userCode"],
     packages: ["effect: stable"]
   },
-  { name: "internal/net", imports: ["faces", "internal/userCode"], packages: ["effect: stable", ...network] },
+  {
+    name: "internal/net",
+    imports: ["faces", "internal/scrub", "internal/userCode"],
+    packages: ["effect: stable", ...network]
+  },
   {
     name: "internal/grpc",
-    imports: ["faces", "internal/net", "internal/protobuf"],
+    imports: ["faces", "internal/net", "internal/scrub", "internal/protobuf"],
     packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
   {
@@ -135,6 +139,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/landing",
       "internal/protobuf",
       "internal/userCode",
+      "internal/scrub",
       "internal/columns/tableName",
       "internal/grpc/grpcStatus"
     ],

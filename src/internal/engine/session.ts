@@ -25,7 +25,7 @@ import type { Message } from "../landing/chunk.ts"
 import { sendSuspects } from "./isolation.ts"
 import { regrowUnsafe } from "./messageSize.ts"
 import { Opening } from "./opening.ts"
-import { secretsIn, sessionHeaders } from "./sessionHeaders.ts"
+import { secretsIn, sessionHeaders, withoutCredentials } from "./sessionHeaders.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
@@ -97,7 +97,9 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const transport = yield* Transport
   const opening = yield* Opening
   if (opening !== undefined) opening.waitingFor = () => "the headers provider"
-  const given = yield* Effect.mapError(provider.getHeaders(core.table.tableName), (failure) => failed(failure))
+  const given = yield* Effect.mapError(provider.getHeaders(core.table.tableName), (failure) =>
+    failed(withoutCredentials(failure, Redacted.value(core.headers)))
+  )
   const headers = sessionHeaders(given, core.table.tableName)
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)

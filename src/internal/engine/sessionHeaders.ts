@@ -6,8 +6,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { HeaderRecord, HeadersProviderShape } from "../../HeadersProvider.ts"
-import { InvalidArgument, InvalidToken } from "../../ZerobusError.ts"
+import { type HeaderRecord, type HeadersProviderShape, notAnEffect, toStreamFailure } from "../../HeadersProvider.ts"
+import { InvalidArgument, InvalidToken, Retryable, type StreamFailure } from "../../ZerobusError.ts"
+import { holdsSecret, scrub } from "../scrub.ts"
 import { apart } from "../userCode/apart.ts"
 import { thrownKind } from "../userCode/wake.ts"
 
@@ -23,29 +24,21 @@ const TABLE_HEADER = "x-databricks-zerobus-table-name"
 const MAX_TOKEN_LENGTH = 16 * 1024
 
 /**
- * The provider with its bugs turned into failures: whatever `getHeaders` throws or dies with becomes `InvalidToken`, and an
- * `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
+ * The provider with its bugs turned into failures: whatever `getHeaders` throws or dies with is tried again as its own failures are,
+ * and an `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
  */
 export const guarded = (provider: HeadersProviderShape): HeadersProviderShape => {
   const invalidate = invalidateOf(provider)
   const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
-    effectOf(() => provider.getHeaders(tableName)).pipe(
+    effectOf(() => provider.getHeaders(tableName), Effect.fail(notAnEffect)).pipe(
       Effect.map(copyOf),
-      Effect.catchCause((cause) =>
-        cause.reasons.some(Cause.isFailReason)
-          ? Effect.failCause(cause)
-          : Effect.fail(
-              new InvalidToken({
-                message: `The headers provider threw (${kindOf(cause)}). Correct it, or have it fail with Retryable.`
-              })
-            )
-      )
+      Effect.catchCause((cause) => Effect.fail(failureOf(cause)))
     )
   if (invalidate === undefined) return { getHeaders }
   return {
     getHeaders,
     invalidate: (tableName, rejected) =>
-      effectOf(() => invalidate.call(provider, tableName, rejected)).pipe(
+      effectOf(() => invalidate.call(provider, tableName, rejected), Effect.die(new TypeError("not an effect"))).pipe(
         Effect.catchCause((cause) =>
           Effect.logWarning("The headers provider could not invalidate credentials that were refused", {
             cause: kindOf(cause)
@@ -65,11 +58,27 @@ const invalidateOf = (provider: HeadersProviderShape): HeadersProviderShape["inv
 }
 
 /** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
-const effectOf = <A, E>(give: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+const effectOf = <A, E>(give: () => Effect.Effect<A, E>, otherwise: Effect.Effect<never, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const given: unknown = give()
-    return Effect.isEffect(given) ? apart(given as Effect.Effect<A, E>) : Effect.die(new TypeError("not an effect"))
+    return Effect.isEffect(given) ? apart(given as Effect.Effect<A, E>) : otherwise
   })
+
+/** What a provider ended with, as a failure of the stream. */
+const failureOf = ({ reasons }: Cause.Cause<StreamFailure>): StreamFailure => {
+  const reason = reasons.find(Cause.isFailReason) ?? reasons.find(Cause.isDieReason)
+  return toStreamFailure(
+    reason === undefined ? "it was interrupted" : Cause.isFailReason(reason) ? reason.error : reason.defect
+  )
+}
+
+/** The failure without the credentials of the session before, which a text of the program may hold. */
+export const withoutCredentials = (failure: StreamFailure, headers: HeaderRecord): StreamFailure => {
+  const secrets = secretsIn(headers)
+  if (failure._tag !== "Retryable" || !holdsSecret(failure.reason.message, secrets)) return failure
+  const message = scrub(failure.reason.message, secrets)
+  return new Retryable({ reason: { ...failure.reason, message }, attempts: failure.attempts })
+}
 
 /** The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that throw. */
 const copyOf = (given: HeaderRecord): HeaderRecord =>

@@ -16,7 +16,7 @@ import {
   TlsFailure,
   Unsupported
 } from "../../ZerobusError.ts"
-import { scrub } from "../net/scrub.ts"
+import { scrub } from "../scrub.ts"
 import { forEachField, MalformedMessage } from "../protobuf/reader.ts"
 
 const names = [

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { type IncomingMessage, request as httpRequestOf } from "node:http"
 import { connect, ConnectFailure, type Route } from "./connector.ts"
 import { retryAfterMillis } from "./retryAfter.ts"
-import { scrub } from "./scrub.ts"
+import { scrub } from "../scrub.ts"
 
 /** An answer with its whole body as text. */
 export interface HttpAnswer {

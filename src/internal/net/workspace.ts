@@ -13,7 +13,7 @@ import type { ConnectFailure, Route } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { httpRequest, type HttpRequest } from "./httpRequest.ts"
 import { routeTo } from "./route.ts"
-import { holdsSecret, scrub } from "./scrub.ts"
+import { holdsSecret, scrub } from "../scrub.ts"
 
 /** A service of the workspace. */
 export interface WorkspaceService {

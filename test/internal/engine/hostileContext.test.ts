@@ -187,7 +187,7 @@ describe("a recovery schedule that is broken", () => {
       Effect.succeed(() =>
         Effect.withFiber((fiber) => {
           fiber.addObserver((): void => broken())
-          return Effect.die("secret")
+          return Effect.die("no credentials")
         })
       )
     )
@@ -248,20 +248,25 @@ describe("credentials that throw", () => {
       getHeaders: () =>
         Effect.withFiber((fiber) => {
           fiber.addObserver((): void => broken())
-          return Effect.die("secret")
+          return Effect.die("no credentials")
         })
+    }),
+    "what cannot be read": () => ({
+      getHeaders: () =>
+        Effect.die(new Proxy(new Error("secret"), { getPrototypeOf: () => broken(), get: () => broken() }))
     }),
     "as no effect in the middle": () => ({
       getHeaders: () => Effect.flatMap(Effect.void, (): Effect.Effect<never> => undefined as never)
     })
   }
   for (const [name, make] of Object.entries(providers)) {
-    it.live(`${name} refuse the stream, typed`, () =>
+    it.live(`${name} cost an attempt, typed`, () =>
       collected(() =>
         Effect.gen(function* () {
           const { zerobus } = yield* A.client()
-          const error = yield* Effect.flip(zerobus.createStream(A.table, { ...options, headersProvider: make() }))
-          assert.notInclude(A.tagged(error, "InvalidToken").message, "secret")
+          const given = { ...options, headersProvider: make(), recovery: false }
+          const error = yield* Effect.flip(zerobus.createStream(A.table, given))
+          assert.include(A.tagged(error, "Retryable").message, "The headers provider failed: ")
         }).pipe(Effect.scoped)
       )
     )
@@ -279,7 +284,7 @@ describe("credentials of a layer whose getters throw", () => {
         assert.isUndefined(invalidate)
         const given = yield* Effect.exit(getHeaders("t"))
         if (name === "invalidate") assert.deepStrictEqual(given, Exit.succeed({ a: "b" }))
-        else A.tagged(A.failureOf(given), "InvalidToken")
+        else A.tagged(A.failureOf(given), "Retryable")
       })
     )
   }

@@ -1,5 +1,5 @@
 /**
- * Makes text from the other side fit for an error message: nothing that looks like a credential, no control characters, bounded.
+ * Makes text of others fit for an error message: nothing that looks like a credential, no control characters, bounded.
  */
 
 const LIMIT = 2048
@@ -52,3 +52,14 @@ export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string
     .trim()
   return clean.length > LIMIT ? `${clean.slice(0, LIMIT)}...` : clean
 }
+
+/** Whether letters and digits stand together in a row of 12 at least, which words of a sentence have not. */
+const isOpaque = (run: string): boolean =>
+  (run.match(/[a-z\d]{12,}/gi) ?? []).some((row) => /\d/.test(row) && /[a-z]/i.test(row))
+
+/**
+ * Does what `scrub` does, and removes words that may be a token of any shape. For texts of code that handles secrets which are not
+ * known here.
+ */
+export const scrubOpaque = (text: string): string =>
+  scrub(text).replace(/[\w~+/-]{12,}=*/g, (run) => (isOpaque(run) ? "<redacted>" : run))

@@ -2,7 +2,7 @@
  * What is taken out of the other side's texts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { holdsSecret, scrub } from "../../../src/internal/net/scrub.ts"
+import { holdsSecret, scrub, scrubOpaque } from "../../src/internal/scrub.ts"
 
 describe("scrub", () => {
   it("S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
@@ -107,5 +107,23 @@ describe("holdsSecret", () => {
       assert.strictEqual(holdsSecret(text, secrets), found, text)
     }
     assert.strictEqual(scrub(JSON.stringify({ a: quoted }), [quoted]), '{"a":"<redacted>"}')
+  })
+})
+
+describe("scrubOpaque", () => {
+  it("S-02 takes out words that may be a token of any shape, and leaves those of a sentence", () => {
+    for (const [text, clean] of [
+      ["no luck with CANARYTOKEN91bc, code 403", "no luck with <redacted>, code 403"],
+      ["dapi0123456789abcdef0123456789abcdef", "<redacted>"],
+      ["hvs.CAESIJ2x9ab_cdQ-1234abcd5678efgh at 12:00", "hvs.<redacted> at 12:00"],
+      ["GET /v1/data/a1b2c3d4e5f6g7h8?x=1", "GET <redacted>?x=1"],
+      ["key=ab-c3d4e5f6g7h8i9-z", "key=<redacted>"],
+      ["vault-prod-01.example.com:8200 in us-west-2", "vault-prod-01.example.com:8200 in us-west-2"],
+      ["ECONNREFUSED after 123456789012345 ns", "ECONNREFUSED after 123456789012345 ns"],
+      ["internationalization of authorization", "internationalization of authorization"],
+      ["Bearer abc", "Bearer <redacted>"]
+    ] as const) {
+      assert.strictEqual(scrubOpaque(text), clean)
+    }
   })
 })
