@@ -70,6 +70,10 @@ const flags = {
     Flag.withMetavar("definition"),
     Flag.atLeast(0)
   ),
+  sharedFiles: Flag.Boolean("shared-files").pipe(
+    Flag.withDescription("Let other users of this machine read the tables; by default only who runs the server can"),
+    Flag.withDefault(false)
+  ),
   visibleOnceAcked: Flag.Boolean("visible-once-acked").pipe(
     Flag.withDescription("Acknowledge records only when the table shows them, for tests; makes many small files"),
     Flag.withDefault(false)
@@ -123,6 +127,7 @@ const flagProblem = (input: Input): string | undefined => {
   if (!input.allowRemote && !isLoopback(input.host)) {
     return `The local server listens on loopback only. To let others reach it on ${input.host}, add --allow-remote, and leave --no-auth out.`
   }
+  if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
   return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
 }
 
@@ -175,7 +180,12 @@ const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never
   const dataDir = Path.resolve(Option.getOrElse(input.dataDir, () => "zerobus-data"))
   const layer = input.memory
     ? ZerobusLocal.layerServerMemory({ ...options, auditBytes: 0 })
-    : ZerobusLocal.layerServer({ ...options, dataDir, visibleOnceAcked: input.visibleOnceAcked })
+    : ZerobusLocal.layerServer({
+        ...options,
+        dataDir,
+        sharedFiles: input.sharedFiles,
+        visibleOnceAcked: input.visibleOnceAcked
+      })
   const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
   yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
   const tables = (yield* local.listTables).map((table) => table.definition.name)

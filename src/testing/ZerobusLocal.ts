@@ -187,6 +187,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
         yield* checkOptions(options)
         const store = yield* makeDurableTableStore({
           folder: options.dataDir,
+          readers: options.sharedFiles === true ? "everyone" : "owner",
           flushIntervalMillis: flushIntervalOf(options),
           visibleOnceAcked: options.visibleOnceAcked ?? false
         })

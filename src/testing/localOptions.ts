@@ -82,6 +82,11 @@ export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
   /** Time between commits to the tables; default 1 second, or 200 ms with `visibleOnceAcked`. */
   readonly flushInterval?: Duration.Input | undefined
   /**
+   * Lets other users of the machine read the tables: new folders get mode 0755 and new files 0644. Default false: 0700 and
+   * 0600, whatever the umask. Existing folders and files keep their modes; logs and keys are for the owner in any case.
+   */
+  readonly sharedFiles?: boolean | undefined
+  /**
    * Acknowledges records only when the table shows them, at each commit, so that a test can read the table after each acknowledgement.
    * Makes many small files. Default false: acknowledged means durable in the log, and the table follows.
    */

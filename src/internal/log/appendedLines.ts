@@ -4,6 +4,9 @@
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { syncFolder } from "./durableFile.ts"
+import { lstatOf, openPlain } from "./plainFile.ts"
+
+const { O_APPEND, O_CREAT, O_RDWR } = Fs.constants
 
 /** Lines for one file, appended one after another however many callers there are. */
 export class AppendedLines {
@@ -25,11 +28,9 @@ export class AppendedLines {
   }
 
   private async write(lines: string): Promise<void> {
-    const before = await Fs.lstat(this.path).catch(absent)
-    // A link or a pipe could lead the lines somewhere else, or wait for a reader.
-    if (before !== undefined && !before.isFile()) throw new NotAFile(`${this.path} is not a plain file.`)
-    if (before !== undefined && before.size >= this.maxBytes) await this.setAside()
-    const handle = await Fs.open(this.path, Fs.constants.O_CREAT | Fs.constants.O_RDWR | Fs.constants.O_APPEND, 0o600)
+    const before = await lstatOf(this.path)
+    if (before?.isFile() === true && before.size >= this.maxBytes) await this.setAside()
+    const handle = await openPlain(this.path, O_CREAT | O_RDWR | O_APPEND)
     try {
       const { size } = await handle.stat()
       await handle.appendFile((await this.isTorn(handle, size)) ? `\n${lines}` : lines)
@@ -55,13 +56,4 @@ export class AppendedLines {
       .map((name) => Number(name.slice(prefix.length)))
     await Fs.rename(this.path, `${this.path}.${Math.max(0, ...numbers) + 1}`)
   }
-}
-
-/** The path names something else than a file. */
-export class NotAFile extends Error {
-  override readonly name = "NotAFile"
-}
-
-const absent = (error: NodeJS.ErrnoException): undefined => {
-  if (error.code !== "ENOENT") throw error
 }

@@ -3,24 +3,32 @@
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { isFolder, NotAFolder, openPlain } from "./plainFile.ts"
 
-/** A file has the name of a folder that is needed. */
-export class NotAFolder extends Error {
-  override readonly name = "NotAFolder"
+/** Who may read what is made: its owner only, or everybody on the machine. Nobody else may write. */
+export type Readers = "owner" | "everyone"
+
+const fileMode: Readonly<Record<Readers, number>> = { owner: 0o600, everyone: 0o644 }
+const folderMode: Readonly<Record<Readers, number>> = { owner: 0o700, everyone: 0o755 }
+
+/** Makes one folder; the process's umask does not count. */
+const makeOne = async (path: string, readers: Readers): Promise<void> => {
+  await Fs.mkdir(path, { mode: folderMode[readers] })
+  if (readers === "everyone") await Fs.chmod(path, folderMode[readers])
 }
 
 /**
- * Makes a folder, and those above it that are missing. Node's own recursive way never ends where folders cannot be made although the
- * one above is there, such as in `/proc`.
+ * Makes a folder, and those above it that are missing; a link to a folder counts as one. Node's own recursive way never ends where
+ * folders cannot be made although the one above is there, such as in `/proc`.
  */
-export const makeFolder = async (path: string, mode?: number): Promise<void> => {
+export const makeFolder = async (path: string, readers: Readers = "owner"): Promise<void> => {
   const make = async () => {
     try {
-      await Fs.mkdir(path, { mode })
+      await makeOne(path, readers)
     } catch (error) {
       const found = await Fs.stat(path).catch(() => undefined)
       if (found?.isDirectory() === false) {
-        throw new NotAFolder(`${path} is a file, where a folder is needed.`)
+        throw new NotAFolder(`${path} is a file, where a folder is needed. Choose another folder.`)
       }
       if (found === undefined) throw error
     }
@@ -30,26 +38,64 @@ export const makeFolder = async (path: string, mode?: number): Promise<void> => 
   } catch (error) {
     const above = Path.dirname(path)
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error
-    await makeFolder(above, mode)
+    await makeFolder(above, readers)
     await make()
   }
 }
 
-/** Writes a whole file and waits for the disk. `flag` as of `open`, by default the file is replaced. */
-export const writeSynced = async (path: string, content: string | Uint8Array, flag = "w"): Promise<void> => {
-  const handle = await Fs.open(path, flag)
+/**
+ * Makes folders below one that exists, each in the one before, on disk with their names. Answers the path of the last.
+ * Rejects with `NotAFolder` where a link or anything else has a name of them.
+ */
+export const makeFoldersIn = async (
+  folder: string,
+  names: ReadonlyArray<string>,
+  readers: Readers = "owner"
+): Promise<string> => {
+  let path = folder
+  for (const name of names) {
+    const above = path
+    path = Path.join(above, name)
+    if (await isFolder(path)) continue
+    try {
+      await makeOne(path, readers)
+    } catch (error) {
+      // Somebody else made it in the meantime, or something that is none.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !(await isFolder(path))) throw error
+    }
+    await syncFolder(above)
+  }
+  return path
+}
+
+/** Writes a whole new file and waits for the disk. Fails with `EEXIST` where something has the name. */
+export const writeSynced = async (
+  path: string,
+  content: string | Uint8Array,
+  readers: Readers = "owner"
+): Promise<void> => {
+  const handle = await openPlain(path, "create", fileMode[readers])
   try {
+    if (readers === "everyone") await handle.chmod(fileMode[readers])
     await handle.writeFile(content)
     await handle.sync()
+  } catch (error) {
+    await Fs.rm(path, { force: true })
+    throw error
   } finally {
     await handle.close()
   }
 }
 
-/** Replaces a file in one step: readers see the old content or the new one. `temporary` lies in the same folder. */
-export const replaceSynced = async (path: string, temporary: string, content: string | Uint8Array): Promise<void> => {
+/** Replaces a file in one step: readers see the old content or the new one. `temporary` is a new name in the same folder. */
+export const replaceSynced = async (
+  path: string,
+  temporary: string,
+  content: string | Uint8Array,
+  readers: Readers = "owner"
+): Promise<void> => {
+  await writeSynced(temporary, content, readers)
   try {
-    await writeSynced(temporary, content)
     await Fs.rename(temporary, path)
   } catch (error) {
     await Fs.rm(temporary, { force: true })

@@ -8,6 +8,8 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { readPlain } from "./plainFile.ts"
+import { writeSynced } from "./durableFile.ts"
 
 interface Owner {
   readonly pid: number
@@ -27,7 +29,7 @@ export class FolderLocked extends Error {
   override readonly name = "FolderLocked"
 }
 
-/** Takes the lock of a folder, or throws `FolderLocked`. */
+/** Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the lock's name. */
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const path = Path.join(folder, ".lock")
   const mine: Owner = {
@@ -37,7 +39,7 @@ export const lockFolder = async (folder: string): Promise<FolderLock> => {
     token: randomUUID()
   }
   const temporary = `${path}-${mine.token}`
-  await Fs.writeFile(temporary, JSON.stringify(mine))
+  await writeSynced(temporary, JSON.stringify(mine))
   try {
     for (let attempt = 0; attempt < 10; attempt++) {
       if (await claim(temporary, path)) return { release: () => release(path, mine) }
@@ -79,7 +81,7 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
 const readOwner = async (path: string): Promise<Owner | undefined> => {
   let text: string
   try {
-    text = await Fs.readFile(path, "utf8")
+    text = (await readPlain(path)).toString("utf8")
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
     throw error

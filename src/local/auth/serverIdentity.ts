@@ -6,9 +6,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { randomBytes } from "node:crypto"
-import * as Fs from "node:fs/promises"
+import { randomBytes, randomUUID } from "node:crypto"
 import * as Path from "node:path"
+import { replaceSynced } from "../../internal/log/durableFile.ts"
+import { readPlain } from "../../internal/log/plainFile.ts"
 import { StorageFailure, storageFailure } from "../log/storageErrors.ts"
 
 /** Key and default credentials of a server. */
@@ -45,14 +46,13 @@ export const folderIdentity = (folder: string): Effect.Effect<ServerIdentity, St
   Effect.tryPromise({
     try: async () => {
       const path = Path.join(folder, fileName)
-      const text = await Fs.readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      const kept = await readPlain(path).catch((error: NodeJS.ErrnoException) => {
         if (error.code === "ENOENT") return undefined
         throw error
       })
-      if (text !== undefined) return identity(parse(text, path))
+      if (kept !== undefined) return identity(parse(kept.toString("utf8"), path))
       const stored = generate()
-      await Fs.writeFile(`${path}.new`, JSON.stringify(stored), { mode: 0o600 })
-      await Fs.rename(`${path}.new`, path)
+      await replaceSynced(path, `${path}.${randomUUID()}`, JSON.stringify(stored))
       return identity(stored)
     },
     catch: (error) => storageFailure(error, "reading the server's identity", folder)

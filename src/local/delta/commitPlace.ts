@@ -8,6 +8,7 @@
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { readPlain } from "../../internal/log/plainFile.ts"
 import { type Add, fileKey, type Txn, versionName } from "./deltaActions.ts"
 import { type DeltaLog, identityOf, logFolder, type SeenVersion } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
@@ -99,7 +100,7 @@ interface OurCommit {
 const readVersion = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
   const identity = await identityOf(table, version)
   const path = Path.join(logFolder(table), `${versionName(version)}.json`)
-  const text = identity === undefined ? undefined : await orMissing(Fs.readFile(path, "utf8"))
+  const text = identity === undefined ? undefined : (await orMissing(readPlain(path)))?.toString("utf8")
   if (identity === undefined || text === undefined) return undefined
   return { identity, commit: text.includes(appId) ? commitOf(text, appId) : undefined }
 }
@@ -126,7 +127,7 @@ const commitOf = (text: string, appId: string): OurCommit | undefined => {
   return txn === undefined ? undefined : { txn, adds, ...(range ?? { first: 0, last: txn }) }
 }
 
-const exists = async (path: string): Promise<boolean> => (await orMissing(Fs.stat(path))) !== undefined
+const exists = async (path: string): Promise<boolean> => (await orMissing(Fs.lstat(path))) !== undefined
 
 const orMissing = async <A>(work: Promise<A>): Promise<A | undefined> => {
   try {

@@ -12,7 +12,8 @@ import { codec } from "../parquet/codecs.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
-import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { makeFoldersIn, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { readPlain } from "../../internal/log/plainFile.ts"
 import { dataFilePrefix, fileName, filePath, logPath } from "./filePaths.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
@@ -80,7 +81,7 @@ export const compactIfDue = async (
   if (due === undefined) return 0
   const files: Array<Add> = []
   for (const file of chosen(due)) {
-    if (collector.add(await Fs.readFile(filePath(log.table, file.path)))) files.push(file)
+    if (collector.add(await readPlain(filePath(log.table, file.path)))) files.push(file)
     else unfit.add(file.path)
   }
   return files.length < 2 ? 0 : merge(log, tree, files, collector, now)
@@ -128,8 +129,8 @@ const merge = async (
   }
   let committed = false
   try {
-    await makeFolder(folder)
-    await writeSynced(Path.join(folder, name), bytes)
+    await makeFoldersIn(log.table, folders, log.readers)
+    await writeSynced(Path.join(folder, name), bytes, log.readers)
     await syncFolder(folder)
     await log.commit((snapshot) => {
       committed = files.every((file) => snapshot.files.has(fileKey(file)))

@@ -3,12 +3,12 @@
  * buffers as the data files.
  */
 import { randomUUID } from "node:crypto"
-import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { applyAction, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
-import { replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
+import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
+import { readPlain } from "../../internal/log/plainFile.ts"
 import { jsonObjectAppender } from "../records/jsonDecoder.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { columnPaths, readParquet } from "../parquet/parquetRows.ts"
@@ -84,7 +84,12 @@ const tree = columnTree(columns)
 export const tombstoneRetention = 7 * 24 * 3600 * 1000
 
 /** Writes the checkpoint of a snapshot into the log folder and points `_last_checkpoint` at it. `now` in milliseconds. */
-export const writeCheckpoint = async (folder: string, snapshot: Snapshot, now: number): Promise<void> => {
+export const writeCheckpoint = async (
+  folder: string,
+  snapshot: Snapshot,
+  now: number,
+  readers: Readers
+): Promise<void> => {
   const leaves = makeLeaves(tree)
   const append = jsonObjectAppender(tree, leaves)
   let rows = 0
@@ -103,7 +108,9 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, now: n
   }
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
-  await replaceSynced(Path.join(folder, name), Path.join(folder, `.tmp-${randomUUID()}.parquet`), file)
+  const replace = (name: string, ending: string, content: string | Uint8Array) =>
+    replaceSynced(Path.join(folder, name), Path.join(folder, `.tmp-${randomUUID()}.${ending}`), content, readers)
+  await replace(name, "parquet", file)
   await syncFolder(folder)
   const pointer = JSON.stringify({
     version: snapshot.version,
@@ -111,7 +118,7 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, now: n
     sizeInBytes: file.length,
     numOfAddFiles: snapshot.files.size
   })
-  await replaceSynced(Path.join(folder, "_last_checkpoint"), Path.join(folder, `.tmp-${randomUUID()}.json`), pointer)
+  await replace("_last_checkpoint", "json", pointer)
   await syncFolder(folder)
 }
 
@@ -170,7 +177,7 @@ const readPaths = new Set(
 const isTransient = (path: string): boolean => /^(?:sidecar|checkpointMetadata)(?:\.|$)/.test(path)
 
 const actionsOf = async (path: string, snapshot: Snapshot): Promise<ReadonlyArray<Record<string, unknown>>> => {
-  const bytes = await Fs.readFile(path)
+  const bytes = await readPlain(path)
   if (path.endsWith(".json")) {
     const lines = bytes.toString("utf8").split("\n")
     return lines.filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as Record<string, unknown>)

@@ -10,7 +10,8 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
 import { lostByCheckpoint, readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
-import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { makeFolder, makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { isFolder, lstatOf, readPlain } from "../../internal/log/plainFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
@@ -48,22 +49,21 @@ const checkpointsIn = (
   return found.sort((a, b) => b.version - a.version)
 }
 
-/** Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged. */
-export const openLog = async (table: string): Promise<DeltaLog | undefined> => {
+/**
+ * Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged,
+ * and `NotAFile` or `NotAFolder` when a link or a special file has the name of a folder or of a version.
+ * `readers` of the files that are written.
+ */
+export const openLog = async (table: string, readers: Readers = "owner"): Promise<DeltaLog | undefined> => {
   const folder = logFolder(table)
-  let names: Array<string>
-  try {
-    names = await Fs.readdir(folder)
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
+  if (!(await isFolder(table)) || !(await isFolder(folder))) return undefined
+  const names = await Fs.readdir(folder)
   const { lastCheckpoint, snapshot } = await replay(table, names)
   if (snapshot.version < 0) return undefined
   if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
     throw new LogDamaged(table, "it has no metaData or no protocol action")
   }
-  return new DeltaLog(table, snapshot, lastCheckpoint)
+  return new DeltaLog(table, snapshot, lastCheckpoint, readers)
 }
 
 /** The state up to a version, read without that version's own checkpoint; by default the latest one. */
@@ -94,7 +94,7 @@ const replay = async (
     if (version <= snapshot.version || version > end) continue
     if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
     try {
-      applyCommit(snapshot, version, await Fs.readFile(Path.join(folder, `${versionName(version)}.json`), "utf8"))
+      applyCommit(snapshot, version, await readText(Path.join(folder, `${versionName(version)}.json`)))
     } catch (error) {
       if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
       throw error
@@ -142,10 +142,7 @@ export interface SeenVersion {
 export const isLatest = async (table: string, seen: SeenVersion): Promise<boolean> => {
   const next = Path.join(logFolder(table), `${versionName(seen.version + 1)}.json`)
   if ((await identityOf(table, seen.version)) !== seen.identity) return false
-  return Fs.access(next).then(
-    () => false,
-    () => true
-  )
+  return (await lstatOf(next)) === undefined
 }
 
 /** What tells the file of a version from another one of the same name; undefined when there is none. */
@@ -155,7 +152,7 @@ export const identityOf = (table: string, version: number): Promise<string | und
 /** File systems reuse inodes, so the times of its making and writing count too. A hard link changes none of this. */
 const identityOfFile = async (file: string): Promise<string | undefined> => {
   try {
-    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.stat(file, { bigint: true })
+    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.lstat(file, { bigint: true })
     return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
   } catch (error) {
     if (isMissing(error)) return undefined
@@ -175,11 +172,15 @@ export class TableChanged extends Error {
 }
 
 /** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
-export const createLog = async (table: string, actions: ReadonlyArray<Action>): Promise<DeltaLog | undefined> => {
-  await makeFolder(logFolder(table))
+export const createLog = async (
+  table: string,
+  actions: ReadonlyArray<Action>,
+  readers: Readers = "owner"
+): Promise<DeltaLog | undefined> => {
+  await makeFolder(table, readers)
   await syncFolder(Path.dirname(table))
-  await syncFolder(table)
-  const log = new DeltaLog(table, emptySnapshot(), -1)
+  await makeFoldersIn(table, [Path.basename(logFolder(table))], readers)
+  const log = new DeltaLog(table, emptySnapshot(), -1, readers)
   return (await log.tryCommit(actions)) ? log : undefined
 }
 
@@ -187,13 +188,16 @@ export const createLog = async (table: string, actions: ReadonlyArray<Action>): 
 export class DeltaLog {
   readonly table: string
   readonly snapshot: Snapshot
+  /** Who may read the files that are written. */
+  readonly readers: Readers
   private lastCheckpoint: number
   private lastCleanUp = -Infinity
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
 
-  constructor(table: string, snapshot: Snapshot, lastCheckpoint: number) {
+  constructor(table: string, snapshot: Snapshot, lastCheckpoint: number, readers: Readers) {
     this.table = table
+    this.readers = readers
     this.snapshot = snapshot
     this.lastCheckpoint = lastCheckpoint
   }
@@ -223,7 +227,7 @@ export class DeltaLog {
     const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
     let identity: string | undefined
     try {
-      await writeSynced(temporary, text)
+      await writeSynced(temporary, text, this.readers)
       // Before the link: afterwards the name may lead to another writer's file already.
       identity = await identityOfFile(temporary)
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
@@ -235,7 +239,7 @@ export class DeltaLog {
         // No hard links on this file system: an exclusive create is the next best put-if-absent.
         if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
           throw error
-        if (!(await createExclusive(target, text))) return false
+        if (!(await createExclusive(target, text, this.readers))) return false
         identity = await identityOfFile(target)
       }
     } finally {
@@ -278,7 +282,7 @@ export class DeltaLog {
       const version = this.snapshot.version + 1
       let text: string
       try {
-        text = await Fs.readFile(Path.join(logFolder(this.table), `${versionName(version)}.json`), "utf8")
+        text = await readText(Path.join(logFolder(this.table), `${versionName(version)}.json`))
       } catch (error) {
         if (isMissing(error)) return
         throw error
@@ -316,7 +320,7 @@ export class DeltaLog {
     const folder = logFolder(this.table)
     const names = await Fs.readdir(folder)
     const isOld = async (name: string): Promise<boolean> =>
-      (await Fs.stat(Path.join(folder, name))).mtimeMs < now - logRetention
+      (await Fs.lstat(Path.join(folder, name))).mtimeMs < now - logRetention
     const checkpoints = names
       .filter((name) => checkpointName.test(name))
       .sort()
@@ -341,7 +345,7 @@ export class DeltaLog {
 
   /** Writes a checkpoint of the current version, and points `_last_checkpoint` at it. */
   async checkpoint(now: number): Promise<void> {
-    await writeCheckpoint(logFolder(this.table), this.snapshot, now)
+    await writeCheckpoint(logFolder(this.table), this.snapshot, now, this.readers)
     this.lastCheckpoint = this.snapshot.version
     // What the checkpoint forgot need not be held in memory either.
     for (const [path, remove] of this.snapshot.tombstones) {
@@ -353,9 +357,11 @@ export class DeltaLog {
 /** What a table asks of its writers, as text to compare. */
 const rulesText = ({ metadata, protocol }: Snapshot): string => JSON.stringify([metadata, protocol])
 
-const createExclusive = async (path: string, text: string): Promise<boolean> => {
+const readText = async (path: string): Promise<string> => (await readPlain(path)).toString("utf8")
+
+const createExclusive = async (path: string, text: string, readers: Readers): Promise<boolean> => {
   try {
-    await writeSynced(path, text, "wx")
+    await writeSynced(path, text, readers)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false

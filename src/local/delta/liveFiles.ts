@@ -4,8 +4,8 @@
  * Reads the log, and the footers of the files of a table with VARIANT columns; a table that a server is writing to may be
  * read at any time.
  */
-import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { openPlain } from "../../internal/log/plainFile.ts"
 import { annotatedVariants, footerBytes } from "../parquet/annotatedVariants.ts"
 import { openLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
@@ -47,7 +47,7 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
 /** What the footer of a file says. None of a file that cannot be read: a reader of its rows gets the error. */
 const variantsOf = async (path: string): Promise<ReadonlyArray<string>> => {
   try {
-    const file = await Fs.open(path)
+    const file = await openPlain(path, "read")
     try {
       const { size } = await file.stat()
       const last = async (length: number) => {

@@ -6,12 +6,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto"
-import * as Fs from "node:fs/promises"
+import {
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  randomUUID,
+  sign,
+  X509Certificate
+} from "node:crypto"
 import { isIP } from "node:net"
 import * as Path from "node:path"
 import { bitString, der, integer, objectId, octetString, sequence, setOf, utcTime, utf8, yes } from "./der.ts"
-import { makeFolder } from "../../internal/log/durableFile.ts"
+import { makeFolder, makeFoldersIn, replaceSynced } from "../../internal/log/durableFile.ts"
+import { isFolder, readPlain } from "../../internal/log/plainFile.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
 
 /** What a server needs for TLS, and what its clients need to trust it; all PEM. */
@@ -140,10 +148,12 @@ export const folderCertificates = (
       const kept = await readCertificates(place, hosts, now)
       if (kept !== undefined) return { ...kept, caPath }
       const made = makeCertificates(hosts, now)
-      await makeFolder(place, 0o700)
-      await Fs.writeFile(Path.join(place, "key.pem"), Redacted.value(made.key), { mode: 0o600 })
-      await Fs.writeFile(Path.join(place, "cert.pem"), made.cert)
-      await Fs.writeFile(caPath, made.ca)
+      await makeFolder(folder)
+      await makeFoldersIn(folder, [folderName])
+      const write = (path: string, text: string) => replaceSynced(path, `${path}.${randomUUID()}`, text)
+      await write(Path.join(place, "key.pem"), Redacted.value(made.key))
+      await write(Path.join(place, "cert.pem"), made.cert)
+      await write(caPath, made.ca)
       return { ...made, caPath }
     },
     catch: (error) => storageFailure(error, "reading the server's certificates", folder)
@@ -154,8 +164,14 @@ const readCertificates = async (
   hosts: ReadonlyArray<string>,
   now: number
 ): Promise<ServerCertificates | undefined> => {
-  const files = ["ca.pem", "cert.pem", "key.pem"].map((name) => Fs.readFile(Path.join(place, name), "utf8"))
-  const [ca, cert, key] = await Promise.all(files).catch(() => [])
+  if (!(await isFolder(place))) return undefined
+  const files = ["ca.pem", "cert.pem", "key.pem"].map(async (name) =>
+    (await readPlain(Path.join(place, name))).toString()
+  )
+  const [ca, cert, key] = await Promise.all(files).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return []
+    throw error
+  })
   if (ca === undefined || cert === undefined || key === undefined) return undefined
   try {
     const parsed = new X509Certificate(cert)

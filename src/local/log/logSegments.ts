@@ -3,6 +3,7 @@
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { isFolder, openPlain, readPlain } from "../../internal/log/plainFile.ts"
 import { readSegment, type RecordsFrame } from "../../internal/log/logFrames.ts"
 import { StorageFailure } from "./storageErrors.ts"
 
@@ -24,7 +25,7 @@ export const readSegments = async function* (folder: string, table: string): Asy
   const numbers = await segmentNumbers(folder)
   for (const [index, number] of numbers.entries()) {
     const path = Path.join(folder, segmentName(number))
-    const file = await Fs.readFile(path)
+    const file = await readPlain(path)
     const content = readSegment(file)
     const last = index === numbers.length - 1
     if (content.wholeBytes < file.length) {
@@ -36,22 +37,27 @@ export const readSegments = async function* (folder: string, table: string): Asy
             `inside records that had been acknowledged. Restore the file from a backup, or move it away to give up its records.`
         })
       }
-      await Fs.truncate(path, content.wholeBytes)
+      await cut(path, content.wholeBytes)
     }
     yield { number, frames: content.frames }
   }
 }
 
+const cut = async (path: string, size: number): Promise<void> => {
+  const handle = await openPlain(path, Fs.constants.O_RDWR)
+  try {
+    await handle.truncate(size)
+  } finally {
+    await handle.close()
+  }
+}
+
 /** The numbers of the segments in a folder, ascending; none when there is no folder. */
 export const segmentNumbers = async (folder: string): Promise<ReadonlyArray<number>> => {
-  try {
-    const names = await Fs.readdir(folder)
-    return names
-      .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
-    throw error
-  }
+  if (!(await isFolder(folder))) return []
+  const names = await Fs.readdir(folder)
+  return names
+    .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
 }

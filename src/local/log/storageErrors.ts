@@ -3,7 +3,6 @@
  * the content of a record.
  */
 import * as Data from "effect/Data"
-import { NotAFolder } from "../../internal/log/durableFile.ts"
 import { FolderLocked } from "../../internal/log/folderLock.ts"
 
 /**
@@ -90,13 +89,13 @@ export const tableRefused = "TABLE_REFUSED"
 export const storageFailure = (error: unknown, doing: string, path: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
   if (error instanceof FolderLocked) return new StorageFailure({ reason: "Locked", message: error.message })
-  if (error instanceof NotAFolder) {
-    return new StorageFailure({ reason: "NotWritable", message: `${error.message} Choose another data folder.` })
-  }
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
   switch (code) {
     case tableRefused:
       return new StorageFailure({ reason: "TableRefused", message: (error as Error).message })
+    case "NotAFile":
+    case "NotAFolder":
+      return new StorageFailure({ reason: "NotWritable", message: (error as Error).message })
     case "ENOSPC":
     case "EDQUOT":
     case "EFBIG":

@@ -9,8 +9,9 @@
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
+import { makeFolder, makeFoldersIn, syncFolder } from "../../internal/log/durableFile.ts"
 import { FrameBuffer, type LogFormat, readSegment, type RecordsFrame } from "../../internal/log/logFrames.ts"
+import { openPlain, readPlain } from "../../internal/log/plainFile.ts"
 import { segmentName } from "./logSegments.ts"
 import { StorageFailure, storageFailure } from "./storageErrors.ts"
 
@@ -214,7 +215,7 @@ export class Wal {
     const path = Path.join(this.folder, segmentName(segment.number))
     if (segment.handle === undefined) {
       await this.closeBefore()
-      segment.handle = await Fs.open(path, "w")
+      segment.handle = await openPlain(path, "replace")
       this.current = segment
     }
     const handle = segment.handle
@@ -285,7 +286,7 @@ export class Wal {
   /** Reads the durable records of a segment back. */
   async readBack(number: number): Promise<ReadonlyArray<RecordsFrame>> {
     try {
-      return readSegment(await Fs.readFile(Path.join(this.folder, segmentName(number)))).frames
+      return readSegment(await readPlain(Path.join(this.folder, segmentName(number)))).frames
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
       throw error
@@ -340,7 +341,8 @@ export const openWal = async (
   firstSegment: number,
   firstSequence: number
 ): Promise<Wal> => {
-  await makeFolder(folder)
-  await syncFolder(Path.dirname(folder))
+  const above = Path.dirname(folder)
+  await makeFolder(above)
+  await makeFoldersIn(above, [Path.basename(folder)])
   return new Wal(folder, table, tableId, firstSegment, firstSequence)
 }

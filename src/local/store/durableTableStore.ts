@@ -16,7 +16,8 @@ import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
 import { commitFinder } from "../delta/commitPlace.ts"
 import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
-import { makeFolder, syncFolder } from "../../internal/log/durableFile.ts"
+import { makeFolder, makeFoldersIn, type Readers, syncFolder } from "../../internal/log/durableFile.ts"
+import { isFolder } from "../../internal/log/plainFile.ts"
 import { sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
@@ -36,6 +37,8 @@ import { workerFlusher } from "./workerFlusher.ts"
 export interface DurableOptions {
   /** The data folder; created when missing. */
   readonly folder: string
+  /** Who may read the tables, by default the owner of the process only. Logs and keys are for the owner in any case. */
+  readonly readers?: Readers | undefined
   /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
   readonly flushIntervalMillis?: number | undefined
   /** Whether Parquet and commits run in a worker thread, true by default. */
@@ -83,6 +86,10 @@ const renamed = async (from: string, to: string): Promise<boolean> => {
   }
 }
 
+const openToOthers = (folder: string, mode: number): string =>
+  `Other users of this machine can get into ${folder} (mode ${(mode & 0o777).toString(8)}), which is kept as it is. ` +
+  `Type chmod 700 to close it, or start the server with --shared-files (sharedFiles) if others are to read the tables.`
+
 const walFolder = (folder: string, tableId: string): string => Path.join(folder, ".wal", tableId)
 const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
 
@@ -91,6 +98,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   options: DurableOptions
 ): Effect.fn.Return<TableStoreShape, StorageFailure, Scope.Scope> {
   const folder = Path.resolve(options.folder)
+  const readers = options.readers ?? "owner"
   const limits = { ...defaultLimits, ...options.limits }
   const ackAfterCommit = options.visibleOnceAcked ?? false
   const clock = yield* Clock.Clock
@@ -100,13 +108,18 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   yield* Effect.acquireRelease(
     attempt("opening the data folder", async () => {
-      await makeFolder(folder)
+      await makeFolder(folder, readers)
+      await isFolder(Path.join(folder, ".wal"))
       return lockFolder(folder)
     }),
     (lock) => Effect.promise(() => lock.release())
   )
+  if (readers === "owner") {
+    const { mode } = yield* attempt("opening the data folder", () => Fs.stat(folder))
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) yield* Effect.logWarning(openToOthers(folder, mode))
+  }
   const flusher: Flusher = yield* Effect.acquireRelease(
-    Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher() : localFlusher())),
+    Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher(readers) : localFlusher(readers))),
     (flusher) => Effect.promise(() => flusher.close())
   )
 
@@ -143,7 +156,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   /** Opens a table; false when the folder holds none. */
   const openTable = async (name: string, location: string): Promise<boolean> => {
-    const log = await openLog(location)
+    const log = await openLog(location, readers)
     if (log === undefined || !(await log.look())) return false
     const metadata = log.snapshot.metadata!
     const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
@@ -159,7 +172,13 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return true
   }
 
-  for (const [name, location] of yield* attempt("listing the tables", () => tableFolders(folder))) {
+  const found = yield* attempt("listing the tables", () => tableFolders(folder))
+  for (const path of found.strange) {
+    yield* Effect.logWarning(
+      `${path} is a link or a special file, which is not followed. Move the folder itself there.`
+    )
+  }
+  for (const [name, location] of found.tables) {
     yield* attempt("opening the table", () => openTable(name, location)).pipe(
       Effect.catch((failure) => {
         refused.set(tableKey(name), { name, location, failure })
@@ -272,7 +291,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const record: TableRecord = { definition, createdAt, tableId: randomUUID(), location }
       const created = yield* attempt("creating the table", async () => {
         const metadata = metadataOf(definition, record.tableId, createdAt)
-        const log = await createLog(location, [
+        await makeFoldersIn(folder, [catalog, schema, table], readers)
+        const actions = [
           {
             commitInfo: {
               timestamp: createdAt,
@@ -283,11 +303,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           },
           { protocol: protocolOf(definition) },
           { metaData: metadata }
-        ])
-        if (log === undefined) return undefined
-        await syncFolder(Path.dirname(Path.dirname(location)))
-        await syncFolder(folder)
-        return openEngine(record, log, 0)
+        ]
+        const log = await createLog(location, actions, readers)
+        return log === undefined ? undefined : openEngine(record, log, 0)
       })
       if (created === undefined) return yield* new TableExists({ name: definition.name })
       tables.set(key, created)

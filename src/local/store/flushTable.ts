@@ -17,7 +17,7 @@ import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { type CommitPlace, commitFinder, rangeParameters, type RowRange } from "../delta/commitPlace.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
-import { makeFolder, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { dataFilePrefix, fileName, filePath, logPath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
@@ -72,15 +72,15 @@ export interface Flusher {
   readonly close: () => Promise<void>
 }
 
-/** A flusher that works on the calling thread. */
-export const localFlusher = (): Flusher => {
+/** A flusher that works on the calling thread. `readers` of the files that it writes. */
+export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const tables = new Map<string, DeltaLog>()
   /** The log with all that others committed, read anew when the folder holds another table now. */
   const current = async (folder: string, name: string): Promise<DeltaLog> => {
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
-    const log = await openLog(folder)
+    const log = await openLog(folder, readers)
     if (log === undefined) throw new TableRefused(name, "its Delta log is gone")
     tables.set(folder, log)
     await log.look()
@@ -147,9 +147,8 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
     for (const part of partsOf(job, lost)) {
       const bytes = encodeParquet(tree, [part])
       const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
-      const folder = Path.join(job.folder, ...part.folders)
-      if (part.folders.length > 0) await makeFolder(folder)
-      await writeSynced(Path.join(folder, name), bytes)
+      const folder = await makeFoldersIn(job.folder, part.folders, log.readers)
+      await writeSynced(Path.join(folder, name), bytes, log.readers)
       await syncFolder(folder)
       adds.push({
         path: logPath([...part.folders, name]),
@@ -160,7 +159,6 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
         stats: fileStatistics(tree, part.chunks, part.rows)
       })
     }
-    if (job.partitionColumns.length > 0) await syncFolder(job.folder)
     const before = txnOf(log.snapshot, job)
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.

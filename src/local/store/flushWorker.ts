@@ -1,12 +1,13 @@
 /**
  * The worker thread behind `workerFlusher.ts`: takes flush jobs one after another and answers each.
  */
-import { parentPort } from "node:worker_threads"
+import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flushTable.ts"
+import type { Readers } from "../../internal/log/durableFile.ts"
 import type { WorkerReply, WorkerRequest } from "./workerFlusher.ts"
 
 const port = parentPort!
-const flusher = localFlusher()
+const flusher = localFlusher(workerData as Readers)
 let queue: Promise<void> = Promise.resolve()
 
 const handle = async (request: WorkerRequest): Promise<WorkerReply> => {

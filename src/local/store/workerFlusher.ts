@@ -6,6 +6,7 @@
  */
 import { Worker } from "node:worker_threads"
 import type { Flusher, FlushJob, FlushOutcome, TableLook } from "./flushTable.ts"
+import type { Readers } from "../../internal/log/durableFile.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
 
 /** What goes to the worker. */
@@ -34,14 +35,18 @@ interface Running {
   readonly waiting: Map<number, Waiting>
 }
 
-/** A flusher with a worker thread of its own, started with the first flush. `onStart` sees each worker; tests end it there. */
-export const workerFlusher = (onStart: (worker: Worker) => void = () => {}): Flusher => {
+/**
+ * A flusher with a worker thread of its own, started with the first flush. `readers` of the files that it writes; `onStart` sees
+ * each worker, and tests end it there.
+ */
+export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Worker) => void = () => {}): Flusher => {
   let running: Running | undefined
   let nextId = 1
 
   const start = (): Running => {
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
+      workerData: readers,
       resourceLimits: { maxOldGenerationSizeMb: 2048 }
     })
     // Each worker has a map: a worker that failed exits later, when its successor holds requests.

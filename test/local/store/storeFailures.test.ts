@@ -176,7 +176,7 @@ describe("a table", () => {
       const store = yield* makeDurableTableStore({
         ...byHand,
         folder,
-        flusher: workerFlusher((worker) => workers.push(worker))
+        flusher: workerFlusher("owner", (worker) => workers.push(worker))
       })
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)

@@ -17,7 +17,7 @@ describe("a flush worker that fails", () => {
       const { name } = definition
       const { location } = yield* store.create(definition)
       const workers: Array<Worker> = []
-      const flusher = workerFlusher((worker) => workers.push(worker))
+      const flusher = workerFlusher("owner", (worker) => workers.push(worker))
       yield* Effect.addFinalizer(() => Effect.promise(() => flusher.close()))
       yield* Effect.promise(async () => {
         const found = await flusher.look(location, name)

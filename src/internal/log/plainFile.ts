@@ -1,0 +1,107 @@
+/**
+ * Files and folders that are what their names promise. A link, a pipe, a socket or a device in the
+ * place of a file is refused with its path: it could lead data somewhere else, or never answer.
+ */
+import * as Fs from "node:fs/promises"
+
+/** Something else than a plain file has the name of a file. The message holds the path; the code survives a worker thread. */
+export class NotAFile extends Error {
+  override readonly name = "NotAFile"
+  readonly code = "NotAFile"
+}
+
+/** Something else than a folder has the name of a folder. The message holds the path; the code survives a worker thread. */
+export class NotAFolder extends Error {
+  override readonly name = "NotAFolder"
+  readonly code = "NotAFolder"
+}
+
+type Stats = Awaited<ReturnType<typeof statOf>>
+const statOf = (handle: Fs.FileHandle) => handle.stat()
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY } = Fs.constants
+/** Missing on Windows, where links are looked for before a file is opened. */
+const O_NOFOLLOW: number | undefined = Fs.constants.O_NOFOLLOW
+/** Without it, opening a pipe waits for its other end. */
+const O_NONBLOCK: number = Fs.constants.O_NONBLOCK ?? 0
+
+/** How a file is opened: to read it, to write it anew, or to make it where nothing has its name. */
+export type OpenFor = "read" | "replace" | "create"
+
+const flags: Readonly<Record<OpenFor, number>> = {
+  read: O_RDONLY,
+  replace: O_WRONLY | O_CREAT | O_TRUNC,
+  create: O_WRONLY | O_CREAT | O_EXCL
+}
+
+/** Codes of `open` for a name that belongs to no plain file. */
+const otherKinds: ReadonlySet<string | undefined> = new Set(["ELOOP", "EMLINK", "ENXIO", "EISDIR"])
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
+const kindOf = (found: Stats): string =>
+  found.isSymbolicLink()
+    ? "a link"
+    : found.isDirectory()
+      ? "a folder"
+      : found.isFile()
+        ? "a file"
+        : found.isFIFO()
+          ? "a pipe"
+          : found.isSocket()
+            ? "a socket"
+            : "a device"
+
+const notAFile = (path: string, kind: string): NotAFile =>
+  new NotAFile(`${path} is ${kind}, where a plain file is needed. Move it away.`)
+
+/**
+ * Opens a plain file. Rejects with `NotAFile` where a link or a special file has the name. A new file
+ * can be read and written by its owner only, unless `mode` says otherwise.
+ */
+export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> => {
+  const wanted = typeof how === "number" ? how : flags[how]
+  if (O_NOFOLLOW === undefined) {
+    const found = await lstatOf(path)
+    if (found !== undefined && !found.isFile()) throw notAFile(path, kindOf(found))
+  }
+  let handle: Fs.FileHandle
+  try {
+    handle = await Fs.open(path, wanted | (O_NOFOLLOW ?? 0) | O_NONBLOCK, mode)
+  } catch (error) {
+    const found = otherKinds.has(codeOf(error)) ? await lstatOf(path) : undefined
+    if (found === undefined || found.isFile()) throw error
+    throw notAFile(path, kindOf(found))
+  }
+  const found = await handle.stat()
+  if (found.isFile()) return handle
+  await handle.close()
+  throw notAFile(path, kindOf(found))
+}
+
+/** What has the name, links not followed; undefined when nothing has. */
+export const lstatOf = async (path: string): Promise<Stats | undefined> => {
+  try {
+    return await Fs.lstat(path)
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined
+    throw error
+  }
+}
+
+/** Reads a whole plain file. Rejects as `openPlain` does. */
+export const readPlain = async (path: string): Promise<Buffer> => {
+  const handle = await openPlain(path, "read")
+  try {
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Answers whether the folder exists. Rejects with `NotAFolder` where a link or anything else has its name. */
+export const isFolder = async (path: string): Promise<boolean> => {
+  const found = await lstatOf(path)
+  if (found === undefined || found.isDirectory()) return found !== undefined
+  throw new NotAFolder(`${path} is ${kindOf(found)}, where a folder is needed. Move it away.`)
+}
