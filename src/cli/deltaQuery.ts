@@ -7,7 +7,10 @@
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
 import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
+import { base64OfBytes } from "../internal/columns/base64Text.ts"
+import { partitionText, sameName } from "../local/delta/columnLookup.ts"
 import type { LiveTable } from "../local/delta/liveFiles.ts"
+import type { RowSet } from "../local/delta/roaringBitmap.ts"
 import { rowJson } from "./queryJson.ts"
 
 /** A table to query: `catalog.schema.table` and what it consists of. */
@@ -102,9 +105,41 @@ const variantsFromParts = (type: ColumnType, value: string): string | undefined 
   }
 }
 
+const holds = (names: ReadonlyArray<string>, name: string): boolean => names.some((each) => sameName(each, name))
+
 /**
- * The query that reads a table: one `read_parquet` over the live files that are read alike. Files differ in the values of
- * partition columns, which are not in the files, and in how they hold VARIANT.
+ * Why a table cannot be queried, undefined when it can: a file without the annotation VARIANT that keeps parts of the
+ * values in columns of their own, which the two parts alone would show wrong.
+ */
+export const queryProblem = ({ columns, live, name }: QueryTable): string | undefined => {
+  const variants = columns.filter(({ name, type }) => variantsFromParts(type, identifier(name)) !== undefined)
+  for (const { annotatedVariants, path, shreddedVariants } of live.live) {
+    const column = variants.find(({ name }) => holds(shreddedVariants, name) && !holds(annotatedVariants, name))
+    if (column === undefined) continue
+    return (
+      `The file ${path} of ${name} keeps parts of the VARIANT column ${column.name} in columns of their own ` +
+      "(shredded), which zerobus query does not read. Read the table with Spark."
+    )
+  }
+  return undefined
+}
+
+/** Bits in the order that DuckDB counts them, from the highest of each byte. */
+const reversed = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let turned = 0
+  for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) turned |= 128 >> bit
+  return turned
+})
+
+/** The condition for the rows of one file that are not deleted. The bits take one eighth of a byte for each row. */
+const keptRows = ({ bits }: RowSet): string => {
+  const base64 = base64OfBytes(bits.map((byte) => reversed[byte]!))
+  return `get_bit(from_base64('${base64}')::BIT, file_row_number::INTEGER) = 0`
+}
+
+/**
+ * The query that reads a table: one `read_parquet` over the live files that are read alike, and one for each file with
+ * deleted rows. Files differ in the values of partition columns, which are not in the files, and in how they hold VARIANT.
  */
 export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
   const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ${identifier(column.name)}`).join(", ")} WHERE false`
@@ -113,26 +148,32 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
     return value === undefined ? [] : [{ name, value }]
   })
   const alike = new Map<string, Array<string>>()
+  const reads: Array<string> = []
   for (const file of live.live) {
     const replaced = variants
-      .filter(({ name }) => !file.annotatedVariants.includes(name))
+      .filter(({ name }) => holds(file.columns, name) && !file.annotatedVariants.includes(name))
       .map(({ name, value }) => `${value} AS ${identifier(name)}`)
     const values = live.partitionColumns
       .map((name) => {
-        const type = columns.find((column) => column.name === name)?.type ?? { _tag: "String" as const }
-        const value = file.partitionValues[name]
-        return `, ${value === null || value === undefined ? "NULL" : text(value)}::${sqlType(type)} AS ${identifier(name)}`
+        const type = columns.find((column) => sameName(column.name, name))?.type ?? { _tag: "String" as const }
+        const value = partitionText(file.partitionValues, name)
+        return `, ${value === null ? "NULL" : text(value)}::${sqlType(type)} AS ${identifier(name)}`
       })
       .join("")
-    const select = `*${replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`}${values}`
+    const rowNumber = file.deletedRows === undefined ? "" : " EXCLUDE (file_row_number)"
+    const select = `*${rowNumber}${replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`}${values}`
+    if (file.deletedRows !== undefined) {
+      const read = `read_parquet([${text(file.path)}], hive_partitioning = false, file_row_number = true)`
+      reads.push(`SELECT ${select} FROM ${read} WHERE ${keptRows(file.deletedRows)}`)
+      continue
+    }
     const paths = alike.get(select)
     if (paths === undefined) alike.set(select, [file.path])
     else paths.push(file.path)
   }
-  const reads = [...alike].map(
-    ([select, paths]) =>
-      `SELECT ${select} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`
-  )
+  for (const [select, paths] of alike) {
+    reads.push(`SELECT ${select} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`)
+  }
   const order = columns.map((column) => identifier(column.name)).join(", ")
   return `SELECT ${order} FROM (${[...reads, empty].join(" UNION ALL BY NAME ")})`
 }

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { readTable } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { installDuckdb, loadDuckdb, namesIn, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
+import { installDuckdb, loadDuckdb, namesIn, queryProblem, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
 import { liveTable } from "./table.ts"
 
 const mostRows = 1000
@@ -20,13 +20,9 @@ const mostRows = 1000
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
   const table = yield* readTable(name)
   const { live } = yield* liveTable(table)
-  if (live.live.some((file) => file.hasDeletedRows)) {
-    return yield* failed(
-      `${table.definition.name} has files with deleted rows (deletion vectors), which zerobus query does not read. ` +
-        "Read it with Spark, or let Spark purge it: REORG TABLE ... APPLY (PURGE)."
-    )
-  }
-  return { name: table.definition.name, columns: table.definition.columns, live }
+  const found = { name: table.definition.name, columns: table.definition.columns, live }
+  const problem = queryProblem(found)
+  return problem === undefined ? found : yield* failed(problem)
 })
 
 /** What DuckDB says, and what it cannot know. */

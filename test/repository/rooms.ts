@@ -172,7 +172,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "local/delta",
     imports: ["local/records", "local/parquet", "local/log", "internal/log", "internal/columns"],
-    packages: ["effect/*", ...files]
+    packages: ["effect/*", "node:url", ...files]
   },
   {
     name: "local/store",

@@ -10,6 +10,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { codec } from "../parquet/codecs.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
+import { partitionText } from "./columnLookup.ts"
 import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { makeFoldersIn, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
@@ -94,7 +95,7 @@ const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   let rows = 0
   for (const file of [...files].sort((a, b) => a.modificationTime - b.modificationTime)) {
     bytes += file.size
-    rows += rowsOf(file)
+    rows += rowsOf(file) ?? 0
     if (picked.length > 1 && (bytes > targetBytes || rows > targetRows)) break
     picked.push(file)
   }
@@ -115,7 +116,7 @@ const merge = async (
   const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
   const folders = partitionFolders(
     partitionColumns,
-    partitionColumns.map((column) => partitionValues[column] ?? null)
+    partitionColumns.map((column) => partitionText(partitionValues, column))
   )
   const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
   const folder = Path.join(log.table, ...folders)

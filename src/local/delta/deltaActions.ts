@@ -36,7 +36,7 @@ interface ForeignFileFields {
   readonly defaultRowCommitVersion?: number
   readonly clusteringProvider?: string
 }
-/** A data file that belongs to the table. `path` is relative and percent-encoded. */
+/** A data file that belongs to the table. `filePath` says where `path` leads. */
 export interface Add extends ForeignFileFields {
   readonly path: string
   readonly partitionValues: Record<string, string | null>
@@ -128,6 +128,10 @@ const normalised = (content: object): object => {
   return { ...value, deletionVector: withoutNulls(deletionVector) }
 }
 
+// Some writers leave out what is empty.
+const emptyAdd: Partial<Add> = { partitionValues: {} }
+const emptyMetadata: Partial<Metadata> = { partitionColumns: [], configuration: {} }
+
 /**
  * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds are
  * noted and change nothing else, as the protocol allows.
@@ -138,7 +142,7 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
     const value = normalised(content)
     switch (kind) {
       case "add": {
-        const add = value as Add
+        const add = { ...emptyAdd, ...value } as Add
         const key = fileKey(add)
         snapshot.files.set(key, add)
         snapshot.tombstones.delete(key)
@@ -155,7 +159,7 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
         snapshot.transactions.set((value as Txn).appId, value as Txn)
         break
       case "metaData":
-        snapshot.metadata = value as Metadata
+        snapshot.metadata = { ...emptyMetadata, ...value } as Metadata
         break
       case "protocol":
         snapshot.protocol = value as Protocol
@@ -183,9 +187,8 @@ export const applyCommit = (snapshot: Snapshot, version: number, text: string): 
 /** `00000000000000000012`, the name of a version in the log folder. */
 export const versionName = (version: number): string => String(version).padStart(20, "0")
 
-/** Rows of a live file by its statistics, without the deleted ones; 0 when it has no statistics. */
-export const rowsOf = (add: Add): number => {
-  if (add.stats === undefined) return 0
-  const found = /"numRecords"\s*:\s*(\d+)/.exec(add.stats)
-  return found === null ? 0 : Number(found[1]) - (add.deletionVector?.cardinality ?? 0)
+/** Rows of a live file by its statistics, without the deleted ones; undefined when they do not say. */
+export const rowsOf = (add: Add): number | undefined => {
+  const found = /"numRecords"\s*:\s*(\d+)/.exec(add.stats ?? "")
+  return found === null ? undefined : Number(found[1]) - (add.deletionVector?.cardinality ?? 0)
 }

@@ -1,7 +1,8 @@
 /**
- * Names of our data files and their form in the Delta log.
+ * Names of our data files, and the form that paths have in the Delta log.
  */
 import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
 import { StorageFailure } from "../log/storageErrors.ts"
 
 /** Our data files carry this prefix, so that a sweep or a compaction never touches those of other writers. */
@@ -14,16 +15,37 @@ export const logPath = (names: ReadonlyArray<string>): string =>
 /** The last part of a path of the log, still encoded. Names of our data files need no encoding. */
 export const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Where a file of the log lies. Throws `StorageFailure` when the path is not percent-encoded. */
+const refused = (folder: string, path: string, why: string): StorageFailure =>
+  new StorageFailure({
+    reason: "CorruptTable",
+    message: `The Delta log of ${folder} names the file ${path}, ${why}`
+  })
+
+/** Two letters at least: one letter and a colon are a drive of Windows. */
+const withScheme = /^[a-z][a-z0-9+.-]+:/i
+
+/**
+ * Where a file of the log lies. Relative paths start at the table's folder; other writers may also use
+ * absolute ones, such as `file:///data/part.parquet`. Throws `StorageFailure` that names the path when
+ * it is not percent-encoded or leads to another store.
+ */
 export const filePath = (folder: string, path: string): string => {
+  if (withScheme.test(path) && !/^file:/i.test(path)) {
+    throw refused(
+      folder,
+      path,
+      "which is not on this machine. Copy the table with all its files (CREATE TABLE ... DEEP CLONE) and read the copy."
+    )
+  }
   try {
-    return Path.join(folder, ...path.split("/").map(decodeURIComponent))
+    const found = withScheme.test(path) ? fileURLToPath(path) : path.split("/").map(decodeURIComponent).join("/")
+    if (found.includes("\0")) throw new URIError("A path cannot have this character.")
+    return Path.isAbsolute(found) ? Path.normalize(found) : Path.join(folder, found)
   } catch {
-    throw new StorageFailure({
-      reason: "CorruptTable",
-      message:
-        `The Delta log of ${folder} names the file ${path}, and this path is not percent-encoded. ` +
-        "Remove it from the table, and add the file again with its path encoded."
-    })
+    throw refused(
+      folder,
+      path,
+      "and this path is not percent-encoded. Remove it from the table, and add the file again with its path encoded."
+    )
   }
 }

@@ -1,24 +1,32 @@
 /**
  * What a Delta table on disk consists of at its latest version: the live data files, for readers that do not know Delta themselves.
  *
- * Reads the log, and the footers of the files of a table with VARIANT columns; a table that a server is writing to may be
+ * Reads the log, and of data files the footers that are needed; a table that a server is writing to may be
  * read at any time.
  */
-import * as Path from "node:path"
 import { openPlain } from "../../internal/log/plainFile.ts"
-import { annotatedVariants, footerBytes } from "../parquet/annotatedVariants.ts"
+import { type FileFooter, footerBytes, footerOf } from "../parquet/fileFooter.ts"
+import { rowsOf } from "./deltaActions.ts"
 import { openLog } from "./deltaLog.ts"
+import { deletedRows } from "./deletionVectors.ts"
 import { filePath } from "./filePaths.ts"
+import type { RowSet } from "./roaringBitmap.ts"
 import { sizeOf, type TableSize } from "./tableSize.ts"
 
 /** A data file: its absolute path, and the values of the partition columns as text. */
 export interface LiveFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>
+  /** Rows of the file, deleted ones not counted. */
+  readonly rows: number
+  /** The columns in the file where its footer was read, which is done for tables with VARIANT columns. */
+  readonly columns: ReadonlyArray<string>
   /** The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts as a STRUCT. */
   readonly annotatedVariants: ReadonlyArray<string>
-  /** Whether a deletion vector marks some of the rows as deleted, so that the file alone reads too many. */
-  readonly hasDeletedRows: boolean
+  /** The columns whose VARIANTs have parts in columns of their own in this file. */
+  readonly shreddedVariants: ReadonlyArray<string>
+  /** The rows that a deletion vector marks as deleted, so that the file alone reads too many. */
+  readonly deletedRows: RowSet | undefined
 }
 
 /** A table at one version. */
@@ -29,23 +37,39 @@ export interface LiveTable extends TableSize {
   readonly schemaString: string
 }
 
-/** Reads the latest version of the table in a folder; undefined when there is none. Throws when its log is damaged. */
+/**
+ * Reads the latest version of the table in a folder; undefined when there is none. Throws when its log is
+ * damaged, and `StorageFailure` that names the file when a deletion vector cannot be read.
+ */
 export const readLiveTable = async (folder: string): Promise<LiveTable | undefined> => {
   const log = await openLog(folder)
   if (log === undefined) return undefined
   const { snapshot } = log
   const schemaString = snapshot.metadata?.schemaString ?? ""
+  const hasVariants = schemaString.includes('"variant"')
   const live: Array<LiveFile> = []
-  for (const { deletionVector, path: name, partitionValues } of snapshot.files.values()) {
-    const path = Path.resolve(filePath(folder, name))
-    const annotated = schemaString.includes('"variant"') ? await variantsOf(path) : []
-    live.push({ path, partitionValues, annotatedVariants: annotated, hasDeletedRows: deletionVector !== undefined })
+  for (const add of snapshot.files.values()) {
+    const path = filePath(folder, add.path)
+    const counted = rowsOf(add)
+    const footer =
+      hasVariants || add.deletionVector !== undefined || counted === undefined ? await footerIn(path) : undefined
+    const deleted = await deletedRows(folder, add, footer?.rows ?? 0)
+    live.push({
+      path,
+      partitionValues: add.partitionValues,
+      rows: footer === undefined ? (counted ?? 0) : footer.rows - (deleted?.count ?? 0),
+      columns: footer?.columns ?? [],
+      annotatedVariants: footer?.annotatedVariants ?? [],
+      shreddedVariants: footer?.shreddedVariants ?? [],
+      deletedRows: deleted
+    })
   }
-  return { ...sizeOf(snapshot), live, partitionColumns: snapshot.metadata?.partitionColumns ?? [], schemaString }
+  const rows = live.reduce((sum, file) => sum + file.rows, 0)
+  return { ...sizeOf(snapshot), rows, live, partitionColumns: snapshot.metadata?.partitionColumns ?? [], schemaString }
 }
 
-/** What the footer of a file says. None of a file that cannot be read: a reader of its rows gets the error. */
-const variantsOf = async (path: string): Promise<ReadonlyArray<string>> => {
+/** The footer of a file. None of a file that cannot be read: a reader of its rows gets the error. */
+const footerIn = async (path: string): Promise<FileFooter | undefined> => {
   try {
     const file = await openPlain(path, "read")
     try {
@@ -55,11 +79,11 @@ const variantsOf = async (path: string): Promise<ReadonlyArray<string>> => {
         await file.read(tail, 0, length, size - length)
         return tail
       }
-      return annotatedVariants(await last(footerBytes(await last(8))))
+      return footerOf(await last(footerBytes(await last(8))))
     } finally {
       await file.close()
     }
   } catch {
-    return []
+    return undefined
   }
 }

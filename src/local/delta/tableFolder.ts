@@ -2,15 +2,10 @@
  * How a table definition lives in a Delta table: names to folders, definition to metaData and protocol, and back.
  */
 import * as Result from "effect/Result"
-import {
-  type ColumnDefinition,
-  type ColumnType,
-  fromTypeJson,
-  type TableDefinition,
-  toTypeJson
-} from "../../internal/columns/columnType.ts"
+import { type ColumnType, fromTypeJson, type TableDefinition, toTypeJson } from "../../internal/columns/columnType.ts"
 import { isSimple, scalarTypes } from "../../internal/columns/scalarTypes.ts"
 import { columnTree, maxDefinitionLevel } from "../parquet/columnTree.ts"
+import { sameName } from "./columnLookup.ts"
 import type { Metadata, Protocol } from "./deltaActions.ts"
 import { UnsupportedColumn } from "../log/storageErrors.ts"
 
@@ -123,18 +118,27 @@ export const metadataOf = (definition: TableDefinition, tableId: string, created
   createdTime: createdAt
 })
 
-/** Reads a table definition out of its metaData. The name comes from the folder, not from the file. */
+/**
+ * Reads a table definition out of its metaData. The name comes from the folder, not from the file.
+ * Partition columns get the case that they have in the schema. The failure is a sentence.
+ */
 export const definitionOf = (name: string, metadata: Metadata): Result.Result<TableDefinition, string> => {
   const parsed = Result.try({
     try: () => JSON.parse(metadata.schemaString) as unknown,
     catch: () => "The schema is not valid JSON."
   })
-  return Result.map(Result.flatMap(parsed, fromTypeJson), (type) => ({
-    name,
-    columns: (type._tag === "Struct" ? type.fields : []) as ReadonlyArray<ColumnDefinition>,
-    ...(metadata.partitionColumns.length === 0 ? {} : { partitionColumns: metadata.partitionColumns }),
-    ...(metadata.description === undefined ? {} : { comment: metadata.description })
-  }))
+  return Result.map(Result.flatMap(parsed, fromTypeJson), (type) => {
+    const columns = type._tag === "Struct" ? type.fields : []
+    const inSchema = (partition: string) => columns.find((column) => sameName(column.name, partition))?.name
+    return {
+      name,
+      columns,
+      ...(metadata.partitionColumns.length === 0
+        ? {}
+        : { partitionColumns: metadata.partitionColumns.map((partition) => inSchema(partition) ?? partition) }),
+      ...(metadata.description === undefined ? {} : { comment: metadata.description })
+    }
+  })
 }
 
 /** What the schema of a table is known by: a change of columns or of partitioning changes it. */

@@ -16,7 +16,7 @@ export const sizeOf = (snapshot: Snapshot): TableSize => {
   let rows = 0
   let bytes = 0
   for (const add of snapshot.files.values()) {
-    rows += rowsOf(add)
+    rows += rowsOf(add) ?? 0
     bytes += add.size
   }
   return { version: snapshot.version, files: snapshot.files.size, rows, bytes }

@@ -62,8 +62,16 @@ const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
 
 const struct = (columns: ReadonlyArray<ColumnDefinition>, value: Record<string, unknown>): Record<string, unknown> => {
   const row: Record<string, unknown> = {}
-  for (const column of columns) row[column.name] = convert(column.type, value[column.name])
+  for (const column of columns) row[column.name] = convert(column.type, fieldOf(value, column.name))
   return row
+}
+
+/** A field by its name; files of other writers may have it in another case. */
+const fieldOf = (value: Record<string, unknown>, name: string): unknown => {
+  if (name in value) return value[name]
+  const lower = name.toLowerCase()
+  for (const key in value) if (key.toLowerCase() === lower) return value[key]
+  return undefined
 }
 
 const convert = (type: ColumnType, value: unknown): unknown => {

@@ -24,7 +24,7 @@ import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import { TableEngine } from "./tableEngine.ts"
-import { readRows, tableFolders } from "../delta/tableFiles.ts"
+import { readRows, sweepTrash, tableFolders } from "../delta/tableFiles.ts"
 import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
@@ -172,6 +172,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return true
   }
 
+  yield* attempt("listing the tables", () => sweepTrash(folder))
   const found = yield* attempt("listing the tables", () => tableFolders(folder))
   for (const path of found.strange) {
     yield* Effect.logWarning(

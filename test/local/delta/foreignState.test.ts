@@ -78,8 +78,8 @@ describe("a field that is null", () => {
       assert.strictEqual(sizeOf(log.snapshot).rows, 10)
       const live = (await readLiveTable(location))!.live
       assert.deepStrictEqual(
-        live.map(({ hasDeletedRows }) => hasDeletedRows),
-        [false, false]
+        live.map(({ deletedRows }) => deletedRows),
+        [undefined, undefined]
       )
       await commit(log, { remove: { path: "a", deletionTimestamp: 5, dataChange: true } })
       await commit(log, { remove: { path: "b", deletionTimestamp: 5, dataChange: true, ...none } })

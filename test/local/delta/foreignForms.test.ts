@@ -1,0 +1,195 @@
+/**
+ * Forms that other writers give to a log and to data files: fields left out, names in another case, absolute paths, and VARIANTs
+ * of a preview or in parts.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Result } from "effect"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { pathToFileURL } from "node:url"
+import { loadDuckdb, queryProblem, runQuery } from "../../../src/cli/deltaQuery.ts"
+import { filePath } from "../../../src/local/delta/filePaths.ts"
+import { readLiveTable } from "../../../src/local/delta/liveFiles.ts"
+import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
+import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { otherWriter } from "../../support/otherWriter.ts"
+import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+
+const fixtures = Path.join(import.meta.dirname, "../../fixtures/foreignTables/data")
+const definition = table("main.default.t(id BIGINT, day STRING, name STRING) PARTITIONED BY (day)")
+
+const filled = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const store = yield* makeDurableTableStore({
+    ...byHand,
+    folder,
+    worker: false,
+    limits: { compactFiles: 3, lookAfterMillis: 0 }
+  })
+  const { location } = yield* store.create(definition)
+  const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+  yield* append(writer, [json({ id: 1, day: "mon", name: "a" })])
+  yield* store.flush()
+  return { folder, location, store, writer, ...otherWriter(location) }
+})
+
+const query = (location: string, { columns, name }: typeof definition, sql: string) =>
+  Effect.promise(async () => {
+    const live = (await readLiveTable(location))!
+    return (await runQuery((await loadDuckdb())!, [{ name, columns, live }], sql)).rows
+  })
+
+describe("a log of another writer", () => {
+  it.live("whose metaData has neither configuration nor partition columns is followed, opened and written", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const plain = table("main.default.t(id BIGINT)")
+      const seen = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+          const { location } = yield* store.create(plain)
+          const { commit, metadata } = otherWriter(location)
+          const { configuration: _, partitionColumns: __, ...bare } = yield* metadata
+          yield* commit({ metaData: bare })
+          const writer = yield* store.openWriter(plain.name, { _tag: "Json" })
+          yield* append(writer, [json({ id: 1 })])
+          yield* store.flush()
+          return yield* store.rows(plain.name)
+        })
+      )
+      assert.deepStrictEqual(seen, [{ id: 1n }])
+      const again = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      assert.deepStrictEqual(yield* again.rows(plain.name), [{ id: 1n }])
+    })
+  )
+
+  it.live("that names partition columns, their values and columns of files in another case is read and written", () =>
+    Effect.gen(function* () {
+      const { commit, location, log, metadata, store, writer } = yield* filled
+      const [ours] = (yield* log).snapshot.files.values()
+      const upper = { ...ours!, partitionValues: { DAY: "mon" } }
+      yield* commit(
+        { metaData: { ...(yield* metadata), partitionColumns: ["DAY"] } },
+        { remove: { path: ours!.path, deletionTimestamp: 1, dataChange: true } },
+        { add: upper }
+      )
+      for (const id of [2, 3, 4, 5]) {
+        yield* append(writer, [json({ id, day: "tue", name: "b" })])
+        yield* store.flush()
+      }
+      const rows = (yield* store.rows(definition.name)).map(({ day, id }) => `${Number(id)} ${String(day)}`)
+      const all = ["1 mon", "2 tue", "3 tue", "4 tue", "5 tue"]
+      assert.deepStrictEqual(rows.sort(), all)
+      const sql = "SELECT id || ' ' || day FROM main.default.t ORDER BY id"
+      assert.deepStrictEqual((yield* query(location, definition, sql)).flat(), all)
+      assert.isBelow((yield* store.stats(definition.name)).files, 5, "files were merged")
+    })
+  )
+
+  it.live("that names a column of the files in another case is read", () =>
+    Effect.gen(function* () {
+      const { commit, folder, location, metadata } = yield* filled
+      const before = yield* metadata
+      yield* commit({
+        metaData: { ...before, schemaString: before.schemaString.replace('"name":"name"', '"name":"Name"') }
+      })
+      const again = table("main.default.t(id BIGINT, day STRING, Name STRING) PARTITIONED BY (day)")
+      assert.deepStrictEqual(yield* query(location, again, "SELECT Name FROM main.default.t"), [["a"]])
+      const copy = yield* temporaryFolder
+      yield* Effect.promise(() => Fs.cp(folder, copy, { recursive: true }))
+      yield* Effect.promise(() => Fs.rm(Path.join(copy, ".lock")))
+      const store = yield* makeDurableTableStore({ ...byHand, folder: copy, worker: false })
+      assert.deepStrictEqual(yield* store.rows(again.name), [{ id: 1n, day: "mon", Name: "a" }])
+    })
+  )
+
+  it.live("with absolute paths of data files, as a plain path and as a URL, is read", () =>
+    Effect.gen(function* () {
+      const { commit, location, log, store } = yield* filled
+      const [ours] = (yield* log).snapshot.files.values()
+      const elsewhere = Path.join(yield* temporaryFolder, "with space ž%.parquet")
+      yield* Effect.promise(() => Fs.copyFile(filePath(location, ours!.path), elsewhere))
+      const encoded = elsewhere.split("/").map(encodeURIComponent).join("/")
+      const url = pathToFileURL(elsewhere).href
+      for (const path of [encoded, url, url.replace("file:///", "file:/")]) yield* commit({ add: { ...ours!, path } })
+      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+      yield* append(writer, [json({ id: 1, day: "mon", name: "a" })])
+      yield* store.flush()
+      assert.lengthOf(yield* store.rows(definition.name), 5)
+      assert.deepStrictEqual(yield* query(location, definition, "SELECT count(*), sum(id) FROM main.default.t"), [
+        ["5", "5"]
+      ])
+    })
+  )
+
+  it.live("with the path of a file in another store is refused with the path when it is read", () =>
+    Effect.gen(function* () {
+      const { commit, location, log, store } = yield* filled
+      const [ours] = (yield* log).snapshot.files.values()
+      yield* commit({ add: { ...ours!, path: "s3://bucket/part.parquet" } })
+      const failure = yield* Effect.flip(store.rows(definition.name))
+      assert.instanceOf(failure, StorageFailure)
+      assert.include(failure.message, "names the file s3://bucket/part.parquet, which is not on this machine")
+      const live = yield* Effect.flip(
+        Effect.tryPromise({ try: () => readLiveTable(location), catch: (error) => error })
+      )
+      assert.include((live as Error).message, "s3://bucket/part.parquet")
+    })
+  )
+})
+
+describe("VARIANTs of Spark", () => {
+  const variants = (name: string) => table(`main.spark.${name}(id INT, v VARIANT)`)
+  const opened = Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    yield* Effect.promise(() => Fs.cp(fixtures, folder, { recursive: true }))
+    return yield* makeDurableTableStore({
+      ...byHand,
+      folder,
+      worker: false,
+      limits: { compactFiles: 2, lookAfterMillis: 0 }
+    })
+  })
+
+  it.live("of the preview of the feature are read and written", () =>
+    Effect.gen(function* () {
+      const store = yield* opened
+      const { name } = variants("preview")
+      const writer = yield* store.openWriter(name, { _tag: "Json" })
+      yield* append(writer, [json({ id: 9, v: '{"a":9}' })])
+      yield* store.flush()
+      const rows = (yield* store.rows(name)).map((row) => row["v"])
+      assert.sameMembers(rows, ['{"a":0,"b":"x"}', '{"a":1,"b":"x"}', '{"a":2,"b":"x"}', '{"a":9}'])
+    })
+  )
+
+  it.live("in parts are written whole beside them and never merged; reading them is refused with the file", () =>
+    Effect.gen(function* () {
+      const store = yield* opened
+      const { columns, name } = variants("shredded")
+      const { location } = Option.getOrThrow(yield* store.get(name))
+      const before = (yield* otherWriter(location).log).snapshot.files
+      const writer = yield* store.openWriter(name, { _tag: "Json" })
+      for (const id of [6, 7, 8, 9]) {
+        yield* append(writer, [json({ id, v: `{"a":${id}}` })])
+        yield* store.flush()
+      }
+      const files = [...(yield* otherWriter(location).log).snapshot.files.keys()]
+      const [shredded] = before.keys()
+      assert.include(files, shredded)
+      assert.isBelow(files.length, 5, "ours were merged")
+      const failure = yield* Effect.flip(store.rows(name))
+      assert.include(failure.message, shredded!)
+      assert.include(failure.message, "VARIANT column v in columns of their own (shredded)")
+      const live = (yield* Effect.promise(() => readLiveTable(location)))!
+      assert.include(queryProblem({ name, columns, live }), shredded!)
+    })
+  )
+})
+
+it("a path of the log that cannot be decoded is refused with its text", () => {
+  for (const path of ["100%.parquet", "a%00b.parquet", "file:///%zz"]) {
+    const found = Result.try({ try: () => filePath("/t", path), catch: (error) => error })
+    assert.include((Result.getOrThrow(Result.flip(found)) as Error).message, `names the file ${path}`)
+  }
+})
