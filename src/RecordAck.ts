@@ -16,7 +16,8 @@ export interface RecordAck {
   readonly offset: Offset
   /**
    * Waits until the server has said that the record is durable, at most `flushTimeout`. Fails with what ended the stream, with
-   * `StreamClosed`, or with `FlushTimeout`, after which the record may still become durable.
+   * `StreamClosed`, or with `FlushTimeout`, after which the record may still become durable. Many receipts may be awaited at once,
+   * in any order.
    */
   readonly await: Effect.Effect<Offset, AckError>
   /** How it stands now: `None` while it is neither durable nor failed. */

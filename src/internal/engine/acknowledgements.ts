@@ -1,21 +1,25 @@
 /**
  * What is durable, and who waits for it: one watermark that only rises, and callers that wait for it to reach an offset.
  *
- * Waiters are kept in order of their offset, so that an acknowledgement costs what it wakes and nothing more. Waking runs the
- * waiting fiber inside the call, so everybody else's state must be settled before.
+ * To wait, to give up and to be answered cost O(log n) each, in whatever order of offsets. An answer runs
+ * the waiting fiber inside the call, so everybody else's state must be settled before; when many are
+ * answered at once, the event loop turns in between.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { Offset } from "../../Offset.ts"
+import { Pieces } from "../userCode/pieces.ts"
 import { wake } from "../userCode/wake.ts"
 import type { InvalidArgument } from "../../ZerobusError.ts"
+import { type Entry, OffsetHeap } from "./offsetHeap.ts"
 import { type OffsetRange, RefusedOffsets } from "./refusedOffsets.ts"
 
-interface Waiter<E> {
-  readonly offset: number
+interface Waiter<E> extends Entry {
+  readonly offset: Offset
   /** Whether it waits for durability; otherwise for the offset to be settled, durable or refused. */
   readonly receipt: boolean
-  resume: ((exit: Exit.Exit<Offset, E>) => void) | undefined
+  readonly resume: (exit: Exit.Exit<Offset, E>) => void
 }
 
 export class Acknowledgements<E> {
@@ -25,23 +29,37 @@ export class Acknowledgements<E> {
   /** How the stream ended; decides for every offset above the watermark. */
   private outcome: Exit.Exit<never, E> | undefined
   private over = false
-  private waiters: Array<Waiter<E>> = []
-  private abandoned = 0
+  /** Called once everybody was told of the end. */
+  private told: (() => void) | undefined
+  private readonly waiters = new OffsetHeap<Waiter<E>>()
+  private arrivals = 0
+  private readonly pieces: Pieces
 
-  /** Raises the watermark and wakes those it reaches, in order of offset. A lower value changes nothing. */
+  /** `scheduler` gives the turns in which many waiters are answered. */
+  constructor(scheduler: Scheduler = new MixedScheduler()) {
+    this.pieces = new Pieces(scheduler, () => this.answerNext())
+  }
+
+  /** Raises the watermark and answers those it reaches, in order of offset. A lower value changes nothing. */
   advanceUnsafe(watermark: number): void {
     if (watermark <= this.watermark) return
     this.watermark = watermark
-    let reached = 0
-    while (reached < this.waiters.length && this.waiters[reached]!.offset <= watermark) reached++
-    const woken = reached === 0 ? [] : this.waiters.splice(0, reached)
-    for (const waiter of woken) {
-      if (waiter.resume === undefined) this.abandoned--
-      else {
-        const told = (waiter.receipt ? this.refusalOf(waiter.offset) : undefined) ?? Exit.succeed(Offset(waiter.offset))
-        wake(waiter.resume, told)
-      }
+    this.pieces.runUnsafe()
+  }
+
+  private answerNext(): boolean {
+    const { first } = this.waiters
+    if (first === undefined) {
+      const { told } = this
+      this.told = undefined
+      told?.()
+      return false
     }
+    const answer = this.over || first.offset <= this.watermark ? this.standing(first.offset, first.receipt) : undefined
+    if (answer === undefined) return false
+    this.waiters.remove(first)
+    wake(first.resume, answer)
+    return true
   }
 
   /** Settles the offset right above the watermark as refused, which its receipt is told. */
@@ -66,15 +84,16 @@ export class Acknowledgements<E> {
     this.outcome = this.outcome ?? outcome
   }
 
-  /** Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome, this one if none is settled. */
-  endUnsafe(outcome: Exit.Exit<never, E>): void {
+  /**
+   * Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome, this one if none is
+   * settled. `told` is called once everybody who waits now was told.
+   */
+  endUnsafe(outcome: Exit.Exit<never, E>, told: () => void = () => {}): void {
     if (this.over) return
     this.over = true
     this.settleUnsafe(outcome)
-    const settled = this.outcome!
-    const waiting = this.waiters
-    this.waiters = []
-    for (const { resume } of waiting) if (resume !== undefined) wake(resume, settled)
+    this.told = told
+    this.pieces.runUnsafe()
   }
 
   /** How the offset stands: durable, refused, failed, or `undefined` while it is none of them. */
@@ -106,9 +125,9 @@ export class Acknowledgements<E> {
           resume(now)
           return
         }
-        const waiter: Waiter<E> = { offset, receipt, resume }
-        this.insert(waiter)
-        return Effect.sync(() => this.abandon(waiter))
+        const waiter: Waiter<E> = { offset, receipt, resume, arrival: this.arrivals++, index: -1 }
+        this.waiters.add(waiter)
+        return Effect.sync(() => this.waiters.remove(waiter))
       })
     })
   }
@@ -116,29 +135,5 @@ export class Acknowledgements<E> {
   /** Waits until the watermark is above `watermark`, and gives it; or ends as the stream does. */
   beyond(watermark: number): Effect.Effect<Offset, E> {
     return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))
-  }
-
-  private insert(waiter: Waiter<E>): void {
-    let low = this.waiters.length
-    // Nearly always the newest offset: look from the back, then halve.
-    if (low > 0 && this.waiters[low - 1]!.offset > waiter.offset) {
-      let from = 0
-      while (from < low) {
-        const middle = (from + low) >>> 1
-        if (this.waiters[middle]!.offset <= waiter.offset) from = middle + 1
-        else low = middle
-      }
-    }
-    this.waiters.splice(low, 0, waiter)
-  }
-
-  private abandon(waiter: Waiter<E>): void {
-    if (waiter.resume === undefined) return
-    waiter.resume = undefined
-    this.abandoned++
-    if (this.abandoned > 32 && this.abandoned * 2 > this.waiters.length) {
-      this.waiters = this.waiters.filter((entry) => entry.resume !== undefined)
-      this.abandoned = 0
-    }
   }
 }

@@ -2,12 +2,14 @@
  * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
  * Sender, receiver and supervisor work on it; the public stream reads it.
  */
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import { Scheduler } from "effect/Scheduler"
 import type { HeaderRecord } from "../../HeadersProvider.ts"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
@@ -85,6 +87,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   // behind it along.
   const queue = yield* shielded(Queue.unbounded<Message>())
   const context = yield* Effect.context<never>()
+  const scheduler = Context.get(context, Scheduler)
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -93,7 +96,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     turns,
     codec: table.codec,
     limits: options,
-    now
+    now,
+    scheduler
   })
   const core: StreamCore<A> = {
     table,
@@ -101,7 +105,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     now,
     zone,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
-    acks: new Acknowledgements<AckFailure>(),
+    acks: new Acknowledgements<AckFailure>(scheduler),
     states: new StateLog("connecting"),
     closeRequested: Deferred.makeUnsafe(),
     ownId,
@@ -163,7 +167,6 @@ export const endUnsafe = (
     core.telemetry.ended(core.zone.leftRecords)
   } finally {
     core.states.enterUnsafe(state)
-    core.acks.endUnsafe(outcome)
-    core.finished.doneUnsafe(Exit.void)
+    core.acks.endUnsafe(outcome, () => core.finished.doneUnsafe(Exit.void))
   }
 }

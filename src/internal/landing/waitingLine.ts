@@ -1,9 +1,12 @@
 /**
- * The line of callers that found the landing zone full, in order of arrival.
+ * The line of callers that found the landing zone full, in order of arrival. To join, to leave and to be admitted cost
+ * O(1); when many are admitted at once, the event loop turns in between, since each runs its caller's fiber.
  *
  * Their records are encoded already. A caller leaves the line when it is admitted, when the zone closes, or when it
  * gives up, which costs no room and no offset.
  */
+import { MixedScheduler, type Scheduler } from "effect/Scheduler"
+import { Pieces } from "../userCode/pieces.ts"
 
 /** The zone has no room for the call right now. */
 export const Full = -1
@@ -21,39 +24,59 @@ export interface Waiter {
   readonly admit: (admission: Admission) => void
 }
 
+/** A caller's place, between its neighbours. */
+interface Place {
+  readonly waiter: Waiter
+  stands: boolean
+  before: Place | undefined
+  behind: Place | undefined
+}
+
 /** Callers in line. */
 export class WaitingLine {
-  private readonly waiters = new Set<Waiter>()
-  private admitting = false
+  /** How many they are. */
+  size = 0
+  private first: Place | undefined
+  private last: Place | undefined
+  private readonly pieces: Pieces
 
-  get size(): number {
-    return this.waiters.size
+  /** `place` hands in what a caller brought and returns its answer, or `Full`. */
+  constructor(place: (waiter: Waiter) => Admission, scheduler: Scheduler = new MixedScheduler()) {
+    this.pieces = new Pieces(scheduler, () => {
+      const { first } = this
+      if (first === undefined) return false
+      const admission = place(first.waiter)
+      if (admission === Full) return false
+      this.remove(first)
+      first.waiter.admit(admission)
+      return true
+    })
   }
 
-  join(waiter: Waiter): void {
-    this.waiters.add(waiter)
+  /** Takes the last place. Returns how to give up: false when the caller was admitted or has left before. */
+  join(waiter: Waiter): () => boolean {
+    const place: Place = { waiter, stands: true, before: this.last, behind: undefined }
+    if (this.last === undefined) this.first = place
+    else this.last.behind = place
+    this.last = place
+    this.size++
+    return () => this.remove(place)
   }
 
-  /** Takes a caller out that gives up; false when it had left already. */
-  leave(waiter: Waiter): boolean {
-    return this.waiters.delete(waiter)
+  /** Admits callers in order until `place` returns `Full` for one. */
+  admit(): void {
+    this.pieces.runUnsafe()
   }
 
-  /**
-   * Admits callers in order until `place` returns `Full` for one. `place` hands in what a caller brought and returns its
-   * answer.
-   */
-  admit(place: (waiter: Waiter) => Admission): void {
-    // A fiber that was let in may hand in more and wait again. The loop that let it in comes to it; a loop of its own
-    // would nest.
-    if (this.admitting) return
-    this.admitting = true
-    for (const waiter of this.waiters) {
-      const admission = place(waiter)
-      if (admission === Full) break
-      this.waiters.delete(waiter)
-      waiter.admit(admission)
-    }
-    this.admitting = false
+  private remove(place: Place): boolean {
+    const { before, behind, stands } = place
+    if (!stands) return false
+    place.stands = false
+    if (before === undefined) this.first = behind
+    else before.behind = behind
+    if (behind === undefined) this.last = before
+    else behind.before = before
+    this.size--
+    return true
   }
 }

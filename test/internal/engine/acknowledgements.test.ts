@@ -5,8 +5,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References, Stream } from "effect"
 import { Offset } from "../../../src/Offset.ts"
 import { Acknowledgements } from "../../../src/internal/engine/acknowledgements.ts"
+import { PIECE } from "../../../src/internal/userCode/pieces.ts"
 import * as A from "../../support/acceptance.ts"
+import { handLoop } from "../../support/handLoop.ts"
 import { seeded } from "../../support/zones.ts"
+
+const waitingOf = (acks: object): number =>
+  (acks as unknown as { readonly waiters: { readonly size: number } }).waiters.size
 
 describe("Acknowledgements", () => {
   it.effect("wakes each waiter once, in order of offsets, when its offset is durable, and never one too early", () =>
@@ -103,8 +108,7 @@ describe("Acknowledgements", () => {
         one.interruptUnsafe()
       }
       yield* A.settle
-      const kept = (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
-      assert.isAtMost(kept, 64)
+      assert.strictEqual(waitingOf(acks), 0)
     })
   )
 
@@ -137,40 +141,50 @@ describe("Acknowledgements", () => {
     })
   )
 
-  it.effect("drops those that gave up when they are more than 32 and more than half, and nobody else", () =>
-    Effect.gen(function* () {
-      const acks = new Acknowledgements<never>()
-      const kept = () => (acks as unknown as { readonly waiters: ReadonlyArray<unknown> }).waiters.length
-      const wait = (count: number, offset: number) =>
-        Effect.forEach(Array.from({ length: count }), () =>
-          Effect.forkChild(acks.await(Offset(offset)), { startImmediately: true })
-        )
-      const giveUp = Effect.forEach((fiber: Fiber.Fiber<unknown>) => Fiber.interrupt(fiber))
-      const first = yield* wait(40, 1)
-      yield* giveUp(first.slice(0, 32))
-      assert.strictEqual(kept(), 40)
-      yield* giveUp(first.slice(32, 33))
-      assert.strictEqual(kept(), 7)
-      // Counted anew.
-      yield* giveUp(first.slice(33, 35))
-      assert.strictEqual(kept(), 7)
-      const second = yield* wait(61, 1)
-      yield* giveUp(second.slice(0, 32))
-      assert.strictEqual(kept(), 68, "34 of 68 are half")
-      yield* giveUp(second.slice(32, 33))
-      assert.strictEqual(kept(), 33)
-      // Those that an acknowledgement passes count no more.
-      yield* giveUp(second.slice(33, 53))
-      acks.advanceUnsafe(1)
-      assert.strictEqual(kept(), 0)
-      for (const live of [...first.slice(35), ...second.slice(53)]) assert.strictEqual(yield* Fiber.join(live), 1)
-      const third = yield* wait(40, 2)
-      yield* giveUp(third.slice(0, 32))
-      assert.strictEqual(kept(), 40)
-      yield* giveUp(third.slice(32, 33))
-      assert.strictEqual(kept(), 7)
-    })
-  )
+  it("answers in pieces when many wait, and the last of all that the end was told", () => {
+    for (const order of [1, -1]) {
+      const loop = handLoop()
+      const acks = new Acknowledgements<"ended">(loop.scheduler)
+      const answered: Array<number> = []
+      const count = 4 * PIECE
+      const offsets = Array.from({ length: count }, (_, n) => (order > 0 ? n : count - 1 - n))
+      for (const offset of offsets) {
+        const note = () => Effect.sync(() => answered.push(offset))
+        Effect.runFork(Effect.onExit(acks.await(Offset(offset)), note))
+      }
+      let told = false
+      acks.advanceUnsafe(2 * PIECE - 1)
+      assert.strictEqual(answered.length, PIECE)
+      // The end comes while the next turn is due.
+      acks.endUnsafe(Exit.fail("ended"), () => void (told = true))
+      assert.strictEqual(answered.length, PIECE)
+      for (let turn = 2; !loop.isIdle(); turn++) {
+        assert.isFalse(told)
+        loop.turn()
+        assert.isAtMost(answered.length, turn * PIECE)
+      }
+      assert.isTrue(told)
+      assert.deepStrictEqual(
+        answered,
+        offsets.toSorted((x, y) => x - y)
+      )
+    }
+  })
+
+  it("says how an offset stands at once, though those that wait for it have their turn later", () => {
+    const loop = handLoop()
+    const acks = new Acknowledgements<never>(loop.scheduler)
+    const waiting = Array.from({ length: 2 * PIECE }, (_, n) => Effect.runFork(acks.await(Offset(n))))
+    acks.advanceUnsafe(2 * PIECE)
+    const last = Offset(2 * PIECE - 1)
+    assert.isUndefined(waiting[last]!.pollUnsafe())
+    assert.deepStrictEqual(acks.pollUnsafe(last), Exit.succeed(last))
+    assert.isDefined(Effect.runFork(acks.await(last)).pollUnsafe())
+    // One that gives up meanwhile is passed by.
+    waiting[last]!.interruptUnsafe()
+    loop.turn()
+    assert.isTrue(waiting.every((fiber) => fiber.pollUnsafe() !== undefined))
+  })
 
   it.effect("tells one reader nothing twice, and a reader of an ended stream what was durable first", () =>
     Effect.gen(function* () {

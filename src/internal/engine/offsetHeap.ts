@@ -1,0 +1,76 @@
+/**
+ * Those who wait for offsets, the lowest offset first, and in order of arrival those of the same offset: a binary heap
+ * whose entries know their index. To join, to leave and to take the first cost O(log n), in whatever order they come.
+ */
+
+/** What the heap sorts by, and where the entry is. */
+export interface Entry {
+  readonly offset: number
+  /** Counts up with every entry. */
+  readonly arrival: number
+  /** Where it stands in the heap, which keeps it; -1 when it is not in it. */
+  index: number
+}
+
+const before = (a: Entry, b: Entry): boolean => a.offset < b.offset || (a.offset === b.offset && a.arrival < b.arrival)
+
+export class OffsetHeap<E extends Entry> {
+  private readonly entries: Array<E> = []
+
+  get size(): number {
+    return this.entries.length
+  }
+
+  /** The first one; `undefined` when there is none. */
+  get first(): E | undefined {
+    return this.entries[0]
+  }
+
+  add(entry: E): void {
+    this.entries.push(entry)
+    this.rise(entry, this.entries.length - 1)
+  }
+
+  /** Takes an entry out; nothing happens when it is not in the heap. */
+  remove(entry: E): void {
+    const { index } = entry
+    if (index < 0) return
+    entry.index = -1
+    const last = this.entries.pop()!
+    if (last === entry) return
+    // The last one takes the free place, from which it may belong in either direction.
+    if (index > 0 && before(last, this.entries[(index - 1) >> 1]!)) this.rise(last, index)
+    else this.sink(last, index)
+  }
+
+  private rise(entry: E, from: number): void {
+    const { entries } = this
+    let index = from
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      if (!before(entry, entries[parent]!)) break
+      this.put(entries[parent]!, index)
+      index = parent
+    }
+    this.put(entry, index)
+  }
+
+  private sink(entry: E, from: number): void {
+    const { entries } = this
+    let index = from
+    for (;;) {
+      let child = 2 * index + 1
+      if (child >= entries.length) break
+      if (child + 1 < entries.length && before(entries[child + 1]!, entries[child]!)) child++
+      if (!before(entries[child]!, entry)) break
+      this.put(entries[child]!, index)
+      index = child
+    }
+    this.put(entry, index)
+  }
+
+  private put(entry: E, index: number): void {
+    this.entries[index] = entry
+    entry.index = index
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * An event loop in the hands of a test: what Effect schedules runs when the test turns it.
+ */
+import * as Effect from "effect/Effect"
+import * as Scheduler from "effect/Scheduler"
+
+/** An event loop that turns when it is told to. */
+export const handLoop = () => {
+  let tasks: Array<() => void> = []
+  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
+    tasks.push(task)
+    return () => void (tasks = tasks.filter((other) => other !== task))
+  })
+  return {
+    scheduler,
+    fork: <A, E>(effect: Effect.Effect<A, E>) => Effect.runFork(effect, { scheduler }),
+    /** Runs what was scheduled before. */
+    turn: () => {
+      const due = tasks
+      tasks = []
+      for (const task of due) task()
+    },
+    isIdle: () => tasks.length === 0
+  }
+}
