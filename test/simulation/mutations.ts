@@ -3,8 +3,6 @@
  * exact piece of text in a copy of the sources; when the engine has changed and the text is gone, it fails loudly and has to be rewritten.
  */
 
-import type { Generation } from "./plan.ts"
-
 /** One exact piece of text of one file, and what stands there instead. */
 export interface Replacement {
   /** Relative to `src`. */
@@ -21,8 +19,6 @@ export interface Mutation extends Replacement {
   readonly by?: "simulation" | "model" | "replies"
   /** True when it is no bug: then nothing may be found. */
   readonly harmless?: boolean
-  /** The generation of plans that is hunted with, the latest unless it says otherwise. */
-  readonly generation?: Generation
 }
 
 const zone = "internal/landing/landingZone.ts"
@@ -38,6 +34,7 @@ const tokenCache = "internal/net/tokenCache.ts"
 const zerobus = "Zerobus.ts"
 const turns = "internal/landing/turns.ts"
 const line = "internal/landing/turnLine.ts"
+const pieces = "internal/userCode/pieces.ts"
 
 /** A turn of the event loop is used up by a few records, so that callers stand in line. */
 const smallTurns: ReadonlyArray<Replacement> = [
@@ -45,6 +42,9 @@ const smallTurns: ReadonlyArray<Replacement> = [
   { file: line, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
   { file: line, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }
 ]
+
+/** Many are answered already when they are two. */
+const smallPieces: Replacement = { file: pieces, find: "PIECE = 256", replace: "PIECE = 1" }
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
@@ -325,8 +325,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "acknowledged waiters are not woken in one go",
     file: acknowledgements,
-    find: "this.waiters[reached]!.offset <= watermark) reached++",
-    replace: "this.waiters[reached]!.offset < watermark) reached++"
+    find: "first.offset <= this.watermark ?",
+    replace: "first.offset < this.watermark ?"
   },
   {
     name: "an acknowledgement that came before its request left is forgotten",
@@ -337,9 +337,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "waiters stand in the wrong order",
-    file: acknowledgements,
-    find: "        if (this.waiters[middle]!.offset <= waiter.offset) from = middle + 1\n",
-    replace: "        if (this.waiters[middle]!.offset > waiter.offset) from = middle + 1\n",
+    file: "internal/engine/offsetHeap.ts",
+    find: "a.offset < b.offset ||",
+    replace: "a.offset > b.offset ||",
     by: "replies"
   },
   {
@@ -412,8 +412,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "turns of a few records",
     harmless: true,
-    // Later plans pause callers between deciding to wait and joining the line, where they can be passed.
-    generation: 2,
     file: line,
     find: "  lookAt = STRIDE\n",
     replace: "  lookAt = 0\n",
@@ -442,14 +440,20 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an observer of a durable offset throws into the session",
     file: acknowledgements,
-    find: "wake(waiter.resume, told)",
-    replace: "waiter.resume(told)"
+    find: "wake(first.resume, answer)",
+    replace: "first.resume(answer)"
   },
   {
-    name: "an observer of the end keeps it from those behind",
-    file: acknowledgements,
-    find: "if (resume !== undefined) wake(resume, settled)",
-    replace: "resume?.(settled)"
+    name: "answers in pieces of one",
+    harmless: true,
+    ...smallPieces
+  },
+  {
+    name: "what is behind a piece is answered no more",
+    file: pieces,
+    find: "      this.busy = false\n      this.runUnsafe()\n",
+    replace: "      this.busy = false\n",
+    also: [smallPieces]
   },
   {
     name: "an observer of a state or a close throws into the supervisor",
@@ -460,8 +464,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an observer of an ingest call throws into the session that made room",
     file: "internal/engine/streamIngest.ts",
-    find: "wake(resume, answer)",
-    replace: "resume(answer)"
+    find: "join((answer) => wake(resume, answer))",
+    replace: "join((answer) => resume(answer))"
   },
   {
     name: "a logger that throws ends the supervisor",

@@ -123,12 +123,7 @@ const main = async (): Promise<void> => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation
       try {
-        const { generation } = mutation
-        const { after, rule } = await hunt(
-          mutation,
-          Number(values.seeds),
-          generation === undefined ? {} : { generation }
-        )
+        const { after, rule } = await hunt(mutation, Number(values.seeds))
         const found = after !== undefined
         if (harmless)
           check(!found, found ? `harmless, but ${rule} fails after ${after} seeds: ${name}` : `harmless: ${name}`)

@@ -15,7 +15,8 @@ import { Turns } from "../../src/internal/landing/turns.ts"
 export const makeZone = (
   limits: Partial<LandingZoneLimits> = {},
   codec: RecordCodec<Uint8Array> = bytesCodec,
-  turns = new Turns()
+  turns = new Turns(),
+  now: () => number = () => 0
 ): Effect.Effect<LandingZone<Uint8Array>> =>
   Effect.gen(function* () {
     const all: LandingZoneLimits = {
@@ -28,7 +29,7 @@ export const makeZone = (
       ...limits
     }
     const queue = yield* Queue.bounded<Message>(all.maxInflightRecords)
-    return new LandingZone({ queue, turns, codec, limits: all, now: () => 0 })
+    return new LandingZone({ queue, turns, codec, limits: all, now })
   })
 
 /** The array that holds a zone's window, to see what it keeps alive. */

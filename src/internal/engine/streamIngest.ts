@@ -7,6 +7,9 @@
  *                              v                        +--> Full: wait --> zone.waitUnsafe --> Ack, or
  *                           inTurn --> offer -----------+                                       StreamClosed
  *   ingestRecord as a plain effect --> ingest: the same, in the run loop
+ *
+ * A call that has to wait takes its place in line at once, and only then gives way.
+ *
  *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same answers, one Ack for the batch
  *   offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a refusal
  *
@@ -15,7 +18,9 @@
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { Scheduler } from "effect/Scheduler"
 import { Offset } from "../../Offset.ts"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
 import { FlushTimeout, InvalidArgument } from "../../ZerobusError.ts"
@@ -23,7 +28,7 @@ import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import { wake } from "../userCode/wake.ts"
-import { inHandler, outsideHandler } from "./streamRefused.ts"
+import { handles, outsideHandler } from "./streamRefused.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
@@ -97,7 +102,8 @@ const timedOut = (core: StreamCore<any>, operation: FlushTimeout["operation"], t
  *
  * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the record can be accepted at once,
  * without a turn through the fiber's run loop, which takes longer than to encode a small record and put it into its chunk. Whatever
- * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop.
+ * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop. Outside of a fiber nothing is due: the
+ * iterator is that of any effect, and hands nothing in.
  */
 class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   readonly #door: IngestDoor<A>
@@ -110,21 +116,25 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   }
 
   asEffect(): Effect.Effect<RecordAck, IngestError> {
-    return this.#door.ingest(this.#record)
+    const fiber = Fiber.getCurrent()
+    return fiber === undefined
+      ? Effect.withFiber((running) => this.#door.ingest(this.#record, running))
+      : this.#door.ingest(this.#record, fiber)
   }
 
   override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, IngestError>> {
+    const fiber = Fiber.getCurrent()
+    if (fiber === undefined) return super[Symbol.iterator]()
     const { core } = this.#door
-    if (core.closing) return Effect.fail(streamClosed(core, "ingestRecord"))[Symbol.iterator]()
-    if (core.zone.mustGiveWay()) return this.#door.ingestInTurn(this.#record)[Symbol.iterator]()
+    if (core.closing || core.zone.mustGiveWay()) return this.#door.ingestLater(this.#record, fiber)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
     return typeof result === "number" && result !== Full
       ? (new Ack(core, result) as never)
-      : this.#door.answer(result, this.#record)[Symbol.iterator]()
+      : this.#door.answer(result, this.#record, fiber)[Symbol.iterator]()
   }
 }
 
-/** What the ingest calls of one stream share. */
+/** What the ingest calls of one stream share. `fiber` is the one that calls. */
 class IngestDoor<A> {
   readonly core: StreamCore<A>
 
@@ -132,74 +142,92 @@ class IngestDoor<A> {
     this.core = core
   }
 
-  ingest(record: A): Effect.Effect<RecordAck, IngestError> {
+  ingest(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
     const { closing, zone } = this.core
-    // A closed stream refuses at once.
-    return !closing && zone.mustGiveWay() ? this.ingestInTurn(record) : this.offer(record)
+    return closing || zone.mustGiveWay() ? this.ingestLater(record, fiber) : this.offer(record, fiber)
   }
 
-  ingestInTurn(record: A): Effect.Effect<RecordAck, IngestError> {
-    return this.inTurn(() => this.offer(record))
+  /** Refuses the record of a closed stream at once; otherwise stands in line with it. */
+  ingestLater(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
+    return this.core.closing ? this.offer(record, fiber) : this.inTurn(fiber, () => this.offer(record, fiber))
   }
 
   /** Stands in line and offers when the turn has come, before later callers of the stream. */
-  inTurn(offer: () => Effect.Effect<RecordAck, IngestError>): Effect.Effect<RecordAck, IngestError> {
-    const { zone } = this.core
-    return Effect.callback<RecordAck, IngestError>(function (resume) {
-      const offered = Effect.suspend(offer)
-      // A program that is run synchronously cannot wait for a turn of the loop.
-      if (this.executionMode === "sync") {
-        resume(Effect.andThen(Effect.yieldNow, offered))
-        return undefined
-      }
-      return Effect.sync(zone.standInLineUnsafe(this, () => resume(attempt(offer))))
-    })
+  inTurn(fiber: AnyFiber, offer: () => Effect.Effect<RecordAck, IngestError>): Effect.Effect<RecordAck, IngestError> {
+    const scheduler = fiber.getRef(Scheduler)
+    // A program that is run synchronously cannot wait for a turn of the loop.
+    if (scheduler.executionMode === "sync") return Effect.andThen(Effect.yieldNow, Effect.suspend(offer))
+    return inLine(fiber, (answer) => this.core.zone.standInLineUnsafe(scheduler, () => answer(attempt(offer))))
   }
 
-  private offer(record: A): Effect.Effect<RecordAck, IngestError> {
+  private offer(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
     const { core } = this
     return core.closing
       ? Effect.fail(streamClosed(core, "ingestRecord"))
-      : this.answer(core.zone.offerUnsafe(record), record)
+      : this.answer(core.zone.offerUnsafe(record), record, fiber)
   }
 
-  answer(result: number | Refusal, record: A): Effect.Effect<RecordAck, IngestError> {
+  answer(result: number | Refusal, record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
     if (typeof result !== "number") return Effect.fail(result)
-    return result === Full ? this.wait([record], false, "ingestRecord") : Effect.succeed(new Ack(this.core, result))
+    return result === Full
+      ? this.wait([record], false, "ingestRecord", fiber)
+      : Effect.succeed(new Ack(this.core, result))
   }
 
   /** Waits in line for room, at most `ingestTimeout`. */
   wait(
     records: ReadonlyArray<A>,
     atomic: boolean,
-    operation: "ingestRecord" | "ingestRecords"
+    operation: "ingestRecord" | "ingestRecords",
+    fiber: AnyFiber
   ): Effect.Effect<RecordAck, IngestError> {
-    return Effect.flatMap(inHandler(this.core), (inside) => {
-      const { core } = this
-      const { ingestTimeout } = core.options
-      if (inside) {
-        const forced = core.zone.forceUnsafe(records, atomic)
-        return typeof forced === "number" ? Effect.succeed(new Ack(core, forced)) : Effect.fail(forced)
-      }
-      let leave = (): boolean => false
-      const inLine = Effect.callback<RecordAck, IngestError>((resume) => {
-        const waiting = core.zone.waitUnsafe(records, atomic, (offset) => {
-          const answer =
-            offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
-          wake(resume, answer)
-        })
-        if (typeof waiting === "function") return Effect.sync((leave = waiting))
-        resume(Effect.fail(waiting))
-        return undefined
-      })
-      if (ingestTimeout === undefined) return inLine
-      // A record that was let in at the last moment is accepted: its wait has the answer.
-      const late = Effect.suspend(() =>
-        leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
+    const { core } = this
+    const { ingestTimeout } = core.options
+    if (handles(core, fiber)) {
+      const forced = core.zone.forceUnsafe(records, atomic)
+      return typeof forced === "number" ? Effect.succeed(new Ack(core, forced)) : Effect.fail(forced)
+    }
+    let leave = (): boolean => false
+    const admitted = inLine<RecordAck, IngestError>(fiber, (answer) => {
+      const waiting = core.zone.waitUnsafe(records, atomic, (offset) =>
+        answer(
+          offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
+        )
       )
-      return Effect.raceFirst(inLine, Effect.delay(late, ingestTimeout))
+      if (typeof waiting === "function") leave = waiting
+      else answer(Effect.fail(waiting))
+      return leave
     })
+    if (ingestTimeout === undefined) return admitted
+    // A record that was let in at the last moment is accepted: its wait has the answer.
+    const late = Effect.suspend(() => (leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never))
+    return Effect.raceFirst(admitted, Effect.delay(late, ingestTimeout))
   }
+}
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/**
+ * Takes a place in a line, now, and gives the effect that waits there for the answer. The scheduler may pause the fiber before that
+ * effect runs, and later callers must not pass it then. `join` returns how to leave the line, as a fiber does that ends instead.
+ */
+const inLine = <A, E>(
+  fiber: AnyFiber,
+  join: (answer: (effect: Effect.Effect<A, E>) => void) => () => unknown
+): Effect.Effect<A, E> => {
+  let given: Effect.Effect<A, E> | undefined
+  let resume = (answer: Effect.Effect<A, E>): void => void (given = answer)
+  const leave = join((answer) => wake(resume, answer))
+  const unobserve = fiber.addObserver(leave)
+  return Effect.callback<A, E>((waiting) => {
+    unobserve()
+    if (given !== undefined) {
+      waiting(given)
+      return undefined
+    }
+    resume = waiting
+    return Effect.sync(leave)
+  })
 }
 
 /** What the call gives; a defect in it is its caller's. */
@@ -218,20 +246,20 @@ export const makeIngest = <A>(
   const { zone } = core
   const door = new IngestDoor(core)
 
-  const offerBatch = (records: ReadonlyArray<A>): Effect.Effect<RecordAck, IngestError> => {
+  const offerBatch = (records: ReadonlyArray<A>, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> => {
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
     const result = zone.offerBatchUnsafe(records)
     if (typeof result !== "number") return Effect.fail(result)
-    return result === Full ? door.wait(records, true, "ingestRecords") : Effect.succeed(new Ack(core, result))
+    return result === Full ? door.wait(records, true, "ingestRecords", fiber) : Effect.succeed(new Ack(core, result))
   }
   const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
-    Effect.suspend((): Effect.Effect<RecordAck | undefined, IngestError> => {
+    Effect.withFiber((fiber): Effect.Effect<RecordAck | undefined, IngestError> => {
       if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
       if (!Array.isArray(records)) {
         return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
       }
       if (records.length === 0) return Effect.succeed(undefined)
-      return zone.mustGiveWay() ? door.inTurn(() => offerBatch(records)) : offerBatch(records)
+      return zone.mustGiveWay() ? door.inTurn(fiber, () => offerBatch(records, fiber)) : offerBatch(records, fiber)
     })
 
   return {

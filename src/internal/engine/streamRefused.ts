@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { Offset } from "../../Offset.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { Message } from "../landing/chunk.ts"
@@ -28,9 +29,9 @@ const Handling: Context.Reference<StreamCore<any> | undefined> = Context.Referen
   { defaultValue: () => undefined }
 )
 
-/** Whether the effect runs in the `onRefused` handler of this stream. */
-export const inHandler = (core: StreamCore<any>): Effect.Effect<boolean> =>
-  Effect.map(Handling, (handling) => handling === core)
+/** Whether the fiber runs in the `onRefused` handler of this stream. */
+export const handles = (core: StreamCore<any>, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.getRef(Handling) === core
 
 /** Fails with `InvalidState` inside the stream's `onRefused` handler, which the stream waits for. */
 export const outsideHandler = <A, E>(
@@ -38,8 +39,8 @@ export const outsideHandler = <A, E>(
   operation: string,
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, E | InvalidState> =>
-  Effect.flatMap(inHandler(core), (inside): Effect.Effect<A, E | InvalidState> => {
-    if (!inside) return effect
+  Effect.withFiber((fiber): Effect.Effect<A, E | InvalidState> => {
+    if (!handles(core, fiber)) return effect
     const message = `${operation} was called inside the onRefused handler of the same stream, which would wait for itself.`
     return Effect.fail(new InvalidState({ message: `${message} Call it outside of the handler.` }))
   })

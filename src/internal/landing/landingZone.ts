@@ -60,7 +60,7 @@ export class LandingZone<A> {
   private readonly sizes: SizeLimits
   private readonly now: () => number
   private readonly writer: RecordWriter<A>
-  private readonly waiters = new WaitingLine()
+  private readonly waiters: WaitingLine
   /** What was taken and is not settled; nobody else changes it. */
   readonly window = new Window()
   /** The last queued message, while single records may still join it. */
@@ -76,26 +76,32 @@ export class LandingZone<A> {
     readonly limits: LandingZoneLimits
     /** Milliseconds, read once per message. */
     readonly now: () => number
+    /** Gives the turns in which many callers are let in; by default Effect's own. */
+    readonly scheduler?: Scheduler
   }) {
     this.queue = options.queue
     this.turns = options.turns
-    this.turnLine = new TurnLine(options.turns)
+    this.turnLine = new TurnLine(options.turns, this, options.now)
     this.writer = new RecordWriter(options.codec)
     this.limits = options.limits
     this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)
     this.now = options.now
+    this.waiters = new WaitingLine((waiter) => this.place(waiter), options.scheduler)
   }
 
   /** Whether the caller must stand in line for a later turn before it hands in more. */
   mustGiveWay(): boolean {
-    const { acceptedBytes, turnLine } = this
-    return acceptedBytes >= turnLine.lookAt && turnLine.look(acceptedBytes, acceptedBytes - this.takenBytes)
+    const { acceptedBytes, acceptedRecords, turnLine } = this
+    return (
+      (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) &&
+      turnLine.look(acceptedBytes - this.takenBytes)
+    )
   }
 
   /** Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave. */
   standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
-    return this.turnLine.joinUnsafe(scheduler, () => this.acceptedBytes, admit)
+    return this.turnLine.joinUnsafe(scheduler, admit)
   }
 
   /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
@@ -151,10 +157,10 @@ export class LandingZone<A> {
       atomic,
       admit
     }
-    this.waiters.join(waiter)
+    const leave = this.waiters.join(waiter)
     this.admitUnsafe()
     return () => {
-      if (!this.waiters.leave(waiter)) return false
+      if (!leave()) return false
       this.admitUnsafe()
       return true
     }
@@ -162,10 +168,10 @@ export class LandingZone<A> {
 
   /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
   admitUnsafe(): void {
-    this.waiters.admit(this.place)
+    this.waiters.admit()
   }
 
-  private readonly place = (waiter: Waiter): Admission => {
+  private place(waiter: Waiter): Admission {
     if (this.closed) return undefined
     if (this.encoding || !this.fits(ALONE + waiter.content.length)) return Full
     const begunBehind = !waiter.atomic && this.begin()

@@ -17,6 +17,9 @@ import { wake } from "../userCode/wake.ts"
  */
 export const TURN = 2 * 1024 * 1024
 
+/** Milliseconds after which a turn is over, however little was accepted; a caller in a loop can be interrupted then. */
+export const TURN_MILLIS = 10
+
 export class Turns {
   /** Bytes ever accepted by the landing zones of the client. */
   acceptedBytes = 0
@@ -26,6 +29,15 @@ export class Turns {
   private readonly line: Array<() => void> = []
   /** Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop turning. */
   private readonly scheduled = new Set<Scheduler>()
+
+  /** When somebody first looked at the clock in this turn. */
+  private lookedAt: number | undefined
+
+  /** Whether this turn has had its time, as far as anybody has looked. It begins when somebody looks first. */
+  hasLasted(now: number): boolean {
+    this.lookedAt ??= now
+    return now - this.lookedAt >= TURN_MILLIS
+  }
 
   /** Whether this turn has had its share. */
   get isOver(): boolean {
@@ -51,6 +63,7 @@ export class Turns {
   /** Begins a turn: lets callers in, who run at once, until it is over. */
   private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
+    this.lookedAt = undefined
     let served = 0
     while (served < this.line.length && !this.isOver) wake(this.line[served++]!, undefined)
     this.line.splice(0, served)

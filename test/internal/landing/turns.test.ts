@@ -2,29 +2,12 @@
  * The turns that a client's streams take, one flush of a scheduler in the test's hands being one turn of the event loop.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scheduler } from "effect"
-import { TURN, Turns } from "../../../src/internal/landing/turns.ts"
+import { Effect, Exit, Fiber } from "effect"
+import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
+import { TURN, TURN_MILLIS, Turns } from "../../../src/internal/landing/turns.ts"
+import { handLoop } from "../../support/handLoop.ts"
 import { uncaughtDuring } from "../../support/uncaught.ts"
-import { nextTurn } from "../../support/zones.ts"
-
-/** An event loop that turns when it is told to. */
-const handLoop = () => {
-  let tasks: Array<() => void> = []
-  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
-    tasks.push(task)
-    return () => void (tasks = tasks.filter((other) => other !== task))
-  })
-  return {
-    fork: <A, E>(effect: Effect.Effect<A, E>) => Effect.runFork(effect, { scheduler }),
-    /** Runs what was scheduled before. */
-    turn: () => {
-      const due = tasks
-      tasks = []
-      for (const task of due) task()
-    },
-    isIdle: () => tasks.length === 0
-  }
-}
+import { makeZone, nextTurn } from "../../support/zones.ts"
 
 describe("turns", () => {
   it("are over when the client's streams have accepted their share, and begin anew for those in line", () => {
@@ -137,4 +120,53 @@ describe("turns", () => {
     assert.isDefined(caller.pollUnsafe())
     assert.isFalse(stopped.isIdle())
   })
+
+  it("are over when they have lasted, however little was accepted", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    assert.isFalse(turns.hasLasted(5000))
+    assert.isFalse(turns.hasLasted(5000 + TURN_MILLIS - 1))
+    assert.isTrue(turns.hasLasted(5000 + TURN_MILLIS))
+    loop.fork(nextTurn(turns))
+    loop.turn()
+    // A new turn has its whole time from when somebody looks.
+    assert.isFalse(turns.hasLasted(9000))
+    assert.isTrue(turns.hasLasted(9000 + TURN_MILLIS))
+  })
+})
+
+describe("a caller that hands in records without a pause", () => {
+  for (const [size, millis] of [
+    [1, 0.01],
+    [100, 0.05],
+    [5_000, 0.3],
+    [100_000, 3]
+  ] as const) {
+    it.effect(`gives way in time when records of ${size} bytes take ${millis} ms each`, () =>
+      Effect.gen(function* () {
+        const record = Buffer.alloc(size, 65)
+        let now = 1_000_000
+        const slow: typeof bytesCodec = {
+          ...bytesCodec,
+          write: (value, sink) => {
+            now += millis
+            return bytesCodec.write(value, sink)
+          }
+        }
+        const loop = handLoop()
+        const zone = yield* makeZone({}, slow, new Turns(), () => Math.floor(now))
+        for (let turn = 0; turn < 5; turn++) {
+          const begun = now
+          while (!zone.mustGiveWay()) {
+            assert.isAtLeast(zone.offerUnsafe(record) as number, 0)
+            assert.isBelow(now - begun, 2 * TURN_MILLIS)
+          }
+          let entered = false
+          zone.standInLineUnsafe(loop.scheduler, () => void (entered = true))
+          loop.turn()
+          assert.isTrue(entered)
+        }
+      })
+    )
+  }
 })
