@@ -15,7 +15,8 @@ const program = Effect.gen(function* () {
   yield* store.create(definition)
   const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
   let acked = 0
-  const message = () => Array.from({ length: 10 }, (_, n) => json({ id: acked + n, word: "w".repeat(1000) }))
+  const message = (records = 10) =>
+    Array.from({ length: records }, (_, n) => json({ id: acked + n, word: "w".repeat(1000) }))
   for (;;) {
     const outcome = yield* Effect.result(append(writer, message()))
     if (outcome._tag === "Failure") {
@@ -24,8 +25,8 @@ const program = Effect.gen(function* () {
     }
     acked += 10
   }
-  // Still full: fails again, and does not hurt what is there.
-  const again = yield* Effect.result(append(writer, message()))
+  // Still full, also for the new file that the log goes on in: fails again, and does not hurt what is there.
+  const again = yield* Effect.result(append(writer, message(300)))
   writeSync(1, `again ${again._tag}\n`)
   yield* Effect.promise(() => new Promise((resolve) => process.stdin.once("data", resolve)))
   process.stdin.unref()

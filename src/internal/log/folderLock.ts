@@ -1,27 +1,61 @@
 /**
- * Keeps a second process off a data folder: a lock file with the owner's process id and start time.
+ * Keeps a second process off a folder: a lock file that says who holds it, and that the holder touches every five seconds.
  *
- * A lock whose process is gone (or whose id now belongs to another process, as start times tell on Linux) is taken over. The
- * lock is a courtesy between servers on one machine; over a network file system it cannot see the other machine's processes.
+ * A holder on this machine is looked up by its process id and start time. One that cannot be looked up, since it runs on another
+ * machine or in another container, counts as gone once it has not touched the lock for thirty seconds. Its age is the difference of two
+ * times that the folder's own file system gives, so clocks of machines do not matter. A holder that was replaced, such as one that was
+ * suspended, finds another lock in its place and is told.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { readPlain } from "./plainFile.ts"
 import { writeSynced } from "./durableFile.ts"
+import { openPlain } from "./plainFile.ts"
 
-interface Owner {
+/** Who holds a lock. Empty texts are unknown. */
+export interface LockOwner {
   readonly pid: number
-  /** Start time of the process in clock ticks since boot, empty where the system does not tell. */
+  /** Start time of the process in clock ticks since boot. */
   readonly started: string
   readonly host: string
+  /** Names one run of the machine's kernel. */
+  readonly boot: string
+  /** Names the space that process ids belong to: containers have their own. */
+  readonly space: string
   readonly token: string
 }
 
 /** A held lock. */
 export interface FolderLock {
+  /** Gives the lock up, if it is still held. */
   readonly release: () => Promise<void>
+  /** Whether the lock is still this holder's, by a look at the file. */
+  readonly isHeld: () => Promise<boolean>
+  /** Resolves when the lock was lost: replaced, or deleted with its folder. Never resolves otherwise. */
+  readonly lost: Promise<void>
+}
+
+/** Times in milliseconds, and where they come from. */
+export interface LockTiming {
+  /** How often the holder touches the lock; default 5 seconds. */
+  readonly beat: number
+  /** After which silence a holder that cannot be looked up counts as gone; default 30 seconds. */
+  readonly silence: number
+  /** Waits that long. The waits of a holder do not keep the process alive. */
+  readonly sleep: (millis: number, signal?: AbortSignal) => Promise<void>
+}
+
+const timing: LockTiming = {
+  beat: 5_000,
+  silence: 30_000,
+  sleep: (millis, signal) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, millis)
+      if (signal === undefined) return
+      timer.unref()
+      signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true })
+    })
 }
 
 /** Another process holds the lock of a folder; the message names it and says what to do. */
@@ -29,34 +63,104 @@ export class FolderLocked extends Error {
   override readonly name = "FolderLocked"
 }
 
-/** Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the lock's name. */
-export const lockFolder = async (folder: string): Promise<FolderLock> => {
+/** How often the lock of a holder that cannot be looked up is examined for a sign of life, in milliseconds. */
+const LOOK_EVERY = 1_000
+
+/**
+ * Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the lock's name. Where the holder cannot be looked up and was seen lately, it waits up to
+ * `silence` for a sign of life.
+ */
+export const lockFolder = async (
+  folder: string,
+  { beat, silence, sleep }: LockTiming = timing
+): Promise<FolderLock> => {
   const path = Path.join(folder, ".lock")
-  const mine: Owner = {
-    pid: process.pid,
-    started: await startOf(process.pid),
-    host: Os.hostname(),
-    token: randomUUID()
-  }
+  const mine = await thisProcess()
   const temporary = `${path}-${mine.token}`
   await writeSynced(temporary, JSON.stringify(mine))
+  /** The holder that is watched, its last sign of life, and for how long it has been watched. */
+  let watched: { readonly token: string; readonly seen: number; millis: number } | undefined
   try {
     for (let attempt = 0; attempt < 10; attempt++) {
-      if (await claim(temporary, path)) return { release: () => release(path, mine) }
-      const owner = await readOwner(path)
-      if (owner === undefined) continue
-      if (await isAlive(owner)) {
-        throw new FolderLocked(
-          `The data folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
-            `Stop that server, or choose another data folder. If no such server exists, delete ${path}.`
-        )
+      if (await claim(temporary, path)) return hold(path, mine, beat, sleep)
+      const found = await readLock(path)
+      if (found === undefined) continue
+      const { owner, seen } = found
+      const alive = await isAlive(owner, mine)
+      if (alive === "unknown") {
+        const silent = Math.max(await ageOf(temporary, seen), watched?.token === owner.token ? watched.millis : 0)
+        const moved = watched?.token === owner.token && watched.seen !== seen
+        if (!moved && silent < silence) {
+          await sleep(LOOK_EVERY)
+          const millis = watched?.token === owner.token ? watched.millis + LOOK_EVERY : LOOK_EVERY
+          watched = { token: owner.token, seen, millis }
+          attempt--
+          continue
+        }
+        if (moved) throw new FolderLocked(inUse(folder, path, owner))
       }
+      if (alive === "alive") throw new FolderLocked(inUse(folder, path, owner))
       await removeStale(path, owner)
     }
   } finally {
     await Fs.rm(temporary, { force: true })
   }
   throw new FolderLocked(`The lock ${path} keeps changing hands. Try again.`)
+}
+
+const inUse = (folder: string, path: string, owner: LockOwner): string =>
+  `The folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
+  `Stop that process, or choose another folder. If no such process exists, delete ${path}.`
+
+/** Touches the lock until it is released or lost. */
+const hold = (path: string, mine: LockOwner, beat: number, sleep: LockTiming["sleep"]): FolderLock => {
+  const released = new AbortController()
+  const isHeld = async (): Promise<boolean> => (await readLock(path))?.owner.token === mine.token
+  let lose = (): void => {}
+  const lost = new Promise<void>((resolve) => (lose = resolve))
+  const touch = async (): Promise<void> => {
+    for (;;) {
+      await sleep(beat, released.signal)
+      if (released.signal.aborted) return
+      // A file system that fails is no other holder: whoever writes there finds that out.
+      const held = await isHeld().catch(() => true)
+      if (released.signal.aborted) return
+      if (!held) return lose()
+      // Through a handle: a lock that came in the meantime must not be made look alive.
+      await rewrite(path, mine).catch(() => {})
+    }
+  }
+  void touch()
+  return {
+    lost,
+    isHeld,
+    release: async () => {
+      released.abort()
+      if (await isHeld().catch(() => false)) await Fs.rm(path, { force: true })
+    }
+  }
+}
+
+/** Writes the same content once more, so that the file system notes the time, by its own clock. */
+const rewrite = async (path: string, mine: LockOwner): Promise<void> => {
+  const handle = await openPlain(path, Fs.constants.O_RDWR)
+  try {
+    const owner = ownerOf(await handle.readFile("utf8"))
+    if (owner.token === mine.token) await handle.write(JSON.stringify(mine), 0)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** How long ago a time was, by the clock of the file system that `temporary` lies in, in milliseconds. */
+const ageOf = async (temporary: string, time: number): Promise<number> => {
+  const handle = await openPlain(temporary, Fs.constants.O_RDWR)
+  try {
+    await handle.write("{", 0)
+    return (await handle.stat()).mtimeMs - time
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Links the prepared file to the lock's name, so that the lock appears with its content in one step. */
@@ -78,38 +182,60 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
   }
 }
 
-const readOwner = async (path: string): Promise<Owner | undefined> => {
-  let text: string
+/** Who holds a lock, and when it was last touched; `undefined` when there is no such file. */
+const readLock = async (path: string): Promise<{ readonly owner: LockOwner; readonly seen: number } | undefined> => {
   try {
-    text = (await readPlain(path)).toString("utf8")
+    const handle = await openPlain(path, "read")
+    try {
+      const { mtimeMs } = await handle.stat()
+      return { owner: ownerOf(await handle.readFile("utf8")), seen: mtimeMs }
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
     throw error
   }
+}
+
+const ownerOf = (text: string): LockOwner => {
   try {
-    const owner = JSON.parse(text) as Partial<Owner>
+    const owner = JSON.parse(text) as Partial<LockOwner>
     return {
       pid: Number(owner.pid),
       started: String(owner.started),
       host: String(owner.host),
+      boot: String(owner.boot ?? ""),
+      space: String(owner.space ?? ""),
       token: String(owner.token)
     }
   } catch {
     // Not ours, or cut short by a crash without hard links: nobody can be holding it.
-    return { pid: 0, started: "", host: Os.hostname(), token: "" }
+    return { pid: 0, started: "", host: Os.hostname(), boot: "", space: "", token: "" }
   }
 }
 
-const isAlive = async (owner: Owner): Promise<boolean> => {
-  if (owner.host !== Os.hostname()) return false
-  if (!Number.isInteger(owner.pid) || owner.pid <= 0) return false
+const thisProcess = async (): Promise<LockOwner> => ({
+  pid: process.pid,
+  started: await startOf(process.pid),
+  host: Os.hostname(),
+  boot: (await Fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "")).trim(),
+  space: await Fs.readlink("/proc/self/ns/pid").catch(() => ""),
+  token: randomUUID()
+})
+
+/** Whether a holder lives; `unknown` when its processes cannot be seen from here. */
+const isAlive = async (owner: LockOwner, mine: LockOwner): Promise<"alive" | "gone" | "unknown"> => {
+  const near = (theirs: string, here: string): boolean => theirs === here || theirs === "" || here === ""
+  if (owner.host !== mine.host || !near(owner.boot, mine.boot) || !near(owner.space, mine.space)) return "unknown"
+  if (!Number.isInteger(owner.pid) || owner.pid <= 0) return "gone"
   try {
     process.kill(owner.pid, 0)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return "gone"
   }
   const started = await startOf(owner.pid)
-  return started === "" || owner.started === "" || started === owner.started
+  return started === "" || owner.started === "" || started === owner.started ? "alive" : "gone"
 }
 
 const startOf = async (pid: number): Promise<string> => {
@@ -123,7 +249,7 @@ const startOf = async (pid: number): Promise<string> => {
 }
 
 /** Moves a stale lock aside; when somebody else replaced it meanwhile, theirs is put back. */
-const removeStale = async (path: string, stale: Owner): Promise<void> => {
+const removeStale = async (path: string, stale: LockOwner): Promise<void> => {
   const aside = `${path}-stale-${randomUUID()}`
   try {
     await Fs.rename(path, aside)
@@ -131,12 +257,7 @@ const removeStale = async (path: string, stale: Owner): Promise<void> => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return
     throw error
   }
-  const moved = await readOwner(aside)
-  if (moved !== undefined && moved.token !== stale.token) await claim(aside, path)
+  const moved = await readLock(aside)
+  if (moved !== undefined && moved.owner.token !== stale.token) await claim(aside, path)
   await Fs.rm(aside, { force: true })
-}
-
-const release = async (path: string, mine: Owner): Promise<void> => {
-  const owner = await readOwner(path).catch(() => undefined)
-  if (owner?.token === mine.token) await Fs.rm(path, { force: true })
 }

@@ -1,15 +1,16 @@
 /**
- * The segment files of a table's log on disk: their names, and reading them all after a restart.
+ * Reading the log of a table after a restart.
  */
-import * as Fs from "node:fs/promises"
-import * as Path from "node:path"
-import { isFolder, openPlain, readPlain } from "../../internal/log/plainFile.ts"
-import { readSegment, type RecordsFrame } from "../../internal/log/logFrames.ts"
+import { type FileEnd, scanFrames } from "../../internal/log/frames.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import {
+  DamagedLog,
+  readSegmentFiles,
+  segmentNumbers as numbersIn,
+  segmentPath
+} from "../../internal/log/segmentFiles.ts"
+import { FramesReader, type RecordsFrame, type TableLogHeader } from "./logFrames.ts"
 import { StorageFailure } from "./storageErrors.ts"
-
-/** The file name of a segment. */
-export const segmentName = (number: number): string => `${String(number).padStart(12, "0")}.log`
-const segmentPattern = /^(\d{12})\.log$/
 
 /** A segment found on disk. */
 export interface FoundSegment {
@@ -22,42 +23,38 @@ export interface FoundSegment {
  * throws a `StorageFailure` with reason `CorruptLog`.
  */
 export const readSegments = async function* (folder: string, table: string): AsyncGenerator<FoundSegment> {
-  const numbers = await segmentNumbers(folder)
-  for (const [index, number] of numbers.entries()) {
-    const path = Path.join(folder, segmentName(number))
-    const file = await readPlain(path)
-    const content = readSegment(file)
-    const last = index === numbers.length - 1
-    if (content.wholeBytes < file.length) {
-      if (!last || !content.tailIsTorn) {
-        throw new StorageFailure({
-          reason: "CorruptLog",
-          message:
-            `The log ${path} of table ${table} is damaged at byte ${content.wholeBytes} of ${file.length}, ` +
-            `inside records that had been acknowledged. Restore the file from a backup, or move it away to give up its records.`
-        })
-      }
-      await cut(path, content.wholeBytes)
+  let reader = new FramesReader()
+  try {
+    const files = readSegmentFiles<TableLogHeader>(nodeDisk, folder, true, (content, body, end) =>
+      reader.read(content, body, end)
+    )
+    for await (const { number } of files) {
+      const { frames } = reader
+      reader = new FramesReader()
+      yield { number, frames }
     }
-    yield { number, frames: content.frames }
+  } catch (error) {
+    if (!(error instanceof DamagedLog)) throw error
+    throw new StorageFailure({
+      reason: "CorruptLog",
+      message:
+        `The log ${error.path} of table ${table} is damaged at byte ${error.byte} of ${error.bytes}, ` +
+        `inside records that had been acknowledged. Restore the file from a backup, or move it away to give up its records.`
+    })
   }
 }
 
-const cut = async (path: string, size: number): Promise<void> => {
-  const handle = await openPlain(path, Fs.constants.O_RDWR)
+/** Reads the whole frames in the first bytes of a file; none when there is no such file. */
+export const readFrames = async (folder: string, { bytes, file }: FileEnd): Promise<ReadonlyArray<RecordsFrame>> => {
+  const reader = new FramesReader()
   try {
-    await handle.truncate(size)
-  } finally {
-    await handle.close()
+    const content = (await nodeDisk.readFile(segmentPath(folder, file))).subarray(0, bytes)
+    scanFrames(content, (body, end) => reader.read(content, body, end))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
   }
+  return reader.frames
 }
 
 /** The numbers of the segments in a folder, ascending; none when there is no folder. */
-export const segmentNumbers = async (folder: string): Promise<ReadonlyArray<number>> => {
-  if (!(await isFolder(folder))) return []
-  const names = await Fs.readdir(folder)
-  return names
-    .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b)
-}
+export const segmentNumbers = (folder: string): Promise<ReadonlyArray<number>> => numbersIn(nodeDisk, folder)

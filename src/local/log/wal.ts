@@ -2,17 +2,19 @@
  * The write-ahead log of one table: records are durable once their group is on disk.
  *
  * Groups form by themselves. While one is being written and synced (off the event loop), everything that arrives collects in
- * the next. The log is a row of segment files; `rotate` starts the next one, `removeSegment` deletes one whose records are in the
- * table. When a write fails, its group and all that wait behind it fail together, the file is cut back to its last good byte, and the
- * log goes on as soon as writing works again.
+ * the next. The log is a row of segments, one file each, or several after a write that failed; `rotate` starts the next one,
+ * `removeSegment` deletes one whose records are in the table. When a write fails, its group and all that wait behind it fail together,
+ * and the log goes on in a new file as soon as writing works again.
  */
-import { randomBytes } from "node:crypto"
-import * as Fs from "node:fs/promises"
+import { type FileEnd, FrameBuffer } from "../../internal/log/frames.ts"
+import { GroupCommit } from "../../internal/log/groupCommit.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { segmentPath } from "../../internal/log/segmentFiles.ts"
+import { DeletedSegment, SegmentWriter } from "../../internal/log/segmentWriter.ts"
+import { makeFolder, makeFoldersIn } from "../../internal/log/durableFile.ts"
 import * as Path from "node:path"
-import { makeFolder, makeFoldersIn, syncFolder } from "../../internal/log/durableFile.ts"
-import { FrameBuffer, type LogFormat, readSegment, type RecordsFrame } from "../../internal/log/logFrames.ts"
-import { openPlain, readPlain } from "../../internal/log/plainFile.ts"
-import { segmentName } from "./logSegments.ts"
+import { type LogFormat, type RecordsFrame, type TableLogHeader, writeFormat, writeRecords } from "./logFrames.ts"
+import { readFrames } from "./logSegments.ts"
 import { StorageFailure, storageFailure } from "./storageErrors.ts"
 
 /** Completes a ticket: undefined when durable, else why not. */
@@ -26,22 +28,17 @@ export interface LogWriter {
 
 interface Segment {
   readonly number: number
-  readonly mark: Buffer
+  /** Writers whose format is in the file that groups go to now. */
   readonly formats: Set<number>
-  handle: Fs.FileHandle | undefined
-  /** Bytes known to be whole; everything behind them is cut off before the next write. */
-  size: number
-  damaged: boolean
-  headerWritten: boolean
+  /** Its files, and how much of each belongs to the log. */
+  readonly files: Array<FileEnd>
 }
 
 interface Group {
   readonly number: number
   readonly segment: Segment
   readonly frames: FrameBuffer
-  readonly formats: Array<number>
   readonly callbacks: Array<DurableCallback>
-  lastSequence: number
 }
 
 const keptBytes = 8 * 1024 * 1024
@@ -52,10 +49,15 @@ export class Wal {
   /** Called when groups fail, before their callbacks, with the number of the first one: roll back to before it. */
   onGroupsFailed: (firstGroup: number) => void = () => {}
   private readonly table: string
-  private readonly tableId: string
-  private readonly queue: Array<Group> = []
+  private readonly firstSegment: number
+  private readonly writer: SegmentWriter<TableLogHeader>
+  private readonly groups: GroupCommit<Group>
   private readonly spare: Array<FrameBuffer> = []
+  /** Segments of this process that were begun and not removed. */
+  private readonly segments = new Map<number, Segment>()
   private segment: Segment
+  /** The segment whose file is open. */
+  private writing: Segment | undefined
   private open: Group | undefined
   private nextSequence: number
   /** The first sequence number of the open segment. */
@@ -64,18 +66,35 @@ export class Wal {
   private durableGroup = 0
   /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
   private readonly failures: Array<{ readonly first: number; last: number; failure: StorageFailure }> = []
-  private running = false
-  private scheduled = false
   private closed = false
-  private idle: Array<() => void> = []
 
   constructor(folder: string, table: string, tableId: string, firstSegment: number, firstSequence: number) {
     this.folder = folder
     this.table = table
-    this.tableId = tableId
+    this.firstSegment = firstSegment
     this.nextSequence = firstSequence
     this.segmentStart = firstSequence
-    this.segment = newSegment(firstSegment)
+    this.segment = this.newSegment(firstSegment)
+    this.writer = new SegmentWriter<TableLogHeader>({
+      disk: nodeDisk,
+      folder,
+      first: firstSegment,
+      // A torn end of the last one that was found is cut off before this log takes its first record.
+      before: undefined,
+      sync: true,
+      header: () => ({ version: 1, table, tableId }),
+      begun: (file) => this.writing!.files.push({ file, bytes: 0 })
+    })
+    this.groups = new GroupCommit<Group>(
+      (group) => this.write(group),
+      (settled, failed) => this.settle(settled, failed)
+    )
+  }
+
+  private newSegment(number: number): Segment {
+    const segment: Segment = { number, formats: new Set(), files: [] }
+    this.segments.set(number, segment)
+    return segment
   }
 
   /** The number of the group that the next append joins. */
@@ -90,9 +109,7 @@ export class Wal {
 
   /** Up to which group everything is settled, on disk or failed. */
   get settledGroup(): number {
-    return (this.writing ?? this.queue[0])?.number === undefined
-      ? this.nextGroup - 1
-      : (this.writing ?? this.queue[0])!.number - 1
+    return (this.groups.oldest?.number ?? this.nextGroup) - 1
   }
 
   /** Sets the next sequence number, before the first append. */
@@ -111,28 +128,17 @@ export class Wal {
     const group = this.open ?? this.openNext()
     if (!group.segment.formats.has(writer.id)) {
       group.segment.formats.add(writer.id)
-      group.formats.push(writer.id)
-      group.frames.format(writer.id, writer.format)
+      writeFormat(group.frames, writer.id, writer.format)
     }
-    group.lastSequence = this.nextSequence
-    group.frames.records(writer.id, this.nextSequence++, records)
+    writeRecords(group.frames, writer.id, this.nextSequence++, records)
     return group.number
   }
 
   private openNext(): Group {
     const frames = this.spare.pop() ?? new FrameBuffer()
-    const segment = this.segment
-    const group: Group = { number: this.nextGroup++, segment, frames, formats: [], callbacks: [], lastSequence: 0 }
+    const group: Group = { number: this.nextGroup++, segment: this.segment, frames, callbacks: [] }
     this.open = group
-    this.queue.push(group)
-    if (!this.running && !this.scheduled) {
-      this.scheduled = true
-      // One turn later, so that all messages read from the sockets in this turn share the write.
-      setImmediate(() => {
-        this.scheduled = false
-        void this.run()
-      })
-    }
+    this.groups.join(group)
     return group
   }
 
@@ -141,9 +147,7 @@ export class Wal {
     const failed = this.failures.find((range) => range.first <= group && group <= range.last)
     if (failed !== undefined) return callback(failed.failure)
     if (group <= this.durableGroup) return callback(undefined)
-    const found =
-      this.queue.find((candidate) => candidate.number === group) ??
-      (this.writing?.number === group ? this.writing : undefined)
+    const found = this.groups.find((candidate) => candidate.number === group)
     if (found !== undefined) found.callbacks.push(callback)
     else callback(closedFailure(this.table))
   }
@@ -153,43 +157,48 @@ export class Wal {
     const { number: segment } = this.segment
     const firstSequence = this.segmentStart
     this.open = undefined
-    this.segment = newSegment(segment + 1)
+    this.segment = this.newSegment(segment + 1)
     this.segmentStart = this.nextSequence
     return { segment, firstSequence }
   }
 
-  private writing: Group | undefined
-
-  private async run(): Promise<void> {
-    if (this.running) return
-    this.running = true
-    for (;;) {
-      const group = this.queue.shift()
-      if (group === undefined) break
-      if (this.open === group) this.open = undefined
-      this.writing = group
-      let failure: StorageFailure | undefined
-      try {
-        if (this.closed) throw closedFailure(this.table)
-        await this.write(group)
-      } catch (error) {
-        failure = storageFailure(error, "writing the log", this.folder)
-      }
-      this.writing = undefined
-      if (failure === undefined) {
-        this.durableGroup = group.number
-        this.settle(group, undefined)
-      } else {
-        const failed = [group, ...this.queue.splice(0)]
-        this.open = undefined
-        this.noteFailure(group.number, failed[failed.length - 1]!.number, failure)
-        for (const each of failed) for (const writer of each.formats) each.segment.formats.delete(writer)
-        this.onGroupsFailed(group.number)
-        for (const each of failed) this.settle(each, failure)
-      }
+  private async write(group: Group): Promise<void> {
+    if (this.open === group) this.open = undefined
+    if (this.closed) throw closedFailure(this.table)
+    const { segment } = group
+    if (this.writing !== segment) {
+      await this.writer.end()
+      this.writing = segment
     }
-    this.running = false
-    for (const resolve of this.idle.splice(0)) resolve()
+    const { end, file } = await this.writer.write(group.frames)
+    segment.files[segment.files.length - 1] = { file, bytes: end }
+  }
+
+  private settle(groups: ReadonlyArray<Group>, failed: { readonly error: unknown } | undefined): void {
+    const first = groups[0]!.number
+    const last = groups[groups.length - 1]!.number
+    const failure = failed === undefined ? undefined : this.failureOf(failed.error)
+    if (failure === undefined) this.durableGroup = last
+    else {
+      this.open = undefined
+      this.noteFailure(first, last, failure)
+      // The next group begins a file that has no formats yet.
+      for (const group of groups) group.segment.formats.clear()
+      this.segment.formats.clear()
+      this.onGroupsFailed(first)
+    }
+    for (const group of groups) {
+      for (const callback of group.callbacks) callback(failure)
+      if (this.spare.length >= 3) continue
+      group.frames.clear(keptBytes)
+      this.spare.push(group.frames)
+    }
+  }
+
+  private failureOf(error: unknown): StorageFailure {
+    return error instanceof DeletedSegment
+      ? deletedFailure(error.path, this.table)
+      : storageFailure(error, "writing the log", this.folder)
   }
 
   private noteFailure(first: number, last: number, failure: StorageFailure): void {
@@ -202,114 +211,32 @@ export class Wal {
     }
   }
 
-  private settle(group: Group, failure: StorageFailure | undefined): void {
-    for (const callback of group.callbacks) callback(failure)
-    if (this.spare.length < 3) {
-      group.frames.clear(keptBytes)
-      this.spare.push(group.frames)
-    }
-  }
-
-  private async write(group: Group): Promise<void> {
-    const segment = group.segment
-    const path = Path.join(this.folder, segmentName(segment.number))
-    if (segment.handle === undefined) {
-      await this.closeBefore()
-      segment.handle = await openPlain(path, "replace")
-      this.current = segment
-    }
-    const handle = segment.handle
-    if (segment.damaged) {
-      await handle.truncate(segment.size)
-      await handle.datasync()
-      segment.damaged = false
-    }
-    segment.damaged = true
-    if (!segment.headerWritten) {
-      const header = new FrameBuffer(512)
-      header.header({ version: 1, table: this.table, tableId: this.tableId, mark: segment.mark.toString("hex") })
-      await writeParts(handle, [header.bytes.subarray(0, header.size)], 0)
-      // On disk before the first group, so that a group frame behind a damaged header proves the damage.
-      await handle.datasync()
-      await syncFolder(this.folder)
-      segment.size = header.size
-      segment.headerWritten = true
-    }
-    const opening = new FrameBuffer(64)
-    opening.group(segment.mark, segment.size)
-    const parts = [opening.bytes.subarray(0, opening.size), group.frames.bytes.subarray(0, group.frames.size)]
-    await writeParts(handle, parts, segment.size)
-    await handle.datasync()
-    // An open file takes writes even after somebody deleted it; they would be gone with the process.
-    if ((await handle.stat()).nlink === 0) {
-      await this.abandon(segment)
-      throw deletedFailure(path, this.table)
-    }
-    segment.size += opening.size + group.frames.size
-    segment.damaged = false
-  }
-
-  /** Lets go of a deleted file, so that the next group starts the segment anew. */
-  private async abandon(segment: Segment): Promise<void> {
-    const handle = segment.handle
-    segment.handle = undefined
-    segment.size = 0
-    segment.headerWritten = false
-    segment.damaged = false
-    segment.formats.clear()
-    this.current = undefined
-    await handle?.close()
-  }
-
-  /** The segment whose file is open. */
-  private current: Segment | undefined
-
-  /** Completes the segment before. Its torn end, if any, must be gone for good before a newer segment exists. */
-  private async closeBefore(): Promise<void> {
-    const before = this.current
-    if (before?.handle === undefined) return
-    if (before.damaged) {
-      await before.handle.truncate(before.size)
-      await before.handle.datasync()
-    }
-    const handle = before.handle
-    before.handle = undefined
-    this.current = undefined
-    await handle.close()
-  }
-
   /** Deletes a segment whose records are committed to the table. */
   async removeSegment(number: number): Promise<void> {
-    await Fs.rm(Path.join(this.folder, segmentName(number)), { force: true })
+    for (const { file } of this.filesOf(number)) await nodeDisk.remove(segmentPath(this.folder, file))
+    this.segments.delete(number)
   }
 
   /** Reads the durable records of a segment back. */
   async readBack(number: number): Promise<ReadonlyArray<RecordsFrame>> {
-    try {
-      return readSegment(await readPlain(Path.join(this.folder, segmentName(number)))).frames
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
-      throw error
-    }
+    const frames: Array<RecordsFrame> = []
+    for (const file of this.filesOf(number)) frames.push(...(await readFrames(this.folder, file)))
+    return frames
+  }
+
+  /** The files of a segment; one that was found at the start is one file. */
+  private filesOf(number: number): ReadonlyArray<FileEnd> {
+    if (number < this.firstSegment) return [{ file: number, bytes: Infinity }]
+    return this.segments.get(number)?.files ?? []
   }
 
   /** Waits for the groups under way, then closes the files. Later appends fail. */
   async close(): Promise<void> {
-    if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve))
+    await this.groups.settled()
     this.closed = true
-    await this.closeBefore().catch(() => {})
+    await this.writer.end()
   }
 }
-
-const newSegment = (number: number): Segment => ({
-  number,
-  mark: randomBytes(16),
-  formats: new Set(),
-  handle: undefined,
-  size: 0,
-  damaged: false,
-  headerWritten: false
-})
 
 const deletedFailure = (path: string, table: string): StorageFailure =>
   new StorageFailure({
@@ -321,17 +248,6 @@ const deletedFailure = (path: string, table: string): StorageFailure =>
 
 const closedFailure = (table: string): StorageFailure =>
   new StorageFailure({ reason: "Closed", message: `The storage of ${table} is closed.` })
-
-const writeParts = async (handle: Fs.FileHandle, parts: ReadonlyArray<Uint8Array>, start: number): Promise<void> => {
-  let position = start
-  for (const part of parts) {
-    for (let done = 0; done < part.length;) {
-      const { bytesWritten } = await handle.write(part, done, part.length - done, position)
-      done += bytesWritten
-      position += bytesWritten
-    }
-  }
-}
 
 /** Starts a log in its folder, behind the segments and sequence numbers already used. */
 export const openWal = async (

@@ -6,7 +6,7 @@ import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { jsonDecoder } from "./jsonDecoder.ts"
 import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
-import type { LogFormat, RecordsFrame } from "../../internal/log/logFrames.ts"
+import type { LogFormat, RecordsFrame } from "../log/logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 
 /** Decodes one record into the leaves; throws what `problemOf` takes. */

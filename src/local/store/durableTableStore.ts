@@ -106,7 +106,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const attempt = <A>(doing: string, run: () => Promise<A>): Effect.Effect<A, StorageFailure> =>
     Effect.tryPromise({ try: run, catch: (error) => storageFailure(error, doing, folder) })
 
-  yield* Effect.acquireRelease(
+  const lock = yield* Effect.acquireRelease(
     attempt("opening the data folder", async () => {
       await makeFolder(folder, readers)
       await isFolder(Path.join(folder, ".wal"))
@@ -237,6 +237,21 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         discard: true
       })
     })
+
+  // Another server has the folder now: two writers of one log would damage it.
+  yield* Effect.promise(() => lock.lost).pipe(
+    Effect.andThen(Effect.logError(`The lock of ${folder} was lost to another process. Nothing is stored any more.`)),
+    Effect.andThen(
+      Effect.suspend(() => {
+        const failure = new StorageFailure({
+          reason: "Locked",
+          message: `The data folder ${folder} was taken over by another process. Start one server per folder.`
+        })
+        return Effect.promise(() => Promise.all([...tables.values()].map(({ engine }) => engine.stop(failure))))
+      })
+    ),
+    Effect.forkScoped
+  )
 
   yield* Effect.addFinalizer(() =>
     Effect.forEach(

@@ -19,8 +19,8 @@
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import type { LogFormat } from "../../internal/log/logFrames.ts"
 import type { CommitPlace, FoundCommit, RowRange } from "../delta/commitPlace.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion, tableChanged } from "../delta/deltaLog.ts"
 import { TableRefused } from "../delta/writability.ts"
 import type { FoundSegment } from "../log/logSegments.ts"

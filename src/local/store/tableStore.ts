@@ -17,7 +17,7 @@ import {
 } from "../../internal/columns/columnType.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { TableSize } from "../delta/tableSize.ts"
-import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import { checkDescriptor } from "../records/schemaCheck.ts"
 import {
   InvalidDefinition,

@@ -1,7 +1,7 @@
 /**
  * The writer of one stream over a `TableEngine`.
  */
-import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import type { TableEngine } from "./tableEngine.ts"
 import type { TableWriter } from "./tableStore.ts"
 

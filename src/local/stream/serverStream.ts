@@ -39,7 +39,7 @@ import {
   readRequest,
   type RecordKind
 } from "./streamMessages.ts"
-import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import type { TableWriter } from "../store/tableStore.ts"
 import { makeScopedTimers } from "../timers.ts"
 

@@ -2,7 +2,7 @@
  * The contract between a stream of the server and its surroundings: the client's end, the limits,
  * the store, the counters; and what the parts of one stream share.
  */
-import type { LogFormat } from "../../internal/log/logFrames.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import type { FaultScript } from "../faults/faultScript.ts"
 import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"

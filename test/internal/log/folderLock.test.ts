@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { FolderLocked, lockFolder } from "../../../src/internal/log/folderLock.ts"
+import { FolderLocked, lockFolder, type LockTiming } from "../../../src/internal/log/folderLock.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const inFolder = (body: (folder: string) => Promise<void>) =>
@@ -18,6 +18,53 @@ const refusal = (folder: string) =>
   )
 const owner = (fields: object) =>
   JSON.stringify({ pid: process.pid, started: "1", host: Os.hostname(), token: "old", ...fields })
+
+const lockIn = (folder: string) => Path.join(folder, ".lock")
+/** A wait that ends at once, after `during` has run; `waited` counts the milliseconds. */
+const instant = (during: (waits: number) => Promise<void> = async () => {}) => {
+  let waits = 0
+  const timing: LockTiming & { waited: number } = {
+    beat: 5_000,
+    silence: 30_000,
+    waited: 0,
+    // The waits of a holder never end: it lives as long as the test.
+    sleep: async (millis, signal) => {
+      if (signal !== undefined) return new Promise((resolve) => signal.addEventListener("abort", () => resolve()))
+      timing.waited += millis
+      await during(++waits)
+    }
+  }
+  return timing
+}
+/** Waits of a holder that the test ends one by one. */
+const byHand = () => {
+  let end = (): void => {}
+  let begun = (): void => {}
+  let next = new Promise<void>((resolve) => (begun = resolve))
+  const timing: LockTiming = {
+    beat: 5_000,
+    silence: 30_000,
+    sleep: () =>
+      new Promise<void>((resolve) => {
+        end = resolve
+        begun()
+      })
+  }
+  /** Ends the wait that runs and resolves when the holder waits again. */
+  const beat = async () => {
+    await next
+    next = new Promise<void>((resolve) => (begun = resolve))
+    end()
+  }
+  return { timing, beat, waiting: () => next }
+}
+
+/** Holders that cannot be looked up from here. */
+const elsewhere = [
+  ["on another host", { host: "elsewhere" }],
+  ["before the machine started anew", { boot: "another" }],
+  ["in another container", { space: "pid:[1]" }]
+] as const
 
 describe("the lock of a folder", () => {
   it.live("has one owner, is named to the next one, and leaves nothing behind", () =>
@@ -62,6 +109,65 @@ describe("the lock of a folder", () => {
       await Fs.writeFile(Path.join(folder, ".lock"), other)
       await lock.release()
       assert.strictEqual(await Fs.readFile(Path.join(folder, ".lock"), "utf8"), other)
+    })
+  )
+
+  for (const [where, fields] of elsewhere) {
+    it.live(`is taken over at once from a holder ${where} that was silent for thirty seconds`, () =>
+      inFolder(async (folder) => {
+        await Fs.writeFile(lockIn(folder), owner(fields))
+        const then = Date.now() / 1000 - 31
+        await Fs.utimes(lockIn(folder), then, then)
+        const timing = instant()
+        await (await lockFolder(folder, timing)).release()
+        assert.strictEqual(timing.waited, 0)
+      })
+    )
+
+    it.live(`is taken over from a holder ${where} once it was silent for thirty seconds`, () =>
+      inFolder(async (folder) => {
+        await Fs.writeFile(lockIn(folder), owner(fields))
+        // A clock that runs ahead must not keep the lock for ever.
+        const then = Date.now() / 1000 + 3600
+        await Fs.utimes(lockIn(folder), then, then)
+        const timing = instant()
+        await (await lockFolder(folder, timing)).release()
+        assert.strictEqual(timing.waited, 30_000)
+      })
+    )
+
+    it.live(`stays with a holder ${where} that gives a sign of life`, () =>
+      inFolder(async (folder) => {
+        await Fs.writeFile(lockIn(folder), owner(fields))
+        const timing = instant(async (waits) => {
+          if (waits === 4) await Fs.utimes(lockIn(folder), Date.now() / 1000, Date.now() / 1000 + 1)
+        })
+        const refused = await lockFolder(folder, timing).catch((error: unknown) => error)
+        assert.instanceOf(refused, FolderLocked)
+        assert.strictEqual(timing.waited, 4_000)
+        assert.include(await Fs.readFile(lockIn(folder), "utf8"), '"token":"old"')
+        assert.deepStrictEqual(await Fs.readdir(folder), [".lock"])
+      })
+    )
+  }
+
+  it.live("is touched by its holder, which is told when it was replaced or deleted", () =>
+    inFolder(async (folder) => {
+      for (const lose of [() => Fs.writeFile(lockIn(folder), owner({ token: "other" })), () => Fs.rm(lockIn(folder))]) {
+        const hand = byHand()
+        const lock = await lockFolder(folder, hand.timing)
+        await Fs.utimes(lockIn(folder), 1, 1)
+        await hand.beat()
+        await hand.waiting()
+        assert.isAbove((await Fs.stat(lockIn(folder))).mtimeMs, 1_000_000)
+        assert.isTrue(await lock.isHeld())
+        await lose()
+        await hand.beat()
+        await lock.lost
+        assert.isFalse(await lock.isHeld())
+        await lock.release()
+        await Fs.rm(lockIn(folder), { force: true })
+      }
     })
   )
 })

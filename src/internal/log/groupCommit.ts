@@ -1,0 +1,66 @@
+/**
+ * Group commit: groups of records go to disk one at a time, off the event loop. While one is written, everything that arrives collects
+ * in the next, so groups grow with the load and a lone record waits for nobody.
+ */
+
+/** Writes groups in the order in which they joined. */
+export class GroupCommit<Group> {
+  private readonly write: (group: Group) => Promise<void>
+  private readonly settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void
+  private readonly queue: Array<Group> = []
+  private writing: Group | undefined
+  /** Whether the loop runs, or is about to. */
+  private running = false
+  private readonly idle: Array<() => void> = []
+
+  /**
+   * `write` begins with taking the group out of reach of further records. `settle` gets a group that was written, or the one that failed
+   * and all behind it, which fail with it: they follow it in the log.
+   */
+  constructor(
+    write: (group: Group) => Promise<void>,
+    settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void
+  ) {
+    this.write = write
+    this.settle = settle
+  }
+
+  /** The oldest group that is neither on disk nor failed. */
+  get oldest(): Group | undefined {
+    return this.writing ?? this.queue[0]
+  }
+
+  /** The group, among those that are not settled, that a condition holds for. */
+  find(condition: (group: Group) => boolean): Group | undefined {
+    return this.writing !== undefined && condition(this.writing) ? this.writing : this.queue.find(condition)
+  }
+
+  /** Puts a group behind the others. It is written one turn later, so that what arrives in this turn shares the write. */
+  join(group: Group): void {
+    this.queue.push(group)
+    if (this.running) return
+    this.running = true
+    setImmediate(() => void this.run())
+  }
+
+  /** Resolves when every group is settled. */
+  async settled(): Promise<void> {
+    if (this.running) await new Promise<void>((resolve) => this.idle.push(resolve))
+  }
+
+  private async run(): Promise<void> {
+    for (let group = this.queue.shift(); group !== undefined; group = this.queue.shift()) {
+      this.writing = group
+      let failure: { readonly error: unknown } | undefined
+      try {
+        await this.write(group)
+      } catch (error) {
+        failure = { error }
+      }
+      this.writing = undefined
+      this.settle(failure === undefined ? [group] : [group, ...this.queue.splice(0)], failure)
+    }
+    this.running = false
+    for (const resolve of this.idle.splice(0)) resolve()
+  }
+}

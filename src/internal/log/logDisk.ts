@@ -1,0 +1,80 @@
+/**
+ * What a log needs of a disk, as an interface with the machine's own files behind it. Tests and the simulation put other disks there.
+ */
+import * as Fs from "node:fs/promises"
+import { makeFolder, syncFolder } from "./durableFile.ts"
+import { isFolder, openPlain, readPlain } from "./plainFile.ts"
+
+const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
+
+/** An open file. */
+export interface LogFile {
+  /** Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there were, fewer only at the end. */
+  readonly read: (buffer: Uint8Array, length: number, position: number) => Promise<number>
+  /** Writes all bytes at `position`. */
+  readonly write: (bytes: Uint8Array, position: number) => Promise<void>
+  /** Resolves when everything written is on disk (`fdatasync`). */
+  readonly datasync: () => Promise<void>
+  readonly truncate: (bytes: number) => Promise<void>
+  /** Whether the file has no name any more: what is written to it is gone with the process. */
+  readonly isDeleted: () => Promise<boolean>
+  readonly close: () => Promise<void>
+}
+
+/** The files of one machine, or of a test. Failures are those of Node, with a `code`. */
+export interface LogDisk {
+  /** Makes a file and replaces one of that name. */
+  readonly create: (path: string) => Promise<LogFile>
+  /** Opens a file that exists, to read and, unless `readOnly`, to write. */
+  readonly open: (path: string, readOnly: boolean) => Promise<LogFile>
+  readonly readFile: (path: string) => Promise<Buffer>
+  /** The names in a folder; none when there is no such folder. */
+  readonly list: (folder: string) => Promise<ReadonlyArray<string>>
+  /** Removes a file, if it is there. */
+  readonly remove: (path: string) => Promise<void>
+  readonly truncate: (path: string, bytes: number) => Promise<void>
+  /** Makes a folder and those above it. */
+  readonly makeFolder: (folder: string) => Promise<void>
+  /** Makes new names in a folder durable. */
+  readonly syncFolder: (folder: string) => Promise<void>
+}
+
+const nodeFile = (handle: Fs.FileHandle): LogFile => ({
+  read: async (buffer, length, position) => {
+    let done = 0
+    while (done < length) {
+      const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return done
+  },
+  write: async (bytes, position) => {
+    for (let done = 0; done < bytes.length;) {
+      done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+    }
+  },
+  datasync: () => handle.datasync(),
+  truncate: (bytes) => handle.truncate(bytes),
+  isDeleted: async () => (await handle.stat()).nlink === 0,
+  close: () => handle.close()
+})
+
+/** The files of this machine. */
+export const nodeDisk: LogDisk = {
+  create: async (path) => nodeFile(await openPlain(path, O_RDWR | O_CREAT | O_TRUNC)),
+  open: async (path, readOnly) => nodeFile(await openPlain(path, readOnly ? O_RDONLY : O_RDWR)),
+  readFile: readPlain,
+  list: async (folder) => ((await isFolder(folder)) ? Fs.readdir(folder) : []),
+  remove: (path) => Fs.rm(path, { force: true }),
+  truncate: async (path, bytes) => {
+    const handle = await openPlain(path, O_RDWR)
+    try {
+      await handle.truncate(bytes)
+    } finally {
+      await handle.close()
+    }
+  },
+  makeFolder: (folder) => makeFolder(folder),
+  syncFolder
+}

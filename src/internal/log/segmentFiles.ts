@@ -1,0 +1,98 @@
+/**
+ * The segment files of a log on disk: their names, and reading them all after a restart.
+ *
+ * A file ends where the header of the next one says. What lies behind was never answered for: a group whose write or synchronisation
+ * failed, or the torn end that an earlier crash left. Only the last file has no such bound, and only there a torn end is cut off.
+ */
+import * as Path from "node:path"
+import { FRAME_PREFIX, frameEnd, scanFrames, type SegmentHeader, wasDurable } from "./frames.ts"
+import type { LogDisk } from "./logDisk.ts"
+
+/** The file name of a segment. */
+export const segmentName = (number: number): string => `${String(number).padStart(12, "0")}.log`
+const segmentPattern = /^(\d{12})\.log$/
+
+/** The path of a segment. */
+export const segmentPath = (folder: string, number: number): string => Path.join(folder, segmentName(number))
+
+/** The numbers of the segments in a folder, ascending; none when there is no folder. */
+export const segmentNumbers = async (disk: LogDisk, folder: string): Promise<ReadonlyArray<number>> =>
+  (await disk.list(folder))
+    .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+
+/** A log holds bytes that had been durable and are not any more what was written. Nothing was changed. */
+export class DamagedLog extends Error {
+  override readonly name = "DamagedLog"
+  readonly path: string
+  /** Where the damage begins, and how long the file is. */
+  readonly byte: number
+  readonly bytes: number
+
+  constructor(path: string, byte: number, bytes: number) {
+    super(`The log ${path} is damaged at byte ${byte} of ${bytes}.`)
+    this.path = path
+    this.byte = byte
+    this.bytes = bytes
+  }
+}
+
+/** A segment found on disk. */
+export interface FoundFile<Header extends SegmentHeader> {
+  readonly number: number
+  /** `undefined` for a file whose making a crash has cut short; it holds nothing. */
+  readonly header: Header | undefined
+  /** The bytes of the log in it. */
+  readonly content: Buffer
+}
+
+/**
+ * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of every frame in `content`, after
+ * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`.
+ */
+export const readSegmentFiles = async function* <Header extends SegmentHeader>(
+  disk: LogDisk,
+  folder: string,
+  repair: boolean,
+  each: (content: Buffer, body: number, end: number) => void
+): AsyncGenerator<FoundFile<Header>> {
+  const numbers = await segmentNumbers(disk, folder)
+  for (const [index, number] of numbers.entries()) {
+    const path = segmentPath(folder, number)
+    const next = numbers[index + 1]
+    const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
+    const file = await disk.readFile(path)
+    const bound = following?.before?.file === number ? following.before.bytes : undefined
+    const content = bound === undefined ? file : file.subarray(0, bound)
+    const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))
+    const isLast = next === undefined || (following === undefined && index === numbers.length - 2)
+    if (wholeBytes < (bound ?? file.length)) {
+      if (!isLast || wasDurable(content, wholeBytes, header)) throw new DamagedLog(path, wholeBytes, file.length)
+      if (repair) await disk.truncate(path, wholeBytes)
+    }
+    yield { number, header, content: content.subarray(0, wholeBytes) }
+  }
+}
+
+/** The header of a file; `undefined` when it has none that is whole. */
+export const readHeader = async <Header extends SegmentHeader>(
+  disk: LogDisk,
+  path: string
+): Promise<Header | undefined> => {
+  const file = await disk.open(path, true)
+  try {
+    const prefix = Buffer.alloc(FRAME_PREFIX)
+    if ((await file.read(prefix, FRAME_PREFIX, 0)) < FRAME_PREFIX) return undefined
+    const bytes = FRAME_PREFIX + prefix.readUInt32LE(0)
+    if (bytes > LARGEST_HEADER) return undefined
+    const frame = Buffer.alloc(bytes)
+    const read = await file.read(frame, bytes, 0)
+    return frameEnd(frame.subarray(0, read), 0) === bytes ? scanFrames<Header>(frame, () => {}).header : undefined
+  } finally {
+    await file.close()
+  }
+}
+
+/** More than any header has: a descriptor of 4 MiB in base64, and the rest. */
+const LARGEST_HEADER = 8 * 1024 * 1024

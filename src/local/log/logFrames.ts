@@ -1,0 +1,100 @@
+/**
+ * The frames of a table's log: the formats of writers, and the records of messages.
+ */
+import type { FrameBuffer, SegmentHeader } from "../../internal/log/frames.ts"
+
+/** How the records of a writer are encoded; enough to decode them again after a restart. */
+export type LogFormat = { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array }
+
+/** What the header of a segment says. */
+export interface TableLogHeader extends SegmentHeader {
+  readonly version: 1
+  readonly table: string
+  readonly tableId: string
+}
+
+/** The records of one message, read back from the log. */
+export interface RecordsFrame {
+  readonly sequence: number
+  readonly format: LogFormat
+  readonly records: ReadonlyArray<Uint8Array>
+}
+
+const formatKind = 1
+const recordsKind = 2
+
+/** Appends the format of a writer; comes before its first records in each file. */
+export const writeFormat = (frames: FrameBuffer, writer: number, format: LogFormat): void => {
+  const descriptor = format._tag === "Proto" ? format.descriptor : new Uint8Array(0)
+  const body = frames.begin(6 + descriptor.length)
+  frames.bytes[body] = formatKind
+  frames.bytes.writeUInt32LE(writer, body + 1)
+  frames.bytes[body + 5] = format._tag === "Proto" ? 1 : 0
+  frames.bytes.set(descriptor, body + 6)
+  frames.end()
+}
+
+/** Appends the records of one message. */
+export const writeRecords = (
+  frames: FrameBuffer,
+  writer: number,
+  sequence: number,
+  records: ReadonlyArray<Uint8Array>
+): void => {
+  let size = 17
+  for (let i = 0; i < records.length; i++) size += 4 + records[i]!.length
+  const body = frames.begin(size)
+  const bytes = frames.bytes
+  bytes[body] = recordsKind
+  bytes.writeUInt32LE(writer, body + 1)
+  bytes.writeDoubleLE(sequence, body + 5)
+  bytes.writeUInt32LE(records.length, body + 13)
+  let at = body + 17
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]!
+    const length = record.length
+    bytes[at] = length
+    bytes[at + 1] = length >>> 8
+    bytes[at + 2] = length >>> 16
+    bytes[at + 3] = length >>> 24
+    at += 4
+    if (length < 48) for (let j = 0; j < length; j++) bytes[at + j] = record[j]!
+    else bytes.set(record, at)
+    at += length
+  }
+  frames.end()
+}
+
+/** Reads the frames of one file as they come. The records are views into it. */
+export class FramesReader {
+  readonly frames: Array<RecordsFrame> = []
+  private readonly formats = new Map<number, LogFormat>()
+
+  /** Reads the frame whose body lies there. */
+  read(file: Buffer, start: number, end: number): void {
+    const body = file.subarray(start, end)
+    if (body[0] === formatKind) {
+      this.formats.set(
+        body.readUInt32LE(1),
+        body[5] === 1 ? { _tag: "Proto", descriptor: Uint8Array.from(body.subarray(6)) } : { _tag: "Json" }
+      )
+    } else if (body[0] === recordsKind) {
+      this.frames.push({
+        sequence: body.readDoubleLE(5),
+        format: this.formats.get(body.readUInt32LE(1))!,
+        records: recordsOf(body)
+      })
+    }
+  }
+}
+
+const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
+  const records: Array<Uint8Array> = []
+  let at = 17
+  for (let left = body.readUInt32LE(13); left > 0; left--) {
+    const length = body.readUInt32LE(at)
+    records.push(body.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return records
+}
