@@ -10,13 +10,21 @@ import { decimalProblem, maxColumns, maxDepth, unsupportedType } from "./columnN
 import { isObject, Refusal, refuse } from "./columnRules.ts"
 import type { ScalarTag } from "./scalarTypes.ts"
 import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
+import { withTextLengths } from "./textLength.ts"
 
 export { additionProblem, definitionProblem, withColumns } from "./columnRules.ts"
 export { parseColumns, parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
 
-/** A type of single values: a scalar or a DECIMAL. */
+/** The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points). */
+export interface TextLength {
+  readonly kind: "CHAR" | "VARCHAR"
+  readonly length: number
+}
+
+/** A type of single values: a scalar or a DECIMAL. The length of a text is a rule for its writers and no part of its type. */
 export type SimpleType =
-  | { readonly _tag: ScalarTag }
+  | { readonly _tag: Exclude<ScalarTag, "String"> }
+  | { readonly _tag: "String"; readonly textLength?: TextLength | undefined }
   | { readonly _tag: "Decimal"; readonly precision: number; readonly scale: number }
 
 /** The type of a column, or of a part of one. */
@@ -32,6 +40,8 @@ export interface ColumnDefinition {
   readonly type: ColumnType
   readonly nullable: boolean
   readonly comment?: string | undefined
+  /** The SQL expression whose value is written where a record omits the column; set by other writers of a table. */
+  readonly defaultSql?: string | undefined
   /** The column's 0-based position in the catalog, where dropped columns leave gaps. Default: its index in the list. */
   readonly position?: number | undefined
 }
@@ -107,13 +117,15 @@ const flag = (json: unknown): boolean => json === undefined || json === true
 
 const readField = (json: unknown, depth: number): ColumnDefinition => {
   if (!isObject(json) || typeof json["name"] !== "string") return refuse("A struct field in the type JSON has no name.")
-  const metadata = json["metadata"]
-  const comment = isObject(metadata) ? metadata["comment"] : undefined
+  const metadata = isObject(json["metadata"]) ? json["metadata"] : {}
+  const { comment, CURRENT_DEFAULT: defaultSql, __CHAR_VARCHAR_TYPE_STRING: lengths } = metadata
+  const type = readType(json["type"], depth)
   return {
     name: json["name"],
-    type: readType(json["type"], depth),
+    type: typeof lengths === "string" ? withTextLengths(type, lengths) : type,
     nullable: flag(json["nullable"]),
-    ...(typeof comment === "string" ? { comment } : {})
+    ...(typeof comment === "string" ? { comment } : {}),
+    ...(typeof defaultSql === "string" ? { defaultSql } : {})
   }
 }
 

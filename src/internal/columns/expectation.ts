@@ -7,6 +7,10 @@ import { isScalar, scalarTypes, sqlName } from "./scalarTypes.ts"
 
 /** What a value of the type must look like in a record, for messages. */
 export const expectation = (type: ColumnType): string => {
+  if (type._tag === "String" && type.textLength !== undefined) {
+    const { kind, length } = type.textLength
+    return `expected ${kind}(${length}), valid UTF-8 text of at most ${length} characters`
+  }
   if (isScalar(type)) return `expected ${sqlName(type._tag)}, ${scalarTypes[type._tag].holds}`
   switch (type._tag) {
     case "Decimal":

@@ -200,7 +200,7 @@ export const sqlName = (tag: ColumnType["_tag"]): string =>
   (tag in scalarTypes ? scalarTypes[tag as ScalarTag].text : tag).toUpperCase()
 
 /** Whether a type has a row in the table. */
-export const isScalar = (type: ColumnType): type is { readonly _tag: ScalarTag } =>
+export const isScalar = (type: ColumnType): type is Extract<SimpleType, { readonly _tag: ScalarTag }> =>
   Object.hasOwn(scalarTypes, type._tag)
 
 /** Whether a value of the type is a single one: a scalar or a DECIMAL, but no collection or struct. */

@@ -7,11 +7,10 @@
  * commit names yet. So the server keeps a log segment until a later look finds everything in place.
  */
 import * as Fs from "node:fs/promises"
-import * as Path from "node:path"
-import { readPlain } from "../../internal/log/plainFile.ts"
-import { type Add, fileKey, type Txn, versionName } from "./deltaActions.ts"
-import { type DeltaLog, identityOf, logFolder, type SeenVersion } from "./deltaLog.ts"
+import { type Add, fileKey, type Txn } from "./deltaActions.ts"
+import type { DeltaLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
+import { identityOf, readVersion, type SeenVersion } from "./versionFile.ts"
 
 /** The log entries of some rows. Commits carry the range, so that one is found by it. */
 export interface RowRange {
@@ -58,7 +57,7 @@ export const commitFinder = (log: DeltaLog): ((range: RowRange) => Promise<Found
   const read = (version: number, appId: string): Promise<VersionFile | undefined> => {
     const known = commits.get(version)
     if (known !== undefined) return known
-    const reading = readVersion(table, version, appId)
+    const reading = readCommit(table, version, appId)
     commits.set(version, reading)
     return reading
   }
@@ -97,10 +96,9 @@ interface OurCommit {
   readonly adds: ReadonlyArray<Add>
 }
 
-const readVersion = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
+const readCommit = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
   const identity = await identityOf(table, version)
-  const path = Path.join(logFolder(table), `${versionName(version)}.json`)
-  const text = identity === undefined ? undefined : (await orMissing(readPlain(path)))?.toString("utf8")
+  const text = identity === undefined ? undefined : await orMissing(readVersion(table, version))
   if (identity === undefined || text === undefined) return undefined
   return { identity, commit: text.includes(appId) ? commitOf(text, appId) : undefined }
 }

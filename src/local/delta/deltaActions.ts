@@ -84,6 +84,8 @@ export interface Snapshot {
   readonly tombstones: Map<string, Remove>
   readonly transactions: Map<string, Txn>
   readonly domains: Map<string, DomainMetadata>
+  /** When the version was committed by its own account, in milliseconds; undefined when its commit was not read or holds none. */
+  inCommitTimestamp: number | undefined
   /** Kinds of actions that this module does not know, so that a checkpoint of ours would lose them. */
   readonly unknownActions: Set<string>
 }
@@ -111,6 +113,7 @@ export const emptySnapshot = (): Snapshot => ({
   tombstones: new Map(),
   transactions: new Map(),
   domains: new Map(),
+  inCommitTimestamp: undefined,
   unknownActions: new Set()
 })
 
@@ -178,10 +181,31 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
 
 /** Applies the text of one commit file. */
 export const applyCommit = (snapshot: Snapshot, version: number, text: string): void => {
+  snapshot.inCommitTimestamp = undefined
   for (const line of text.split("\n")) {
-    if (line.trim() !== "") applyAction(snapshot, JSON.parse(line) as Record<string, unknown>)
+    if (line.trim() === "") continue
+    const action = JSON.parse(line) as Record<string, unknown>
+    applyAction(snapshot, action)
+    const info = action["commitInfo"] as { readonly inCommitTimestamp?: unknown } | undefined
+    if (typeof info?.inCommitTimestamp === "number") snapshot.inCommitTimestamp = info.inCommitTimestamp
   }
   snapshot.version = version
+}
+
+/** Whether commits of the table must carry the time of their making. */
+export const hasInCommitTimestamps = ({ metadata, protocol }: Snapshot): boolean =>
+  (protocol?.writerFeatures ?? []).includes("inCommitTimestamp") &&
+  metadata?.configuration["delta.enableInCommitTimestamps"]?.toLowerCase() === "true"
+
+/**
+ * The actions with the time of their commit in a `commitInfo` that comes first, as in-commit timestamps
+ * ask for: the writer's time, or a millisecond after `previous`, the time of the version before.
+ */
+export const withInCommitTimestamp = (actions: ReadonlyArray<Action>, previous: number): ReadonlyArray<Action> => {
+  const info = actions.find((action) => "commitInfo" in action)?.commitInfo ?? {}
+  const { timestamp } = info
+  const inCommitTimestamp = Math.max(typeof timestamp === "number" ? timestamp : 0, previous + 1)
+  return [{ commitInfo: { ...info, inCommitTimestamp } }, ...actions.filter((action) => !("commitInfo" in action))]
 }
 
 /** `00000000000000000012`, the name of a version in the log folder. */

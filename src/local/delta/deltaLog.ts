@@ -8,10 +8,21 @@
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { type Action, applyCommit, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
+import {
+  type Action,
+  applyCommit,
+  emptySnapshot,
+  hasInCommitTimestamps,
+  type Snapshot,
+  versionName,
+  withInCommitTimestamp
+} from "./deltaActions.ts"
 import { lostByCheckpoint, readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
 import { makeFolder, makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
-import { isFolder, lstatOf, readPlain } from "../../internal/log/plainFile.ts"
+import { isFolder } from "../../internal/log/plainFile.ts"
+import { identityOf, identityOfFile, logFolder, readVersion, type SeenVersion } from "./versionFile.ts"
+
+export { isLatest, logFolder, type SeenVersion } from "./versionFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
@@ -25,9 +36,6 @@ export const logRetention = 30 * 24 * 3600 * 1000
 const cleanUpInterval = 3600 * 1000
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
-
-/** The log folder of a table folder. */
-export const logFolder = (table: string): string => Path.join(table, "_delta_log")
 
 /** The complete checkpoints of a log folder, newest first, each with its files. */
 const checkpointsIn = (
@@ -94,7 +102,7 @@ const replay = async (
     if (version <= snapshot.version || version > end) continue
     if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
     try {
-      applyCommit(snapshot, version, await readText(Path.join(folder, `${versionName(version)}.json`)))
+      applyCommit(snapshot, version, await readVersion(table, version))
     } catch (error) {
       if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
       throw error
@@ -131,34 +139,6 @@ export class LogDamaged extends Error {
 
 /** Code of `TableChanged`; it survives the way out of a worker thread. */
 export const tableChanged = "TABLE_CHANGED"
-
-/** A version of a table and the file that holds it: another writer that replaces the file makes another one. */
-export interface SeenVersion {
-  readonly version: number
-  readonly identity: string
-}
-
-/** Whether the version is still the same file, and the latest one of the table folder. */
-export const isLatest = async (table: string, seen: SeenVersion): Promise<boolean> => {
-  const next = Path.join(logFolder(table), `${versionName(seen.version + 1)}.json`)
-  if ((await identityOf(table, seen.version)) !== seen.identity) return false
-  return (await lstatOf(next)) === undefined
-}
-
-/** What tells the file of a version from another one of the same name; undefined when there is none. */
-export const identityOf = (table: string, version: number): Promise<string | undefined> =>
-  identityOfFile(Path.join(logFolder(table), `${versionName(version)}.json`))
-
-/** File systems reuse inodes, so the times of its making and writing count too. A hard link changes none of this. */
-const identityOfFile = async (file: string): Promise<string | undefined> => {
-  try {
-    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.lstat(file, { bigint: true })
-    return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-}
 
 /**
  * Another writer changed what the table asks of its writers, or replaced the table, while a commit was
@@ -223,7 +203,7 @@ export class DeltaLog {
     const version = this.snapshot.version + 1
     const folder = logFolder(this.table)
     const target = Path.join(folder, `${versionName(version)}.json`)
-    const text = actions.map((action) => `${JSON.stringify(action)}\n`).join("")
+    const text = (await this.timed(actions)).map((action) => `${JSON.stringify(action)}\n`).join("")
     const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
     let identity: string | undefined
     try {
@@ -249,6 +229,26 @@ export class DeltaLog {
     applyCommit(this.snapshot, version, text)
     this.identity = identity
     return true
+  }
+
+  /** The actions as the table wants them with regard to the time of their commit. */
+  private async timed(actions: ReadonlyArray<Action>): Promise<ReadonlyArray<Action>> {
+    const { inCommitTimestamp, version } = this.snapshot
+    if (!hasInCommitTimestamps(this.snapshot)) return actions
+    const previous = inCommitTimestamp ?? (await this.timeOf(version))
+    if (previous === undefined) throw new LogDamaged(this.table, `version ${version} has no in-commit timestamp`)
+    return withInCommitTimestamp(actions, previous)
+  }
+
+  /** The in-commit timestamp of a version whose state came from a checkpoint. */
+  private async timeOf(version: number): Promise<number | undefined> {
+    const commit = emptySnapshot()
+    try {
+      applyCommit(commit, version, await readVersion(this.table, version))
+    } catch (error) {
+      if (!isMissing(error)) throw error
+    }
+    return commit.inCommitTimestamp
   }
 
   /**
@@ -282,7 +282,7 @@ export class DeltaLog {
       const version = this.snapshot.version + 1
       let text: string
       try {
-        text = await readText(Path.join(logFolder(this.table), `${versionName(version)}.json`))
+        text = await readVersion(this.table, version)
       } catch (error) {
         if (isMissing(error)) return
         throw error
@@ -356,8 +356,6 @@ export class DeltaLog {
 
 /** What a table asks of its writers, as text to compare. */
 const rulesText = ({ metadata, protocol }: Snapshot): string => JSON.stringify([metadata, protocol])
-
-const readText = async (path: string): Promise<string> => (await readPlain(path)).toString("utf8")
 
 const createExclusive = async (path: string, text: string, readers: Readers): Promise<boolean> => {
   try {

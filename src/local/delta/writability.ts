@@ -86,7 +86,7 @@ const columnMapping: Check = ({ metadata }) => {
 }
 
 const features: Readonly<Record<string, Check>> = {
-  "allowColumnDefaults": withColumns("a default value", "CURRENT_DEFAULT"),
+  "allowColumnDefaults": harmless,
   "appendOnly": harmless,
   "changeDataFeed": harmless,
   "checkConstraints": checkConstraints,
@@ -99,7 +99,7 @@ const features: Readonly<Record<string, Check>> = {
   "icebergCompatV2": whenEnabled("delta.enableIcebergCompatV2", "Iceberg compatibility"),
   "icebergCompatV3": whenEnabled("delta.enableIcebergCompatV3", "Iceberg compatibility"),
   "identityColumns": withColumns("identity values", "delta.identity.start", "delta.identity.step"),
-  "inCommitTimestamp": whenEnabled("delta.enableInCommitTimestamps", "in-commit timestamps"),
+  "inCommitTimestamp": harmless,
   "invariants": withColumns("an invariant", "delta.invariants"),
   // Rows get ids as soon as the feature is listed, whether or not the table enables them.
   "rowTracking": always("row tracking"),

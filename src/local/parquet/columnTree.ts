@@ -14,6 +14,8 @@ interface NodeLevels {
   readonly path: ReadonlyArray<string>
   readonly type: ColumnType
   readonly nullable: boolean
+  /** As `ColumnDefinition` has it; columns of the table alone have one. */
+  readonly defaultSql?: string | undefined
   /** Definition level of the node's own null; the level above it. */
   readonly nullDefinition: number
   /** Leaf indexes below the node are `firstLeaf` to `endLeaf - 1`. */
@@ -156,7 +158,10 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     }
   }
 
-  const nodes = columns.map((column) => build(column.name, column.type, column.nullable, [], 0, 0))
+  const nodes = columns.map(({ defaultSql, name, nullable, type }): ColumnNode => {
+    const node = build(name, type, nullable, [], 0, 0)
+    return defaultSql === undefined ? node : { ...node, defaultSql }
+  })
   return { columns: nodes, names: columns.map((column) => column.name), leaves, leafTypes, schema }
 }
 

@@ -2,7 +2,7 @@
  * Appends JSON records to the leaves of a table, by the value conventions of Zerobus: DATE as days, timestamps as
  * microseconds, BINARY as base64, DECIMAL as a string, BIGINT beyond 2^53 as a string.
  *
- * An unknown key is refused, a missing or null value of a nullable column is NULL. Everything is composed closures, one per
+ * An unknown key is refused, a null value of a nullable column is NULL, and so is a missing one without a default. Everything is composed closures, one per
  * node of the column tree. On a problem it throws `RecordProblem` and leaves half a record behind: the caller rolls back.
  */
 import { isUtf8 } from "node:buffer"
@@ -11,8 +11,10 @@ import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { bytesOfBase64 } from "../../internal/columns/base64Text.ts"
+import { literalValue } from "../../internal/columns/defaultLiteral.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
+import { fittedText } from "../../internal/columns/textLength.ts"
 import { encodeVariant } from "../parquet/variant.ts"
 
 /** Appends one value below a node at a repetition level. */
@@ -48,6 +50,7 @@ const structFields = (
 ): JsonAppend => {
   const known = new Set(names)
   const appends = nodes.map((node) => nullable(node, leaves))
+  const omitted = nodes.map((node, index) => omittedAppender(node, appends[index]!))
   const count = names.length
   return (value, repetition) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -61,7 +64,7 @@ const structFields = (
         present++
         appends[i]!(object[name], repetition)
       } else {
-        appends[i]!(undefined, repetition)
+        omitted[i]!(repetition)
       }
     }
     let keys = 0
@@ -77,6 +80,19 @@ const structFields = (
 
 /** A key of the record as it may appear in a message: only what could be a column name, cut short. */
 const columnName = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(unknown)")
+
+/** Appends the default of a column, or NULL where it has none, for a record that omits the column. */
+export const omittedValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
+  omittedAppender(node, nullable(node, leaves))
+
+const omittedAppender = (node: ColumnNode, append: JsonAppend): ((repetition: number) => void) => {
+  if (node.defaultSql === undefined) return (repetition) => append(undefined, repetition)
+  const literal = literalValue(node.type, node.defaultSql)
+  if (literal !== undefined) return (repetition) => append(literal.value, repetition)
+  return () => {
+    throw new RecordProblem(node.path, "expected a value, because the column's default is no literal of SQL")
+  }
+}
 
 const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   const append = appender(node, leaves)
@@ -221,7 +237,9 @@ const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =
     case "String":
       return (value, repetition) => {
         if (typeof value !== "string" || !value.isWellFormed()) return refuse()
-        const bytes = Buffer.from(value, "utf8")
+        const text = type.textLength === undefined ? value : fittedText(value, type.textLength)
+        if (text === undefined) return refuse()
+        const bytes = Buffer.from(text, "utf8")
         leaf.addBytes(repetition, bytes, 0, bytes.length)
       }
   }

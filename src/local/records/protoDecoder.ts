@@ -3,13 +3,14 @@
  *
  * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences of a nested message merge,
  * repeated numbers packed or not. Stricter in one point: a field the descriptor does not name is refused, not skipped. An absent repeated field is
- * an empty array or map (the wire cannot say NULL). On a problem it throws `RecordProblem` or `MalformedMessage`, both of which
+ * an empty array or map (the wire cannot say NULL). An absent field of a column with a default has that. On a problem it throws `RecordProblem` or `MalformedMessage`, both of which
  * `problemOf` takes; the caller rolls back.
  */
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
 import { low, readLength, readVarint } from "../../internal/protobuf/wire.ts"
 import type { ColumnNode, ColumnTree, ListNode, MapNode, LeafNode } from "../parquet/columnTree.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
+import { omittedValue } from "./jsonDecoder.ts"
 import { scalarReader, wireTypeOf, type ReadScalar } from "./scalarReaders.ts"
 import { malformed, RecordProblem } from "./recordProblem.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
@@ -59,7 +60,7 @@ const messageReader = (
     const fieldShape = byName.get(names[index]!.toLowerCase())
     const field =
       fieldShape === undefined
-        ? { read: unknownField(path), absent: absentNull(node, leaves), seen: 0 }
+        ? { read: unknownField(path), absent: absentValue(node, leaves), seen: 0 }
         : fieldReader(node, fieldShape, leaves)
     fields.push(field)
     if (fieldShape !== undefined) byNumber.set(fieldShape.number, field)
@@ -111,12 +112,13 @@ const addNulls = (
   }
 }
 
-const absentNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
-  node.nullable
-    ? addNulls(node, leaves, node.nullDefinition)
-    : () => {
-        throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
-      }
+const absentValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) => {
+  if (node.defaultSql !== undefined) return omittedValue(node, leaves)
+  if (node.nullable) return addNulls(node, leaves, node.nullDefinition)
+  return () => {
+    throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+  }
+}
 
 const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): Field => {
   switch (node.kind) {
@@ -151,7 +153,7 @@ const scalarField = (node: LeafNode, field: FieldShape, leaves: ReadonlyArray<Le
       }
       return scalar(bytes, at, end, repetition)
     },
-    absent: absentNull(node, leaves)
+    absent: absentValue(node, leaves)
   }
 }
 
@@ -188,7 +190,7 @@ const structField = (
       }
       return stop
     },
-    absent: absentNull(node, leaves)
+    absent: absentValue(node, leaves)
   }
 }
 

@@ -10,6 +10,7 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, isSimple, numberRange, type WireScalar, wireScalar } from "../../internal/columns/scalarTypes.ts"
+import { fittedText } from "../../internal/columns/textLength.ts"
 import { encodeVariant } from "../parquet/variant.ts"
 
 /** The name of a protobuf field type. */
@@ -203,7 +204,23 @@ export const scalarReader = (
         leaf.addBytes(repetition, bytes, start, stop)
         return stop
       }
-    case "String":
+    case "String": {
+      const { textLength } = type
+      if (textLength !== undefined) {
+        return (bytes, at, end, repetition) => {
+          const start = readLength(bytes, at, end)
+          const stop = start + low
+          if (!isText(bytes, start, stop)) refuse()
+          const text = fittedText(
+            Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8"),
+            textLength
+          )
+          if (text === undefined) return refuse()
+          const fitted = Buffer.from(text, "utf8")
+          leaf.addBytes(repetition, fitted, 0, fitted.length)
+          return stop
+        }
+      }
       return (bytes, at, end, repetition) => {
         const start = readLength(bytes, at, end)
         const stop = start + low
@@ -211,6 +228,7 @@ export const scalarReader = (
         leaf.addBytes(repetition, bytes, start, stop)
         return stop
       }
+    }
   }
 }
 

@@ -2,10 +2,11 @@
  * Decides whether a stream's descriptor fits the columns of its table, and whether a table's columns can be written at all.
  *
  * Fields are matched by name, ignoring case. A nullable column may be missing from the descriptor; everything else must be
- * there with a type the column takes.
+ * there with a type the column takes, or have a default.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
+import { literalValue } from "../../internal/columns/defaultLiteral.ts"
 import { isSimple } from "../../internal/columns/scalarTypes.ts"
 import { acceptedTypes } from "./scalarReaders.ts"
 import type { SchemaCause } from "../log/storageErrors.ts"
@@ -53,6 +54,7 @@ const message = (
     const path = `${prefix}${column.name}`
     const field = byName.get(column.name.toLowerCase())
     if (field !== undefined) column_(path, column.type, field, findings)
+    else if (hasLiteral(column)) continue
     else if (!column.nullable && column.type._tag !== "Array" && column.type._tag !== "Map") {
       findings.push({
         cause: "MISSING_REQUIRED_COLUMN",
@@ -62,6 +64,12 @@ const message = (
       findings.push({ cause: "MISSING_REQUIRED_COLUMN", message: `the descriptor has no field for the column ${path}` })
     }
   }
+}
+
+/** Whether the server writes a value of its own where a record omits the column. */
+const hasLiteral = ({ defaultSql, type }: ColumnDefinition): boolean => {
+  const literal = defaultSql === undefined ? undefined : literalValue(type, defaultSql)
+  return literal !== undefined && literal.value !== null
 }
 
 /** A name out of a foreign descriptor as it may stand in a message: a plain name, cut short. */

@@ -169,22 +169,6 @@ const refusals: ReadonlyArray<
     ],
     /column twice has a generation expression/
   ],
-  [
-    "a default value",
-    (metadata) => [
-      features("allowColumnDefaults"),
-      withFields(metadata, (fields) => [...fields, field("n", "long", true, { CURRENT_DEFAULT: "7" })])
-    ],
-    /column n has a default value/
-  ],
-  [
-    "in-commit timestamps",
-    (metadata) => [
-      features("inCommitTimestamp"),
-      { metaData: { ...metadata, configuration: { "delta.enableInCommitTimestamps": "true" } } }
-    ],
-    /in-commit timestamps/
-  ],
   ["a dropped column", (metadata) => [withFields(metadata, ([id]) => [id])], /column name was dropped or renamed/],
   [
     "another case of a name",

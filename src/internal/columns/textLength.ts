@@ -1,0 +1,86 @@
+/**
+ * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark keeps the type as text in
+ * the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for lengths further down.
+ *
+ * Spark's rules for writing: the length counts code points; trailing spaces beyond it are cut off, any
+ * other longer text is refused; a shorter CHAR is filled up with spaces.
+ */
+import { refuse } from "./columnRules.ts"
+import type { ColumnType, TextLength } from "./columnType.ts"
+
+/** Words, numbers, names in back quotes, and single signs. */
+const tokens = (text: string): ReadonlyArray<string> => text.match(/`(?:[^`]|``)*`|\w+|[^\s\w]/g) ?? []
+
+/** The type with the lengths that the text names; the text has the shape of the type. Throws a `Refusal` when it has not. */
+export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
+  const words = tokens(text)
+  let at = 0
+  const misread = (): never =>
+    refuse(`The type ${JSON.stringify(text.slice(0, 80))}, which Spark noted for a column, cannot be read.`)
+  const take = (word: string): void => {
+    if (words[at++]?.toLowerCase() !== word) misread()
+  }
+  const length = (kind: TextLength["kind"]): TextLength => {
+    take("(")
+    const digits = words[at++] ?? ""
+    take(")")
+    return /^[1-9]\d{0,9}$/.test(digits) ? { kind, length: Number(digits) } : misread()
+  }
+  const read = (here: ColumnType): ColumnType => {
+    const word = (words[at++] ?? "").toLowerCase()
+    switch (here._tag) {
+      case "String":
+        if (word === "char") return { ...here, textLength: length("CHAR") }
+        if (word === "varchar") return { ...here, textLength: length("VARCHAR") }
+        return here
+      case "Array": {
+        take("<")
+        const element = read(here.element)
+        take(">")
+        return { ...here, element }
+      }
+      case "Map": {
+        take("<")
+        const key = read(here.key)
+        take(",")
+        const value = read(here.value)
+        take(">")
+        return { ...here, key, value }
+      }
+      case "Struct": {
+        take("<")
+        const fields = here.fields.map((field, index) => {
+          if (index > 0) take(",")
+          // The name, which the schema has as well.
+          at++
+          take(":")
+          return { ...field, type: read(field.type) }
+        })
+        take(">")
+        return { ...here, fields }
+      }
+      case "Decimal":
+        if (words[at] === "(") while (at < words.length && words[at++] !== ")");
+        return here
+      default:
+        return here
+    }
+  }
+  const found = read(type)
+  return at === words.length ? found : misread()
+}
+
+/** The text as Spark writes it into a column of the length, or `undefined` when it is too long. */
+export const fittedText = (text: string, { kind, length }: TextLength): string | undefined => {
+  // A text has at most as many code points as UTF-16 units.
+  if (text.length <= length && kind === "VARCHAR") return text
+  let points = 0
+  let end = 0
+  for (const character of text) {
+    if (points === length) break
+    points++
+    end += character.length
+  }
+  if (points < length) return kind === "CHAR" ? text + " ".repeat(length - points) : text
+  return /^ *$/.test(text.slice(end)) ? text.slice(0, end) : undefined
+}

@@ -1,0 +1,45 @@
+/**
+ * The file of one version of a Delta table: where it is, what it holds, and what tells it from another
+ * file that takes its name.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { lstatOf, readPlain } from "../../internal/log/plainFile.ts"
+import { versionName } from "./deltaActions.ts"
+
+/** The log folder of a table folder. */
+export const logFolder = (table: string): string => Path.join(table, "_delta_log")
+
+const versionFile = (table: string, version: number): string =>
+  Path.join(logFolder(table), `${versionName(version)}.json`)
+
+/** The text of a version. Rejects with code `ENOENT` where there is none. */
+export const readVersion = async (table: string, version: number): Promise<string> =>
+  (await readPlain(versionFile(table, version))).toString("utf8")
+
+/** A version of a table and the file that holds it: another writer that replaces the file makes another one. */
+export interface SeenVersion {
+  readonly version: number
+  readonly identity: string
+}
+
+/** Whether the version is still the same file, and the latest one of the table folder. */
+export const isLatest = async (table: string, seen: SeenVersion): Promise<boolean> => {
+  if ((await identityOf(table, seen.version)) !== seen.identity) return false
+  return (await lstatOf(versionFile(table, seen.version + 1))) === undefined
+}
+
+/** What tells the file of a version from another one of the same name; undefined when there is none. */
+export const identityOf = (table: string, version: number): Promise<string | undefined> =>
+  identityOfFile(versionFile(table, version))
+
+/** What tells a file from another one of the same name. File systems reuse inodes, so the times of its making and writing count too. A hard link changes none of this. */
+export const identityOfFile = async (file: string): Promise<string | undefined> => {
+  try {
+    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.lstat(file, { bigint: true })
+    return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    throw error
+  }
+}
