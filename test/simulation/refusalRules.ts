@@ -28,9 +28,11 @@ export const checkRefusals = (view: View, report: Report): void => {
       const suspects = suspectsOf(connection)
       const next = stream.connections[index + 1]
       if (suspects.length === 0 || next === undefined) continue
-      if (!stream.refused.some(({ seq }) => seq > connection.open.seq && seq < next.open.seq))
-        checkAlone(stream, next, report)
-      checkNext(stream, next, Math.max(...suspects.map((call) => positions.get(call) ?? -1)), positions, report)
+      // Once a record was found, searches guess.
+      if (!stream.refused.some(({ seq }) => seq < next.open.seq)) checkAlone(stream, next, report)
+      // To the client, what it sent before it read the refusal may be meant, too.
+      const sent = connection.messages.flatMap(({ calls }) => calls)
+      checkNext(stream, next, Math.max(...sent.map((call) => positions.get(call) ?? -1)), positions, report)
     }
     for (const { offset, records, seq } of stream.refused) checkRefused(view, stream, offset, records, seq, report)
   }

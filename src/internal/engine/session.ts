@@ -289,6 +289,7 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
   const { table, zone } = core
   const hand = (message: Message): boolean => {
     message.sends++
+    message.handedAt = core.now()
     core.telemetry.sent(message)
     const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
     flight.handedUnsafe()

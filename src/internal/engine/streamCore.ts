@@ -16,7 +16,7 @@ import type { TableProperties } from "../../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "../landing/chunk.ts"
-import type { Isolation } from "./isolation.ts"
+import type { Isolation, RefusalHabits } from "./isolation.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
@@ -64,6 +64,8 @@ export interface StreamCore<in out A> {
   silence: number
   /** The search for a refused record, while there is one. */
   isolation: Isolation | undefined
+  /** How the server refuses, as far as searches have shown. */
+  readonly habits: RefusalHabits
   /** Whether something became durable since the server last refused. */
   durableSinceRefusal: boolean
   /** Refused offsets since something was durable. */
@@ -119,6 +121,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     raised: new WeakSet(),
     silence: 0,
     isolation: undefined,
+    habits: { inOrder: undefined, delay: undefined },
     durableSinceRefusal: false,
     refusalsInRow: 0,
     refusalLines: { since: now(), count: 0, unlogged: 0 },

@@ -46,16 +46,17 @@ export const outsideHandler = <A, E>(
   })
 
 /**
- * A session was refused with so many messages in flight. Narrows the search; a record that is refused for certain goes to `onRefused`
- * and is settled. Gives what ends the stream, if anything does. Only while no session is open.
+ * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the search; a record that is refused for
+ * certain goes to `onRefused` and is settled. Gives what ends the stream, if anything does. Only while no session is open.
  */
 export const isolate = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   inFlight: number,
+  at: number,
   failure: StreamFailure
 ): Effect.fn.Return<StreamFailure | undefined> {
   core.zone.rewindUnsafe()
-  const refused = narrowUnsafe(core, inFlight)
+  const refused = narrowUnsafe(core, inFlight, at)
   if (refused === undefined) {
     yield* logSearch(core, inFlight)
     return undefined

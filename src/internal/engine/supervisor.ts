@@ -57,8 +57,9 @@ interface Attempt {
   readonly openedAt: number | undefined
   /** Whether its session made something durable. */
   readonly progress: boolean
-  /** How many messages were in flight when it ended. */
+  /** How many messages were in flight when it ended, and when that was, in milliseconds. */
   readonly inFlight: number
+  readonly endedAt: number
 }
 
 /** The least time between sessions that a server ends one after another without use, in milliseconds. */
@@ -67,7 +68,13 @@ const LEAST_PAUSE = 100
 /** The longest pause that a token service can ask for, in milliseconds: an hour. */
 const LONGEST_RETRY_AFTER = 60 * 60 * 1000
 
-const closedAttempt: Attempt = { end: { _tag: "Closed" }, openedAt: undefined, progress: false, inFlight: 0 }
+const closedAttempt: Attempt = {
+  end: { _tag: "Closed" },
+  openedAt: undefined,
+  progress: false,
+  inFlight: 0,
+  endedAt: 0
+}
 
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
@@ -139,7 +146,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (inFlight > 0 && (cause?.refusal === true || tooLarge === "certain")) {
       // Fresh connections that search for a record, or for a size, spend no retry, and wait for nothing.
       if (!worth) attempts--
-      const ending = halved ? undefined : yield* isolate(core, inFlight, failure)
+      const ending = halved ? undefined : yield* isolate(core, inFlight, attempt.endedAt, failure)
       if (ending !== undefined) return yield* fail(ending)
       wasEmpty = core.zone.isEmpty
       core.states.enterUnsafe("recovering")
@@ -225,7 +232,13 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   if (Exit.isFailure(session)) {
     const cause = session.cause.reasons.find(Cause.isFailReason)?.error
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)
-    return { end: { _tag: "Failed", cause }, openedAt: undefined, progress: false, inFlight: 0 } satisfies Attempt
+    return {
+      end: { _tag: "Failed", cause },
+      openedAt: undefined,
+      progress: false,
+      inFlight: 0,
+      endedAt: 0
+    } satisfies Attempt
   }
   const openedAt = core.now()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
@@ -234,7 +247,8 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   yield* logOpen(core)
   const end = yield* inSpan(core, runSession(core, session.value))
   const { acknowledged, handed } = session.value
-  return { end, openedAt, progress: acknowledged > 0, inFlight: handed - acknowledged } satisfies Attempt
+  const endedAt = core.now()
+  return { end, openedAt, progress: acknowledged > 0, inFlight: handed - acknowledged, endedAt } satisfies Attempt
 })
 
 /** Runs a session in a span, which fails with the cause when the session was lost. */

@@ -66,6 +66,8 @@ export class Message {
   readonly acceptedAt: number
   /** How many sessions it was sent on before. */
   sends = 0
+  /** When it was handed to the latest of them, in milliseconds. */
+  handedAt = 0
 
   constructor(options: {
     readonly chunk: Chunk
