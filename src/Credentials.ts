@@ -41,7 +41,9 @@ interface Principal {
  * Headers from OAuth client credentials. Without `workspaceUrl`, `clientId` and `clientSecret` it still builds, and fails with
  * `InvalidToken` when a stream without a headers provider of its own opens. Fails with `InvalidEndpoint` for a malformed URL.
  */
-export const layer = (options: ZerobusOptions): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument> =>
+export const layer = (
+  options: ZerobusOptions<unknown>
+): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument> =>
   Layer.effect(
     HeadersProvider,
     Effect.gen(function* () {
@@ -92,7 +94,9 @@ const countMints = (table: string, outcome: "minted" | "failed", tokens: number)
   Metric.update(Metric.withAttributes(ZerobusMetrics.tokenMints, { table, outcome }), tokens)
 
 /** A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable` after 30 seconds without an answer. */
-export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
+export const catalogToken = (
+  options: ZerobusOptions<unknown>
+): Effect.Effect<Redacted.Redacted<string>, StreamFailure> =>
   Effect.gen(function* () {
     const principal = yield* principalOf(options)
     if (principal === undefined) {
@@ -105,7 +109,7 @@ export const catalogToken = (options: ZerobusOptions): Effect.Effect<Redacted.Re
   })
 
 const principalOf = (
-  options: ZerobusOptions
+  options: ZerobusOptions<unknown>
 ): Effect.Effect<Principal | undefined, InvalidEndpoint | InvalidArgument> =>
   Effect.gen(function* () {
     const { clientId, clientSecret, workspaceUrl } = options
@@ -121,7 +125,7 @@ const variables = {
 } as const
 
 /** What of the credentials is not set, as a request to set it. */
-const missing = (options: ZerobusOptions): string => {
+const missing = (options: ZerobusOptions<unknown>): string => {
   const names = (["workspaceUrl", "clientId", "clientSecret"] as const)
     .filter((option) => options[option] === undefined)
     .map((option) => `${variables[option]} (${option})`)

@@ -89,13 +89,13 @@ const line = ({ cause, streamId, tableName }: Letter, { content, offset }: Kept,
  * @example
  * const letters = yield* DeadLetters.table("main.default.dead_letters")
  */
-export const table = (
+export const table = <R = never>(
   tableName: string,
-  options: Omit<StreamConfigurationOptions<TableProperties.JsonRecord>, "onRefused" | "onUnacked"> = {}
+  options: Omit<StreamConfigurationOptions<TableProperties.JsonRecord, R>, "onRefused" | "onUnacked"> = {}
 ): Effect.Effect<
   (letter: Letter) => Effect.Effect<void, IngestError | AckError>,
   StreamFailure,
-  Zerobus | Scope.Scope
+  Zerobus | Scope.Scope | R
 > =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus

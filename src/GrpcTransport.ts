@@ -23,7 +23,7 @@ const identity = (bytes: Buffer): Buffer => bytes
  * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection of its own unless `connectionPerStream` is false.
  * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings that cannot be used.
  */
-export const layer = (options: ZerobusOptions): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
+export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
   Layer.effect(
     Transport,
     Effect.gen(function* () {

@@ -27,19 +27,19 @@ import {
  */
 export type HeaderRecord = Readonly<Record<string, string>>
 
-/** What {@link HeadersProvider} implementations offer. */
-export interface HeadersProviderShape {
+/** What {@link HeadersProvider} implementations offer. As an option of a stream, it may need services `R`. */
+export interface HeadersProviderShape<out R = never> {
   /**
    * The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh.
    * It runs in a fiber of its own: whoever gives up on it interrupts it and does not wait for its end.
    */
-  readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure>
+  readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure, R>
   /**
    * Told once per rejection that these headers were refused for `tableName`, so that the next `getHeaders` brings others. A
    * provider that has newer ones already keeps them. Without it a rejection is final at once. One that throws or dies is logged and
    * otherwise ignored; one that hangs is given up after `recoveryTimeout`.
    */
-  readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void>) | undefined
+  readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R>) | undefined
 }
 
 /**
@@ -57,21 +57,23 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
    * @example
    * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
    */
-  static readonly make = (options: {
+  static readonly make = <R = never, R2 = never>(options: {
     readonly getHeaders:
-      | Effect.Effect<HeaderRecord, unknown>
-      | ((tableName: string) => Effect.Effect<HeaderRecord, unknown>)
+      | Effect.Effect<HeaderRecord, unknown, R>
+      | ((tableName: string) => Effect.Effect<HeaderRecord, unknown, R>)
     readonly invalidate?:
-      | Effect.Effect<void>
-      | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void>)
+      | Effect.Effect<void, never, R2>
+      | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R2>)
       | undefined
-  }): HeadersProviderShape => {
+  }): HeadersProviderShape<R | R2> => {
     const { getHeaders, invalidate } = options
     return {
       getHeaders: (tableName) =>
         Effect.suspend(() => {
           const headers: unknown = Effect.isEffect(getHeaders) ? getHeaders : getHeaders(tableName)
-          return Effect.isEffect(headers) ? (headers as Effect.Effect<HeaderRecord, unknown>) : Effect.fail(notAnEffect)
+          return Effect.isEffect(headers)
+            ? (headers as Effect.Effect<HeaderRecord, unknown, R>)
+            : Effect.fail(notAnEffect)
         }).pipe(Effect.mapError(toStreamFailure)),
       ...(invalidate === undefined
         ? {}

@@ -77,9 +77,10 @@ export interface KeepaliveOptions {
 
 /**
  * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are milliseconds. A value out of its range,
- * or a name that is no option, fails with `InvalidArgument` that names it.
+ * or a name that is no option, fails with `InvalidArgument` that names it. The effects among them may need services `R`: they get those
+ * of the place where the stream is created, or, as defaults of a client, where its layer is built.
  */
-export interface StreamConfigurationOptions<in out A = any> {
+export interface StreamConfigurationOptions<in out A = any, out R = never> {
   /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
   readonly maxInflightRecords?: number | undefined
   /**
@@ -133,28 +134,41 @@ export interface StreamConfigurationOptions<in out A = any> {
   /** Limit of the flush when the scope closes a stream that was not closed; default 20 seconds. */
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
-  readonly headersProvider?: HeadersProviderShape | undefined
+  readonly headersProvider?: HeadersProviderShape<R> | undefined
   /**
    * Runs once in `createStream`, before anything else of the stream; its failure is that of `createStream`, and no connection is made.
    * For typed tables: `Table.check(table)` with the catalog provided. It may take as long as `recoveryTimeout`; an end that its
    * interruption needs longer for is not waited for. Default: nothing.
    */
-  readonly beforeOpen?: Effect.Effect<unknown, StreamFailure> | undefined
+  readonly beforeOpen?: Effect.Effect<unknown, StreamFailure, R> | undefined
   /**
    * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has 5 seconds,
-   * less the `drainTimeout` that was spent; then it is interrupted and not waited for.
+   * less the `drainTimeout` that was spent; then it is interrupted and not waited for. One that fails is logged.
    */
-  readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<void>) | undefined
+  readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /**
    * Receives each record, or batch, that the server refuses, in order of offset; once it succeeds the stream goes on without it. Default:
    * the stream ends with the server's reason and the offset, everything before it durable. A handler that fails, or takes more than 30
    * seconds (5 while the scope closes), ends the stream as well. Inside it the stream takes records without waiting, and `flush`, `close`
    * and waits of the same stream fail with `InvalidState`. Delivery is at least once. Needs `recovery`.
    */
-  readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown>) | undefined
+  readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /** Refused offsets in a row, without a durable one between, that end the stream with the server's reason; default 100. */
   readonly maxRefusals?: number | undefined
 }
+
+/** The options whose effects may need services. */
+type Effectful = "beforeOpen" | "headersProvider" | "onRefused" | "onUnacked"
+
+/**
+ * The options of a stream with a type parameter for the services of each effect. TypeScript does not unite what several effects of one
+ * object need by itself.
+ */
+export type OptionsByEffect<A, R1, R2, R3, R4> = Omit<StreamConfigurationOptions<A>, Effectful> &
+  Pick<StreamConfigurationOptions<A, R1>, "beforeOpen"> &
+  Pick<StreamConfigurationOptions<A, R2>, "headersProvider"> &
+  Pick<StreamConfigurationOptions<A, R3>, "onRefused"> &
+  Pick<StreamConfigurationOptions<A, R4>, "onUnacked">
 
 /** The options after defaults; durations in milliseconds. */
 export interface ResolvedStreamOptions extends LandingZoneLimits {
@@ -170,7 +184,7 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly drainTimeout: number
   readonly scopeCloseTimeout: number
   readonly headersProvider: HeadersProviderShape | undefined
-  readonly onUnacked: ((unacked: Unacked<any>) => Effect.Effect<void>) | undefined
+  readonly onUnacked: ((unacked: Unacked<any>) => Effect.Effect<unknown, unknown>) | undefined
   readonly onRefused: ((refused: Refused<any>) => Effect.Effect<unknown, unknown>) | undefined
   readonly maxRefusals: number
 }

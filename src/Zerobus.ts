@@ -19,6 +19,7 @@ import * as Sink from "effect/Sink"
 import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
+import { capture } from "./internal/engine/capture.ts"
 import { makeClient, openStream, reopenStream } from "./internal/engine/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/engine/streamChurn.ts"
@@ -27,7 +28,12 @@ import { isTakenOver } from "./internal/engine/streamUnacked.ts"
 import { apart } from "./internal/userCode/apart.ts"
 import { traced } from "./internal/userCode/shield.ts"
 import type { AckError } from "./RecordAck.ts"
-import { resolve, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
+import {
+  type OptionsByEffect,
+  resolve,
+  type StreamConfigurationOptions,
+  streamRules
+} from "./StreamConfigurationOptions.ts"
 import type { TableProperties } from "./TableProperties.ts"
 import { Transport } from "./Transport.ts"
 import {
@@ -47,10 +53,10 @@ export interface ZerobusShape {
    * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope: when that closes, the stream is
    * flushed within `scopeCloseTimeout` and closed, and what is left goes to `onUnacked`. Fails with what kept it from opening.
    */
-  readonly createStream: <A>(
+  readonly createStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
-    options?: StreamConfigurationOptions<A>
-  ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope>
+    options?: OptionsByEffect<A, R1, R2, R3, R4>
+  ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
    * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. An error of the stream is the
    * one that ended it; its `unacknowledged` is the number of records that were left and went to `onUnacked`. When `use` has given the
@@ -61,16 +67,16 @@ export interface ZerobusShape {
       table: TableProperties<A>,
       use: (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>>
-    <A, B, E, R>(
+    <A, B, E, R, R1 = never, R2 = never, R3 = never, R4 = never>(
       table: TableProperties<A>,
-      options: StreamConfigurationOptions<A>,
+      options: OptionsByEffect<A, R1, R2, R3, R4>,
       use: (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>
-    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>>
+    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R | R1 | R2 | R3 | R4, Scope.Scope>>
   }
   /**
    * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in order, batches as batches. Fails with
    * `InvalidState` for an active stream and the second time; a recreate that fails to open can be tried again. It takes records that
-   * `getUnackedRecords` or `onUnacked` gave as well: use one of the ways.
+   * `getUnackedRecords` or `onUnacked` gave as well: use one of the ways. It has the options of the ended stream, with their services.
    */
   readonly recreateStream: <A>(
     ended: ZerobusStream<A>
@@ -79,28 +85,29 @@ export interface ZerobusShape {
    * A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all is durable. Fails as `withStream`
    * does; what is left then goes to `onUnacked`.
    */
-  readonly sink: <A>(
+  readonly sink: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
-    options?: StreamConfigurationOptions<A>
-  ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError>
+    options?: OptionsByEffect<A, R1, R2, R3, R4>
+  ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError, Exclude<R1 | R2 | R3 | R4, Scope.Scope>>
 }
 
-/** The options of one stream, checked. An option that is `undefined` is not given, so the client's default holds. */
-const withDefaults = <A>(
+/**
+ * The options of one stream, checked, with the services of the current context. An option that is `undefined` is not given, so the
+ * client's default holds.
+ */
+const withDefaults = <A, R>(
   defaults: StreamConfigurationOptions<A>,
-  options: StreamConfigurationOptions<A> = {}
-): Effect.Effect<StreamConfigurationOptions<A>, InvalidArgument> =>
-  Effect.suspend(() => {
+  options: StreamConfigurationOptions<A, R> = {}
+): Effect.Effect<StreamConfigurationOptions<A>, InvalidArgument, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
     const refused = checkOptions(streamRules, options)
     if (refused !== undefined) return Effect.fail(refused)
-    return Effect.succeed({
-      ...defaults,
-      ...Object.fromEntries(
-        Object.keys(streamRules)
-          .map((name) => [name, options[name as keyof StreamConfigurationOptions]] as const)
-          .filter(([, value]) => value !== undefined)
-      )
-    })
+    const given = Object.fromEntries(
+      Object.keys(streamRules)
+        .map((name) => [name, options[name as keyof StreamConfigurationOptions]] as const)
+        .filter(([, value]) => value !== undefined)
+    ) as StreamConfigurationOptions<A, R>
+    return Effect.succeed({ ...defaults, ...capture(given, context) })
   })
 
 /** Runs what comes before the first attempt within the limit of one. */
@@ -118,17 +125,18 @@ const withinAttempt = (
     })
   )
 
-const make = (
-  defaults: StreamConfigurationOptions
-): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider | Scope.Scope> =>
+const make = <R>(
+  options: StreamConfigurationOptions<any, R>
+): Effect.Effect<ZerobusShape, never, Transport | HeadersProvider | Scope.Scope | R> =>
   Effect.gen(function* () {
+    const defaults = capture(options, yield* Effect.context<R>())
     const transport = yield* Transport
     const client = yield* makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
-    const create = Effect.fnUntraced(function* <A>(
+    const create = Effect.fnUntraced(function* <A, R>(
       table: TableProperties<A>,
-      options: StreamConfigurationOptions<A> | undefined
+      options: StreamConfigurationOptions<A, R> | undefined
     ) {
       yield* client.whileOpen
       yield* noteStream(table?.tableName)
@@ -136,15 +144,17 @@ const make = (
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
       return yield* openStream(table, all, client).pipe(Effect.provideService(Transport, transport))
     })
-    const createStream: ZerobusShape["createStream"] = (table, options) =>
-      traced(create(table, options), "Zerobus.createStream", { table: table?.tableName })
+    const createStream: ZerobusShape["createStream"] = <A, R1, R2, R3, R4>(
+      table: TableProperties<A>,
+      options?: OptionsByEffect<A, R1, R2, R3, R4>
+    ) => traced(create<A, R1 | R2 | R3 | R4>(table, options), "Zerobus.createStream", { table: table?.tableName })
 
-    const withStream = <A, B, E, R>(
+    const withStream = <A, B, E, R, R2 = never>(
       table: TableProperties<A>,
       ...rest:
         | [(stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
-        | [StreamConfigurationOptions<A>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
-    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R, Scope.Scope>> => {
+        | [StreamConfigurationOptions<A, R2>, (stream: ZerobusStream<A>) => Effect.Effect<B, E, R>]
+    ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R | R2, Scope.Scope>> => {
       const [options, use] = rest.length === 1 ? [undefined, rest[0]] : rest
       const used = aroundStream(
         Effect.fnUntraced(function* (note) {
@@ -183,7 +193,9 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
 
   /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
-  static readonly layer = (options: ZerobusOptions): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument> =>
+  static readonly layer = <R = never>(
+    options: ZerobusOptions<R>
+  ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
     Layer.unwrap(
       Effect.map(checkZerobusOptions(options), () =>
         Layer.effect(Zerobus, make(options.stream ?? {})).pipe(
@@ -193,10 +205,10 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
     )
 
   /** The client with settings that are read through `Config`. */
-  static readonly layerConfig = (
-    config: Config.Wrap<ZerobusOptions>
-  ): Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> =>
-    Layer.unwrap(Effect.map(Config.unwrap(config), Zerobus.layer))
+  static readonly layerConfig = <R = never>(
+    config: Config.Wrap<ZerobusOptions<R>>
+  ): Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
+    Layer.unwrap(Effect.map(Config.unwrap(config), (options) => Zerobus.layer(options)))
 }
 
 /**

@@ -34,8 +34,8 @@ export interface TlsOptions {
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
 }
 
-/** Settings of one client. */
-export interface ZerobusOptions {
+/** Settings of one client. The effects among the defaults for its streams may need services `R`. */
+export interface ZerobusOptions<out R = never> {
   /** The Zerobus endpoint: `https://<workspace-id>.zerobus.<region>.cloud.databricks.com`. Plain `http://` for loopback only. */
   readonly serverEndpoint: string
   /** The workspace URL with the Unity Catalog and the token endpoint. Not needed when every stream has its own headers provider. */
@@ -62,7 +62,7 @@ export interface ZerobusOptions {
   /** Pings that find dead connections; `"off"` for none. */
   readonly keepalive?: KeepaliveOptions | "off" | undefined
   /** Defaults for the options of every stream. */
-  readonly stream?: StreamConfigurationOptions | undefined
+  readonly stream?: StreamConfigurationOptions<any, R> | undefined
 }
 
 const tlsRules: OptionRules<TlsOptions> = {
@@ -99,7 +99,7 @@ export const zerobusRules: OptionRules<ZerobusOptions> = {
 }
 
 /** Fails for the first setting that breaks its rule. */
-export const checkZerobusOptions = (options: ZerobusOptions): Effect.Effect<void, InvalidArgument> =>
+export const checkZerobusOptions = (options: ZerobusOptions<unknown>): Effect.Effect<void, InvalidArgument> =>
   Effect.suspend(() => {
     const refused = checkOptions(zerobusRules, options)
     return refused === undefined ? Effect.void : Effect.fail(refused)

@@ -4,6 +4,7 @@
  * U+00FF in what it sends, so a value that is not printable ASCII must not get that far.
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type HeaderRecord, type HeadersProviderShape, notAnEffect, toStreamFailure } from "../../HeadersProvider.ts"
@@ -24,13 +25,13 @@ const TABLE_HEADER = "x-databricks-zerobus-table-name"
 const MAX_TOKEN_LENGTH = 16 * 1024
 
 /**
- * The provider with its bugs turned into failures: whatever `getHeaders` throws or dies with is tried again as its own failures are,
+ * The provider with the services that it needs and its bugs turned into failures: whatever `getHeaders` throws or dies with is tried again as its own failures are,
  * and an `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
  */
-export const guarded = (provider: HeadersProviderShape): HeadersProviderShape => {
+export const guarded = <R>(provider: HeadersProviderShape<R>, services: Context.Context<R>): HeadersProviderShape => {
   const invalidate = invalidateOf(provider)
   const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
-    effectOf(() => provider.getHeaders(tableName), Effect.fail(notAnEffect)).pipe(
+    effectOf(() => provider.getHeaders(tableName), services, Effect.fail(notAnEffect)).pipe(
       Effect.map(copyOf),
       Effect.catchCause((cause) => Effect.fail(failureOf(cause)))
     )
@@ -38,7 +39,11 @@ export const guarded = (provider: HeadersProviderShape): HeadersProviderShape =>
   return {
     getHeaders,
     invalidate: (tableName, rejected) =>
-      effectOf(() => invalidate.call(provider, tableName, rejected), Effect.die(new TypeError("not an effect"))).pipe(
+      effectOf(
+        () => invalidate.call(provider, tableName, rejected),
+        services,
+        Effect.die(new TypeError("not an effect"))
+      ).pipe(
         Effect.catchCause((cause) =>
           Effect.logWarning("The headers provider could not invalidate credentials that were refused", {
             cause: kindOf(cause)
@@ -49,7 +54,7 @@ export const guarded = (provider: HeadersProviderShape): HeadersProviderShape =>
 }
 
 /** The provider's `invalidate`; one whose reading throws is none. */
-const invalidateOf = (provider: HeadersProviderShape): HeadersProviderShape["invalidate"] => {
+const invalidateOf = <R>(provider: HeadersProviderShape<R>): HeadersProviderShape<R>["invalidate"] => {
   try {
     return provider.invalidate
   } catch {
@@ -58,10 +63,14 @@ const invalidateOf = (provider: HeadersProviderShape): HeadersProviderShape["inv
 }
 
 /** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
-const effectOf = <A, E>(give: () => Effect.Effect<A, E>, otherwise: Effect.Effect<never, E>): Effect.Effect<A, E> =>
+const effectOf = <A, E, R>(
+  give: () => Effect.Effect<A, E, R>,
+  services: Context.Context<R>,
+  otherwise: Effect.Effect<never, E>
+): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const given: unknown = give()
-    return Effect.isEffect(given) ? apart(given as Effect.Effect<A, E>) : otherwise
+    return Effect.isEffect(given) ? apart(Effect.provideContext(given as Effect.Effect<A, E, R>, services)) : otherwise
   })
 
 /** What a provider ended with, as a failure of the stream. */

@@ -2,6 +2,7 @@
  * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and closes it when the scope closes.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -18,6 +19,7 @@ import { clientClosed, type Transport } from "../../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Message } from "../landing/chunk.ts"
+import { guarded } from "./sessionHeaders.ts"
 import { closeWithScope, makeClose } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endUnsafe, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
@@ -48,7 +50,11 @@ export const makeClient = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Client, never, Scope.Scope> {
   let open = true
   yield* Effect.addFinalizer(() => Effect.sync(() => void (open = false)))
-  return { provider, turns: new Turns(), whileOpen: Effect.suspend(() => (open ? Effect.void : clientClosed)) }
+  return {
+    provider: guarded(provider, Context.empty()),
+    turns: new Turns(),
+    whileOpen: Effect.suspend(() => (open ? Effect.void : clientClosed))
+  }
 })
 
 /** Opens a stream in the current scope. */

@@ -65,7 +65,7 @@ const HANDLER_LIMIT = 5_000
 const LEAST_HANDLER_LIMIT = 1_000
 
 /** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
-const runHandler = (handler: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
+const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): Effect.Effect<void> =>
   Effect.timeoutOption(apart(handler), millis).pipe(
     Effect.flatMap((done) =>
       Option.isSome(done)

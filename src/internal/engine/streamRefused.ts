@@ -24,7 +24,7 @@ const CLOSING_HANDLER_LIMIT = 5_000
 const LINES_PER_MINUTE = 10
 
 /** The stream whose `onRefused` handler an effect runs in; `undefined` outside of one. */
-const Handling: Context.Reference<StreamCore<any> | undefined> = Context.Reference<StreamCore<any> | undefined>(
+export const Handling: Context.Reference<StreamCore<any> | undefined> = Context.Reference<StreamCore<any> | undefined>(
   "effect-zerobus/internal/Handling",
   { defaultValue: () => undefined }
 )

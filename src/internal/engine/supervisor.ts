@@ -35,7 +35,6 @@ import { isolate } from "./streamRefused.ts"
 import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
-import { guarded } from "./sessionHeaders.ts"
 import { finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
@@ -79,11 +78,10 @@ const closedAttempt: Attempt = {
 /** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
 export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
-  given: HeadersProviderShape,
+  provider: HeadersProviderShape,
   opened: Answer<void, StreamFailure>
 ): Effect.fn.Return<void, never, Transport> {
   const { options } = core
-  const provider = guarded(given)
   const schedule = recoverySchedule(options)
   let step: Step | undefined
   /** Attempts since the budget was refilled. */

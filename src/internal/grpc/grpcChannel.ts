@@ -34,7 +34,7 @@ const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|
 
 /** Checks the settings that concern the channel and puts them together. */
 export const channelSettings = (
-  options: ZerobusOptions
+  options: ZerobusOptions<unknown>
 ): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
   Effect.gen(function* () {
     yield* checkZerobusOptions(options)

@@ -280,7 +280,7 @@ describe("credentials of a layer whose getters throw", () => {
         const shape = Object.defineProperty({ getHeaders: () => Effect.succeed({ a: "b" }) }, name, {
           get: broken
         }) as HeadersProviderShape
-        const { getHeaders, invalidate } = guarded(shape)
+        const { getHeaders, invalidate } = guarded(shape, Context.empty())
         assert.isUndefined(invalidate)
         const given = yield* Effect.exit(getHeaders("t"))
         if (name === "invalidate") assert.deepStrictEqual(given, Exit.succeed({ a: "b" }))
