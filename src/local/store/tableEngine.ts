@@ -261,13 +261,14 @@ export class TableEngine {
     }
   }
 
+  /** Flushes the batches that wait now. The next round takes those that are sealed meanwhile, so that each round ends. */
   private flushAll(): Promise<void> {
     const work = async (): Promise<void> => {
       try {
         // Looking costs less than decoding a batch again for a table that is still refused.
         if (this.refusal !== undefined) await this.followTable()
         await this.written.look((rows) => this.commitAgain(rows))
-        for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
+        for (const batch of this.batches.slice()) {
           await this.settled(batch.lastGroup)
           if (this.stopped !== undefined) return
           await this.flushBatch(batch)
@@ -284,10 +285,9 @@ export class TableEngine {
       } finally {
         this.flushing = undefined
       }
+      if (this.batches.length > 0) void this.flushAll().catch(() => {})
     }
-    const flushing = work()
-    this.flushing = flushing
-    return flushing
+    return (this.flushing = work())
   }
 
   /** Resolves when a group is on disk or has failed; failed groups have been cut out of their batch by then. */
