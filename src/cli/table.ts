@@ -1,5 +1,5 @@
 /**
- * `zerobus table create|list|show|snippet|alter|drop`: tables of the catalog that the environment names.
+ * `zerobus table create|list|show|snippet|alter|rewrite|drop`: tables of the catalog that the environment names.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -7,16 +7,17 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { fileURLToPath } from "node:url"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
 import type { CatalogTable, UnityCatalogShape } from "../UnityCatalog.ts"
 import { readTable, sameColumns, withCatalog } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { localFolder } from "./localFolder.ts"
 import { count, counted } from "./progress.ts"
 import { engines, snippet } from "./snippets.ts"
 import { alter } from "./tableAlter.ts"
+import { rewrite } from "./tableRewrite.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
@@ -92,17 +93,6 @@ const list = Command.make(
     }
   })
 ).pipe(Command.withDescription("List the tables of a schema"))
-
-/** The folder of a table on this machine; undefined for tables elsewhere. */
-export const localFolder = ({ location }: CatalogTable): string | undefined => {
-  if (location === undefined || !location.startsWith("file://")) return undefined
-  try {
-    return fileURLToPath(location)
-  } catch {
-    // A URL with a host, or one that no path can have.
-    return undefined
-  }
-}
 
 /** A table on this machine with its live files. */
 export const liveTable = Effect.fnUntraced(function* (
@@ -209,6 +199,8 @@ const drop = Command.make(
 
 /** The command. */
 export const table = Command.make("table").pipe(
-  Command.withDescription("Create, list, show, alter and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"),
-  Command.withSubcommands([create, list, show, snippetOf, alter, drop])
+  Command.withDescription(
+    "Create, list, show, alter, rewrite and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"
+  ),
+  Command.withSubcommands([create, list, show, snippetOf, alter, rewrite, drop])
 )

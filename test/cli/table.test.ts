@@ -2,8 +2,9 @@
  * `zerobus table` as a process: create, list, show, drop, snippet, and refused arguments.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { zerobus } from "../support/commandLine.ts"
+import { startServer, zerobus } from "../support/commandLine.ts"
 import { readings, readingsServer } from "../support/readingsServer.ts"
 
 const { dataDir, environment, file, newTable, show } = readingsServer()
@@ -53,6 +54,23 @@ describe("zerobus table", () => {
       assert.match(refused.err, says)
     }
   })
+
+  it("rewrites the files of an earlier version", async () => {
+    const folder = Path.join(dataDir, "../earlier")
+    await Fs.cp(Path.join(import.meta.dirname, "../fixtures/killedFolder/data"), folder, { recursive: true })
+    const server = await startServer(["--data-dir", folder])
+    const name = "main.kept.variants"
+    const rows = async () => JSON.parse((await zerobus(["table", "show", name, "--json"], server.environment)).out).rows
+    const before = await rows()
+    const first = await zerobus(["table", "rewrite", name], server.environment)
+    assert.strictEqual(first.code, 0, first.err)
+    assert.match(first.out, /^Rewrote \d+ files of main\.kept\.variants\.\n$/)
+    const again = await zerobus(["table", "rewrite", name], server.environment)
+    assert.strictEqual(again.out, `No file of ${name} needs it.\n`)
+    assert.strictEqual(await rows(), before)
+    server.child.kill("SIGTERM")
+    await server.end
+  }, 60_000)
 
   it("drops a table when it is told twice", async () => {
     const table = await newTable()

@@ -89,7 +89,7 @@ export const compactIfDue = async (
 }
 
 /** As many files as fit one merged file, oldest first. */
-const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
+export const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   const picked: Array<Add> = []
   let bytes = 0
   let rows = 0
@@ -102,13 +102,14 @@ const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   return picked
 }
 
-/** Replaces files by one with their rows, which `collector` holds. */
-const merge = async (
+/** Replaces files by one with their rows, which `collector` holds. Answers how many; 0 when another writer removed one of them. */
+export const merge = async (
   log: DeltaLog,
   tree: ColumnTree,
   files: ReadonlyArray<Add>,
   collector: LeafCollector,
-  now: number
+  now: number,
+  prefix = dataFilePrefix
 ): Promise<number> => {
   const chunks = collector.chunks()
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
@@ -118,7 +119,7 @@ const merge = async (
     partitionColumns,
     partitionColumns.map((column) => partitionText(partitionValues, column))
   )
-  const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
+  const name = `${prefix}${randomUUID()}.${codec.suffix}.parquet`
   const folder = Path.join(log.table, ...folders)
   const add: Add = {
     path: logPath([...folders, name]),

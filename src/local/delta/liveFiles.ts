@@ -69,7 +69,7 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
 }
 
 /** The footer of a file. None of a file that cannot be read: a reader of its rows gets the error. */
-const footerIn = async (path: string): Promise<FileFooter | undefined> => {
+export const footerIn = async (path: string): Promise<FileFooter | undefined> => {
   try {
     const file = await openPlain(path, "read")
     try {

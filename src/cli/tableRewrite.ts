@@ -1,0 +1,42 @@
+/**
+ * `zerobus table rewrite`: brings files of earlier versions into the form that all readers know.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { rewriteVariants } from "../local/delta/rewriteVariants.ts"
+import { readTable } from "./catalog.ts"
+import { failed } from "./CommandFailed.ts"
+import { localFolder } from "./localFolder.ts"
+import { counted } from "./progress.ts"
+
+/** The command. */
+export const rewrite = Command.make(
+  "rewrite",
+  { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")) },
+  Effect.fn(function* (input) {
+    const table = yield* readTable(input.table)
+    const { name } = table.definition
+    const folder = localFolder(table)
+    if (folder === undefined) return yield* failed(`The table ${name} is not on this machine.`)
+    const now = yield* Clock.currentTimeMillis
+    const { files, left } = yield* Effect.tryPromise({
+      try: () => rewriteVariants(name, folder, now),
+      catch: (error) => failed(error instanceof Error ? error.message : String(error))
+    })
+    yield* Console.log(
+      files === 0 && left === 0
+        ? `No file of ${name} needs it.`
+        : `Rewrote ${counted(files, "file")} of ${name}.` +
+            (left === 0
+              ? ""
+              : ` ${counted(left, "file")} stay, because of deleted rows, other columns or another writer.`)
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Rewrite files of a table of the local server whose VARIANT columns Spark cannot read; earlier versions wrote them"
+  )
+)
