@@ -146,6 +146,12 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable"]
   },
   { name: "internal/log", imports: [], packages: files },
+  {
+    // The log of a spool. It holds bytes: no record, no stream, no fiber.
+    name: "internal/spool",
+    imports: ["internal/log", "internal/protobuf"],
+    packages: ["effect: pure", ...files]
+  },
 
   { name: "local", files: ["local/timers"], imports: [], packages: ["effect/*"] },
   {

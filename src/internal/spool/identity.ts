@@ -1,0 +1,67 @@
+/**
+ * What a spool belongs to: a table, a record type and a descriptor. Records that wait are sent with what the stream that opens the spool
+ * has, so its descriptor must read them: the same one, or a compatible widening.
+ */
+import * as Result from "effect/Result"
+import type { SegmentHeader } from "../log/frames.ts"
+import { parseDescriptorProto } from "../protobuf/descriptorReader.ts"
+import type { MessageShape } from "../protobuf/descriptorShape.ts"
+
+/** What a spool belongs to. */
+export interface SpoolIdentity {
+  readonly table: string
+  readonly recordType: "json" | "proto"
+  readonly descriptor: Uint8Array | undefined
+}
+
+/** What the header of a spool's file says. */
+export interface SpoolHeader extends SegmentHeader {
+  readonly version: 1
+  readonly format: "zerobus-spool"
+  readonly table: string
+  readonly recordType: "json" | "proto"
+  /** In base64. */
+  readonly descriptor?: string | undefined
+  /** The first offset of the file. */
+  readonly first: number
+  /** The latest position before this file, in base64. */
+  readonly position?: { readonly offset: number; readonly bytes: string } | undefined
+}
+
+/** Why a stream cannot open a spool whose file has this header; `undefined` when it can. */
+export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsRecords: boolean): string | undefined => {
+  if (header.table.toLowerCase() !== identity.table.toLowerCase()) {
+    return `it belongs to the table ${header.table}, not to ${identity.table}. Use a folder per table`
+  }
+  if (header.recordType !== identity.recordType) {
+    return `its records are ${header.recordType}, not ${identity.recordType}. Drain it, or use another folder`
+  }
+  if (!holdsRecords || header.descriptor === undefined || identity.descriptor === undefined) return undefined
+  const before = Buffer.from(header.descriptor, "base64")
+  if (before.equals(identity.descriptor)) return undefined
+  const [old, now] = [parseDescriptorProto(before), parseDescriptorProto(identity.descriptor)]
+  const difference =
+    Result.isSuccess(old) && Result.isSuccess(now) ? narrowing(old.success, now.success) : "it cannot be read"
+  return difference === undefined
+    ? undefined
+    : `the descriptor does not read the records that wait: ${difference}. Drain the spool first, or use another folder`
+}
+
+/** What keeps a message from reading what an older one wrote; `undefined` when it only gained fields. */
+const narrowing = (old: MessageShape, now: MessageShape): string | undefined => {
+  for (const field of old.fields) {
+    const same = now.fields.find(({ number }) => number === field.number)
+    if (same === undefined) return `the field ${field.name} is gone`
+    if (same.name !== field.name) return `field ${field.number} was ${field.name} and is ${same.name}`
+    if (same.type !== field.type || same.label !== field.label) {
+      return `the field ${field.name} was ${field.label} ${field.type} and is ${same.label} ${same.type}`
+    }
+    if (field.message === undefined || same.message === undefined) continue
+    const inner = narrowing(field.message, same.message)
+    if (inner !== undefined) return inner
+  }
+  const added = now.fields.find(
+    ({ label, number }) => label === "required" && !old.fields.some((field) => field.number === number)
+  )
+  return added === undefined ? undefined : `the field ${added.name} is new and required`
+}

@@ -1,0 +1,38 @@
+/**
+ * Opens a spool: takes its lock, looks through its files, and compares what it belongs to. Nothing is changed before all of that went
+ * well; then a torn end is cut off.
+ */
+import { lockFolder } from "../log/folderLock.ts"
+import { segmentPath } from "../log/segmentFiles.ts"
+import { AcknowledgedFile } from "./acknowledgedFile.ts"
+import { mismatch } from "./identity.ts"
+import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
+import { SpoolLog, type SpoolOptions } from "./spoolLog.ts"
+import { acknowledgedPath, scanSpool } from "./spoolScan.ts"
+
+/** Opens the spool of a folder, which is made when it is missing. Throws `SpoolFailure`. */
+export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
+  const { disk, folder, identity } = options
+  try {
+    await disk.makeFolder(folder)
+    const lock = await lockFolder(folder)
+    try {
+      const content = await scanSpool(disk, folder)
+      const { acknowledged, files, header, next, unfinished } = content
+      const problem = header === undefined ? undefined : mismatch(header, identity, acknowledged + 1 < next)
+      if (problem !== undefined) {
+        throw new SpoolFailure("Mismatch", `The spool ${folder} cannot be opened: ${problem}.`)
+      }
+      const last = files.at(-1)
+      if (unfinished !== undefined) await disk.remove(segmentPath(folder, unfinished))
+      if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)
+      const noted = await AcknowledgedFile.open(disk, acknowledgedPath(folder))
+      return new SpoolLog(options, content, lock, noted.file)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  } catch (error) {
+    throw spoolFailure(error, "opening it", folder)
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Reads a spool without opening it: what it holds, and its records. Nothing is changed and no lock is taken, so the process that holds the
+ * spool may go on.
+ */
+import { nodeDisk } from "../log/logDisk.ts"
+import { readLength } from "../protobuf/envelope.ts"
+import { recordEnd } from "./entries.ts"
+import { SpoolReader } from "./spoolReader.ts"
+import { scanSpool } from "./spoolScan.ts"
+import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
+
+/** What a spool holds. */
+export interface SpoolSummary {
+  readonly tableName: string
+  readonly recordType: "json" | "proto"
+  /** The oldest offset that is not acknowledged, and the one that comes next. They are equal when nothing waits. */
+  readonly firstOffset: number
+  readonly nextOffset: number
+  /** Bytes on disk. */
+  readonly bytes: number
+  /** The position of the latest entry that has one, and its offset. */
+  readonly position: { readonly offset: number; readonly bytes: Uint8Array } | undefined
+}
+
+/** A record that waits in a spool, or all records of a batch under one offset. */
+export interface WaitingEntry {
+  readonly offset: number
+  readonly payloads: ReadonlyArray<Uint8Array>
+  /** Whether it is a batch. */
+  readonly atomic: boolean
+}
+
+/** Looks at a spool. Throws `SpoolFailure`, also when the folder holds none. */
+export const summarize = async (folder: string): Promise<SpoolSummary> => {
+  try {
+    const { acknowledged, files, header, next, position } = await scanSpool(nodeDisk, folder)
+    if (header === undefined) throw new SpoolFailure("Mismatch", `The folder ${folder} holds no spool.`)
+    return {
+      tableName: header.table,
+      recordType: header.recordType,
+      firstOffset: acknowledged + 1,
+      nextOffset: next,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      position
+    }
+  } catch (error) {
+    throw spoolFailure(error, "reading it", folder)
+  }
+}
+
+/** The entries that wait, in order, in groups of what was read at once. Throws `SpoolFailure`. */
+export const waitingEntries = async function* (folder: string): AsyncGenerator<ReadonlyArray<WaitingEntry>> {
+  try {
+    const { acknowledged, files, next } = await scanSpool(nodeDisk, folder)
+    const reader = new SpoolReader(
+      nodeDisk,
+      folder,
+      { files, recent: undefined, persistedNext: next },
+      acknowledged + 1
+    )
+    try {
+      while (reader.hasMore) {
+        await reader.load()
+        const entries: Array<WaitingEntry> = []
+        for (let entry = reader.peekUnsafe(); entry !== undefined; entry = reader.peekUnsafe()) {
+          const { atomic, buffer, end, offset, records, start } = entry
+          const payloads: Array<Uint8Array> = []
+          for (let at = start; at < end; at = recordEnd(buffer, at)) {
+            const { length, next } = readLength(buffer, at + 1)
+            payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
+          }
+          if (atomic) entries.push({ offset, payloads, atomic })
+          else payloads.forEach((payload, i) => entries.push({ offset: offset + i, payloads: [payload], atomic }))
+          reader.takeUnsafe(records, end - start)
+        }
+        yield entries
+      }
+    } finally {
+      await reader.close()
+    }
+  } catch (error) {
+    throw spoolFailure(error, "reading it", folder)
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * The log of a spool: entries that are on disk before anybody is answered, until they are acknowledged.
+ *
+ *   offer --> open group --> written and synchronised, one group at a time --> reader --> sent --> acknowledge --> files deleted
+ *                                 |
+ *                                 +-- failed: cut off with all behind it, their offsets are given out again
+ *
+ * Nothing is held per record: a group has its bytes, its callbacks and the first of its offsets.
+ */
+import { GroupCommit } from "../log/groupCommit.ts"
+import type { FolderLock } from "../log/folderLock.ts"
+import type { LogDisk } from "../log/logDisk.ts"
+import { segmentPath } from "../log/segmentFiles.ts"
+import { SegmentWriter } from "../log/segmentWriter.ts"
+import type { AcknowledgedFile } from "./acknowledgedFile.ts"
+import { ENTRY_OVERHEAD, EntryBuffer, type Position } from "./entries.ts"
+import type { SpoolHeader, SpoolIdentity } from "./identity.ts"
+import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
+import { type RecentGroup, SpoolReader } from "./spoolReader.ts"
+import type { SpoolContent, SpoolFile } from "./spoolScan.ts"
+
+/** The spool has no room for the call right now. */
+export const Full = -1
+
+/** Bytes of an open group from which on callers wait, so that memory is bounded when the disk is slower than they are. */
+const GROUP_BYTES = 4 * 1024 * 1024
+/** Bytes from which on a file is complete, and a spool's bytes over the least number of files. */
+const FILE_BYTES = 32 * 1024 * 1024
+const LEAST_FILES = 8
+/** After so long without a look, in milliseconds, the lock is looked at before a group is answered. */
+const LOCK_TRUST = 10_000
+
+/** Entries that go to disk together. */
+export class SpoolGroup {
+  readonly first: number
+  readonly entries: EntryBuffer
+  /** Undefined until the group is on disk or has failed. */
+  outcome: "persisted" | SpoolFailure | undefined
+  position: Position | undefined
+  private callbacks: Array<(outcome: "persisted" | SpoolFailure) => void> | undefined
+
+  constructor(first: number, entries: EntryBuffer) {
+    this.first = first
+    this.entries = entries
+  }
+
+  /** Calls back once the group is on disk or has failed; at once when it is or has. */
+  onSettled(callback: (outcome: "persisted" | SpoolFailure) => void): void {
+    if (this.outcome !== undefined) callback(this.outcome)
+    else if (this.callbacks === undefined) this.callbacks = [callback]
+    else this.callbacks.push(callback)
+  }
+
+  /** Decides the outcome, and returns those to be told. */
+  settle(outcome: "persisted" | SpoolFailure): ReadonlyArray<(outcome: "persisted" | SpoolFailure) => void> {
+    const { callbacks = [] } = this
+    this.outcome = outcome
+    this.callbacks = undefined
+    return callbacks
+  }
+}
+
+/** How a spool is opened. */
+export interface SpoolOptions {
+  readonly folder: string
+  readonly identity: SpoolIdentity
+  /** Bytes on disk from which on callers wait. */
+  readonly maxBytes: number
+  /** Whether a group counts as persisted once it is synchronised, or once it is written. */
+  readonly sync: "group" | "os"
+  readonly disk: LogDisk
+  /** Milliseconds of a clock that only rises, and of one that may be set. Either may stand still while the machine sleeps. */
+  readonly now: () => { readonly monotonic: number; readonly wall: number }
+}
+
+/** The log of an open spool. Made by `openSpool`. */
+export class SpoolLog {
+  /** The offset that is given out next. */
+  nextOffset: number
+  /** Offsets below are persisted. */
+  persistedNext: number
+  /** Everything up to this offset is acknowledged. */
+  acknowledged: number
+  /** Why the spool takes nothing more. */
+  failure: SpoolFailure | undefined
+  /** The group that is on disk and still in memory. */
+  recent: RecentGroup | undefined
+  readonly files: Array<SpoolFile>
+  readonly reader: SpoolReader
+  /** Called when callers that wait may find room. */
+  onRoom: () => void = () => {}
+  /** Called when there is more to read. */
+  onPersisted: () => void = () => {}
+  /** Called once when the spool takes nothing more. */
+  onFailed: (failure: SpoolFailure) => void = () => {}
+  private readonly options: SpoolOptions
+  private readonly lock: FolderLock
+  private readonly noted: AcknowledgedFile
+  private readonly writer: SegmentWriter<SpoolHeader>
+  private readonly groups: GroupCommit<SpoolGroup>
+  private readonly spare: Array<EntryBuffer> = []
+  private recentEntries: EntryBuffer | undefined
+  private position: Position | undefined
+  private open: SpoolGroup | undefined
+  private writing: SpoolGroup | undefined
+  private keeping: Promise<void> | undefined
+  private notedOffset: number
+  private lockSeen: { readonly monotonic: number; readonly wall: number }
+
+  constructor(options: SpoolOptions, content: SpoolContent, lock: FolderLock, noted: AcknowledgedFile) {
+    const { disk, folder, sync } = options
+    const last = content.files.at(-1)
+    this.options = options
+    this.lock = lock
+    this.lockSeen = options.now()
+    this.noted = noted
+    this.files = content.files
+    this.position = content.position
+    this.acknowledged = content.acknowledged
+    this.notedOffset = content.acknowledged
+    this.nextOffset = content.next
+    this.persistedNext = content.next
+    this.reader = new SpoolReader(disk, folder, this, content.acknowledged + 1)
+    this.writer = new SegmentWriter<SpoolHeader>({
+      disk,
+      folder,
+      first: (last?.file ?? 0) + 1,
+      before: last === undefined ? undefined : { file: last.file, bytes: last.bytes },
+      sync: sync === "group",
+      header: () => this.header(),
+      begun: (file) => this.files.push({ file, first: this.writing!.first, bytes: 0 })
+    })
+    this.groups = new GroupCommit<SpoolGroup>(
+      (group) => this.write(group),
+      (groups, failed) => this.settle(groups, failed)
+    )
+    void lock.lost.then(() => this.fail(this.replaced()))
+    this.keep()
+  }
+
+  /** The group that the latest entry joined. */
+  get lastGroup(): SpoolGroup | undefined {
+    return this.open
+  }
+
+  /** The latest position that is persisted. */
+  get lastPosition(): Position | undefined {
+    return this.position
+  }
+
+  /** Bytes on disk and on the way to it. */
+  get bytes(): number {
+    let bytes = this.open?.entries.frames.size ?? 0
+    bytes += this.writing?.entries.frames.size ?? 0
+    for (const file of this.files) bytes += file.bytes
+    return bytes
+  }
+
+  /**
+   * Appends records, which lie in `source` with tags and lengths: one, or a batch. Returns their offset, or `Full`. With `force` the
+   * bounds do not count. The bytes are copied. Not to be called after `failure` is set.
+   */
+  offer(source: Buffer, start: number, end: number, records: number, atomic: boolean, force: boolean): number {
+    const open = this.open
+    if (!force && !this.fits(open, end - start + ENTRY_OVERHEAD)) return Full
+    const group = open ?? this.openNext()
+    const offset = this.nextOffset++
+    if (atomic) group.entries.batch(offset, records, source, start, end)
+    else group.entries.single(offset, source, start, end)
+    return offset
+  }
+
+  /** Adds the position that belongs to the latest entry. */
+  notePosition(bytes: Uint8Array): void {
+    const group = this.open
+    if (group === undefined) return
+    group.position = { offset: this.nextOffset - 1, bytes }
+  }
+
+  /** Notes that everything up to an offset is acknowledged, and deletes files that hold nothing else. */
+  acknowledge(offset: number): void {
+    if (offset <= this.acknowledged) return
+    this.acknowledged = offset
+    this.keep()
+  }
+
+  /** Waits for the groups under way and for the notes, then closes the files and gives the lock up. */
+  async close(): Promise<void> {
+    await this.groups.settled()
+    this.failure ??= new SpoolFailure("Unavailable", `The spool ${this.options.folder} is closed.`)
+    while (this.keeping !== undefined) await this.keeping
+    await this.reader.close()
+    await this.noted.close().catch(() => {})
+    await this.writer.end()
+    await this.lock.release()
+  }
+
+  private fits(open: SpoolGroup | undefined, bytes: number): boolean {
+    if (open !== undefined && open.entries.frames.size >= GROUP_BYTES) return false
+    // With nothing left to send, what is there is about to be deleted.
+    return this.nextOffset === this.acknowledged + 1 || this.bytes + bytes <= this.options.maxBytes
+  }
+
+  private openNext(): SpoolGroup {
+    const group = new SpoolGroup(this.nextOffset, this.spare.pop() ?? new EntryBuffer())
+    this.open = group
+    this.groups.join(group)
+    return group
+  }
+
+  private async write(group: SpoolGroup): Promise<void> {
+    if (this.open === group) this.open = undefined
+    this.writing = group
+    const { entries } = group
+    if (group.position !== undefined) entries.position(group.position)
+    entries.seal()
+    this.onRoom()
+    if (this.failure !== undefined) throw this.failure
+    const { maxBytes } = this.options
+    if (this.writer.size >= Math.min(FILE_BYTES, maxBytes / LEAST_FILES)) await this.writer.end()
+    const { end, file, start } = await this.writer.write(entries.frames)
+    // Another process may have taken the folder over while this one was suspended, and does not read what came since.
+    if (this.distrustsLock() && !(await this.lock.isHeld())) throw this.replaced()
+    this.files[this.files.length - 1]!.bytes = end
+    const { bytes, size } = entries.frames
+    this.recent = { first: group.first, file, start, bytes, size }
+  }
+
+  private settle(groups: ReadonlyArray<SpoolGroup>, failed: { readonly error: unknown } | undefined): void {
+    this.writing = undefined
+    const [first] = groups
+    let outcome: "persisted" | SpoolFailure = "persisted"
+    if (failed === undefined) {
+      this.persistedNext = this.open?.first ?? this.nextOffset
+      this.position = first!.position ?? this.position
+      this.recycle(this.recentEntries)
+      this.recentEntries = first!.entries
+    } else {
+      outcome = spoolFailure(failed.error, "writing a group of records", this.options.folder)
+      this.open = undefined
+      this.nextOffset = first!.first
+      for (const group of groups) this.recycle(group.entries)
+      if (outcome.kind === "Locked") this.fail(outcome)
+    }
+    const told = groups.flatMap((group) => group.settle(outcome))
+    if (failed === undefined) this.onPersisted()
+    for (const callback of told) callback(outcome)
+    this.onRoom()
+    this.keep()
+  }
+
+  private recycle(entries: EntryBuffer | undefined): void {
+    if (entries === undefined || this.spare.length >= 2) return
+    entries.clear(GROUP_BYTES * 2)
+    this.spare.push(entries)
+  }
+
+  private fail(failure: SpoolFailure): void {
+    if (this.failure !== undefined) return
+    this.failure = failure
+    this.onFailed(failure)
+    this.onRoom()
+  }
+
+  private replaced(): SpoolFailure {
+    return new SpoolFailure(
+      "Locked",
+      `The spool ${this.options.folder} was taken over by another process, or its folder was deleted. ` +
+        `What was persisted stays there. Run one process per spool.`
+    )
+  }
+
+  /** Whether so much time passed since the last look at the lock that another process may have replaced it. */
+  private distrustsLock(): boolean {
+    const now = this.options.now()
+    const { monotonic, wall } = this.lockSeen
+    if (now.monotonic - monotonic < LOCK_TRUST && Math.abs(now.wall - wall) < LOCK_TRUST) return false
+    this.lockSeen = now
+    return true
+  }
+
+  private header(): Omit<SpoolHeader, "mark" | "before"> {
+    const { descriptor, recordType, table } = this.options.identity
+    const { position } = this
+    return {
+      version: 1,
+      format: "zerobus-spool",
+      table,
+      recordType,
+      descriptor: descriptor === undefined ? undefined : Buffer.from(descriptor).toString("base64"),
+      first: this.writing!.first,
+      position:
+        position === undefined
+          ? undefined
+          : { offset: position.offset, bytes: Buffer.from(position.bytes).toString("base64") }
+    }
+  }
+
+  /** Notes what is acknowledged and deletes files, one thing at a time. A failure is tried again with the next acknowledgement. */
+  private keep(): void {
+    if (this.keeping !== undefined) return
+    const task = this.nextTask()
+    if (task === undefined) return
+    this.keeping = task().then(
+      () => {
+        this.keeping = undefined
+        this.keep()
+      },
+      // Only space and repeated sending depend on it.
+      () => void (this.keeping = undefined)
+    )
+  }
+
+  private nextTask(): (() => Promise<void>) | undefined {
+    const { acknowledged, files, noted } = this
+    if (this.notedOffset < acknowledged) {
+      return async () => {
+        await noted.write(acknowledged)
+        this.notedOffset = acknowledged
+      }
+    }
+    if (files.length < 2 || files[1]!.first > acknowledged + 1) return undefined
+    return async () => {
+      await this.options.disk.remove(segmentPath(this.options.folder, files[0]!.file))
+      files.shift()
+      this.onRoom()
+    }
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Reads the entries of a spool in order, from the group that was written last while it is in memory, otherwise from disk.
+ *
+ * It holds one stretch of a file and remembers a place. An entry is a view that is valid until the event loop goes on; what was not
+ * taken by then is found again at the same place.
+ */
+import { FRAME_PREFIX, frameEnd } from "../log/frames.ts"
+import type { LogDisk, LogFile } from "../log/logDisk.ts"
+import { segmentPath } from "../log/segmentFiles.ts"
+import { type Entry, makeEntry, offsetsOf, readEntry, recordEnd } from "./entries.ts"
+import { damaged, SpoolFailure } from "./spoolFailure.ts"
+import type { SpoolFile } from "./spoolScan.ts"
+
+/** Bytes that are read from disk at once, more only for an entry that is larger. */
+const STRETCH = 1024 * 1024
+
+/** A group that is on disk, and its frames in memory. */
+export interface RecentGroup {
+  readonly first: number
+  readonly file: number
+  /** Where the frames start in the file. */
+  readonly start: number
+  readonly bytes: Buffer
+  readonly size: number
+}
+
+/** What a reader reads from. */
+export interface ReadableLog {
+  readonly files: ReadonlyArray<SpoolFile>
+  readonly recent: RecentGroup | undefined
+  /** Offsets below are persisted. */
+  readonly persistedNext: number
+}
+
+/** A place in a spool. */
+export class SpoolReader {
+  /** The offset that is read next. */
+  offset: number
+  private readonly disk: LogDisk
+  private readonly folder: string
+  private readonly log: ReadableLog
+  /** Where the frame begins that is read next, and how much of its records was taken. */
+  private file = -1
+  private byte = 0
+  private taken = 0
+  private stretch = Buffer.alloc(0)
+  private stretchFile = -1
+  private stretchStart = 0
+  private handle: { readonly file: number; readonly open: LogFile } | undefined
+  private readonly entry: Entry = makeEntry()
+  /** Where the frame of `entry` ends in its file. */
+  private end = 0
+
+  constructor(disk: LogDisk, folder: string, log: ReadableLog, offset: number) {
+    this.disk = disk
+    this.folder = folder
+    this.log = log
+    this.offset = offset
+  }
+
+  /** Whether there are entries that were not taken. */
+  get hasMore(): boolean {
+    return this.offset < this.log.persistedNext
+  }
+
+  /** The next entry, or what is left of it; `undefined` when there is none, or when it has to be loaded. */
+  peekUnsafe(): Entry | undefined {
+    if (!this.hasMore) return undefined
+    const { recent } = this.log
+    if (recent !== undefined && this.offset >= recent.first && this.place(recent)) {
+      return this.find(recent.bytes.subarray(0, recent.size), recent.start, false)
+    }
+    return this.stretchFile === this.file && this.byte >= this.stretchStart
+      ? this.find(this.stretch, this.stretchStart, true)
+      : undefined
+  }
+
+  /** Takes records of the entry that `peekUnsafe` gave last; `bytes` is what they take with tags and lengths. */
+  takeUnsafe(records: number, bytes: number): void {
+    const { entry } = this
+    this.offset += entry.atomic ? 1 : records
+    if (records < entry.records) {
+      this.taken += bytes
+      return
+    }
+    this.byte = this.end
+    this.taken = 0
+  }
+
+  /** Reads the next stretch from disk. Throws `SpoolFailure` when bytes are damaged or gone. */
+  async load(): Promise<void> {
+    this.locate()
+    const { file } = this
+    const known = this.log.files.find((each) => each.file === file)
+    if (known === undefined) throw this.gone()
+    const handle = await this.open(file)
+    const left = known.bytes - this.byte
+    let wanted = Math.min(STRETCH, left)
+    let bytes = Buffer.allocUnsafe(wanted)
+    let read = await handle.read(bytes, wanted, this.byte)
+    const frame = read < FRAME_PREFIX ? Infinity : FRAME_PREFIX + bytes.readUInt32LE(0)
+    if (frame > left) throw damaged(segmentPath(this.folder, file), this.byte, known.bytes)
+    if (frame > wanted) {
+      wanted = frame
+      bytes = Buffer.allocUnsafe(wanted)
+      read = await handle.read(bytes, wanted, this.byte)
+    }
+    if (read < wanted || frameEnd(bytes, 0) < 0) {
+      throw damaged(segmentPath(this.folder, file), this.byte, known.bytes)
+    }
+    this.stretch = bytes
+    this.stretchFile = file
+    this.stretchStart = this.byte
+  }
+
+  async close(): Promise<void> {
+    await this.handle?.open.close().catch(() => {})
+    this.handle = undefined
+  }
+
+  /** Goes to the place of a group in memory, if the next offset lies where it begins or this reader is in it. */
+  private place(recent: RecentGroup): boolean {
+    if (this.offset === recent.first && this.taken === 0) {
+      this.file = recent.file
+      this.byte = recent.start
+      return true
+    }
+    return this.file === recent.file && this.byte >= recent.start
+  }
+
+  /** Goes to the file with the next offset, and to its start unless the reader is in it. */
+  private locate(): void {
+    const { files } = this.log
+    const index = files.findLastIndex(({ first }) => first <= this.offset)
+    const found = files[index]
+    if (found === undefined) throw this.gone()
+    if (found.file === this.file) return
+    this.file = found.file
+    this.byte = 0
+    this.taken = 0
+  }
+
+  private gone(): SpoolFailure {
+    return new SpoolFailure(
+      "Damaged",
+      `The spool ${this.folder} has no file with the offset ${this.offset} any more. Put the file back and open the spool again.`
+    )
+  }
+
+  /** Finds the next entry in bytes that start at `start` of the file; `undefined` when they end before it does. */
+  private find(bytes: Buffer, start: number, check: boolean): Entry | undefined {
+    for (;;) {
+      const at = this.byte - start
+      if (at + FRAME_PREFIX > bytes.length) return undefined
+      const end = check ? frameEnd(bytes, at) : at + FRAME_PREFIX + bytes.readUInt32LE(at)
+      if (end < 0 || end > bytes.length) return undefined
+      const { entry } = this
+      if (readEntry(bytes, at + FRAME_PREFIX, end, entry)) {
+        const next = entry.offset + offsetsOf(entry)
+        if (this.offset < next) {
+          entry.start += this.taken
+          if (!entry.atomic) entry.records = next - this.offset
+          if (this.taken === 0 && this.offset > entry.offset) this.skip(this.offset - entry.offset)
+          entry.offset = this.offset
+          this.end = start + end
+          return entry
+        }
+      }
+      this.byte = start + end
+    }
+  }
+
+  /** Leaves records out that were acknowledged before the spool was opened. */
+  private skip(records: number): void {
+    const { entry } = this
+    const before = entry.start
+    for (let left = records; left > 0; left--) entry.start = recordEnd(entry.buffer, entry.start)
+    this.taken = entry.start - before
+  }
+
+  private async open(file: number): Promise<LogFile> {
+    if (this.handle?.file === file) return this.handle.open
+    await this.close()
+    try {
+      this.handle = { file, open: await this.disk.open(segmentPath(this.folder, file), true) }
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === "ENOENT" ? this.gone() : error
+    }
+    return this.handle.open
+  }
+}

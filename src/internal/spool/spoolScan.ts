@@ -1,0 +1,94 @@
+/**
+ * Looks through the files of a spool: which offsets are there, whether any are missing, and the latest position. It changes nothing.
+ */
+import * as Path from "node:path"
+import type { LogDisk } from "../log/logDisk.ts"
+import { readSegmentFiles, segmentPath } from "../log/segmentFiles.ts"
+import { readAcknowledged } from "./acknowledgedFile.ts"
+import { makeEntry, offsetsOf, type Position, readEntry, readPosition } from "./entries.ts"
+import type { SpoolHeader } from "./identity.ts"
+import { damaged, SpoolFailure } from "./spoolFailure.ts"
+
+/** A file of a spool. */
+export interface SpoolFile {
+  readonly file: number
+  /** Its first offset. */
+  readonly first: number
+  /** Bytes that belong to the log. */
+  bytes: number
+}
+
+/** What a spool holds. */
+export interface SpoolContent {
+  readonly files: Array<SpoolFile>
+  /** The header of the newest file; `undefined` for a spool without files. */
+  readonly header: SpoolHeader | undefined
+  /** The number of a file whose making was cut short. */
+  readonly unfinished: number | undefined
+  /** Up to which offset everything is acknowledged. */
+  readonly acknowledged: number
+  /** The offset that comes next. */
+  readonly next: number
+  readonly position: Position | undefined
+}
+
+/** Where a spool notes what is acknowledged. */
+export const acknowledgedPath = (folder: string): string => Path.join(folder, "acknowledged")
+
+/** Reads what a spool holds. Throws `SpoolFailure` when something is damaged or missing. */
+export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolContent> => {
+  const files: Array<SpoolFile> = []
+  const noted = await readAcknowledged(disk, acknowledgedPath(folder))
+  const entry = makeEntry()
+  let header: SpoolHeader | undefined
+  let unfinished: number | undefined
+  let position: Position | undefined
+  /** First offset, and next offset, of the file that is read. */
+  let first = -1
+  let next = -1
+  let broken = -1
+  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, (content, body, end) => {
+    position = readPosition(content, body, end) ?? position
+    if (!readEntry(content, body, end, entry)) return
+    if (first < 0) first = next = entry.offset
+    if (entry.offset !== next && broken < 0) broken = body
+    next = entry.offset + offsetsOf(entry)
+  })
+  let expected = -1
+  for await (const file of found) {
+    const path = segmentPath(folder, file.number)
+    if (file.header === undefined) {
+      unfinished = file.number
+      continue
+    }
+    if (file.header.format !== "zerobus-spool") {
+      throw new SpoolFailure("Mismatch", `${folder} is no spool: ${path} is a log of another kind. Use another folder.`)
+    }
+    if (file.header.version !== 1) {
+      throw new SpoolFailure("Mismatch", `The spool ${folder} was written by a newer version. Open it with that one.`)
+    }
+    if (first >= 0 && first !== file.header.first) broken = 0
+    if (broken >= 0) throw damaged(path, broken, file.content.length)
+    if (expected > file.header.first) throw damaged(path, 0, file.content.length)
+    // After a power loss without synchronisation what was acknowledged may be missing, and nothing else.
+    if (expected >= 0 && file.header.first > expected && file.header.first > noted + 1) {
+      throw new SpoolFailure(
+        "Damaged",
+        `The spool ${folder} has no file with the offsets ${expected} to ${file.header.first - 1}, before ${path}. ` +
+          `Nothing was changed. Put the file back, or move all older ones away to give up their records.`
+      )
+    }
+    header = file.header
+    position ??= positionOf(header)
+    files.push({ file: file.number, first: header.first, bytes: file.content.length })
+    expected = next < 0 ? header.first : next
+    first = next = -1
+  }
+  const acknowledged = Math.max(noted, (files[0]?.first ?? 0) - 1)
+  return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position }
+}
+
+const positionOf = ({ position }: SpoolHeader): Position | undefined =>
+  position === undefined
+    ? undefined
+    : { offset: position.offset, bytes: Uint8Array.from(Buffer.from(position.bytes, "base64")) }

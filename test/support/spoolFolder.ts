@@ -1,0 +1,88 @@
+/** What the tests of spools share: records as a spool takes them, and a spool in a temporary folder. */
+import { Effect } from "effect"
+import { temporaryFolder } from "./storedTables.ts"
+import { nodeDisk } from "../../src/internal/log/logDisk.ts"
+import { openSpool } from "../../src/internal/spool/openSpool.ts"
+import { recordEnd } from "../../src/internal/spool/entries.ts"
+import type { SpoolGroup, SpoolLog, SpoolOptions } from "../../src/internal/spool/spoolLog.ts"
+
+/** Texts as records with tag and length. */
+export const framed = (...texts: ReadonlyArray<string>): Buffer =>
+  Buffer.concat(
+    texts.map((text) => {
+      const payload = Buffer.from(text)
+      const length: Array<number> = []
+      for (let left = payload.length; ; left >>>= 7) {
+        length.push(left < 0x80 ? left : (left & 0x7f) | 0x80)
+        if (left < 0x80) break
+      }
+      return Buffer.concat([Buffer.from([0x0a, ...length]), payload])
+    })
+  )
+
+/** Opens a spool of JSON records in a folder. */
+export const open = (folder: string, options: Partial<SpoolOptions> = {}): Promise<SpoolLog> =>
+  openSpool({
+    folder,
+    identity: { table: "main.default.t", recordType: "json", descriptor: undefined },
+    maxBytes: 1_000_000_000,
+    sync: "group",
+    disk: nodeDisk,
+    now: () => ({ monotonic: 0, wall: 0 }),
+    ...options
+  })
+
+/** Appends texts, one by one or as a batch; returns the last offset. */
+export const offer = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false, force = false): number => {
+  const contents = atomic ? [framed(...texts)] : texts.map((text) => framed(text))
+  let offset = -1
+  for (const content of contents) {
+    offset = log.offer(content, 0, content.length, atomic ? texts.length : 1, atomic, force)
+  }
+  return offset
+}
+
+/** Waits until a group is on disk or has failed. */
+export const settled = (group: SpoolGroup | undefined) =>
+  new Promise<SpoolGroup["outcome"]>((resolve) => (group === undefined ? resolve(undefined) : group.onSettled(resolve)))
+
+/** Appends texts and waits for their group. */
+export const append = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false) => {
+  offer(log, texts, atomic)
+  return settled(log.lastGroup)
+}
+
+/** Reads entries until there are no more: `offset text`, batches as `offset [text, text]`. */
+export const readAll = async (log: SpoolLog, most = Infinity): Promise<ReadonlyArray<string>> => {
+  const { reader } = log
+  const found: Array<string> = []
+  while (reader.hasMore && found.length < most) {
+    const entry = reader.peekUnsafe()
+    if (entry === undefined) {
+      await reader.load()
+      continue
+    }
+    const texts: Array<string> = []
+    let at = entry.start
+    while (at < entry.end && found.length + texts.length < most) {
+      const end = recordEnd(entry.buffer, at)
+      texts.push(entry.buffer.toString("utf8", at + 2, end))
+      at = end
+    }
+    if (entry.atomic) found.push(`${entry.offset} [${texts.join()}]`)
+    else found.push(...texts.map((text, i) => `${entry.offset + i} ${text}`))
+    reader.takeUnsafe(texts.length, at - entry.start)
+  }
+  return found
+}
+
+/** Runs a test in a temporary folder. */
+export const inFolder = (body: (folder: string) => Promise<void>) =>
+  Effect.flatMap(temporaryFolder, (folder) => Effect.promise(() => body(folder)))
+
+/** What a promise is rejected with. */
+export const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => Promise.reject(new Error("it succeeded")),
+    (error: unknown) => error
+  )

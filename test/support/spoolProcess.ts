@@ -1,0 +1,17 @@
+/**
+ * A process of its own that opens a spool and appends numbered records until it is killed.
+ *
+ *     node spoolProcess.ts FOLDER     one line per group: the last offset that is persisted
+ */
+import { writeSync } from "node:fs"
+import { open, offer, settled } from "./spoolFolder.ts"
+
+const log = await open(process.argv[2]!)
+for (;;) {
+  const offset = offer(
+    log,
+    Array.from({ length: 20 }, (_, i) => `record ${i}`)
+  )
+  if ((await settled(log.lastGroup)) !== "persisted") throw new Error("a group failed")
+  writeSync(1, `${offset}\n`)
+}
