@@ -131,7 +131,11 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   readonly streamPausedMaxWaitTime?: Duration.Input | undefined
   /** How long late acknowledgements are awaited after a half-close; default 500 milliseconds. */
   readonly drainTimeout?: Duration.Input | undefined
-  /** Limit of the flush when the scope closes a stream that was not closed; default 20 seconds. */
+  /**
+   * Limit of the flush when the scope closes a stream that was not closed; default 20 seconds. Streams of one scope share it. Handlers
+   * and the drain of the connection have 5 seconds more. After a second of waiting, a second SIGINT or SIGTERM of a program of
+   * `NodeRuntime.runMain` ends the flush.
+   */
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape<R> | undefined
@@ -143,7 +147,8 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure, R> | undefined
   /**
    * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has 5 seconds,
-   * less the `drainTimeout` that was spent; then it is interrupted and not waited for. One that fails is logged.
+   * less what `onRefused` and `drainTimeout` took of them, and at least one; then it is interrupted and not waited for. One that
+   * fails is logged.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /**

@@ -187,7 +187,8 @@ export const runSession = Effect.fnUntraced(function* <A>(
     if (during?._tag === "Failed") return during.cause.orderly ? { _tag: "Rotated" } : during
   }
   yield* session.call.halfClose
-  const drained = yield* endWithin(drainTimeout)
+  // A scope that closes has an end to its time.
+  const drained = yield* endWithin(Math.min(drainTimeout, Math.max(0, core.leaveBy - core.now())))
   if (first._tag === "Close") return drained?._tag === "Failed" && drained.cause.rejected ? drained : { _tag: "Closed" }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained

@@ -20,7 +20,7 @@ import { InvalidArgument, InvalidState, type StreamFailure } from "../../Zerobus
 import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Message } from "../landing/chunk.ts"
 import { guarded } from "./sessionHeaders.ts"
-import { closeWithScope, makeClose } from "./streamClose.ts"
+import { closeWithScope, makeClose, type Spent, spentOf } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import { type AckFailure, endUnsafe, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
 import { logDefect } from "./streamLogs.ts"
@@ -89,8 +89,9 @@ const openInOwnScope = <A>(
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
-    const scope = yield* Scope.fork(yield* Scope.Scope)
-    return yield* restore(open(table, options, client, adopted, scope)).pipe(
+    const caller = yield* Scope.Scope
+    const scope = yield* Scope.fork(caller)
+    return yield* restore(open(table, options, client, adopted, scope, spentOf(caller))).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
@@ -101,7 +102,8 @@ const open = Effect.fnUntraced(function* <A>(
   options: StreamConfigurationOptions<A>,
   client: Client,
   adopted: ReadonlyArray<Message>,
-  scope: Scope.Closeable
+  scope: Scope.Closeable,
+  spent: Spent
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   if (typeof table !== "object" || table === null) {
     return yield* new InvalidArgument({
@@ -161,7 +163,10 @@ const open = Effect.fnUntraced(function* <A>(
 
   const stream = makeStream(core, origin)
   setOrigin(stream, origin)
-  yield* Effect.addFinalizer(() => shielded(closeWithScope(core, origin, stream.streamId)))
+  yield* Effect.addFinalizer((exit) => {
+    const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+    return shielded(closeWithScope(core, origin, stream.streamId, { interrupted, spent }))
+  })
   return stream
 })
 

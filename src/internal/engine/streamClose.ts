@@ -5,14 +5,15 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import { Offset } from "../../Offset.ts"
 import type { AckError } from "../../RecordAck.ts"
 import { type FlushTimeout, StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
 import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
-import { logLeft, logUnreadable, logWaiting } from "./streamLogs.ts"
+import { signalled } from "./signals.ts"
+import { logLeft, logUnreadable, logWaitEnded, logWaiting } from "./streamLogs.ts"
 import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
 import { Answer } from "../userCode/answer.ts"
 import { apart } from "../userCode/apart.ts"
@@ -58,10 +59,10 @@ const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
 /** How long a scope waits for its stream without a word, in milliseconds. */
 const NOTICE_AFTER = 1_000
 
-/** What a handler may add to the time that a closing scope takes, in milliseconds. */
+/** What handlers may add to the time that a closing scope takes, in milliseconds. */
 const HANDLER_LIMIT = 5_000
 
-/** The least time that a handler gets, in milliseconds, after a connection that took long to drain. */
+/** The least time that `onUnacked` gets, in milliseconds, whatever `onRefused` and the connection took before. */
 const LEAST_HANDLER_LIMIT = 1_000
 
 /** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
@@ -77,25 +78,62 @@ const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): E
     )
   )
 
+/** How long the closing streams of one scope have taken so far, in milliseconds. Their finalizers run one after another. */
+export interface Spent {
+  millis: number
+}
+
+const spentIn = new WeakMap<Scope.Scope, Spent>()
+
+/** What the streams of this scope share. */
+export const spentOf = (scope: Scope.Scope): Spent => {
+  const known = spentIn.get(scope) ?? { millis: 0 }
+  spentIn.set(scope, known)
+  return known
+}
+
+/** How a scope closes. */
+interface Leaving {
+  /** True when it closes since its program was interrupted, as by a first signal. */
+  readonly interrupted: boolean
+  readonly spent: Spent
+}
+
 /**
  * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. While another stream is taking it over
  * that is not decided: whoever takes over hands it over should that fail.
+ *
+ *   0 ... scopeCloseTimeout     the flush; a second signal ends it
+ *   ... deadline - 1 second     `onRefused`, and the drain of the connection
+ *   ... deadline                `onUnacked`; the deadline is scopeCloseTimeout + 5 seconds
+ *
+ * Streams of one scope share these times: those that close later were sending while they waited for the earlier ones.
  */
-export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>, origin: Origin, streamId: string) {
-  const { scopeCloseTimeout } = core.options
+export const closeWithScope = Effect.fnUntraced(function* (
+  core: StreamCore<any>,
+  origin: Origin,
+  streamId: string,
+  { interrupted, spent }: Leaving = { interrupted: false, spent: { millis: 0 } }
+) {
   const { acks, zone } = core
-  const deadline = core.now() + scopeCloseTimeout + HANDLER_LIMIT
+  const begun = core.now()
+  const flushLimit = Math.max(0, core.options.scopeCloseTimeout - spent.millis)
+  const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - spent.millis
   let timedOut: FlushTimeout | undefined
-  core.leaving = true
+  core.leaveBy = deadline - LEAST_HANDLER_LIMIT
+  Deferred.doneUnsafe(core.leaving, Exit.void)
   if (!core.ended) {
     refuseRecordsUnsafe(core)
     const target = zone.nextOffset - 1
-    const notice = yield* Effect.forkChild(Effect.delay(logWaiting(core, scopeCloseTimeout), NOTICE_AFTER), {
-      startImmediately: true
-    })
-    const flush = yield* Effect.exit(withinLimit(core, acks.settled(Offset(target)), "close", scopeCloseTimeout))
-    yield* Fiber.interrupt(notice)
-    if (Exit.isFailure(flush)) {
+    const flushed = Effect.exit(withinLimit(core, acks.settled(Offset(target)), "close", flushLimit))
+    const endedBySignal = Effect.sleep(NOTICE_AFTER).pipe(
+      Effect.andThen(logWaiting(core, flushLimit)),
+      Effect.andThen(signalled(interrupted ? 1 : 2, core.now)),
+      Effect.as(undefined)
+    )
+    const flush = yield* Effect.raceFirst(flushed, endedBySignal)
+    if (flush === undefined) yield* logWaitEnded(core)
+    else if (Exit.isFailure(flush)) {
       const error = flush.cause.reasons.find(Cause.isFailReason)?.error
       if (error?._tag === "FlushTimeout") timedOut = error
     }
@@ -107,6 +145,7 @@ export const closeWithScope = Effect.fnUntraced(function* (core: StreamCore<any>
   const handOver = handOverLeft(core, origin, streamId, cause, deadline)
   if (origin.recreated) origin.handOver = handOver
   else yield* handOver
+  spent.millis += core.now() - begun
 })
 
 /** Hands what is left to `onUnacked`, unless somebody has it already. */

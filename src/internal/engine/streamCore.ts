@@ -72,8 +72,10 @@ export interface StreamCore<in out A> {
   refusalsInRow: number
   /** Log lines about refused records: since when they are counted, how many there were, and what has none. */
   readonly refusalLines: { since: number; count: number; unlogged: number }
-  /** The scope of the stream is closing. */
-  leaving: boolean
+  /** Completed when the scope of the stream begins to close. */
+  readonly leaving: Deferred.Deferred<void>
+  /** When refused records and the connection have to be done with then; milliseconds, as `now` gives them. */
+  leaveBy: number
   /** The latest reason for a recovery, for messages about what is being waited for. */
   lastFailure: StreamFailure | undefined
 }
@@ -125,7 +127,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     durableSinceRefusal: false,
     refusalsInRow: 0,
     refusalLines: { since: now(), count: 0, unlogged: 0 },
-    leaving: false,
+    leaving: Deferred.makeUnsafe(),
+    leaveBy: Infinity,
     lastFailure: undefined
   }
   return core

@@ -124,6 +124,16 @@ export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.E
     })
   )
 
+/** A second signal ended the wait of a scope for its stream. */
+export const logWaitEnded = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.logWarning("A signal ended the wait of a scope that closes", {
+      table: core.table.tableName,
+      streamId: streamIdOf(core),
+      unacknowledged: left(core)
+    })
+  )
+
 /** The table's codec refuses to read back what it wrote. */
 export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>
   // Shielded, since it runs in the fiber of whoever reads the records.

@@ -16,7 +16,7 @@ import { logRefused, logRefusedHandler, logSearch } from "./streamLogs.ts"
 import { readBack } from "./streamUnacked.ts"
 import { apart } from "../userCode/apart.ts"
 
-/** How long an `onRefused` handler may take, in milliseconds; and while its scope closes. */
+/** How long an `onRefused` handler may take, in milliseconds; and from when on its stream or its scope closes. */
 const HANDLER_LIMIT = 30_000
 const CLOSING_HANDLER_LIMIT = 5_000
 
@@ -91,12 +91,14 @@ const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Me
     payloads: message.payloads(),
     cause
   }
-  const limit = core.leaving
-    ? Effect.sleep(CLOSING_HANDLER_LIMIT)
-    : Effect.raceFirst(
-        Effect.sleep(HANDLER_LIMIT),
-        Effect.andThen(Deferred.await(core.closeRequested), Effect.sleep(CLOSING_HANDLER_LIMIT))
-      )
+  const leaving = Effect.suspend(() =>
+    Effect.sleep(Math.max(0, Math.min(CLOSING_HANDLER_LIMIT, core.leaveBy - core.now())))
+  )
+  const limit = Effect.raceAllFirst([
+    Effect.sleep(HANDLER_LIMIT),
+    Effect.andThen(Deferred.await(core.leaving), leaving),
+    Effect.andThen(Deferred.await(core.closeRequested), Effect.sleep(CLOSING_HANDLER_LIMIT))
+  ])
   const handler = Effect.suspend(() => core.options.onRefused!(refused)).pipe(Effect.provideService(Handling, core))
   const exit = yield* Effect.raceFirst(Effect.exit(apart(handler)), Effect.as(limit, undefined))
   if (exit !== undefined && Exit.isSuccess(exit)) return true
