@@ -83,6 +83,8 @@ class Due {
   private over = false
   /** A bad record was read: nothing behind it is. */
   private stopped = false
+  /** Acknowledgements that are being written. */
+  private writing = 0
 
   constructor(call: Call, table: RefusingTable) {
     this.call = call
@@ -95,7 +97,7 @@ class Due {
     if (records.some(isBad)) {
       this.stopped = true
       if (manner.refuses === "at once") this.refuse()
-      else this.later(() => this.refuse())
+      else this.later(() => this.refuseWritten())
       return
     }
     const lasts = manner.refuses === "in order" || manner.unacknowledged === "durable"
@@ -103,7 +105,8 @@ class Due {
     this.later(() => {
       if (!lasts) store(this.table, records)
       this.table.acknowledged = Math.max(this.table.acknowledged, numberOf(records[records.length - 1]!) + 1)
-      this.call.write(Buffer.from(ackResponse(offset)))
+      this.writing++
+      this.call.write(Buffer.from(ackResponse(offset)), () => this.writing--)
     })
   }
 
@@ -127,10 +130,18 @@ class Due {
   private readonly turn = (): void => {
     while (!this.over && this.entries.length > 0 && this.entries[0]!.at <= performance.now() + 0.5)
       this.entries.shift()!.run()
-    if (!this.over && this.entries.length > 0) setTimeout(this.turn, this.entries[0]!.at - performance.now())
+    if (!this.over && this.entries.length > 0)
+      setTimeout(this.turn, Math.max(1, this.entries[0]!.at - performance.now()))
+  }
+
+  /** Refuses when every acknowledgement has left: a status may overtake them. */
+  private refuseWritten(): void {
+    if (this.writing === 0) this.refuse()
+    else setImmediate(() => this.refuseWritten())
   }
 
   private refuse(): void {
+    if (this.over) return
     this.over = true
     if (this.table.refusals++ === 0) this.table.onFirstRefusal()
     this.call.emit("error", { code: Grpc.status.INVALID_ARGUMENT, details: "A record does not fit the table." })
