@@ -93,6 +93,16 @@ export interface UnityCatalogShape {
     columns: ReadonlyArray<ColumnDefinition>
   ) => Effect.Effect<void, StreamFailure>
   /**
+   * Serves a Delta table that lies at `location` already and was written by another program, and returns
+   * it. The local server takes the `file://` URL of a folder `<catalog>/<schema>/<table>` below its data
+   * folder; a workspace wants a CREATE TABLE in SQL. Fails with `InvalidArgument` for a table that cannot
+   * be served, with the reason.
+   *
+   * @example
+   * yield* catalog.registerTable("main.default.t", "file:///data/main/default/t")
+   */
+  readonly registerTable: (tableName: string, location: string) => Effect.Effect<CatalogTable, StreamFailure>
+  /**
    * Drops a table with all its data. Fails with `InvalidTable` for a malformed name or an unknown
    * table.
    *
@@ -264,6 +274,25 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
           const message = `The catalog at ${origin} added no columns to ${tableName}. Use ALTER TABLE ... ADD COLUMN in SQL.`
           return yield* new InvalidArgument({ message, path: [] })
         }
+      }),
+      registerTable: Effect.fn("UnityCatalog.registerTable")(function* (name, location) {
+        const tableName = name.trim()
+        yield* checkTableName(tableName)
+        const { columns: _, ...described } = describeTable({ name: tableName, columns: [] })
+        const answer = yield* Effect.ensuring(
+          send({
+            method: "POST",
+            path: "",
+            body: { ...described, table_type: "EXTERNAL", storage_location: location },
+            about: tableName,
+            privileges: "USE CATALOG, USE SCHEMA and CREATE TABLE",
+            invalid: (message) => new InvalidTable({ message, tableName })
+          }),
+          changed(tableName)
+        )
+        return yield* Effect.fromResult(
+          Result.mapError(readCatalogTable(tableName, answer), (message) => new InvalidTable({ message, tableName }))
+        )
       }),
       dropTable: Effect.fn("UnityCatalog.dropTable")(function* (name) {
         const tableName = name.trim()

@@ -1,11 +1,10 @@
 /**
- * Where a table of the local server is on this machine.
+ * Where a table of the catalog lies on this machine.
  */
 import { fileURLToPath } from "node:url"
-import type { CatalogTable } from "../UnityCatalog.ts"
 
 /** The folder of a table on this machine; undefined for tables elsewhere. */
-export const localFolder = ({ location }: CatalogTable): string | undefined => {
+export const localFolder = ({ location }: { readonly location: string | undefined }): string | undefined => {
   if (location === undefined || !location.startsWith("file://")) return undefined
   try {
     return fileURLToPath(location)

@@ -1,5 +1,5 @@
 /**
- * `zerobus table create|list|show|snippet|alter|rewrite|drop`: tables of the catalog that the environment names.
+ * `zerobus table create|list|show|snippet|alter|rewrite|register|salvage|drop`: tables of the catalog that the environment names.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -17,7 +17,9 @@ import { localFolder } from "./localFolder.ts"
 import { count, counted } from "./progress.ts"
 import { engines, snippet } from "./snippets.ts"
 import { alter } from "./tableAlter.ts"
+import { tableRegister } from "./tableRegister.ts"
 import { rewrite } from "./tableRewrite.ts"
+import { tableSalvage } from "./tableSalvage.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
@@ -88,8 +90,9 @@ const list = Command.make(
     if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.name)))
     if (tables.length === 0) return yield* Console.log(`No tables in ${input.schema}.`)
     const width = tables.reduce((most, { name }) => Math.max(most, name.length), 0)
-    for (const { columnCount, name } of tables) {
-      yield* Console.log(`${name.padEnd(width)}  ${counted(columnCount, "column")}`)
+    for (const { columnCount, name, problem } of tables) {
+      const shown = problem === undefined ? counted(columnCount, "column") : `not served: ${problem}`
+      yield* Console.log(`${name.padEnd(width)}  ${shown}`)
     }
   })
 ).pipe(Command.withDescription("List the tables of a schema"))
@@ -137,6 +140,7 @@ const show = Command.make(
           })),
           partitionColumns,
           location: table.location ?? "",
+          ...(table.problem === undefined ? {} : { problem: table.problem }),
           ...size
         })
       )
@@ -144,6 +148,7 @@ const show = Command.make(
     const width = Math.max(...columns.map((column) => column.name.length))
     const lines = [
       name + (comment === undefined ? "" : `: ${comment}`),
+      ...(table.problem === undefined ? [] : [`not served: ${table.problem}`]),
       ...columns.map(
         (column) =>
           `  ${column.name.padEnd(width)}  ${typeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
@@ -200,7 +205,7 @@ const drop = Command.make(
 /** The command. */
 export const table = Command.make("table").pipe(
   Command.withDescription(
-    "Create, list, show, alter, rewrite and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"
+    "Create, list, show, alter, rewrite, register, salvage and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"
   ),
-  Command.withSubcommands([create, list, show, snippetOf, alter, rewrite, drop])
+  Command.withSubcommands([create, list, show, snippetOf, alter, rewrite, tableRegister, tableSalvage, drop])
 )

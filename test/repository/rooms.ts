@@ -246,6 +246,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/columns",
       "cli/generate",
       "cli/records",
+      "local/store/salvage",
       "local/delta",
       "local/parquet"
     ],

@@ -21,7 +21,12 @@ export interface CatalogTable {
   readonly dataSourceFormat: string | undefined
   /** The URL of its files: `s3://...`, or `file://...` for a local server with a data folder. */
   readonly location: string | undefined
+  /** Why a local server does not write the table, and the way out; undefined for every other table. */
+  readonly problem: string | undefined
 }
+
+/** The property in which a local server tells why it does not serve a table. */
+export const problemProperty = "zerobus.problem"
 
 /** A table as the list of its schema has it. */
 export interface TableSummary {
@@ -30,6 +35,10 @@ export interface TableSummary {
   /** `MANAGED`, `EXTERNAL`, `VIEW`, ... */
   readonly tableType: string | undefined
   readonly columnCount: number
+  /** The URL of its files, where the list has it. */
+  readonly location: string | undefined
+  /** Why a local server does not write the table, and the way out; undefined for every other table. */
+  readonly problem: string | undefined
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
@@ -88,12 +97,17 @@ const readColumn = (
   })
 }
 
+/** Why a table of the catalog is not served, as its properties tell. */
+const problemOf = (body: Readonly<Record<string, unknown>>): string | undefined =>
+  isObject(body["properties"]) ? text(body["properties"][problemProperty]) : undefined
+
 /** Reads the body of `GET /tables/{name}`, sorted by position. The failure is a sentence. */
 export const readCatalogTable = (tableName: string, body: unknown): Result.Result<CatalogTable, string> => {
   if (!isObject(body) || !Array.isArray(body["columns"]))
     return Result.fail("The catalog's answer has no list of columns.")
   const listed: ReadonlyArray<unknown> = body["columns"]
-  if (listed.length === 0) return Result.fail(`The table ${tableName} has no columns.`)
+  const served = problemOf(body)
+  if (listed.length === 0) return Result.fail(served ?? `The table ${tableName} has no columns.`)
   return Result.flatMap(Result.all(listed.map(readColumn)), (read) => {
     const columns = read.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0))
     const partitions = columns
@@ -113,9 +127,10 @@ export const readCatalogTable = (tableName: string, body: unknown): Result.Resul
           tableId: text(body["table_id"]),
           tableType: text(body["table_type"]),
           dataSourceFormat: text(body["data_source_format"]),
-          location: text(body["storage_location"])
+          location: text(body["storage_location"]),
+          problem: served
         })
-      : Result.fail(problem)
+      : Result.fail(served ?? problem)
   })
 }
 
@@ -135,7 +150,9 @@ export const readTablePage = (
     tables.push({
       name: `${schemaName}.${name}`,
       tableType: text(table["table_type"]),
-      columnCount: Array.isArray(columns) ? columns.length : 0
+      columnCount: Array.isArray(columns) ? columns.length : 0,
+      location: text(table["storage_location"]),
+      problem: problemOf(table)
     })
   }
   return Result.succeed({ tables, next: text(body["next_page_token"]) })

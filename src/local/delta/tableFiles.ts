@@ -53,6 +53,28 @@ export const tableFolders = async (folder: string): Promise<FoundTables> => {
   return { tables, strange }
 }
 
+/** A folder below the data folder with the name of the table that may lie there. */
+export interface TablePlace {
+  readonly name: string
+  readonly location: string
+}
+
+/** Where the table of a path lies. Fails for a path that is not `<catalog>/<schema>/<table>` below the data folder. */
+export const tablePlace = async (folder: string, path: string): Promise<TablePlace> => {
+  // A link may lead out of the data folder, and into it.
+  const real = await Fs.realpath(path).catch(() => undefined)
+  const parts = real === undefined ? [] : Path.relative(await Fs.realpath(folder), real).split(Path.sep)
+  if (parts.length === 3 && !parts.some((part) => part.startsWith("."))) {
+    return { name: parts.join("."), location: Path.join(folder, ...parts) }
+  }
+  throw new StorageFailure({
+    reason: "TableRefused",
+    message:
+      `${path} is no folder of a table: those are ${Path.join(folder, "<catalog>", "<schema>", "<table>")}. ` +
+      "Move the table there, and register it again."
+  })
+}
+
 /**
  * All committed rows of a table, without the deleted ones. Fails with a `StorageFailure` that names the
  * file whose rows cannot be told: a damaged deletion vector, or VARIANTs in parts.

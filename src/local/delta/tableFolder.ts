@@ -15,6 +15,8 @@ export interface TableRecord {
   readonly createdAt: number
   readonly tableId: string
   readonly location: string
+  /** Why another writer's change keeps the table from being written, with the way out; absent while it is written. */
+  readonly problem?: string | undefined
 }
 
 const complexKey = (type: ColumnType): boolean => {

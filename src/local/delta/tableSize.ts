@@ -11,6 +11,9 @@ export interface TableSize {
   readonly bytes: number
 }
 
+/** The size of what is no table. */
+export const noSize: TableSize = { version: 0, files: 0, rows: 0, bytes: 0 }
+
 /** The size of a snapshot. */
 export const sizeOf = (snapshot: Snapshot): TableSize => {
   let rows = 0

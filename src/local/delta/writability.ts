@@ -14,7 +14,8 @@ export class TableRefused extends Error {
   constructor(table: string, why: string) {
     super(
       `The table ${table} is refused, because ${why}. This server writes nothing to it, and ` +
-        "acknowledged records stay in its log. Undo the change, and they are written."
+        "acknowledged records stay in its log. Undo the change, and they are written; or take them out: " +
+        `zerobus table salvage ${table} --to FILE (with --discard to drop them there).`
     )
   }
 }

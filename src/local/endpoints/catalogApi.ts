@@ -20,8 +20,8 @@ import type {
   TableNotFound,
   UnsupportedColumn
 } from "../log/storageErrors.ts"
-import { describeTable } from "../../internal/columns/tableDescription.ts"
-import type { TableRecord, TableStoreShape } from "../store/tableStore.ts"
+import { describeTable, problemProperty } from "../../internal/columns/tableDescription.ts"
+import type { TableRecord, TableStoreShape, UnservedTable } from "../store/tableStore.ts"
 
 /** An answer of the API. */
 export interface CatalogAnswer {
@@ -35,12 +35,19 @@ export const catalogError = (status: number, code: string, message: string): Cat
   body: { error_code: code, message, details: [] }
 })
 
+const locationOf = ({ location }: { readonly location: string }): string =>
+  location === "" ? "" : `file://${location}`
+
+/** The property that tells why a table is not served. */
+const propertiesOf = ({ problem }: { readonly problem?: string | undefined }) =>
+  problem === undefined ? {} : { [problemProperty]: problem }
+
 const tableJson = (record: TableRecord): unknown => ({
   ...describeTable(record.definition),
   full_name: record.definition.name,
-  storage_location: record.location === "" ? "" : `file://${record.location}`,
+  storage_location: locationOf(record),
   owner: "local",
-  properties: {},
+  properties: propertiesOf(record),
   created_at: record.createdAt,
   created_by: "local",
   updated_at: record.createdAt,
@@ -48,15 +55,34 @@ const tableJson = (record: TableRecord): unknown => ({
   table_id: record.tableId
 })
 
-/** `GET /tables/{full_name}`. */
+/** What is not served, with its columns as far as they can be read. */
+const unservedJson = (table: UnservedTable): unknown => ({
+  ...describeTable(table.definition ?? { name: table.name, columns: [] }),
+  full_name: table.name,
+  storage_location: locationOf(table),
+  owner: "local",
+  properties: propertiesOf(table),
+  ...(table.tableId === undefined ? {} : { table_id: table.tableId })
+})
+
+const readFailure = (failure: StorageFailure): Effect.Effect<CatalogAnswer> =>
+  Effect.succeed(catalogError(500, "INTERNAL_ERROR", failure.message))
+
+const noTable = (name: string): CatalogAnswer =>
+  catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`)
+
+const unservedNamed = (store: TableStoreShape, name: string) =>
+  Effect.map(store.unserved, (tables) => tables.find((table) => table.name.toLowerCase() === name.toLowerCase()))
+
+/** `GET /tables/{full_name}`. One that is not served is answered with the reason among its properties. */
 export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
-  Effect.map(
-    store.get(name),
-    Option.match({
-      onNone: () => catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`),
-      onSome: (record) => ({ status: 200, body: tableJson(record) })
-    })
-  )
+  Effect.flatMap(store.get(name), (served) => {
+    if (Option.isSome(served)) return Effect.succeed({ status: 200, body: tableJson(served.value) })
+    return unservedNamed(store, name).pipe(
+      Effect.map((found) => (found === undefined ? noTable(name) : { status: 200, body: unservedJson(found) })),
+      Effect.catch(readFailure)
+    )
+  })
 
 /** `GET /tables?catalog_name=&schema_name=`, in pages of `max_results`. */
 export const listTables = (store: TableStoreShape, query: URLSearchParams): Effect.Effect<CatalogAnswer> => {
@@ -68,28 +94,45 @@ export const listTables = (store: TableStoreShape, query: URLSearchParams): Effe
   }
   const size = Math.min(Math.max(Number(query.get("max_results") ?? 0) || 50, 1), 50)
   const start = Math.max(0, Number(query.get("page_token") ?? 0) || 0)
-  return Effect.map(store.list(catalog, schema), (all) => ({
-    status: 200,
-    body: {
-      tables: all.slice(start, start + size).map(tableJson),
-      ...(all.length > start + size ? { next_page_token: String(start + size) } : {})
-    }
-  }))
+  const prefix = `${catalog}.${schema}.`.toLowerCase()
+  return Effect.all([store.list(catalog, schema), store.unserved]).pipe(
+    Effect.map(([served, unserved]) => {
+      const others = unserved.filter(({ name }) => name.toLowerCase().startsWith(prefix))
+      const all = [...served.map(tableJson), ...others.map(unservedJson)]
+      const next = all.length > start + size ? { next_page_token: String(start + size) } : {}
+      return { status: 200, body: { tables: all.slice(start, start + size), ...next } }
+    }),
+    Effect.catch(readFailure)
+  )
 }
 
-/** `DELETE /tables/{full_name}`. */
+/** `DELETE /tables/{full_name}`. What is not served stays: its folder may be another program's. */
 export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   store.drop(name).pipe(
-    Effect.map((dropped) =>
+    Effect.flatMap((dropped) =>
       dropped
-        ? { status: 200, body: {} }
-        : catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`)
+        ? Effect.succeed({ status: 200, body: {} })
+        : Effect.map(unservedNamed(store, name), (found) =>
+            found === undefined ? noTable(name) : catalogError(400, "INVALID_STATE", found.problem)
+          )
     ),
-    Effect.catch((failure) => Effect.succeed(catalogError(500, "INTERNAL_ERROR", failure.message)))
+    Effect.catch(readFailure)
   )
 
-/** `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. */
+/**
+ * `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. An external
+ * table is one that lies at its `storage_location` already, below the data folder.
+ */
 export const createTable = (store: TableStoreShape, body: unknown): Effect.Effect<CatalogAnswer> => {
+  if (isObject(body) && body["table_type"] === "EXTERNAL") {
+    const location = String(body["storage_location"] ?? "")
+    const path = location.startsWith("file://") ? decoded(location.slice("file://".length)) : undefined
+    if (path === undefined) {
+      const message = "An external table needs the storage_location file:///... of a folder below the data folder."
+      return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
+    }
+    return answered(store.register(path))
+  }
   const definition = readDefinition(body)
   if (Result.isFailure(definition)) {
     return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", definition.failure))
@@ -132,9 +175,20 @@ const answered = (
       TableNotFound: (error) => Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
       UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
-      StorageFailure: (error) => Effect.succeed(catalogError(500, "INTERNAL_ERROR", error.message))
+      StorageFailure: (error) =>
+        error.reason === "TableRefused" || error.reason === "CorruptTable"
+          ? Effect.succeed(catalogError(400, "INVALID_STATE", error.message))
+          : readFailure(error)
     })
   )
+
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
 
 const readDefinition = (body: unknown): Result.Result<TableDefinition, string> => {
   if (!isObject(body)) return Result.fail("The body must be a JSON object.")

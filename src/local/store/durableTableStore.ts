@@ -7,7 +7,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -16,20 +15,25 @@ import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
 import { commitFinder } from "../delta/commitPlace.ts"
 import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
-import { makeFolder, makeFoldersIn, type Readers, syncFolder } from "../../internal/log/durableFile.ts"
+import { makeFolder, makeFoldersIn, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
-import { sizeOf } from "../delta/tableSize.ts"
+import { noSize, sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import { TableEngine } from "./tableEngine.ts"
-import { readRows, sweepTrash, tableFolders } from "../delta/tableFiles.ts"
-import { definitionOf, metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
+import { readRows, sweepTrash, tableFolders, tablePlace } from "../delta/tableFiles.ts"
+import { metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
-import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import { extended, refuseDefinition, appIdOf, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "../log/wal.ts"
+import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
+import { RefusedTables } from "./refusedTables.ts"
+import { checkOwner, removeFolder } from "./tableRemoval.ts"
+import { usableDefinition } from "./tableForm.ts"
+import { unservedIn } from "./unserved.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
 
@@ -58,40 +62,16 @@ interface OpenTable {
   readonly engine: TableEngine
 }
 
-interface RefusedTable {
-  readonly name: string
-  readonly location: string
-  readonly failure: StorageFailure
-}
-
-/** The record of a table with its columns as of the last look. */
-const recordOf = ({ engine, record }: OpenTable): TableRecord => ({ ...record, definition: engine.definition })
-
-/** Throws when another writer has put a table of its own into the folder: dropping would delete that one. */
-const checkOwner = async ({ definition, location, tableId }: TableRecord): Promise<void> => {
-  // A damaged log cannot tell, and a damaged table may be dropped.
-  const log = await openLog(location).catch(() => undefined)
-  const id = log?.snapshot.metadata?.id
-  if (id !== undefined && id !== tableId) throw new TableRefused(definition.name, "another table has taken its folder")
-}
-
-/** Renames a folder; false when it is gone already. */
-const renamed = async (from: string, to: string): Promise<boolean> => {
-  try {
-    await Fs.rename(from, to)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false
-    throw error
-  }
-}
+/** The record of a table as of the last look. */
+const recordOf = ({ engine, record }: OpenTable): TableRecord => ({
+  ...record,
+  definition: engine.definition,
+  ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
+})
 
 const openToOthers = (folder: string, mode: number): string =>
   `Other users of this machine can get into ${folder} (mode ${(mode & 0o777).toString(8)}), which is kept as it is. ` +
   `Type chmod 700 to close it, or start the server with --shared-files (sharedFiles) if others are to read the tables.`
-
-const walFolder = (folder: string, tableId: string): string => Path.join(folder, ".wal", tableId)
-const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
 
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
 export const makeDurableTableStore = Effect.fnUntraced(function* (
@@ -124,7 +104,6 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   )
 
   const tables = new Map<string, OpenTable>()
-  const refused = new Map<string, RefusedTable>()
 
   const openEngine = async (record: TableRecord, delta: DeltaLog, committed: number): Promise<OpenTable> => {
     const wal = walFolder(folder, record.tableId)
@@ -159,18 +138,31 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const log = await openLog(location, readers)
     if (log === undefined || !(await log.look())) return false
     const metadata = log.snapshot.metadata!
+    await discardOrdered(walFolder(folder, metadata.id))
     const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
     if (problem !== undefined) throw new TableRefused(name, problem)
-    const definition = Result.getOrThrowWith(
-      definitionOf(name, metadata),
-      (why) => new TableRefused(name, `its schema cannot be read: ${why}`)
-    )
+    const definition = usableDefinition(name, metadata)
     await sweepOrphans(log)
     const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
     const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
     tables.set(tableKey(name), await openEngine(record, log, committed))
     return true
   }
+
+  let turn: Promise<unknown> = Promise.resolve()
+  /** Opens tables and discards logs one after another: a log must not be discarded while it is read. */
+  const inTurn = <A>(work: () => Promise<A>): Promise<A> => {
+    const done = turn.then(work)
+    turn = done.catch(() => {})
+    return done
+  }
+  const openInTurn = (name: string, location: string): Promise<boolean> =>
+    inTurn(async () => tables.has(tableKey(name)) || openTable(name, location))
+  const refused = new RefusedTables(openInTurn)
+  const servedIds = (): ReadonlySet<string> => new Set([...tables.values()].map(({ record }) => record.tableId))
+  const unserved = Effect.suspend(() =>
+    attempt("listing the tables", () => unservedIn(folder, servedIds(), refused.all))
+  )
 
   yield* attempt("listing the tables", () => sweepTrash(folder))
   const found = yield* attempt("listing the tables", () => tableFolders(folder))
@@ -182,37 +174,36 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   for (const [name, location] of found.tables) {
     yield* attempt("opening the table", () => openTable(name, location)).pipe(
       Effect.catch((failure) => {
-        refused.set(tableKey(name), { name, location, failure })
-        return Effect.logError(`The table ${name} cannot be opened and is refused: ${failure.message}`)
+        refused.add({ name, location, failure })
+        return Effect.void
       })
     )
   }
+  for (const { problem } of yield* unserved) yield* Effect.logError(problem)
 
-  const reopening = new Map<string, Promise<void>>()
-
-  /** Opens a refused table once more, since its cause may be gone: once at a time, for all who ask. */
-  const reopen = (key: string, { location, name }: RefusedTable): Promise<void> => {
-    const running = reopening.get(key)
-    if (running !== undefined) return running
-    const opening = (async () => {
-      try {
-        if (!(await openTable(name, location))) throw new TableRefused(name, "its Delta log is gone")
-        refused.delete(key)
-      } finally {
-        reopening.delete(key)
-      }
-    })()
-    reopening.set(key, opening)
-    return opening
+  /**
+   * Discards what was ordered of logs whose tables are not served. A table that was refused while it was served has the rows in
+   * memory too: it is closed, and opened anew from what is left.
+   */
+  const discardOrders = async (): Promise<void> => {
+    for (const [key, { engine, record }] of tables) {
+      const failure = engine.refusal
+      if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
+      await engine.stop(failure)
+      tables.delete(key)
+      refused.add({ name: record.definition.name, location: record.location, failure })
+    }
+    for (const log of await logsIn(folder)) if (!servedIds().has(log.tableId)) await discardOrdered(log.folder)
   }
 
-  const openRefused = (key: string): Effect.Effect<void, StorageFailure> =>
-    Effect.suspend(() => {
-      const table = refused.get(key)
-      if (table === undefined) return Effect.void
-      // Damage does not go away by itself, and looking at it again may add to it.
-      if (table.failure.reason !== "TableRefused") return Effect.fail(table.failure)
-      return attempt("opening the table", () => reopen(key, table))
+  /** Opens a table that is refused, once its log is what its owner wants of it. */
+  const openRefused = (name: string): Effect.Effect<void, StorageFailure> =>
+    Effect.gen(function* () {
+      if (tables.get(tableKey(name))?.engine.refusal !== undefined) {
+        yield* attempt("discarding logs", () => inTurn(discardOrders))
+      }
+      const failure = yield* Effect.promise(() => refused.retry(name))
+      if (failure !== undefined) return yield* failure
     })
 
   /** How many flush intervals pass between two tries to open the tables that were refused at the start. */
@@ -220,7 +211,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   let intervals = 0
   const reopenRefused = (): Effect.Effect<void> =>
     ++intervals % reopenEvery === 0
-      ? Effect.forEach([...refused.keys()], (key) => Effect.ignore(openRefused(key)), { discard: true })
+      ? attempt("discarding logs", () => inTurn(discardOrders)).pipe(
+          Effect.catch((failure) => Effect.logWarning(failure.message)),
+          Effect.andThen(Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), { discard: true }))
+        )
       : Effect.void
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
@@ -230,7 +224,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   const flush: TableStoreShape["flush"] = (name) =>
     Effect.suspend(() => {
-      const failure = name === undefined ? undefined : refused.get(tableKey(name))?.failure
+      const failure = name === undefined ? undefined : refused.failureOf(name)
       if (failure !== undefined) return Effect.fail(failure)
       return Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
         concurrency: "unbounded",
@@ -300,7 +294,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const problem = refuseDefinition(definition)
       if (problem !== undefined) return yield* problem
       const key = tableKey(definition.name)
-      if (tables.has(key) || refused.has(key)) return yield* new TableExists({ name: definition.name })
+      if (tables.has(key) || refused.has(definition.name)) return yield* new TableExists({ name: definition.name })
       const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
       const location = Path.join(folder, catalog, schema, table)
       const createdAt = now()
@@ -334,9 +328,24 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => recordOf(table))
       }),
     listAll: Effect.sync(() => [...tables.values()].map(recordOf)),
+    unserved,
+    register: Effect.fnUntraced(function* (path: string) {
+      const { location, name } = yield* attempt("reading the table", () => tablePlace(folder, path))
+      if (!tables.has(tableKey(name))) {
+        const failure = yield* Effect.promise(() => refused.retry(name, true))
+        if (failure !== undefined) return yield* failure
+        const opened = yield* attempt("opening the table", () => openInTurn(name, location)).pipe(
+          Effect.tapError((failure) => Effect.sync(() => refused.add({ name, location, failure })))
+        )
+        if (!opened) {
+          return yield* new StorageFailure({ reason: "TableRefused", message: `${location} holds no Delta table.` })
+        }
+      }
+      return recordOf(tables.get(tableKey(name))!)
+    }),
     addColumns: Effect.fnUntraced(function* (name: string, columns) {
       const key = tableKey(name)
-      yield* openRefused(key)
+      yield* openRefused(name)
       const table = tables.get(key)
       if (table === undefined) return yield* new TableNotFound({ name })
       const { engine, record } = table
@@ -359,16 +368,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
         )
         await flusher.forget(found.record.location)
-        const trash = Path.join(folder, `.trash-${randomUUID()}`)
-        if (await renamed(found.record.location, trash)) await syncFolder(Path.dirname(found.record.location))
-        await Fs.rm(trash, { recursive: true, force: true })
+        await removeFolder(folder, found.record.location)
         await Fs.rm(walFolder(folder, found.record.tableId), { recursive: true, force: true })
       })
       return true
     }),
     openWriter: Effect.fnUntraced(function* (name: string, format) {
       const key = tableKey(name)
-      yield* openRefused(key)
+      yield* openRefused(name)
       const table = tables.get(key)
       if (table === undefined) return yield* new TableNotFound({ name })
       yield* attempt("reading the table", () => table.engine.look())
@@ -379,12 +386,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     flush,
     stats: (name) =>
       Effect.sync(() => {
-        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? {
-          version: 0,
-          files: 0,
-          rows: 0,
-          bytes: 0
-        }
+        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? noSize
         return { version, files, rows, bytes }
       }),
     rows: (name) =>

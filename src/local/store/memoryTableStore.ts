@@ -93,6 +93,14 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
       }),
     listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
+    unserved: Effect.succeed([]),
+    register: () =>
+      Effect.fail(
+        new StorageFailure({
+          reason: "TableRefused",
+          message: "This server keeps its tables in memory and has no data folder. Start it without --memory."
+        })
+      ),
     addColumns: (name, columns) =>
       Effect.suspend((): ReturnType<TableStoreShape["addColumns"]> => {
         const table = tables.get(tableKey(name))

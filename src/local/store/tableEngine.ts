@@ -77,7 +77,7 @@ export class TableEngine {
   private nextWriter = 1
   private stopped: StorageFailure | undefined
   /** Why the table cannot be written; undefined while it can. A later look may take it back. */
-  private refusal: StorageFailure | undefined
+  refusal: StorageFailure | undefined
   /** The version up to which other writers' changes were examined. */
   private seen: SeenVersion | undefined
 
@@ -353,10 +353,10 @@ export class TableEngine {
   /** Decodes a segment again. It holds at least its rows, or acknowledged records are gone. */
   private async fromLog(
     { rows, segment }: Pick<SegmentRows, "rows" | "segment">,
-    { open }: TableForm
+    form: TableForm
   ): Promise<DecodedRows> {
     const frames = await this.wal.readBack(segment)
-    const decoded = decodeAgain(this.definition.name, open, frames)
+    const decoded = decodeAgain(form, frames)
     if (decoded.rows >= rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
@@ -377,7 +377,7 @@ export class TableEngine {
       appId: this.appId,
       committed,
       find,
-      decode: (frames, after) => decodeAgain(this.definition.name, form.open, frames, after),
+      decode: (frames, after) => decodeAgain(form, frames, after),
       commit: async ({ firstSequence }, decoded, again) => {
         if (await this.commitRows(form, decoded, firstSequence, again)) return this.size.place
         // The table is refused now, and recovered with the next look.

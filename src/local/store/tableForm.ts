@@ -3,11 +3,15 @@
  * writer changes them.
  */
 import * as Result from "effect/Result"
-import type { TableDefinition } from "../../internal/columns/columnType.ts"
+import { definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
+import type { Metadata } from "../delta/deltaActions.ts"
 import { changeProblem } from "../delta/schemaChange.ts"
 import { definitionOf, schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { type DecodedRows, decodeFrames } from "../records/recordDecoder.ts"
+import type { RecordsFrame } from "../log/logFrames.ts"
+import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import { checkDescriptor } from "../records/schemaCheck.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { OpenBatch } from "./openBatch.ts"
 
@@ -26,6 +30,19 @@ export const formOf = (definition: TableDefinition, schema: string): TableForm =
   open: new OpenBatch(definition.columns)
 })
 
+/** Reads the definition of a table. Throws `TableRefused` for one that no client could use, such as with a column `total cost $`. */
+export const usableDefinition = (name: string, metadata: Metadata): TableDefinition => {
+  const definition = Result.getOrThrowWith(
+    definitionOf(name, metadata),
+    (why) => new TableRefused(name, `its schema cannot be read: ${withoutStop(why)}`)
+  )
+  const problem = definitionProblem(definition)
+  if (problem !== undefined) throw new TableRefused(name, `it cannot be used here: ${withoutStop(problem)}`)
+  return definition
+}
+
+const withoutStop = (sentence: string): string => sentence.replace(/\.$/, "")
+
 /**
  * The form of a table after a look: the same one while the columns are, a new one when records for the
  * old columns fit the new ones. Throws `TableRefused` when they do not, when the table has rules that
@@ -41,26 +58,32 @@ export const followed = (form: TableForm, tableId: string, rules: TableRules): T
   if (problem !== undefined) refuse(problem)
   const schema = schemaKey(rules.metadata)
   if (schema === form.schema) return form
-  const definition = Result.getOrThrowWith(
-    definitionOf(name, rules.metadata),
-    (why) => new TableRefused(name, `its schema cannot be read: ${why}`)
-  )
+  const definition = usableDefinition(name, rules.metadata)
   const change = changeProblem(form.definition, definition)
   if (change !== undefined) refuse(change)
   return formOf(definition, schema)
 }
 
-/** Decodes log entries newer than `after` for the present columns. Throws `TableRefused` when accepted records do not fit. */
+/** Decodes log entries newer than `after` for the columns of the form. Throws `TableRefused` when accepted records do not fit. */
 export const decodeAgain = (
-  name: string,
-  { tree }: OpenBatch,
-  frames: Parameters<typeof decodeFrames>[1],
+  { definition, open }: TableForm,
+  frames: ReadonlyArray<RecordsFrame>,
   after = 0
 ): DecodedRows => {
+  const refuse = (why: string): never => {
+    throw new TableRefused(definition.name, `acknowledged records do not fit its columns any more (${why})`)
+  }
+  // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails otherwise.
+  for (const format of new Set(frames.filter(({ sequence }) => sequence > after).map((frame) => frame.format))) {
+    if (format._tag === "Json") continue
+    const shape = parseDescriptorProto(format.descriptor)
+    const findings = Result.isSuccess(shape) ? checkDescriptor(definition.columns, shape.success) : []
+    if (findings.length > 0) refuse(findings.map(({ message }) => message).join("; "))
+  }
   try {
-    return decodeFrames(tree, frames, after)
+    return decodeFrames(open.tree, frames, after)
   } catch (error) {
     const { expected, path } = problemOf(error)
-    throw new TableRefused(name, `acknowledged records do not fit its columns any more (${path}: ${expected})`)
+    return refuse(`${path}: ${expected}`)
   }
 }

@@ -51,6 +51,18 @@ export interface TableWriter {
   readonly close: () => void
 }
 
+/** What lies in the data folder and is not served: a table that is refused, or a log whose table is gone. */
+export interface UnservedTable {
+  readonly name: string
+  /** The id of the table or of the log; undefined when it cannot be read. */
+  readonly tableId: string | undefined
+  readonly location: string
+  /** The columns, where they can be read. */
+  readonly definition: TableDefinition | undefined
+  /** The reason and the way out, in whole sentences. */
+  readonly problem: string
+}
+
 /** Tables by name. Names are compared without regard to case. */
 export interface TableStoreShape {
   readonly create: (
@@ -65,6 +77,13 @@ export interface TableStoreShape {
     name: string,
     columns: ReadonlyArray<ColumnDefinition>
   ) => Effect.Effect<TableRecord, TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  /** All that lies in the data folder and is not served, read from disk. */
+  readonly unserved: Effect.Effect<ReadonlyArray<UnservedTable>, StorageFailure>
+  /**
+   * Serves the Delta table in a folder `<catalog>/<schema>/<table>` below the data folder that another
+   * program put there, as the next start would. Answers its record, also when it is served already.
+   */
+  readonly register: (location: string) => Effect.Effect<TableRecord, StorageFailure>
   /** Deletes a table with its data. False when there is none. */
   readonly drop: (name: string) => Effect.Effect<boolean, StorageFailure>
   /** Checks that the format fits the table and builds the decoder, once per stream. */
@@ -105,6 +124,9 @@ export const refuseFormat = (definition: TableDefinition, format: LogFormat): Sc
       `Derive it from the table's columns.`
   })
 }
+
+/** The name under which the commits of a table's log count, in Delta's `txn` action. */
+export const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
 
 /** How names are compared. */
 export const tableKey = (name: string): string => name.toLowerCase()

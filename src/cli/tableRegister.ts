@@ -1,0 +1,32 @@
+/**
+ * `zerobus table register`: serves a Delta table that another program put below the data folder.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Path from "node:path"
+import { pathToFileURL } from "node:url"
+import { withCatalog } from "./catalog.ts"
+import { counted } from "./progress.ts"
+
+/** `zerobus table register`. */
+export const tableRegister = Command.make(
+  "register",
+  {
+    path: Argument.String("path").pipe(
+      Argument.withDescription("Folder of the table: catalog/schema/table below the server's data folder")
+    )
+  },
+  Effect.fn(function* (input) {
+    const path = Path.resolve(input.path)
+    const name = path.split(Path.sep).slice(-3).join(".")
+    const { definition } = yield* withCatalog((catalog) => catalog.registerTable(name, pathToFileURL(path).href))
+    yield* Console.log(`Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`)
+  })
+).pipe(
+  Command.withDescription("Serve a Delta table that another program put below the server's data folder"),
+  Command.withExamples([
+    { command: "zerobus table register zerobus-data/main/default/orders", description: "As the next start would" }
+  ])
+)

@@ -1,0 +1,145 @@
+/**
+ * `zerobus table salvage`: acknowledged records that are not in their table, as lines of JSON.
+ *
+ * It reads the log in the data folder itself, so it works with a running server and with a folder whose server has stopped.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { discard, type FoundLog, logsOf, salvage, type Salvaged } from "../local/store/salvage.ts"
+import { withCatalog } from "./catalog.ts"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { counted } from "./progress.ts"
+import { localFolder } from "./localFolder.ts"
+
+const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (error) => failed(error instanceof Error ? error.message : String(error))
+  })
+
+/** Where a table's log lies, and whether a running server takes the records into the table by itself. */
+interface Place {
+  readonly dataFolder: string
+  readonly served: boolean
+}
+
+/** Asks the running server. */
+const placeOfServer = Effect.fnUntraced(function* (name: string): Effect.fn.Return<Place, CommandFailed> {
+  const schema = name.split(".").slice(0, 2).join(".")
+  const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema)))
+  const found = listed.filter((table) => table.name.toLowerCase() === name.toLowerCase())
+  const place = found.find((table) => table.problem !== undefined) ?? found[0]
+  if (place === undefined) {
+    return yield* failed(
+      `The server has neither a table nor a log ${name}. zerobus table list ${schema} shows what there is.`
+    )
+  }
+  const folder = localFolder(place)
+  if (folder === undefined) {
+    return yield* failed(`The log of ${name} is not on this machine. Name its data folder where it is: --data-dir DIR`)
+  }
+  return { dataFolder: Path.resolve(folder, "../../.."), served: place.problem === undefined }
+})
+
+/** The log of the table; of several, the one that `id` names. */
+const logOf = Effect.fnUntraced(function* (
+  dataFolder: string,
+  name: string,
+  id: Option.Option<string>
+): Effect.fn.Return<FoundLog | undefined, CommandFailed> {
+  const logs = yield* attempt(() => logsOf(dataFolder, name))
+  const chosen = Option.match(id, {
+    onNone: () => logs,
+    onSome: (wanted) => logs.filter(({ tableId }) => tableId === wanted)
+  })
+  if (chosen.length > 1) {
+    const ids = chosen.map(({ bytes, tableId }) => `${tableId} (${bytes} bytes)`).join(", ")
+    return yield* failed(`${name} has several logs, since it was made anew. Choose one with --log: ${ids}`)
+  }
+  if (chosen.length === 0 && Option.isSome(id)) return yield* failed(`${name} has no log ${id.value}.`)
+  return chosen[0]
+})
+
+/** Writes the records to a new file, which is deleted when nothing is in it or when writing fails. */
+const writeTo = async (path: string, dataFolder: string, log: FoundLog): Promise<Salvaged> => {
+  const file = await Fs.open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error
+    throw new Error(`${path} exists already, and is not overwritten. Choose another file with --to.`)
+  })
+  let kept = false
+  try {
+    const found = await salvage(dataFolder, log, async (lines) => {
+      await file.writeFile(lines)
+    })
+    await file.sync()
+    kept = found.records > 0
+    return found
+  } finally {
+    await file.close()
+    if (!kept) await Fs.rm(path, { force: true })
+  }
+}
+
+/** `zerobus table salvage`. */
+export const tableSalvage = Command.make(
+  "salvage",
+  {
+    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
+    to: Flag.String("to").pipe(
+      Flag.withDescription("New file for the records, one JSON object a line, as zerobus ingest reads them"),
+      Flag.withMetavar("file")
+    ),
+    dataDir: Flag.String("data-dir").pipe(
+      Flag.withDescription("Data folder of a server that has stopped; without it the running server is asked"),
+      Flag.optional
+    ),
+    log: Flag.String("log").pipe(Flag.withDescription("Id of the log, where a table has several"), Flag.optional),
+    discard: Flag.Boolean("discard").pipe(
+      Flag.withDescription("Drop the records from the log once the file is on disk"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn(function* (input) {
+    const name = input.table
+    const place = yield* Option.match(input.dataDir, {
+      onNone: () => placeOfServer(name),
+      onSome: (folder) => Effect.succeed<Place>({ dataFolder: Path.resolve(folder), served: false })
+    })
+    if (input.discard && place.served) {
+      return yield* failed(
+        `The server serves ${name} and writes its records into the table by itself. Nothing is salvaged or dropped.`
+      )
+    }
+    const { dataFolder } = place
+    const log = yield* logOf(dataFolder, name, input.log)
+    const nothing = `All acknowledged records of ${name} are in the table. No file is written.`
+    if (log === undefined) return yield* Console.log(nothing)
+    const { damage, records, segments } = yield* attempt(() => writeTo(input.to, dataFolder, log))
+    yield* Effect.forEach(damage, (sentence) => Console.error(sentence), { discard: true })
+    if (damage.length > 0) {
+      return yield* failed(
+        `${counted(records, "record")} of ${name} could be read` +
+          `${records > 0 ? ` and are in ${input.to}` : ""}. The log is kept: restore its files from a backup.`
+      )
+    }
+    if (records === 0) return yield* Console.log(nothing)
+    yield* Console.log(`Wrote ${counted(records, "record")} of ${name} to ${input.to}.`)
+    if (!input.discard) return
+    const done = yield* attempt(() => discard(dataFolder, log, segments))
+    yield* Console.log(
+      done ? "They are dropped from the log." : "The server drops them from the log within half a minute."
+    )
+  })
+).pipe(
+  Command.withDescription("Write acknowledged records that are not in their table to a file, and drop them if asked"),
+  Command.withExamples([
+    { command: "zerobus table salvage main.default.orders --to orders.ndjson", description: "Changes nothing" }
+  ])
+)

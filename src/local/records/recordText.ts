@@ -1,0 +1,144 @@
+/**
+ * Records of the log as JSON text, in the forms that `zerobus ingest` reads. It needs the format of the
+ * stream and no table, since the table may be gone or have other columns now.
+ */
+import * as Result from "effect/Result"
+import { base64OfBytes } from "../../internal/columns/base64Text.ts"
+import type { LogFormat } from "../log/logFrames.ts"
+import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import type { FieldShape, FieldType, MessageShape } from "../../internal/protobuf/descriptorShape.ts"
+import { WireReader } from "../../internal/protobuf/reader.ts"
+
+/** Writes a record as one line of JSON, without the line feed. */
+export type RecordText = (record: Uint8Array) => string
+
+/** The text of records of a format. Throws when its descriptor cannot be read, which the log has checked. */
+export const recordText = (format: LogFormat): RecordText => {
+  if (format._tag === "Json") return jsonLine
+  const shape = Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why))
+  return (record) => messageText(shape, new WireReader(record))
+}
+
+/** JSON has line ends between its tokens only. */
+const jsonLine: RecordText = (record) =>
+  Buffer.from(record)
+    .toString("utf8")
+    .replace(/[\r\n]+/g, " ")
+    .trim()
+
+/** One occurrence of a field in a message: its wire type, and a reader that stands at its value. */
+interface Occurrence {
+  readonly wire: number
+  readonly reader: WireReader
+}
+
+const occurrencesIn = (reader: WireReader): Map<number, Array<Occurrence>> => {
+  const found = new Map<number, Array<Occurrence>>()
+  while (reader.more()) {
+    const { number, wire } = reader.tag()
+    const occurrence = { wire, reader: reader.clone() }
+    reader.skip(wire)
+    const others = found.get(number)
+    if (others === undefined) found.set(number, [occurrence])
+    else others.push(occurrence)
+  }
+  return found
+}
+
+const messageText = (shape: MessageShape, reader: WireReader): string => {
+  const found = occurrencesIn(reader)
+  const parts = shape.fields.flatMap((field) => {
+    const value = fieldText(field, found.get(field.number) ?? [])
+    return value === undefined ? [] : [`${JSON.stringify(field.name)}:${value}`]
+  })
+  return `{${parts.join(",")}}`
+}
+
+/** The value of a field; undefined when the message has none. An absent collection is an empty one, as in the table. */
+const fieldText = (field: FieldShape, found: ReadonlyArray<Occurrence>): string | undefined => {
+  const { mapEntry, message, type } = field
+  if (mapEntry) return `{${found.map(({ reader }) => entryText(message!, reader.sub())).join(",")}}`
+  if (field.label === "repeated") return `[${found.flatMap((each) => itemTexts(field, each)).join(",")}]`
+  if (found.length === 0) return undefined
+  if (message === undefined) return scalarText(type, found[found.length - 1]!.reader)
+  // Occurrences of one message merge, and so do their bytes one after another.
+  return messageText(message, new WireReader(Buffer.concat(found.map(({ reader }) => reader.view()))))
+}
+
+/** The items of one occurrence of a repeated field: several where numbers are packed. */
+const itemTexts = ({ message, type }: FieldShape, { reader, wire }: Occurrence): ReadonlyArray<string> => {
+  if (message !== undefined) return [messageText(message, reader.sub())]
+  if (wire !== 2 || type === "string" || type === "bytes") return [scalarText(type, reader)]
+  const items: Array<string> = []
+  for (const packed = reader.sub(); packed.more();) items.push(scalarText(type, packed))
+  return items
+}
+
+/** An absent key or value of an entry stands for the default of its type. */
+const entryText = (entry: MessageShape, reader: WireReader): string => {
+  const found = occurrencesIn(reader)
+  const part = (number: number): string => {
+    const field = entry.fields.find((each) => each.number === number)!
+    return fieldText(field, found.get(number) ?? []) ?? defaultText(field)
+  }
+  const key = part(1)
+  return `${key.startsWith('"') ? key : JSON.stringify(key)}:${part(2)}`
+}
+
+const defaultText = ({ message, type }: FieldShape): string => {
+  if (message !== undefined) return messageText(message, new WireReader(new Uint8Array(0)))
+  return type === "string" || type === "bytes" ? '""' : type === "bool" ? "false" : "0"
+}
+
+const floatText = (value: number): string =>
+  Number.isFinite(value) ? (Object.is(value, -0) ? "-0.0" : String(value)) : JSON.stringify(String(value))
+
+/** Many readers of JSON lose digits beyond 2^53, so such numbers are text. */
+const longText = (value: bigint): string =>
+  BigInt.asIntN(54, value) === value ? String(value) : JSON.stringify(String(value))
+
+const scalarText = (type: FieldType, reader: WireReader): string => {
+  const fixed = (length: 4 | 8): Buffer => {
+    const { buffer, byteOffset } = reader.bytes
+    return Buffer.from(buffer, byteOffset + reader.fixed(length), length)
+  }
+  switch (type) {
+    case "bool":
+      return String(reader.int64() !== 0n)
+    case "int32":
+    case "enum":
+      return String(reader.int32())
+    case "uint32":
+      return String(reader.int32() >>> 0)
+    case "sint32": {
+      const value = reader.int32()
+      return String((value >>> 1) ^ -(value & 1))
+    }
+    case "int64":
+      return longText(reader.int64())
+    case "uint64":
+      return longText(BigInt.asUintN(64, reader.int64()))
+    case "sint64": {
+      const value = BigInt.asUintN(64, reader.int64())
+      return longText((value >> 1n) ^ -(value & 1n))
+    }
+    case "fixed32":
+      return String(fixed(4).readUInt32LE())
+    case "sfixed32":
+      return String(fixed(4).readInt32LE())
+    case "fixed64":
+      return longText(fixed(8).readBigUInt64LE())
+    case "sfixed64":
+      return longText(fixed(8).readBigInt64LE())
+    case "float":
+      return floatText(fixed(4).readFloatLE())
+    case "double":
+      return floatText(fixed(8).readDoubleLE())
+    case "string":
+      return JSON.stringify(reader.string())
+    case "bytes":
+      return JSON.stringify(base64OfBytes(reader.view()))
+    case "message":
+      return messageText({ name: "", fields: [] }, reader.sub())
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The tables of a data folder that could not be opened. Each is tried again when somebody needs it and from time to time, since
+ * the cause of a refusal may be gone.
+ */
+import { TableRefused } from "../delta/writability.ts"
+import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
+import { tableKey } from "./tableStore.ts"
+import type { RefusedTable } from "./unserved.ts"
+
+/** Opens the table of a folder; false when the folder holds none. */
+export type OpenTable = (name: string, location: string) => Promise<boolean>
+
+/** The refused tables of a store, by name without case. */
+export class RefusedTables {
+  private readonly byKey = new Map<string, RefusedTable>()
+  private readonly opening = new Map<string, Promise<void>>()
+  private readonly open: OpenTable
+
+  constructor(open: OpenTable) {
+    this.open = open
+  }
+
+  has(name: string): boolean {
+    return this.byKey.has(tableKey(name))
+  }
+
+  /** Why a table is refused; undefined for one that is not. */
+  failureOf(name: string): StorageFailure | undefined {
+    return this.byKey.get(tableKey(name))?.failure
+  }
+
+  get all(): ReadonlyArray<RefusedTable> {
+    return [...this.byKey.values()]
+  }
+
+  add(table: RefusedTable): void {
+    this.byKey.set(tableKey(table.name), table)
+  }
+
+  /**
+   * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs once at a time,
+   * for all who ask. Damage does not go away by itself, and looking at it again may add to it: such a table is
+   * tried again with `evenIfDamaged` only.
+   */
+  async retry(name: string, evenIfDamaged = false): Promise<StorageFailure | undefined> {
+    const table = this.byKey.get(tableKey(name))
+    if (table === undefined) return undefined
+    if (table.failure.reason !== "TableRefused" && !evenIfDamaged) return table.failure
+    return this.tryOpen(table)
+  }
+
+  private async tryOpen({ location, name }: RefusedTable): Promise<StorageFailure | undefined> {
+    const key = tableKey(name)
+    const running = this.opening.get(key) ?? this.start(key, name, location)
+    try {
+      await running
+      return undefined
+    } catch (error) {
+      const failure = storageFailure(error, "opening the table", location)
+      // A failure of the moment must not end the tries.
+      if (this.byKey.has(key) && failure.reason === "TableRefused") this.add({ name, location, failure })
+      return failure
+    }
+  }
+
+  private start(key: string, name: string, location: string): Promise<void> {
+    const opening = (async () => {
+      try {
+        if (!(await this.open(name, location))) throw new TableRefused(name, "its Delta log is gone")
+        this.byKey.delete(key)
+      } finally {
+        this.opening.delete(key)
+      }
+    })()
+    this.opening.set(key, opening)
+    return opening
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Reads the acknowledged records of a log that are not in its table, for whoever wants them elsewhere. It changes
+ * nothing, needs no lock, and works beside a running server.
+ */
+import * as Fs from "node:fs/promises"
+import { lockFolder } from "../../internal/log/folderLock.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { DamagedLog, readSegmentFiles, segmentPath } from "../../internal/log/segmentFiles.ts"
+import { openLog } from "../delta/deltaLog.ts"
+import { tableFolders } from "../delta/tableFiles.ts"
+import { discardOrdered, type FoundLog, logsIn, orderDiscard, type SegmentPlace } from "../log/logFolders.ts"
+import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
+import { segmentNumbers } from "../log/logSegments.ts"
+import { recordText, type RecordText } from "../records/recordText.ts"
+import { appIdOf, tableKey } from "./tableStore.ts"
+
+export type { FoundLog } from "../log/logFolders.ts"
+
+/** What was read of a log. */
+export interface Salvaged {
+  readonly records: number
+  /** The segments that records were read from, which `discard` drops. */
+  readonly segments: ReadonlyArray<SegmentPlace>
+  /** Where the log is damaged, as sentences; records behind such a place are not read. */
+  readonly damage: ReadonlyArray<string>
+}
+
+/** The logs of a data folder for a table of this name, in any case. A table that was made anew has several. */
+export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> =>
+  (await logsIn(dataFolder)).filter((log) => log.table !== undefined && tableKey(log.table) === tableKey(table))
+
+/**
+ * The number of the last log entry that is in the table, 0 without a table. Read from the folder of the table's name: when another
+ * table lies there, its log holds no number of this one.
+ */
+const committedOf = async (dataFolder: string, { table = "", tableId }: FoundLog): Promise<number> => {
+  for (const [name, location] of (await tableFolders(dataFolder)).tables) {
+    if (tableKey(name) !== tableKey(table)) continue
+    // What a damaged table holds cannot be told: then all records are salvaged.
+    const delta = await openLog(location).catch(() => undefined)
+    return delta?.snapshot.transactions.get(appIdOf(tableId))?.version ?? 0
+  }
+  return 0
+}
+
+/**
+ * Passes the acknowledged records of a log that are not in the table to `write`, each as one line of JSON, segment by
+ * segment. Throws `TableMoved` when the server commits some of them meanwhile.
+ */
+export const salvage = async (
+  dataFolder: string,
+  log: FoundLog,
+  write: (lines: string) => Promise<void>
+): Promise<Salvaged> => {
+  // Before anything is read: a segment that grows meanwhile is not the one that is noted here.
+  const sizes = await sizesOf(log.folder)
+  const segments: Array<SegmentPlace> = []
+  const damage: Array<string> = []
+  let records = 0
+  let firstSequence = Infinity
+  let reader = new FramesReader()
+  const pass = async (frames: ReadonlyArray<RecordsFrame>): Promise<void> => {
+    const committed = await committedOf(dataFolder, log)
+    const texts = new Map<LogFormat, RecordText>()
+    for (const frame of frames) {
+      if (frame.sequence <= committed) continue
+      firstSequence = Math.min(firstSequence, frame.sequence)
+      const text = texts.get(frame.format) ?? recordText(frame.format)
+      texts.set(frame.format, text)
+      await write(frame.records.map((record) => `${text(record)}\n`).join(""))
+      records += frame.records.length
+    }
+  }
+  try {
+    const files = readSegmentFiles<TableLogHeader>(nodeDisk, log.folder, false, (content, body, end) =>
+      reader.read(content, body, end)
+    )
+    for await (const { header, number } of files) {
+      const { frames } = reader
+      const before = records
+      reader = new FramesReader()
+      await pass(frames)
+      // A segment whose records are all in the table is left to the server, which looks after them.
+      if (records > before) segments.push({ number, mark: header?.mark ?? "", bytes: sizes.get(number) ?? 0 })
+    }
+  } catch (error) {
+    // A server deletes segments whose records are in the table.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new TableMoved(log.table ?? "")
+    if (!(error instanceof DamagedLog)) throw error
+    damage.push(error.message)
+    await pass(reader.frames)
+  }
+  if (records > 0 && (await committedOf(dataFolder, log)) >= firstSequence) throw new TableMoved(log.table ?? "")
+  return { records, segments, damage }
+}
+
+const sizesOf = async (folder: string): Promise<ReadonlyMap<number, number>> => {
+  const sizes = new Map<number, number>()
+  for (const number of await segmentNumbers(folder)) {
+    const found = await Fs.lstat(segmentPath(folder, number)).catch(() => undefined)
+    if (found !== undefined) sizes.set(number, found.size)
+  }
+  return sizes
+}
+
+/** The server wrote records into the table while they were salvaged, so that it needs no salvage. */
+export class TableMoved extends Error {
+  constructor(table: string) {
+    super(`The server is writing the records of ${table} into the table, so nothing has to be salvaged.`)
+  }
+}
+
+/**
+ * Drops segments that were salvaged. Answers false when a running server has to do it, which it does within
+ * a minute for a table that it does not serve, and never for one that it does.
+ */
+export const discard = async (
+  dataFolder: string,
+  log: FoundLog,
+  segments: ReadonlyArray<SegmentPlace>
+): Promise<boolean> => {
+  await orderDiscard(log.folder, segments)
+  const lock = await lockFolder(dataFolder).catch(() => undefined)
+  if (lock === undefined) return false
+  try {
+    await discardOrdered(log.folder)
+    return true
+  } finally {
+    await lock.release()
+  }
+}

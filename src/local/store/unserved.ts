@@ -1,0 +1,75 @@
+/**
+ * What lies in a data folder and is not served, as the catalog lists it: read from disk each time, so that it
+ * tells what is true now.
+ */
+import * as Result from "effect/Result"
+import * as Path from "node:path"
+import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import { openLog } from "../delta/deltaLog.ts"
+import { definitionOf } from "../delta/tableFolder.ts"
+import { type FoundLog, logsIn } from "../log/logFolders.ts"
+import type { StorageFailure } from "../log/storageErrors.ts"
+import type { UnservedTable } from "./tableStore.ts"
+
+/** A table that was found and cannot be opened. */
+export interface RefusedTable {
+  readonly name: string
+  readonly location: string
+  readonly failure: StorageFailure
+}
+
+/** How to take records out of a log. */
+const wayOut = (name: string): string =>
+  `To take acknowledged records out of the log: zerobus table salvage ${name} --to FILE (with --discard to drop them there).`
+
+/** A refused table, with what of it can be read. */
+const refusedTable = async ({ failure, location, name }: RefusedTable): Promise<UnservedTable> => {
+  const metadata = await openLog(location).then(
+    (log) => log?.snapshot.metadata,
+    () => undefined
+  )
+  return {
+    name,
+    tableId: metadata?.id,
+    location,
+    definition: metadata === undefined ? undefined : Result.getOrUndefined(definitionOf(name, metadata)),
+    // A refusal names the table and the way out.
+    problem:
+      failure.reason === "TableRefused"
+        ? failure.message
+        : `The table ${name} cannot be opened and is refused: ${failure.message} ${wayOut(name)}`
+  }
+}
+
+/** A log that no table of the folder has. */
+const lonelyLog = (dataFolder: string, { bytes, folder, table, tableId }: FoundLog): UnservedTable => {
+  const name = table !== undefined && tableNameProblem(table) === undefined ? table : "unknown"
+  return {
+    name,
+    tableId,
+    location: name === "unknown" ? folder : Path.join(dataFolder, ...name.split(".")),
+    definition: undefined,
+    problem:
+      `The log ${folder} holds ${bytes} bytes of acknowledged records of ${name}, and the table with its id is gone. ` +
+      wayOut(name)
+  }
+}
+
+/**
+ * The refused tables, and the logs that belong neither to them nor to a served table. A log of a
+ * refused table whose id cannot be read counts as that table's by its name.
+ */
+export const unservedIn = async (
+  dataFolder: string,
+  served: ReadonlySet<string>,
+  refused: Iterable<RefusedTable>
+): Promise<ReadonlyArray<UnservedTable>> => {
+  const found = await Promise.all([...refused].map(refusedTable))
+  const ids = new Set(found.map(({ tableId }) => tableId))
+  const unread = new Set(found.filter(({ tableId }) => tableId === undefined).map(({ name }) => name.toLowerCase()))
+  const lonely = (await logsIn(dataFolder)).filter(
+    ({ table, tableId }) =>
+      !served.has(tableId) && !ids.has(tableId) && !(table !== undefined && unread.has(table.toLowerCase()))
+  )
+  return [...found, ...lonely.map((log) => lonelyLog(dataFolder, log))]
+}
