@@ -2,8 +2,8 @@
  * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark keeps the type as text in
  * the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for lengths further down.
  *
- * Spark's rules for writing: the length counts code points; trailing spaces beyond it are cut off, any
- * other longer text is refused; a shorter CHAR is filled up with spaces.
+ * Spark's rules for writing to a Delta table: the length counts code points, a longer text is refused, also
+ * where only spaces are too many, and a shorter CHAR is filled up with spaces.
  */
 import { refuse } from "./columnRules.ts"
 import type { ColumnType, TextLength } from "./columnType.ts"
@@ -72,15 +72,16 @@ export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
 
 /** The text as Spark writes it into a column of the length, or `undefined` when it is too long. */
 export const fittedText = (text: string, { kind, length }: TextLength): string | undefined => {
-  // A text has at most as many code points as UTF-16 units.
-  if (text.length <= length && kind === "VARCHAR") return text
+  const points = codePoints(text, length)
+  if (points > length) return undefined
+  return kind === "CHAR" && points < length ? text + " ".repeat(length - points) : text
+}
+
+/** The number of code points, counted up to one beyond `most`. */
+const codePoints = (text: string, most: number): number => {
+  // A code point takes one or two UTF-16 units.
+  if (text.length > 2 * most) return most + 1
   let points = 0
-  let end = 0
-  for (const character of text) {
-    if (points === length) break
-    points++
-    end += character.length
-  }
-  if (points < length) return kind === "CHAR" ? text + " ".repeat(length - points) : text
-  return /^ *$/.test(text.slice(end)) ? text.slice(0, end) : undefined
+  for (const _ of text) points++
+  return points
 }

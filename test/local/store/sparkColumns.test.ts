@@ -58,14 +58,14 @@ describe("CHAR and VARCHAR", () => {
       const writer = yield* store.openWriter(name, asJson)
       yield* append(writer, [
         json({ id: 1, c: "a", v: "žluť", s: { code: "🐎🐎" } }),
-        json({ id: 2, c: "abc  ", v: "abcd  " }),
+        json({ id: 2, c: "abc", v: "ab  " }),
         json({ id: 3 })
       ])
       const proto = yield* store.openWriter(name, asProto("id BIGINT NOT NULL, c STRING, v STRING"))
       yield* append(proto, [Uint8Array.from([8, 4, ...text(2, "🐎"), ...text(3, "🐎🐎🐎🐎")])])
       assert.deepStrictEqual(yield* rows, [
         { c: "a  ", v: "žluť", s: { code: "🐎🐎" } },
-        { c: "abc", v: "abcd", s: null },
+        { c: "abc", v: "ab  ", s: null },
         { c: null, v: null, s: null },
         { c: "🐎  ", v: "🐎🐎🐎🐎", s: null }
       ])
@@ -78,6 +78,7 @@ describe("CHAR and VARCHAR", () => {
       const writer = yield* store.openWriter(name, asJson)
       for (const [record, message] of [
         [{ id: 1, c: "abcd" }, /column c: expected CHAR\(3\), valid UTF-8 text of at most 3 characters/],
+        [{ id: 1, c: "abc " }, /column c: expected CHAR\(3\)/],
         [{ id: 1, v: "abcde" }, /column v: expected VARCHAR\(4\)/],
         [{ id: 1, s: { code: "abc" } }, /column s\.code: expected VARCHAR\(2\)/]
       ] as const) {
