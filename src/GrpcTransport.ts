@@ -10,7 +10,8 @@ import * as Queue from "effect/Queue"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpc/grpcChannel.ts"
 import { toFailure } from "./internal/grpc/grpcFailures.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
-import { type CallPings, ConnectionPings, sessionOf } from "./internal/grpc/grpcPings.ts"
+import { type CallPings, ConnectionPings } from "./internal/grpc/grpcPings.ts"
+import { onGoAway, sessionOf } from "./internal/grpc/grpcSession.ts"
 import { clientClosed, Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
@@ -130,6 +131,8 @@ const openCall = Effect.fnUntraced(function* (
   let answered = false
   let isInFlight = () => true
   let callPings: CallPings | undefined
+  let ignoreGoAway: (() => void) | undefined
+  let onRetiring: (() => void) | undefined
   const { call, sender } = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       if (connection.closed) return yield* clientClosed
@@ -144,6 +147,11 @@ const openCall = Effect.fnUntraced(function* (
             Effect.sync(() => call.resume())
           )
         )
+      })
+      // With the headers of the response the call has a session, and what that announces later is seen.
+      call.once("metadata", () => {
+        const session = sessionOf(call)
+        if (session !== undefined) ignoreGoAway = onGoAway(session, () => onRetiring?.())
       })
       call.on("status", (status: Grpc.StatusObject) => {
         const failure =
@@ -175,6 +183,7 @@ const openCall = Effect.fnUntraced(function* (
         if (sender.direct) credentials.disconnect()
         Queue.shutdownUnsafe(responses)
         onSent = undefined
+        ignoreGoAway?.()
       })
   )
   const written = (bytes: number): void => {
@@ -199,6 +208,9 @@ const openCall = Effect.fnUntraced(function* (
     sentUnsafe: () => sent,
     onSentUnsafe: (listener) => {
       onSent = listener
+    },
+    onRetiringUnsafe: (listener) => {
+      onRetiring = listener
     },
     watchInFlightUnsafe: (probe) => {
       isInFlight = probe

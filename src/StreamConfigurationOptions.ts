@@ -125,8 +125,8 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   /** Limit of `flush`, `waitForOffset` and the flush in `close`; default 300 seconds. */
   readonly flushTimeout?: Duration.Input | undefined
   /**
-   * Upper bound for the pause that the server announces before it ends a connection. Not given: the server's whole time; zero:
-   * reconnect at once.
+   * Upper bound for the pause before the server ends a connection. Not given: the whole time that the server announces, and
+   * `serverLackOfAckTimeout` after a GOAWAY, which announces none; zero: reconnect at once.
    */
   readonly streamPausedMaxWaitTime?: Duration.Input | undefined
   /** How long late acknowledgements are awaited after a half-close; default 500 milliseconds. */

@@ -56,6 +56,12 @@ export interface TransportCall {
    * reached the server.
    */
   readonly waitingForUnsafe?: (() => string | undefined) | undefined
+  /**
+   * Calls the listener when the connection announces its end without an error, which the call
+   * outlives for a while. One listener at most. Optional; a transport that does not see such
+   * announcements calls nobody.
+   */
+  readonly onRetiringUnsafe?: ((listener: () => void) => void) | undefined
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /** Encoded `EphemeralStreamResponse`s in order; ends with `Done` when the server closed with OK, else with the failure. */

@@ -126,7 +126,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
  * | first event | the session then | ends as |
  * | --- | --- | --- |
  * | the call ends, a protocol violation, silence | stops at once | Failed, by that cause |
- * | pause announced, recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
+ * | pause announced, or the end of a connection that made something durable (GOAWAY), recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
  * | pause announced, recovery off | sends no more; half-closes and drains | Failed, by that cause or as a lost connection |
  * | close requested | sends no more; half-closes and drains | Closed; Failed when the credentials are refused |
  */
@@ -148,6 +148,14 @@ export const runSession = Effect.fnUntraced(function* <A>(
       Deferred.doneUnsafe(ended, Exit.die(error))
     }
   })
+  if (core.options.recovery) {
+    session.call.onRetiringUnsafe?.(() => {
+      // Before it made anything durable the connection may be one of a proxy that announces the end of
+      // every connection at its start: another one would be no better, and this one may last.
+      if (session.acknowledged > 0)
+        Deferred.doneUnsafe(pauseRequested, Exit.succeed(core.options.serverLackOfAckTimeout))
+    })
+  }
   /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
   const part = (effect: Effect.Effect<never, SessionFailure>) =>
     effect.pipe(

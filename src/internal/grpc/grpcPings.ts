@@ -18,7 +18,6 @@
  * on a session that received a GOAWAY: there the TCP keepalive and the stream's
  * `serverLackOfAckTimeout` find a dead connection.
  */
-import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Session } from "node:http2"
 import { constants } from "node:http2"
 import { ConnectFailure } from "../net/connector.ts"
@@ -59,25 +58,6 @@ export class PingPolicy {
 
 /** Code of the failure of a connection whose server refused a ping. */
 export const TOO_MANY_PINGS = "TOO_MANY_PINGS"
-
-/** The inside of grpc-js's calls, as far as it is followed. Everything may be missing. */
-interface Inside {
-  readonly call?: Inside | null
-  readonly child?: Inside | null
-  readonly underlyingCalls?: ReadonlyArray<{ readonly call?: Inside }>
-  readonly http2Stream?: { readonly session?: ClientHttp2Session }
-}
-
-/** The HTTP/2 session that carries a call; undefined before it is connected or where it is not found. */
-export const sessionOf = (call: Grpc.ClientDuplexStream<Buffer, Buffer>): ClientHttp2Session | undefined => {
-  let layer = call.call as Inside | null | undefined
-  for (let depth = 0; layer !== undefined && layer !== null && depth < 8; depth++) {
-    const session = layer.http2Stream?.session
-    if (session !== undefined) return typeof session.ping === "function" ? session : undefined
-    layer = layer.underlyingCalls?.[0]?.call ?? layer.child ?? layer.call
-  }
-  return undefined
-}
 
 /** A call of a pinged connection. */
 export interface PingedCall {

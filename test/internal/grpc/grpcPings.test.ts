@@ -3,11 +3,9 @@
  * that refuses them changes.
  */
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
-import * as Grpc from "@grpc/grpc-js"
 import { constants, type ClientHttp2Session } from "node:http2"
 import { vi } from "vitest"
-import { ConnectionPings, PingPolicy, sessionOf } from "../../../src/internal/grpc/grpcPings.ts"
-import { startRawServer } from "../../faults/rawHttp2Server.ts"
+import { ConnectionPings, PingPolicy } from "../../../src/internal/grpc/grpcPings.ts"
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -246,25 +244,4 @@ describe("a server that refuses pings", () => {
     assert.strictEqual(policy.interval, times.interval)
     assert.isUndefined(failure())
   })
-})
-
-it("the session of a call of the installed grpc-js is found", async () => {
-  vi.useRealTimers()
-  const server = await startRawServer(() => undefined)
-  const client = new Grpc.Client(`127.0.0.1:${server.port}`, Grpc.credentials.createInsecure())
-  try {
-    const identity = (bytes: Buffer) => bytes
-    const call = client.makeBidiStreamRequest("/a/b", identity, identity, new Grpc.Metadata())
-    call.on("error", () => {})
-    await new Promise((resolve) => call.once("metadata", resolve))
-    const session = sessionOf(call)
-    assert.isDefined(session)
-    const before = session!.socket.bytesRead
-    await new Promise<void>((resolve) => void session!.ping(() => resolve()))
-    assert.isAbove(session!.socket.bytesRead, before)
-    call.cancel()
-  } finally {
-    client.close()
-    await server.close()
-  }
 })

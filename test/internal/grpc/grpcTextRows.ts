@@ -5,7 +5,7 @@
 import * as Grpc from "@grpc/grpc-js"
 import type { Effect } from "effect/Effect"
 import type { TransportFailure } from "effect-zerobus"
-import { sessionOf } from "../../../src/internal/grpc/grpcPings.ts"
+import { sessionOf } from "../../../src/internal/grpc/grpcSession.ts"
 import { LARGEST_RESPONSE, TOO_LARGE } from "../../../src/internal/grpc/grpcReplies.ts"
 import { makeCertificates } from "../../../src/local/endpoints/certificates.ts"
 import { frame, frameTypes, grpcMessage } from "../../faults/rawHttp2Server.ts"
