@@ -33,6 +33,7 @@ const suites = [
   "generated",
   "golden",
   "interop",
+  "otherWriters",
   "repository",
   "security",
   "simulation",

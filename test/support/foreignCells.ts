@@ -12,7 +12,9 @@ import {
 } from "../../src/internal/columns/columnType.ts"
 import { decodeVariant } from "../../src/local/parquet/variant.ts"
 import { Result } from "effect"
+import { edgeRecords } from "./edgeRecords.ts"
 import { record } from "./randomRecords.ts"
+import { seeded } from "./randomTables.ts"
 
 /** The types of a table with every type, nested and with NOT NULL where a STRUCT may have it. */
 const types = `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | STRING | BINARY | DATE | TIMESTAMP |
@@ -62,6 +64,9 @@ export const plainForm = (type: ColumnType, value: unknown): unknown => {
     case "Timestamp":
     case "TimestampNtz":
       return String(value)
+    case "Float":
+    case "Double":
+      return Number.isFinite(value) ? value : String(value)
     case "Binary":
       return Buffer.from(value as Uint8Array).toString("base64")
     case "Array":
@@ -81,6 +86,13 @@ export const plainForm = (type: ColumnType, value: unknown): unknown => {
       return value
   }
 }
+
+/** A row that `TableStore.rows` gives, as a foreign reader would print it. */
+export const plainRow = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  row: Readonly<Record<string, unknown>>
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(columns.map(({ name, type }) => [name, plainForm(type, row[name])]))
 
 /** The same for what a reader printed: the two parts of a VARIANT become JSON text, maps are ordered by key. */
 export const seenForm = (type: ColumnType, value: unknown): unknown => {
@@ -135,6 +147,50 @@ export const documentedTypes = (reader: string): Readonly<Record<string, string>
     cells.findIndex((row) => row.length === 1)
   )
   return Object.fromEntries(rows.map((row) => [row[1]!, row[column]!]))
+}
+
+const isCollection = (type: ColumnType): boolean =>
+  type._tag === "Array" || type._tag === "Map" || type._tag === "Struct"
+
+/** Whether a field somewhere in the type is a collection that may be NULL. */
+const mayHoldNull = (type: ColumnType): boolean => {
+  switch (type._tag) {
+    case "Array":
+      return mayHoldNull(type.element)
+    case "Map":
+      return mayHoldNull(type.value)
+    case "Struct":
+      return type.fields.some((field) => (field.nullable && isCollection(field.type)) || mayHoldNull(field.type))
+    default:
+      return false
+  }
+}
+
+/**
+ * The columns with collections that are never NULL, for ClickHouse, which has no NULL for them. Those go in which
+ * collections cannot be NOT NULL, because they are in a STRUCT inside an ARRAY or a MAP.
+ */
+export const withoutNullCollections = (columns: ReadonlyArray<ColumnDefinition>): ReadonlyArray<ColumnDefinition> => {
+  const notNull = (field: ColumnDefinition): ColumnDefinition => {
+    const { type } = field
+    if (!isCollection(type)) return field
+    return {
+      ...field,
+      nullable: false,
+      type: type._tag === "Struct" ? { ...type, fields: type.fields.map(notNull) } : type
+    }
+  }
+  return columns.map(notNull).filter(({ type }) => !mayHoldNull(type))
+}
+
+/** The columns in which no VARIANT is. */
+export const withoutVariants = (columns: ReadonlyArray<ColumnDefinition>): ReadonlyArray<ColumnDefinition> =>
+  columns.filter(({ type }) => !typeText(type).toUpperCase().includes("VARIANT"))
+
+/** Records for these columns, about 102,000 cells: edge values of every type, then random ones. */
+export const cellRecords = (columns: ReadonlyArray<ColumnDefinition>, rows = Math.ceil(102_000 / columns.length)) => {
+  const edges = edgeRecords(columns, 0)
+  return [...edges, ...numberedRecords(seeded(61), columns, edges.length, Math.max(0, rows - edges.length))]
 }
 
 /** Compares rows by `id`. */

@@ -2,7 +2,8 @@
 
     {"sql": "SELECT 1 AS n"}   ->   {"rows": [{"n": "1"}]}  or  {"error": "what Spark says"}
 
-SPARK_JARS names the folder of Delta Lake's jars. VARIANT comes as its two binary parts.
+The argument is the folder of Delta Lake's jars; Spark runs without Delta Lake when it is empty. VARIANT comes as its
+two binary parts.
 """
 
 import glob
@@ -19,14 +20,19 @@ from pyspark.sql.types import TimestampNTZType, TimestampType, VariantVal
 # Microseconds as Spark holds them: Python has no timestamps for the first day of the year 1 and before.
 TimestampType.fromInternal = TimestampNTZType.fromInternal = lambda self, micros: micros
 
-SETTINGS = {
+DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    "spark.driver.memory": "2g",
+    # VACUUM lists the folders in this many tasks, by default 10,000, however few folders there are.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+}
+
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.driver.memory": "1g",
     # Short statements on few cores: a compiler and a collector that start fast.
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.driver.host": "127.0.0.1",
@@ -60,8 +66,10 @@ def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     builder = SparkSession.builder.master("local[2]").appName("tables")
-    builder = builder.config("spark.jars", ",".join(glob.glob(os.path.join(os.environ["SPARK_JARS"], "*.jar"))))
-    for key, value in SETTINGS.items():
+    jars = glob.glob(os.path.join(sys.argv[1], "*.jar")) if sys.argv[1] else []
+    if jars:
+        builder = builder.config("spark.jars", ",".join(jars))
+    for key, value in {**SETTINGS, **(DELTA if jars else {})}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")

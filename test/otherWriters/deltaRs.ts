@@ -1,0 +1,45 @@
+/** delta-rs as another writer, in a process of its own. */
+import { startPython } from "../support/pythonProcess.ts"
+import { deltaPython } from "../support/pythonProcess.ts"
+import { type Change, constraint, filterSql } from "./changes.ts"
+import type { OtherWriter } from "./interleavings.ts"
+
+type Answer = { readonly error: string } | { readonly rows?: ReadonlyArray<Readonly<Record<string, unknown>>> }
+
+/** A change in the form that `deltaWriter.py` takes. */
+const request = (change: Change): object => {
+  switch (change.operation) {
+    case "delete":
+      return { ...change, where: filterSql(change.where) }
+    case "overwrite":
+      return { ...change, where: change.where && filterSql(change.where) }
+    case "update":
+      return { ...change, where: filterSql(change.where), column: "note", value: change.note }
+    case "addConstraint":
+    case "dropConstraint":
+      return { ...change, ...constraint }
+    default:
+      return change
+  }
+}
+
+/** A writer, its version, and a way to end its process. */
+export interface DeltaRs extends OtherWriter {
+  readonly version: string
+  readonly stop: () => Promise<void>
+}
+
+export const startDeltaRs = async (): Promise<DeltaRs> => {
+  const python = await startPython<{ readonly version: string }, Answer>(deltaPython, "deltaWriter.py")
+  const ask = async (location: string, body: object) => {
+    const answer = await python.ask({ table: location, ...body })
+    if ("error" in answer) throw new Error(answer.error)
+    return answer.rows ?? []
+  }
+  return {
+    version: python.greeting.version,
+    change: async (location, change, tag) => void (await ask(location, { ...request(change), tag })),
+    read: (location) => ask(location, { operation: "read" }),
+    stop: python.stop
+  }
+}
