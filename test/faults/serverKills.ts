@@ -1,11 +1,12 @@
 /**
  * Kills the local server with SIGKILL, over and over, while the client ingests, and counts rows in the end.
- * `npm run faults:kill -- --kills 200 --seed 1`
+ * `npm run faults:kill -- --kills 200 --seed 1`; with `--delta-rs` amid changes of the table by delta-rs, which
+ * `npm run test:delta` fetches and `DELTA_PYTHON` can name.
  *
  * The server keeps its folder and its ports over the kills; the client recovers by itself. Every acknowledged record must be in the
  * table, and, since the client's stream lives through it all, every record that was ingested.
  */
-import { Effect, Redacted, References, Schedule } from "effect"
+import { Effect, Fiber, Redacted, References, Schedule } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { deltaPython, startPython } from "../support/pythonProcess.ts"
 
 interface Running {
   readonly process: ChildProcess
@@ -53,19 +55,57 @@ const seeded = (seed: number) => () => {
 
 const table = TableProperties.json("main.default.kills")
 
-const run = (kills: number, seed: number) =>
+/** The rows of the other writer have numbers from here on. */
+const firstForeign = 1_000_000_000
+
+/** delta-rs at work on a table: it appends and deletes rows of its own, merges files, and deletes old ones. */
+const otherWriter = Effect.fnUntraced(function* (location: string, random: () => number) {
+  const python = yield* Effect.acquireRelease(
+    Effect.promise(() => startPython<unknown, { readonly error?: string }>(deltaPython, "deltaWriter.py")),
+    ({ stop }) => Effect.promise(stop)
+  )
+  const rows = new Set<number>()
+  let next = firstForeign
+  let commits = 0
+  const change = async (operation: string, body: object): Promise<boolean> => {
+    const { error } = await python.ask({ table: location, operation, tag: String(commits), ...body })
+    if (error === undefined) commits++
+    // A commit of the server came first; delta-rs has changed nothing then.
+    else if (!/CommitFailed|concurrent|conflict/i.test(error)) throw new Error(`${operation} of delta-rs: ${error}`)
+    return error === undefined
+  }
+  const step = async (): Promise<void> => {
+    const roll = random()
+    if (roll < 0.5) {
+      const added = Array.from({ length: 1 + Math.floor(random() * 20) }, () => next++)
+      if (await change("append", { rows: added.map((n) => ({ n, pad: "foreign" })) })) added.forEach((n) => rows.add(n))
+    } else if (roll < 0.75) {
+      const remainder = Math.floor(random() * 5)
+      const gone = [...rows].filter((n) => n % 5 === remainder)
+      const where = `n >= ${firstForeign} AND n % 5 = ${remainder}`
+      if (await change("delete", { where })) gone.forEach((n) => rows.delete(n))
+    } else if (roll < 0.9) await change("optimize", { columns: [] })
+    else await change("vacuum", { full: false })
+  }
+  return { rows, step, commits: () => commits }
+})
+
+const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "zerobus-kills-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
-    const random = seeded(seed)
     yield* Effect.flatMap(ZerobusLocal, (local) => local.createTable("main.default.kills(n BIGINT, pad STRING)")).pipe(
       Effect.provide(ZerobusLocal.layerServer({ dataDir: folder }))
     )
     let server = yield* Effect.promise(() => startServer(folder, "0", "0"))
     const port = new URL(server.serverEndpoint).port
     const httpPort = new URL(server.workspaceUrl).port
+    const random = seeded(seed)
+    const other = amidDeltaRs
+      ? yield* otherWriter(join(folder, "main/default/kills"), seeded(seed + 1))
+      : { rows: new Set<number>(), step: () => Promise.resolve(), commits: () => 0 }
     let done = 0
     let acknowledged = -1
     const ingested = yield* Effect.gen(function* () {
@@ -79,6 +119,15 @@ const run = (kills: number, seed: number) =>
           done++
         }
       }).pipe(Effect.forkScoped)
+      const changes = amidDeltaRs
+        ? yield* Effect.forkScoped(
+            Effect.whileLoop({
+              while: () => done < kills,
+              body: () => Effect.promise(other.step),
+              step: () => {}
+            })
+          )
+        : undefined
       let sent = 0
       while (killer.pollUnsafe() === undefined) {
         for (let n = 0; n < 50; n++) {
@@ -91,6 +140,7 @@ const run = (kills: number, seed: number) =>
         yield* Effect.sleep("2 millis")
       }
       yield* stream.close
+      if (changes !== undefined) yield* Fiber.join(changes)
       return sent
     }).pipe(
       Effect.scoped,
@@ -116,17 +166,26 @@ const run = (kills: number, seed: number) =>
     const distinct = new Set(rows.map((row) => String(row["n"])))
     let lost = 0
     for (let n = 0; n < ingested; n++) if (!distinct.has(String(n))) lost++
-    return { ingested, rows: rows.length, lost, acknowledged }
+    const foreign = rows.map((row) => Number(row["n"])).filter((n) => n >= firstForeign)
+    for (const n of other.rows) if (!distinct.has(String(n))) lost++
+    const extra = foreign.length - other.rows.size
+    return { ingested, rows: rows.length, lost, extra, acknowledged, commits: other.commits() }
   }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None"))
 
 const { values } = parseArgs({
-  options: { kills: { type: "string", default: "20" }, seed: { type: "string", default: "1" } }
+  options: {
+    "kills": { type: "string", default: "20" },
+    "seed": { type: "string", default: "1" },
+    "delta-rs": { type: "boolean", default: false }
+  }
 })
 const started = performance.now()
-const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed)))
+const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed), values["delta-rs"]))
 console.log(
   `${values.kills} kills in ${((performance.now() - started) / 1000).toFixed(1)} s: ${result.ingested} records ingested and acknowledged, ` +
-    `${result.rows} rows in the table, ${result.lost} lost, seed ${values.seed}`
+    `${result.rows} rows in the table, ${result.lost} lost, ${result.extra} of deleted rows there, ` +
+    `${result.commits} commits of delta-rs, seed ${values.seed}`
 )
-console.log(result.lost === 0 ? `${values.kills} passed, 0 failed` : `0 passed, ${result.lost} failed`)
-process.exit(result.lost === 0 ? 0 : 1)
+const failed = result.lost + Math.max(0, result.extra)
+console.log(failed === 0 ? `${values.kills} passed, 0 failed` : `0 passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
