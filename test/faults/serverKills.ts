@@ -113,7 +113,10 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
       const stream = yield* zerobus.createStream(table)
       const killer = yield* Effect.gen(function* () {
         while (done < kills) {
-          yield* Effect.sleep(20 + random() * 400)
+          // A kill before the client is back, or before anything was acknowledged, would show nothing.
+          const before = acknowledged
+          while (acknowledged === before) yield* Effect.sleep("5 millis")
+          yield* Effect.sleep(random() * 400)
           yield* Effect.promise(() => kill(server))
           server = yield* Effect.promise(() => startServer(folder, port, httpPort))
           done++
