@@ -345,7 +345,9 @@ describe("reports", () => {
         assert.strictEqual(reconnects, 1)
         assert.isAbove(bytes_ingested ?? 0, 0)
         assert.strictEqual(bytes_durable, bytes_ingested)
-        assert.deepStrictEqual(metrics, {
+        // The other counters are there from the start, and stayed at 0.
+        const counted = Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== 0))
+        assert.deepStrictEqual(counted, {
           // Two records of the last connection are acknowledged one by one.
           ack_latency_ms: 3,
           pauses: 1,
@@ -386,7 +388,7 @@ describe("reports", () => {
       yield* A.settle
       const open = yield* metricsOf(table.tableName)
       assert.strictEqual(open["records_in_flight of session-0"], 2)
-      assert.strictEqual(open["records_returned"], undefined)
+      assert.strictEqual(open["records_returned"], 0)
       assert.isAbove(open["bytes_in_flight of session-0"] ?? 0, 64)
       server.last.cut()
       yield* A.settle
