@@ -51,6 +51,17 @@ export const tableNameProblem = (name: string): string | undefined => {
     : `The table name part ${JSON.stringify(illegal.slice(0, 64))} is not allowed. Use ASCII letters, digits and underscores, at most 255.`
 }
 
+/**
+ * Why a table of this name cannot have folders on every system, or `undefined` when it can: Windows keeps some names for
+ * devices, in any case. Only a server that stores tables needs this.
+ */
+export const deviceNameProblem = (name: string): string | undefined => {
+  const device = name.split(".").find((part) => /^(?:con|prn|aux|nul|com\d|lpt\d)$/i.test(part))
+  return device === undefined
+    ? undefined
+    : `The table name part ${JSON.stringify(device)} is not allowed: Windows keeps this name for a device. Use another one.`
+}
+
 /** Why a precision and scale make no DECIMAL, or `undefined` when they do. */
 export const decimalProblem = (precision: number, scale: number): string | undefined =>
   Number.isInteger(precision) &&

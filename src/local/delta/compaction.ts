@@ -5,20 +5,15 @@
  * whose columns are the table's present ones: files from before a change of the columns stay as they
  * are. Merged files stay on disk for readers of older versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
  */
-import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
-import * as Path from "node:path"
-import { codec } from "../parquet/codecs.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
-import { partitionText } from "./columnLookup.ts"
 import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
-import { makeFoldersIn, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
-import { dataFilePrefix, fileName, filePath, logPath } from "./filePaths.ts"
+import { writeDataFile } from "./dataFile.ts"
+import { dataFilePrefix, fileName, filePath } from "./filePaths.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
-import { partitionFolders } from "./partitions.ts"
 import { fileStatistics } from "./statistics.ts"
 
 /** Files from this size on are big enough. */
@@ -115,14 +110,8 @@ export const merge = async (
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
   const { partitionValues } = files[0]!
   const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
-  const folders = partitionFolders(
-    partitionColumns,
-    partitionColumns.map((column) => partitionText(partitionValues, column))
-  )
-  const name = `${prefix}${randomUUID()}.${codec.suffix}.parquet`
-  const folder = Path.join(log.table, ...folders)
   const add: Add = {
-    path: logPath([...folders, name]),
+    path: await writeDataFile(log, partitionColumns, partitionValues, bytes, prefix),
     partitionValues,
     size: bytes.length,
     modificationTime: now,
@@ -131,9 +120,6 @@ export const merge = async (
   }
   let committed = false
   try {
-    await makeFoldersIn(log.table, folders, log.readers)
-    await writeSynced(Path.join(folder, name), bytes, log.readers)
-    await syncFolder(folder)
     await log.commit((snapshot) => {
       committed = files.every((file) => snapshot.files.has(fileKey(file)))
       return committed ? compactActions(add, files, now) : undefined

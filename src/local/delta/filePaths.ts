@@ -1,6 +1,7 @@
 /**
  * Names of our data files, and the form that paths have in the Delta log.
  */
+import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { StorageFailure } from "../log/storageErrors.ts"
@@ -11,6 +12,19 @@ export const dataFilePrefix = "zerobus-"
 /** A relative path as the log wants it: percent-encoded, but for the sign between a partition column and its value. */
 export const logPath = (names: ReadonlyArray<string>): string =>
   names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
+
+/** What file systems answer for a path that they cannot have. */
+const impossible: ReadonlySet<string | undefined> = new Set(["ENAMETOOLONG", "EINVAL", "EILSEQ"])
+
+/** Whether the file system can have a file of this path: of this length, and of these signs. */
+export const fits = async (path: string): Promise<boolean> => {
+  try {
+    await Fs.lstat(path)
+    return true
+  } catch (error) {
+    return !impossible.has((error as NodeJS.ErrnoException).code)
+  }
+}
 
 /** The last part of a path of the log, still encoded. Names of our data files need no encoding. */
 export const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)

@@ -20,9 +20,8 @@ export interface PartitionedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
 }
 
-/** Rows that share their partition values. `folders` are names of folders, not yet percent-encoded for the log. */
+/** Rows that share their partition values. */
 export interface PartitionPart {
-  readonly folders: ReadonlyArray<string>
   readonly values: Record<string, string | null>
   readonly rows: number
   readonly chunks: ReadonlyArray<LeafChunk>
@@ -30,7 +29,7 @@ export interface PartitionPart {
 
 /** The parts of a flush; one without folders when the table is not partitioned. */
 export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionPart> => {
-  if (job.partitionColumns.length === 0) return [{ folders: [], values: {}, rows: job.rows, chunks: job.chunks }]
+  if (job.partitionColumns.length === 0) return [{ values: {}, rows: job.rows, chunks: job.chunks }]
   const tree = columnTree(job.columns)
   const texts = job.partitionColumns.map((name) => {
     const leaf = tree.columns[tree.names.indexOf(name)]!.firstLeaf
@@ -62,7 +61,6 @@ export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionP
     }
   })
   return Array.from(parts.values(), (part) => ({
-    folders: partitionFolders(job.partitionColumns, part.values),
     values: Object.fromEntries(part.values.map((value, index) => [job.partitionColumns[index]!, value])),
     rows: part.rows,
     chunks: chunks[part.index]!
@@ -224,8 +222,13 @@ export const partitionFolders = (
 ): ReadonlyArray<string> => {
   const names = columns.map((column, index) => `${column}=${folderValue(values[index] ?? null)}`)
   if (!values.includes(nullFolder) && Buffer.byteLength(names.join("/")) <= maxFolderBytes) return names
+  return [opaqueFolder(columns, values)]
+}
+
+/** The folder of a partition that tells no value, of 42 bytes. */
+export const opaqueFolder = (columns: ReadonlyArray<string>, values: ReadonlyArray<string | null>): string => {
   const digest = createHash("sha256").update(JSON.stringify([columns, values]))
-  return [`partition-${digest.digest("hex").slice(0, 32)}`]
+  return `partition-${digest.digest("hex").slice(0, 32)}`
 }
 
 /**

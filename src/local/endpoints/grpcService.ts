@@ -25,6 +25,11 @@ export interface GrpcServiceOptions {
   readonly streams: StreamHost
   /** Who may come in; undefined lets everybody in. */
   readonly auth: Authority | undefined
+  /**
+   * Milliseconds after which a connection is pinged, and how long it has to answer, 60,000 and 20,000 by default. One that does
+   * not is closed, also when it never spoke.
+   */
+  readonly keepalive?: { readonly time: number; readonly timeout: number } | undefined
   /** Asked once per connection, when it comes: the faults it is to have. */
   readonly connectionFaults: () => ReadonlyArray<ConnectionFault>
   /** Key and certificate, both PEM; plaintext when left out. */
@@ -63,7 +68,9 @@ export const serveGrpc = Effect.fnUntraced(function* (
         new Grpc.Server({
           "grpc.max_receive_message_length": maxMessageBytes,
           "grpc.max_send_message_length": maxMessageBytes,
-          "grpc.max_concurrent_streams": maxConcurrentCalls
+          "grpc.max_concurrent_streams": maxConcurrentCalls,
+          "grpc.keepalive_time_ms": options.keepalive?.time ?? 60_000,
+          "grpc.keepalive_timeout_ms": options.keepalive?.timeout ?? 20_000
         })
     ),
     (server) => Effect.sync(() => server.forceShutdown())

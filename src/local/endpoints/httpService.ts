@@ -64,7 +64,8 @@ export const httpService = (
     if (!knownHost(request.headers["host"], options.hosts)) {
       return respond(catalogError(421, "INVALID_HOST", "The Host header names another server than this one."))
     }
-    const url = new URL(request.url, "http://localhost")
+    // Put together rather than resolved: a path such as `//` would be taken for a host.
+    const url = new URL(`http://localhost${request.url.startsWith("/") ? "" : "/"}${request.url}`)
     if (url.pathname === "/metrics" && request.method === "GET") {
       return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
     }

@@ -115,6 +115,11 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
         reason: "NotWritable",
         message: `${path} cannot be a folder (ENOTDIR) while ${doing}: a part of it is a file. Correct it, or choose another data folder.`
       })
+    case "ENAMETOOLONG":
+      return new StorageFailure({
+        reason: "NotWritable",
+        message: `A path below ${path} is too long for the file system (ENAMETOOLONG) while ${doing}. Use shorter names, or a data folder with a shorter path.`
+      })
     case "ENOENT":
       return new StorageFailure({
         reason: "Io",

@@ -8,23 +8,32 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
 import { commitFinder } from "../delta/commitPlace.ts"
-import { createLog, type DeltaLog, openLog } from "../delta/deltaLog.ts"
-import { makeFolder, makeFoldersIn, type Readers } from "../../internal/log/durableFile.ts"
+import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
+import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { noSize, sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
-import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import {
+  type InvalidDefinition,
+  StorageFailure,
+  storageFailure,
+  TableExists,
+  TableNotFound,
+  type UnsupportedColumn
+} from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import { TableEngine } from "./tableEngine.ts"
 import { readRows, sweepTrash, tableFolders, tablePlace } from "../delta/tableFiles.ts"
-import { metadataOf, protocolOf, schemaKey, type TableRecord } from "../delta/tableFolder.ts"
+import { makeTable } from "../delta/newTable.ts"
+import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
 import { extended, refuseDefinition, appIdOf, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { openWal } from "../log/wal.ts"
@@ -104,6 +113,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   )
 
   const tables = new Map<string, OpenTable>()
+  const changing = yield* Semaphore.make(1)
 
   const openEngine = async (record: TableRecord, delta: DeltaLog, committed: number): Promise<OpenTable> => {
     const wal = walFolder(folder, record.tableId)
@@ -172,6 +182,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     )
   }
   for (const [name, location] of found.tables) {
+    const other = tables.get(tableKey(name))?.record.location ?? refused.locationOf(name)
+    if (other !== undefined) {
+      yield* Effect.logError(`${location} is not served: its name differs from ${other} in case only. Move one away.`)
+      continue
+    }
     yield* attempt("opening the table", () => openTable(name, location)).pipe(
       Effect.catch((failure) => {
         refused.add({ name, location, failure })
@@ -289,38 +304,28 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     Effect.forkScoped
   )
 
+  const createTable = Effect.fnUntraced(function* (
+    definition: TableDefinition
+  ): Effect.fn.Return<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure> {
+    const problem = refuseDefinition(definition)
+    if (problem !== undefined) return yield* problem
+    const key = tableKey(definition.name)
+    if (tables.has(key) || refused.has(definition.name)) return yield* new TableExists({ name: definition.name })
+    const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
+    const location = Path.join(folder, catalog, schema, table)
+    const record: TableRecord = { definition, createdAt: now(), tableId: randomUUID(), location }
+    const created = yield* attempt("creating the table", async () => {
+      const log = await makeTable(folder, record, readers)
+      return log === undefined ? undefined : openEngine(record, log, 0)
+    })
+    if (created === undefined) return yield* new TableExists({ name: definition.name })
+    tables.set(key, created)
+    return record
+  })
+
   return {
-    create: Effect.fnUntraced(function* (definition: TableDefinition) {
-      const problem = refuseDefinition(definition)
-      if (problem !== undefined) return yield* problem
-      const key = tableKey(definition.name)
-      if (tables.has(key) || refused.has(definition.name)) return yield* new TableExists({ name: definition.name })
-      const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
-      const location = Path.join(folder, catalog, schema, table)
-      const createdAt = now()
-      const record: TableRecord = { definition, createdAt, tableId: randomUUID(), location }
-      const created = yield* attempt("creating the table", async () => {
-        const metadata = metadataOf(definition, record.tableId, createdAt)
-        await makeFoldersIn(folder, [catalog, schema, table], readers)
-        const actions = [
-          {
-            commitInfo: {
-              timestamp: createdAt,
-              operation: "CREATE TABLE",
-              operationParameters: {},
-              engineInfo: "effect-zerobus"
-            }
-          },
-          { protocol: protocolOf(definition) },
-          { metaData: metadata }
-        ]
-        const log = await createLog(location, actions, readers)
-        return log === undefined ? undefined : openEngine(record, log, 0)
-      })
-      if (created === undefined) return yield* new TableExists({ name: definition.name })
-      tables.set(key, created)
-      return record
-    }),
+    // One at a time: the names are looked up before the folders are made.
+    create: (definition) => changing.withPermits(1)(createTable(definition)),
     get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(tableKey(name))), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {

@@ -8,7 +8,6 @@
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { codec } from "../parquet/codecs.ts"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../delta/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
@@ -17,8 +16,9 @@ import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { type CommitPlace, commitFinder, rangeParameters, type RowRange } from "../delta/commitPlace.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
-import { makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
-import { dataFilePrefix, fileName, filePath, logPath } from "../delta/filePaths.ts"
+import type { Readers } from "../../internal/log/durableFile.ts"
+import { writeDataFile } from "../delta/dataFile.ts"
+import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
@@ -146,12 +146,8 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
   try {
     for (const part of partsOf(job, lost)) {
       const bytes = encodeParquet(tree, [part])
-      const name = `${dataFilePrefix}${randomUUID()}.${codec.suffix}.parquet`
-      const folder = await makeFoldersIn(job.folder, part.folders, log.readers)
-      await writeSynced(Path.join(folder, name), bytes, log.readers)
-      await syncFolder(folder)
       adds.push({
-        path: logPath([...part.folders, name]),
+        path: await writeDataFile(log, job.partitionColumns, part.values, bytes),
         partitionValues: part.values,
         size: bytes.length,
         modificationTime: job.now,

@@ -29,6 +29,10 @@ export class RefusedTables {
     return this.byKey.get(tableKey(name))?.failure
   }
 
+  locationOf(name: string): string | undefined {
+    return this.byKey.get(tableKey(name))?.location
+  }
+
   get all(): ReadonlyArray<RefusedTable> {
     return [...this.byKey.values()]
   }

@@ -15,6 +15,7 @@ import {
   type TableDefinition,
   withColumns
 } from "../../internal/columns/columnType.ts"
+import { deviceNameProblem } from "../../internal/columns/columnNames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../log/logFrames.ts"
@@ -104,7 +105,7 @@ export class TableStore extends Context.Service<TableStore, TableStoreShape>()("
 
 /** Why a definition cannot become a table. */
 export const refuseDefinition = (definition: TableDefinition): InvalidDefinition | UnsupportedColumn | undefined => {
-  const problem = definitionProblem(definition)
+  const problem = definitionProblem(definition) ?? deviceNameProblem(definition.name)
   return problem === undefined ? unsupportedColumn(definition) : new InvalidDefinition({ message: problem })
 }
 

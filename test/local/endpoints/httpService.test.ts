@@ -319,6 +319,16 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
     })
   )
 
+  it.effect("answers 404 to paths that look like a host", () =>
+    Effect.gen(function* () {
+      const local = yield* ZerobusLocal
+      for (const path of ["//", "///", "//:0", "//[", "/\\", "//metrics"]) {
+        const { body, status } = yield* request(local, "GET", path)
+        assert.deepStrictEqual([status, body["error_code"]], [404, "ENDPOINT_NOT_FOUND"], path)
+      }
+    })
+  )
+
   it.effect("knows no other paths and methods", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal

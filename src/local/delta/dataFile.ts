@@ -1,0 +1,35 @@
+/**
+ * Writes data files into the folders of their partitions.
+ */
+import { randomUUID } from "node:crypto"
+import * as Path from "node:path"
+import { makeFoldersIn, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import { codec } from "../parquet/codecs.ts"
+import { partitionText } from "./columnLookup.ts"
+import type { DeltaLog } from "./deltaLog.ts"
+import { dataFilePrefix, fits, logPath } from "./filePaths.ts"
+import { opaqueFolder, partitionFolders } from "./partitions.ts"
+
+/** The name of a new data file; ours carry our prefix. */
+export const newFileName = (prefix = dataFilePrefix): string => `${prefix}${randomUUID()}.${codec.suffix}.parquet`
+
+/**
+ * Writes a data file and answers its path as the log wants it. Where the file system cannot have the folders that
+ * tell the partition's values, the file gets one that tells none.
+ */
+export const writeDataFile = async (
+  { readers, table }: DeltaLog,
+  columns: ReadonlyArray<string>,
+  values: Readonly<Record<string, string | null>>,
+  bytes: Uint8Array,
+  prefix = dataFilePrefix
+): Promise<string> => {
+  const name = newFileName(prefix)
+  const texts = columns.map((column) => partitionText(values, column))
+  const telling = partitionFolders(columns, texts)
+  const folders = (await fits(Path.join(table, ...telling, name))) ? telling : [opaqueFolder(columns, texts)]
+  const folder = await makeFoldersIn(table, folders, readers)
+  await writeSynced(Path.join(folder, name), bytes, readers)
+  await syncFolder(folder)
+  return logPath([...folders, name])
+}
