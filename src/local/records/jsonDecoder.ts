@@ -15,7 +15,7 @@ import { literalValue } from "../../internal/columns/defaultLiteral.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { fittedText } from "../../internal/columns/textLength.ts"
-import { encodeVariant } from "../parquet/variant.ts"
+import { encodeVariant } from "../parquet/variantEncoder.ts"
 
 /** Appends one value below a node at a repetition level. */
 export type JsonAppend = (value: unknown, repetition: number) => void
@@ -248,8 +248,8 @@ const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =
 const variantAppender =
   (node: LeafNode, metadata: Leaf, content: Leaf): JsonAppend =>
   (value, repetition) => {
-    const variant = typeof value === "string" ? encodeVariant(value) : undefined
-    if (variant === undefined) throw new RecordProblem(node.path, expectation(node.type))
+    const variant = typeof value === "string" ? encodeVariant(value) : expectation(node.type)
+    if (typeof variant === "string") throw new RecordProblem(node.path, variant)
     metadata.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
     content.addBytes(repetition, variant.value, 0, variant.value.length)
   }

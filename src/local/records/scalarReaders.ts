@@ -11,7 +11,7 @@ import { RecordProblem } from "./recordProblem.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, isSimple, numberRange, type WireScalar, wireScalar } from "../../internal/columns/scalarTypes.ts"
 import { fittedText } from "../../internal/columns/textLength.ts"
-import { encodeVariant } from "../parquet/variant.ts"
+import { encodeVariant } from "../parquet/variantEncoder.ts"
 
 /** The name of a protobuf field type. */
 export type FieldType = MessageShape["fields"][number]["type"]
@@ -192,7 +192,7 @@ export const scalarReader = (
         const variant = encodeVariant(
           Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8")
         )
-        if (variant === undefined) return refuse()
+        if (typeof variant === "string") throw new RecordProblem(path, variant)
         leaf.addBytes(repetition, variant.metadata, 0, variant.metadata.length)
         second!.addBytes(repetition, variant.value, 0, variant.value.length)
         return stop
