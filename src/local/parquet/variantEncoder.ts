@@ -18,9 +18,9 @@ const maxDepth = 500
 const maxBytes = 16 * 1024 * 1024
 
 const notJson = expectation({ _tag: "Variant" })
-const tooDeep = `expected VARIANT, JSON nested at most ${maxDepth} deep`
-const tooLarge = "expected VARIANT, at most 16 MiB"
-const outOfRange = "expected VARIANT, JSON with numbers in the range of DOUBLE"
+const tooDeep = `${notJson}, nested at most ${maxDepth} deep`
+const tooLarge = `${notJson}, of at most 16 MiB`
+const outOfRange = `${notJson}, with numbers in the range of DOUBLE`
 
 /** Ends the reading of a text; never leaves this module. */
 class Refused {
