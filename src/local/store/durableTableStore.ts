@@ -316,7 +316,15 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const record: TableRecord = { definition, createdAt: now(), tableId: randomUUID(), location }
     const created = yield* attempt("creating the table", async () => {
       const log = await makeTable(folder, record, readers)
-      return log === undefined ? undefined : openEngine(record, log, 0)
+      if (log === undefined) return undefined
+      try {
+        return await openEngine(record, log, 0)
+      } catch (error) {
+        // The table exists by now, and is opened as soon as that is possible.
+        const failure = storageFailure(error, "creating the table", location)
+        refused.add({ name: definition.name, location, failure })
+        throw failure
+      }
     })
     if (created === undefined) return yield* new TableExists({ name: definition.name })
     tables.set(key, created)

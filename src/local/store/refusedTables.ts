@@ -10,6 +10,9 @@ import type { RefusedTable } from "./unserved.ts"
 /** Opens the table of a folder; false when the folder holds none. */
 export type OpenTable = (name: string, location: string) => Promise<boolean>
 
+/** Reasons that pass when somebody acts. */
+const passing: ReadonlySet<StorageFailure["reason"]> = new Set(["TableRefused", "DiskFull", "NotWritable"])
+
 /** The refused tables of a store, by name without case. */
 export class RefusedTables {
   private readonly byKey = new Map<string, RefusedTable>()
@@ -43,13 +46,13 @@ export class RefusedTables {
 
   /**
    * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs once at a time,
-   * for all who ask. Damage does not go away by itself, and looking at it again may add to it: such a table is
-   * tried again with `evenIfDamaged` only.
+   * for all who ask. A table that others changed or that the disk does not take may open now. Damage does not go away by
+   * itself, and looking at it again may add to it: such a table is tried again with `evenIfDamaged` only.
    */
   async retry(name: string, evenIfDamaged = false): Promise<StorageFailure | undefined> {
     const table = this.byKey.get(tableKey(name))
     if (table === undefined) return undefined
-    if (table.failure.reason !== "TableRefused" && !evenIfDamaged) return table.failure
+    if (!passing.has(table.failure.reason) && !evenIfDamaged) return table.failure
     return this.tryOpen(table)
   }
 

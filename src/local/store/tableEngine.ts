@@ -76,7 +76,7 @@ export class TableEngine {
   private readonly roomCallbacks: Array<() => void> = []
   private nextWriter = 1
   private stopped: StorageFailure | undefined
-  /** Why the table cannot be written; undefined while it can. A later look may take it back. */
+  /** Why the table cannot be written; undefined while it can. A later look or flush may take it back. */
   refusal: StorageFailure | undefined
   /** The version up to which other writers' changes were examined. */
   private seen: SeenVersion | undefined
@@ -140,7 +140,7 @@ export class TableEngine {
     if (!this.ackAfterCommit) return this.wal.onDurable(group, callback)
     this.wal.onDurable(group, (failure) => {
       if (failure !== undefined || group <= this.committedGroup) callback(failure)
-      else if (this.refusal !== undefined) callback(this.refusal)
+      else if (this.refusal?.reason === "TableRefused") callback(this.refusal)
       else this.commitCallbacks.push({ group, callback })
     })
   }
@@ -194,7 +194,8 @@ export class TableEngine {
   /** Ends the open batch, if it has rows, and starts its flush. */
   seal(): void {
     this.sealBatch()
-    if ((this.batches.length > 0 || this.written.due.length > 0) && this.flushing === undefined) {
+    const blocked = this.refusal !== undefined && this.refusal.reason !== "TableRefused"
+    if ((this.batches.length > 0 || this.written.due.length > 0 || blocked) && this.flushing === undefined) {
       // A failure stays in the queue and is tried again with the next seal; `flush` reports it.
       void this.flushAll().catch(() => {})
     }
@@ -216,24 +217,32 @@ export class TableEngine {
     try {
       await this.followTable()
     } catch (error) {
-      throw this.refuse(error)
+      const failure = storageFailure(error, "reading the table", this.folder)
+      throw failure.reason === "TableRefused" ? this.refuse(failure) : failure
     }
+    if (this.refusal !== undefined) throw this.refusal
   }
 
   private async followTable(): Promise<void> {
     this.follow(await this.flusher.look(this.folder, this.definition.name))
-    if (this.refusal !== undefined) this.lastProblem = undefined
+    if (this.refusal?.reason !== "TableRefused") return
+    this.lastProblem = undefined
     this.refusal = undefined
   }
 
-  /** When a failure is a refusal of the table, everybody who waits for the table gets it. */
+  /**
+   * While the last flush failed, the table takes no records: what was acknowledged waits in the log, and clients get to
+   * know it. Everybody who waits for a refused table is told as well; rows that a full disk holds up go in when there is room.
+   */
   private refuse(error: unknown): StorageFailure {
     const failure = storageFailure(error, "writing the table", this.folder)
-    if (failure.reason !== "TableRefused") return failure
+    if (this.stopped !== undefined) return failure
     this.refusal = failure
     this.lastProblem = failure.message
-    this.seen = undefined
-    for (const { callback } of this.commitCallbacks.splice(0)) callback(failure)
+    if (failure.reason === "TableRefused") {
+      this.seen = undefined
+      for (const { callback } of this.commitCallbacks.splice(0)) callback(failure)
+    }
     this.tellRoom()
     return failure
   }
@@ -266,7 +275,7 @@ export class TableEngine {
     const work = async (): Promise<void> => {
       try {
         // Looking costs less than decoding a batch again for a table that is still refused.
-        if (this.refusal !== undefined) await this.followTable()
+        if (this.refusal?.reason === "TableRefused") await this.followTable()
         await this.written.look((rows) => this.commitAgain(rows))
         for (const batch of this.batches.slice()) {
           await this.settled(batch.lastGroup)
@@ -274,10 +283,12 @@ export class TableEngine {
           await this.flushBatch(batch)
           this.batches.shift()
           this.lastProblem = this.size.warning
+          this.refusal = undefined
           this.committedGroup = batch.lastGroup
           this.tellCommitted()
           this.tellRoom()
         }
+        this.refusal = undefined
       } catch (error) {
         const failure = this.refuse(error)
         this.lastProblem = failure.message
