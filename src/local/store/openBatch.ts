@@ -27,6 +27,16 @@ export interface SealedRows {
 }
 
 /**
+ * A sealed batch. It has no `chunks` once they were handed to a flush, or after the table's columns
+ * changed: then it is decoded from the log again.
+ */
+export interface Batch extends SealedRows {
+  readonly segment: number
+  readonly firstSequence: number
+  lastSequence: number
+}
+
+/**
  * Takes the records of one stream: their format, and the decoder for the table's columns as they are
  * now.
  */

@@ -30,20 +30,10 @@ import { rollBackChunks } from "../parquet/columnBuffer.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
-import { EngineWriter, type SealedRows } from "./openBatch.ts"
+import { type Batch, EngineWriter } from "./openBatch.ts"
 import { recoverSegments } from "./recovery.ts"
 import { decodeAgain, followed, formOf, type TableForm } from "./tableForm.ts"
 import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
-
-/**
- * A sealed batch. It has no `chunks` once they were handed to a flush, or after the table's columns
- * changed: then it is decoded from the log again.
- */
-interface Batch extends SealedRows {
-  readonly segment: number
-  readonly firstSequence: number
-  lastSequence: number
-}
 
 /** The log group of records that a refused table did not take; it never becomes durable. */
 const REFUSED_GROUP = -1
