@@ -18,17 +18,11 @@ import { commitFinder } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
+import { modeWarning } from "../log/folderMode.ts"
 import { noSize, sizeOf } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
-import {
-  type InvalidDefinition,
-  StorageFailure,
-  storageFailure,
-  TableExists,
-  TableNotFound,
-  type UnsupportedColumn
-} from "../log/storageErrors.ts"
+import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import { TableEngine } from "./tableEngine.ts"
 import { readRows, sweepTrash, tableFolders, tablePlace } from "../delta/tableFiles.ts"
@@ -78,10 +72,6 @@ const recordOf = ({ engine, record }: OpenTable): TableRecord => ({
   ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
 })
 
-const openToOthers = (folder: string, mode: number): string =>
-  `Other users of this machine can get into ${folder} (mode ${(mode & 0o777).toString(8)}), which is kept as it is. ` +
-  `Type chmod 700 to close it, or start the server with --shared-files (sharedFiles) if others are to read the tables.`
-
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
 export const makeDurableTableStore = Effect.fnUntraced(function* (
   options: DurableOptions
@@ -103,10 +93,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     }),
     (lock) => Effect.promise(() => lock.release())
   )
-  if (readers === "owner") {
-    const { mode } = yield* attempt("opening the data folder", () => Fs.stat(folder))
-    if (process.platform !== "win32" && (mode & 0o077) !== 0) yield* Effect.logWarning(openToOthers(folder, mode))
-  }
+  const warning = readers === "owner" ? yield* attempt("opening the data folder", () => modeWarning(folder)) : undefined
+  if (warning !== undefined) yield* Effect.logWarning(warning)
   const flusher: Flusher = yield* Effect.acquireRelease(
     Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher(readers) : localFlusher(readers))),
     (flusher) => Effect.promise(() => flusher.close())
@@ -304,9 +292,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     Effect.forkScoped
   )
 
-  const createTable = Effect.fnUntraced(function* (
-    definition: TableDefinition
-  ): Effect.fn.Return<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure> {
+  const createTable = Effect.fnUntraced(function* (definition: TableDefinition) {
     const problem = refuseDefinition(definition)
     if (problem !== undefined) return yield* problem
     const key = tableKey(definition.name)
