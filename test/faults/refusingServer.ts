@@ -134,9 +134,9 @@ class Due {
       setTimeout(this.turn, Math.max(1, this.entries[0]!.at - performance.now()))
   }
 
-  /** Refuses when every acknowledgement has left: a status may overtake them. */
+  /** Refuses some milliseconds after the last acknowledgement has left: in grpc-js a failure overtakes messages that were not read. */
   private refuseWritten(): void {
-    if (this.writing === 0) this.refuse()
+    if (this.writing === 0) setTimeout(() => this.refuse(), 20)
     else setImmediate(() => this.refuseWritten())
   }
 
