@@ -15,6 +15,11 @@ export interface RecordAck {
   /** The position in the stream. */
   readonly offset: Offset
   /**
+   * Waits until the record survives the process: with a spool until it is in the spool's log, without one until it is durable. Fails as
+   * `await` does; with `Retryable` of reason `SpoolUnavailable` when the log could not be written, which then does not hold the record.
+   */
+  readonly persisted: Effect.Effect<void, AckError>
+  /**
    * Waits until the server has said that the record is durable, at most `flushTimeout`. Fails with what ended the stream, with
    * `StreamClosed`, or with `FlushTimeout`, after which the record may still become durable. Many receipts may be awaited at once,
    * in any order.

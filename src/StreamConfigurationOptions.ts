@@ -18,10 +18,13 @@ import {
   flag,
   oneOf,
   type OptionRules,
+  required,
+  text,
   that
 } from "./internal/optionRules.ts"
+import type { Spool } from "./internal/spooledLog.ts"
 import type { LandingZoneLimits } from "./internal/landing/sizeLimits.ts"
-import type { InvalidArgument, Retryable, StreamFailure, ZerobusError } from "./ZerobusError.ts"
+import { InvalidArgument, type Retryable, type StreamFailure, type ZerobusError } from "./ZerobusError.ts"
 
 /** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */
 export interface Unacked<A> {
@@ -160,6 +163,12 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /** Refused offsets in a row, without a durable one between, that end the stream with the server's reason; default 100. */
   readonly maxRefusals?: number | undefined
+  /**
+   * Where records are kept on disk until they are acknowledged: `Spool.directory(path)`; default: nowhere. `createStream` then succeeds
+   * when the spool is open, also while the server cannot be reached. What cannot be retried ends the stream, and the spool keeps
+   * everything. `onUnacked` is not called. Needs `recovery`.
+   */
+  readonly spool?: Spool | undefined
 }
 
 /** The options whose effects may need services. */
@@ -192,6 +201,7 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly onUnacked: ((unacked: Unacked<any>) => Effect.Effect<unknown, unknown>) | undefined
   readonly onRefused: ((refused: Refused<any>) => Effect.Effect<unknown, unknown>) | undefined
   readonly maxRefusals: number
+  readonly spool: Spool | undefined
 }
 
 /** The defaults of every stream, those of the official SDKs where they have the option. Bytes, records, milliseconds. */
@@ -221,6 +231,9 @@ const provider = that("made with HeadersProvider.make", (value) => {
   return typeof getHeaders === "function" && (invalidate === undefined || typeof invalidate === "function")
 })
 
+/** Room for some of the largest records. */
+const LEAST_SPOOL_BYTES = 16 * 1024 * 1024
+
 /** What each option of a stream may be. */
 export const streamRules: OptionRules<StreamConfigurationOptions> = {
   maxInflightRecords: count(),
@@ -243,7 +256,17 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   beforeOpen: that("an Effect", Effect.isEffect),
   onUnacked: that("a function that gives an Effect", (value) => typeof value === "function"),
   onRefused: that("a function that gives an Effect", (value) => typeof value === "function"),
-  maxRefusals: count()
+  maxRefusals: count(),
+  spool: {
+    ...fields<Spool>({
+      path: text("the path of a folder", /./),
+      maxBytes: count(LEAST_SPOOL_BYTES),
+      sync: oneOf("group", "os"),
+      open: required(that("made with Spool.directory", (value) => typeof value === "function")),
+      left: required(that("made with Spool.directory", (value) => typeof value === "function"))
+    }),
+    words: "made with Spool.directory"
+  }
 }
 
 /** Fills in the defaults and checks every value. */
@@ -252,6 +275,10 @@ export const resolve = <A>(
 ): Result.Result<ResolvedStreamOptions, InvalidArgument> => {
   const refused = checkOptions(streamRules, options)
   if (refused !== undefined) return Result.fail(refused)
+  if (options.spool !== undefined && options.recovery === false) {
+    const message = "The option spool needs recovery: leave recovery out, or the spool."
+    return Result.fail(new InvalidArgument({ message, path: ["spool"] }))
+  }
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
     Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))
@@ -284,6 +311,7 @@ export const resolve = <A>(
     headersProvider: options.headersProvider,
     onUnacked: options.onUnacked,
     onRefused: options.onRefused,
-    maxRefusals: options.maxRefusals ?? defaults.maxRefusals
+    maxRefusals: options.maxRefusals ?? defaults.maxRefusals,
+    spool: options.spool
   })
 }

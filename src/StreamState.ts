@@ -9,7 +9,17 @@
  * - `paused`: the server announced the end of the session; records are accepted, nothing is sent, acknowledgements still count.
  * - `recovering`: the session was lost; the supervisor opens another one. Records are accepted.
  * - `idle`: the retry budget is spent and nothing is unacknowledged, so there is no connection; the next record opens one.
+ * - `waiting`: the retry budget is spent and the stream's spool keeps its records; there is an attempt every 30 seconds.
  * - `closed`: closed by `close` or by its scope.
  * - `failed`: ended by a final error.
  */
-export type StreamState = "connecting" | "replaying" | "open" | "paused" | "recovering" | "idle" | "closed" | "failed"
+export type StreamState =
+  | "connecting"
+  | "replaying"
+  | "open"
+  | "paused"
+  | "recovering"
+  | "idle"
+  | "waiting"
+  | "closed"
+  | "failed"

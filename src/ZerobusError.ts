@@ -16,6 +16,7 @@ import * as Data from "effect/Data"
  * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
  * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off; or a
  *   headers provider failed with an error of its own.
+ * - `SpoolUnavailable`: the disk or the folder of a spool failed; the record was not taken.
  * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
  */
 export type RetryableReason = Data.TaggedEnum<{
@@ -25,6 +26,7 @@ export type RetryableReason = Data.TaggedEnum<{
   AckTimeout: { readonly message: string }
   TokenServiceUnavailable: { readonly message: string; readonly retryAfterMillis?: number | undefined }
   CatalogUnavailable: { readonly message: string }
+  SpoolUnavailable: { readonly message: string }
 }>
 
 /** Constructors of {@link RetryableReason}. */

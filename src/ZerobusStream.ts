@@ -11,10 +11,17 @@ import type { Offset } from "./Offset.ts"
 import type { AckError, RecordAck } from "./RecordAck.ts"
 import type { StreamState } from "./StreamState.ts"
 import type { TableProperties } from "./TableProperties.ts"
-import type { FlushTimeout, InvalidArgument, InvalidState, PayloadTooLarge, StreamClosed } from "./ZerobusError.ts"
+import type {
+  FlushTimeout,
+  InvalidArgument,
+  InvalidState,
+  PayloadTooLarge,
+  Retryable,
+  StreamClosed
+} from "./ZerobusError.ts"
 
 /** Why an ingest call took nothing. The stream itself goes on, unless it is `StreamClosed`. */
-export type IngestError = FlushTimeout | InvalidArgument | PayloadTooLarge | StreamClosed
+export type IngestError = FlushTimeout | InvalidArgument | PayloadTooLarge | Retryable | StreamClosed
 
 /** What a sink has made durable, and what the server refused of it. */
 export interface SinkSummary {
@@ -37,7 +44,8 @@ export interface ZerobusStream<in out A> {
   /** The id that the server gave the latest session. */
   readonly sessionId: Effect.Effect<string>
   /**
-   * Queues one record and succeeds with its receipt; waits while the landing zone is full. Interrupting the wait consumes no
+   * Queues one record and succeeds with its receipt; waits while the landing zone is full. With a spool it succeeds once the record is
+   * in the spool's log, and fails with `Retryable` of reason `SpoolUnavailable` when that cannot be written. Interrupting the wait consumes no
    * offset. Fails with `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent, which leaves the stream as it was,
    * with `FlushTimeout` when it waited for room for `ingestTimeout`, and with `StreamClosed`.
    */

@@ -15,6 +15,7 @@ export {
   type StreamConfigurationOptions,
   type Unacked
 } from "./StreamConfigurationOptions.ts"
+export * as Spool from "./Spool.ts"
 export type { StreamState } from "./StreamState.ts"
 export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"

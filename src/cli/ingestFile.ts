@@ -138,7 +138,8 @@ const queue = Effect.fnUntraced(function* (
             InvalidArgument: (error) => Effect.succeed(error.message),
             PayloadTooLarge: (error) => Effect.succeed(error.message),
             StreamClosed: (error) => Effect.fail(because(error.cause ?? error)),
-            FlushTimeout: (error) => Effect.fail(because(error))
+            FlushTimeout: (error) => Effect.fail(because(error)),
+            Retryable: (error) => Effect.fail(because(error))
           })
         )
       } else if (queued !== true) problem = queued

@@ -49,12 +49,13 @@ describe("options of a stream", () => {
       onRefused,
       onUnacked,
       recoverySchedule,
+      spool,
       streamPausedMaxWaitTime,
       ...plain
     } = Result.getOrThrow(resolve())
     assert.deepStrictEqual(
-      [headersProvider, ingestTimeout, onRefused, onUnacked, recoverySchedule, streamPausedMaxWaitTime],
-      Array(6).fill(undefined)
+      [headersProvider, ingestTimeout, onRefused, onUnacked, recoverySchedule, spool, streamPausedMaxWaitTime],
+      Array(7).fill(undefined)
     )
     assert.deepStrictEqual(plain, {
       maxInflightRecords: 1_000_000,

@@ -84,7 +84,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "public",
-    files: ["Column", "DeadLetters", "Table", "Zerobus"],
+    files: ["Column", "DeadLetters", "Spool", "Table", "Zerobus"],
     imports: [
       "faces",
       "transport",
@@ -95,6 +95,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/codec",
       "internal/engine",
       "internal/log",
+      "internal/spool",
       "internal/userCode"
     ],
     packages: ["effect: stable"]
@@ -104,7 +105,7 @@ export const rooms: ReadonlyArray<Room> = [
   // What several rooms share: the options of everything, what a codec offers the landing zone, and texts without secrets.
   {
     name: "internal",
-    files: ["internal/optionRules", "internal/recordCodec", "internal/scrub"],
+    files: ["internal/optionRules", "internal/recordCodec", "internal/spooledLog", "internal/scrub"],
     imports: ["internal/userCode/wake"],
     packages: ["effect: pure"]
   },
@@ -136,6 +137,7 @@ export const rooms: ReadonlyArray<Room> = [
     name: "internal/engine",
     imports: [
       "faces",
+      "internal/spooledLog",
       "internal/landing",
       "internal/protobuf",
       "internal/userCode",

@@ -52,7 +52,8 @@ const follows: Record<string, ReadonlyArray<string>> = {
   open: ["paused", "recovering", "idle", "closed", "failed"],
   replaying: ["open", "paused", "recovering", "closed", "failed"],
   paused: ["recovering", "idle", "closed", "failed"],
-  recovering: ["recovering", "open", "replaying", "idle", "closed", "failed"],
+  recovering: ["recovering", "open", "replaying", "idle", "waiting", "closed", "failed"],
+  waiting: ["recovering", "closed", "failed"],
   idle: ["recovering", "closed", "failed"],
   closed: [],
   failed: []

@@ -49,7 +49,7 @@ export const settled = (group: SpoolGroup | undefined) =>
 /** Appends texts and waits for their group. */
 export const append = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false) => {
   offer(log, texts, atomic)
-  return settled(log.lastGroup)
+  return settled(log.latestGroup)
 }
 
 /** Reads entries until there are no more: `offset text`, batches as `offset [text, text]`. */

@@ -12,6 +12,6 @@ for (;;) {
     log,
     Array.from({ length: 20 }, (_, i) => `record ${i}`)
   )
-  if ((await settled(log.lastGroup)) !== "persisted") throw new Error("a group failed")
+  if ((await settled(log.latestGroup)) !== "persisted") throw new Error("a group failed")
   writeSync(1, `${offset}\n`)
 }

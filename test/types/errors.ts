@@ -23,7 +23,7 @@ type Ends =
   | "InvalidState"
   | "ProtocolViolation"
 type Waits = Ends | "StreamClosed" | "FlushTimeout"
-type Ingests = "FlushTimeout" | "InvalidArgument" | "PayloadTooLarge" | "StreamClosed"
+type Ingests = "FlushTimeout" | "InvalidArgument" | "PayloadTooLarge" | "Retryable" | "StreamClosed"
 
 type Records = ZerobusStream<TableProperties.JsonRecord>
 exact<Tags<ReturnType<ZerobusShape["createStream"]>>, Ends>(true)

@@ -22,7 +22,17 @@ import type { Message } from "../landing/chunk.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { closeWithScope, makeClose, type Spent, spentOf } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
-import { type AckFailure, endUnsafe, makeStreamCore, type StreamCore, streamClosed, streamIdOf } from "./streamCore.ts"
+import {
+  type AckFailure,
+  endUnsafe,
+  makeStreamCore,
+  nextOffsetOf,
+  type StreamCore,
+  streamClosed,
+  streamIdOf
+} from "./streamCore.ts"
+import { openSpool, spoolSettled } from "./spoolAccess.ts"
+import { makeSpooledIngest } from "./streamSpool.ts"
 import { logDefect } from "./streamLogs.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, withinLimit } from "./streamIngest.ts"
@@ -134,6 +144,7 @@ const open = Effect.fnUntraced(function* <A>(
   if (Result.isFailure(resolved)) return yield* resolved.failure
   const core = yield* makeStreamCore(table, resolved.success, client.turns)
   core.zone.adoptUnsafe(adopted)
+  if (resolved.success.spool !== undefined) yield* openSpool(core, resolved.success.spool)
 
   /** Answers everybody when the supervisor has ended otherwise than by closing or failing the stream. */
   const endAll = (exit: Exit.Exit<void>): void => {
@@ -142,6 +153,7 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const opened = new Answer<void, StreamFailure>()
+  if (core.spooled !== undefined) opened.doneUnsafe(Exit.void)
   const supervised = supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
@@ -159,7 +171,8 @@ const open = Effect.fnUntraced(function* <A>(
     core.zone.endUnsafe()
     endAll(exit)
   })
-  yield* opened.await
+  // A spool takes records whether or not the server can be reached.
+  if (core.spooled === undefined) yield* opened.await
 
   const stream = makeStream(core, origin)
   setOrigin(stream, origin)
@@ -194,8 +207,14 @@ const takeOver = <A>(
       )
     }
     origin.recreated = true
-    const messages = origin.core.zone.unackedUnsafe()
-    return Effect.succeed({ table: stream.table, options: origin.options as StreamConfigurationOptions<A>, messages })
+    const { spooled, zone } = origin.core
+    const messages = spooled === undefined ? zone.unackedUnsafe() : []
+    // A spool's records are found by whoever opens it, once its lock is given up.
+    return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
+      table: stream.table,
+      options: origin.options as StreamConfigurationOptions<A>,
+      messages
+    })
   })
 
 /** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
@@ -211,11 +230,12 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
   })
 
 const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
-  const { acks, zone } = core
+  const { acks } = core
   const streamId = streamIdOf(core)
   const attributes = { table: core.table.tableName, stream: streamId }
 
-  const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
+  const spooledIngest = core.spooled === undefined ? undefined : makeSpooledIngest(core, core.spooled)
+  const { ingestRecord, ingestRecords, offerUnsafe } = spooledIngest ?? makeIngest(core)
 
   /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
   const flushed = (operation: "flush" | "close", millis: number) =>
@@ -223,7 +243,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       if (core.ended) {
         return Effect.fail(core.failure ?? streamClosed(core, operation))
       }
-      const target = zone.nextOffset - 1
+      const target = nextOffsetOf(core) - 1
       if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
       return withinLimit(core, acks.settled(Offset(target)), operation, millis).pipe(
         Effect.mapError((error) =>
@@ -233,9 +253,15 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       )
     })
 
+  /** The same after what a spool is about to write was written, or has failed and takes no offset. */
+  const flushedAll = (operation: "flush" | "close", millis: number) =>
+    core.spooled === undefined
+      ? flushed(operation, millis)
+      : Effect.andThen(spoolSettled(core), flushed(operation, millis))
+
   const closing = makeClose(
     origin,
-    Effect.suspend(() => flushed("close", core.options.flushTimeout))
+    Effect.suspend(() => flushedAll("close", core.options.flushTimeout))
   )
   const close = traced(closing, "ZerobusStream.close", attributes)
 
@@ -247,14 +273,14 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     ingestRecords,
     offerUnsafe,
     flush: traced(
-      outsideHandler(core, "flush", flushed("flush", core.options.flushTimeout)),
+      outsideHandler(core, "flush", flushedAll("flush", core.options.flushTimeout)),
       "ZerobusStream.flush",
       attributes
     ),
     close: outsideHandler(core, "close", close),
     waitForOffset: (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>
-        !Number.isSafeInteger(offset) || offset < 0 || offset >= zone.nextOffset
+        !Number.isSafeInteger(offset) || offset < 0 || offset >= nextOffsetOf(core)
           ? Effect.fail(
               new InvalidArgument({
                 message: `The stream has not given out offset ${String(offset)} yet.`,
@@ -268,7 +294,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
     ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
     stateChanges: core.states.changes,
-    toSink: Sink.suspend(() => makeSink(core, stream))
+    toSink: Sink.suspend(() => makeSink(core, stream.flush, spooledIngest?.ingestChunk ?? oneByOne(stream)))
   }
   return stream
 }
@@ -280,28 +306,38 @@ const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Str
     ? Stream.empty
     : Stream.failCause(cause)
 
+/** Ingests the records of a chunk, and tells the offset of each. */
+type IngestChunk<A> = (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
+
+const oneByOne =
+  <A>(stream: ZerobusStream<A>): IngestChunk<A> =>
+  (records, note) =>
+    Effect.gen(function* () {
+      for (const record of records) note((yield* stream.ingestRecord(record)).offset)
+    })
+
 const makeSink = <A>(
   core: StreamCore<A>,
-  stream: ZerobusStream<A>
+  flush: Effect.Effect<void, AckError>,
+  ingestChunk: IngestChunk<A>
 ): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
-  const bytesBefore = core.zone.acceptedBytes
+  const intake = core.spooled ?? core.zone
+  const bytesBefore = intake.acceptedBytes
   /** The offsets of what it took: few runs, unless others ingest into the stream meanwhile. */
   const taken: Array<OffsetRange> = []
   let records = 0
   let lastOffset = -1
   return Sink.forEachArray((batch: ReadonlyArray<A>) =>
-    Effect.gen(function* () {
-      for (const record of batch) {
-        lastOffset = (yield* stream.ingestRecord(record)).offset
-        extend(taken, lastOffset)
-        records++
-      }
+    ingestChunk(batch, (offset) => {
+      lastOffset = offset
+      extend(taken, offset)
+      records++
     }).pipe(Effect.tapError((error) => Effect.sync(() => core.raised.add(error))))
   ).pipe(
-    Sink.mapEffect(() => (records === 0 ? Effect.void : stream.flush)),
+    Sink.mapEffect(() => (records === 0 ? Effect.void : flush)),
     Sink.map((): SinkSummary => {
       const refused = core.acks.refusedIn(taken)
-      return { records: records - refused, refused, bytes: core.zone.acceptedBytes - bytesBefore, lastOffset }
+      return { records: records - refused, refused, bytes: intake.acceptedBytes - bytesBefore, lastOffset }
     })
   )
 }

@@ -10,10 +10,11 @@ import type * as Scope from "effect/Scope"
 import { Offset } from "../../Offset.ts"
 import type { AckError } from "../../RecordAck.ts"
 import { type FlushTimeout, StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
-import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
+import { nextOffsetOf, refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
 import { signalled } from "./signals.ts"
-import { logLeft, logUnreadable, logWaitEnded, logWaiting } from "./streamLogs.ts"
+import { spoolSettled } from "./spoolAccess.ts"
+import { logInSpool, logLeft, logUnreadable, logWaitEnded, logWaiting } from "./streamLogs.ts"
 import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
 import { Answer } from "../userCode/answer.ts"
 import { apart } from "../userCode/apart.ts"
@@ -53,7 +54,7 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
 /** How an ended stream ended, for whoever closes it then: without a failure well when nothing was left of it. */
 const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
   core.failure === undefined
-    ? Exit.asVoid(core.acks.pollUnsafe(Offset(core.zone.nextOffset - 1))!)
+    ? Exit.asVoid(core.acks.pollUnsafe(Offset(nextOffsetOf(core) - 1))!)
     : Exit.fail(core.failure)
 
 /** How long a scope waits for its stream without a word, in milliseconds. */
@@ -115,7 +116,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
   streamId: string,
   { interrupted, spent }: Leaving = { interrupted: false, spent: { millis: 0 } }
 ) {
-  const { acks, zone } = core
+  const { acks } = core
   const begun = core.now()
   const flushLimit = Math.max(0, core.options.scopeCloseTimeout - spent.millis)
   const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - spent.millis
@@ -124,8 +125,8 @@ export const closeWithScope = Effect.fnUntraced(function* (
   Deferred.doneUnsafe(core.leaving, Exit.void)
   if (!core.ended) {
     refuseRecordsUnsafe(core)
-    const target = zone.nextOffset - 1
-    const flushed = Effect.exit(withinLimit(core, acks.settled(Offset(target)), "close", flushLimit))
+    const settled = Effect.suspend(() => acks.settled(Offset(nextOffsetOf(core) - 1)))
+    const flushed = Effect.exit(withinLimit(core, Effect.andThen(spoolSettled(core), settled), "close", flushLimit))
     const endedBySignal = Effect.sleep(NOTICE_AFTER).pipe(
       Effect.andThen(logWaiting(core, flushLimit)),
       Effect.andThen(signalled(interrupted ? 1 : 2, core.now)),
@@ -158,6 +159,10 @@ const handOverLeft = Effect.fnUntraced(function* (
 ) {
   const { onUnacked } = core.options
   const { table, zone } = core
+  if (core.spooled !== undefined) {
+    if (core.spooled.left > 0) yield* logInSpool(core, streamId)
+    return
+  }
   const messages = zone.unackedUnsafe()
   if (messages.length === 0 || origin.handedBack === "all") return
   const read = readBack(core, messages)

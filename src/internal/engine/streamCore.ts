@@ -17,7 +17,9 @@ import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { Isolation, RefusalHabits } from "./isolation.ts"
+import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
+import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { Turns } from "../landing/turns.ts"
@@ -34,6 +36,8 @@ export interface StreamCore<in out A> {
   /** Monotonic time in milliseconds. */
   readonly now: () => number
   readonly zone: LandingZone<A>
+  /** The same zone, when a spool feeds it. */
+  readonly fed: FedZone<A> | undefined
   readonly acks: Acknowledgements<AckFailure>
   readonly telemetry: Telemetry
   readonly states: StateLog
@@ -41,6 +45,8 @@ export interface StreamCore<in out A> {
   readonly closeRequested: Deferred.Deferred<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Answer<void>
+  /** The way of its records through a spool, if it has one. */
+  spooled: SpooledZone<A> | undefined
   /** A name for a stream that the server gives none. */
   readonly ownId: string
   /** The id of the stream: that of its first session, or `ownId`. */
@@ -95,25 +101,22 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-  const zone = new LandingZone<A>({
-    queue,
-    turns,
-    codec: table.codec,
-    limits: options,
-    now,
-    scheduler
-  })
+  const parts = { queue, turns, codec: table.codec, limits: options, now, scheduler }
+  const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
+  const zone = fed ?? new LandingZone<A>(parts)
   const core: StreamCore<A> = {
     table,
     options,
     now,
     zone,
+    fed,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(scheduler),
     states: new StateLog("connecting"),
     closeRequested: Deferred.makeUnsafe(),
     ownId,
     finished: new Answer(),
+    spooled: undefined,
     streamId: undefined,
     sessionId: undefined,
     headers: Redacted.make({}),
@@ -141,10 +144,17 @@ export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? co
 export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
   new StreamClosed({ operation, cause: core.failure })
 
+/** The offset that the stream gives out next. */
+export const nextOffsetOf = ({ spooled, zone }: StreamCore<any>): number => (spooled ?? zone).nextOffset
+
+/** Records that the stream took and that are neither durable nor refused; with a spool a batch counts as one. */
+export const leftOf = ({ spooled, zone }: StreamCore<any>): number => spooled?.left ?? zone.leftRecords
+
 /** Refuses records from now on and answers those who wait for room. */
 export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
   core.closing = true
   core.zone.closeUnsafe()
+  core.spooled?.closeUnsafe()
 }
 
 /** Ends the stream, closed or failed, and answers everybody. */

@@ -29,7 +29,7 @@ import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import { wake } from "../userCode/wake.ts"
 import { handles, outsideHandler } from "./streamRefused.ts"
-import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
+import { type AckFailure, nextOffsetOf, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
  * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
@@ -43,6 +43,10 @@ class Ack implements RecordAck {
   constructor(core: StreamCore<any>, offset: number) {
     this.#core = core
     this.offset = Offset(offset)
+  }
+
+  get persisted(): Effect.Effect<void, AckError> {
+    return Effect.asVoid(this.await)
   }
 
   get await(): Effect.Effect<Offset, AckError> {
@@ -67,7 +71,7 @@ class Ack implements RecordAck {
 }
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that was refused. */
-const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
   Effect.suspend(() => core.acks.pollUnsafe(offset) ?? waitOutside(core, core.acks.await(offset)))
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable or refused. */
@@ -90,8 +94,12 @@ export const withinLimit = <A, E>(
   })
 
 /** The error of a wait that has reached its limit. */
-const timedOut = (core: StreamCore<any>, operation: FlushTimeout["operation"], timeoutMillis: number): FlushTimeout => {
-  const pending = core.zone.nextOffset - 1 - core.acks.watermark
+export const timedOut = (
+  core: StreamCore<any>,
+  operation: FlushTimeout["operation"],
+  timeoutMillis: number
+): FlushTimeout => {
+  const pending = nextOffsetOf(core) - 1 - core.acks.watermark
   const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
   core.raised.add(timeout)
   return timeout

@@ -6,11 +6,29 @@ import * as Effect from "effect/Effect"
 import { FlushTimeout, type InvalidArgument, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
 import { shielded } from "../userCode/shield.ts"
 import { thrownKind } from "../userCode/wake.ts"
-import { type StreamCore, streamIdOf } from "./streamCore.ts"
+import { leftOf, type StreamCore, streamIdOf } from "./streamCore.ts"
+
+/** The stream ended, and the spool keeps what is not acknowledged. */
+export const logInSpool = (core: StreamCore<any>, streamId: string): Effect.Effect<void> =>
+  Effect.logInfo("What the stream had not acknowledged stays in its spool and is sent by the next stream on it", {
+    table: core.table.tableName,
+    streamId,
+    entries: leftOf(core),
+    spool: core.options.spool?.path
+  })
+
+/** The retry budget is spent; with a spool the stream goes on. */
+export const logWaitingForServer = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
+  Effect.logWarning("The server cannot be reached; records stay in the spool and the stream tries again", {
+    streamId: streamIdOf(core),
+    cause: core.lastFailure?.message,
+    entries: leftOf(core),
+    inMillis: Math.round(millis)
+  })
 
 /** What an ended stream has left: records, and their bytes with framing. */
 const left = (core: StreamCore<any>) => ({
-  records: core.zone.leftRecords,
+  records: leftOf(core),
   bytes: core.zone.usedBytes
 })
 

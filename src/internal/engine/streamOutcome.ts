@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
+import { leftOf } from "./streamCore.ts"
 import { type Origin, originOf } from "./streamUnacked.ts"
 
 /** Runs a program around a stream of its own, which it `notes` once it is open and has ended by the end of the program. */
@@ -41,7 +42,8 @@ const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined =>
 
 /** The same error with the number of records that the stream has left, and in words who has them. */
 const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
-  const { acceptedRecords, leftRecords: unacknowledged, refusedRecords } = origin.core.zone
+  const { acceptedRecords, refusedRecords } = origin.core.zone
+  const unacknowledged = leftOf(origin.core)
   const Same = error.constructor as new (fields: object) => ZerobusError
   const fields = { ...error, unacknowledged }
   // Some errors hold their text, others make it of their fields.
@@ -60,8 +62,10 @@ const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
 }
 
 const whereabouts = ({ core, handedBack }: Origin): string =>
-  handedBack === "all"
-    ? "What is left was read, or taken over by another stream."
-    : core.options.onUnacked === undefined
-      ? "Give the option onUnacked to get such records; without it only their number goes to the log."
-      : "The option onUnacked was given what is left."
+  core.spooled !== undefined
+    ? "What is left stays in the spool, and the next stream on it sends it."
+    : handedBack === "all"
+      ? "What is left was read, or taken over by another stream."
+      : core.options.onUnacked === undefined
+        ? "Give the option onUnacked to get such records; without it only their number goes to the log."
+        : "The option onUnacked was given what is left."

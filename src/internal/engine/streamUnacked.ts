@@ -11,9 +11,10 @@ import type { AckError } from "../../RecordAck.ts"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
 import { InvalidState } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
-import type { Message } from "../landing/chunk.ts"
+import type { LeftEntry } from "../spooledLog.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
 import { logUnreadable } from "./streamLogs.ts"
+import { leftInSpool } from "./spoolAccess.ts"
 
 /** What is behind a stream object. */
 export interface Origin {
@@ -56,7 +57,9 @@ export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
  */
 export const leaveScope = (origin: Origin): Effect.Effect<void> =>
   Effect.suspend(() =>
-    origin.handedBack === "all" || origin.core.zone.isEmpty ? Scope.close(origin.scope, Exit.void) : Effect.void
+    origin.handedBack === "all" || origin.core.zone.isEmpty || origin.core.spooled !== undefined
+      ? Scope.close(origin.scope, Exit.void)
+      : Effect.void
   )
 
 /** Everything was handed back, so the stream needs its caller's scope no more. */
@@ -69,7 +72,7 @@ export const handBackAll = (origin: Origin): Effect.Effect<void> =>
 /** Reads messages back, message by message; what cannot be read is listed as bytes. */
 export const readBack = <A>(
   core: StreamCore<A>,
-  messages: ReadonlyArray<Message>
+  messages: ReadonlyArray<LeftEntry>
 ): { readonly batches: Array<Array<A>>; readonly records: Array<A>; readonly unreadable: Array<Uint8Array> } => {
   const batches: Array<Array<A>> = []
   const unreadable: Array<Uint8Array> = []
@@ -101,7 +104,9 @@ export const makeUnacked = <A>(
         })
       )
     }
-    return Effect.succeed(core.zone.unackedUnsafe())
+    return core.spooled === undefined
+      ? Effect.succeed<ReadonlyArray<LeftEntry>>(core.zone.unackedUnsafe())
+      : leftInSpool(core, core.spooled)
   })
   // What counts as handed back must reach whoever asked: no interruption in between.
   const readable = Effect.flatMap(unacked, (messages) => {

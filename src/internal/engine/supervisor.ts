@@ -17,6 +17,7 @@
  *
  * | the budget is spent | then |
  * | --- | --- |
+ * | and it holds something unacknowledged, in a spool | it is waiting, with an attempt every 30 seconds |
  * | and the stream never opened, or holds something unacknowledged | it fails with the last cause |
  * | and holds nothing unacknowledged | it is idle until the next record, then the next attempt |
  */
@@ -25,6 +26,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
@@ -44,6 +46,7 @@ import {
   logRecovery,
   logRotation,
   logScheduleDefect,
+  logWaitingForServer,
   type Recovery
 } from "./streamLogs.ts"
 import type { Answer } from "../userCode/answer.ts"
@@ -63,6 +66,9 @@ interface Attempt {
 
 /** The least time between sessions that a server ends one after another without use, in milliseconds. */
 const LEAST_PAUSE = 100
+
+/** The time between the attempts of a stream that waits for its server, before jitter, in milliseconds. */
+const WAITING_PAUSE = 30_000
 
 /** The longest pause that a token service can ask for, in milliseconds: an hour. */
 const LONGEST_RETRY_AFTER = 60 * 60 * 1000
@@ -104,7 +110,11 @@ export const supervise = Effect.fnUntraced(function* <A>(
       opened.doneUnsafe(Exit.fail(final))
     }, log)
   }
-  const close = endThenLog(() => finishUnsafe(core, undefined), logClosed(core))
+  const close = endThenLog(
+    () => finishUnsafe(core, undefined),
+    // Its spool may have failed it.
+    Effect.suspend(() => (core.failure === undefined ? logClosed(core) : logFailure(core, core.failure)))
+  )
 
   for (;;) {
     // Closed during a pause: no credentials are asked for any more.
@@ -180,10 +190,11 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (delay === undefined) return yield* close
     if (Exit.isFailure(delay)) {
       const log = Cause.hasDies(delay.cause) ? logScheduleDefect(core) : Effect.void
-      const rests = failure._tag === "Retryable" && core.zone.isEmpty && opened.isDone
-      if (!rests) return yield* fail(failure, log)
+      const spooled = core.spooled !== undefined
+      const goesOn = failure._tag === "Retryable" && opened.isDone && (core.zone.isEmpty || spooled)
+      if (!goesOn) return yield* fail(failure, log)
       yield* log
-      yield* rest(core)
+      yield* core.zone.isEmpty ? rest(core) : waitForServer(core)
       continue
     }
     const asked = retryAfter(retry)
@@ -285,6 +296,16 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     core.states.enterUnsafe("idle")
     yield* logIdle(core)
     yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))
+    if (!Deferred.isDoneUnsafe(core.closeRequested)) core.states.enterUnsafe("recovering")
+  })
+
+/** Waits without a connection for the time between two attempts of a stream whose spool keeps its records. */
+const waitForServer = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const millis = WAITING_PAUSE * (0.8 + 0.4 * (yield* Random.next))
+    core.states.enterUnsafe("waiting")
+    yield* logWaitingForServer(core, millis)
+    yield* pause(core, millis)
     if (!Deferred.isDoneUnsafe(core.closeRequested)) core.states.enterUnsafe("recovering")
   })
 

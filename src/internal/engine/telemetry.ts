@@ -27,7 +27,9 @@ export interface Telemetry {
 }
 
 /** What a connection is replaced for: a transient failure, or refused credentials. */
-const reconnectCauses: Readonly<Record<RetryableReason["_tag"] | "InvalidToken" | "PermissionDenied", true>> = {
+const reconnectCauses: Readonly<
+  Record<Exclude<RetryableReason["_tag"], "SpoolUnavailable"> | "InvalidToken" | "PermissionDenied", true>
+> = {
   ConnectionLost: true,
   ConnectTimeout: true,
   ServerUnavailable: true,

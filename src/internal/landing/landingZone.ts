@@ -40,7 +40,7 @@ export class LandingZone<A> {
   usedBytes = 0
   usedRecords = 0
   /** What the messages that hold them take of the byte budget besides. */
-  private overhead = 0
+  protected overhead = 0
   /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
   acceptedRecords = 0
   acceptedBytes = 0
@@ -55,16 +55,16 @@ export class LandingZone<A> {
   /** Callers that stand in line for a later turn. */
   readonly turnLine: TurnLine
   private readonly queue: Queue.Queue<Message>
-  private readonly turns: Turns
-  private readonly limits: LandingZoneLimits
+  protected readonly turns: Turns
+  protected readonly limits: LandingZoneLimits
   private readonly sizes: SizeLimits
   private readonly now: () => number
-  private readonly writer: RecordWriter<A>
+  protected readonly writer: RecordWriter<A>
   private readonly waiters: WaitingLine
   /** What was taken and is not settled; nobody else changes it. */
   readonly window = new Window()
   /** The last queued message, while single records may still join it. */
-  private open: Message | undefined
+  protected open: Message | undefined
   private closed = false
   /** While a record is encoded: what its getters call must not write as well. */
   private encoding = false
@@ -344,7 +344,7 @@ export class LandingZone<A> {
   }
 
   /** Whether the record written right behind the open message still fits it. */
-  private joinsOpen(): boolean {
+  protected joinsOpen(): boolean {
     const { moved, position } = this.writer
     return this.open !== undefined && !moved && position - this.open.start <= this.coalesceBytes
   }
@@ -370,7 +370,7 @@ export class LandingZone<A> {
   }
 
   /** Commits what was written as a message of its own and queues it. */
-  private keepMessage(records: number, atomic: boolean, offsets = 1, sends = 0): number {
+  protected keepMessage(records: number, atomic: boolean, offsets = 1, sends = 0): number {
     const writer = this.writer
     const { chunk, mark, position } = writer
     const message = new Message({

@@ -82,3 +82,22 @@ export const waitingEntries = async function* (folder: string): AsyncGenerator<R
     throw spoolFailure(error, "reading it", folder)
   }
 }
+
+/** What waits in a spool, entry by entry; `undefined` when the payloads are more than so many bytes. Throws `SpoolFailure`. */
+export const leftEntries = async (
+  folder: string,
+  maxBytes: number
+): Promise<
+  ReadonlyArray<{ readonly payloads: () => ReadonlyArray<Uint8Array>; readonly atomic: boolean }> | undefined
+> => {
+  const left = []
+  let bytes = 0
+  for await (const entries of waitingEntries(folder)) {
+    for (const { atomic, payloads } of entries) {
+      for (const payload of payloads) bytes += payload.length
+      left.push({ atomic, payloads: () => payloads })
+    }
+    if (bytes > maxBytes) return undefined
+  }
+  return left
+}

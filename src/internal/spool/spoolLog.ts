@@ -92,7 +92,7 @@ export class SpoolLog {
   /** Called when there is more to read. */
   onPersisted: () => void = () => {}
   /** Called once when the spool takes nothing more. */
-  onFailed: (failure: SpoolFailure) => void = () => {}
+  onFailed: (failure: Pick<SpoolFailure, "kind" | "message">) => void = () => {}
   private readonly options: SpoolOptions
   private readonly lock: FolderLock
   private readonly noted: AcknowledgedFile
@@ -104,6 +104,7 @@ export class SpoolLog {
   private open: SpoolGroup | undefined
   private writing: SpoolGroup | undefined
   private keeping: Promise<void> | undefined
+  private closed = false
   private notedOffset: number
   private lockSeen: { readonly monotonic: number; readonly wall: number }
 
@@ -138,9 +139,9 @@ export class SpoolLog {
     this.keep()
   }
 
-  /** The group that the latest entry joined. */
-  get lastGroup(): SpoolGroup | undefined {
-    return this.open
+  /** The group that is filled or written, whichever is newer. */
+  get latestGroup(): SpoolGroup | undefined {
+    return this.open ?? this.writing
   }
 
   /** The latest position that is persisted. */
@@ -179,7 +180,7 @@ export class SpoolLog {
 
   /** Notes that everything up to an offset is acknowledged, and deletes files that hold nothing else. */
   acknowledge(offset: number): void {
-    if (offset <= this.acknowledged) return
+    if (offset <= this.acknowledged || this.closed) return
     this.acknowledged = offset
     this.keep()
   }
@@ -189,6 +190,7 @@ export class SpoolLog {
     await this.groups.settled()
     this.failure ??= new SpoolFailure("Unavailable", `The spool ${this.options.folder} is closed.`)
     while (this.keeping !== undefined) await this.keeping
+    this.closed = true
     await this.reader.close()
     await this.noted.close().catch(() => {})
     await this.writer.end()
@@ -312,6 +314,8 @@ export class SpoolLog {
   }
 
   private nextTask(): (() => Promise<void>) | undefined {
+    // The note and the files belong to the process that has the lock.
+    if (this.failure?.kind === "Locked") return undefined
     const { acknowledged, files, noted } = this
     if (this.notedOffset < acknowledged) {
       return async () => {

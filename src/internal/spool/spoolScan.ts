@@ -92,3 +92,6 @@ const positionOf = ({ position }: SpoolHeader): Position | undefined =>
   position === undefined
     ? undefined
     : { offset: position.offset, bytes: Uint8Array.from(Buffer.from(position.bytes, "base64")) }
+
+/** The absolute path of a spool's folder. */
+export const resolvePath = (path: string): string => Path.resolve(path)

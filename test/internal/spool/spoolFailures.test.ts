@@ -52,10 +52,10 @@ describe("a disk that fails", () => {
           return gate
         }
         offer(log, ["lost"])
-        const first = log.lastGroup!
+        const first = log.latestGroup!
         await writing
         offer(log, ["lost too", "and this"])
-        const second = log.lastGroup!
+        const second = log.latestGroup!
         assert.notStrictEqual(first, second)
         fail()
         const outcomes = [await settled(first), await settled(second)]
@@ -242,11 +242,15 @@ describe("a folder of a spool", () => {
       await Fs.writeFile(Path.join(folder, ".lock"), JSON.stringify(other))
       // As after a suspension: the last look at the lock is long ago.
       wall = 11_000
-      const failed = new Promise<SpoolFailure>((resolve) => (log.onFailed = resolve))
+      const failed = new Promise<{ readonly kind: string }>((resolve) => (log.onFailed = resolve))
       assert.strictEqual(kindOf(await append(log, ["b"])), "Locked")
       assert.strictEqual((await failed).kind, "Locked")
       assert.strictEqual(log.failure?.kind, "Locked")
+      // Neither the note nor the files are its own any more.
+      const before = await contents(folder)
+      log.acknowledge(0)
       await log.close()
+      assert.deepStrictEqual(await contents(folder), before)
       assert.include(await Fs.readFile(Path.join(folder, ".lock"), "utf8"), "other")
     })
   )
@@ -324,7 +328,7 @@ describe("reading a spool without opening it", () => {
       log.acknowledge(0)
       offer(log, ["e"])
       log.notePosition(Buffer.from("here"))
-      await settled(log.lastGroup)
+      await settled(log.latestGroup)
       const { firstOffset, nextOffset, position, recordType, tableName } = await summarize(folder)
       assert.deepStrictEqual([tableName, recordType, firstOffset, nextOffset], ["main.default.t", "json", 1, 4])
       assert.deepStrictEqual([position?.offset, Buffer.from(position!.bytes).toString()], [3, "here"])

@@ -33,9 +33,9 @@ describe("the log of a spool", () => {
       const disk = faultyDisk()
       const log = await open(folder, { disk })
       offer(log, ["a"])
-      const group = log.lastGroup
+      const group = log.latestGroup
       offer(log, ["b"])
-      assert.strictEqual(log.lastGroup, group)
+      assert.strictEqual(log.latestGroup, group)
       assert.isFalse(log.reader.hasMore)
       await settled(group)
       disk.before = (operation) => {
@@ -72,7 +72,7 @@ describe("the log of a spool", () => {
       for (const word of ["a", "b", "c", "d"]) {
         offer(log, [word.repeat(1100)])
         log.notePosition(Buffer.from(`line ${word}`))
-        assert.strictEqual(await settled(log.lastGroup), "persisted")
+        assert.strictEqual(await settled(log.latestGroup), "persisted")
       }
       assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3, 4])
       log.acknowledge(1)
@@ -103,11 +103,11 @@ describe("the log of a spool", () => {
       let taken = 0
       while (offer(log, [text]) !== Full) {
         taken++
-        await settled(log.lastGroup)
+        await settled(log.latestGroup)
       }
       assert.strictEqual(taken, 6)
       assert.strictEqual(offer(log, ["forced"], false, true), 6)
-      await settled(log.lastGroup)
+      await settled(log.latestGroup)
       const room = new Promise<void>((resolve) => {
         log.onRoom = () => {
           if (offer(log, [text]) === Full) return
@@ -117,7 +117,7 @@ describe("the log of a spool", () => {
       })
       log.acknowledge(2)
       await room
-      assert.strictEqual(await settled(log.lastGroup), "persisted")
+      assert.strictEqual(await settled(log.latestGroup), "persisted")
       assert.strictEqual(log.nextOffset, 8)
       // With everything acknowledged there is room, also for what is larger than the bound.
       log.acknowledge(7)
@@ -147,7 +147,7 @@ describe("the log of a spool", () => {
       assert.strictEqual(taken, 4)
       const room = new Promise<void>((resolve) => {
         log.onRoom = () => {
-          if (log.lastGroup === undefined) resolve()
+          if (log.latestGroup === undefined) resolve()
         }
       })
       release()
@@ -165,7 +165,7 @@ describe("the log of a spool", () => {
       const large = framed("y".repeat(3_000_000))
       for (let i = 0; i < 4; i++) {
         log.offer(large, 0, large.length, 1, false, false)
-        await settled(log.lastGroup)
+        await settled(log.latestGroup)
       }
       await append(log, ["end"], true)
       await log.close()

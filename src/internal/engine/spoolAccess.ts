@@ -1,0 +1,88 @@
+/**
+ * The spool of a stream as a whole: opening and closing it, waiting for what it is about to write, and reading what an ended stream left.
+ */
+import * as Effect from "effect/Effect"
+import { Scheduler } from "effect/Scheduler"
+import type * as Scope from "effect/Scope"
+import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
+import { faultError, type LeftEntry, type LogFault, type LogGroup, type Spool } from "../spooledLog.ts"
+import { wake } from "../userCode/wake.ts"
+import { SpooledZone } from "./spooledZone.ts"
+import type { StreamCore } from "./streamCore.ts"
+
+/** Opens the log of a spool for a stream; the scope closes it. */
+export const openSpool = (
+  core: StreamCore<any>,
+  spool: Spool
+): Effect.Effect<void, Retryable | InvalidState, Scope.Scope> => {
+  const { descriptor, recordType, tableName: table } = core.table
+  const open = Effect.clockWith((clock) =>
+    tryLog(() =>
+      spool.open({
+        table,
+        recordType,
+        descriptor,
+        now: () => ({ monotonic: core.now(), wall: clock.currentTimeMillisUnsafe() })
+      })
+    )
+  )
+  return Effect.acquireRelease(
+    Effect.gen(function* () {
+      const log = yield* open
+      // The server's id of the first session comes after the program has the stream.
+      core.streamId = core.ownId
+      core.spooled = new SpooledZone(core, core.fed!, log, yield* Scheduler)
+      return core.spooled
+    }),
+    (zone) => Effect.promise(() => zone.close())
+  ).pipe(Effect.asVoid)
+}
+
+const tryLog = <A>(run: () => Promise<A>): Effect.Effect<A, Retryable | InvalidState> =>
+  Effect.tryPromise({ try: run, catch: (fault) => faultError(fault as LogFault) })
+
+/** What an ended stream has left in its spool, as much as the stream would hold in memory. */
+export const leftInSpool = (
+  core: StreamCore<any>,
+  zone: SpooledZone<any>
+): Effect.Effect<ReadonlyArray<LeftEntry>, InvalidState> => {
+  const { maxInflightBytes, spool } = core.options
+  return Effect.andThen(
+    zone.closed.await,
+    tryLog(() => spool!.left(maxInflightBytes))
+  ).pipe(
+    Effect.mapError(({ message }) => new InvalidState({ message })),
+    Effect.flatMap((left) =>
+      left === undefined
+        ? Effect.fail(
+            new InvalidState({
+              message:
+                `More than ${maxInflightBytes} bytes (maxInflightBytes) wait in the spool ${spool!.path}. ` +
+                `Read them with Spool.records, or open a stream on the spool.`
+            })
+          )
+        : Effect.succeed(left)
+    )
+  )
+}
+
+/** The error of a call whose group failed. */
+export const lost = (core: StreamCore<any>, fault: LogFault): Retryable | StreamClosed => {
+  const error = faultError(fault)
+  return error._tag === "Retryable"
+    ? error
+    : new StreamClosed({ operation: "ingestRecord", cause: core.failure ?? error })
+}
+
+/** Waits until a group is on disk; fails when it could not be written. */
+export const groupPersisted = (core: StreamCore<any>, group: LogGroup): Effect.Effect<void, Retryable | StreamClosed> =>
+  Effect.callback<void, Retryable | StreamClosed>((resume) => {
+    group.onSettled((outcome) => wake(resume, outcome === "persisted" ? Effect.void : Effect.fail(lost(core, outcome))))
+  })
+
+/** Waits until everything given to the log before is on disk or has failed. */
+export const spoolSettled = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const group = core.spooled?.log.latestGroup
+    return group === undefined ? Effect.void : Effect.ignore(groupPersisted(core, group))
+  })

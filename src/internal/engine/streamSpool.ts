@@ -1,0 +1,144 @@
+/**
+ * The ingest calls of a stream with a spool: they succeed once their records are persisted, and their receipts.
+ *
+ * A call can be interrupted until its bytes are in a group. After that its end waits for the group, so that an interrupted call has
+ * either left nothing or is in the log.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { Offset } from "../../Offset.ts"
+import type { AckError, RecordAck } from "../../RecordAck.ts"
+import { InvalidArgument, type Retryable, type StreamClosed } from "../../ZerobusError.ts"
+import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
+import { Full } from "../landing/waitingLine.ts"
+import type { LogGroup } from "../spooledLog.ts"
+import { wake } from "../userCode/wake.ts"
+import { groupPersisted, lost } from "./spoolAccess.ts"
+import type { SpooledZone } from "./spooledZone.ts"
+import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
+import { awaitOffset, timedOut } from "./streamIngest.ts"
+import { handles } from "./streamRefused.ts"
+
+/** A receipt of a record in a group. Its offset is given out again when the group fails. */
+class SpooledAck implements RecordAck {
+  readonly offset: Offset
+  // Hidden, as in any receipt.
+  readonly #core: StreamCore<any>
+  readonly #group: LogGroup
+
+  constructor(core: StreamCore<any>, offset: number, group: LogGroup) {
+    this.offset = Offset(offset)
+    this.#core = core
+    this.#group = group
+  }
+
+  get persisted(): Effect.Effect<void, AckError> {
+    return groupPersisted(this.#core, this.#group)
+  }
+
+  get await(): Effect.Effect<Offset, AckError> {
+    return Effect.andThen(this.persisted, awaitOffset(this.#core, this.offset))
+  }
+
+  get poll(): Effect.Effect<Option.Option<Exit.Exit<Offset, AckFailure>>> {
+    return Effect.sync(() => {
+      const { outcome } = this.#group
+      if (outcome === undefined) return Option.none()
+      return outcome === "persisted"
+        ? Option.fromUndefinedOr(this.#core.acks.pollUnsafe(this.offset))
+        : Option.some(Exit.fail(lost(this.#core, outcome)))
+    })
+  }
+}
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+type Operation = "ingestRecord" | "ingestRecords"
+
+/** The ingest calls, and one for the chunks of a sink, which waits once for all of them. */
+export const makeSpooledIngest = <A>(
+  core: StreamCore<A>,
+  zone: SpooledZone<A>
+): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> & {
+  readonly ingestChunk: (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
+} => {
+  const receipt = (offset: number): SpooledAck => new SpooledAck(core, offset, zone.log.latestGroup!)
+
+  /** Waits for the receipt's group, also when the caller is interrupted. */
+  const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>
+    Effect.uninterruptible(Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack))
+
+  /** Waits in line for room, at most `ingestTimeout`, and then for the group. */
+  const wait = (
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    operation: Operation
+  ): Effect.Effect<RecordAck, IngestError> =>
+    Effect.suspend(() => {
+      const { ingestTimeout } = core.options
+      let leave = (): boolean => false
+      const admitted = Effect.callback<SpooledAck, IngestError>((resume) => {
+        const waiting = zone.waitUnsafe(records, atomic, (offset) =>
+          wake(
+            resume,
+            offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(receipt(offset))
+          )
+        )
+        if (typeof waiting === "function") leave = waiting
+        else resume(Effect.fail(waiting))
+        return Effect.sync(() => leave())
+      })
+      if (ingestTimeout === undefined) return Effect.flatMap(admitted, persisted)
+      const late = Effect.suspend(() =>
+        leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
+      )
+      return Effect.flatMap(Effect.raceFirst(admitted, Effect.delay(late, ingestTimeout)), persisted)
+    })
+
+  const ingest = (
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    operation: Operation,
+    fiber: AnyFiber
+  ): Effect.Effect<RecordAck, IngestError> => {
+    if (core.closing) return Effect.fail(streamClosed(core, operation))
+    // Inside the stream's own handler nothing may wait for room.
+    const offset = zone.offerUnsafe(records, atomic, handles(core, fiber))
+    if (typeof offset !== "number") return Effect.fail(offset)
+    return offset === Full ? wait(records, atomic, operation) : persisted(receipt(offset))
+  }
+
+  return {
+    ingestRecord: (record) => Effect.withFiber((fiber) => ingest([record], false, "ingestRecord", fiber)),
+    ingestRecords: (records) =>
+      Effect.withFiber((fiber): Effect.Effect<RecordAck | undefined, IngestError> => {
+        if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
+        if (!Array.isArray(records)) {
+          return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+        }
+        return records.length === 0 ? Effect.succeed(undefined) : ingest(records, true, "ingestRecords", fiber)
+      }),
+    offerUnsafe: (record) => {
+      if (core.closing) return undefined
+      const offset = zone.offerUnsafe([record], false)
+      if (typeof offset !== "number") throw offset
+      return offset === Full ? undefined : receipt(offset)
+    },
+    ingestChunk: Effect.fnUntraced(function* (records, note) {
+      let last: SpooledAck | undefined
+      for (const record of records) {
+        const offset = core.closing ? streamClosed(core, "ingestRecord") : zone.offerUnsafe([record], false)
+        if (typeof offset !== "number") return yield* Effect.fail(offset)
+        if (offset === Full) {
+          note((yield* wait([record], false, "ingestRecord")).offset)
+          last = undefined
+        } else {
+          note(offset)
+          last = receipt(offset)
+        }
+      }
+      if (last !== undefined) yield* persisted(last)
+    })
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * What the engine needs of a log that records wait in on disk: the seam between streams and spools. Records are bytes here, with tags and
+ * lengths as they travel, and every call but opening, loading and closing is synchronous.
+ */
+import { InvalidState, Retryable, RetryableReason } from "../ZerobusError.ts"
+
+/** Why a log cannot be used: for now (`Unavailable`), or until somebody acts. */
+export interface LogFault {
+  readonly kind: "Unavailable" | "Locked" | "Damaged" | "Mismatch"
+  /** A full sentence. */
+  readonly message: string
+}
+
+/** A fault as the error that users see. */
+export const faultError = ({ kind, message }: LogFault): Retryable | InvalidState =>
+  kind === "Unavailable"
+    ? new Retryable({ reason: RetryableReason.SpoolUnavailable({ message }), attempts: 1 })
+    : new InvalidState({ message })
+
+/** Entries that go to disk together. */
+export interface LogGroup {
+  /** Undefined until it is known. */
+  readonly outcome: "persisted" | LogFault | undefined
+  /** Calls back with the outcome, at once when it is known. */
+  readonly onSettled: (callback: (outcome: "persisted" | LogFault) => void) => void
+}
+
+/** Records that were read: a run of single records, or a batch, which has one offset. */
+export interface LogEntry {
+  readonly buffer: Buffer
+  readonly start: number
+  readonly end: number
+  readonly offset: number
+  readonly records: number
+  readonly atomic: boolean
+}
+
+/** Reads the entries of a log in order. What it gives is valid until the event loop goes on. */
+export interface LogReader {
+  /** Whether there are persisted entries that were not taken. */
+  readonly hasMore: boolean
+  /** The next entry, or what is left of it; `undefined` when there is none, or when it has to be loaded. */
+  readonly peekUnsafe: () => LogEntry | undefined
+  /** Takes records of that entry; `bytes` is what they take with tags and lengths. */
+  readonly takeUnsafe: (records: number, bytes: number) => void
+  /** Reads on from disk. Rejects with a `LogFault`. */
+  readonly load: () => Promise<void>
+}
+
+/** An open log. */
+export interface SpooledLog {
+  /** The offset that is given out next. */
+  readonly nextOffset: number
+  /** Everything up to this offset is acknowledged. */
+  readonly acknowledged: number
+  /** Why it takes nothing more. */
+  readonly failure: LogFault | undefined
+  /** The group that is filled or written, whichever is newer. After `offer`, the one that the entry is in. */
+  readonly latestGroup: LogGroup | undefined
+  readonly reader: LogReader
+  /** Appends one record or a batch. Returns its offset, or -1 when there is no room, which `force` does not look at. */
+  readonly offer: (
+    source: Buffer,
+    start: number,
+    end: number,
+    records: number,
+    atomic: boolean,
+    force: boolean
+  ) => number
+  readonly acknowledge: (offset: number) => void
+  readonly close: () => Promise<void>
+  /** Called when callers that wait may find room, when there is more to read, and when the log takes nothing more. */
+  onRoom: () => void
+  onPersisted: () => void
+  onFailed: (failure: LogFault) => void
+}
+
+/** What a log belongs to, and the clocks of the program. */
+export interface LogOwner {
+  readonly table: string
+  readonly recordType: "json" | "proto"
+  readonly descriptor: Uint8Array | undefined
+  readonly now: () => { readonly monotonic: number; readonly wall: number }
+}
+
+/** Records that wait, as payloads. */
+export interface LeftEntry {
+  readonly payloads: () => ReadonlyArray<Uint8Array>
+  readonly atomic: boolean
+}
+
+/** Where a stream keeps its records until they are acknowledged. Made with `Spool.directory`. */
+export interface Spool {
+  /** The folder. */
+  readonly path: string
+  /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
+  readonly maxBytes?: number | undefined
+  /**
+   * When a record counts as persisted: `"group"` (default) after its group was synchronised, which survives a loss of power; `"os"` after
+   * it was written, which survives the end of the process.
+   */
+  readonly sync?: "group" | "os" | undefined
+  /** Opens the log. Rejects with a `LogFault`. */
+  readonly open: (owner: LogOwner) => Promise<SpooledLog>
+  /** What waits in the log, without opening it; `undefined` when that is more than so many bytes. Rejects with a `LogFault`. */
+  readonly left: (maxBytes: number) => Promise<ReadonlyArray<LeftEntry> | undefined>
+}
