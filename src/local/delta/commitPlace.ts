@@ -25,7 +25,7 @@ export interface CommitPlace {
   readonly paths: ReadonlyArray<string>
 }
 
-/** The commit of a range. `lost` are its live files that are missing on disk. */
+/** The commit of a range, or several that hold its parts. `lost` are their live files that are missing on disk. */
 export interface FoundCommit {
   /** Undefined when the commit is too old to be found, but a later state of the table includes it. */
   readonly place: CommitPlace | undefined
@@ -46,12 +46,14 @@ export const isInPlace = async (table: string, { paths, seen }: CommitPlace): Pr
   return true
 }
 
+/** Finds the commit of a range; undefined when not all of its rows are in the table. */
+export type CommitFinder = (range: RowRange) => Promise<FoundCommit | undefined>
+
 /**
- * Finds the commit that holds a range, newest first; the answer is undefined when the rows are not in the
- * table. Reads commit files and not the cached state, because a file may have been replaced; a finder
- * reads each file once.
+ * Finds the commit that holds a range, newest first, or the commits whose ranges make it up. Reads commit
+ * files and not the cached state, because a file may have been replaced; a finder reads each file once.
  */
-export const commitFinder = (log: DeltaLog): ((range: RowRange) => Promise<FoundCommit | undefined>) => {
+export const commitFinder = (log: DeltaLog): CommitFinder => {
   const { snapshot, table } = log
   const commits = new Map<number, Promise<VersionFile | undefined>>()
   const read = (version: number, appId: string): Promise<VersionFile | undefined> => {
@@ -61,31 +63,64 @@ export const commitFinder = (log: DeltaLog): ((range: RowRange) => Promise<Found
     commits.set(version, reading)
     return reading
   }
-  const found = async ({ commit, identity }: VersionFile, version: number): Promise<FoundCommit> => {
-    const live = (commit?.adds ?? []).filter((add) => snapshot.files.has(fileKey(add)))
+  /** Of several commits, the newest comes first. */
+  const found = async (newest: OurVersion, ...others: ReadonlyArray<OurVersion>): Promise<FoundCommit> => {
+    const adds = [newest, ...others].flatMap(({ commit }) => commit.adds)
+    const live = adds.filter((add) => snapshot.files.has(fileKey(add)))
     const lost: Array<Add> = []
     for (const add of live) if (!(await exists(filePath(table, add.path)))) lost.push(add)
+    const { identity, version } = newest
     return { place: { seen: { version, identity }, paths: live.map(({ path }) => path) }, lost }
   }
-  return async ({ appId, firstSequence, lastSequence }) => {
+  const foundParts = async (parts: ReadonlyArray<OurVersion>, range: RowRange): Promise<FoundCommit | undefined> => {
+    const [newest, ...others] = partsOf(parts, range)
+    return newest === undefined ? undefined : found(newest, ...others)
+  }
+  return async (range) => {
+    const { appId, firstSequence, lastSequence } = range
+    const parts: Array<OurVersion> = []
     if ((snapshot.transactions.get(appId)?.version ?? 0) < lastSequence) return undefined
     for (let version = snapshot.version; version >= 0; version--) {
       const file = await read(version, appId)
       // Older commits were deleted, so a checkpoint covers them, and its `txn` counts.
       if (file === undefined) return { place: undefined, lost: [] }
-      const { commit } = file
+      const { commit, identity } = file
       if (commit === undefined) continue
-      if (commit.first <= firstSequence && commit.last >= lastSequence) return found(file, version)
-      if (commit.txn < firstSequence) return undefined
+      const ours = { version, identity, commit }
+      if (commit.first <= firstSequence && commit.last >= lastSequence) return found(ours)
+      if (commit.txn < firstSequence) break
+      parts.push(ours)
     }
-    return undefined
+    return foundParts(parts, range)
   }
+}
+
+/** The versions whose ranges make up a range without a gap, newest first; none when they do not. */
+const partsOf = (
+  versions: ReadonlyArray<OurVersion>,
+  { firstSequence, lastSequence }: RowRange
+): ReadonlyArray<OurVersion> => {
+  const parts: Array<OurVersion> = []
+  for (let end = lastSequence; end >= firstSequence;) {
+    const part = versions.find(({ commit }) => commit.first <= end && end <= commit.last)
+    if (part === undefined) return []
+    parts.push(part)
+    end = part.commit.first - 1
+  }
+  return parts.sort((a, b) => b.version - a.version)
 }
 
 /** A version's file: what tells it from another one, and our commit, if it holds one. */
 interface VersionFile {
   readonly identity: string
   readonly commit: OurCommit | undefined
+}
+
+/** A version that holds a commit of ours. */
+interface OurVersion {
+  readonly version: number
+  readonly identity: string
+  readonly commit: OurCommit
 }
 
 /** A commit of ours: its number, the range of its rows and its files. */

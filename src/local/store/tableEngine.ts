@@ -19,7 +19,7 @@
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import type { CommitPlace, FoundCommit, RowRange } from "../delta/commitPlace.ts"
+import type { CommitFinder, CommitPlace } from "../delta/commitPlace.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion, tableChanged } from "../delta/deltaLog.ts"
 import { TableRefused } from "../delta/writability.ts"
@@ -351,13 +351,16 @@ export class TableEngine {
     }
   }
 
-  /** Decodes a segment again. It holds at least its rows, or acknowledged records are gone. */
+  /**
+   * Decodes a segment again, from the first log entry of these rows: earlier entries may be in a commit of their own. It
+   * holds at least the rows, or acknowledged records are gone.
+   */
   private async fromLog(
-    { rows, segment }: Pick<SegmentRows, "rows" | "segment">,
+    { firstSequence, rows, segment }: Pick<SegmentRows, "firstSequence" | "rows" | "segment">,
     form: TableForm
   ): Promise<DecodedRows> {
     const frames = await this.wal.readBack(segment)
-    const decoded = decodeAgain(form, frames)
+    const decoded = decodeAgain(form, frames, firstSequence - 1)
     if (decoded.rows >= rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
@@ -368,11 +371,7 @@ export class TableEngine {
   }
 
   /** Commits the records of segments found at start-up that `find` does not find in the table. */
-  recover(
-    segments: AsyncIterable<FoundSegment>,
-    committed: number,
-    find: (range: RowRange) => Promise<FoundCommit | undefined>
-  ): Promise<void> {
+  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
     const { form } = this
     return recoverSegments(segments, {
       appId: this.appId,

@@ -7,9 +7,11 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { FrameBuffer } from "../../../src/internal/log/frames.ts"
 import { versionName } from "../../../src/local/delta/deltaActions.ts"
 import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
+import { writeRecords } from "../../../src/local/log/logFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
@@ -28,9 +30,9 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
     const { location, tableId } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, format)
     const wal = Path.join(folder, ".wal", tableId)
-    const version = (number: number) => Path.join(logFolder(location), `${versionName(number)}.json`)
     return {
       folder,
+      wal,
       store,
       location,
       ...otherWriter(location),
@@ -38,8 +40,9 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
         Effect.andThen(append(writer, records.map(json)), store.flush(definition.name)),
       segments: onDisk(() => Fs.readdir(wal)),
       /** Puts a commit of another writer in the place of a version, as a rename does. */
-      replace: (number: number) =>
+      replace: (number: number, table = location) =>
         onDisk(async () => {
+          const version = (each: number) => Path.join(logFolder(table), `${versionName(each)}.json`)
           const theirs = `${version(number)}.theirs`
           await Fs.writeFile(theirs, `${JSON.stringify({ txn: { appId: `theirs-${number}`, version: 1 } })}\n`)
           await Fs.rename(theirs, version(number))
@@ -79,6 +82,20 @@ const idsAfterKill = (folder: string) =>
     )
     return yield* idsIn(copy)
   }).pipe(Effect.scoped)
+
+/** The folder as after a kill, with a log entry that a failed write has left behind that of the first commit. */
+const killedAfterFailure = (folder: string, wal: string) =>
+  Effect.gen(function* () {
+    const killed = yield* temporaryFolder
+    yield* onDisk(() => Fs.cp(folder, killed, { recursive: true }))
+    yield* onDisk(() => Fs.rm(Path.join(killed, ".lock"), { force: true }))
+    const [name = ""] = yield* onDisk(() => Fs.readdir(wal))
+    const frames = new FrameBuffer()
+    writeRecords(frames, 1, 2, [json({ id: 2 })])
+    const segment = Path.join(killed, Path.relative(folder, wal), name)
+    yield* onDisk(() => Fs.appendFile(segment, frames.bytes.subarray(0, frames.size)))
+    return killed
+  })
 
 it.effect("a segment stays for a second after its commit, and until the next flush", () =>
   Effect.gen(function* () {
@@ -246,6 +263,34 @@ describe("rows that are in place are not committed again", () => {
       yield* store.flush()
       assert.deepStrictEqual(yield* idsIn(folder), [])
       assert.lengthOf(yield* segments, 0)
+    })
+  )
+
+  it.live("after kills, where a failed write had left entries behind those of the commit", () =>
+    Effect.gen(function* () {
+      const { folder, wal, write } = yield* setup(plain, 60_000)
+      yield* write({ id: 1 })
+      const killed = yield* killedAfterFailure(folder, wal)
+      // The segment's rows are in two commits now, and no look has come.
+      yield* Effect.scoped(makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 60_000 } }))
+      assert.deepStrictEqual(yield* idsIn(killed), [1, 2])
+      assert.deepStrictEqual(yield* idsAfterKill(killed), [1, 2])
+    })
+  )
+
+  it.live("when the later one of two commits of a segment was replaced", () =>
+    Effect.gen(function* () {
+      const { folder, location, replace, wal, write } = yield* setup(plain, 60_000)
+      yield* write({ id: 1 })
+      const killed = yield* killedAfterFailure(folder, wal)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 0 } })
+          yield* replace(2, Path.join(killed, Path.relative(folder, location)))
+          yield* store.flush()
+        })
+      )
+      assert.deepStrictEqual(yield* idsIn(killed), [1, 2])
     })
   )
 
