@@ -7,6 +7,8 @@ import { Effect, Exit, Result, Scope } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { toDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
+import { versionName } from "../../../src/local/delta/deltaActions.ts"
+import { logFolder } from "../../../src/local/delta/deltaLog.ts"
 import { discard, logsOf, salvage, TableMoved } from "../../../src/local/store/salvage.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { otherWriter } from "../../support/otherWriter.ts"
@@ -152,6 +154,35 @@ describe("the log of a refused table", () => {
       assert.match(refused!.problem, /do not fit its columns any more \(the table has no column name\)/)
       assert.match(refused!.problem, /zerobus table salvage main\.default\.t --to FILE/)
       yield* again.stop
+    })
+  )
+
+  it.live("gives the rows of a commit that another writer replaced, although later ones stand", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const scope = yield* Scope.make()
+      // No look comes, so that all segments stay.
+      const store = yield* makeDurableTableStore({ ...options, folder, limits: { lookAfterMillis: 3_600_000 } }).pipe(
+        Effect.provideService(Scope.Scope, scope)
+      )
+      const { location } = yield* store.create(definition)
+      const { commit, metadata } = otherWriter(location)
+      const writer = yield* store.openWriter(definition.name, format)
+      for (const id of [1, 2, 3]) {
+        yield* append(writer, [json({ id })])
+        yield* store.flush()
+      }
+      const theirs = Path.join(folder, "theirs.json")
+      const second = Path.join(logFolder(location), `${versionName(2)}.json`)
+      yield* Effect.promise(async () => {
+        await Fs.writeFile(theirs, `${JSON.stringify({ txn: { appId: "theirs", version: 1 } })}\n`)
+        await Fs.rename(theirs, second)
+      })
+      yield* commit(constrained, { metaData: { ...(yield* metadata), configuration: constraint } })
+      const { lines, segments } = yield* read(folder)
+      assert.deepStrictEqual(lines, ['{"id":2}'])
+      assert.lengthOf(segments, 1)
+      yield* Scope.close(scope, Exit.void)
     })
   )
 
