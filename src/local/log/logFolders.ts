@@ -43,22 +43,27 @@ const headerOf = async (
   bytes: (await Fs.lstat(path)).size
 })
 
-/** The logs of a data folder that have segments. A segment that cannot be opened tells neither name nor bytes. */
+/** The log of the table with this id; undefined when it has no segments. One that cannot be opened tells neither name nor bytes. */
+export const logIn = async (dataFolder: string, tableId: string): Promise<FoundLog | undefined> => {
+  const folder = walFolder(dataFolder, tableId)
+  let table: string | undefined
+  let bytes = 0
+  const numbers = await segmentNumbers(folder)
+  for (const number of numbers) {
+    const segment = await headerOf(segmentPath(folder, number)).catch(() => undefined)
+    table ??= segment?.header?.table
+    bytes += segment?.bytes ?? 0
+  }
+  return numbers.length === 0 ? undefined : { folder, tableId, table, bytes }
+}
+
+/** The logs of a data folder that have segments. */
 export const logsIn = async (dataFolder: string): Promise<ReadonlyArray<FoundLog>> => {
   const found: Array<FoundLog> = []
   const entries = await Fs.readdir(logsFolder(dataFolder), { withFileTypes: true }).catch(none)
   for (const entry of entries.filter((each) => each.isDirectory())) {
-    const folder = walFolder(dataFolder, entry.name)
-    let table: string | undefined
-    let bytes = 0
-    let segments = 0
-    for (const number of await segmentNumbers(folder)) {
-      const segment = await headerOf(segmentPath(folder, number)).catch(() => undefined)
-      segments++
-      table ??= segment?.header?.table
-      bytes += segment?.bytes ?? 0
-    }
-    if (segments > 0) found.push({ folder, tableId: entry.name, table, bytes })
+    const log = await logIn(dataFolder, entry.name)
+    if (log !== undefined) found.push(log)
   }
   return found
 }

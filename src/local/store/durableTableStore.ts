@@ -36,6 +36,7 @@ import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { RefusedTables } from "./refusedTables.ts"
 import { checkOwner, removeFolder } from "./tableRemoval.ts"
 import { usableDefinition } from "./tableForm.ts"
+import { checkTableId } from "./tableIds.ts"
 import { unservedIn } from "./unserved.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
@@ -136,6 +137,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const log = await openLog(location, readers)
     if (log === undefined || !(await log.look())) return false
     const metadata = log.snapshot.metadata!
+    await checkTableId(folder, { name, tableId: metadata.id }, tables.values())
     await discardOrdered(walFolder(folder, metadata.id))
     const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
     if (problem !== undefined) throw new TableRefused(name, problem)
