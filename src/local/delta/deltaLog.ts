@@ -34,6 +34,8 @@ const fewestCommitsBetweenCheckpoints = 10
 /** How long commits are kept, in milliseconds: thirty days, Delta's default. */
 export const logRetention = 30 * 24 * 3600 * 1000
 const cleanUpInterval = 3600 * 1000
+/** How many of its own latest versions a log watches. */
+const watchedVersions = 16
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
 
@@ -174,6 +176,8 @@ export class DeltaLog {
   private lastCleanUp = -Infinity
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
+  /** The latest versions that were committed here. */
+  private recent: ReadonlyArray<SeenVersion> = []
 
   constructor(table: string, snapshot: Snapshot, lastCheckpoint: number, readers: Readers) {
     this.table = table
@@ -228,6 +232,7 @@ export class DeltaLog {
     await syncFolder(folder)
     applyCommit(this.snapshot, version, text)
     this.identity = identity
+    this.recent = [...this.recent.slice(1 - watchedVersions), { version, identity: identity ?? "" }]
     return true
   }
 
@@ -254,10 +259,16 @@ export class DeltaLog {
   /**
    * Looks for what other writers have done: reads their versions, and answers whether this still is the
    * table that was opened. It is not when the file of the current version is gone or was replaced, as
-   * after a table was dropped and made anew.
+   * after a table was dropped and made anew, nor when an earlier version of ours was replaced: then the
+   * state holds actions that the table does not have.
    */
   async look(): Promise<boolean> {
     if (!(await this.isCurrent())) return false
+    for (const { identity, version } of this.recent) {
+      const now = await identityOf(this.table, version)
+      // Writers delete old commits, and what they held stays in the state.
+      if (now !== undefined && now !== identity) return false
+    }
     this.identity ??= await identityOf(this.table, this.snapshot.version)
     await this.refresh()
     return true

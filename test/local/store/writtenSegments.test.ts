@@ -199,6 +199,31 @@ describe("rows that another writer has undone are committed again", () => {
     })
   )
 
+  it.live("a merge of files was replaced after later rows of ours", () =>
+    Effect.gen(function* () {
+      const { commit, folder, location, replace, write, log } = yield* setup(plain, 0, 3)
+      const isMerge = async (version: number) =>
+        (await Fs.readFile(Path.join(logFolder(location), `${versionName(version)}.json`), "utf8")).includes("OPTIMIZE")
+      const ids: Array<number> = []
+      const next = () => write({ id: ids[ids.push(ids.length + 1) - 1] })
+      yield* next()
+      let merge = 0
+      while (merge === 0) {
+        yield* next()
+        const { version } = (yield* log).snapshot
+        if (yield* onDisk(() => isMerge(version))) merge = version
+      }
+      yield* next()
+      yield* replace(merge)
+      for (let round = 0; round < 1; round++) yield* next()
+      assert.deepStrictEqual(yield* idsIn(folder), ids)
+      // It reads on what others do.
+      yield* commit({ txn: { appId: "theirs", version: 2 } })
+      yield* next()
+      assert.deepStrictEqual(yield* idsIn(folder), ids)
+    })
+  )
+
   it.live("a data file was deleted: the rows of that file alone", () =>
     Effect.gen(function* () {
       const { dataFiles, folder, log, segments, store, write } = yield* setup(partitioned, 60_000)
