@@ -27,6 +27,8 @@ export class Turns {
   private begunAt = 0
   /** Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are let in. */
   private readonly line: Array<() => void> = []
+  /** How many of the line were let in and are still in it. */
+  private served = 0
   /** Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop turning. */
   private readonly scheduled = new Set<Scheduler>()
 
@@ -64,9 +66,10 @@ export class Turns {
   private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
     this.lookedAt = undefined
-    let served = 0
-    while (served < this.line.length && !this.isOver) wake(this.line[served++]!, undefined)
-    this.line.splice(0, served)
+    // Who is let in may begin a turn from within, where a scheduler of the program runs its tasks at once.
+    while (this.served < this.line.length && !this.isOver) wake(this.line[this.served++]!, undefined)
+    this.line.splice(0, this.served)
+    this.served = 0
     this.scheduled.delete(scheduler)
     if (this.line.length > 0) this.schedule(scheduler, dispatcher)
   }

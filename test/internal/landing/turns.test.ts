@@ -2,7 +2,7 @@
  * The turns that a client's streams take, one flush of a scheduler in the test's hands being one turn of the event loop.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, type Scheduler } from "effect"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { TURN, TURN_MILLIS, Turns } from "../../../src/internal/landing/turns.ts"
 import { handLoop } from "../../support/handLoop.ts"
@@ -119,6 +119,30 @@ describe("turns", () => {
     loop.turn()
     assert.isDefined(caller.pollUnsafe())
     assert.isFalse(stopped.isIdle())
+  })
+
+  it("serve each caller once when one of them has a scheduler that runs its tasks at once", () => {
+    const loop = handLoop()
+    const atOnce: Scheduler.Scheduler = {
+      shouldYield: () => false,
+      executionMode: "async",
+      makeDispatcher: () => ({ scheduleTask: (task) => task(), flush: () => {} })
+    }
+    const turns = new Turns()
+    const entered: Array<string> = []
+    const join = (name: string, scheduler: Scheduler.Scheduler, then = () => {}) =>
+      turns.joinUnsafe(scheduler, () => {
+        if (entered.includes(name)) return
+        entered.push(name)
+        then()
+      })
+    join("a", loop.scheduler)
+    join("b", loop.scheduler, () => {
+      join("c", atOnce)
+      join("d", loop.scheduler)
+    })
+    while (!loop.isIdle()) loop.turn()
+    assert.deepStrictEqual(entered, ["a", "b", "c", "d"])
   })
 
   it("are over when they have lasted, however little was accepted", () => {
