@@ -73,6 +73,8 @@ export const isolate = Effect.fnUntraced(function* <A>(
   core.zone.refuseOldestUnsafe()
   core.telemetry.refused(records)
   core.refusalsInRow++
+  // The record that was waited for is settled; the silence about the next one begins with its own sending.
+  core.silence = 0
   core.acks.refuseUnsafe(offset, cause)
   core.zone.admitUnsafe()
   yield* report(core, cause)

@@ -167,6 +167,28 @@ describe("the limit on silence", () => {
   )
 })
 
+describe("the limit on silence about a record", () => {
+  it.effect("does not count the time that the server took to refuse the one before", () =>
+    Effect.gen(function* () {
+      const refused: Array<number> = []
+      const { server, stream } = yield* A.open(
+        { ...single, serverLackOfAckTimeout: 200, onRefused: ({ offset }) => Effect.sync(() => refused.push(offset)) },
+        A.silent
+      )
+      for (const n of [0, 1]) {
+        yield* stream.ingestRecord(A.record(n))
+        // A lone record is refused twice before it is refused for certain.
+        for (const _ of [1, 2]) {
+          yield* A.advance(90)
+          server.last.fail(code.INVALID_ARGUMENT)
+          yield* A.settle
+        }
+      }
+      assert.deepStrictEqual([refused, server.connections.length], [[0, 1], 5])
+    })
+  )
+})
+
 describe("an acknowledgement of what has not left", () => {
   it.effect("does not put off the end of silence", () =>
     Effect.gen(function* () {
