@@ -20,7 +20,7 @@ import { InvalidArgument, InvalidState, type StreamFailure } from "../../Zerobus
 import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Message } from "../landing/chunk.ts"
 import { guarded } from "./sessionHeaders.ts"
-import { closeWithScope, makeClose, type Spent, spentOf } from "./streamClose.ts"
+import { closeWithScope, makeClose, spentOf } from "./streamClose.ts"
 import { supervise } from "./supervisor.ts"
 import {
   type AckFailure,
@@ -101,7 +101,7 @@ const openInOwnScope = <A>(
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const caller = yield* Scope.Scope
     const scope = yield* Scope.fork(caller)
-    return yield* restore(open(table, options, client, adopted, scope, spentOf(caller))).pipe(
+    return yield* restore(open(table, options, client, adopted, scope, caller)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
@@ -113,7 +113,7 @@ const open = Effect.fnUntraced(function* <A>(
   client: Client,
   adopted: ReadonlyArray<Message>,
   scope: Scope.Closeable,
-  spent: Spent
+  caller: Scope.Scope
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   if (typeof table !== "object" || table === null) {
     return yield* new InvalidArgument({
@@ -178,7 +178,7 @@ const open = Effect.fnUntraced(function* <A>(
   setOrigin(stream, origin)
   yield* Effect.addFinalizer((exit) => {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
-    return shielded(closeWithScope(core, origin, stream.streamId, { interrupted, spent }))
+    return shielded(closeWithScope(core, origin, stream.streamId, { interrupted, spent: spentOf(caller) }))
   })
   return stream
 })

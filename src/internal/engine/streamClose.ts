@@ -79,16 +79,22 @@ const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): E
     )
   )
 
-/** How long the closing streams of one scope have taken so far, in milliseconds. Their finalizers run one after another. */
+/** What the closing streams of one scope have spent so far. Their finalizers run one after another. */
 export interface Spent {
+  /** How long they have taken, in milliseconds. */
   millis: number
+  /** Whether a signal has ended the wait, which then is over for the later ones as well. */
+  waitEnded: boolean
 }
+
+const nothingSpent = (): Spent => ({ millis: 0, waitEnded: false })
 
 const spentIn = new WeakMap<Scope.Scope, Spent>()
 
-/** What the streams of this scope share. */
+/** What the streams of this scope share; nothing before the scope closes, when streams leave it one by one. */
 export const spentOf = (scope: Scope.Scope): Spent => {
-  const known = spentIn.get(scope) ?? { millis: 0 }
+  if (scope.state._tag !== "Closed") return nothingSpent()
+  const known = spentIn.get(scope) ?? nothingSpent()
   spentIn.set(scope, known)
   return known
 }
@@ -104,7 +110,7 @@ interface Leaving {
  * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. While another stream is taking it over
  * that is not decided: whoever takes over hands it over should that fail.
  *
- *   0 ... scopeCloseTimeout     the flush; a second signal ends it
+ *   0 ... scopeCloseTimeout     the flush; a second signal ends it for all streams of the scope
  *   ... deadline - 1 second     `onRefused`, and the drain of the connection
  *   ... deadline                `onUnacked`; the deadline is scopeCloseTimeout + 5 seconds
  *
@@ -114,11 +120,11 @@ export const closeWithScope = Effect.fnUntraced(function* (
   core: StreamCore<any>,
   origin: Origin,
   streamId: string,
-  { interrupted, spent }: Leaving = { interrupted: false, spent: { millis: 0 } }
+  { interrupted, spent }: Leaving = { interrupted: false, spent: nothingSpent() }
 ) {
   const { acks } = core
   const begun = core.now()
-  const flushLimit = Math.max(0, core.options.scopeCloseTimeout - spent.millis)
+  const flushLimit = spent.waitEnded ? 0 : Math.max(0, core.options.scopeCloseTimeout - spent.millis)
   const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - spent.millis
   let timedOut: FlushTimeout | undefined
   core.leaveBy = deadline - LEAST_HANDLER_LIMIT
@@ -133,8 +139,10 @@ export const closeWithScope = Effect.fnUntraced(function* (
       Effect.as(undefined)
     )
     const flush = yield* Effect.raceFirst(flushed, endedBySignal)
-    if (flush === undefined) yield* logWaitEnded(core)
-    else if (Exit.isFailure(flush)) {
+    if (flush === undefined) {
+      spent.waitEnded = true
+      yield* logWaitEnded(core)
+    } else if (Exit.isFailure(flush)) {
       const error = flush.cause.reasons.find(Cause.isFailReason)?.error
       if (error?._tag === "FlushTimeout") timedOut = error
     }

@@ -6,6 +6,7 @@ import { Deferred, Effect, Exit, Scope } from "effect"
 import { HeadersProvider, type StreamConfigurationOptions } from "effect-zerobus"
 import { TestClock } from "effect/testing"
 import * as A from "../../support/acceptance.ts"
+import { spentOf } from "../../../src/internal/engine/streamClose.ts"
 import { code, type ScriptedServer, type Script } from "../../support/scriptedServer.ts"
 
 const limit = 25_000
@@ -152,6 +153,17 @@ describe("a scope that closes", () => {
       yield* A.advance(1_000)
       assert.isTrue(closing.done())
       assert.deepStrictEqual(yield* stream.getUnackedRecords, [])
+    })
+  )
+
+  it.effect("has its whole time, however long streams took that left it before", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      spentOf(scope).millis += 20_000
+      assert.strictEqual(spentOf(scope).millis, 0)
+      yield* Scope.close(scope, Exit.void)
+      spentOf(scope).millis += 20_000
+      assert.strictEqual(spentOf(scope).millis, 20_000)
     })
   )
 })

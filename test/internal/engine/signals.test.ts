@@ -2,7 +2,7 @@
  * A second signal ends the wait of a scope that closes: in programs of `NodeRuntime.runMain`, as processes of their own.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { signalled } from "../../../src/internal/engine/signals.ts"
@@ -90,6 +90,29 @@ describe("waiting for signals", () => {
           assert.deepStrictEqual(listeners(), before)
         })
       )
+    )
+  )
+
+  it.effect("is over for all streams of a scope when one signal has ended it", () =>
+    listening(
+      "SIGINT",
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        const given: Array<number> = []
+        for (let n = 0; n < 3; n++) {
+          const onUnacked = () => Effect.sync(() => given.push(n))
+          const stream = yield* Scope.provide(zerobus.createStream(A.table, { onUnacked }), scope)
+          yield* stream.ingestRecord(A.record(n))
+        }
+        const closing = yield* A.started(Scope.close(scope, Exit.interrupt()))
+        yield* A.advance(2_000)
+        assert.isFalse(closing.done())
+        process.emit("SIGINT")
+        yield* A.settle
+        assert.isTrue(closing.done())
+        assert.deepStrictEqual(given, [2, 1, 0])
+      })
     )
   )
 
