@@ -1,7 +1,7 @@
 /**
  * The memory that records live in between the ingest call and their acknowledgement.
  *
- * A record is copied once, straight into a pooled chunk of 256 KiB, with its tag and length in front. A message is a stretch of a
+ * A record is copied once, straight into a pooled chunk of 256 KiB, or less where the zone has small bounds, with its tag and length in front. A message is a stretch of a
  * chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
  * every session. A chunk goes back to the pool when its last message is acknowledged. What would waste the rest of a chunk gets a
  * buffer of its own, of about its size.
@@ -23,8 +23,17 @@ export const MESSAGE_OVERHEAD = 128
 /** What a message of its own adds to its content. */
 export const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 
-// From this size on what does not fit the rest of a chunk gets its own buffer, so that at most an eighth is wasted.
-const OWN_BUFFER_SIZE = CHUNK_SIZE / 8
+// What is this part of a chunk or more and does not fit its rest gets its own buffer, so that at most an eighth is wasted.
+const OWN_BUFFER_PART = 8
+// A zone holds chunks of a quarter of its byte budget: one that is being filled and one that is acknowledged in part
+// come on top of what is in flight.
+const CHUNKS_OF_ZONE = 4
+const LEAST_CHUNK_SIZE = 4096
+
+/** The size of the chunks of a zone that may hold so many bytes. */
+export const chunkSize = (maxInflightBytes: number): number =>
+  Math.min(CHUNK_SIZE, sizeClass(Math.max(LEAST_CHUNK_SIZE, maxInflightBytes / CHUNKS_OF_ZONE)))
+
 // Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
 const LENGTH_SLACK = 8
 // A buffer of its own that was guessed larger than this times the need is exchanged for a smaller one.
@@ -145,6 +154,12 @@ export class ChunkWriter implements ByteSink {
   private target: Chunk | undefined
   /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left, or the stream has ended. */
   private usesPool = false
+  private readonly chunkSize: number
+
+  /** Writes into chunks of this size, which is a size class. */
+  constructor(size = CHUNK_SIZE) {
+    this.chunkSize = size
+  }
 
   /** Begins a write, `headRoom` bytes behind the committed ones. */
   begin(headRoom: number): void {
@@ -156,14 +171,14 @@ export class ChunkWriter implements ByteSink {
   /** Exchanges a buffer that turned out far too large. To be called before the write is kept as a message. */
   fit(): void {
     const { target } = this
-    if (target === undefined || target.buffer.length === CHUNK_SIZE) return
+    if (target === undefined || target.buffer.length === this.chunkSize) return
     const needed = sizeClass(this.position)
     if (target.buffer.length > needed * LARGEST_EXCESS) this.move(needed)
   }
 
   /** The chunk that holds the write in progress. */
   get chunk(): Chunk {
-    if (this.moved && this.target === undefined) this.move(CHUNK_SIZE)
+    if (this.moved && this.target === undefined) this.move(this.chunkSize)
     return this.target ?? this.current!
   }
 
@@ -174,10 +189,10 @@ export class ChunkWriter implements ByteSink {
   private grow(bytes: number): void {
     const used = this.position - this.mark
     const needed = used + bytes
-    const own = needed >= OWN_BUFFER_SIZE
+    const own = needed >= this.chunkSize / OWN_BUFFER_PART
     // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
     const grown = this.target === undefined ? needed : Math.max(needed, used * 2)
-    this.move(own ? sizeClass(HEAD_ROOM + grown + LENGTH_SLACK) : CHUNK_SIZE)
+    this.move(own ? sizeClass(HEAD_ROOM + grown + LENGTH_SLACK) : this.chunkSize)
   }
 
   /** Leaves the current chunk, in which the write does not even begin. */
@@ -221,7 +236,7 @@ export class ChunkWriter implements ByteSink {
   private adopt(target: Chunk): boolean {
     if (!this.usesPool) joinPool()
     this.usesPool = true
-    const continues = target.buffer.length === CHUNK_SIZE
+    const continues = target.buffer.length === this.chunkSize
     if (continues) {
       this.current?.release()
       this.current = target.retain()

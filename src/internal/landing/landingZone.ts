@@ -19,7 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type { Scheduler } from "effect/Scheduler"
 import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
-import { ALONE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
+import { ALONE, chunkSize, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM } from "../protobuf/envelope.ts"
 import { divide } from "./pieces.ts"
 import type { RecordCodec } from "../recordCodec.ts"
@@ -82,7 +82,7 @@ export class LandingZone<A> {
     this.queue = options.queue
     this.turns = options.turns
     this.turnLine = new TurnLine(options.turns, this, options.now)
-    this.writer = new RecordWriter(options.codec)
+    this.writer = new RecordWriter(options.codec, chunkSize(options.limits.maxInflightBytes))
     this.limits = options.limits
     this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)
