@@ -20,9 +20,9 @@ export const faultyDisk = (): FaultyDisk => {
       await disk.before("read", path)
       return file.read(buffer, length, position)
     },
-    write: async (bytes, position) => {
+    write: async (parts, position) => {
       await disk.before("write", path)
-      return file.write(bytes, position)
+      return file.write(parts, position)
     },
     datasync: async () => {
       await disk.before("datasync", path)

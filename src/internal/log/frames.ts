@@ -84,7 +84,7 @@ export class FrameBuffer {
 
   /** Appends the frame that opens a group; `position` is where it starts in the file. */
   group(mark: Buffer, position: number): void {
-    const body = this.begin(1 + markBytes + 8)
+    const body = this.begin(groupBytes)
     this.bytes[body] = groupKind
     mark.copy(this.bytes, body + 1)
     this.bytes.writeDoubleLE(position, body + 1 + markBytes)
@@ -127,6 +127,8 @@ export const scanFrames = <Header extends SegmentHeader>(
 }
 
 const groupBytes = 1 + markBytes + 8
+/** Bytes of the frame that opens a group. */
+export const GROUP_FRAME = FRAME_PREFIX + groupBytes
 const groupLength = Buffer.from([groupBytes, 0, 0, 0])
 
 /**

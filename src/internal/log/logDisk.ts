@@ -11,8 +11,8 @@ const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
 export interface LogFile {
   /** Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there were, fewer only at the end. */
   readonly read: (buffer: Uint8Array, length: number, position: number) => Promise<number>
-  /** Writes all bytes at `position`. */
-  readonly write: (bytes: Uint8Array, position: number) => Promise<void>
+  /** Writes all bytes of the parts, one after another, from `position` on. */
+  readonly write: (parts: ReadonlyArray<Uint8Array>, position: number) => Promise<void>
   /** Resolves when everything written is on disk (`fdatasync`). */
   readonly datasync: () => Promise<void>
   readonly truncate: (bytes: number) => Promise<void>
@@ -27,7 +27,8 @@ export interface LogDisk {
   readonly create: (path: string) => Promise<LogFile>
   /** Opens a file that exists, to read and, unless `readOnly`, to write. */
   readonly open: (path: string, readOnly: boolean) => Promise<LogFile>
-  readonly readFile: (path: string) => Promise<Buffer>
+  /** Reads a whole file, into `buffer` where it fits; that is the caller's, and what it holds is overwritten. */
+  readonly readFile: (path: string, buffer?: Buffer) => Promise<Buffer>
   /** The names in a folder; none when there is no such folder. */
   readonly list: (folder: string) => Promise<ReadonlyArray<string>>
   /** Removes a file, if it is there. */
@@ -49,9 +50,12 @@ const nodeFile = (handle: Fs.FileHandle): LogFile => ({
     }
     return done
   },
-  write: async (bytes, position) => {
-    for (let done = 0; done < bytes.length;) {
-      done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+  write: async (parts, position) => {
+    let left = parts.filter(({ length }) => length > 0)
+    for (let at = position; left.length > 0;) {
+      const { bytesWritten } = await handle.writev(left, at)
+      at += bytesWritten
+      left = behind(left, bytesWritten)
     }
   },
   datasync: () => handle.datasync(),
@@ -60,11 +64,31 @@ const nodeFile = (handle: Fs.FileHandle): LogFile => ({
   close: () => handle.close()
 })
 
+/** What is left of parts when their first bytes are written. */
+const behind = (parts: ReadonlyArray<Uint8Array>, written: number): Array<Uint8Array> => {
+  const left: Array<Uint8Array> = []
+  let done = written
+  for (const part of parts) {
+    if (done < part.length) left.push(part.subarray(done))
+    done = Math.max(0, done - part.length)
+  }
+  return left
+}
+
 /** The files of this machine. */
 export const nodeDisk: LogDisk = {
   create: async (path) => nodeFile(await openPlain(path, O_RDWR | O_CREAT | O_TRUNC)),
   open: async (path, readOnly) => nodeFile(await openPlain(path, readOnly ? O_RDONLY : O_RDWR)),
-  readFile: readPlain,
+  readFile: async (path, buffer) => {
+    if (buffer === undefined) return readPlain(path)
+    const handle = await openPlain(path, O_RDONLY)
+    try {
+      if ((await handle.stat()).size > buffer.length) return await handle.readFile()
+      return buffer.subarray(0, await nodeFile(handle).read(buffer, buffer.length, 0))
+    } finally {
+      await handle.close()
+    }
+  },
   list: async (folder) => ((await isFolder(folder)) ? Fs.readdir(folder) : []),
   remove: (path) => Fs.rm(path, { force: true }),
   truncate: async (path, bytes) => {

@@ -49,20 +49,22 @@ export interface FoundFile<Header extends SegmentHeader> {
 
 /**
  * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of every frame in `content`, after
- * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`.
+ * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`. With a `buffer` the
+ * content of a file is only there until the next one is read.
  */
 export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   disk: LogDisk,
   folder: string,
   repair: boolean,
-  each: (content: Buffer, body: number, end: number) => void
+  each: (content: Buffer, body: number, end: number) => void,
+  buffer?: Buffer
 ): AsyncGenerator<FoundFile<Header>> {
   const numbers = await segmentNumbers(disk, folder)
   for (const [index, number] of numbers.entries()) {
     const path = segmentPath(folder, number)
     const next = numbers[index + 1]
     const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
-    const file = await disk.readFile(path)
+    const file = await disk.readFile(path, buffer)
     const bound = following?.before?.file === number ? following.before.bytes : undefined
     const content = bound === undefined ? file : file.subarray(0, bound)
     const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))

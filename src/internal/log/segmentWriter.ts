@@ -6,7 +6,7 @@
  * where the one before ends.
  */
 import { randomBytes } from "node:crypto"
-import { type FileEnd, FrameBuffer, type SegmentHeader } from "./frames.ts"
+import { type FileEnd, FrameBuffer, GROUP_FRAME, type SegmentHeader } from "./frames.ts"
 import type { LogDisk, LogFile } from "./logDisk.ts"
 import { segmentPath } from "./segmentFiles.ts"
 
@@ -43,6 +43,7 @@ export class SegmentWriter<Header extends SegmentHeader> {
   private readonly sync: boolean
   private readonly headerOf: () => Omit<Header, "mark" | "before">
   private readonly begun: (file: number) => void
+  private readonly opening = new FrameBuffer(GROUP_FRAME)
   private next: number
   private current: OpenFile | undefined
   private before: FileEnd | undefined
@@ -79,16 +80,15 @@ export class SegmentWriter<Header extends SegmentHeader> {
   async write(group: FrameBuffer): Promise<GroupPlace> {
     const open = this.current ?? (await this.begin())
     const { file, mark, number, size } = open
-    const opening = new FrameBuffer(64)
-    opening.group(mark, size)
-    const start = size + opening.size
+    const start = size + GROUP_FRAME
     const end = start + group.size
+    this.opening.clear(GROUP_FRAME)
+    this.opening.group(mark, size)
     try {
-      await file.write(opening.bytes.subarray(0, opening.size), size)
-      await file.write(group.bytes.subarray(0, group.size), start)
-      if (this.sync) await file.datasync()
+      await file.write([this.opening.bytes.subarray(0, GROUP_FRAME), group.bytes.subarray(0, group.size)], size)
       // An open file takes writes even after somebody deleted it.
-      if (await file.isDeleted()) throw new DeletedSegment(segmentPath(this.folder, number))
+      const [isDeleted] = await Promise.all([file.isDeleted(), this.sync ? file.datasync() : undefined])
+      if (isDeleted) throw new DeletedSegment(segmentPath(this.folder, number))
     } catch (error) {
       await file.truncate(size).catch(() => {})
       await this.end()
@@ -115,7 +115,7 @@ export class SegmentWriter<Header extends SegmentHeader> {
     header.header({ ...this.headerOf(), mark: mark.toString("hex"), before: this.before } as Header)
     const file = await this.disk.create(path)
     try {
-      await file.write(header.bytes.subarray(0, header.size), 0)
+      await file.write([header.bytes.subarray(0, header.size)], 0)
       // On disk before the first group, so that a group frame behind a damaged header proves the damage.
       if (this.sync) await file.datasync()
       if (this.sync) await this.disk.syncFolder(this.folder)

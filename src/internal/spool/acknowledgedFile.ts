@@ -44,7 +44,7 @@ export class AcknowledgedFile {
     slot.writeDoubleLE(++this.count, 8)
     slot.writeDoubleLE(offset, 16)
     slot.writeUInt32LE(crc32(slot.subarray(8)), 0)
-    await this.file.write(slot, (this.count % 2) * slotBytes)
+    await this.file.write([slot], (this.count % 2) * slotBytes)
   }
 
   async close(): Promise<void> {

@@ -57,7 +57,8 @@ export class EntryBuffer {
   position({ bytes, offset }: Position): void {
     this.seal()
     this.head(positionKind, offset, 0)
-    this.frames.bytes.set(bytes, this.frames.reserve(bytes.length))
+    const at = this.frames.reserve(bytes.length)
+    this.frames.bytes.set(bytes, at)
     this.frames.end()
   }
 

@@ -32,6 +32,9 @@ export interface SpoolContent {
   readonly position: Position | undefined
 }
 
+/** What a file has at most, but for one with a batch that is larger. */
+const MOST_FILE_BYTES = 36 * 1024 * 1024
+
 /** Where a spool notes what is acknowledged. */
 export const acknowledgedPath = (folder: string): string => Path.join(folder, "acknowledged")
 
@@ -47,13 +50,14 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   let first = -1
   let next = -1
   let broken = -1
-  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, (content, body, end) => {
+  const each = (content: Buffer, body: number, end: number): void => {
     position = readPosition(content, body, end) ?? position
     if (!readEntry(content, body, end, entry)) return
     if (first < 0) first = next = entry.offset
     if (entry.offset !== next && broken < 0) broken = body
     next = entry.offset + offsetsOf(entry)
-  })
+  }
+  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, Buffer.allocUnsafeSlow(MOST_FILE_BYTES))
   let expected = -1
   for await (const file of found) {
     const path = segmentPath(folder, file.number)

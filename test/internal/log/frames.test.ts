@@ -12,7 +12,8 @@ const header = { version: 1, table: "a.b.c", tableId: "id", mark: mark.toString(
 const append = (frames: FrameBuffer, content: Buffer) => {
   const body = frames.begin(1)
   frames.bytes[body] = 9
-  content.copy(frames.bytes, frames.reserve(content.length))
+  const at = frames.reserve(content.length)
+  content.copy(frames.bytes, at)
   frames.end()
 }
 

@@ -12,6 +12,7 @@ const makeLog = () => {
   const settled: Array<string> = []
   const writes: Array<{ readonly words: string; readonly end: (error?: Error) => void }> = []
   let began = (): void => {}
+  let open: Group | undefined
   const commit = new GroupCommit<Group>(
     (group) =>
       new Promise<void>((resolve, reject) => {
@@ -20,10 +21,10 @@ const makeLog = () => {
         began()
       }),
     (groups, failed) => {
+      if (failed !== undefined) open = undefined
       for (const { words } of groups) settled.push(`${failed === undefined ? "written" : "failed"} ${words.join()}`)
     }
   )
-  let open: Group | undefined
   const append = (word: string): void => {
     if (open === undefined || open.taken) {
       open = { words: [], taken: false }

@@ -96,6 +96,23 @@ describe("the log of a spool", () => {
     })
   )
 
+  it.live("keeps positions whole wherever they lie in a group", () =>
+    inFolder(async (folder) => {
+      const position = Buffer.alloc(1024, 0x70)
+      for (const length of [65_000, 65_400, 65_450, 130_000, 131_000]) {
+        const log = await open(folder)
+        offer(log, ["x".repeat(length)])
+        log.notePosition(position)
+        assert.strictEqual(await settled(log.latestGroup), "persisted")
+        await log.close()
+        const again = await open(folder)
+        assert.isTrue(position.equals(again.lastPosition!.bytes), String(length))
+        await again.close()
+        await Fs.rm(folder, { recursive: true })
+      }
+    })
+  )
+
   it.live("is full at its bound until files are deleted, and takes what must not wait", () =>
     inFolder(async (folder) => {
       const log = await open(folder, { maxBytes: 8 * 1024 })
