@@ -9,6 +9,7 @@ import {
   GrpcTransport,
   HeadersProvider,
   type KeepaliveOptions,
+  Spool,
   UnityCatalog,
   Zerobus,
   zerobusConfig
@@ -127,6 +128,7 @@ const only = (takes: Samples["takes"], good: ReadonlyArray<unknown>, bad: Readon
 })
 const isText = (value: unknown) => typeof value === "string"
 
+const spool = Spool.directory("spool/air_quality")
 const provider = HeadersProvider.make({ getHeaders: Effect.succeed({}), invalidate: Effect.void })
 const streamSamples: Readonly<Record<string, Samples>> = {
   "maxInflightRecords": counts(),
@@ -168,7 +170,14 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "beforeOpen": only((value) => value === Effect.void, [Effect.fail("no")], [() => Effect.void]),
   "onUnacked": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
   "onRefused": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
-  "maxRefusals": counts()
+  "maxRefusals": counts(),
+  "spool": only(() => false, [spool], ["spool/air_quality", { path: "spool/air_quality" }]),
+  "spool.path": only((value) => isText(value) && value !== "", ["spool"], [""]),
+  // Room for some of the largest records.
+  "spool.maxBytes": { ...counts(16 * 1024 * 1024), takes: () => false },
+  "spool.sync": only(() => false, ["group", "os"], ["none", "Group"]),
+  "spool.open": only((value) => typeof value === "function", [spool.open], ["open"]),
+  "spool.left": only((value) => typeof value === "function", [spool.left], ["left"])
 }
 
 // What a text says is checked where it is used; here it is its kind.
@@ -229,11 +238,20 @@ const pathsOf = (rules: OptionRules, within = ""): ReadonlyArray<string> =>
     ...(rule.fields === undefined ? [] : pathsOf(rule.fields, `${within + name}.`))
   ])
 
+/** Of a spool, which `Spool.directory` makes with all of it. */
+const parts = ["spool.path", "spool.open", "spool.left"]
+
 /** Options with one of them set. */
 const set = (options: object, path: string, value: unknown): object => {
   const [outer = "", ...inner] = path.split(".")
   const known = (options as Readonly<Record<string, unknown>>)[outer]
   return { ...options, [outer]: inner.length === 0 ? value : set((known as object) ?? {}, inner.join("."), value) }
+}
+
+/** Options with one of them set; one of a spool in a whole one. */
+const withOption = (options: object, path: string, value: unknown): object => {
+  const whole = /^(.*\bspool)\./.exec(path)?.[1]
+  return set(whole === undefined ? options : set(options, whole, spool), path, value)
 }
 
 interface Surface {
@@ -324,7 +342,7 @@ describe("the options of", () => {
           const wrong = [...anything.filter((value) => !takes(value)), ...bad]
           assert.isAbove(wrong.length, 10)
           for (const value of wrong) {
-            const said = outcome(yield* build(set(least, path, value)))
+            const said = outcome(yield* build(withOption(least, path, value)))
             // An object in the place of another one is refused for what is in it, or is missing in it.
             const inner = typeof value === "object" && value !== null && said.startsWith(`${path}.`)
             if (!inner)
@@ -343,11 +361,12 @@ describe("the options of", () => {
         const pair = ["tls.cert", "tls.key"]
         for (const [path, { good }] of Object.entries(samples)) {
           for (const value of good) {
-            const said = outcome(yield* build(set(least, path, value)))
+            const said = outcome(yield* build(withOption(least, path, value)))
             assert.strictEqual(said, pair.includes(path) ? "tls" : "taken", `${path}: ${String(value)}`)
           }
           if (path in least || path === "cache.timeToLive") continue
-          assert.strictEqual(outcome(yield* build(set(least, path, undefined))), "taken", path)
+          if (parts.some((part) => path.endsWith(part))) continue
+          assert.strictEqual(outcome(yield* build(withOption(least, path, undefined))), "taken", path)
         }
       })
     )
@@ -363,7 +382,7 @@ describe("the options of", () => {
         ]
         for (const path of inside) {
           const typo = path === "" ? "maxInflightRecrods" : `${path}.maxInflightRecrods`
-          const exit = yield* build(set(least, typo, 5))
+          const exit = yield* build(withOption(least, typo, 5))
           assert.strictEqual(outcome(exit), typo)
           const { message } = A.failureOf(exit as Exit.Exit<unknown, { readonly message: string }>)
           for (const option of Object.keys(samples)) {
@@ -371,8 +390,8 @@ describe("the options of", () => {
               assert.include(message, option.slice(option.lastIndexOf(".") + 1))
             }
           }
-          assert.strictEqual(outcome(yield* build(set(least, typo, undefined))), "taken")
-          outcome(yield* build(set(least, path === "" ? `no name ${CANARY}` : `${path}.no name ${CANARY}`, 5)))
+          assert.strictEqual(outcome(yield* build(withOption(least, typo, undefined))), "taken")
+          outcome(yield* build(withOption(least, path === "" ? `no name ${CANARY}` : `${path}.no name ${CANARY}`, 5)))
         }
       })
     )
