@@ -108,7 +108,7 @@ describe("what the README names", () => {
         const file = Path.resolve(root, Path.dirname(document), target!)
         assert.isTrue(Fs.existsSync(file), `${document} links to ${target}`)
       }
-      for (const [, script] of text.matchAll(/npm run (?:-s )?([\w:]+)/g)) {
+      for (const [, script] of text.matchAll(/npm run (?:-s )?([\w:-]+)/g)) {
         assert.property(scripts, script!, `${document} names the script ${script}`)
       }
     }
