@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { HeadersProvider, TableProperties, type ZerobusError } from "effect-zerobus"
+import { HeadersProvider, InvalidToken, TableProperties, type ZerobusError } from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code, response, type Script } from "../support/scriptedServer.ts"
 
@@ -287,7 +287,7 @@ describe("creating a stream", () => {
       const late = HeadersProvider.make({
         getHeaders: Effect.suspend(() => {
           asked++
-          return Effect.andThen(Effect.sleep(200), Effect.fail(new Error("token refused")))
+          return Effect.andThen(Effect.sleep(200), Effect.fail(new InvalidToken({ message: "token refused" })))
         })
       })
       const { running } = yield* creating({ headersProvider: late, recoveryTimeout: 200 })
