@@ -16,7 +16,7 @@ const isJson = (value: unknown, depth: number): boolean => {
       return Number.isFinite(value)
     case "object": {
       if (value === null) return true
-      if (depth > maxVariantDepth) return false
+      if (depth === maxVariantDepth) return false
       if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1))
       const prototype: unknown = Object.getPrototypeOf(value)
       if (prototype !== Object.prototype && prototype !== null) return false
