@@ -214,10 +214,13 @@ const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 /** Deepest nesting of a VARIANT that the local server stores. */
 const deepestVariant = 500
 
-const deeperThan = (value: unknown, depth: number): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  (depth === 0 || Object.values(value).some((item) => deeperThan(item, depth - 1)))
+/** Whether a VARIANT can hold a value of JSON: not too deep, and its numbers in the range of DOUBLE. */
+const isStorable = (value: unknown, depth: number): boolean => {
+  if (typeof value === "number") return Number.isFinite(value)
+  if (value instanceof ExactJson.ExactNumber) return Number.isFinite(Number(value.source))
+  if (typeof value !== "object" || value === null) return true
+  return depth > 0 && Object.values(value).every((item) => isStorable(item, depth - 1))
+}
 
 /** VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. */
 const variantText = (value: unknown): string | undefined => {
@@ -231,7 +234,7 @@ const variantText = (value: unknown): string | undefined => {
       json = value
     }
   }
-  if (deeperThan(json, deepestVariant)) return undefined
+  if (!isStorable(json, deepestVariant)) return undefined
   const written = ExactJson.stringify(json)
   return loneSurrogate.test(written) ? undefined : (text ?? written)
 }
