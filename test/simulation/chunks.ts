@@ -16,6 +16,8 @@ export interface Chunk {
   readonly generation: Generation
   readonly from: number
   readonly count: number
+  /** It ends early once so many have failed. A broken engine can make a later piece last for ever. */
+  readonly failures: number
 }
 
 /** A seed that broke a rule. */
@@ -64,7 +66,7 @@ export const runChunk = (chunk: Chunk): ChunkResult => {
   for (let index = chunk.from; index < chunk.from + chunk.count; index++) {
     const failure = run[chunk.kind](chunk, index, totals)
     totals.seeds++
-    if (failure !== undefined) failures.push(failure)
+    if (failure !== undefined && failures.push(failure) >= chunk.failures) break
   }
   return { totals, failures }
 }

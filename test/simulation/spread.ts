@@ -7,11 +7,11 @@ import { type Chunk, type ChunkResult, emptyTotals, type Failure, runChunk, type
 
 /** A run and where it stops. */
 export interface Run {
-  readonly first: Omit<Chunk, "count">
+  readonly first: Omit<Chunk, "count" | "failures">
   /** Pieces of one chunk. */
   readonly chunkSize: number
   readonly workers: number
-  /** No further chunk begins once this many have failed. */
+  /** No further chunk begins, and a chunk ends, once this many have failed. */
   readonly failures: number
   /** The index behind the last one; `Infinity` when only `enough` says where to stop. */
   readonly end: number
@@ -31,7 +31,8 @@ export const spread = async (run: Run): Promise<{ readonly totals: Totals; reado
   let next = run.first.from
   const take = (): Chunk | undefined => {
     if (next >= run.end || failures.length >= run.failures || run.enough(totals)) return undefined
-    const chunk = { ...run.first, from: next, count: Math.min(run.chunkSize, run.end - next) }
+    const { failures: limit, first } = run
+    const chunk = { ...first, failures: limit, from: next, count: Math.min(run.chunkSize, run.end - next) }
     next += chunk.count
     return chunk
   }
