@@ -117,7 +117,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a waiter that gave up is admitted all the same",
     file: zone,
-    find: "      if (!this.waiters.leave(waiter)) return false\n",
+    find: "      if (!leave()) return false\n",
     replace: ""
   },
   {
@@ -159,8 +159,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "flush forgets the last record",
     file: stream,
-    find: "      const target = zone.nextOffset - 1\n      if (target <= acks.watermark)",
-    replace: "      const target = zone.nextOffset - 2\n      if (target <= acks.watermark)"
+    find: "      const target = nextOffsetOf(core) - 1\n      if (target <= acks.watermark)",
+    replace: "      const target = nextOffsetOf(core) - 2\n      if (target <= acks.watermark)"
   },
   {
     name: "queued records are not handed back",
@@ -232,7 +232,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a stream with nothing unacknowledged fails by lost connections",
     file: supervisor,
-    find: "      if (!rests) return yield* fail(failure, log)\n",
+    find: "      if (!goesOn) return yield* fail(failure, log)\n",
     replace: "      return yield* fail(failure, log)\n"
   },
   {
@@ -352,13 +352,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a sink drops the last record of a chunk",
     file: stream,
-    find: "      for (const record of batch) {\n",
-    replace: "      for (const record of batch.length > 2 ? batch.slice(0, -1) : batch) {\n"
+    find: "      for (const record of records) note(",
+    replace: "      for (const record of records.length > 2 ? records.slice(0, -1) : records) note("
   },
   {
     name: "a sink does not wait until all is durable",
     file: stream,
-    find: "records === 0 ? Effect.void : stream.flush",
+    find: "records === 0 ? Effect.void : flush",
     replace: "Effect.void"
   },
   {
