@@ -105,6 +105,9 @@ export const seenForm = (type: ColumnType, value: unknown): unknown => {
         value: Buffer.from(parts.value, "base64")
       })
     }
+    case "Decimal":
+      // PySpark prints small numbers with more zeros than the scale has.
+      return (value as string).replace(new RegExp(`(\\.\\d{${type.scale}})0+$`), "$1")
     case "Array":
       return (value as ReadonlyArray<unknown>).map((item) => seenForm(type.element, item))
     case "Map":

@@ -5,11 +5,12 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { ColumnDefinition } from "../../../src/internal/columns/columnType.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { compareCells, documentedTypes, everyTypeColumns, numberedRecords } from "../../support/foreignCells.ts"
+import { edgeJson } from "../../support/edgeRecords.ts"
+import { cellRecords, compareCells, documentedTypes, everyTypeColumns } from "../../support/foreignCells.ts"
 import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { hasSpark, longForm, startSpark, type SparkSession } from "../../support/sparkSession.ts"
-import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+import { append, byHand, table, temporaryFolder } from "../../support/storedTables.ts"
 
 let spark: SparkSession
 const sql = (text: string) => Effect.tryPromise({ try: () => spark.sql(text), catch: (error) => error as Error })
@@ -32,7 +33,7 @@ const makeTable = (name: string, columns: ReadonlyArray<ColumnDefinition>, parti
       location,
       stats: store.stats(definition.name),
       flush: store.flush(),
-      add: (records: ReadonlyArray<unknown>) => append(writer, records.map(json))
+      add: (records: ReadonlyArray<unknown>) => append(writer, records.map(edgeJson))
     }
   })
 
@@ -42,23 +43,23 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
   }, 180_000)
   afterAll(() => spark?.stop())
 
-  const [count, rows] = longForm ? [2_000, 150] : [60, 300]
+  const [count, rows] = longForm ? [2_000, 150] : [60, 1_700]
   it.live(
     `reads ${count} columns of every type, through commits, merges, a checkpoint and the checkpoint alone`,
     () =>
       Effect.gen(function* () {
-        const random = seeded(60)
         const columns = everyTypeColumns(count)
         const made = yield* makeTable("every", columns)
-        const sent: Array<Record<string, unknown>> = []
-        for (let batch = 0; batch < 12; batch++) {
-          const records = numberedRecords(random, columns, sent.length, batch === 0 ? rows - 11 * 10 : 10)
-          yield* made.add(records.map((each) => each.json))
+        const records = cellRecords(columns, rows)
+        const first = rows - 11 * 10
+        for (let from = 0; from < rows; from += from === 0 ? first : 10) {
+          yield* made.add(records.slice(from, from === 0 ? first : from + 10).map((each) => each.json))
           yield* made.flush
-          sent.push(...records.map((each) => each.row))
         }
         assert.isBelow((yield* made.stats).files, 12, "files were merged")
+        const sent = records.map((each) => each.row)
         const found = compareCells(columns, sent, yield* read(made.location))
+        console.log(`Spark ${spark.version}: ${found.cells} cells, ${found.wrong.length} wrong`)
         assert.deepStrictEqual(found.wrong.slice(0, 5), [])
         assert.strictEqual(found.cells, count * rows)
         assert.deepStrictEqual(found.types, documentedTypes(`Spark ${spark.version}, Delta Lake 4.0.0`))
@@ -72,6 +73,31 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
       }),
     longForm ? 1_800_000 : 300_000
   )
+
+  if (longForm) {
+    it.live(
+      "a later Spark without Delta Lake reads every cell of the files alone",
+      () =>
+        Effect.gen(function* () {
+          const later = yield* Effect.acquireRelease(
+            Effect.promise(() => startSpark(process.env["SPARK_LATER_PYTHON"])),
+            (session) => Effect.promise(session.stop)
+          )
+          const columns = everyTypeColumns(60)
+          const made = yield* makeTable("files", columns)
+          const records = cellRecords(columns)
+          yield* made.add(records.map((each) => each.json))
+          yield* made.flush
+          const seen = yield* Effect.promise(() => later.sql(`SELECT * FROM parquet.\`${made.location}\``))
+          const sent = records.map((each) => each.row)
+          const found = compareCells(columns, sent, seen)
+          console.log(`Spark ${later.version}, files alone: ${found.cells} cells, ${found.wrong.length} wrong`)
+          assert.deepStrictEqual(found.wrong.slice(0, 5), [])
+          assert.deepStrictEqual(found.types, documentedTypes(`Spark ${later.version}, files alone`))
+        }).pipe(Effect.scoped),
+      1_800_000
+    )
+  }
 
   it.live(
     "gives the values of a VARIANT",
@@ -224,7 +250,7 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
   )
 
   it.live(
-    "travels in time, shows the history, and its OPTIMIZE leaves the table to both",
+    "travels in time, shows the history, and its OPTIMIZE and VACUUM leave the table to both",
     () =>
       Effect.gen(function* () {
         const made = yield* makeTable("history", table("a.b.c(id BIGINT NOT NULL, ntz TIMESTAMP_NTZ)").columns)
@@ -239,6 +265,10 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           ["4", "3", "2", "1"].map((version) => `${version} STREAMING UPDATE`).concat("0 CREATE TABLE")
         )
         yield* sql(`OPTIMIZE delta.\`${made.location}\``)
+        const files = () => Fs.readdir(made.location).then((names) => names.filter((name) => name.endsWith(".parquet")))
+        assert.lengthOf(yield* Effect.promise(files), 5)
+        yield* sql(`VACUUM delta.\`${made.location}\` RETAIN 0 HOURS`)
+        assert.lengthOf(yield* Effect.promise(files), 1)
         yield* made.add([{ id: 4 }])
         yield* made.flush
         const ids = yield* read(made.location, "id", "ORDER BY id")
