@@ -50,9 +50,10 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   "effect-zerobus/HeadersProvider"
 ) {
   /**
-   * Makes a provider of an effect, or of a function from the table name to one. A failure that is not one of the client's errors, or
-   * a defect, becomes `Retryable` with its text, without what may be a credential: the connection is tried again within the retry
-   * budget. Fail with `InvalidToken` where that does not help.
+   * Makes a provider of an effect, or of a function from the table name to one. A failure that is
+   * not one of the client's errors, or is one with fields of other types, or a defect, becomes
+   * `Retryable` with its text, without what may be a credential: the connection is tried again
+   * within the retry budget. Fail with `InvalidToken` where that does not help.
    *
    * @example
    * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
@@ -85,19 +86,29 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   }
 }
 
-// By class, not by tag: others have errors of these names too, and theirs may quote a token.
+// By class, not by tag: others have errors of these names too, and theirs may quote a token. The
+// fields that the engine computes with are checked as well, since the program may be JavaScript.
 const isStreamFailure = (error: unknown): error is StreamFailure =>
-  error instanceof Retryable ||
-  error instanceof InvalidToken ||
-  error instanceof PermissionDenied ||
-  error instanceof InvalidTable ||
-  error instanceof InvalidEndpoint ||
-  error instanceof TlsFailure ||
-  error instanceof InvalidArgument ||
-  error instanceof SchemaMismatch ||
-  error instanceof Unsupported ||
-  error instanceof InvalidState ||
-  error instanceof ProtocolViolation
+  error instanceof Retryable
+    ? isReason(error.reason) && typeof error.attempts === "number"
+    : (error instanceof InvalidToken ||
+        error instanceof PermissionDenied ||
+        error instanceof InvalidTable ||
+        error instanceof InvalidEndpoint ||
+        error instanceof TlsFailure ||
+        error instanceof InvalidArgument ||
+        error instanceof SchemaMismatch ||
+        error instanceof Unsupported ||
+        error instanceof InvalidState ||
+        error instanceof ProtocolViolation) &&
+      typeof error.message === "string"
+
+const isReason = (reason: unknown): boolean => {
+  if (typeof reason !== "object" || reason === null) return false
+  const { _tag, message, retryAfterMillis } = reason as Readonly<Record<string, unknown>>
+  if (typeof _tag !== "string" || typeof message !== "string") return false
+  return retryAfterMillis === undefined || typeof retryAfterMillis === "number"
+}
 
 /** The failure of a provider that gives anything but an effect, which trying again does not cure. */
 export const notAnEffect = new InvalidToken({

@@ -2,8 +2,8 @@
  * What may stand in the headers of a session.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted, Result } from "effect"
-import { HeadersProvider, PayloadTooLarge } from "effect-zerobus"
+import { Effect, Redacted, Result, Schedule } from "effect"
+import { HeadersProvider, InvalidToken, PayloadTooLarge, Retryable, RetryableReason } from "effect-zerobus"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { secretsIn, sessionHeaders } from "../../../src/internal/engine/sessionHeaders.ts"
 import { finishUnsafe, makeStreamCore } from "../../../src/internal/engine/streamCore.ts"
@@ -161,6 +161,56 @@ describe("a headers provider", () => {
       const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(error) })
       const failure = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider, recovery: false }))
       assert.include(A.tagged(failure, "Retryable").message, "PayloadTooLarge")
+    })
+  )
+
+  it.effect(
+    "that fails with an ill-typed failure of the client's own is tried again, and the stream gets its text",
+    () =>
+      Effect.gen(function* () {
+        const message = "The token service said no."
+        const reason = { _tag: "TokenServiceUnavailable", message }
+        for (const [given, text] of [
+          [new Retryable({ reason: { ...reason, retryAfterMillis: 5n }, attempts: 1 } as any), message],
+          [new Retryable({ reason: { ...reason, retryAfterMillis: "5" }, attempts: 1 } as any), message],
+          [new Retryable({ reason: undefined, attempts: 1 } as any), "an error that cannot be read"],
+          [new Retryable({ reason: { ...reason, _tag: Symbol("tag") }, attempts: 1 } as any), message],
+          [new Retryable({ reason: { ...reason, message: 5 }, attempts: 1 } as any), "Retryable"],
+          [new Retryable({ reason, attempts: Symbol("many") } as any), "an error that cannot be read"],
+          [new InvalidToken({ message: 5n } as any), "InvalidToken"]
+        ] as const) {
+          const { server, zerobus } = yield* A.client({})
+          let asked = 0
+          const getHeaders = Effect.suspend(() =>
+            asked++ === 0 ? Effect.fail(given) : Effect.succeed({ "x-note": "v" })
+          )
+          const running = yield* A.started(
+            zerobus.createStream(A.table, {
+              headersProvider: HeadersProvider.make({ getHeaders }),
+              recoverySchedule: Schedule.spaced(10)
+            })
+          )
+          yield* A.advance(100)
+          running.value()
+          assert.deepStrictEqual([asked, server.connections.length], [2, 1])
+          const alone = HeadersProvider.make({ getHeaders: Effect.fail(given) })
+          const error = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: alone, recovery: false }))
+          assert.include(A.tagged(error, "Retryable").message, `The headers provider failed: `)
+          assert.include(error.message, text.replace(/\.$/, ""))
+        }
+      })
+  )
+
+  it.effect("that fails with a failure of the client's own fails the stream with that", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      const reason = RetryableReason.TokenServiceUnavailable({ message: "Later.", retryAfterMillis: Infinity })
+      const denied = new InvalidToken({ message: "Never." })
+      for (const given of [new Retryable({ reason, attempts: 1 }), denied]) {
+        const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(given) })
+        const error = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider, recovery: false }))
+        assert.deepStrictEqual([error._tag, error.message], [given._tag, given.message])
+      }
     })
   )
 
