@@ -57,8 +57,8 @@ export interface TransportCall {
    */
   readonly waitingForUnsafe?: (() => string | undefined) | undefined
   /**
-   * Calls the listener when the connection announces its end without an error, which the call
-   * outlives for a while. One listener at most. Optional; a transport that does not see such
+   * Calls the listener each time that the connection announces its end without an error, which the
+   * call outlives for a while. One listener at most. Optional; a transport that does not see such
    * announcements calls nobody.
    */
   readonly onRetiringUnsafe?: ((listener: () => void) => void) | undefined

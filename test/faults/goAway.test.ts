@@ -63,6 +63,24 @@ describe("a connection that its server goes away from", () => {
     )
   }
 
+  it.live("is left at a second GOAWAY when the first one came before it had made anything durable", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* streamTo((connection, message) => {
+        if (message === 0 || message === 2) connection.goaway(connection.stream, NO_ERROR)
+        return false
+      }, {})
+      const again = yield* A.started(
+        Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "recovering"))
+      )
+      yield* (yield* stream.ingestRecord(A.record(0))).await
+      yield* (yield* stream.ingestRecord(A.record(1))).await
+      yield* again.join
+      yield* (yield* stream.ingestRecord(A.record(2))).await
+      assert.deepStrictEqual(server.offsets, [[0, 1], [0]])
+      yield* stream.close
+    })
+  )
+
   it.live("is kept while it has made nothing durable: the next one would begin in the same way", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* streamTo((connection, message) => {

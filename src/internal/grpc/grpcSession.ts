@@ -29,14 +29,14 @@ export const sessionOf = (call: Grpc.ClientDuplexStream<Buffer, Buffer>): Client
 const told = new WeakMap<ClientHttp2Session, Set<() => void>>()
 
 /**
- * Calls the listener when the server announces the end of the session without an error (GOAWAY with
- * NO_ERROR), once. Gives what ends that.
+ * Calls the listener each time that the server announces the end of the session without an error
+ * (GOAWAY with NO_ERROR). Gives what ends that.
  */
 export const onGoAway = (session: ClientHttp2Session, listener: () => void): (() => void) => {
   const listeners = told.get(session) ?? new Set()
   if (!told.has(session)) {
     told.set(session, listeners)
-    session.once("goaway", (code: number) => {
+    session.on("goaway", (code: number) => {
       if (code === constants.NGHTTP2_NO_ERROR) for (const each of listeners) each()
     })
   }

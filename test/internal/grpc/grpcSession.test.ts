@@ -29,7 +29,7 @@ describe("the session of a call", () => {
     }
   })
 
-  it("tells each of its calls of a GOAWAY, once, with one listener of its own", () => {
+  it("tells each of its calls of every GOAWAY, with one listener of its own", () => {
     const events = new EventEmitter()
     const session = events as unknown as ClientHttp2Session
     const told: Array<number> = []
@@ -38,7 +38,7 @@ describe("the session of a call", () => {
     for (const end of ends.slice(2)) end()
     events.emit("goaway", constants.NGHTTP2_NO_ERROR)
     events.emit("goaway", constants.NGHTTP2_NO_ERROR)
-    assert.deepStrictEqual(told, [0, 1])
+    assert.deepStrictEqual(told, [0, 1, 0, 1])
   })
 
   it("tells nobody of a GOAWAY that is an error", () => {
