@@ -183,6 +183,8 @@ const openCall = Effect.fnUntraced(function* (
         if (sender.direct) credentials.disconnect()
         Queue.shutdownUnsafe(responses)
         onSent = undefined
+        // Headers that still arrive would have a listener added that nobody removes.
+        call.removeAllListeners("metadata")
         ignoreGoAway?.()
       })
   )

@@ -2,6 +2,7 @@
  * One connection for many calls: when it is kept, when it is replaced, and when it is closed.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Grpc from "@grpc/grpc-js"
 import { type Cause, Context, Effect, Exit, Layer, Queue, Schedule, Scope } from "effect"
 import * as Net from "node:net"
 import * as GrpcTransport from "../../../src/GrpcTransport.ts"
@@ -97,6 +98,34 @@ describe("a shared connection", () => {
       }
       assert.strictEqual(connections.length, 1)
       assert.isFalse(connections[0]!.closed)
+    })
+  )
+
+  it.live("is not asked for its end any more by a call that was given up before its headers came", () =>
+    Effect.gen(function* () {
+      const made: Array<Grpc.ClientDuplexStream<Buffer, Buffer>> = []
+      const { makeBidiStreamRequest } = Grpc.Client.prototype
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          Grpc.Client.prototype.makeBidiStreamRequest = function (this: Grpc.Client, ...given: Array<unknown>) {
+            const call = Reflect.apply(makeBidiStreamRequest, this, given)
+            made.push(call)
+            return call
+          } as typeof makeBidiStreamRequest
+        }),
+        () =>
+          Effect.sync(() => {
+            Grpc.Client.prototype.makeBidiStreamRequest = makeBidiStreamRequest
+          })
+      )
+      const { call, connections } = yield* shared(1)
+      const one = yield* call
+      yield* carries(connections, 0)
+      yield* one.giveUp
+      assert.deepStrictEqual(
+        made.map((call) => call.listenerCount("metadata")),
+        [0]
+      )
     })
   )
 
