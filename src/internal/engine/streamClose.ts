@@ -38,9 +38,11 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
       yield* core.finished.await
       yield* leaveScope(origin)
-      done.doneUnsafe(exit)
+      return yield* exit
     })
-    return Effect.as(shielded(Effect.forkDetach(closing, { startImmediately: true })), done)
+    // However the fiber ends: callers wait for nothing else.
+    const answering = Effect.onExit(closing, (exit) => Effect.sync(() => done.doneUnsafe(exit)))
+    return Effect.as(shielded(Effect.forkDetach(answering, { startImmediately: true })), done)
   })
   // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
   return Effect.uninterruptibleMask((restore) =>

@@ -2,7 +2,7 @@
  * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it reports, and who gets what is left.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
 import { closeWithScope, makeClose } from "../../../src/internal/engine/streamClose.ts"
 import { endUnsafe, finishUnsafe, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
@@ -71,6 +71,22 @@ describe("close", () => {
         yield* makeClose(origin, Effect.void)
         assert.strictEqual(gone, leaves)
         yield* Scope.close(origin.scope, Exit.void)
+      }
+    })
+  )
+
+  it.effect("answers everybody who calls it when something dies on the way", () =>
+    Effect.gen(function* () {
+      const core = yield* makeCore()
+      const origin = yield* makeOrigin(core)
+      yield* Scope.addFinalizer(origin.scope, Effect.die("a defect"))
+      yield* supervised(core)
+      const close = makeClose(origin, Effect.void)
+      for (let n = 0; n < 2; n++) {
+        const closing = yield* A.started(Effect.exit(close))
+        yield* A.settle
+        const exit = closing.value()
+        assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
       }
     })
   )
