@@ -451,8 +451,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "what is behind a piece is answered no more",
     file: pieces,
-    find: "      this.busy = false\n      this.runUnsafe()\n",
-    replace: "      this.busy = false\n",
+    find: "if (!scheduling) this.run()",
+    replace: "this.busy = scheduling",
     also: [smallPieces]
   },
   {

@@ -27,7 +27,16 @@ export class Pieces {
    * answer, it does nothing: that turn, or the loop that answers, finds what has come since.
    */
   runUnsafe(): void {
-    if (this.busy) return
+    if (!this.busy) this.run()
+  }
+
+  /** A loop, since a scheduler may run the task of the next turn at once. */
+  private run(): void {
+    while (this.answerPiece() && this.isNextTurn());
+  }
+
+  /** Whether there may be more to answer. */
+  private answerPiece(): boolean {
     this.busy = true
     let left = true
     try {
@@ -35,15 +44,20 @@ export class Pieces {
     } finally {
       this.busy = false
     }
-    if (left) this.continueLater()
+    return left
   }
 
-  private continueLater(): void {
+  /** Schedules the next turn, which runs the rest; true when it has come already. */
+  private isNextTurn(): boolean {
     this.busy = true
+    let scheduling = true
+    let come = false
     const dispatcher = guardScheduler(this.scheduler).makeDispatcher()
     dispatcher.scheduleTask(() => {
-      this.busy = false
-      this.runUnsafe()
+      come = true
+      if (!scheduling) this.run()
     }, 0)
+    scheduling = false
+    return come
   }
 }
