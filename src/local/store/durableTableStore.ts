@@ -10,7 +10,6 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
-import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
@@ -34,7 +33,7 @@ import { openWal } from "../log/wal.ts"
 import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { RefusedTables } from "./refusedTables.ts"
-import { checkOwner, removeFolder } from "./tableRemoval.ts"
+import { checkOwner, removeTable } from "./tableRemoval.ts"
 import { usableDefinition } from "./tableForm.ts"
 import { checkTableId } from "./tableIds.ts"
 import { unservedIn } from "./unserved.ts"
@@ -103,6 +102,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   const tables = new Map<string, OpenTable>()
   const changing = yield* Semaphore.make(1)
+  // Tables come and go one at a time, and to the end though a caller gives up: names are looked up
+  // before folders are made, and two engines of one table would write one log.
+  const change = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    changing.withPermits(1)(Effect.uninterruptible(effect))
 
   const openEngine = async (record: TableRecord, delta: DeltaLog, committed: number): Promise<OpenTable> => {
     const wal = walFolder(folder, record.tableId)
@@ -317,11 +320,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     if (created === undefined) return yield* new TableExists({ name: definition.name })
     tables.set(key, created)
     return record
-  })
+  }, change)
 
   return {
-    // One at a time: the names are looked up before the folders are made.
-    create: (definition) => changing.withPermits(1)(createTable(definition)),
+    create: createTable,
     get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(tableKey(name))), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {
@@ -343,7 +345,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         }
       }
       return recordOf(tables.get(tableKey(name))!)
-    }),
+    }, change),
     addColumns: Effect.fnUntraced(function* (name: string, columns) {
       const key = tableKey(name)
       yield* openRefused(name)
@@ -369,11 +371,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
         )
         await flusher.forget(found.record.location)
-        await removeFolder(folder, found.record.location)
-        await Fs.rm(walFolder(folder, found.record.tableId), { recursive: true, force: true })
+        await removeTable(folder, found.record)
       })
       return true
-    }),
+    }, change),
     openWriter: Effect.fnUntraced(function* (name: string, format) {
       const key = tableKey(name)
       yield* openRefused(name)

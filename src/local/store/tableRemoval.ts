@@ -1,5 +1,5 @@
 /**
- * Removing the folder of a dropped table.
+ * Removing a dropped table from the disk.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -7,6 +7,7 @@ import * as Path from "node:path"
 import { syncFolder } from "../../internal/log/durableFile.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
+import { walFolder } from "../log/logFolders.ts"
 import { TableRefused } from "../delta/writability.ts"
 
 /** Throws when another writer has put a table of its own into the folder: dropping would delete that one. */
@@ -28,9 +29,10 @@ const renamed = async (from: string, to: string): Promise<boolean> => {
   }
 }
 
-/** Deletes the folder of a table in one step for everybody who lists the data folder. */
-export const removeFolder = async (dataFolder: string, location: string): Promise<void> => {
+/** Deletes a table, in one step for everybody who lists the data folder, and then its log. */
+export const removeTable = async (dataFolder: string, { location, tableId }: TableRecord): Promise<void> => {
   const trash = Path.join(dataFolder, `.trash-${randomUUID()}`)
   if (await renamed(location, trash)) await syncFolder(Path.dirname(location))
   await Fs.rm(trash, { recursive: true, force: true })
+  await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true })
 }

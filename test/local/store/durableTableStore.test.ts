@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import * as Fs from "node:fs/promises"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { RecordRejected } from "../../../src/local/log/storageErrors.ts"
 import type { TableStoreShape } from "../../../src/local/store/tableStore.ts"
@@ -93,6 +95,64 @@ describe("TableStore", () => {
       const lost = yield* Effect.forkChild(Effect.flip(append(writer, [json({ id: 9 })])), { startImmediately: true })
       yield* store.drop("main.default.every")
       assert.include((yield* Fiber.join(lost)).message, "was dropped")
+    })
+  )
+
+  it.live("makes a table that it began to make, though its caller gives up", () =>
+    Effect.gen(function* () {
+      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, worker: false })
+      const creating = yield* Effect.forkChild(store.create(everyType), { startImmediately: true })
+      yield* Fiber.interrupt(creating)
+      const { location } = Option.getOrThrow(yield* store.get("main.default.every"))
+      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [json({ id: 1 })])
+      yield* store.register(location)
+      yield* store.flush()
+      assert.lengthOf(yield* store.rows("main.default.every"), 1)
+    })
+  )
+
+  it.live("registers no table whose drop has begun, and creates it only after the drop", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const dropping = Deferred.makeUnsafe<void>()
+      const local = localFlusher()
+      let others: Promise<unknown> = Promise.resolve()
+      const flusher: Flusher = {
+        ...local,
+        forget: async (location) => {
+          Deferred.doneUnsafe(dropping, Exit.void)
+          // Time enough for what does not wait for the drop. What waits for it ends after this.
+          const reads = async () => {
+            for (let n = 0; n < 200; n++) await Fs.readdir(folder)
+          }
+          await Promise.race([others, reads()])
+          await local.forget(location)
+        }
+      }
+      const store = yield* makeDurableTableStore({ folder, flusher })
+      const { location, tableId } = yield* store.create(everyType)
+      const drop = yield* Effect.forkChild(store.drop("main.default.every"), { startImmediately: true })
+      const registered = yield* Effect.forkChild(
+        Effect.andThen(Deferred.await(dropping), Effect.exit(store.register(location)))
+      )
+      const created = yield* Effect.forkChild(
+        Effect.andThen(Deferred.await(dropping), Effect.exit(store.create(everyType)))
+      )
+      others = Effect.runPromise(Effect.andThen(Fiber.join(registered), Fiber.join(created)))
+      assert.isTrue(yield* Fiber.join(drop))
+      // Whichever of the two comes first after the drop.
+      const record = yield* yield* Fiber.join(created)
+      assert.notStrictEqual(record.tableId, tableId)
+      const exit = yield* Fiber.join(registered)
+      if (Exit.isSuccess(exit)) assert.strictEqual(exit.value.tableId, record.tableId)
+      assert.deepStrictEqual(
+        (yield* store.listAll).map((each) => each.tableId),
+        [record.tableId]
+      )
+      assert.deepStrictEqual(yield* store.unserved, [])
+      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [json({ id: 1 })])
+      yield* store.flush()
+      assert.lengthOf(yield* store.rows("main.default.every"), 1)
     })
   )
 })
