@@ -146,7 +146,7 @@ export const toStreamFailure = (error: unknown): StreamFailure => {
   try {
     if (isStreamFailure(error)) return error
   } catch {
-    // Its prototype cannot be read, so it is none.
+    // A value whose prototype cannot be read is no error of the client.
   }
   const text = scrubOpaque(textOf(error)).replace(/\.$/, "")
   const message = `The headers provider failed: ${text}.`
