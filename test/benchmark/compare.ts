@@ -3,12 +3,14 @@
  * `npm run bench:compare -- --base REV [options]`.
  *
  * - `--only TEXT`: the cases whose name contains the text; by default those of {@link defaults}.
- * - `--pairs N`: pairs of runs per case, 7 by default. `--run MILLIS`: length of a run, 1500 by default.
+ * - `--pairs N`: pairs of processes per case, 7 by default.
+ * - `--run MILLIS`: time that each process of a pair is measured, 4000 by default.
  * - `--noise`: compares the base with itself, which shows how far ratios move on this machine.
  *
  * Both clients of a pair are fresh processes, since V8 may inline a hot path differently from one
- * process to the next. The order within a pair changes from pair to pair. A ratio is taken within a
- * pair; the table shows the median with the smallest and largest ratio. A case counts as slower when
+ * process to the next. They take short runs in turns, since a shared machine is faster at one second
+ * than at the next; a pair's ratio is the median over its turns. The table shows the median over the
+ * pairs with the smallest and largest ratio. A case counts as slower when
  * the median of its processor time per record is more than 3 % worse and no pair was better than the
  * base. Ends with 1 when a case is slower.
  */
@@ -20,7 +22,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import { budgeted, further, specOf, type ThroughputCase } from "./cases.ts"
 import { spreadOf, spreadText, table } from "./figures.ts"
-import { type Sink, startClient, startSink } from "./processes.ts"
+import { type ClientProcess, type Sink, startClient, startSink } from "./processes.ts"
 import type { RunResult } from "./runner.ts"
 import { warmUp } from "./throughput.ts"
 
@@ -35,13 +37,15 @@ const defaults = new Set([
 /** Median of the processor time per record, new over old, above which a case may count as slower. */
 const TOLERANCE = 1.03
 const WARM_UP = 1000
+/** Runs of each process of a pair. */
+const TURNS = 8
 
 const { values: flags } = parseArgs({
   options: {
     base: { type: "string" },
     only: { type: "string" },
     pairs: { type: "string", default: "7" },
-    run: { type: "string", default: "1500" },
+    run: { type: "string", default: "4000" },
     noise: { type: "boolean", default: false }
   }
 })
@@ -79,14 +83,35 @@ interface Sample {
   readonly cpu: number
 }
 
-const measure = async (one: ThroughputCase, sink: Sink, module: URL): Promise<Sample> => {
-  const client = await startClient(specOf(one, "ours", sink.port), undefined, module)
+const run = async (client: ClientProcess, millis: number): Promise<Sample> => {
+  const { cpu, records, seconds } = await client.ask<RunResult>({ do: "run", for: millis })
+  return { rate: records / seconds, cpu: (cpu / records) * 1e6 }
+}
+
+interface Ratios {
+  readonly cpu: number
+  readonly rate: number
+}
+
+/** New over old of one pair of processes: the median over short runs that take turns, first one then the other. */
+const measurePair = async (one: ThroughputCase, sink: Sink, old: URL, now: URL): Promise<Ratios> => {
+  const clients: Array<ClientProcess> = []
   try {
-    await warmUp(one, sink, client, "ours", { rounds: 1, warmUp: WARM_UP, run: 0 })
-    const { cpu, records, seconds } = await client.ask<RunResult>({ do: "run", for: Number(flags.run) })
-    return { rate: records / seconds, cpu: (cpu / records) * 1e6 }
+    for (const module of [old, now]) {
+      const client = await startClient(specOf(one, "ours", sink.port), undefined, module)
+      clients.push(client)
+      await warmUp(one, sink, client, "ours", { rounds: 1, warmUp: WARM_UP, run: 0 })
+    }
+    const ratios: Array<Ratios> = []
+    for (let turn = 0; turn < TURNS; turn++) {
+      const samples: Array<Sample> = []
+      const order = turn % 2 === 0 ? [0, 1] : [1, 0]
+      for (const index of order) samples[index] = await run(clients[index]!, Number(flags.run) / TURNS)
+      ratios.push({ cpu: samples[1]!.cpu / samples[0]!.cpu, rate: samples[1]!.rate / samples[0]!.rate })
+    }
+    return { cpu: spreadOf(ratios.map(({ cpu }) => cpu)).median, rate: spreadOf(ratios.map(({ rate }) => rate)).median }
   } finally {
-    await client.stop()
+    for (const client of clients) await client.stop()
   }
 }
 
@@ -109,14 +134,10 @@ const rows: Array<ReadonlyArray<string>> = []
 let slower = 0
 try {
   for (const one of cases) {
-    const pairs: Array<{ readonly old: Sample; readonly now: Sample }> = []
-    for (let pair = 0; pair < Number(flags.pairs); pair++) {
-      const first = await measure(one, sink, pair % 2 === 0 ? base : current)
-      const second = await measure(one, sink, pair % 2 === 0 ? current : base)
-      pairs.push(pair % 2 === 0 ? { old: first, now: second } : { old: second, now: first })
-    }
-    const cpu = spreadOf(pairs.map(({ now, old }) => now.cpu / old.cpu))
-    const rate = spreadOf(pairs.map(({ now, old }) => now.rate / old.rate))
+    const pairs: Array<Ratios> = []
+    for (let pair = 0; pair < Number(flags.pairs); pair++) pairs.push(await measurePair(one, sink, base, current))
+    const cpu = spreadOf(pairs.map((ratios) => ratios.cpu))
+    const rate = spreadOf(pairs.map((ratios) => ratios.rate))
     const isSlower = cpu.median > TOLERANCE && cpu.min > 1
     if (isSlower) slower++
     rows.push([one.id, spreadText(cpu), spreadText(rate), isSlower ? "slower" : "-"])
