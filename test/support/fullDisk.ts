@@ -1,7 +1,8 @@
 /**
  * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts it again with prlimit.
  *
- *     node fullDisk.ts FOLDER     prints `failed REASON` when the log cannot grow, goes on after a line on stdin, prints `rows N acked M`
+ *     node fullDisk.ts FOLDER [kill]     prints `failed REASON` when the log cannot grow, goes on after a line on stdin, prints `rows N acked M`;
+ *                                        with `kill` it prints `acked M` once the rows are committed, and kills itself
  */
 import { Effect } from "effect"
 import { writeSync } from "node:fs"
@@ -33,6 +34,10 @@ const program = Effect.gen(function* () {
   yield* append(writer, message())
   acked += 10
   yield* store.flush()
+  if (process.argv[3] === "kill") {
+    writeSync(1, `acked ${acked}\n`)
+    process.kill(process.pid, "SIGKILL")
+  }
   const rows = yield* store.rows(definition.name)
   writeSync(1, `rows ${new Set(rows.map((row) => row["id"])).size} ${rows.length} acked ${acked}\n`)
 })

@@ -7,7 +7,7 @@
  * commit names yet. So the server keeps a log segment until a later look finds everything in place.
  */
 import * as Fs from "node:fs/promises"
-import { type Add, fileKey, type Txn } from "./deltaActions.ts"
+import { type Add, fileKey, type Remove, type Txn } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
 import { identityOf, readVersion, type SeenVersion } from "./versionFile.ts"
@@ -19,95 +19,167 @@ export interface RowRange {
   readonly lastSequence: number
 }
 
-/** A commit of rows, and the paths of those of its data files that were live when it was looked at. */
+/** Commits of some rows, and the paths of those of their data files that were live when they were looked at. */
 export interface CommitPlace {
-  readonly seen: SeenVersion
+  readonly commits: ReadonlyArray<SeenVersion>
   readonly paths: ReadonlyArray<string>
 }
 
-/** The commit of a range, or several that hold its parts. `lost` are their live files that are missing on disk. */
-export interface FoundCommit {
-  /** Undefined when the commit is too old to be found, but a later state of the table includes it. */
-  readonly place: CommitPlace | undefined
+/** Rows of a range that the table lacks. */
+export interface MissingRows {
+  /** Live files that held some of them and are gone on disk. */
   readonly lost: ReadonlyArray<Add>
+  /** Whether rows of a partition are missing, by its `partitionKey`. */
+  readonly isMissing: (partition: string) => boolean
+  /** Whether the table has other rows of the range. */
+  readonly isPartial: boolean
+  /** Whether the lost files held rows of other ranges too, so that a lost file may have no row of this one. */
+  readonly isShared: boolean
 }
 
-/** How a commit names its range, in `operationParameters` of its `commitInfo`. */
-export const rangeParameters = ({ appId, firstSequence, lastSequence }: RowRange): Record<string, string> => ({
+/** A range of log entries that went into the table together, or that are not there. */
+export interface FoundRange {
+  readonly firstSequence: number
+  readonly lastSequence: number
+  /** Undefined when no commit of them can be found. */
+  readonly place: CommitPlace | undefined
+  /** Undefined when all rows are in the table; without a place, a later state of it includes them. */
+  readonly missing: MissingRows | undefined
+}
+
+/** How a commit names its range, in `operationParameters` of its `commitInfo`. A partial one holds the rows of some partitions. */
+export const rangeParameters = (
+  { appId, firstSequence, lastSequence }: RowRange,
+  isPartial: boolean
+): Record<string, string> => ({
   queryId: appId,
   firstEpochId: String(firstSequence),
-  epochId: String(lastSequence)
+  epochId: String(lastSequence),
+  ...(isPartial ? { partial: "true" } : {})
 })
 
-/** Whether the version is still the same file, and the data files exist. A false answer needs `commitFinder`. */
-export const isInPlace = async (table: string, { paths, seen }: CommitPlace): Promise<boolean> => {
-  if ((await identityOf(table, seen.version)) !== seen.identity) return false
+/** What tells the partitions of a table apart. */
+export const partitionKey = (values: Add["partitionValues"]): string =>
+  JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+/** Whether the versions are still the same files, and the data files exist. A false answer needs `commitFinder`. */
+export const isInPlace = async (table: string, { commits, paths }: CommitPlace): Promise<boolean> => {
+  for (const { identity, version } of commits) if ((await identityOf(table, version)) !== identity) return false
   for (const path of paths) if (!(await exists(filePath(table, path)))) return false
   return true
 }
 
-/** Finds the commit of a range; undefined when not all of its rows are in the table. */
-export type CommitFinder = (range: RowRange) => Promise<FoundCommit | undefined>
+/** Says of each part of a range where it is, in order. */
+export type CommitFinder = (range: RowRange) => Promise<ReadonlyArray<FoundRange>>
+
+/** The finder of a table that has no rows of ours. */
+export const nothingFound: CommitFinder = async (range) => [absent(range)]
+
+const absent = ({ firstSequence, lastSequence }: Omit<RowRange, "appId">): FoundRange => ({
+  firstSequence,
+  lastSequence,
+  place: undefined,
+  missing: { lost: [], isMissing: () => true, isPartial: false, isShared: false }
+})
 
 /**
- * Finds the commit that holds a range, newest first, or the commits whose ranges make it up. Reads commit
- * files and not the cached state, because a file may have been replaced; a finder reads each file once.
+ * Finds the commits of a range. A commit holds all rows of its own range, unless it is partial: then it has taken the place of lost
+ * files of an older one. Ranges lie in each other or beside each other: a log file found at a start holds the entries of one commit,
+ * some of them, or those of several.
+ *
+ * Reads commit files and not the cached state, because a file may have been replaced; a finder reads each file once.
  */
 export const commitFinder = (log: DeltaLog): CommitFinder => {
   const { snapshot, table } = log
-  const commits = new Map<number, Promise<VersionFile | undefined>>()
+  const files = new Map<number, Promise<VersionFile | undefined>>()
   const read = (version: number, appId: string): Promise<VersionFile | undefined> => {
-    const known = commits.get(version)
+    const known = files.get(version)
     if (known !== undefined) return known
     const reading = readCommit(table, version, appId)
-    commits.set(version, reading)
+    files.set(version, reading)
     return reading
   }
-  /** Of several commits, the newest comes first. */
-  const found = async (newest: OurVersion, ...others: ReadonlyArray<OurVersion>): Promise<FoundCommit> => {
-    const adds = [newest, ...others].flatMap(({ commit }) => commit.adds)
-    const live = adds.filter((add) => snapshot.files.has(fileKey(add)))
-    const lost: Array<Add> = []
-    for (const add of live) if (!(await exists(filePath(table, add.path)))) lost.push(add)
-    const { identity, version } = newest
-    return { place: { seen: { version, identity }, paths: live.map(({ path }) => path) }, lost }
-  }
-  const foundParts = async (parts: ReadonlyArray<OurVersion>, range: RowRange): Promise<FoundCommit | undefined> => {
-    const [newest, ...others] = partsOf(parts, range)
-    return newest === undefined ? undefined : found(newest, ...others)
-  }
-  return async (range) => {
-    const { appId, firstSequence, lastSequence } = range
-    const parts: Array<OurVersion> = []
-    if ((snapshot.transactions.get(appId)?.version ?? 0) < lastSequence) return undefined
+  /** The commits that may hold entries of a range, newest first, and whether older ones were deleted. */
+  const commitsOf = async ({ appId, firstSequence, lastSequence }: RowRange) => {
+    const commits: Array<OurVersion> = []
     for (let version = snapshot.version; version >= 0; version--) {
       const file = await read(version, appId)
-      // Older commits were deleted, so a checkpoint covers them, and its `txn` counts.
-      if (file === undefined) return { place: undefined, lost: [] }
+      if (file === undefined) return { commits, isCut: true }
       const { commit, identity } = file
       if (commit === undefined) continue
-      const ours = { version, identity, commit }
-      if (commit.first <= firstSequence && commit.last >= lastSequence) return found(ours)
       if (commit.txn < firstSequence) break
-      parts.push(ours)
+      commits.push({ version, identity, commit })
+      if (!commit.isPartial && commit.first <= firstSequence && lastSequence <= commit.last) break
     }
-    return foundParts(parts, range)
+    return { commits, isCut: false }
+  }
+  return async (range) => {
+    const committed = snapshot.transactions.get(range.appId)?.version ?? 0
+    if (committed < range.firstSequence) return [absent(range)]
+    const { commits, isCut } = await commitsOf(range)
+    // A checkpoint covers commits that were deleted, and its number counts.
+    const covered = isCut ? committed : 0
+    const replaced = new Set(commits.flatMap(({ commit }) => (commit.isPartial ? commit.removed : [])))
+    const found: Array<FoundRange> = []
+    for (const piece of piecesOf(range, [...commits.map(({ commit }) => commit), { first: 1, last: covered }])) {
+      const covering = commits.filter(
+        ({ commit }) => commit.first <= piece.firstSequence && piece.lastSequence <= commit.last
+      )
+      const whole = covering.findIndex(({ commit }) => !commit.isPartial)
+      const holders = whole < 0 ? covering : covering.slice(0, whole + 1)
+      const isCommitted = whole >= 0 || piece.lastSequence <= covered
+      const known = new Set<string>()
+      const missing = new Set<string>()
+      const lost: Array<Add> = []
+      const paths: Array<string> = []
+      for (const { commit } of holders) {
+        // What a newer commit has of a partition counts.
+        const adds = commit.adds.map((add) => ({ add, key: partitionKey(add.partitionValues) }))
+        const told = adds.filter(({ key }) => !known.has(key))
+        for (const { add, key } of told) {
+          known.add(key)
+          if (!snapshot.files.has(fileKey(add))) {
+            if (replaced.has(add.path)) missing.add(key)
+          } else if (await exists(filePath(table, add.path))) paths.push(add.path)
+          else {
+            missing.add(key)
+            lost.push(add)
+          }
+        }
+      }
+      const seen = holders.map(({ identity, version }) => ({ identity, version }))
+      found.push({
+        ...piece,
+        place: seen.length === 0 ? undefined : { commits: seen, paths },
+        missing:
+          isCommitted && missing.size === 0
+            ? undefined
+            : {
+                lost,
+                isMissing: (key) => missing.has(key) || (!isCommitted && !known.has(key)),
+                isPartial: isCommitted || known.size > 0,
+                isShared: holders.some(
+                  ({ commit }) => commit.first < range.firstSequence || range.lastSequence < commit.last
+                )
+              }
+      })
+    }
+    return found
   }
 }
 
-/** The versions whose ranges make up a range without a gap, newest first; none when they do not. */
-const partsOf = (
-  versions: ReadonlyArray<OurVersion>,
-  { firstSequence, lastSequence }: RowRange
-): ReadonlyArray<OurVersion> => {
-  const parts: Array<OurVersion> = []
-  for (let end = lastSequence; end >= firstSequence;) {
-    const part = versions.find(({ commit }) => commit.first <= end && end <= commit.last)
-    if (part === undefined) return []
-    parts.push(part)
-    end = part.commit.first - 1
-  }
-  return parts.sort((a, b) => b.version - a.version)
+/** The range, cut where others begin or end. */
+const piecesOf = (
+  { firstSequence, lastSequence }: RowRange,
+  others: ReadonlyArray<{ readonly first: number; readonly last: number }>
+): ReadonlyArray<{ readonly firstSequence: number; readonly lastSequence: number }> => {
+  const cuts = others.flatMap(({ first, last }) => [first, last + 1])
+  const inside = cuts.filter((cut) => firstSequence < cut && cut <= lastSequence)
+  const starts = [...new Set([firstSequence, ...inside])].sort((a, b) => a - b)
+  return starts.map((start, index) => ({
+    firstSequence: start,
+    lastSequence: (starts[index + 1] ?? lastSequence + 1) - 1
+  }))
 }
 
 /** A version's file: what tells it from another one, and our commit, if it holds one. */
@@ -129,6 +201,10 @@ interface OurCommit {
   readonly first: number
   readonly last: number
   readonly adds: ReadonlyArray<Add>
+  /** The paths that it removed. */
+  readonly removed: ReadonlyArray<string>
+  /** Whether it holds the rows of some partitions only, in the place of lost files. */
+  readonly isPartial: boolean
 }
 
 const readCommit = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
@@ -141,23 +217,31 @@ const readCommit = async (table: string, version: number, appId: string): Promis
 const commitOf = (text: string, appId: string): OurCommit | undefined => {
   let txn: number | undefined
   let range: { readonly first: number; readonly last: number } | undefined
+  let isMarked = false
   const adds: Array<Add> = []
+  const removed: Array<string> = []
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue
     const action = JSON.parse(line) as {
       readonly add?: Add
+      readonly remove?: Remove
       readonly txn?: Txn
       readonly commitInfo?: { readonly operationParameters?: Readonly<Record<string, unknown>> }
     }
     if (action.add) adds.push(action.add)
+    if (action.remove) removed.push(action.remove.path)
     if (action.txn?.appId === appId) txn = action.txn.version
     const parameters = action.commitInfo?.operationParameters
     // Earlier builds named no beginning: their commits follow one another without a gap.
     if (parameters?.["queryId"] === appId) {
       range = { first: Number(parameters["firstEpochId"] ?? 0), last: Number(parameters["epochId"]) }
+      isMarked = parameters["partial"] === "true"
     }
   }
-  return txn === undefined ? undefined : { txn, adds, ...(range ?? { first: 0, last: txn }) }
+  if (txn === undefined) return undefined
+  // Earlier builds marked no partial commits, and removed lost files by nothing else.
+  const isPartial = isMarked || removed.length > 0
+  return { txn, adds, removed, isPartial, ...(range ?? { first: 0, last: txn }) }
 }
 
 const exists = async (path: string): Promise<boolean> => (await orMissing(Fs.lstat(path))) !== undefined

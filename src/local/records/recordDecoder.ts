@@ -22,21 +22,20 @@ export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: Readonl
   )
 }
 
-/** Rows decoded from the log, with the sequence number of the last entry among them. */
+/** Rows decoded from the log, with the sequence number of the last entry among them, 0 without any. */
 export interface DecodedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
   readonly rows: number
   readonly lastSequence: number
 }
 
-/** Decodes log entries newer than `after`, which passed the same checks when they were appended. */
-export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>, after: number): DecodedRows => {
+/** Decodes log entries, which passed the same checks when they were appended. */
+export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>): DecodedRows => {
   const leaves = makeLeaves(tree)
   const decoders = new Map<LogFormat, Decoder>()
   let rows = 0
-  let lastSequence = after
+  let lastSequence = 0
   for (const frame of frames) {
-    if (frame.sequence <= after) continue
     let decode = decoders.get(frame.format)
     if (decode === undefined) {
       decode = makeDecoder(tree, frame.format, leaves)

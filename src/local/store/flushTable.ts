@@ -14,7 +14,15 @@ import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaAct
 import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
-import { type CommitPlace, commitFinder, rangeParameters, type RowRange } from "../delta/commitPlace.ts"
+import {
+  type CommitPlace,
+  commitFinder,
+  type FoundRange,
+  type MissingRows,
+  partitionKey,
+  rangeParameters,
+  type RowRange
+} from "../delta/commitPlace.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { writeDataFile } from "../delta/dataFile.ts"
@@ -133,25 +141,27 @@ const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.tran
 
 const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
   const found = await commitFinder(log)(job)
-  if (found !== undefined && found.lost.length === 0) {
-    return { ...sizeOf(log.snapshot), committed: false, place: found.place }
-  }
+  const known = placeOf(found)
+  const missing = missingOf(job, found)
+  if (missing === undefined) return { ...sizeOf(log.snapshot), committed: false, place: known }
   checkTable(log, job)
   await upgradeProtocol(log, job.now)
   const partitioned = new Set(job.partitionColumns)
   const tree = columnTree(job.columns.filter((column) => !partitioned.has(column.name)))
-  const lost = found?.lost ?? []
+  const { lost, parts } = partsOf(job, missing)
+  // The lost files held other rows of these log entries.
+  if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }
   const adds: Array<Add> = []
   let committed = false
   try {
-    for (const part of partsOf(job, lost)) {
+    for (const part of parts) {
       const bytes = encodeParquet(tree, [part])
       adds.push({
         path: await writeDataFile(log, job.partitionColumns, part.values, bytes),
         partitionValues: part.values,
         size: bytes.length,
         modificationTime: job.now,
-        dataChange: lost.length === 0,
+        dataChange: !missing.isPartial,
         stats: fileStatistics(tree, part.chunks, part.rows)
       })
     }
@@ -159,7 +169,7 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.
       committed = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
-      return committed ? commitActions(job, before, adds, lost) : undefined
+      return committed ? commitActions(job, before, adds, lost, missing.isPartial) : undefined
     })
   } finally {
     if (!committed) {
@@ -173,20 +183,41 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
     })
   }
   const { seen } = log
-  const place = { seen, paths: adds.map(({ path }) => path) }
+  const added = adds.map(({ path }) => path)
+  const place = { commits: [seen, ...(known?.commits ?? [])], paths: [...added, ...(known?.paths ?? [])] }
   const warning = await upkeep(log, tree, job, new Set([...place.paths, ...job.unconfirmed]))
   return { ...sizeOf(log.snapshot), committed, seen, place, warning }
 }
 
-/** The rows by partition, or those alone whose files are lost. */
-const partsOf = (job: FlushJob, lost: ReadonlyArray<Add>): ReadonlyArray<PartitionPart> => {
-  const parts = splitByPartition(job)
-  if (lost.length === 0) return parts
-  const key = (values: Add["partitionValues"]) =>
-    JSON.stringify(job.partitionColumns.map((column) => values[column] ?? null))
-  const wanted = new Set(lost.map(({ partitionValues }) => key(partitionValues)))
-  const found = parts.filter(({ values }) => wanted.has(key(values)))
-  if (found.length === lost.length) return found
+/** All commits that were found, as one place; undefined without any. */
+const placeOf = (found: ReadonlyArray<FoundRange>): CommitPlace | undefined => {
+  const places = found.flatMap(({ place }) => place ?? [])
+  if (places.length === 0) return undefined
+  return { commits: places.flatMap(({ commits }) => commits), paths: places.flatMap(({ paths }) => paths) }
+}
+
+/** What the table lacks of the rows of a job; undefined when it has all of them. */
+const missingOf = (job: FlushJob, found: ReadonlyArray<FoundRange>): MissingRows | undefined => {
+  const [missing] = found.flatMap((part) => part.missing ?? [])
+  if (missing === undefined || found.length === 1) return missing
+  // Rows of a job were committed together, or never.
+  throw new StorageFailure({
+    reason: "CorruptTable",
+    message:
+      `The table ${job.name} in ${job.folder} has a part of the log entries ${job.firstSequence} to ${job.lastSequence}. ` +
+      "Restart the server: it looks at each of them."
+  })
+}
+
+/** The missing rows by partition, and the lost files whose place they take. */
+const partsOf = (
+  job: FlushJob,
+  { isMissing, isShared, lost }: MissingRows
+): { readonly parts: ReadonlyArray<PartitionPart>; readonly lost: ReadonlyArray<Add> } => {
+  const parts = splitByPartition(job).filter(({ values }) => isMissing(partitionKey(values)))
+  const keys = new Set(parts.map(({ values }) => partitionKey(values)))
+  const replaced = lost.filter(({ partitionValues }) => keys.has(partitionKey(partitionValues)))
+  if (replaced.length === lost.length || isShared) return { parts, lost: replaced }
   throw new StorageFailure({
     reason: "CorruptTable",
     message:
@@ -244,20 +275,21 @@ const upkeep = async (
   return `Upkeep of ${job.folder} failed, its rows are safe. ${failures.join("; ")}`
 }
 
-/** The commit of new files, which may take the place of `lost` ones. `before` is the number of the last commit. */
+/** The commit of new files, which take the place of `lost` ones. `before` is the number of the last commit. */
 const commitActions = (
   job: FlushJob,
   before: number,
   adds: ReadonlyArray<Add>,
-  lost: ReadonlyArray<Add>
+  lost: ReadonlyArray<Add>,
+  isPartial: boolean
 ): ReadonlyArray<Action> => [
   {
     commitInfo: {
       timestamp: job.now,
       operation: "STREAMING UPDATE",
-      operationParameters: { outputMode: "Append", ...rangeParameters(job) },
+      operationParameters: { outputMode: "Append", ...rangeParameters(job, isPartial) },
       operationMetrics: { numAddedFiles: String(adds.length), numOutputRows: String(job.rows) },
-      isBlindAppend: lost.length === 0,
+      isBlindAppend: !isPartial,
       engineInfo: "effect-zerobus",
       txnId: randomUUID()
     }

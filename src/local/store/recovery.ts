@@ -2,25 +2,20 @@
  * What a store does at its start with the log segments of a table: rows that the table lacks are
  * committed, and every segment is kept until a later look.
  */
-import type { CommitFinder, CommitPlace, FoundCommit, RowRange } from "../delta/commitPlace.ts"
+import type { CommitFinder, CommitPlace, RowRange } from "../delta/commitPlace.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
-import type { SegmentRows } from "./writtenSegments.ts"
+import type { SegmentRows, WrittenRows } from "./writtenSegments.ts"
 
 /** What a table holds of its log. */
 export interface Commits {
   /** The number of the last commit. */
   readonly committed: number
-  /** Finds the commit of a range on disk. */
+  /**
+   * Finds the commits of a range on disk. The number of the last commit is no proof alone: another writer may have replaced
+   * an earlier one.
+   */
   readonly find: CommitFinder
-}
-
-/** How much of a segment is in the table. */
-export interface Progress {
-  /** The number of the last entry whose rows are there, with no file of theirs lost. */
-  readonly after: number
-  /** The commit of the entries up to `after`. */
-  readonly found: FoundCommit | undefined
 }
 
 /** The log entries of a segment; undefined without any. */
@@ -30,37 +25,30 @@ export const rangeOf = (appId: string, frames: FoundSegment["frames"]): RowRange
   return firstSequence === undefined || lastSequence === undefined ? undefined : { appId, firstSequence, lastSequence }
 }
 
-/**
- * Looks where the entries of a segment are. The number of the last commit is no proof alone: another writer may have
- * replaced an earlier one.
- */
-export const progressOf = async (range: RowRange, { committed, find }: Commits): Promise<Progress> => {
-  // A write that failed may have left entries behind those of the commit.
-  const after = Math.min(committed, range.lastSequence)
-  const found = after < range.firstSequence ? undefined : await find({ ...range, lastSequence: after })
-  return found !== undefined && found.lost.length === 0
-    ? { after, found }
-    : { after: range.firstSequence - 1, found: undefined }
-}
+/** The entries of a range. */
+export const framesIn = (
+  frames: FoundSegment["frames"],
+  { firstSequence, lastSequence }: Omit<RowRange, "appId">
+): FoundSegment["frames"] => frames.filter(({ sequence }) => firstSequence <= sequence && sequence <= lastSequence)
 
 /** What recovery needs of a table. */
 export interface RecoveredTable extends Commits {
   readonly appId: string
-  /** Decodes entries newer than `after`. */
-  readonly decode: (frames: FoundSegment["frames"], after: number) => DecodedRows
+  readonly decode: (frames: FoundSegment["frames"]) => DecodedRows
   /** Commits rows; `again` when they may have been committed before. */
   readonly commit: (rows: SegmentRows, decoded: DecodedRows, again: boolean) => Promise<CommitPlace | undefined>
-  readonly keep: (rows: SegmentRows, place: CommitPlace | undefined) => Promise<void>
+  /** Keeps a segment with all of its rows, each at its place. */
+  readonly keep: (rows: ReadonlyArray<WrittenRows>) => Promise<void>
   readonly remove: (segment: number) => Promise<void>
 }
 
 /**
  * Goes through the segments in order. Decodes one while the one before is being written, but sends it
- * only after that one is committed. A segment whose rows are in the table is not decoded: the columns
- * may have changed since.
+ * only after that one is committed. Rows that are in the table are not decoded: the columns may have
+ * changed since.
  */
 export const recoverSegments = async (segments: AsyncIterable<FoundSegment>, table: RecoveredTable): Promise<void> => {
-  const { appId, commit, committed, decode, keep, remove } = table
+  const { appId, commit, committed, decode, find, keep, remove } = table
   let writing: Promise<void> = Promise.resolve()
   for await (const { frames, number: segment } of segments) {
     const range = rangeOf(appId, frames)
@@ -68,18 +56,26 @@ export const recoverSegments = async (segments: AsyncIterable<FoundSegment>, tab
       await remove(segment)
       continue
     }
-    const { firstSequence, lastSequence } = range
-    const { after, found } = await progressOf(range, table)
-    if (found !== undefined && after === lastSequence) {
-      const rows = frames.reduce((sum, { records }) => sum + records.length, 0)
-      await writing
-      await keep({ segment, rows, firstSequence, lastSequence }, found.place)
-      continue
-    }
-    const decoded = decode(frames, after)
+    const parts = (await find(range)).map(({ firstSequence, lastSequence, missing, place }) => {
+      const held = framesIn(frames, { firstSequence, lastSequence })
+      const rows = held.reduce((sum, { records }) => sum + records.length, 0)
+      return {
+        rows: { segment, rows, firstSequence, lastSequence, place },
+        decoded: missing === undefined ? undefined : decode(held)
+      }
+    })
     await writing
-    const missing = { segment, rows: decoded.rows, firstSequence: after + 1, lastSequence }
-    writing = commit(missing, decoded, committed >= firstSequence).then((place) => keep(missing, place))
+    writing = (async () => {
+      const written: Array<WrittenRows> = []
+      for (const { decoded, rows } of parts) {
+        if (decoded === undefined) written.push(rows)
+        else if (decoded.rows > 0) {
+          written.push({ ...rows, place: await commit(rows, decoded, committed >= rows.firstSequence) })
+        }
+      }
+      await keep(written)
+      if (written.length === 0) await remove(segment)
+    })()
     // Awaited in the next round; this keeps a failure from counting as unhandled until then.
     writing.catch(() => {})
   }

@@ -6,14 +6,14 @@ import * as Fs from "node:fs/promises"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { DamagedLog, readSegmentFiles, segmentPath } from "../../internal/log/segmentFiles.ts"
-import { commitFinder, type RowRange } from "../delta/commitPlace.ts"
+import { type CommitFinder, commitFinder, nothingFound, type RowRange } from "../delta/commitPlace.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import { tableFolders } from "../delta/tableFiles.ts"
 import { discardOrdered, type FoundLog, logsIn, orderDiscard, type SegmentPlace } from "../log/logFolders.ts"
 import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
 import { segmentNumbers } from "../log/logSegments.ts"
 import { recordText, type RecordText } from "../records/recordText.ts"
-import { type Commits, progressOf, rangeOf } from "./recovery.ts"
+import { framesIn, rangeOf } from "./recovery.ts"
 import { appIdOf, tableKey } from "./tableStore.ts"
 
 export type { FoundLog } from "../log/logFolders.ts"
@@ -31,18 +31,15 @@ export interface Salvaged {
 export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> =>
   (await logsIn(dataFolder)).filter((log) => log.table !== undefined && tableKey(log.table) === tableKey(table))
 
-const nothing: Commits = { committed: 0, find: async () => undefined }
-
 /** What the table holds of a log. Read from the folder of the table's name: when another table lies there, its log holds no commit of this one. */
-const committedOf = async (dataFolder: string, { table = "", tableId }: FoundLog): Promise<Commits> => {
+const finderOf = async (dataFolder: string, table = ""): Promise<CommitFinder> => {
   for (const [name, location] of (await tableFolders(dataFolder)).tables) {
     if (tableKey(name) !== tableKey(table)) continue
     // What a damaged table holds cannot be told: then all records are salvaged.
     const delta = await openLog(location).catch(() => undefined)
-    if (delta === undefined) return nothing
-    return { committed: delta.snapshot.transactions.get(appIdOf(tableId))?.version ?? 0, find: commitFinder(delta) }
+    return delta === undefined ? nothingFound : commitFinder(delta)
   }
-  return nothing
+  return nothingFound
 }
 
 /**
@@ -62,15 +59,14 @@ export const salvage = async (
   const passed: Array<RowRange> = []
   let reader = new FramesReader()
   const appId = appIdOf(log.tableId)
-  const committed = await committedOf(dataFolder, log)
+  const find = await finderOf(dataFolder, log.table)
   const pass = async (frames: ReadonlyArray<RecordsFrame>): Promise<void> => {
     const range = rangeOf(appId, frames)
     if (range === undefined) return
-    const { after } = await progressOf(range, committed)
-    if (after < range.lastSequence) passed.push({ ...range, firstSequence: after + 1 })
     const texts = new Map<LogFormat, RecordText>()
-    for (const frame of frames) {
-      if (frame.sequence <= after) continue
+    const missing = (await find(range)).filter((part) => part.missing !== undefined)
+    for (const { firstSequence, lastSequence } of missing) passed.push({ appId, firstSequence, lastSequence })
+    for (const frame of missing.flatMap((part) => framesIn(frames, part))) {
       const text = texts.get(frame.format) ?? recordText(frame.format)
       texts.set(frame.format, text)
       await write(frame.records.map((record) => `${text(record)}\n`).join(""))
@@ -96,9 +92,9 @@ export const salvage = async (
     damage.push(error.message)
     await pass(reader.frames)
   }
-  const now = await committedOf(dataFolder, log)
+  const findNow = await finderOf(dataFolder, log.table)
   for (const range of passed) {
-    if ((await progressOf(range, now)).after >= range.firstSequence) throw new TableMoved(log.table ?? "")
+    if ((await findNow(range)).some(({ missing }) => missing === undefined)) throw new TableMoved(log.table ?? "")
   }
   return { records, segments, damage }
 }

@@ -31,7 +31,7 @@ import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
 import { type Batch, EngineWriter } from "./openBatch.ts"
-import { recoverSegments } from "./recovery.ts"
+import { framesIn, recoverSegments } from "./recovery.ts"
 import { decodeAgain, followed, formOf, type TableForm } from "./tableForm.ts"
 import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
 
@@ -307,7 +307,7 @@ export class TableEngine {
     if (rows === 0) return this.wal.removeSegment(segment)
     const decoded = { chunks, rows, lastSequence }
     if (!(await this.commitRows(form, decoded, firstSequence, false))) return this.flushBatch(batch)
-    await this.written.keep({ segment, rows: batch.rows, firstSequence, lastSequence }, this.size.place)
+    await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place: this.size.place }])
   }
 
   /** Commits the rows of a segment that another writer has undone, as far as they are not in the table. */
@@ -352,15 +352,15 @@ export class TableEngine {
   }
 
   /**
-   * Decodes a segment again, from the first log entry of these rows: earlier entries may be in a commit of their own. It
-   * holds at least the rows, or acknowledged records are gone.
+   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds at least the
+   * rows, or acknowledged records are gone.
    */
   private async fromLog(
-    { firstSequence, rows, segment }: Pick<SegmentRows, "firstSequence" | "rows" | "segment">,
+    { firstSequence, lastSequence, rows, segment }: SegmentRows,
     form: TableForm
   ): Promise<DecodedRows> {
     const frames = await this.wal.readBack(segment)
-    const decoded = decodeAgain(form, frames, firstSequence - 1)
+    const decoded = decodeAgain(form, framesIn(frames, { firstSequence, lastSequence }))
     if (decoded.rows >= rows) return decoded
     throw new StorageFailure({
       reason: "CorruptLog",
@@ -377,13 +377,13 @@ export class TableEngine {
       appId: this.appId,
       committed,
       find,
-      decode: (frames, after) => decodeAgain(form, frames, after),
+      decode: (frames) => decodeAgain(form, frames),
       commit: async ({ firstSequence }, decoded, again) => {
         if (await this.commitRows(form, decoded, firstSequence, again)) return this.size.place
         // The table is refused now, and recovered with the next look.
         throw new TableRefused(this.definition.name, "another writer changes its columns right now")
       },
-      keep: (rows, place) => this.written.keep(rows, place),
+      keep: (rows) => this.written.keep(rows),
       remove: (segment) => this.wal.removeSegment(segment)
     })
   }

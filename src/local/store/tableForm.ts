@@ -64,24 +64,20 @@ export const followed = (form: TableForm, tableId: string, rules: TableRules): T
   return formOf(definition, schema)
 }
 
-/** Decodes log entries newer than `after` for the columns of the form. Throws `TableRefused` when accepted records do not fit. */
-export const decodeAgain = (
-  { definition, open }: TableForm,
-  frames: ReadonlyArray<RecordsFrame>,
-  after = 0
-): DecodedRows => {
+/** Decodes log entries for the columns of the form. Throws `TableRefused` when accepted records do not fit. */
+export const decodeAgain = ({ definition, open }: TableForm, frames: ReadonlyArray<RecordsFrame>): DecodedRows => {
   const refuse = (why: string): never => {
     throw new TableRefused(definition.name, `acknowledged records do not fit its columns any more (${why})`)
   }
   // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails otherwise.
-  for (const format of new Set(frames.filter(({ sequence }) => sequence > after).map((frame) => frame.format))) {
+  for (const format of new Set(frames.map((frame) => frame.format))) {
     if (format._tag === "Json") continue
     const shape = parseDescriptorProto(format.descriptor)
     const findings = Result.isSuccess(shape) ? checkDescriptor(definition.columns, shape.success) : []
     if (findings.length > 0) refuse(findings.map(({ message }) => message).join("; "))
   }
   try {
-    return decodeFrames(open.tree, frames, after)
+    return decodeFrames(open.tree, frames)
   } catch (error) {
     const { expected, path } = problemOf(error)
     return refuse(`${path}: ${expected}`)

@@ -6,7 +6,7 @@
 import { type CommitPlace, isInPlace } from "../delta/commitPlace.ts"
 import type { Wal } from "../log/wal.ts"
 
-/** A segment, how many rows it holds, and the range of its log entries. */
+/** Rows of a segment that went into the table together: how many, and the range of their log entries. */
 export interface SegmentRows {
   readonly segment: number
   readonly rows: number
@@ -14,9 +14,15 @@ export interface SegmentRows {
   readonly lastSequence: number
 }
 
+/** Rows of a segment that were committed. Those without a place need no look. */
+export interface WrittenRows extends SegmentRows {
+  readonly place: CommitPlace | undefined
+}
+
 /** A segment whose rows were committed. */
-export interface WrittenSegment extends SegmentRows {
-  readonly place: CommitPlace
+interface WrittenSegment {
+  readonly segment: number
+  readonly rows: ReadonlyArray<WrittenRows>
   /** When the rows were committed, in milliseconds. */
   readonly since: number
 }
@@ -36,18 +42,18 @@ export class WrittenSegments {
     this.lookAfterMillis = lookAfterMillis
   }
 
-  /** Keeps a segment whose rows are at `place`. A commit that is older than the log needs no look. */
-  async keep(
-    { firstSequence, lastSequence, rows, segment }: SegmentRows,
-    place: CommitPlace | undefined
-  ): Promise<void> {
-    if (place === undefined) return this.wal.removeSegment(segment)
-    this.waiting = [...this.waiting, { segment, rows, firstSequence, lastSequence, place, since: this.now() }]
+  /** Keeps a segment with all of its rows. One whose commits are older than the log needs no look. */
+  async keep(rows: ReadonlyArray<WrittenRows>): Promise<void> {
+    const [first] = rows
+    if (first === undefined) return
+    const { segment } = first
+    if (rows.every(({ place }) => place === undefined)) return this.wal.removeSegment(segment)
+    this.waiting = [...this.waiting, { segment, rows, since: this.now() }]
   }
 
   /** The data files of the segments that wait. */
   get paths(): ReadonlyArray<string> {
-    return this.waiting.flatMap(({ place }) => place.paths)
+    return this.waiting.flatMap(({ rows }) => rows.flatMap(({ place }) => place?.paths ?? []))
   }
 
   /** The segments that have waited for long enough. */
@@ -59,13 +65,23 @@ export class WrittenSegments {
   }
 
   /**
-   * Deletes the segments that are due and whose rows are in place. Others go to `commitAgain`, whose answer
+   * Deletes the segments that are due and whose rows are in place. Other rows go to `commitAgain`, whose answer
    * is looked at later.
    */
   async look(commitAgain: (rows: SegmentRows) => Promise<CommitPlace | undefined>): Promise<void> {
     for (const each of this.due) {
-      if (await isInPlace(this.folder, each.place)) await this.wal.removeSegment(each.segment)
-      else await this.keep(each, await commitAgain(each))
+      const undone = new Set<WrittenRows>()
+      for (const rows of each.rows) {
+        if (rows.place !== undefined && !(await isInPlace(this.folder, rows.place))) undone.add(rows)
+      }
+      if (undone.size === 0) await this.wal.removeSegment(each.segment)
+      else {
+        const kept: Array<WrittenRows> = []
+        for (const rows of each.rows) {
+          kept.push(undone.has(rows) ? { ...rows, place: await commitAgain(rows) } : rows)
+        }
+        await this.keep(kept)
+      }
       this.waiting = this.waiting.filter((other) => other !== each)
     }
   }
