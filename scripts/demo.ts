@@ -21,7 +21,8 @@ import { ingestFile, noCounts, Places } from "../src/cli/ingestFile.ts"
 import { count } from "../src/cli/progress.ts"
 import { recordBytes } from "../src/cli/records/recordBytes.ts"
 import { csvCheck, jsonCheck } from "../src/cli/records/recordCheck.ts"
-import { kindOf, reader } from "../src/cli/records/recordFile.ts"
+import { kindOf } from "../src/cli/records/fileKind.ts"
+import { reader } from "../src/cli/records/recordFile.ts"
 import { readLiveTable } from "../src/local/delta/liveFiles.ts"
 
 const data = (file: string): string =>

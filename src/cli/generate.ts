@@ -15,9 +15,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Prompt from "effect/cli/Prompt"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
-import { type GeneratedFile, generateTable } from "./generate/generateTable.ts"
-import { maxSource, readTableSource, type SourceFormat } from "./generate/tableSource.ts"
-import { UnityCatalog } from "../UnityCatalog.ts"
+import type { GeneratedFile } from "./generate/generateTable.ts"
+import type { SourceFormat } from "./generate/tableSource.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 
 const setting = (flag: Option.Option<string>, name: string, flagName: string): Effect.Effect<string, CommandFailed> =>
@@ -45,6 +44,7 @@ const fromCatalog = Effect.fnUntraced(function* (
   endpoint: Option.Option<string>,
   client: Option.Option<string>
 ) {
+  const { UnityCatalog } = yield* Effect.promise(() => import("../UnityCatalog.ts"))
   const workspaceUrl = yield* setting(endpoint, "DATABRICKS_WORKSPACE_URL", "--uc-endpoint")
   const clientId = yield* setting(client, "DATABRICKS_CLIENT_ID", "--client-id")
   const clientSecret = yield* secret
@@ -65,6 +65,7 @@ const fromFile = Effect.fnUntraced(function* (
   file: string,
   table: Option.Option<string>
 ): Effect.fn.Return<TableDefinition, CommandFailed, FileSystem.FileSystem> {
+  const { maxSource, readTableSource } = yield* Effect.promise(() => import("./generate/tableSource.ts"))
   const files = yield* FileSystem.FileSystem
   const { size } = yield* Effect.mapError(files.stat(file), unreadable(file))
   if (Number(size) > maxSource)
@@ -155,6 +156,7 @@ export const generate = Command.make(
       onNone: () => `the table ${definition.name}`,
       onSome: (file) => `${paths.basename(file)} for the table ${definition.name}`
     })
+    const { generateTable } = yield* Effect.promise(() => import("./generate/generateTable.ts"))
     const generated = yield* Effect.mapError(
       Effect.fromResult(
         generateTable(definition, {

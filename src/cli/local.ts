@@ -1,24 +1,10 @@
 /**
- * `zerobus local`: the local server until it is stopped, and the environment that a client needs to reach it.
+ * `zerobus local`: the local server until it is stopped. What it does stands in `localRun.ts`, which is loaded when it runs.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
-import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
-import * as Path from "node:path"
-import type { TableDefinition } from "../internal/columns/columnType.ts"
-import { isLoopback } from "../testing/localOptions.ts"
-import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
-import { because, type CommandFailed, failed } from "./CommandFailed.ts"
-import { counted } from "./progress.ts"
-import { definitionOf } from "./table.ts"
-import { differenceText } from "./tableDifferences.ts"
 
 const duration = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
@@ -93,125 +79,13 @@ const flags = {
   )
 }
 
-type Input = Command.Command.Config.Infer<typeof flags>
-
-const durationOf = (
-  flag: string,
-  text: Option.Option<string>,
-  fits: (millis: number) => boolean
-): Effect.Effect<Duration.Duration | undefined, CommandFailed> =>
-  Option.isNone(text)
-    ? Effect.succeed(undefined)
-    : Option.match(
-        Option.filter(Duration.fromInput(text.value as Duration.Input), (one) => fits(Duration.toMillis(one))),
-        {
-          onNone: () =>
-            Effect.fail(
-              failed(
-                `--${flag} must be a duration such as "15 minutes" or "5 millis", ${fits(0) ? "not negative" : "above 0"}.`
-              )
-            ),
-          onSome: Effect.succeed
-        }
-      )
-
-/** What is wrong with the flags, apart from what the server itself checks, in the words of the command line. */
-const flagProblem = (input: Input): string | undefined => {
-  if (Option.isSome(input.dataDir) && input.memory) {
-    return "--memory keeps no tables, so it does not go with --data-dir. Leave one of them out."
-  }
-  if (Option.contains(input.dataDir, "")) return "--data-dir must name a folder; it is empty."
-  if (input.tls && input.memory) {
-    return "--tls needs a data folder, from which clients read the certificate. Leave --memory out."
-  }
-  if (!input.allowRemote && !isLoopback(input.host)) {
-    return `The local server listens on loopback only. To let others reach it on ${input.host}, add --allow-remote, and leave --no-auth out.`
-  }
-  if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
-  return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
-}
-
-/** The variables that `ZerobusLayer` and the commands read. */
-const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
-  ZEROBUS_SERVER_ENDPOINT: local.serverEndpoint,
-  DATABRICKS_WORKSPACE_URL: local.workspaceUrl,
-  DATABRICKS_CLIENT_ID: local.clientId,
-  // The secret of this server alone: whoever starts it is meant to have it.
-  DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret),
-  ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
-})
-
-/** Creates the table. One that exists is kept, and the log says in what it differs. */
-const ensureTable = Effect.fnUntraced(function* (
-  local: ZerobusLocalShape,
-  definition: TableDefinition
-): Effect.fn.Return<void, CommandFailed> {
-  const existing = yield* local.getTable(definition.name)
-  if (Option.isNone(existing)) {
-    return yield* local.createTable(definition).pipe(
-      // The log has the reason already.
-      Effect.catchTag("TableExists", ({ name }) =>
-        Effect.logWarning(`The table ${name} exists and is refused for now. It is kept as it is.`)
-      ),
-      Effect.mapError(because),
-      Effect.asVoid
-    )
-  }
-  const difference = differenceText(definition, existing.value.definition)
-  if (difference !== undefined) yield* Effect.logWarning(difference)
-})
-
-const serve = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
-  const problem = flagProblem(input)
-  if (problem !== undefined) return yield* failed(problem)
-  const rateLimit = Option.getOrUndefined(input.rateLimit)
-  const definitions = yield* Effect.forEach(input.tables, definitionOf)
-  const options = {
-    host: input.host,
-    port: input.port,
-    httpPort: input.httpPort,
-    allowRemote: input.allowRemote,
-    auth: input.auth,
-    tls: input.tls,
-    streamLife: yield* durationOf("stream-life", input.streamLife, (millis) => millis > 0),
-    ackInterval: yield* durationOf("ack-interval", input.ackInterval, (millis) => millis >= 0),
-    rateLimit: rateLimit === undefined ? undefined : { records: rateLimit }
-  }
-  const dataDir = Path.resolve(Option.getOrElse(input.dataDir, () => "zerobus-data"))
-  const layer = input.memory
-    ? ZerobusLocal.layerServerMemory({ ...options, auditBytes: 0 })
-    : ZerobusLocal.layerServer({
-        ...options,
-        dataDir,
-        sharedFiles: input.sharedFiles,
-        visibleOnceAcked: input.visibleOnceAcked
-      })
-  const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
-  yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
-  const tables = (yield* local.listTables).map((table) => table.definition.name)
-  const environment = environmentOf(local)
-  if (input.json) {
-    yield* Console.log(JSON.stringify({ environment, dataDir: input.memory ? null : dataDir, tables }))
-  } else {
-    yield* Console.log(
-      [
-        `Local Zerobus server for development, ${input.memory ? "in memory" : `tables in ${dataDir}`}.`,
-        tables.length === 0
-          ? "No tables yet: zerobus table create 'main.default.t(id BIGINT, name STRING)'"
-          : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
-        "",
-        ...Object.entries(environment).map(([name, value]) => `export ${name}=${value}`),
-        "",
-        "Ctrl-C stops it."
-      ].join("\n")
-    )
-  }
-  return yield* Effect.never
-})
+/** What the command is given. */
+export type LocalInput = Command.Command.Config.Infer<typeof flags>
 
 /** The command. */
 export const local = Command.make("local", flags, (input) =>
-  Effect.scoped(serve(input)).pipe(
+  Effect.promise(() => import("./localRun.ts")).pipe(
+    Effect.flatMap(({ runLocal }) => runLocal(input)),
     // The scope has closed by now: everything acknowledged is committed. Being stopped is how this command ends well.
     Effect.onInterrupt(() =>
       Effect.sync(() => {

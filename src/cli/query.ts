@@ -10,14 +10,17 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { readTable } from "./catalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { installDuckdb, loadDuckdb, namesIn, queryProblem, type QueryTable, runQuery, tableText } from "./deltaQuery.ts"
-import { liveTable } from "./table.ts"
+import type { QueryTable } from "./deltaQuery.ts"
 
 const mostRows = 1000
 
+const deltaQuery = Effect.promise(() => import("./deltaQuery.ts"))
+
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
+  const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
+  const { liveTable } = yield* Effect.promise(() => import("./localTable.ts"))
+  const { queryProblem } = yield* deltaQuery
   const table = yield* readTable(name)
   const { live } = yield* liveTable(table)
   const found = { name: table.definition.name, columns: table.definition.columns, live }
@@ -41,6 +44,7 @@ export const query = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false))
   },
   Effect.fn(function* ({ json, sql }) {
+    const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText } = yield* deltaQuery
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
       return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)

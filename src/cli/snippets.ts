@@ -6,9 +6,7 @@
  */
 import type { QueryTable } from "./deltaQuery.ts"
 import { tableSelect } from "./deltaQuery.ts"
-
-/** The engines there is code for. */
-export const engines = ["duckdb", "pandas", "spark"] as const
+import type { engines } from "./table.ts"
 
 /** Code that reads the table in this folder. */
 export const snippet = (engine: (typeof engines)[number], table: QueryTable, folder: string): string => {

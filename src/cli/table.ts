@@ -9,17 +9,20 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
-import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
-import type { CatalogTable, UnityCatalogShape } from "../UnityCatalog.ts"
-import { readTable, sameColumns, withCatalog } from "./catalog.ts"
+import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { localFolder } from "./localFolder.ts"
 import { count, counted } from "./progress.ts"
-import { engines, snippet } from "./snippets.ts"
 import { alter } from "./tableAlter.ts"
 import { tableRegister } from "./tableRegister.ts"
 import { rewrite } from "./tableRewrite.ts"
 import { tableSalvage } from "./tableSalvage.ts"
+
+/** The engines that there is code for. */
+export const engines = ["duckdb", "pandas", "spark"] as const
+
+/** What only some commands need is loaded by those that run. */
+const catalogUse = Effect.promise(() => import("./catalog.ts"))
+const localTable = Effect.promise(() => import("./localTable.ts"))
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 
@@ -40,6 +43,7 @@ export const definitionOf = (text: string): Effect.Effect<TableDefinition, Comma
 const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, definition: TableDefinition) {
   if (yield* catalog.createTable(definition)) return true
   const { name } = definition
+  const { sameColumns } = yield* catalogUse
   const existing = yield* catalog.getTable(name)
   if (sameColumns(existing.definition, definition)) return false
   return yield* failed(
@@ -59,6 +63,7 @@ const create = Command.make(
   },
   Effect.fn(function* (input) {
     const definition = yield* definitionOf(input.definition)
+    const { withCatalog } = yield* catalogUse
     const created = yield* withCatalog((catalog) => createOrKeep(catalog, definition))
     yield* Console.log(
       created
@@ -86,6 +91,7 @@ const list = Command.make(
     json
   },
   Effect.fn(function* (input) {
+    const { withCatalog } = yield* catalogUse
     const tables = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(input.schema)))
     if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.name)))
     if (tables.length === 0) return yield* Console.log(`No tables in ${input.schema}.`)
@@ -97,32 +103,12 @@ const list = Command.make(
   })
 ).pipe(Command.withDescription("List the tables of a schema"))
 
-/** A table on this machine with its live files. */
-export const liveTable = Effect.fnUntraced(function* (
-  table: CatalogTable
-): Effect.fn.Return<{ readonly folder: string; readonly live: LiveTable }, CommandFailed> {
-  const { name } = table.definition
-  const folder = localFolder(table)
-  if (folder === undefined) {
-    return yield* failed(`The table ${name} is not on this machine. Read it in its workspace.`)
-  }
-  const live = yield* readLog(folder)
-  if (live === undefined) {
-    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
-  }
-  return { folder, live }
-})
-
-const readLog = (folder: string): Effect.Effect<LiveTable | undefined, CommandFailed> =>
-  Effect.tryPromise({
-    try: () => readLiveTable(folder),
-    catch: (error) => failed(error instanceof Error ? error.message : String(error))
-  })
-
 const show = Command.make(
   "show",
   { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")), json },
   Effect.fn(function* (input) {
+    const { readTable } = yield* catalogUse
+    const { localFolder, readLog } = yield* localTable
     const table = yield* readTable(input.table)
     const folder = localFolder(table)
     const live = folder === undefined ? undefined : yield* readLog(folder)
@@ -176,6 +162,9 @@ const snippetOf = Command.make(
     )
   },
   Effect.fn(function* (input) {
+    const { readTable } = yield* catalogUse
+    const { liveTable } = yield* localTable
+    const { snippet } = yield* Effect.promise(() => import("./snippets.ts"))
     const table = yield* readTable(input.table)
     const { folder, live } = yield* liveTable(table)
     const { columns, name } = table.definition
@@ -193,6 +182,7 @@ const drop = Command.make(
     )
   },
   Effect.fn(function* (input) {
+    const { withCatalog } = yield* catalogUse
     if (!input.yes) {
       const { definition } = yield* withCatalog((catalog) => catalog.getTable(input.table))
       return yield* failed(`This drops ${definition.name} and all its data. If you mean it, add --yes.`)

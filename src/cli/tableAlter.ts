@@ -6,7 +6,6 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { parseColumns } from "../internal/columns/columnType.ts"
-import { withCatalog } from "./catalog.ts"
 import { failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
 
@@ -27,6 +26,7 @@ export const alter = Command.make(
     const columns = yield* Effect.mapError(Effect.fromResult(parseColumns(input.columns)), (problem) =>
       failed(`The columns ${JSON.stringify(input.columns.slice(0, 80))} cannot be read. ${problem}`)
     )
+    const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
     yield* withCatalog((catalog) => catalog.addColumns(input.table, columns))
     const names = columns.map(({ name }) => name).join(", ")
     yield* Console.log(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)

@@ -7,7 +7,6 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
-import { withCatalog } from "./catalog.ts"
 import { counted } from "./progress.ts"
 
 /** `zerobus table register`. */
@@ -21,6 +20,7 @@ export const tableRegister = Command.make(
   Effect.fn(function* (input) {
     const path = Path.resolve(input.path)
     const name = path.split(Path.sep).slice(-3).join(".")
+    const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
     const { definition } = yield* withCatalog((catalog) => catalog.registerTable(name, pathToFileURL(path).href))
     yield* Console.log(`Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`)
   })

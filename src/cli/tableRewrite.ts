@@ -6,10 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { rewriteVariants } from "../local/delta/rewriteVariants.ts"
-import { readTable } from "./catalog.ts"
 import { failed } from "./CommandFailed.ts"
-import { localFolder } from "./localFolder.ts"
 import { counted } from "./progress.ts"
 
 /** The command. */
@@ -17,6 +14,9 @@ export const rewrite = Command.make(
   "rewrite",
   { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")) },
   Effect.fn(function* (input) {
+    const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
+    const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
+    const { rewriteVariants } = yield* Effect.promise(() => import("../local/delta/rewriteVariants.ts"))
     const table = yield* readTable(input.table)
     const { name } = table.definition
     const folder = localFolder(table)

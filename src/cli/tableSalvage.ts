@@ -12,11 +12,11 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { discard, type FoundLog, logsOf, salvage, type Salvaged } from "../local/store/salvage.ts"
-import { withCatalog } from "./catalog.ts"
+import type { FoundLog, Salvaged } from "../local/store/salvage.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
-import { localFolder } from "./localFolder.ts"
+
+const salvageOf = () => import("../local/store/salvage.ts")
 
 const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
   Effect.tryPromise({
@@ -33,6 +33,8 @@ interface Place {
 /** Asks the running server. */
 const placeOfServer = Effect.fnUntraced(function* (name: string): Effect.fn.Return<Place, CommandFailed> {
   const schema = name.split(".").slice(0, 2).join(".")
+  const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
+  const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
   const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema)))
   const found = listed.filter((table) => table.name.toLowerCase() === name.toLowerCase())
   const place = found.find((table) => table.problem !== undefined) ?? found[0]
@@ -54,6 +56,7 @@ const logOf = Effect.fnUntraced(function* (
   name: string,
   id: Option.Option<string>
 ): Effect.fn.Return<FoundLog | undefined, CommandFailed> {
+  const { logsOf } = yield* Effect.promise(salvageOf)
   const logs = yield* attempt(() => logsOf(dataFolder, name))
   const chosen = Option.match(id, {
     onNone: () => logs,
@@ -69,6 +72,7 @@ const logOf = Effect.fnUntraced(function* (
 
 /** Writes the records to a new file, which is deleted when nothing is in it or when writing fails. */
 const writeTo = async (path: string, dataFolder: string, log: FoundLog): Promise<Salvaged> => {
+  const { salvage } = await salvageOf()
   const file = await Fs.open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error
     throw new Error(`${path} exists already, and is not overwritten. Choose another file with --to.`)
@@ -132,6 +136,7 @@ export const tableSalvage = Command.make(
     if (records === 0) return yield* Console.log(nothing)
     yield* Console.log(`Wrote ${counted(records, "record")} of ${name} to ${input.to}.`)
     if (!input.discard) return
+    const { discard } = yield* Effect.promise(salvageOf)
     const done = yield* attempt(() => discard(dataFolder, log, segments))
     yield* Console.log(
       done ? "They are dropped from the log." : "The server drops them from the log within half a minute."

@@ -1,5 +1,5 @@
 /**
- * The executable itself: versions of Node that it is not for, and signals while a command starts or ends.
+ * The executable itself: versions of Node that it is not for, its compile cache, and signals while a command starts or ends.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
@@ -35,6 +35,32 @@ describe("the executable", () => {
     assert.strictEqual(engines.node, ">=22.19.0")
     const { status, stderr } = under("22.19.0")
     assert.strictEqual(status, 0, stderr)
+  })
+})
+
+describe("the compile cache", () => {
+  /** Runs `--version` with this folder as the user's cache. */
+  const version = (cache: string) => {
+    const { NODE_COMPILE_CACHE: _, ...rest } = process.env
+    const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts"), "--version"]
+    const env = { ...rest, XDG_CACHE_HOME: cache, LOCALAPPDATA: cache }
+    return spawnSync(process.execPath, program, { encoding: "utf8", env })
+  }
+
+  it("lies in the user's cache", () => {
+    const cache = Fs.mkdtempSync(Path.join(folder, "cache-"))
+    const { status, stderr } = version(cache)
+    assert.strictEqual(status, 0, stderr)
+    assert.isAbove(Fs.readdirSync(Path.join(cache, "effect-zerobus"), { recursive: true }).length, 10)
+  })
+
+  it("is not missed where its folder cannot be made", () => {
+    const blocked = Path.join(folder, "blocked")
+    Fs.writeFileSync(blocked, "")
+    const { status, stderr, stdout } = version(blocked)
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(status, 0)
+    assert.match(stdout, /\d+\.\d+\.\d+/)
   })
 })
 

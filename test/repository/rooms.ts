@@ -252,7 +252,15 @@ export const rooms: ReadonlyArray<Room> = [
       "local/delta",
       "local/parquet"
     ],
-    packages: ["effect/*", "@effect/platform-node/*", "@duckdb/node-api", "node:fs", "node:url", ...files]
+    packages: [
+      "effect/*",
+      "@effect/platform-node/*",
+      "@duckdb/node-api",
+      "node:fs",
+      "node:url",
+      "node:module",
+      ...files
+    ]
   },
   {
     name: "cli/generate",
@@ -271,7 +279,9 @@ export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
   "hyparquet": ["local/parquet/parquetLibrary"],
   "hyparquet-writer": ["local/parquet/parquetLibrary"],
   "protobufjs": ["cli/generate/protoSource"],
-  "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson"]
+  "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson"],
+  // For Node's compile cache; it could also load what no import names.
+  "node:module": ["cli/main"]
 }
 
 const folderOf = (file: string): string => file.slice(0, Math.max(0, file.lastIndexOf("/")))

@@ -1,0 +1,42 @@
+/**
+ * Where a table of the catalog lies on this machine, and what it consists of there.
+ */
+import * as Effect from "effect/Effect"
+import { fileURLToPath } from "node:url"
+import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
+import type { CatalogTable } from "../UnityCatalog.ts"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
+
+/** The folder of a table on this machine; undefined for tables elsewhere. */
+export const localFolder = ({ location }: { readonly location: string | undefined }): string | undefined => {
+  if (location === undefined || !location.startsWith("file://")) return undefined
+  try {
+    return fileURLToPath(location)
+  } catch {
+    // A URL with a host, or one that no path can have.
+    return undefined
+  }
+}
+
+/** A table on this machine with its live files. */
+export const liveTable = Effect.fnUntraced(function* (
+  table: CatalogTable
+): Effect.fn.Return<{ readonly folder: string; readonly live: LiveTable }, CommandFailed> {
+  const { name } = table.definition
+  const folder = localFolder(table)
+  if (folder === undefined) {
+    return yield* failed(`The table ${name} is not on this machine. Read it in its workspace.`)
+  }
+  const live = yield* readLog(folder)
+  if (live === undefined) {
+    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
+  }
+  return { folder, live }
+})
+
+/** What the folder of a table holds; undefined when it holds no Delta table. */
+export const readLog = (folder: string): Effect.Effect<LiveTable | undefined, CommandFailed> =>
+  Effect.tryPromise({
+    try: () => readLiveTable(folder),
+    catch: (error) => failed(error instanceof Error ? error.message : String(error))
+  })
