@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url"
 import { type LocalServer, startServer, temporaryFolder } from "../support/commandLine.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
+const program = Path.join(root, "src/cli/main.ts")
 const folder = temporaryFolder()
 const file = (name: string, content: string): string => {
   const path = Path.join(folder, name)
@@ -49,10 +50,7 @@ const partsOf = (args: ReadonlyArray<string>, environment: Record<string, string
   const loaded = file("loaded", "")
   const { status, stderr } = spawnSync(
     process.execPath,
-    [
-      ...["--conditions=effect-zerobus-source", "--import", pathToFileURL(listing).href],
-      ...[Path.join(root, "src/cli/main.ts"), ...args]
-    ],
+    ["--conditions=effect-zerobus-source", "--import", pathToFileURL(listing).href, program, ...args],
     { encoding: "utf8", env: { ...process.env, ...environment, LOADED: loaded } }
   )
   const urls = Fs.readFileSync(loaded, "utf8").split("\n")
