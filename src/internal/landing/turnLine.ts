@@ -11,9 +11,11 @@ import type { Turns } from "./turns.ts"
 
 // Once per so many bytes, or records, a stream's caller looks whether to give way: to the sender when so
 // many bytes are queued, or to the client's other streams. Enough for full requests, little enough to stay
-// in the processor's caches; and of records whose encoding takes 50 microseconds some 6 milliseconds.
+// in the processor's caches; and of records whose encoding takes 50 microseconds some 6 milliseconds. While
+// a stretch takes less than a millisecond, the next may have twice the records.
 const STRIDE = 64 * 1024
-const STRIDE_RECORDS = 128
+const LEAST_RECORDS = 128
+const MOST_RECORDS = 1024
 const QUEUED = 1024 * 1024
 
 /** What a stream has accepted so far. */
@@ -25,7 +27,10 @@ interface Accepted {
 export class TurnLine {
   /** How many bytes or records the stream has to accept before a caller looks again; 0 bytes while one stands in line. */
   lookAt = STRIDE
-  lookAtRecord = STRIDE_RECORDS
+  lookAtRecord = LEAST_RECORDS
+  private records = LEAST_RECORDS
+  /** When a caller looked last, in milliseconds. */
+  private lookedAt = 0
   private standing = 0
   private readonly turns: Turns
   private readonly stream: Accepted
@@ -45,8 +50,11 @@ export class TurnLine {
   /** Whether the caller must stand in line. It is one wait per stretch and no more, so that a zone that nobody empties fills. */
   look(queuedBytes: number): boolean {
     if (this.standing > 0) return true
+    const now = this.now()
+    this.records = now - this.lookedAt < 1 ? Math.min(MOST_RECORDS, this.records * 2) : LEAST_RECORDS
+    this.lookedAt = now
     this.lookLater()
-    if (queuedBytes >= QUEUED || this.turns.hasLasted(this.now())) this.turns.end()
+    if (queuedBytes >= QUEUED || this.turns.hasLasted(now)) this.turns.end()
     return this.turns.isOver
   }
 
@@ -73,6 +81,6 @@ export class TurnLine {
 
   private lookLater(): void {
     this.lookAt = this.stream.acceptedBytes + STRIDE
-    this.lookAtRecord = this.stream.acceptedRecords + STRIDE_RECORDS
+    this.lookAtRecord = this.stream.acceptedRecords + this.records
   }
 }
