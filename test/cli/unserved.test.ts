@@ -77,8 +77,8 @@ describe("tables that other programs made", () => {
     assert.match(out, /main\.default\.orders +2 columns/)
     const shown = await run("table", "show", "main.default.costs")
     assert.match(flat(shown.out + shown.err), /column name "total cost \$" is not allowed/)
-    const dropped = await run("table", "drop", "main.default.costs", "--yes")
-    assert.match(flat(dropped.err), /column name "total cost \$" is not allowed/)
+    const asked = await run("table", "drop", "main.default.costs")
+    assert.match(flat(asked.err), /column name "total cost \$" is not allowed/)
     assert.isTrue(Fs.existsSync(Path.join(dataDir, "main", "default", "costs")))
     assert.match(server.err(), /main\.default\.with-dash is refused/)
   }, 60_000)
@@ -109,6 +109,16 @@ describe("tables that other programs made", () => {
       assert.match(flat(refused.err), says)
     }
   }, 120_000)
+
+  it("are dropped by name, also those that cannot be served", async () => {
+    const dropped = await run("table", "drop", "main.default.costs", "--yes")
+    assert.strictEqual(dropped.out, "Dropped main.default.costs.\n", dropped.err)
+    assert.isFalse(Fs.existsSync(Path.join(dataDir, "main", "default", "costs")))
+    assert.notMatch((await run("table", "list")).out, /costs/)
+    // No catalog has such a name: its folder is moved or deleted by hand.
+    const impossible = await run("table", "drop", "main.default.with-dash", "--yes")
+    assert.match(flat(impossible.err), /"main\.default\.with-dash" is no/)
+  }, 60_000)
 })
 
 describe("zerobus table salvage", () => {
@@ -167,6 +177,8 @@ describe("zerobus table salvage", () => {
     }
     assert.isFalse(Fs.existsSync(file("nowhere")))
 
+    const kept = await run("table", "drop", refused, "--yes")
+    assert.match(flat(kept.err), /log holds 2 acknowledged records.*salvage main\.default\.refused --to FILE --discard/)
     const dropped = await salvage(refused, "again.ndjson", "--discard")
     assert.match(dropped.out, /Wrote 2 records .*The server drops them/s)
     // A stream that is opened has the server look at the table.

@@ -68,6 +68,12 @@ const unservedJson = (table: UnservedTable): unknown => ({
 const readFailure = (failure: StorageFailure): Effect.Effect<CatalogAnswer> =>
   Effect.succeed(catalogError(500, "INTERNAL_ERROR", failure.message))
 
+/** A table in a state that a user has to change is no error of the server. */
+const storeFailure = (failure: StorageFailure): Effect.Effect<CatalogAnswer> =>
+  failure.reason === "TableRefused" || failure.reason === "CorruptTable"
+    ? Effect.succeed(catalogError(400, "INVALID_STATE", failure.message))
+    : readFailure(failure)
+
 const noTable = (name: string): CatalogAnswer =>
   catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`)
 
@@ -106,7 +112,10 @@ export const listTables = (store: TableStoreShape, query: URLSearchParams): Effe
   )
 }
 
-/** `DELETE /tables/{full_name}`. What is not served stays: its folder may be another program's. */
+/**
+ * `DELETE /tables/{full_name}`. A table that is not served is dropped as well, unless its log holds acknowledged records that it
+ * lacks. A log whose table is gone stays; the answer says how its records are taken out.
+ */
 export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   store.drop(name).pipe(
     Effect.flatMap((dropped) =>
@@ -116,7 +125,7 @@ export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect
             found === undefined ? noTable(name) : catalogError(400, "INVALID_STATE", found.problem)
           )
     ),
-    Effect.catch(readFailure)
+    Effect.catch(storeFailure)
   )
 
 /**
@@ -175,10 +184,7 @@ const answered = (
       TableNotFound: (error) => Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
       UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
-      StorageFailure: (error) =>
-        error.reason === "TableRefused" || error.reason === "CorruptTable"
-          ? Effect.succeed(catalogError(400, "INVALID_STATE", error.message))
-          : readFailure(error)
+      StorageFailure: storeFailure
     })
   )
 

@@ -13,30 +13,20 @@ import { randomUUID } from "node:crypto"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
-import { commitFinder } from "../delta/commitPlace.ts"
-import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { modeWarning } from "../log/folderMode.ts"
-import { noSize, sizeOf } from "../delta/tableSize.ts"
-import { type Flusher, localFlusher, sweepOrphans } from "./flushTable.ts"
+import { noSize } from "../delta/tableSize.ts"
+import { type Flusher, localFlusher } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
-import { TableEngine } from "./tableEngine.ts"
+import type { TableEngine } from "./tableEngine.ts"
 import { readRows, sweepTrash, tableFolders, tablePlace } from "../delta/tableFiles.ts"
 import { makeTable } from "../delta/newTable.ts"
-import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
-import { TableRefused, writeProblem } from "../delta/writability.ts"
-import { extended, refuseDefinition, appIdOf, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
-import { openWal } from "../log/wal.ts"
-import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logFolders.ts"
-import { readSegments, segmentNumbers } from "../log/logSegments.ts"
-import { RefusedTables } from "./refusedTables.ts"
-import { checkOwner, removeTable } from "./tableRemoval.ts"
-import { usableDefinition } from "./tableForm.ts"
-import { checkTableId } from "./tableIds.ts"
-import { unservedIn } from "./unserved.ts"
+import type { TableRecord } from "../delta/tableFolder.ts"
+import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import { recordOf, ServedTables } from "./servedTables.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
 
@@ -59,18 +49,6 @@ export interface DurableOptions {
   readonly flusher?: Flusher | undefined
   readonly limits?: Partial<EngineLimits> | undefined
 }
-
-interface OpenTable {
-  readonly record: TableRecord
-  readonly engine: TableEngine
-}
-
-/** The record of a table as of the last look. */
-const recordOf = ({ engine, record }: OpenTable): TableRecord => ({
-  ...record,
-  definition: engine.definition,
-  ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
-})
 
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
 export const makeDurableTableStore = Effect.fnUntraced(function* (
@@ -100,72 +78,22 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     (flusher) => Effect.promise(() => flusher.close())
   )
 
-  const tables = new Map<string, OpenTable>()
   const changing = yield* Semaphore.make(1)
-  // Tables come and go one at a time, and to the end though a caller gives up: names are looked up
-  // before folders are made, and two engines of one table would write one log.
+  // Tables come and go one at a time, and to the end though a caller gives up.
   const change = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     changing.withPermits(1)(Effect.uninterruptible(effect))
-
-  const openEngine = async (record: TableRecord, delta: DeltaLog, committed: number): Promise<OpenTable> => {
-    const wal = walFolder(folder, record.tableId)
-    const numbers = await segmentNumbers(wal)
-    let lastSequence = committed
-    const log = await openWal(wal, record.definition.name, record.tableId, (numbers[numbers.length - 1] ?? 0) + 1, 0)
-    const appId = appIdOf(record.tableId)
-    const engine = new TableEngine({
-      definition: record.definition,
-      tableId: record.tableId,
-      schema: schemaKey(delta.snapshot.metadata!),
-      folder: record.location,
-      appId,
-      wal: log,
-      flusher,
-      limits,
-      now,
-      size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
-      ackAfterCommit
-    })
-    // First look at everything, then change anything: damage must be found before records are moved.
-    for await (const segment of readSegments(wal, record.definition.name)) {
-      for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
-    }
-    await engine.recover(readSegments(wal, record.definition.name), committed, commitFinder(delta))
-    log.startAt(lastSequence + 1)
-    return { record, engine }
-  }
-
-  /** Opens a table; false when the folder holds none. */
-  const openTable = async (name: string, location: string): Promise<boolean> => {
-    const log = await openLog(location, readers)
-    if (log === undefined || !(await log.look())) return false
-    const metadata = log.snapshot.metadata!
-    await checkTableId(folder, { name, tableId: metadata.id }, tables.values())
-    await discardOrdered(walFolder(folder, metadata.id))
-    const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
-    if (problem !== undefined) throw new TableRefused(name, problem)
-    const definition = usableDefinition(name, metadata)
-    await sweepOrphans(log)
-    const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
-    const committed = log.snapshot.transactions.get(appIdOf(metadata.id))?.version ?? 0
-    tables.set(tableKey(name), await openEngine(record, log, committed))
-    return true
-  }
-
-  let turn: Promise<unknown> = Promise.resolve()
-  /** Opens tables and discards logs one after another: a log must not be discarded while it is read. */
-  const inTurn = <A>(work: () => Promise<A>): Promise<A> => {
-    const done = turn.then(work)
-    turn = done.catch(() => {})
-    return done
-  }
-  const openInTurn = (name: string, location: string): Promise<boolean> =>
-    inTurn(async () => tables.has(tableKey(name)) || openTable(name, location))
-  const refused = new RefusedTables(openInTurn)
-  const servedIds = (): ReadonlySet<string> => new Set([...tables.values()].map(({ record }) => record.tableId))
-  const unserved = Effect.suspend(() =>
-    attempt("listing the tables", () => unservedIn(folder, servedIds(), refused.all))
-  )
+  const runPromise = Effect.runPromiseWith(yield* Effect.context())
+  const tables = new ServedTables({
+    folder,
+    readers,
+    flusher,
+    limits,
+    now,
+    ackAfterCommit,
+    inTurn: (work) => runPromise(change(attempt("opening the table", work)))
+  })
+  const { refused } = tables
+  const unserved = attempt("listing the tables", () => tables.unserved())
 
   yield* attempt("listing the tables", () => sweepTrash(folder))
   const found = yield* attempt("listing the tables", () => tableFolders(folder))
@@ -175,12 +103,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     )
   }
   for (const [name, location] of found.tables) {
-    const other = tables.get(tableKey(name))?.record.location ?? refused.locationOf(name)
+    const other = tables.get(name)?.record.location ?? refused.locationOf(name)
     if (other !== undefined) {
       yield* Effect.logError(`${location} is not served: its name differs from ${other} in case only. Move one away.`)
       continue
     }
-    yield* attempt("opening the table", () => openTable(name, location)).pipe(
+    yield* attempt("opening the table", () => tables.open(name, location)).pipe(
       Effect.catch((failure) => {
         refused.add({ name, location, failure })
         return Effect.void
@@ -189,27 +117,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   }
   for (const { problem } of yield* unserved) yield* Effect.logError(problem)
 
-  /**
-   * Discards what was ordered of logs whose tables are not served. A table that was refused while it was served has the rows in
-   * memory too: it is closed, and opened anew from what is left.
-   */
-  const discardOrders = async (): Promise<void> => {
-    for (const [key, { engine, record }] of tables) {
-      const failure = engine.refusal
-      if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
-      await engine.stop(failure)
-      tables.delete(key)
-      refused.add({ name: record.definition.name, location: record.location, failure })
-    }
-    for (const log of await logsIn(folder)) if (!servedIds().has(log.tableId)) await discardOrdered(log.folder)
-  }
+  const discardOrders = change(attempt("discarding logs", () => tables.discardOrders()))
 
   /** Opens a table that is refused, once its log is what its owner wants of it. */
   const openRefused = (name: string): Effect.Effect<void, StorageFailure> =>
     Effect.gen(function* () {
-      if (tables.get(tableKey(name))?.engine.refusal !== undefined) {
-        yield* attempt("discarding logs", () => inTurn(discardOrders))
-      }
+      if (tables.get(name)?.engine.refusal !== undefined) yield* discardOrders
       const failure = yield* Effect.promise(() => refused.retry(name))
       if (failure !== undefined) return yield* failure
     })
@@ -219,7 +132,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   let intervals = 0
   const reopenRefused = (): Effect.Effect<void> =>
     ++intervals % reopenEvery === 0
-      ? attempt("discarding logs", () => inTurn(discardOrders)).pipe(
+      ? discardOrders.pipe(
           Effect.catch((failure) => Effect.logWarning(failure.message)),
           Effect.andThen(Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), { discard: true }))
         )
@@ -227,8 +140,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
     name === undefined
-      ? [...tables.values()].map((table) => table.engine)
-      : [tables.get(tableKey(name))?.engine].filter((engine) => engine !== undefined)
+      ? tables.all.map((table) => table.engine)
+      : [tables.get(name)?.engine].filter((engine) => engine !== undefined)
 
   const flush: TableStoreShape["flush"] = (name) =>
     Effect.suspend(() => {
@@ -249,7 +162,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           reason: "Locked",
           message: `The data folder ${folder} was taken over by another process. Start one server per folder.`
         })
-        return Effect.promise(() => Promise.all([...tables.values()].map(({ engine }) => engine.stop(failure))))
+        return Effect.promise(() => tables.stop(failure))
       })
     ),
     Effect.forkScoped
@@ -257,7 +170,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() =>
     Effect.forEach(
-      [...tables.values()],
+      tables.all,
       ({ engine, record }) =>
         attempt("writing the table", () => engine.flush()).pipe(
           Effect.catch((failure) =>
@@ -281,7 +194,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     Effect.andThen(
       Effect.suspend(() => {
         const warnings: Array<string> = []
-        for (const { engine, record } of tables.values()) {
+        for (const { engine, record } of tables.all) {
           engine.seal()
           const problem = engine.lastProblem ?? ""
           if (problem !== (reported.get(engine) ?? "")) {
@@ -300,8 +213,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const createTable = Effect.fnUntraced(function* (definition: TableDefinition) {
     const problem = refuseDefinition(definition)
     if (problem !== undefined) return yield* problem
-    const key = tableKey(definition.name)
-    if (tables.has(key) || refused.has(definition.name)) return yield* new TableExists({ name: definition.name })
+    if (tables.get(definition.name) !== undefined || refused.has(definition.name))
+      return yield* new TableExists({ name: definition.name })
     const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
     const location = Path.join(folder, catalog, schema, table)
     const record: TableRecord = { definition, createdAt: now(), tableId: randomUUID(), location }
@@ -309,7 +222,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const log = await makeTable(folder, record, readers)
       if (log === undefined) return undefined
       try {
-        return await openEngine(record, log, 0)
+        return await tables.serve(record, log)
       } catch (error) {
         // The table exists by now, and is opened as soon as that is possible.
         const failure = storageFailure(error, "creating the table", location)
@@ -318,67 +231,54 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       }
     })
     if (created === undefined) return yield* new TableExists({ name: definition.name })
-    tables.set(key, created)
     return record
   }, change)
 
   return {
     create: createTable,
-    get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(tableKey(name))), recordOf)),
+    get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(name)), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {
         const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
-        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => recordOf(table))
+        return tables.all.map(recordOf).filter(({ definition }) => tableKey(definition.name).startsWith(prefix))
       }),
-    listAll: Effect.sync(() => [...tables.values()].map(recordOf)),
+    listAll: Effect.sync(() => tables.all.map(recordOf)),
     unserved,
     register: Effect.fnUntraced(function* (path: string) {
       const { location, name } = yield* attempt("reading the table", () => tablePlace(folder, path))
-      if (!tables.has(tableKey(name))) {
+      if (tables.get(name) === undefined) {
         const failure = yield* Effect.promise(() => refused.retry(name, true))
         if (failure !== undefined) return yield* failure
-        const opened = yield* attempt("opening the table", () => openInTurn(name, location)).pipe(
+      }
+      const opened = yield* change(
+        attempt("opening the table", () => tables.open(name, location)).pipe(
           Effect.tapError((failure) => Effect.sync(() => refused.add({ name, location, failure })))
         )
-        if (!opened) {
-          return yield* new StorageFailure({ reason: "TableRefused", message: `${location} holds no Delta table.` })
-        }
-      }
-      return recordOf(tables.get(tableKey(name))!)
-    }, change),
-    addColumns: Effect.fnUntraced(function* (name: string, columns) {
-      const key = tableKey(name)
-      yield* openRefused(name)
-      const table = tables.get(key)
-      if (table === undefined) return yield* new TableNotFound({ name })
-      const { engine, record } = table
-      yield* attempt("reading the table", () => engine.look())
-      yield* Effect.fromResult(extended(engine.definition, columns))
-      yield* attempt("changing the table", async () => {
-        await addColumns({ name, folder: record.location, tableId: record.tableId, columns, now: now() })
-        await engine.look()
-      })
-      return recordOf(table)
+      )
+      if (opened !== undefined) return recordOf(opened)
+      return yield* new StorageFailure({ reason: "TableRefused", message: `${location} holds no Delta table.` })
     }),
-    drop: Effect.fnUntraced(function* (name: string) {
-      const key = tableKey(name)
-      const found = tables.get(key)
-      if (found === undefined) return false
-      yield* attempt("dropping the table", () => checkOwner(found.record))
-      tables.delete(key)
-      yield* attempt("dropping the table", async () => {
-        await found.engine.stop(
-          new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
-        )
-        await flusher.forget(found.record.location)
-        await removeTable(folder, found.record)
-      })
-      return true
-    }, change),
-    openWriter: Effect.fnUntraced(function* (name: string, format) {
-      const key = tableKey(name)
+    addColumns: Effect.fnUntraced(function* (name: string, columns) {
       yield* openRefused(name)
-      const table = tables.get(key)
+      return yield* change(
+        Effect.gen(function* () {
+          const table = tables.get(name)
+          if (table === undefined) return yield* new TableNotFound({ name })
+          const { engine, record } = table
+          yield* attempt("reading the table", () => engine.look())
+          yield* Effect.fromResult(extended(engine.definition, columns))
+          yield* attempt("changing the table", async () => {
+            await addColumns({ name, folder: record.location, tableId: record.tableId, columns, now: now() })
+            await engine.look()
+          })
+          return recordOf(table)
+        })
+      )
+    }),
+    drop: (name) => change(attempt("dropping the table", () => tables.drop(name))),
+    openWriter: Effect.fnUntraced(function* (name: string, format) {
+      yield* openRefused(name)
+      const table = tables.get(name)
       if (table === undefined) return yield* new TableNotFound({ name })
       yield* attempt("reading the table", () => table.engine.look())
       const rejected = refuseFormat(table.engine.definition, format)
@@ -388,12 +288,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     flush,
     stats: (name) =>
       Effect.sync(() => {
-        const { bytes, files, rows, version } = tables.get(tableKey(name))?.engine.size ?? noSize
+        const { bytes, files, rows, version } = tables.get(name)?.engine.size ?? noSize
         return { version, files, rows, bytes }
       }),
     rows: (name) =>
       Effect.suspend(() => {
-        const table = tables.get(tableKey(name))
+        const table = tables.get(name)
         return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(recordOf(table)))
       })
   }

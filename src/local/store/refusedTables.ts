@@ -44,6 +44,10 @@ export class RefusedTables {
     this.byKey.set(tableKey(table.name), table)
   }
 
+  remove(name: string): void {
+    this.byKey.delete(tableKey(name))
+  }
+
   /**
    * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs once at a time,
    * for all who ask. A table that others changed or that the disk does not take may open now. Damage does not go away by

@@ -1,21 +1,60 @@
 /**
- * Removing a dropped table from the disk.
+ * Removing a dropped table from the disk, and what keeps it there.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { syncFolder } from "../../internal/log/durableFile.ts"
+import { isFolder } from "../../internal/log/plainFile.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
-import { walFolder } from "../log/logFolders.ts"
+import { type FoundLog, logsIn, walFolder } from "../log/logFolders.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
 import { TableRefused } from "../delta/writability.ts"
+import { salvage } from "./salvage.ts"
+import { tableKey } from "./tableStore.ts"
+
+/** The id of the table in a folder. A damaged one cannot tell. */
+export const idOf = async (location: string): Promise<string | undefined> =>
+  (await openLog(location).catch(() => undefined))?.snapshot.metadata?.id
 
 /** Throws when another writer has put a table of its own into the folder: dropping would delete that one. */
 export const checkOwner = async ({ definition, location, tableId }: TableRecord): Promise<void> => {
-  // A damaged log cannot tell, and a damaged table may be dropped.
-  const log = await openLog(location).catch(() => undefined)
-  const id = log?.snapshot.metadata?.id
+  const id = await idOf(location)
   if (id !== undefined && id !== tableId) throw new TableRefused(definition.name, "another table has taken its folder")
+}
+
+/** The logs that go with a table: that with its id, or all that name it where the id is unknown. A copy of another table has none. */
+export const logsToDrop = async (
+  dataFolder: string,
+  name: string,
+  tableId: string | undefined
+): Promise<ReadonlyArray<FoundLog>> =>
+  (await logsIn(dataFolder)).filter((log) => {
+    const isNamed = log.table !== undefined && tableKey(log.table) === tableKey(name)
+    return tableId === undefined ? isNamed : log.tableId === tableId && (isNamed || log.table === undefined)
+  })
+
+/** Throws while logs hold acknowledged records that are not in the table, or may hold some. */
+export const checkWritten = async (dataFolder: string, name: string, logs: ReadonlyArray<FoundLog>): Promise<void> => {
+  const refuse = (why: string): never => {
+    throw new StorageFailure({ reason: "TableRefused", message: `The table ${name} is not dropped, because ${why}` })
+  }
+  for (const log of logs) {
+    const { damage, records } = await salvage(dataFolder, log, async () => {})
+    if (damage.length > 0) {
+      refuse(
+        `its log is damaged and may hold acknowledged records that are not in the table. ${damage.join(" ")} ` +
+          `Restore the file from a backup, or move ${log.folder} away to give up its records; then drop the table again.`
+      )
+    }
+    if (records > 0) {
+      refuse(
+        `its log holds ${records} acknowledged records that are not in the table. Take them out, and drop the table again: ` +
+          `zerobus table salvage ${name} --to FILE --discard`
+      )
+    }
+  }
 }
 
 /** Renames a folder; false when it is gone already. */
@@ -29,10 +68,19 @@ const renamed = async (from: string, to: string): Promise<boolean> => {
   }
 }
 
-/** Deletes a table, in one step for everybody who lists the data folder, and then its log. */
-export const removeTable = async (dataFolder: string, { location, tableId }: TableRecord): Promise<void> => {
+/**
+ * Deletes a table, in one step for everybody who lists the data folder, and then its logs. Links below it are deleted and not
+ * followed; rejects with `NotAFolder` where the folder above it has become one.
+ */
+export const removeTable = async (
+  dataFolder: string,
+  location: string,
+  logIds: ReadonlyArray<string>
+): Promise<void> => {
+  const schema = Path.dirname(location)
+  const isThere = (await isFolder(Path.dirname(schema))) && (await isFolder(schema))
   const trash = Path.join(dataFolder, `.trash-${randomUUID()}`)
-  if (await renamed(location, trash)) await syncFolder(Path.dirname(location))
+  if (isThere && (await renamed(location, trash))) await syncFolder(schema)
   await Fs.rm(trash, { recursive: true, force: true })
-  await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true })
+  for (const id of logIds) await Fs.rm(walFolder(dataFolder, id), { recursive: true, force: true })
 }

@@ -1,0 +1,201 @@
+/**
+ * The tables of a data folder that are served, and those that are refused: opening them with the recovery of their logs, discarding what
+ * was ordered of a log, and dropping them.
+ *
+ * Each of these has to be done alone and to its end: names are looked up before folders are made or deleted, and two engines of one
+ * table would write one log. The store lets them take turns.
+ */
+import type { Readers } from "../../internal/log/durableFile.ts"
+import { commitFinder } from "../delta/commitPlace.ts"
+import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
+import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
+import { sizeOf } from "../delta/tableSize.ts"
+import { TableRefused, writeProblem } from "../delta/writability.ts"
+import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logFolders.ts"
+import { readSegments, segmentNumbers } from "../log/logSegments.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
+import { openWal } from "../log/wal.ts"
+import type { EngineLimits } from "./engineLimits.ts"
+import { type Flusher, sweepOrphans } from "./flushTable.ts"
+import { RefusedTables } from "./refusedTables.ts"
+import { TableEngine } from "./tableEngine.ts"
+import { usableDefinition } from "./tableForm.ts"
+import { checkTableId } from "./tableIds.ts"
+import { checkOwner, checkWritten, idOf, logsToDrop, removeTable } from "./tableRemoval.ts"
+import { appIdOf, tableKey, type UnservedTable } from "./tableStore.ts"
+import { unservedIn } from "./unserved.ts"
+
+/** A table with the engine that writes it. */
+export interface ServedTable {
+  readonly record: TableRecord
+  readonly engine: TableEngine
+}
+
+/** The record of a table as of the last look. */
+export const recordOf = ({ engine, record }: ServedTable): TableRecord => ({
+  ...record,
+  definition: engine.definition,
+  ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
+})
+
+/** What tables are opened with. */
+export interface ServedOptions {
+  /** The data folder. */
+  readonly folder: string
+  readonly readers: Readers
+  readonly flusher: Flusher
+  readonly limits: EngineLimits
+  /** Milliseconds. */
+  readonly now: () => number
+  /** Whether records count as durable only once they are in the table. */
+  readonly ackAfterCommit: boolean
+  /** Runs work when no other change of the tables runs. */
+  readonly inTurn: <A>(work: () => Promise<A>) => Promise<A>
+}
+
+/** The tables of one data folder. All but the methods that say otherwise are to be called in turn. */
+export class ServedTables {
+  /** The refused tables. `retry` takes its turn by itself. */
+  readonly refused: RefusedTables
+  private readonly options: ServedOptions
+  private readonly byKey = new Map<string, ServedTable>()
+
+  constructor(options: ServedOptions) {
+    this.options = options
+    this.refused = new RefusedTables((name, location) =>
+      options.inTurn(async () => (await this.open(name, location)) !== undefined)
+    )
+  }
+
+  /** A table by its name, in any case. At any time. */
+  get(name: string): ServedTable | undefined {
+    return this.byKey.get(tableKey(name))
+  }
+
+  /** All tables. At any time. */
+  get all(): ReadonlyArray<ServedTable> {
+    return [...this.byKey.values()]
+  }
+
+  private get ids(): ReadonlySet<string> {
+    return new Set(this.all.map(({ record }) => record.tableId))
+  }
+
+  /** What lies in the data folder and is not served. At any time. */
+  unserved(): Promise<ReadonlyArray<UnservedTable>> {
+    return unservedIn(this.options.folder, this.ids, this.refused.all)
+  }
+
+  /** Opens the table in a folder, unless it is open; undefined when the folder holds none. */
+  async open(name: string, location: string): Promise<ServedTable | undefined> {
+    const open = this.get(name)
+    if (open !== undefined) return open
+    const { folder, readers } = this.options
+    const log = await openLog(location, readers)
+    if (log === undefined || !(await log.look())) return undefined
+    const metadata = log.snapshot.metadata!
+    await checkTableId(folder, { name, tableId: metadata.id }, this.all)
+    await discardOrdered(walFolder(folder, metadata.id))
+    const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
+    if (problem !== undefined) throw new TableRefused(name, problem)
+    const definition = usableDefinition(name, metadata)
+    await sweepOrphans(log)
+    const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
+    return this.serve(record, log)
+  }
+
+  /** Serves a table whose log is open: commits what the write-ahead log holds beyond it. */
+  async serve(record: TableRecord, delta: DeltaLog): Promise<ServedTable> {
+    const { ackAfterCommit, flusher, folder, limits, now } = this.options
+    const { name } = record.definition
+    const wal = walFolder(folder, record.tableId)
+    const numbers = await segmentNumbers(wal)
+    const appId = appIdOf(record.tableId)
+    const committed = delta.snapshot.transactions.get(appId)?.version ?? 0
+    let lastSequence = committed
+    const log = await openWal(wal, name, record.tableId, (numbers[numbers.length - 1] ?? 0) + 1, 0)
+    const engine = new TableEngine({
+      definition: record.definition,
+      tableId: record.tableId,
+      schema: schemaKey(delta.snapshot.metadata!),
+      folder: record.location,
+      appId,
+      wal: log,
+      flusher,
+      limits,
+      now,
+      size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
+      ackAfterCommit
+    })
+    // First look at everything, then change anything: damage must be found before records are moved.
+    for await (const segment of readSegments(wal, name)) {
+      for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
+    }
+    await engine.recover(readSegments(wal, name), committed, commitFinder(delta))
+    log.startAt(lastSequence + 1)
+    const table = { record, engine }
+    this.byKey.set(tableKey(name), table)
+    return table
+  }
+
+  /**
+   * Discards what was ordered of logs whose tables are not served. A table that was refused while it was served has the rows in
+   * memory too: it is closed, and opened anew from what is left.
+   */
+  async discardOrders(): Promise<void> {
+    const { folder } = this.options
+    for (const [key, { engine, record }] of this.byKey) {
+      const failure = engine.refusal
+      if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
+      await engine.stop(failure)
+      this.byKey.delete(key)
+      this.refused.add({ name: record.definition.name, location: record.location, failure })
+    }
+    const { ids } = this
+    for (const log of await logsIn(folder)) if (!ids.has(log.tableId)) await discardOrdered(log.folder)
+  }
+
+  /**
+   * Deletes a table with its data and its log; false when there is none. Rows of a table that is served go with it. A refused table
+   * stays while its log holds acknowledged records that it lacks, since nobody could have read them.
+   */
+  async drop(name: string): Promise<boolean> {
+    const found = this.get(name)
+    if (found === undefined || found.engine.refusal !== undefined) await this.discardOrders()
+    const table = this.get(name)
+    if (table === undefined) return this.dropRefused(name)
+    const { engine, record } = table
+    const { flusher, folder } = this.options
+    await checkOwner(record)
+    const logs = await logsToDrop(folder, name, record.tableId)
+    if (engine.refusal !== undefined) await checkWritten(folder, name, logs)
+    this.byKey.delete(tableKey(name))
+    await engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
+    await flusher.forget(record.location)
+    await removeTable(folder, record.location, [record.tableId])
+    return true
+  }
+
+  private async dropRefused(name: string): Promise<boolean> {
+    const { flusher, folder } = this.options
+    const location = this.refused.locationOf(name)
+    if (location === undefined) return false
+    const { ids } = this
+    const tableId = await idOf(location)
+    const logs = (await logsToDrop(folder, name, tableId)).filter((log) => !ids.has(log.tableId))
+    await checkWritten(folder, name, logs)
+    await flusher.forget(location)
+    await removeTable(
+      folder,
+      location,
+      logs.map((log) => log.tableId)
+    )
+    this.refused.remove(name)
+    return true
+  }
+
+  /** Stops all tables from taking records. At any time. */
+  async stop(failure: StorageFailure): Promise<void> {
+    await Promise.all(this.all.map(({ engine }) => engine.stop(failure)))
+  }
+}
