@@ -214,7 +214,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/columns",
       "internal/net/loopback"
     ],
-    packages: ["effect/*", "@grpc/grpc-js", ...files, ...network]
+    packages: ["effect/*", "@grpc/grpc-js", "node:url", ...files, ...network]
   },
 
   {

@@ -6,6 +6,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Path from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import {
   type ColumnDefinition,
   fromTypeJson,
@@ -35,8 +37,9 @@ export const catalogError = (status: number, code: string, message: string): Cat
   body: { error_code: code, message, details: [] }
 })
 
+/** The URL of a table. A table in memory has no path. */
 const locationOf = ({ location }: { readonly location: string }): string =>
-  location === "" ? "" : `file://${location}`
+  location === "" ? "" : Path.isAbsolute(location) ? pathToFileURL(location).href : `file://${location}`
 
 /** The property that tells why a table is not served. */
 const propertiesOf = ({ problem }: { readonly problem?: string | undefined }) =>
@@ -135,7 +138,7 @@ export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect
 export const createTable = (store: TableStoreShape, body: unknown): Effect.Effect<CatalogAnswer> => {
   if (isObject(body) && body["table_type"] === "EXTERNAL") {
     const location = String(body["storage_location"] ?? "")
-    const path = location.startsWith("file://") ? decoded(location.slice("file://".length)) : undefined
+    const path = location.startsWith("file://") ? pathOf(location) : undefined
     if (path === undefined) {
       const message = "An external table needs the storage_location file:///... of a folder below the data folder."
       return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
@@ -188,9 +191,10 @@ const answered = (
     })
   )
 
-const decoded = (text: string): string | undefined => {
+/** The path of a `file://` URL; undefined for one with a host, or that no path can have. */
+const pathOf = (url: string): string | undefined => {
   try {
-    return decodeURIComponent(text)
+    return fileURLToPath(url)
   } catch {
     return undefined
   }
