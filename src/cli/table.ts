@@ -7,7 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { parseTableDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
+import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
@@ -121,8 +121,9 @@ const show = Command.make(
           name,
           columns: columns.map((column) => ({
             name: column.name,
-            type: typeText(column.type),
-            nullable: column.nullable
+            type: fullTypeText(column.type),
+            nullable: column.nullable,
+            ...(column.defaultSql === undefined ? {} : { default: column.defaultSql })
           })),
           partitionColumns,
           location: table.location ?? "",
@@ -137,7 +138,8 @@ const show = Command.make(
       ...(table.problem === undefined ? [] : [`not served: ${table.problem}`]),
       ...columns.map(
         (column) =>
-          `  ${column.name.padEnd(width)}  ${typeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
+          `  ${column.name.padEnd(width)}  ${fullTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
+          (column.defaultSql === undefined ? "" : ` DEFAULT ${column.defaultSql}`) +
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
       ),
       ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),

@@ -3,7 +3,9 @@
  * or changed.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { ConfigProvider, Effect } from "effect"
+import { UnityCatalog, UnityCatalogLayer } from "effect-zerobus"
+import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { versionName } from "../../src/local/delta/deltaActions.ts"
@@ -51,10 +53,13 @@ const copy = (table: string, ...place: ReadonlyArray<string>) => {
   return target
 }
 
-const withColumn = (folder: string, name: string) => {
-  const metaData = metadataOf(folder)
+const withColumn = (folder: string, name: string) =>
+  withColumns(folder, [{ name, type: "long", nullable: true, metadata: {} }])
+
+const withColumns = (folder: string, added: ReadonlyArray<object>, id = metadataOf(folder).id) => {
+  const metaData = { ...metadataOf(folder), id }
   const schema = JSON.parse(metaData.schemaString)
-  const fields = [...schema.fields, { name, type: "long", nullable: true, metadata: {} }]
+  const fields = [...schema.fields, ...added]
   commit(folder, { metaData: { ...metaData, schemaString: JSON.stringify({ ...schema, fields }) } })
 }
 
@@ -63,6 +68,16 @@ describe("tables that other programs made", () => {
     Fs.mkdirSync(dataDir)
     copy("prefixed", "main", "default", "with-dash")
     withColumn(copy("prefixed", "main", "default", "costs"), "total cost $")
+    const noted = copy("prefixed", "main", "default", "noted")
+    commit(noted, { protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ["allowColumnDefaults"] } })
+    const column = (name: string, type: unknown, metadata: object) => ({ name, type, nullable: true, metadata })
+    const codes = { type: "array", elementType: "string", containsNull: true }
+    const fields = [
+      column("code", "string", { __CHAR_VARCHAR_TYPE_STRING: "char(3)", comment: "as ISO has it" }),
+      column("codes", codes, { __CHAR_VARCHAR_TYPE_STRING: "array<varchar(10)>" }),
+      column("n", "integer", { CURRENT_DEFAULT: "7", EXISTS_DEFAULT: "7" })
+    ]
+    withColumns(noted, fields, randomUUID())
     await start()
     const created = await run("table", "create", `${orders}(id BIGINT, name STRING)`)
     assert.strictEqual(created.code, 0, created.err)
@@ -109,6 +124,30 @@ describe("tables that other programs made", () => {
       assert.match(flat(refused.err), says)
     }
   }, 120_000)
+
+  it("are shown with the lengths of their texts and with their defaults, as the catalog gives them", async () => {
+    const shown = await run("table", "show", "main.default.noted")
+    assert.match(shown.out, /code +char\(3\) {2}-- as ISO has it\n +codes +array<varchar\(10\)>\n +n +int DEFAULT 7\n/)
+    const { columns } = JSON.parse((await run("table", "show", "main.default.noted", "--json")).out)
+    assert.deepStrictEqual(columns.slice(-3), [
+      { name: "code", type: "char(3)", nullable: true },
+      { name: "codes", type: "array<varchar(10)>", nullable: true },
+      { name: "n", type: "int", nullable: true, default: "7" }
+    ])
+    const { definition } = await Effect.runPromise(
+      UnityCatalog.use((catalog) => catalog.getTable("main.default.noted")).pipe(
+        Effect.provide(UnityCatalogLayer),
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(server.environment))
+      )
+    )
+    const [code, , n] = definition.columns.slice(-3)
+    assert.deepStrictEqual(code!.type, { _tag: "String", textLength: { kind: "CHAR", length: 3 } })
+    assert.strictEqual(n!.defaultSql, "7")
+    // Columns are added behind them, and they stay as they are.
+    const added = await run("table", "alter", "main.default.noted", "add", "column", "more INT")
+    assert.strictEqual(added.code, 0, added.err)
+    assert.match((await run("table", "show", "main.default.noted")).out, /char\(3\).*DEFAULT 7\n +more +int\n/s)
+  }, 60_000)
 
   it("are dropped by name, also those that cannot be served", async () => {
     const dropped = await run("table", "drop", "main.default.costs", "--yes")

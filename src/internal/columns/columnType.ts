@@ -55,20 +55,29 @@ export interface TableDefinition {
   readonly comment?: string | undefined
 }
 
-/** The lower-case text of a type as in Unity Catalog's `type_text`, such as `array<struct<a:int>>`. Nullability is not in it. */
-export const typeText = (type: ColumnType): string => {
-  if (isScalar(type)) return scalarTypes[type._tag].text
+const textOf = (type: ColumnType, withLengths: boolean): string => {
+  if (isScalar(type)) {
+    const { length, kind } = (withLengths && type._tag === "String" ? type.textLength : undefined) ?? {}
+    return kind === undefined ? scalarTypes[type._tag].text : `${kind.toLowerCase()}(${length})`
+  }
+  const inner = (part: ColumnType): string => textOf(part, withLengths)
   switch (type._tag) {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
     case "Array":
-      return `array<${typeText(type.element)}>`
+      return `array<${inner(type.element)}>`
     case "Map":
-      return `map<${typeText(type.key)},${typeText(type.value)}>`
+      return `map<${inner(type.key)},${inner(type.value)}>`
     case "Struct":
-      return `struct<${type.fields.map((field) => `${field.name}:${typeText(field.type)}`).join(",")}>`
+      return `struct<${type.fields.map((field) => `${field.name}:${inner(field.type)}`).join(",")}>`
   }
 }
+
+/** The lower-case text of a type, such as `array<struct<a:int>>`. Nullability and the lengths of texts are not in it. */
+export const typeText = (type: ColumnType): string => textOf(type, false)
+
+/** The same with the lengths of texts, such as `varchar(10)`: Unity Catalog's `type_text`. */
+export const fullTypeText = (type: ColumnType): string => textOf(type, true)
 
 /** The name of a type as in Unity Catalog's `type_name`: `INT`, `LONG`, `DECIMAL`, `STRUCT`, ... */
 export const typeName = (type: ColumnType): string =>
@@ -93,7 +102,7 @@ const dataTypeJson = (type: ColumnType): unknown => {
   }
 }
 
-/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment goes into the metadata. */
+/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment goes into the metadata; defaults and lengths of texts do not. */
 export const toTypeJson = (column: ColumnDefinition): unknown => ({
   name: column.name,
   type: dataTypeJson(column.type),
@@ -160,13 +169,34 @@ const readType = (json: unknown, depth: number): ColumnType => {
   }
 }
 
+/** The JSON form of a column with all that Spark notes in its metadata: the comment, the default, and the lengths of texts. */
+export const toFullTypeJson = (column: ColumnDefinition): unknown => {
+  const { defaultSql, type } = column
+  const json = toTypeJson(column) as { readonly metadata: object }
+  const lengths = fullTypeText(type)
+  return {
+    ...json,
+    metadata: {
+      ...json.metadata,
+      ...(defaultSql === undefined ? {} : { CURRENT_DEFAULT: defaultSql }),
+      ...(lengths === typeText(type) ? {} : { __CHAR_VARCHAR_TYPE_STRING: lengths })
+    }
+  }
+}
+
+/** Reads the JSON form of a whole column, with what its metadata says. The failure is a sentence for the user. */
+export const fromColumnJson = (json: unknown): Result.Result<ColumnDefinition, string> =>
+  reading(() => readField(json, 0))
+
 /**
  * Reads the JSON form of a type, or of a whole column, whose type is taken then. Absent nullability flags mean nullable.
  * The failure is a sentence for the user.
  */
-export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> => {
+export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> => reading(() => readType(json, 0))
+
+const reading = <A>(read: () => A): Result.Result<A, string> => {
   try {
-    return Result.succeed(readType(json, 0))
+    return Result.succeed(read())
   } catch (error) {
     if (error instanceof Refusal) return Result.fail(error.message)
     throw error

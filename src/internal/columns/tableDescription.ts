@@ -6,8 +6,8 @@
 import * as Result from "effect/Result"
 import { unsupportedType } from "./columnNames.ts"
 import { definitionProblem, isObject } from "./columnRules.ts"
-import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
-import { fromTypeJson, parseColumnType, toTypeJson, typeName, typeText } from "./columnType.ts"
+import type { ColumnDefinition, TableDefinition } from "./columnType.ts"
+import { fromColumnJson, fromTypeJson, fullTypeText, parseColumnType, toFullTypeJson, typeName } from "./columnType.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
 /** A table as the catalog describes it. */
@@ -43,9 +43,14 @@ export interface TableSummary {
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
 
-const fromJsonText = (json: string): Result.Result<ColumnType, string> => {
+/** What the catalog says of a column beside its name. */
+type Described = Pick<ColumnDefinition, "type" | "defaultSql">
+
+const fromJsonText = (text: string): Result.Result<Described, string> => {
   try {
-    return fromTypeJson(JSON.parse(json))
+    const json: unknown = JSON.parse(text)
+    if (isObject(json) && typeof json["name"] === "string") return fromColumnJson(json)
+    return Result.map(fromTypeJson(json), (type) => ({ type }))
   } catch (error) {
     if (error instanceof SyntaxError) return Result.fail("The type JSON is not JSON.")
     throw error
@@ -53,7 +58,7 @@ const fromJsonText = (json: string): Result.Result<ColumnType, string> => {
 }
 
 // `type_json` says most; the text lacks nullability, the name lacks everything nested. A VARCHAR has the name STRING.
-const readType = (column: Readonly<Record<string, unknown>>): Result.Result<ColumnType, string> => {
+const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Described, string> => {
   const json = text(column["type_json"])
   const name = text(column["type_name"])
   const scalar = name === undefined ? undefined : scalarTag(name)
@@ -62,13 +67,13 @@ const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Colu
       ? fromJsonText(json)
       : text(column["type_text"]) === undefined
         ? undefined
-        : parseColumnType(String(column["type_text"]))
+        : Result.map(parseColumnType(String(column["type_text"])), (type): Described => ({ type }))
   if (read !== undefined && Result.isSuccess(read)) return read
-  if (scalar !== undefined) return Result.succeed({ _tag: scalar })
+  if (scalar !== undefined) return Result.succeed({ type: { _tag: scalar } })
   if (name?.toUpperCase() === "DECIMAL") {
     const { type_precision: precision, type_scale: scale } = column
     if (typeof precision === "number" && typeof scale === "number")
-      return Result.succeed({ _tag: "Decimal", precision, scale })
+      return Result.succeed({ type: { _tag: "Decimal", precision, scale } })
   }
   return read ?? Result.fail(name === undefined ? "The column has no type." : unsupportedType(name))
 }
@@ -86,9 +91,10 @@ const readColumn = (
   const partition = value["partition_index"]
   return Result.mapBoth(readType(value), {
     onFailure: (message) => `Column ${JSON.stringify(name.slice(0, 64))}: ${message}`,
-    onSuccess: (type) => ({
+    onSuccess: ({ defaultSql, type }) => ({
       name,
       type,
+      ...(defaultSql === undefined ? {} : { defaultSql }),
       nullable: value["nullable"] !== false,
       position,
       partition: typeof partition === "number" ? partition : undefined,
@@ -169,9 +175,9 @@ export const describeTable = ({ columns, comment, name: fullName, partitionColum
     data_source_format: "DELTA",
     columns: columns.map((column, index) => ({
       name: column.name,
-      type_text: typeText(column.type),
+      type_text: fullTypeText(column.type),
       type_name: typeName(column.type),
-      type_json: JSON.stringify(toTypeJson(column)),
+      type_json: JSON.stringify(toFullTypeJson(column)),
       position: column.position ?? index,
       nullable: column.nullable,
       ...(column.type._tag === "Decimal"

@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import {
   type ColumnDefinition,
   fromTypeJson,
+  fullTypeText,
   parseColumnType,
   type TableDefinition,
   typeText
@@ -168,7 +169,7 @@ export const alterTable = (store: TableStoreShape, name: string, body: unknown):
       const now = asked.get(column.name.toLowerCase())
       if (now === undefined) return refuse(`The column ${column.name} is not listed. Columns cannot be dropped here.`)
       if (typeText(now.type) !== typeText(column.type) || now.nullable !== column.nullable) {
-        return refuse(`The column ${column.name} cannot be changed. It is ${typeText(column.type)}.`)
+        return refuse(`The column ${column.name} cannot be changed. It is ${fullTypeText(column.type)}.`)
       }
       asked.delete(column.name.toLowerCase())
     }
