@@ -16,7 +16,7 @@ export const rewrite = Command.make(
   Effect.fn(function* (input) {
     const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
     const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
-    const { rewriteVariants } = yield* Effect.promise(() => import("../local/delta/rewriteVariants.ts"))
+    const { rewriteVariants } = yield* Effect.promise(() => import("../local/upkeep/rewriteVariants.ts"))
     const table = yield* readTable(input.table)
     const { name } = table.definition
     const folder = localFolder(table)

@@ -183,10 +183,17 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "node:url", ...files]
   },
   {
+    // What keeps a table small: merges, and the end of what its retention does not cover any more.
+    name: "local/upkeep",
+    imports: ["local/delta", "local/parquet", "local/log", "internal/log", "internal/columns"],
+    packages: ["effect/*", ...files]
+  },
+  {
     name: "local/store",
     imports: [
       "local",
       "local/delta",
+      "local/upkeep",
       "local/records",
       "local/parquet",
       "local/log",
@@ -250,6 +257,7 @@ export const rooms: ReadonlyArray<Room> = [
       "cli/records",
       "local/store/salvage",
       "local/delta",
+      "local/upkeep/rewriteVariants",
       "local/parquet"
     ],
     packages: [

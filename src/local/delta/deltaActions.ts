@@ -75,12 +75,28 @@ export type Action =
   | { readonly txn: Txn }
   | { readonly commitInfo: Record<string, unknown> }
 
-/** The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. */
+/** Is told of live files that come and go. A file that is added anew leaves first. */
+export interface FileWatch {
+  readonly added: (key: string, add: Add) => void
+  readonly removed: (key: string, add: Add) => void
+}
+
+/**
+ * The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. Everything that a
+ * commit needs to know of all files is kept up to date action by action: a commit must cost the same
+ * whether the table has ten files or a hundred thousand.
+ */
 export interface Snapshot {
   version: number
   protocol: Protocol | undefined
   metadata: Metadata | undefined
-  readonly files: Map<string, Add>
+  readonly files: ReadonlyMap<string, Add>
+  /** Rows of the live files by their statistics, without deleted ones. */
+  rows: number
+  /** Bytes of the live files. */
+  bytes: number
+  /** Whoever follows the live files; at most one. */
+  watch: FileWatch | undefined
   readonly tombstones: Map<string, Remove>
   readonly transactions: Map<string, Txn>
   readonly domains: Map<string, DomainMetadata>
@@ -110,6 +126,9 @@ export const emptySnapshot = (): Snapshot => ({
   protocol: undefined,
   metadata: undefined,
   files: new Map(),
+  rows: 0,
+  bytes: 0,
+  watch: undefined,
   tombstones: new Map(),
   transactions: new Map(),
   domains: new Map(),
@@ -135,6 +154,22 @@ const normalised = (content: object): object => {
 const emptyAdd: Partial<Add> = { partitionValues: {} }
 const emptyMetadata: Partial<Metadata> = { partitionColumns: [], configuration: {} }
 
+const addFile = (snapshot: Snapshot, key: string, add: Add): void => {
+  ;(snapshot.files as Map<string, Add>).set(key, add)
+  snapshot.rows += rowsOf(add) ?? 0
+  snapshot.bytes += add.size
+  snapshot.watch?.added(key, add)
+}
+
+const removeFile = (snapshot: Snapshot, key: string): void => {
+  const add = snapshot.files.get(key)
+  if (add === undefined) return
+  ;(snapshot.files as Map<string, Add>).delete(key)
+  snapshot.rows -= rowsOf(add) ?? 0
+  snapshot.bytes -= add.size
+  snapshot.watch?.removed(key, add)
+}
+
 /**
  * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds are
  * noted and change nothing else, as the protocol allows.
@@ -147,14 +182,15 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
       case "add": {
         const add = { ...emptyAdd, ...value } as Add
         const key = fileKey(add)
-        snapshot.files.set(key, add)
+        removeFile(snapshot, key)
+        addFile(snapshot, key, add)
         snapshot.tombstones.delete(key)
         break
       }
       case "remove": {
         const remove = value as Remove
         const key = fileKey(remove)
-        snapshot.files.delete(key)
+        removeFile(snapshot, key)
         snapshot.tombstones.set(key, remove)
         break
       }

@@ -5,8 +5,10 @@
 import { randomUUID } from "node:crypto"
 import * as Path from "node:path"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { eachRow } from "./checkpointRows.ts"
 import { columnTree, makeLeaves } from "../parquet/columnTree.ts"
-import { applyAction, emptySnapshot, type Snapshot, versionName } from "./deltaActions.ts"
+import { applyAction, emptySnapshot, type Remove, type Snapshot, type Txn, versionName } from "./deltaActions.ts"
+import { propertiesOf } from "./tableProperties.ts"
 import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
 import { jsonObjectAppender } from "../records/jsonDecoder.ts"
@@ -80,8 +82,39 @@ const columns: ReadonlyArray<ColumnDefinition> = [
 ]
 const tree = columnTree(columns)
 
-/** Tombstones older than this leave the next checkpoint, in milliseconds: a week, Delta's default. */
-export const tombstoneRetention = 7 * 24 * 3600 * 1000
+/** Names of the log's applications begin so; a table's own follows. */
+export const appIdPrefix = "effect-zerobus-"
+
+/** The tag of a data file that left the table because this server merged it with others: it may be deleted while the server runs. */
+export const mergedTag = "effect-zerobus.merged"
+
+/** Whether a tombstone is older than the table's retention of deleted files. */
+export const isExpired = ({ metadata }: Snapshot, { deletionTimestamp = 0 }: Remove, now: number): boolean =>
+  deletionTimestamp < now - propertiesOf(metadata).deletedFileRetention
+
+/**
+ * Whether the number of an application is older than the table keeps it. Ours stay: the log of a server that was
+ * stopped for long is matched with them, and without its number the same rows would be committed twice.
+ */
+const isExpiredTxn = ({ metadata }: Snapshot, { appId, lastUpdated }: Txn, now: number): boolean => {
+  const retention = propertiesOf(metadata).transactionRetention
+  return retention !== undefined && lastUpdated !== undefined && lastUpdated < now - retention && !isOurs(appId)
+}
+
+const isOurs = (appId: string): boolean => appId.startsWith(appIdPrefix)
+
+/**
+ * Drops from memory what a checkpoint leaves out. The tombstones of our own merges stay until their files are
+ * deleted, which is the business of `upkeep/expiredFiles.ts`.
+ */
+export const forgetExpired = (snapshot: Snapshot, now: number): void => {
+  for (const [key, remove] of snapshot.tombstones) {
+    if (isExpired(snapshot, remove, now) && remove.tags?.[mergedTag] === undefined) snapshot.tombstones.delete(key)
+  }
+  for (const [appId, txn] of snapshot.transactions) {
+    if (isExpiredTxn(snapshot, txn, now)) snapshot.transactions.delete(appId)
+  }
+}
 
 /** Writes the checkpoint of a snapshot into the log folder and points `_last_checkpoint` at it. `now` in milliseconds. */
 export const writeCheckpoint = async (
@@ -99,12 +132,11 @@ export const writeCheckpoint = async (
   }
   put({ protocol: snapshot.protocol })
   put({ metaData: snapshot.metadata })
-  for (const txn of snapshot.transactions.values()) put({ txn })
+  for (const txn of snapshot.transactions.values()) if (!isExpiredTxn(snapshot, txn, now)) put({ txn })
   for (const domainMetadata of snapshot.domains.values()) put({ domainMetadata })
   for (const add of snapshot.files.values()) put({ add: { ...add, dataChange: false } })
   for (const remove of snapshot.tombstones.values()) {
-    if ((remove.deletionTimestamp ?? 0) < now - tombstoneRetention) continue
-    put({ remove: { ...remove, dataChange: false } })
+    if (!isExpired(snapshot, remove, now)) put({ remove: { ...remove, dataChange: false } })
   }
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
@@ -176,8 +208,23 @@ const readPaths = new Set(
 /** Kinds whose fields are not carried over from a checkpoint, so that further ones do not matter. */
 const isTransient = (path: string): boolean => /^(?:sidecar|checkpointMetadata)(?:\.|$)/.test(path)
 
-const actionsOf = async (path: string, snapshot: Snapshot): Promise<ReadonlyArray<Record<string, unknown>>> => {
+/** Gives each action of a file of a checkpoint to `use`. */
+const eachAction = async (
+  path: string,
+  snapshot: Snapshot,
+  use: (action: Readonly<Record<string, unknown>>) => void
+): Promise<void> => {
   const bytes = await readPlain(path)
+  if (path.endsWith(".parquet") && eachRow(tree, bytes, use)) return
+  for (const action of await foreignActions(path, bytes, snapshot)) use(action)
+}
+
+/** The actions of a file that another writer wrote. */
+const foreignActions = async (
+  path: string,
+  bytes: Buffer,
+  snapshot: Snapshot
+): Promise<ReadonlyArray<Record<string, unknown>>> => {
   if (path.endsWith(".json")) {
     const lines = bytes.toString("utf8").split("\n")
     return lines.filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -199,12 +246,14 @@ export const readCheckpoint = async (
 ): Promise<Snapshot> => {
   const snapshot = emptySnapshot()
   for (const file of files) {
-    for (const action of await actionsOf(Path.join(folder, file), snapshot)) {
+    const sidecars: Array<string> = []
+    await eachAction(Path.join(folder, file), snapshot, (action) => {
       applyAction(snapshot, action)
-      const sidecar = action["sidecar"] as { readonly path: string } | undefined
-      if (sidecar === undefined || sidecar === null) continue
-      const path = Path.join(folder, "_sidecars", Path.basename(decodeURIComponent(sidecar.path)))
-      for (const each of await actionsOf(path, snapshot)) applyAction(snapshot, each)
+      const sidecar = action["sidecar"] as { readonly path: string } | undefined | null
+      if (sidecar) sidecars.push(Path.basename(decodeURIComponent(sidecar.path)))
+    })
+    for (const name of sidecars) {
+      await eachAction(Path.join(folder, "_sidecars", name), snapshot, (each) => applyAction(snapshot, each))
     }
   }
   snapshot.version = version

@@ -17,47 +17,26 @@ import {
   versionName,
   withInCommitTimestamp
 } from "./deltaActions.ts"
-import { lostByCheckpoint, readCheckpoint, tombstoneRetention, writeCheckpoint } from "./deltaCheckpoint.ts"
+import { forgetExpired, lostByCheckpoint, writeCheckpoint } from "./deltaCheckpoint.ts"
 import { makeFolder, makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
+import { LogDamaged, replay } from "./replay.ts"
+import { propertiesOf } from "./tableProperties.ts"
 import { identityOf, identityOfFile, logFolder, readVersion, type SeenVersion } from "./versionFile.ts"
 
+export { LogDamaged, removeFalseCheckpoints } from "./replay.ts"
 export { isLatest, logFolder, type SeenVersion } from "./versionFile.ts"
 
-const commitName = /^(\d{20})\.json$/
-const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
-/** Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of its own. */
-const partName = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
-const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
 const fewestCommitsBetweenCheckpoints = 10
-
-/** How long commits are kept, in milliseconds: thirty days, Delta's default. */
-export const logRetention = 30 * 24 * 3600 * 1000
-const cleanUpInterval = 3600 * 1000
+/**
+ * A checkpoint holds the whole state. When one is written after so much of a share of the state as commits, all checkpoints together
+ * take in proportion to the commits, and a start reads few commits beside the state.
+ */
+const checkpointShare = 20
 /** How many of its own latest versions a log watches. */
 const watchedVersions = 16
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
-
-/** The complete checkpoints of a log folder, newest first, each with its files. */
-const checkpointsIn = (
-  names: ReadonlyArray<string>
-): ReadonlyArray<{ readonly version: number; readonly files: ReadonlyArray<string> }> => {
-  const found: Array<{ readonly version: number; readonly files: ReadonlyArray<string> }> = []
-  const parts = new Map<string, Array<string>>()
-  for (const name of [...names].sort()) {
-    const single = checkpointName.exec(name) ?? v2Name.exec(name)
-    if (single !== null) found.push({ version: Number(single[1]), files: [name] })
-    const part = partName.exec(name)
-    if (part === null) continue
-    const key = `${part[1]}.${part[3]}`
-    const files = parts.get(key) ?? []
-    files.push(name)
-    parts.set(key, files)
-    if (files.length === Number(part[3])) found.push({ version: Number(part[1]), files })
-  }
-  return found.sort((a, b) => b.version - a.version)
-}
 
 /**
  * Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged,
@@ -74,69 +53,6 @@ export const openLog = async (table: string, readers: Readers = "owner"): Promis
     throw new LogDamaged(table, "it has no metaData or no protocol action")
   }
   return new DeltaLog(table, snapshot, lastCheckpoint, readers)
-}
-
-/** The state up to a version, read without that version's own checkpoint; by default the latest one. */
-const replay = async (
-  table: string,
-  names: ReadonlyArray<string>,
-  end = Infinity
-): Promise<{ readonly snapshot: Snapshot; readonly lastCheckpoint: number }> => {
-  const folder = logFolder(table)
-  const versions = names
-    .flatMap((name) => commitName.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b)
-  let snapshot: Snapshot = emptySnapshot()
-  let lastCheckpoint = -1
-  for (const { files, version } of checkpointsIn(names)) {
-    if (version >= end) continue
-    try {
-      snapshot = await readCheckpoint(folder, files, version)
-      lastCheckpoint = version
-      break
-    } catch {
-      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop below notices when they do not.
-      snapshot = emptySnapshot()
-    }
-  }
-  for (const version of versions) {
-    if (version <= snapshot.version || version > end) continue
-    if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
-    try {
-      applyCommit(snapshot, version, await readVersion(table, version))
-    } catch (error) {
-      if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
-      throw error
-    }
-  }
-  return { snapshot, lastCheckpoint }
-}
-
-/**
- * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced after
- * the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing can be
- * compared.
- */
-export const removeFalseCheckpoints = async (table: string): Promise<void> => {
-  const folder = logFolder(table)
-  const names = await Fs.readdir(folder)
-  for (const { files, version } of checkpointsIn(names)) {
-    const commits = await replay(table, names, version).catch(() => undefined)
-    if (commits === undefined || commits.snapshot.version !== version) return
-    const held = (await readCheckpoint(folder, files, version)).files
-    const live = commits.snapshot.files
-    if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
-    // Only a hint for readers; those that miss it list the folder.
-    for (const name of ["_last_checkpoint", ...files]) await Fs.rm(Path.join(folder, name), { force: true })
-  }
-}
-
-/** The log of a table cannot be replayed. */
-export class LogDamaged extends Error {
-  constructor(table: string, why: string) {
-    super(`The Delta log of ${table} is damaged: ${why}.`)
-  }
 }
 
 /** Code of `TableChanged`; it survives the way out of a worker thread. */
@@ -173,7 +89,6 @@ export class DeltaLog {
   /** Who may read the files that are written. */
   readonly readers: Readers
   private lastCheckpoint: number
-  private lastCleanUp = -Infinity
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
   /** The latest versions that were committed here. */
@@ -303,10 +218,16 @@ export class DeltaLog {
     }
   }
 
-  /** Writes a checkpoint when enough commits have passed since the last one; big tables take longer steps. */
+  /**
+   * Writes a checkpoint when enough commits have passed since the last one: as many as the table asks for, or else more the
+   * larger the state is, tombstones included.
+   */
   async checkpointIfDue(now: number): Promise<boolean> {
-    const step = Math.max(fewestCommitsBetweenCheckpoints, Math.floor(this.snapshot.files.size / 100))
-    if (this.snapshot.version - Math.max(this.lastCheckpoint, 0) < step) return false
+    const { files, metadata, tombstones, version } = this.snapshot
+    const step =
+      propertiesOf(metadata).checkpointInterval ??
+      Math.max(fewestCommitsBetweenCheckpoints, Math.floor((files.size + tombstones.size) / checkpointShare))
+    if (version - Math.max(this.lastCheckpoint, 0) < step) return false
     if (!this.mayCheckpoint()) {
       this.lastCheckpoint = this.snapshot.version
       return false
@@ -321,47 +242,11 @@ export class DeltaLog {
     return policy === "classic" && lostByCheckpoint(this.snapshot).length === 0
   }
 
-  /**
-   * Deletes commits and checkpoints that no reader needs any more: those older than thirty days, Delta's default, and below a checkpoint that
-   * is as old itself, so that every version of the last thirty days stays readable. Looks at most once in an hour.
-   */
-  async cleanUp(now: number): Promise<number> {
-    if (now - this.lastCleanUp < cleanUpInterval) return 0
-    this.lastCleanUp = now
-    const folder = logFolder(this.table)
-    const names = await Fs.readdir(folder)
-    const isOld = async (name: string): Promise<boolean> =>
-      (await Fs.lstat(Path.join(folder, name))).mtimeMs < now - logRetention
-    const checkpoints = names
-      .filter((name) => checkpointName.test(name))
-      .sort()
-      .reverse()
-    let oldest: number | undefined
-    for (const name of checkpoints) {
-      if (await isOld(name)) {
-        oldest = Number(checkpointName.exec(name)![1])
-        break
-      }
-    }
-    if (oldest === undefined) return 0
-    let removed = 0
-    for (const name of names) {
-      const version = commitName.exec(name)?.[1] ?? checkpointName.exec(name)?.[1]
-      if (version === undefined || Number(version) >= oldest || !(await isOld(name))) continue
-      await Fs.rm(Path.join(folder, name), { force: true })
-      removed++
-    }
-    return removed
-  }
-
   /** Writes a checkpoint of the current version, and points `_last_checkpoint` at it. */
   async checkpoint(now: number): Promise<void> {
     await writeCheckpoint(logFolder(this.table), this.snapshot, now, this.readers)
     this.lastCheckpoint = this.snapshot.version
-    // What the checkpoint forgot need not be held in memory either.
-    for (const [path, remove] of this.snapshot.tombstones) {
-      if ((remove.deletionTimestamp ?? 0) < now - tombstoneRetention) this.snapshot.tombstones.delete(path)
-    }
+    forgetExpired(this.snapshot, now)
   }
 }
 

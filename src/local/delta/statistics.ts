@@ -1,6 +1,6 @@
 /**
- * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count of the first 32 leaves
- * outside lists and maps.
+ * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count of the columns that
+ * the table's properties ask for, by default the first 32, outside lists and maps.
  *
  * A column has both bounds or none. A bound is only ever too wide, never too narrow: long text is cut safely, maxima of
  * timestamps are rounded up to the millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
@@ -10,9 +10,10 @@ import { integerRange } from "../../internal/columns/scalarTypes.ts"
 import { millisOfMicros, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import type { ColumnTree, ColumnNode } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
+import { sameName } from "./columnLookup.ts"
+import { defaultIndexed, type IndexedColumns } from "./tableProperties.ts"
 import { decimal } from "../parquet/parquetRows.ts"
 
-const indexedLeaves = 32
 const [, lastMicros] = integerRange("Timestamp")
 const textLimit = 32
 
@@ -22,8 +23,33 @@ interface Bounds {
   readonly nulls: number
 }
 
+/** The first leaves of the columns that get statistics. */
+const indexedLeaves = ({ columns }: ColumnTree, { first, only }: IndexedColumns): ReadonlySet<number> => {
+  const leaves = new Set<number>()
+  let count = 0
+  const visit = (node: ColumnNode): void => {
+    if (node.kind === "struct") return node.fields.forEach(visit)
+    // Lists and maps count, as Spark counts, and have no bounds.
+    count++
+    const wanted = only === undefined ? count <= first : only.some((path) => isWithin(node.path, path))
+    if (node.kind === "leaf" && wanted) leaves.add(node.firstLeaf)
+  }
+  columns.forEach(visit)
+  return leaves
+}
+
+/** Whether a path is another one or leads on from it. */
+const isWithin = (path: ReadonlyArray<string>, start: ReadonlyArray<string>): boolean =>
+  start.length <= path.length && start.every((name, index) => sameName(name, path[index]!))
+
 /** The JSON text for the `stats` field of an `add` action. */
-export const fileStatistics = (tree: ColumnTree, chunks: ReadonlyArray<LeafChunk>, rows: number): string => {
+export const fileStatistics = (
+  tree: ColumnTree,
+  chunks: ReadonlyArray<LeafChunk>,
+  rows: number,
+  columns: IndexedColumns = defaultIndexed
+): string => {
+  const indexed = indexedLeaves(tree, columns)
   const bounds = new Map<number, Bounds>()
   const object = (
     names: ReadonlyArray<string>,
@@ -34,7 +60,7 @@ export const fileStatistics = (tree: ColumnTree, chunks: ReadonlyArray<LeafChunk
     nodes.forEach((node, index) => {
       let text: string | undefined
       if (node.kind === "struct") text = object(node.names, node.fields, pick)
-      else if (node.kind === "leaf" && node.firstLeaf < indexedLeaves) {
+      else if (node.kind === "leaf" && indexed.has(node.firstLeaf)) {
         let found = bounds.get(node.firstLeaf)
         if (found === undefined) {
           found = leafBounds(tree.leaves[node.firstLeaf]!, node.type, chunks[node.firstLeaf]!)

@@ -63,3 +63,15 @@ export const footerOf = (tail: Uint8Array): FileFooter => {
 /** How many bytes at the end of a file its footer takes, given at least the last 8 bytes. */
 export const footerBytes = (tail: Uint8Array): number =>
   8 + new DataView(tail.buffer, tail.byteOffset, tail.byteLength).getUint32(tail.byteLength - 8, true)
+
+/** Whether a file was written here, by its footer; false for what is no Parquet file. */
+export const isOwnParquet = (file: Uint8Array): boolean => {
+  try {
+    const { created_by } = parquetMetadata(
+      file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
+    )
+    return created_by === "effect-zerobus"
+  } catch {
+    return false
+  }
+}

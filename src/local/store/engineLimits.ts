@@ -12,7 +12,7 @@ export interface EngineLimits {
   readonly maxPendingRows: number
   /** Bytes of column data that may wait for their flush before writers are asked to pause. */
   readonly maxPendingBytes: number
-  /** From how many small files on a flush also merges some of them; 0 never does. */
+  /** From how many small files of about the same size on a flush also merges them, at least 2; 0 never does. */
   readonly compactFiles: number
   /** Milliseconds from a commit to the look that finds it in place, after which its log segment is deleted. */
   readonly lookAfterMillis: number
@@ -24,6 +24,6 @@ export const defaultLimits: EngineLimits = {
   maxBatchBytes: 64 * 1024 * 1024,
   maxPendingRows: 400_000,
   maxPendingBytes: 256 * 1024 * 1024,
-  compactFiles: 100,
+  compactFiles: 32,
   lookAfterMillis: 1000
 }

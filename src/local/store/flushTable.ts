@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
-import { compactIfDue } from "../delta/compaction.ts"
+import { compactIfDue } from "../upkeep/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
@@ -31,6 +31,8 @@ import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { fileStatistics } from "../delta/statistics.ts"
+import { propertiesOf } from "../delta/tableProperties.ts"
+import { removeExpired } from "../upkeep/retention.ts"
 import { upgradedProtocol } from "../delta/tableFolder.ts"
 
 /** What a flush works on. `now` in milliseconds. */
@@ -47,7 +49,7 @@ export interface FlushJob extends PartitionedRows, RowRange {
   /** Files of ours that no look has found in place yet. They are not merged: their rows may have to be committed again. */
   readonly unconfirmed: ReadonlyArray<string>
   readonly now: number
-  /** From how many small files on a flush also merges some; 0 never does. */
+  /** From how many small files of about the same size on a flush also merges them; 0 never does. */
   readonly compactFiles: number
 }
 
@@ -162,7 +164,7 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
         size: bytes.length,
         modificationTime: job.now,
         dataChange: !missing.isPartial,
-        stats: fileStatistics(tree, part.chunks, part.rows)
+        stats: fileStatistics(tree, part.chunks, part.rows, propertiesOf(log.snapshot.metadata).indexed)
       })
     }
     const before = txnOf(log.snapshot, job)
@@ -268,11 +270,11 @@ const upkeep = async (
   if (job.compactFiles > 0) {
     await attempt("compaction", () => compactIfDue(log, tree, { fewest: job.compactFiles, except, now: job.now }))
   }
-  await attempt("checkpoint or clean-up", async () => {
-    if (await log.checkpointIfDue(job.now)) await log.cleanUp(job.now)
-  })
-  if (failures.length === 0) return undefined
-  return `Upkeep of ${job.folder} failed, its rows are safe. ${failures.join("; ")}`
+  await attempt("checkpoint", () => log.checkpointIfDue(job.now))
+  await attempt("clean-up", () => removeExpired(log, job.now))
+  const { problems } = propertiesOf(log.snapshot.metadata)
+  const failed = failures.map((failure) => `Upkeep of ${job.folder} failed, its rows are safe. ${failure}`)
+  return [...failed, ...problems].join(" ") || undefined
 }
 
 /** The commit of new files, which take the place of `lost` ones. `before` is the number of the last commit. */

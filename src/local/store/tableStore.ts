@@ -17,6 +17,7 @@ import {
 } from "../../internal/columns/columnType.ts"
 import { deviceNameProblem } from "../../internal/columns/columnNames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import { appIdPrefix } from "../delta/deltaCheckpoint.ts"
 import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { checkDescriptor } from "../records/schemaCheck.ts"
@@ -127,7 +128,7 @@ export const refuseFormat = (definition: TableDefinition, format: LogFormat): Sc
 }
 
 /** The name under which the commits of a table's log count, in Delta's `txn` action. */
-export const appIdOf = (tableId: string): string => `effect-zerobus-${tableId}`
+export const appIdOf = (tableId: string): string => `${appIdPrefix}${tableId}`
 
 /** How names are compared. */
 export const tableKey = (name: string): string => name.toLowerCase()

@@ -9,8 +9,8 @@ import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
 import { crc32 } from "node:zlib"
 import { loadDuckdb, runQuery } from "../../../src/cli/deltaQuery.ts"
-import type { Add, DeletionVector } from "../../../src/local/delta/deltaActions.ts"
-import { compactIfDue } from "../../../src/local/delta/compaction.ts"
+import { type Add, applyAction, type DeletionVector } from "../../../src/local/delta/deltaActions.ts"
+import { compactIfDue } from "../../../src/local/upkeep/compaction.ts"
 import { openLog } from "../../../src/local/delta/deltaLog.ts"
 import { readLiveTable } from "../../../src/local/delta/liveFiles.ts"
 import { readRows } from "../../../src/local/delta/tableFiles.ts"
@@ -164,10 +164,13 @@ describe("deletion vectors of Spark", () => {
       const withVectors = [...log.snapshot.files.values()].filter((add) => add.deletionVector !== undefined)
       assert.isAbove(withVectors.length, 0)
       // Only the vectors keep them out: they have names of our own files, which a merge would read and not find.
-      log.snapshot.files.clear()
-      for (const add of withVectors) log.snapshot.files.set(add.path, { ...add, path: `zerobus-${add.path}` })
+      for (const remove of log.snapshot.files.values()) applyAction(log.snapshot, { remove })
+      for (const add of withVectors) {
+        for (const name of ["a", "b"])
+          applyAction(log.snapshot, { add: { ...add, path: `zerobus-${name}-${add.path}` } })
+      }
       const tree = columnTree(table("a.b.c(id INT)").columns)
-      const options = { fewest: 1, except: new Set<string>(), now: 0 }
+      const options = { fewest: 2, except: new Set<string>(), now: 0 }
       assert.strictEqual(yield* Effect.promise(() => compactIfDue(log, tree, options)), 0)
     })
   )

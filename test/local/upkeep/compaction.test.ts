@@ -4,12 +4,15 @@ import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { applyCommit, emptySnapshot, versionName } from "../../../src/local/delta/deltaActions.ts"
-import { createLog, logFolder, logRetention, openLog } from "../../../src/local/delta/deltaLog.ts"
+import { createLog, logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
+import { removeExpired } from "../../../src/local/upkeep/retention.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { readParquet } from "../../../src/local/parquet/parquetRows.ts"
 import { record, withoutVariant } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { append, byHand, json, temporaryFolder } from "../../support/storedTables.ts"
+
+const thirtyDays = 30 * 24 * 3600 * 1000
 
 it.live("merges small files of random tables without changing a row, and leaves older versions readable", () =>
   Effect.gen(function* () {
@@ -96,17 +99,17 @@ it.live("deletes old commits only below a checkpoint as old, and never a version
       const age = async (upTo: number) => {
         for (const name of await Fs.readdir(logFolder(table))) {
           const version = /^(\d{20})\./.exec(name)?.[1]
-          const old = new Date(now - logRetention - 60_000)
+          const old = new Date(now - thirtyDays - 60_000)
           if (version !== undefined && Number(version) <= upTo)
             await Fs.utimes(Path.join(logFolder(table), name), old, old)
         }
       }
-      assert.strictEqual(await log.cleanUp(now), 0)
+      assert.strictEqual(await removeExpired(log, now), 0)
       await age(25)
-      assert.strictEqual(await log.cleanUp(now + 1), 0, "not twice in an hour")
+      assert.strictEqual(await removeExpired(log, now + 1), 0, "not twice in an hour")
       const again = (await openLog(table))!
       // Checkpoints are 10, 20 and 30; 20 is the newest old one: 0 to 19 go, with the checkpoint of 10.
-      assert.strictEqual(await again.cleanUp(now), 21)
+      assert.strictEqual(await removeExpired(again, now), 21)
       const left = (await Fs.readdir(logFolder(table)))
         .filter((name) => /^\d{20}\.json$/.test(name))
         .map((name) => Number(name.slice(0, 20)))

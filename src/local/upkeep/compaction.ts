@@ -1,47 +1,31 @@
 /**
  * Merges small data files of a table into bigger ones, as one commit that changes no data.
  *
- * Only files that this writer wrote take part, each with others of the same partition, and only those
+ * Only files that this writer wrote take part, each with others of the same partition and level (`mergeLevels.ts`), and only those
  * whose columns are the table's present ones: files from before a change of the columns stay as they
  * are. Merged files stay on disk for readers of older versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
  */
 import * as Fs from "node:fs/promises"
 import type { ColumnTree } from "../parquet/columnTree.ts"
-import { type Action, type Add, fileKey, rowsOf } from "./deltaActions.ts"
-import type { DeltaLog } from "./deltaLog.ts"
+import { type Action, type Add, fileKey, rowsOf } from "../delta/deltaActions.ts"
+import { mergedTag } from "../delta/deltaCheckpoint.ts"
+import { propertiesOf } from "../delta/tableProperties.ts"
+import type { DeltaLog } from "../delta/deltaLog.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
-import { writeDataFile } from "./dataFile.ts"
-import { dataFilePrefix, fileName, filePath } from "./filePaths.ts"
+import { writeDataFile } from "../delta/dataFile.ts"
+import { dataFilePrefix, filePath } from "../delta/filePaths.ts"
+import { levelsOf } from "./mergeLevels.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
-import { fileStatistics } from "./statistics.ts"
+import { fileStatistics } from "../delta/statistics.ts"
 
-/** Files from this size on are big enough. */
-const smallBytes = 8 * 1024 * 1024
 /** Bounds of one merged file, before compression by estimate. */
 const targetBytes = 32 * 1024 * 1024
 const targetRows = 1_000_000
 
-/** Paths of files that have other columns than the named ones. */
-interface Misfits {
-  readonly columns: string
-  readonly paths: Set<string>
-}
-
-/** What earlier rounds found: a file that does not fit is read once and not with every flush. */
-const misfits = new WeakMap<DeltaLog, Misfits>()
-
-const misfitsOf = (log: DeltaLog, columns: string): Set<string> => {
-  const known = misfits.get(log)
-  if (known?.columns === columns) return known.paths
-  const paths = new Set<string>()
-  misfits.set(log, { columns, paths })
-  return paths
-}
-
 /** When to merge which files. */
 export interface CompactionOptions {
-  /** How many small files of one partition make a round. */
+  /** How many small files of one level and partition make a round. */
   readonly fewest: number
   /** Paths of files that stay as they are. */
   readonly except: ReadonlySet<string>
@@ -49,36 +33,21 @@ export interface CompactionOptions {
   readonly now: number
 }
 
-/** Merges one round of small files when enough of one partition exist. Answers how many files it replaced. */
+/** Merges one round of small files when enough of one level exist. Answers how many files it replaced. */
 export const compactIfDue = async (
   log: DeltaLog,
   tree: ColumnTree,
   { except, fewest, now }: CompactionOptions
 ): Promise<number> => {
-  if (log.snapshot.files.size < fewest) return 0
+  const levels = levelsOf(log.snapshot, fewest)
+  const due = levels.due(except)
+  if (due.length === 0) return 0
   const collector = new LeafCollector(tree)
-  const unfit = misfitsOf(log, collector.columns)
-  const candidates = new Map<string, Array<Add>>()
-  for (const add of log.snapshot.files.values()) {
-    if (
-      add.size >= smallBytes ||
-      add.deletionVector !== undefined ||
-      unfit.has(add.path) ||
-      except.has(add.path) ||
-      !fileName(add.path).startsWith(dataFilePrefix)
-    )
-      continue
-    const key = JSON.stringify(add.partitionValues)
-    const files = candidates.get(key)
-    if (files === undefined) candidates.set(key, [add])
-    else files.push(add)
-  }
-  const due = [...candidates.values()].find((files) => files.length >= fewest)
-  if (due === undefined) return 0
   const files: Array<Add> = []
   for (const file of chosen(due)) {
     if (collector.add(await readPlain(filePath(log.table, file.path)))) files.push(file)
-    else unfit.add(file.path)
+    // A file that does not fit is read once and not with every flush.
+    else levels.removed(fileKey(file), file)
   }
   return files.length < 2 ? 0 : merge(log, tree, files, collector, now)
 }
@@ -116,7 +85,7 @@ export const merge = async (
     size: bytes.length,
     modificationTime: now,
     dataChange: false,
-    stats: fileStatistics(tree, chunks, collector.rows)
+    stats: fileStatistics(tree, chunks, collector.rows, propertiesOf(log.snapshot.metadata).indexed)
   }
   let committed = false
   try {
@@ -148,7 +117,8 @@ const compactActions = (add: Add, files: ReadonlyArray<Add>, now: number): Reado
       dataChange: false,
       extendedFileMetadata: true,
       partitionValues: file.partitionValues,
-      size: file.size
+      size: file.size,
+      tags: { [mergedTag]: "true" }
     }
   })),
   { add }

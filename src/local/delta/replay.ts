@@ -1,0 +1,114 @@
+/**
+ * Reads the state of a table out of its log folder: the newest checkpoint that can be read, and the commits above it.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { applyCommit, emptySnapshot, type Snapshot } from "./deltaActions.ts"
+import { readCheckpoint } from "./deltaCheckpoint.ts"
+import { logFolder, readVersion } from "./versionFile.ts"
+
+const commitName = /^(\d{20})\.json$/
+const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
+/** Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of its own. */
+const partName = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
+const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
+/** How many versions are read at a time: the state is made of one after another, but waiting for each file takes longer. */
+const readAtOnce = 32
+
+/** The log of a table cannot be replayed. */
+export class LogDamaged extends Error {
+  constructor(table: string, why: string) {
+    super(`The Delta log of ${table} is damaged: ${why}.`)
+  }
+}
+
+/** The version whose commit has this file name; undefined for other files. */
+export const versionOf = (name: string): number | undefined => {
+  const found = commitName.exec(name)?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+/** A complete checkpoint and its files. */
+export interface FoundCheckpoint {
+  readonly version: number
+  readonly files: ReadonlyArray<string>
+}
+
+/** The complete checkpoints of a log folder, newest first. */
+export const checkpointsIn = (names: ReadonlyArray<string>): ReadonlyArray<FoundCheckpoint> => {
+  const found: Array<FoundCheckpoint> = []
+  const parts = new Map<string, Array<string>>()
+  for (const name of names.filter((each) => each.includes(".checkpoint.")).sort()) {
+    const single = checkpointName.exec(name) ?? v2Name.exec(name)
+    if (single !== null) found.push({ version: Number(single[1]), files: [name] })
+    const part = partName.exec(name)
+    if (part === null) continue
+    const key = `${part[1]}.${part[3]}`
+    const files = parts.get(key) ?? []
+    files.push(name)
+    parts.set(key, files)
+    if (files.length === Number(part[3])) found.push({ version: Number(part[1]), files })
+  }
+  return found.sort((a, b) => b.version - a.version)
+}
+
+/** A state, and the version of the checkpoint that it was read from; -1 without one. */
+export interface Replayed {
+  readonly snapshot: Snapshot
+  readonly lastCheckpoint: number
+}
+
+/** The state up to a version, read without that version's own checkpoint; by default the latest one. */
+export const replay = async (table: string, names: ReadonlyArray<string>, end = Infinity): Promise<Replayed> => {
+  const folder = logFolder(table)
+  let snapshot: Snapshot = emptySnapshot()
+  let lastCheckpoint = -1
+  for (const { files, version } of checkpointsIn(names)) {
+    if (version >= end) continue
+    try {
+      snapshot = await readCheckpoint(folder, files, version)
+      lastCheckpoint = version
+      break
+    } catch {
+      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop below notices when they do not.
+      snapshot = emptySnapshot()
+    }
+  }
+  const versions = names
+    .flatMap((name) => versionOf(name) ?? [])
+    .filter((version) => version > lastCheckpoint && version <= end)
+    .sort((a, b) => a - b)
+  for (let start = 0; start < versions.length; start += readAtOnce) {
+    const group = versions.slice(start, start + readAtOnce)
+    const texts = await Promise.all(group.map((version) => readVersion(table, version)))
+    group.forEach((version, index) => {
+      if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
+      try {
+        applyCommit(snapshot, version, texts[index]!)
+      } catch (error) {
+        if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
+        throw error
+      }
+    })
+  }
+  return { snapshot, lastCheckpoint }
+}
+
+/**
+ * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced after
+ * the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing can be
+ * compared.
+ */
+export const removeFalseCheckpoints = async (table: string): Promise<void> => {
+  const folder = logFolder(table)
+  const names = await Fs.readdir(folder)
+  for (const { files, version } of checkpointsIn(names)) {
+    const commits = await replay(table, names, version).catch(() => undefined)
+    if (commits === undefined || commits.snapshot.version !== version) return
+    const held = (await readCheckpoint(folder, files, version)).files
+    const live = commits.snapshot.files
+    if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
+    // Only a hint for readers; those that miss it list the folder.
+    for (const name of ["_last_checkpoint", ...files]) await Fs.rm(Path.join(folder, name), { force: true })
+  }
+}

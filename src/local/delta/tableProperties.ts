@@ -1,0 +1,140 @@
+/**
+ * The table properties that this server keeps to: how long things stay, how often checkpoints are written, and which columns have
+ * statistics. Delta's protocol and Spark's documentation define them.
+ *
+ * A value that cannot be read counts as absent and is told of: a slip in a property must not keep rows out of the table.
+ */
+import type { Metadata } from "./deltaActions.ts"
+
+/** The columns of a data file that get statistics. */
+export interface IndexedColumns {
+  /** So many of the first ones, fields of STRUCTs counted one by one. */
+  readonly first: number
+  /** These instead, as paths of names; a STRUCT stands for all its fields. */
+  readonly only?: ReadonlyArray<ReadonlyArray<string>> | undefined
+}
+
+/** What a table asks for. Times are in milliseconds. */
+export interface TableProperties {
+  /** How long data files stay after they left the table: `delta.deletedFileRetentionDuration`, a week by default. */
+  readonly deletedFileRetention: number
+  /** How long commits stay: `delta.logRetentionDuration`, thirty days by default. */
+  readonly logRetention: number
+  /** Whether older ones are deleted: `delta.enableExpiredLogCleanup`, true by default. */
+  readonly expiredLogCleanup: boolean
+  /** Commits from one checkpoint to the next: `delta.checkpointInterval`; undefined leaves it to the writer. */
+  readonly checkpointInterval: number | undefined
+  /** How long the numbers of applications stay: `delta.setTransactionRetentionDuration`; undefined for good. */
+  readonly transactionRetention: number | undefined
+  /** `delta.dataSkippingStatsColumns`, or the first `delta.dataSkippingNumIndexedCols`, 32 by default. */
+  readonly indexed: IndexedColumns
+  /** A sentence for each value that cannot be read. */
+  readonly problems: ReadonlyArray<string>
+}
+
+/** The statistics of a table that asks for nothing. */
+export const defaultIndexed: IndexedColumns = { first: 32 }
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+
+const units: Readonly<Record<string, number>> = {
+  week: 7 * day,
+  day,
+  hour,
+  minute,
+  second,
+  millisecond: 1,
+  microsecond: 0.001
+}
+const part = /^([+-]?)\s*(\d+(?:\.\d+)?)\s+([a-z]+?)s?(?:\s+|$)/
+
+/**
+ * An interval as Spark writes it, such as `interval 1 week` or `2 days 12 hours`, in milliseconds; undefined when it is none. Months and
+ * years have no fixed length and are none here, as in Delta; a fraction is for seconds only, and the sum is not negative.
+ */
+export const intervalMillis = (text: string): number | undefined => {
+  let rest = text
+    .trim()
+    .toLowerCase()
+    .replace(/^interval\s+/, "")
+  let total = 0
+  do {
+    const found = part.exec(rest)
+    if (found === null) return undefined
+    const [all, sign, number, name] = found as unknown as [string, string, string, string]
+    if (!Object.hasOwn(units, name) || (number.includes(".") && name !== "second")) return undefined
+    total += Number(number) * units[name]! * (sign === "-" ? -1 : 1)
+    rest = rest.slice(all.length)
+  } while (rest !== "")
+  return total >= 0 && Number.isFinite(total) ? total : undefined
+}
+
+const truth = (text: string): boolean | undefined => {
+  const lower = text.trim().toLowerCase()
+  return lower === "true" || lower === "false" ? lower === "true" : undefined
+}
+
+const integer = (text: string, least: number): number | undefined => {
+  const trimmed = text.trim()
+  const value = /^[+-]?\d+$/.test(trimmed) ? Number(trimmed) : Number.NaN
+  return Number.isSafeInteger(value) && value >= least ? value : undefined
+}
+
+const name = /^\s*(?:`((?:[^`]|``)+)`|([^`.,\s]+))\s*([.,]|$)/
+
+/** Names of columns with commas between them; dots lead into STRUCTs, and backticks stand around a name with signs of its own. */
+const columnPaths = (text: string): ReadonlyArray<ReadonlyArray<string>> | undefined => {
+  const paths: Array<Array<string>> = [[]]
+  let rest = text
+  for (;;) {
+    const found = name.exec(rest)
+    if (found === null) return undefined
+    paths[paths.length - 1]!.push(found[1]?.replaceAll("``", "`") ?? found[2]!)
+    rest = rest.slice(found[0].length)
+    if (found[3] === "") return paths
+    if (found[3] === ",") paths.push([])
+  }
+}
+
+const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
+
+const read = (configuration: Readonly<Record<string, string>>): TableProperties => {
+  const problems: Array<string> = []
+  const value = <A>(property: string, what: string, parse: (text: string) => A | undefined): A | undefined => {
+    const text: unknown = configuration[`delta.${property}`]
+    if (text === undefined || text === null) return undefined
+    const parsed = parse(String(text))
+    if (parsed === undefined) {
+      problems.push(`The table property delta.${property} is ${shown(String(text))}, not ${what}; it does not count.`)
+    }
+    return parsed
+  }
+  const interval = (property: string): number | undefined =>
+    value(property, "an interval such as interval 7 days", intervalMillis)
+  const first = value("dataSkippingNumIndexedCols", "a number from -1 on", (text) => integer(text, -1))
+  return {
+    deletedFileRetention: interval("deletedFileRetentionDuration") ?? 7 * day,
+    logRetention: interval("logRetentionDuration") ?? 30 * day,
+    expiredLogCleanup: value("enableExpiredLogCleanup", "true or false", truth) ?? true,
+    checkpointInterval: value("checkpointInterval", "a number from 1 on", (text) => integer(text, 1)),
+    transactionRetention: interval("setTransactionRetentionDuration"),
+    indexed: {
+      first: first === -1 ? Infinity : (first ?? defaultIndexed.first),
+      only: value("dataSkippingStatsColumns", "a list of columns", columnPaths)
+    },
+    problems
+  }
+}
+
+const known = new WeakMap<Metadata, TableProperties>()
+
+/** The properties in a table's metadata. */
+export const propertiesOf = (metadata: Metadata | undefined): TableProperties => {
+  if (metadata === undefined) return read({})
+  let properties = known.get(metadata)
+  if (properties === undefined) known.set(metadata, (properties = read(metadata.configuration)))
+  return properties
+}
