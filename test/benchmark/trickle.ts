@@ -1,9 +1,11 @@
 /**
- * `npm run bench:trickle -- --commits 2000`: what a table costs that gets ten rows a second all day.
+ * `npm run bench:trickle -- --commits 2000`: what a table costs that gets ten rows a second all
+ * day.
  *
- * Goes straight to the store, without gRPC: each commit appends ten rows as protobuf and flushes them. The clock of the store is a
- * virtual one that moves by a second per commit and ends at the present, so that tombstones age as they would in a day. Times of files
- * are real: by them nothing is old, and neither commits nor checkpoints go. Ends with 1 when a figure misses its goal.
+ * Goes straight to the store, without gRPC: each commit appends ten rows as protobuf and flushes
+ * them. The clock of the store is a virtual one that moves by a second per commit and ends at the
+ * present, so that tombstones age as they would in a day. Times of files are real: by them nothing
+ * is old, and neither commits nor checkpoints go. Ends with 1 when a figure misses its goal.
  */
 import { Effect } from "effect"
 import * as Clock from "effect/Clock"
@@ -80,7 +82,10 @@ const begin = (folder: string): Promise<void> =>
     })
   )
 
-/** Commits `count` times more, and answers the processor time of each tenth in milliseconds per commit. */
+/**
+ * Commits `count` times more, and answers the processor time of each tenth in milliseconds per
+ * commit.
+ */
 const goOn = (folder: string, count: number): Promise<ReadonlyArray<number>> =>
   withStore(folder, (store) =>
     Effect.gen(function* () {
@@ -101,7 +106,10 @@ const goOn = (folder: string, count: number): Promise<ReadonlyArray<number>> =>
     })
   )
 
-/** What a start takes in milliseconds: from the start of the process, and the opening of the store alone. */
+/**
+ * What a start takes in milliseconds: from the start of the process, and the opening of the store
+ * alone.
+ */
 interface Start {
   readonly whole: number
   readonly opening: number
@@ -114,7 +122,10 @@ const restarts = (folder: string): ReadonlyArray<Start> => {
   return Array.from({ length: Number(values.restarts) }, once)
 }
 
-/** All bytes below a folder, by the kind of file, and all bytes of Parquet that its commits ever added. */
+/**
+ * All bytes below a folder, by the kind of file, and all bytes of Parquet that its commits ever
+ * added.
+ */
 const bytesIn = (folder: string) => {
   const sizes = { data: 0, commits: 0, checkpoints: 0, other: 0 }
   let added = 0

@@ -1,7 +1,9 @@
 /**
- * A table of many days, made in seconds: a virtual clock for what the server writes into the log, and times of files that are set to it.
+ * A table of many days, made in seconds: a virtual clock for what the server writes into the log,
+ * and times of files that are set to it.
  *
- * The server is stopped every night, so that file times change only while no log is open: they tell a version's file from another one.
+ * The server is stopped every night, so that file times change only while no log is open: they tell
+ * a version's file from another one.
  */
 import { Effect } from "effect"
 import * as Clock from "effect/Clock"
@@ -17,7 +19,9 @@ export const day = 24 * 3600 * 1000
 /** The columns of the table. */
 export const agedDefinition = table("main.default.aged(id BIGINT NOT NULL, word STRING)")
 
-/** A version of the table: when it was committed, and the ids of its rows are those below `rows`. */
+/**
+ * A version of the table: when it was committed, and the ids of its rows are those below `rows`.
+ */
 export interface AgedVersion {
   readonly version: number
   readonly time: number
@@ -30,7 +34,10 @@ export interface AgedTable {
   readonly now: number
   /** All versions that ever were, oldest first. */
   readonly versions: ReadonlyArray<AgedVersion>
-  /** For each data file the time at which it was there last while the server ran, and whether it was gone later. */
+  /**
+   * For each data file the time at which it was there last while the server ran, and whether it was
+   * gone later.
+   */
   readonly lastSeen: ReadonlyMap<string, number>
 }
 
@@ -45,8 +52,9 @@ const clockAt = (now: () => number): Clock.Clock => ({
 })
 
 /**
- * Makes a table that gets so many commits of three rows a day, evenly, up to the present. `configuration` is set by another writer
- * on the first day; `atNight` runs after each day with the folder's server stopped.
+ * Makes a table that gets so many commits of three rows a day, evenly, up to the present.
+ * `configuration` is set by another writer on the first day; `atNight` runs after each day with the
+ * folder's server stopped.
  */
 export const agedTable = Effect.fnUntraced(function* (options: {
   readonly folder: string

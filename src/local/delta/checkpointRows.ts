@@ -1,8 +1,10 @@
 /**
- * Reads the rows of our own checkpoints out of their column chunks, as the objects that a commit holds as JSON.
+ * Reads the rows of our own checkpoints out of their column chunks, as the objects that a commit
+ * holds as JSON.
  *
- * The Parquet library builds all columns of all rows, which takes some fifty times as long: a row of a checkpoint fills one of its groups, and
- * a start reads one row per file that the table has or had within the retention.
+ * The Parquet library builds all columns of all rows, which takes some fifty times as long: a row
+ * of a checkpoint fills one of its groups, and a start reads one row per file that the table has or
+ * had within the retention.
  */
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
@@ -98,8 +100,8 @@ const next = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): unknown => {
 }
 
 /**
- * Gives each row of a file of ours with exactly the columns of `tree` to `use`, NULL columns left out. False, and nothing is used, when
- * it is another file. 64-bit integers come as numbers.
+ * Gives each row of a file of ours with exactly the columns of `tree` to `use`, NULL columns left
+ * out. False, and nothing is used, when it is another file. 64-bit integers come as numbers.
  */
 export const eachRow = (
   tree: ColumnTree,

@@ -104,25 +104,22 @@ const isExpiredTxn = ({ metadata }: Snapshot, { appId, lastUpdated }: Txn, now: 
 const isOurs = (appId: string): boolean => appId.startsWith(appIdPrefix)
 
 /**
- * Drops from memory what a checkpoint leaves out. The tombstones of our own merges stay until their files are
- * deleted, which is the business of `upkeep/expiredFiles.ts`.
+ * Drops from a state what a checkpoint leaves out. The tombstones of our own merges stay until their
+ * files are deleted, which is the business of `upkeep/expiredFiles.ts`: it finds them here again
+ * after a restart.
  */
 export const forgetExpired = (snapshot: Snapshot, now: number): void => {
   for (const [key, remove] of snapshot.tombstones) {
-    if (isExpired(snapshot, remove, now) && remove.tags?.[mergedTag] === undefined) snapshot.tombstones.delete(key)
+    const waits = remove.tags?.[mergedTag] !== undefined
+    if (!waits && isExpired(snapshot, remove, now)) snapshot.tombstones.delete(key)
   }
   for (const [appId, txn] of snapshot.transactions) {
     if (isExpiredTxn(snapshot, txn, now)) snapshot.transactions.delete(appId)
   }
 }
 
-/** Writes the checkpoint of a snapshot into the log folder and points `_last_checkpoint` at it. `now` in milliseconds. */
-export const writeCheckpoint = async (
-  folder: string,
-  snapshot: Snapshot,
-  now: number,
-  readers: Readers
-): Promise<void> => {
+/** Writes the checkpoint of a snapshot into the log folder and points `_last_checkpoint` at it. */
+export const writeCheckpoint = async (folder: string, snapshot: Snapshot, readers: Readers): Promise<void> => {
   const leaves = makeLeaves(tree)
   const append = jsonObjectAppender(tree, leaves)
   let rows = 0
@@ -132,12 +129,10 @@ export const writeCheckpoint = async (
   }
   put({ protocol: snapshot.protocol })
   put({ metaData: snapshot.metadata })
-  for (const txn of snapshot.transactions.values()) if (!isExpiredTxn(snapshot, txn, now)) put({ txn })
+  for (const txn of snapshot.transactions.values()) put({ txn })
   for (const domainMetadata of snapshot.domains.values()) put({ domainMetadata })
   for (const add of snapshot.files.values()) put({ add: { ...add, dataChange: false } })
-  for (const remove of snapshot.tombstones.values()) {
-    if (!isExpired(snapshot, remove, now)) put({ remove: { ...remove, dataChange: false } })
-  }
+  for (const remove of snapshot.tombstones.values()) put({ remove: { ...remove, dataChange: false } })
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
   const replace = (name: string, ending: string, content: string | Uint8Array) =>

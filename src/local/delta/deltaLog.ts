@@ -242,11 +242,11 @@ export class DeltaLog {
     return policy === "classic" && lostByCheckpoint(this.snapshot).length === 0
   }
 
-  /** Writes a checkpoint of the current version, and points `_last_checkpoint` at it. */
+  /** Writes a checkpoint of the current version without what is expired, and points `_last_checkpoint` at it. */
   async checkpoint(now: number): Promise<void> {
-    await writeCheckpoint(logFolder(this.table), this.snapshot, now, this.readers)
-    this.lastCheckpoint = this.snapshot.version
     forgetExpired(this.snapshot, now)
+    await writeCheckpoint(logFolder(this.table), this.snapshot, this.readers)
+    this.lastCheckpoint = this.snapshot.version
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Reads the state of a table out of its log folder: the newest checkpoint that can be read, and the commits above it.
+ * Reads the state of a table out of its log folder: the newest checkpoint that can be read, and the
+ * commits above it.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -9,10 +10,16 @@ import { logFolder, readVersion } from "./versionFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
-/** Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of its own. */
+/**
+ * Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of
+ * its own.
+ */
 const partName = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
 const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
-/** How many versions are read at a time: the state is made of one after another, but waiting for each file takes longer. */
+/**
+ * How many versions are read at a time: the state is made of one after another, but waiting for
+ * each file takes longer.
+ */
 const readAtOnce = 32
 
 /** The log of a table cannot be replayed. */
@@ -58,7 +65,9 @@ export interface Replayed {
   readonly lastCheckpoint: number
 }
 
-/** The state up to a version, read without that version's own checkpoint; by default the latest one. */
+/**
+ * The state up to a version, read without that version's own checkpoint; by default the latest one.
+ */
 export const replay = async (table: string, names: ReadonlyArray<string>, end = Infinity): Promise<Replayed> => {
   const folder = logFolder(table)
   let snapshot: Snapshot = emptySnapshot()
@@ -70,7 +79,8 @@ export const replay = async (table: string, names: ReadonlyArray<string>, end = 
       lastCheckpoint = version
       break
     } catch {
-      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop below notices when they do not.
+      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop
+      // below notices when they do not.
       snapshot = emptySnapshot()
     }
   }
@@ -95,9 +105,9 @@ export const replay = async (table: string, names: ReadonlyArray<string>, end = 
 }
 
 /**
- * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced after
- * the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing can be
- * compared.
+ * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced
+ * after the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing
+ * can be compared.
  */
 export const removeFalseCheckpoints = async (table: string): Promise<void> => {
   const folder = logFolder(table)

@@ -1,8 +1,10 @@
 /**
- * The table properties that this server keeps to: how long things stay, how often checkpoints are written, and which columns have
- * statistics. Delta's protocol and Spark's documentation define them.
+ * The table properties that this server keeps to: how long things stay, how often checkpoints are
+ * written, and which columns have statistics. Delta's protocol and Spark's documentation define
+ * them.
  *
- * A value that cannot be read counts as absent and is told of: a slip in a property must not keep rows out of the table.
+ * A value that cannot be read counts as absent and is told of: a slip in a property must not keep
+ * rows out of the table.
  */
 import type { Metadata } from "./deltaActions.ts"
 
@@ -16,17 +18,29 @@ export interface IndexedColumns {
 
 /** What a table asks for. Times are in milliseconds. */
 export interface TableProperties {
-  /** How long data files stay after they left the table: `delta.deletedFileRetentionDuration`, a week by default. */
+  /**
+   * How long data files stay after they left the table: `delta.deletedFileRetentionDuration`, a
+   * week by default.
+   */
   readonly deletedFileRetention: number
   /** How long commits stay: `delta.logRetentionDuration`, thirty days by default. */
   readonly logRetention: number
   /** Whether older ones are deleted: `delta.enableExpiredLogCleanup`, true by default. */
   readonly expiredLogCleanup: boolean
-  /** Commits from one checkpoint to the next: `delta.checkpointInterval`; undefined leaves it to the writer. */
+  /**
+   * Commits from one checkpoint to the next: `delta.checkpointInterval`; undefined leaves it to the
+   * writer.
+   */
   readonly checkpointInterval: number | undefined
-  /** How long the numbers of applications stay: `delta.setTransactionRetentionDuration`; undefined for good. */
+  /**
+   * How long the numbers of applications stay: `delta.setTransactionRetentionDuration`; undefined
+   * for good.
+   */
   readonly transactionRetention: number | undefined
-  /** `delta.dataSkippingStatsColumns`, or the first `delta.dataSkippingNumIndexedCols`, 32 by default. */
+  /**
+   * `delta.dataSkippingStatsColumns`, or the first `delta.dataSkippingNumIndexedCols`, 32 by
+   * default.
+   */
   readonly indexed: IndexedColumns
   /** A sentence for each value that cannot be read. */
   readonly problems: ReadonlyArray<string>
@@ -52,8 +66,9 @@ const units: Readonly<Record<string, number>> = {
 const part = /^([+-]?)\s*(\d+(?:\.\d+)?)\s+([a-z]+?)s?(?:\s+|$)/
 
 /**
- * An interval as Spark writes it, such as `interval 1 week` or `2 days 12 hours`, in milliseconds; undefined when it is none. Months and
- * years have no fixed length and are none here, as in Delta; a fraction is for seconds only, and the sum is not negative.
+ * An interval as Spark writes it, such as `interval 1 week` or `2 days 12 hours`, in milliseconds;
+ * undefined when it is none. Months and years have no fixed length and are none here, as in Delta;
+ * a fraction is for seconds only, and the sum is not negative.
  */
 export const intervalMillis = (text: string): number | undefined => {
   let rest = text
@@ -85,7 +100,10 @@ const integer = (text: string, least: number): number | undefined => {
 
 const name = /^\s*(?:`((?:[^`]|``)+)`|([^`.,\s]+))\s*([.,]|$)/
 
-/** Names of columns with commas between them; dots lead into STRUCTs, and backticks stand around a name with signs of its own. */
+/**
+ * Names of columns with commas between them; dots lead into STRUCTs, and backticks stand around a
+ * name with signs of its own.
+ */
 const columnPaths = (text: string): ReadonlyArray<ReadonlyArray<string>> | undefined => {
   const paths: Array<Array<string>> = [[]]
   let rest = text

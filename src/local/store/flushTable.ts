@@ -250,7 +250,7 @@ const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
 }
 
 /**
- * Compaction, checkpoint and clean-up. The rows are committed by now, so a failure here is only a
+ * Compaction, clean-up and checkpoint. The rows are committed by now, so a failure here is only a
  * warning. Checkpoints are also written when compaction fails.
  */
 const upkeep = async (
@@ -270,8 +270,8 @@ const upkeep = async (
   if (job.compactFiles > 0) {
     await attempt("compaction", () => compactIfDue(log, tree, { fewest: job.compactFiles, except, now: job.now }))
   }
-  await attempt("checkpoint", () => log.checkpointIfDue(job.now))
   await attempt("clean-up", () => removeExpired(log, job.now))
+  await attempt("checkpoint", () => log.checkpointIfDue(job.now))
   const { problems } = propertiesOf(log.snapshot.metadata)
   const failed = failures.map((failure) => `Upkeep of ${job.folder} failed, its rows are safe. ${failure}`)
   return [...failed, ...problems].join(" ") || undefined

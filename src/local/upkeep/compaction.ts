@@ -1,9 +1,11 @@
 /**
  * Merges small data files of a table into bigger ones, as one commit that changes no data.
  *
- * Only files that this writer wrote take part, each with others of the same partition and level (`mergeLevels.ts`), and only those
- * whose columns are the table's present ones: files from before a change of the columns stay as they
- * are. Merged files stay on disk for readers of older versions until their tombstones expire. A conflict with another writer that removed one of the files makes the round a no-op.
+ * Only files that this writer wrote take part, each with others of the same partition and level
+ * (`mergeLevels.ts`), and only those whose columns are the table's present ones: files from before
+ * a change of the columns stay as they are. Merged files stay on disk for readers of older versions
+ * until their tombstones expire. A conflict with another writer that removed one of the files makes
+ * the round a no-op.
  */
 import * as Fs from "node:fs/promises"
 import type { ColumnTree } from "../parquet/columnTree.ts"
@@ -33,7 +35,10 @@ export interface CompactionOptions {
   readonly now: number
 }
 
-/** Merges one round of small files when enough of one level exist. Answers how many files it replaced. */
+/**
+ * Merges one round of small files when enough of one level exist. Answers how many files it
+ * replaced.
+ */
 export const compactIfDue = async (
   log: DeltaLog,
   tree: ColumnTree,
@@ -66,7 +71,10 @@ export const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   return picked
 }
 
-/** Replaces files by one with their rows, which `collector` holds. Answers how many; 0 when another writer removed one of them. */
+/**
+ * Replaces files by one with their rows, which `collector` holds. Answers how many; 0 when another
+ * writer removed one of them.
+ */
 export const merge = async (
   log: DeltaLog,
   tree: ColumnTree,

@@ -1,8 +1,10 @@
 /**
- * Deletes data files that this server has merged into others, once the table's retention of deleted files is over.
+ * Deletes data files that this server has merged into others, once the table's retention of deleted
+ * files is over.
  *
- * Only files that a tombstone of our own merge names are deleted here. A file that nothing names may belong to a commit that
- * another writer is about to make; those of ours are swept at the start, when the lock of the folder tells that no flush is under way.
+ * Only files that a tombstone of our own merge names are deleted here. A file that nothing names
+ * may belong to a commit that another writer is about to make; those of ours are swept at the
+ * start, when the lock of the folder tells that no flush is under way.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -12,14 +14,18 @@ import { isExpired, mergedTag } from "../delta/deltaCheckpoint.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
 
-/** Files stay for so long whatever the table asks for, in milliseconds: a reader that began before a merge reads them. */
+/**
+ * Files stay for so long whatever the table asks for, in milliseconds: a reader that began before a
+ * merge reads them.
+ */
 const shortestRetention = 3600 * 1000
 
 /**
  * Deletes at most so many expired files of our merges. Answers how many.
  *
- * The order matters where the process ends in between: the tombstone leaves the state only after its file is gone, so that the next round
- * finds the file again. No row is at stake: the rows have been live in a merged file for longer than the retention.
+ * The order matters where the process ends in between: the tombstone leaves the log only after
+ * its file is gone, so that the next round finds the file again. No row is at stake: the rows have
+ * been live in a merged file for longer than the retention.
  */
 export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { snapshot, table } = log
@@ -34,8 +40,9 @@ export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: num
     if (expired.length === atMost) break
   }
   if (expired.length === 0) return 0
-  // Another writer may have brought a file back, or have undone the merge: the latest version counts. Names of our files are
-  // unique, so a file that is live by a path of another form stays as well.
+  // Another writer may have brought a file back, or have undone the merge: the latest version
+  // counts. Names of our files are unique, so a file that is live by a path of another form stays
+  // as well.
   if (!(await log.look())) return 0
   const live = new Set<string>()
   for (const { path } of snapshot.files.values()) live.add(fileName(path))
@@ -53,7 +60,10 @@ export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: num
   return removed
 }
 
-/** Whether a path of the log leads to a file with a name of ours below the table, and through no link. `folders` are known ones. */
+/**
+ * Whether a path of the log leads to a file with a name of ours below the table, and through no
+ * link. `folders` are known ones.
+ */
 const isOwnFile = async (table: string, path: string, folders: Set<string>): Promise<boolean> => {
   const inside = Path.relative(table, located(table, path) ?? "..")
   if (Path.isAbsolute(inside) || inside.startsWith("..") || !Path.basename(inside).startsWith(dataFilePrefix))

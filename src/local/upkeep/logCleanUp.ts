@@ -1,11 +1,13 @@
 /**
- * Deletes commits that the table's log retention does not cover any more, and checkpoints of ours that no version needs.
+ * Deletes commits that the table's log retention does not cover any more, and checkpoints of ours
+ * that no version needs.
  *
- * The rules: every version within the retention stays readable. A commit goes when it is older than the retention and below a
- * checkpoint that is as old and can be read. A checkpoint of ours goes with the commits below that one; or earlier, when it is older than an hour, not
- * one of the two newest, not named by `_last_checkpoint`, and the commits since the checkpoint before are all there. One of each thirtieth of
- * the retention stays, so that old versions are found without replaying everything, and for commits to end at. Checkpoints of other
- * writers are never deleted.
+ * The rules: every version within the retention stays readable. A commit goes when it is older than
+ * the retention and below a checkpoint that is as old and can be read. A checkpoint of ours goes
+ * with the commits below that one; or earlier, when it is older than an hour, not one of the two
+ * newest, not named by `_last_checkpoint`, and the commits since the checkpoint before are all
+ * there. One of each thirtieth of the retention stays, so that old versions are found without
+ * replaying everything, and for commits to end at. Checkpoints of other writers are never deleted.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -74,7 +76,10 @@ class LogFiles {
   }
 }
 
-/** Deletes at most so many commits, and checkpoints of ours. `now` in milliseconds. Answers how many files. */
+/**
+ * Deletes at most so many commits, and checkpoints of ours. `now` in milliseconds. Answers how many
+ * files.
+ */
 export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { expiredLogCleanup, logRetention } = propertiesOf(log.snapshot.metadata)
   if (!expiredLogCleanup) return 0
@@ -103,7 +108,10 @@ const lastCheckpoint = async (folder: string): Promise<number | undefined> => {
   }
 }
 
-/** Deletes expired commits. Answers how many, and the checkpoints that are left. Versions and checkpoints come oldest first. */
+/**
+ * Deletes expired commits. Answers how many, and the checkpoints that are left. Versions and
+ * checkpoints come oldest first.
+ */
 const removeCommits = async (
   files: LogFiles,
   versions: ReadonlyArray<number>,
@@ -117,7 +125,8 @@ const removeCommits = async (
     const below = versions.filter((version) => version < checkpoint.version)
     if (below.length === 0) break
     if (!(await files.areOlder(checkpoint.files, retention))) continue
-    // Also the commits: files that were copied may have times in any order, and a young version below the base would be lost.
+    // Also the commits: files that were copied may have times in any order, and a young version
+    // below the base would be lost.
     if (!(await files.areOlder(below.map(nameOf), retention))) continue
     // Without the commits below it nothing can take its place.
     if (!(await files.isReadable(checkpoint))) continue
@@ -126,7 +135,8 @@ const removeCommits = async (
   }
   if (base === undefined) return { removed: 0, checkpoints }
   let removed = 0
-  // Oldest first: wherever the process ends, the commits that are left follow one another, and the base with those above it stays.
+  // Oldest first: wherever the process ends, the commits that are left follow one another, and the
+  // base with those above it stays.
   for (const version of versions) {
     if (version >= base.version || removed === atMost) break
     await files.remove([nameOf(version)])
@@ -135,7 +145,8 @@ const removeCommits = async (
   const left: Array<FoundCheckpoint> = []
   const end = versions[removed]
   for (const checkpoint of checkpoints) {
-    // Where a round ended early, versions below the base still have their commits, and this may be what they are read from.
+    // Where a round ended early, versions below the base still have their commits, and this may be
+    // what they are read from.
     const needed = checkpoint.version >= base.version || end === undefined || checkpoint.version >= end - 1
     if (needed || !(await files.areOlder(checkpoint.files, retention)) || !(await files.isOurs(checkpoint))) {
       left.push(checkpoint)
@@ -144,7 +155,10 @@ const removeCommits = async (
   return { removed, checkpoints: left }
 }
 
-/** Deletes checkpoints of ours that no version needs. Versions and checkpoints come oldest first. Answers how many. */
+/**
+ * Deletes checkpoints of ours that no version needs. Versions and checkpoints come oldest first.
+ * Answers how many.
+ */
 const removeCheckpoints = async (
   files: LogFiles,
   {

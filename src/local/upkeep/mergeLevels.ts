@@ -1,9 +1,10 @@
 /**
  * Which small data files of a table are merged next, kept up to date commit by commit.
  *
- * Files of one partition are grouped in levels by their rows: level n holds files of `fewest`^n rows and more. Merging `fewest` files of
- * a level makes one file of a higher level, so a row is written anew once per level and not with every merge, and a
- * level never holds many files. Which files fit the table's columns, and merging itself, is the business of `compaction.ts`.
+ * Files of one partition are grouped in levels by their rows: level n holds files of `fewest`^n
+ * rows and more. Merging `fewest` files of a level makes one file of a higher level, so a row is
+ * written anew once per level and not with every merge, and a level never holds many files. Which
+ * files fit the table's columns, and merging itself, is the business of `compaction.ts`.
  */
 import { type Add, type FileWatch, rowsOf, type Snapshot } from "../delta/deltaActions.ts"
 import { dataFilePrefix, fileName } from "../delta/filePaths.ts"
@@ -58,7 +59,10 @@ export class MergeLevels implements FileWatch {
     if (group.size === 0) this.groups.delete(name)
   }
 
-  /** The files of one level that are enough to be merged without those of `except`; none when there are none. */
+  /**
+   * The files of one level that are enough to be merged without those of `except`; none when there
+   * are none.
+   */
   due(except: ReadonlySet<string>): ReadonlyArray<Add> {
     for (const name of this.full) {
       const files = [...this.groups.get(name)!.values()].filter(({ path }) => !except.has(path))
@@ -69,8 +73,8 @@ export class MergeLevels implements FileWatch {
 }
 
 /**
- * The levels of a snapshot, made at the first call and followed from then on. Made anew after the columns changed: files that did
- * not fit may fit again.
+ * The levels of a snapshot, made at the first call and followed from then on. Made anew after the
+ * columns changed: files that did not fit may fit again.
  */
 export const levelsOf = (snapshot: Snapshot, fewest: number): MergeLevels => {
   const known = snapshot.watch

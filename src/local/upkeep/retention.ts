@@ -1,5 +1,6 @@
 /**
- * What leaves a table while the server runs: expired data files of our merges, then expired parts of the log.
+ * What leaves a table while the server runs: expired data files of our merges, then expired parts
+ * of the log.
  */
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { removeExpiredFiles } from "./expiredFiles.ts"
@@ -12,7 +13,10 @@ const atMost = 20_000
 /** When the log of a table was cleaned up last. */
 const lastRounds = new WeakMap<DeltaLog, number>()
 
-/** Removes what is expired, once an hour, or with every call while there is more than one round takes. Answers how many files went. */
+/**
+ * Removes what is expired, once an hour, or with every call while there is more than one round
+ * takes. Answers how many files went.
+ */
 export const removeExpired = async (log: DeltaLog, now: number): Promise<number> => {
   if (now - (lastRounds.get(log) ?? -Infinity) < interval) return 0
   // Before the work: a round that fails is tried again in an hour and not with every flush.

@@ -4,11 +4,16 @@ import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
 import { jsonObjectAppender } from "../../../src/local/records/jsonDecoder.ts"
 import { fileStatistics } from "../../../src/local/delta/statistics.ts"
+import type { IndexedColumns } from "../../../src/local/delta/tableProperties.ts"
 import { record, withoutVariant } from "../../support/randomRecords.ts"
 import { randomTable, seeded } from "../../support/randomTables.ts"
 import { table } from "../../support/storedTables.ts"
 
-const statistics = (columns: ReturnType<typeof table>["columns"], records: ReadonlyArray<unknown>): string => {
+const statistics = (
+  columns: ReturnType<typeof table>["columns"],
+  records: ReadonlyArray<unknown>,
+  indexed?: IndexedColumns
+): string => {
   const tree = columnTree(columns)
   const leaves = makeLeaves(tree)
   const append = jsonObjectAppender(tree, leaves)
@@ -16,9 +21,44 @@ const statistics = (columns: ReturnType<typeof table>["columns"], records: Reado
   return fileStatistics(
     tree,
     leaves.map((leaf) => leaf.seal()),
-    records.length
+    records.length,
+    indexed
   )
 }
+
+describe("the columns with statistics", () => {
+  const { columns } = table(
+    "a.b.c(a INT, m MAP<STRING, INT>, s STRUCT<x: INT, y: STRUCT<z: INT, w: STRING>>, l ARRAY<INT>, e INT, f INT)"
+  )
+  const row = { a: 1, m: {}, s: { x: 2, y: { z: 3, w: "4" } }, l: [], e: 5, f: 6 }
+  /** The columns with bounds, those of a STRUCT with dots. */
+  const bounded = (indexed?: IndexedColumns): ReadonlyArray<string> => {
+    const { minValues, nullCount } = JSON.parse(statistics(columns, [row], indexed))
+    const names = (value: object, above = ""): ReadonlyArray<string> =>
+      Object.entries(value).flatMap(([name, inner]) =>
+        typeof inner === "object" ? names(inner, `${above}${name}.`) : [`${above}${name}`]
+      )
+    assert.deepStrictEqual(names(nullCount), names(minValues))
+    return names(minValues)
+  }
+
+  it("are the first ones, where fields of STRUCTs count one by one, and an ARRAY or a MAP once", () => {
+    const all = ["a", "s.x", "s.y.z", "s.y.w", "e", "f"]
+    assert.deepStrictEqual(bounded(), all)
+    assert.deepStrictEqual(bounded({ first: Infinity }), all)
+    assert.deepStrictEqual(bounded({ first: 8 }), all)
+    assert.deepStrictEqual(bounded({ first: 7 }), all.slice(0, 5))
+    assert.deepStrictEqual(bounded({ first: 4 }), ["a", "s.x", "s.y.z"])
+    assert.deepStrictEqual(bounded({ first: 2 }), ["a"])
+    assert.deepStrictEqual(bounded({ first: 0 }), [])
+  })
+
+  it("are those that are named, in any case, however many come first", () => {
+    assert.deepStrictEqual(bounded({ first: 0, only: [["E"], ["s", "Y"]] }), ["s.y.z", "s.y.w", "e"])
+    assert.deepStrictEqual(bounded({ first: 32, only: [["f"], ["s", "x"], ["nowhere"]] }), ["s.x", "f"])
+    assert.deepStrictEqual(bounded({ first: 32, only: [["f", "g"], ["s.x"], ["l"], ["m"]] }), [])
+  })
+})
 
 /** A number that orders decimals and dates as their values do. */
 const scaled = (text: string, scale: number): bigint =>

@@ -1,4 +1,7 @@
-/** What leaves a table by its retention, on a virtual clock and with file times that are set to it; and what never does. */
+/**
+ * What leaves a table by its retention, on a virtual clock and with file times that are set to it;
+ * and what never does.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import Fs from "node:fs/promises"
@@ -91,7 +94,8 @@ describe("forty days", () => {
           },
           atNight: async (night, location) => {
             if (night % 9 !== 4) return
-            // The same content under the name of a checkpoint in parts, which this server never writes.
+            // The same content under the name of a checkpoint in parts, which this server never
+            // writes.
             const folder = logFolder(location)
             const [newest] = checkpointsIn(await Fs.readdir(folder))
             const name = newest!.files[0]!.replace(/parquet$/, "0000000001.0000000001.parquet")
@@ -161,7 +165,10 @@ describe("removal", () => {
             syncBuiltinESMExports()
           })
         )
-        /** One round on a copy that ends before the removal with this number. Answers how many there were. */
+        /**
+         * One round on a copy that ends before the removal with this number. Answers how many there
+         * were.
+         */
         const round = async (end: number): Promise<number> => {
           const copy = Path.join(folder, "copy")
           await copyAged(aged.location, copy)
