@@ -8,7 +8,6 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { Column, Table, TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -20,7 +19,7 @@ import { loadDuckdb, type QueryResult, type QueryTable, runQuery, tableText } fr
 import { ingestFile, noCounts, Places } from "../src/cli/ingestFile.ts"
 import { count } from "../src/cli/progress.ts"
 import { recordBytes } from "../src/cli/records/recordBytes.ts"
-import { csvCheck, jsonCheck } from "../src/cli/records/recordCheck.ts"
+import { FileRecords } from "../src/cli/records/fileRecords.ts"
 import { kindOf } from "../src/cli/records/fileKind.ts"
 import { reader } from "../src/cli/records/recordFile.ts"
 import { readLiveTable } from "../src/local/delta/liveFiles.ts"
@@ -100,14 +99,13 @@ const fillFromFile = Effect.fnUntraced(function* (file: string, definition: stri
   const { definition: table } = yield* local.createTable(definition)
   const counts = noCounts()
   const kind = kindOf(file)
-  yield* zerobus.withStream(TableProperties.json(table.name), (stream) =>
+  const records = new FileRecords(table.columns)
+  yield* zerobus.withStream({ ...TableProperties.json(table.name), codec: records }, (stream) =>
     ingestFile({
       bytes: recordBytes(file, kind.gzip),
       reader: reader(kind.format ?? "json", kind.delimiter),
-      check: (header) => {
-        const check = header === undefined ? jsonCheck(table.columns) : csvCheck(table.columns, header)
-        return typeof check === "function" ? Result.succeed(check) : Result.fail(check.problem)
-      },
+      header: kind.format === "csv",
+      records,
       stream,
       onRejects: undefined,
       skip: 0,

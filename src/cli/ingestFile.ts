@@ -5,14 +5,12 @@
  * run per chunk of the file, and where a record has to wait. What is shown to the user is the business of `progress.ts`.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { JsonRecord } from "../TableProperties.ts"
 import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import type { UnreadableFile } from "./records/recordBytes.ts"
-import type { RecordCheck } from "./records/recordCheck.ts"
+import type { FileRecords } from "./records/fileRecords.ts"
 import type { RecordReader, SourceRecord } from "./records/sourceRecord.ts"
 
 /** How far an ingest has come. Changed in place while it runs. */
@@ -81,9 +79,11 @@ export class Places {
 export interface IngestSource {
   readonly bytes: Stream.Stream<Uint8Array, UnreadableFile>
   readonly reader: RecordReader
-  /** Makes the check, once: with the header where the format has one. Fails with what is wrong with the header. */
-  readonly check: (header: ReadonlyArray<string> | undefined) => Result.Result<RecordCheck, string>
-  readonly stream: ZerobusStream<JsonRecord>
+  /** Whether the records are rows under a header. */
+  readonly header: boolean
+  /** What checks the records and writes them into the stream. */
+  readonly records: FileRecords
+  readonly stream: ZerobusStream<SourceRecord>
   /** Receives records that are not valid; without it the first one ends the ingest. */
   readonly onRejects: ((rejects: ReadonlyArray<Reject>) => Effect.Effect<void, CommandFailed>) | undefined
   /** Records at the start of the file that are passed over. */
@@ -95,17 +95,17 @@ export interface IngestSource {
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
 export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Effect.fn.Return<void, CommandFailed> {
   const { counts, reader } = source
-  let check: RecordCheck | undefined
+  let begun = false
   const take = Effect.fnUntraced(function* (
     records: ReadonlyArray<SourceRecord>
   ): Effect.fn.Return<void, CommandFailed> {
     if (records.length === 0) return
-    if (check === undefined) {
-      const made = source.check(reader.header())
-      if (Result.isFailure(made)) return yield* failed(made.failure)
-      check = made.success
+    if (!begun && source.header) {
+      const problem = source.records.useHeader(reader.header())
+      if (problem !== undefined) return yield* failed(`Line 1: ${problem.problem}.`)
     }
-    yield* queue(source, check, records)
+    begun = true
+    yield* queue(source, records)
   })
   yield* Stream.runForEach(Stream.mapError(source.bytes, because), (bytes) => {
     counts.bytes += bytes.length
@@ -117,7 +117,6 @@ export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Ef
 /** Checks and queues records in order. */
 const queue = Effect.fnUntraced(function* (
   source: IngestSource,
-  check: RecordCheck,
   records: ReadonlyArray<SourceRecord>
 ): Effect.fn.Return<void, CommandFailed> {
   const { counts, places, skip, stream } = source
@@ -127,22 +126,18 @@ const queue = Effect.fnUntraced(function* (
       counts.skipped++
       continue
     }
-    const checked = check(record)
-    let problem = "problem" in checked ? checked.problem : undefined
-    if ("json" in checked) {
-      const queued = offer(stream, checked.json)
-      if (queued === false) {
-        problem = yield* stream.ingestRecord(checked.json).pipe(
-          Effect.as(undefined),
-          Effect.catchTags({
-            InvalidArgument: (error) => Effect.succeed(error.message),
-            PayloadTooLarge: (error) => Effect.succeed(error.message),
-            StreamClosed: (error) => Effect.fail(because(error.cause ?? error)),
-            FlushTimeout: (error) => Effect.fail(because(error)),
-            Retryable: (error) => Effect.fail(because(error))
-          })
-        )
-      } else if (queued !== true) problem = queued
+    let problem = offer(stream, record)
+    if (problem === false) {
+      problem = yield* stream.ingestRecord(record).pipe(
+        Effect.as(undefined),
+        Effect.catchTags({
+          InvalidArgument: (error) => Effect.succeed(error.message),
+          PayloadTooLarge: (error) => Effect.succeed(error.message),
+          StreamClosed: (error) => Effect.fail(because(error.cause ?? error)),
+          FlushTimeout: (error) => Effect.fail(because(error)),
+          Retryable: (error) => Effect.fail(because(error))
+        })
+      )
     }
     if (problem === undefined) {
       counts.accepted++
@@ -156,10 +151,10 @@ const queue = Effect.fnUntraced(function* (
   if (rejects.length > 0 && source.onRejects !== undefined) yield* source.onRejects(rejects)
 })
 
-/** Queues without waiting: true when queued, false when it has to wait, or why the record cannot be sent. */
-const offer = (stream: ZerobusStream<JsonRecord>, json: string): boolean | string => {
+/** Queues without waiting: undefined when queued, false when it has to wait, or why the record cannot be sent. */
+const offer = (stream: ZerobusStream<SourceRecord>, record: SourceRecord): undefined | false | string => {
   try {
-    return stream.offerUnsafe(json) !== undefined
+    return stream.offerUnsafe(record) === undefined ? false : undefined
   } catch (error) {
     if (error instanceof InvalidArgument || error instanceof PayloadTooLarge) return error.message
     throw error

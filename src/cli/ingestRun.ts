@@ -9,11 +9,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
-import type { ColumnDefinition } from "../internal/columns/columnType.ts"
 import * as TableProperties from "../TableProperties.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
 import { missingSetting, readTable } from "./catalog.ts"
@@ -22,9 +20,9 @@ import type { IngestInput } from "./ingest.ts"
 import { ingestFile, noCounts, Places, type Reject } from "./ingestFile.ts"
 import { type Outcome, showProgress, summary, summaryJson } from "./progress.ts"
 import { checkFile, recordBytes } from "./records/recordBytes.ts"
-import { csvCheck, jsonCheck, type RecordCheck } from "./records/recordCheck.ts"
+import { FileRecords } from "./records/fileRecords.ts"
 import { formats, kindOf } from "./records/fileKind.ts"
-import { reader } from "./records/recordFile.ts"
+import { reader, type SourceRecord } from "./records/recordFile.ts"
 
 /** How long an interrupted ingest waits for what is queued. */
 const interruptedLimit = "10 seconds"
@@ -54,13 +52,17 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
     Effect.map(Context.get(Zerobus)),
     Effect.mapError((error) => (error._tag === "ConfigError" ? missingSetting(error) : because(error)))
   )
+  const records = new FileRecords(definition.columns, { ignoreUnknown: input.ignoreUnknown })
   const stream = yield* zerobus
-    .createStream(TableProperties.json(input.table), {
-      maxInflightBytes: inflightBytes,
-      scopeCloseTimeout: "1 second",
-      // What is left is in the summary, with the place in the file.
-      onUnacked: () => Effect.void
-    })
+    .createStream<SourceRecord>(
+      { ...TableProperties.json(input.table), codec: records },
+      {
+        maxInflightBytes: inflightBytes,
+        scopeCloseTimeout: "1 second",
+        // What is left is in the summary, with the place in the file.
+        onUnacked: () => Effect.void
+      }
+    )
     .pipe(Effect.mapError(because))
 
   const counts = noCounts()
@@ -106,10 +108,8 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   const exit = yield* ingestFile({
     bytes: recordBytes(input.file, input.gzip || kind.gzip),
     reader: reader(format, delimiter),
-    check: (header) =>
-      format === "csv"
-        ? rowCheck(definition.columns, header, input.ignoreUnknown)
-        : Result.succeed(jsonCheck(definition.columns, { ignoreUnknown: input.ignoreUnknown })),
+    header: format === "csv",
+    records,
     stream,
     onRejects,
     skip: input.skip,
@@ -128,17 +128,6 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
       because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
     )
 })
-
-/** The check of CSV rows. Without a header the only piece the reader gives is the header itself, with what is wrong with it. */
-const rowCheck = (
-  columns: ReadonlyArray<ColumnDefinition>,
-  header: ReadonlyArray<string> | undefined,
-  ignoreUnknown: boolean
-): Result.Result<RecordCheck, string> => {
-  if (header === undefined) return Result.succeed(({ problem }) => ({ problem: problem ?? "the header is missing" }))
-  const check = csvCheck(columns, header, { ignoreUnknown })
-  return typeof check === "function" ? Result.succeed(check) : Result.fail(`Line 1: ${check.problem}.`)
-}
 
 /** Opens the file of rejects, emptied, and gives what writes to it. */
 const rejectsWriter = Effect.fnUntraced(function* (

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 /**
- * The executable `zerobus`: says so when Node is too old for the rest, which is loaded only after that, from Node's compile cache.
+ * The executable `zerobus`: says so when Node is too old for the rest, which is loaded only after
+ * that, from Node's compile cache.
  */
 import * as Os from "node:os"
 import * as Path from "node:path"
 
 /**
- * Where Node keeps the compiled modules between runs: where NODE_COMPILE_CACHE says, else in the user's own cache. Node's default is the
- * temporary folder, in which another user may have put code. Undefined where there is no such place.
+ * Where Node keeps the compiled modules between runs: where NODE_COMPILE_CACHE says, else in the
+ * user's own cache. Node's default is the temporary folder, in which another user may have put
+ * code. Undefined where there is no such place.
  */
 const compileCache = (): string | undefined => {
   const { LOCALAPPDATA, NODE_COMPILE_CACHE, XDG_CACHE_HOME } = process.env

@@ -1,6 +1,6 @@
 /**
- * What a command loads: help and versions no transport, no Parquet and no server, and each command what it uses. It looks at the modules,
- * not at the time.
+ * What a command loads: help and versions no transport, no Parquet and no server, and each command
+ * what it uses. It looks at the modules, not at the time.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"

@@ -277,7 +277,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "cli/records",
-    imports: ["internal/columns"],
+    imports: ["internal/columns", "internal/recordCodec"],
     packages: ["effect/*", "node:stream", "node:buffer", ...files]
   }
 ]

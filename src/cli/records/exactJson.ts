@@ -16,7 +16,9 @@ const longNumber = /[0-9][0-9.]{15}/
 
 const keepDigits = (_key: string, value: unknown, context?: { readonly source?: string }): unknown => {
   if (typeof value !== "number" || context?.source === undefined || !longNumber.test(context.source)) return value
-  return String(value) === context.source ? value : new ExactNumber(context.source)
+  // An integer beyond 2^53 may have come from other digits, also where these are its own.
+  const kept = String(value) === context.source && (Number.isSafeInteger(value) || !Number.isInteger(value))
+  return kept ? value : new ExactNumber(context.source)
 }
 
 /** Parses JSON; a number that would lose digits becomes an `ExactNumber`. Throws what `JSON.parse` throws. */

@@ -4,58 +4,81 @@
  * Both find where a record starts and ends and leave its content to `JSON.parse` later, so that a broken record is one bad
  * record, and numbers keep the digits they have in the file.
  */
-import { longestRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+import { isUtf8 } from "node:buffer"
+import { longestRecord, PlacedRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+import { textOf } from "./utf8Text.ts"
 import * as Utf8Text from "./utf8Text.ts"
 
-const tooLong = `longer than ${longestRecord} characters`
+const tooLong = `longer than ${longestRecord} bytes`
 const notUtf8 = "holds bytes that are not UTF-8"
 
 /** How much of a piece that is too long is kept, to show where it is. */
 const shown = 1024
 
 const record = (line: number, text: string, problem?: string): SourceRecord => {
-  if (text.length > longestRecord) return record(line, text.slice(0, shown), tooLong)
   const reason = problem ?? (text.isWellFormed() ? undefined : notUtf8)
   return reason === undefined ? { line, text } : { line, text: text.toWellFormed(), problem: reason }
 }
 
+const longRecord = (line: number, text: string): SourceRecord => record(line, text.slice(0, shown), tooLong)
+
+const lineFeed = 0x0a
+/** Space that a record of one line may have around it: what lies beyond ASCII is left to the text. */
+const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
+
 /** Reads one record per line. Empty lines are passed over; the last line needs no line feed. */
 export const lineReader = (): RecordReader => {
-  const input = Utf8Text.make()
-  let carry = ""
+  /** A line whose end has not come. */
+  let rest: Buffer = Buffer.alloc(0)
   let line = 1
   let skipping = false
-  const take = (text: string, found: Array<SourceRecord>): void => {
-    const content = text.trim()
-    if (content !== "") found.push(record(line, content))
-  }
-  const read = (more: string): ReadonlyArray<SourceRecord> => {
-    const found: Array<SourceRecord> = []
-    const from = carry.length
-    const text = from === 0 ? more : carry + more
-    let start = 0
-    for (let at = text.indexOf("\n", from); at >= 0; at = text.indexOf("\n", start)) {
-      if (skipping) skipping = false
-      else take(text.slice(start, at), found)
-      line++
-      start = at + 1
+  let valid = false
+
+  /** The line from `start` to `end`, without the space around it. */
+  const take = (bytes: Buffer, start: number, end: number, found: Array<SourceRecord>): void => {
+    let first = start
+    let last = end
+    while (first < last && isAsciiSpace(bytes[first]!)) first++
+    while (last > first && isAsciiSpace(bytes[last - 1]!)) last--
+    if (first === last) return
+    if (last - first > longestRecord) {
+      found.push(longRecord(line, textOf(bytes.subarray(first, first + 4 * shown))))
+    } else if (valid && bytes[first]! < 0x80 && bytes[last - 1]! < 0x80) {
+      found.push(new PlacedRecord(line, bytes, first, last))
+    } else {
+      // Unicode has more kinds of space, and a byte order mark counts as one.
+      const text = textOf(bytes.subarray(first, last)).trim()
+      if (text !== "") found.push(record(line, text))
     }
-    carry = skipping ? "" : text.slice(start)
-    if (carry.length > longestRecord) {
-      found.push(record(line, carry))
-      carry = ""
+  }
+
+  const read = (more: Uint8Array, final: boolean): ReadonlyArray<SourceRecord> => {
+    const found: Array<SourceRecord> = []
+    const chunk = Buffer.from(more.buffer, more.byteOffset, more.byteLength)
+    const from = rest.length
+    const bytes = from === 0 ? chunk : Buffer.concat([rest, chunk])
+    const whole = final ? bytes.length : bytes.lastIndexOf(lineFeed) + 1
+    valid = isUtf8(bytes.subarray(0, whole))
+    let start = 0
+    while (start < whole) {
+      const feed = bytes.indexOf(lineFeed, Math.max(start, from))
+      const end = feed < 0 ? whole : feed
+      if (skipping) skipping = false
+      else take(bytes, start, end, found)
+      line++
+      start = end + 1
+    }
+    rest = skipping || start >= bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(start))
+    if (rest.length > longestRecord) {
+      found.push(longRecord(line, textOf(rest.subarray(0, 4 * shown))))
+      rest = Buffer.alloc(0)
       skipping = true
     }
     return found
   }
   return {
-    push: (bytes) => read(input.push(bytes)),
-    end: () => {
-      const found = [...read(input.end())]
-      take(carry, found)
-      carry = ""
-      return found
-    },
+    push: (bytes) => read(bytes, false),
+    end: () => read(new Uint8Array(), true),
     header: () => undefined
   }
 }
@@ -63,7 +86,6 @@ export const lineReader = (): RecordReader => {
 const quote = 0x22
 const backslash = 0x5c
 const comma = 0x2c
-const lineFeed = 0x0a
 const openBrace = 0x7b
 const openBracket = 0x5b
 const closeBrace = 0x7d
@@ -94,7 +116,8 @@ export const jsonReader = (): RecordReader => {
   let stray = false
 
   const finish = (end: number, found: Array<SourceRecord>, problem?: string): void => {
-    if (!skipping) found.push(record(startLine, text.slice(start, end).trimEnd(), problem))
+    const one = text.slice(start, end).trimEnd()
+    if (!skipping) found.push(one.length > longestRecord ? longRecord(startLine, one) : record(startLine, one, problem))
     skipping = false
     start = -1
     stray = false
@@ -168,7 +191,7 @@ export const jsonReader = (): RecordReader => {
     at -= keep
     if (start >= 0) start = 0
     if (text.length > longestRecord) {
-      if (!skipping) found.push(record(startLine, text))
+      if (!skipping) found.push(longRecord(startLine, text))
       skipping = true
       text = ""
       at = 0

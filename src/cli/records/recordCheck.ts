@@ -36,7 +36,7 @@ const plainName = (name: string): string =>
 /** Check of JSON records: `record.text` is one JSON object. */
 export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}): RecordCheck => {
   const convert = structConverter([], columns, options.ignoreUnknown === true)
-  const report: Report = { changed: false, problem: "" }
+  const report: Report = { changed: false, exact: false, problem: "" }
   return ({ text, problem }) => {
     if (problem !== undefined) return { problem }
     let value: unknown
@@ -45,10 +45,10 @@ export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: Che
     } catch {
       return { problem: "is not valid JSON" }
     }
-    report.changed = false
+    report.changed = report.exact = false
     const converted = convert(value, report)
     if (converted === refused) return { problem: report.problem }
-    return sized(report.changed ? JSON.stringify(converted) : text)
+    return sized(report.changed ? written(converted, report) : text)
   }
 }
 
@@ -58,15 +58,14 @@ export interface HeaderProblem {
 }
 
 /**
- * Check of CSV rows under this header. A name belongs to the column of the same name, or to the one that is the same but for case
- * and for characters a column name cannot have. An empty field is NULL, but empty text where the column is a STRING that is NOT
- * NULL.
+ * The columns that the names of a CSV file's header belong to, `undefined` for names that are left out. A name belongs to the column
+ * of the same name, or to the one that is the same but for case and for characters a column name cannot have.
  */
-export const csvCheck = (
+export const csvColumns = (
   columns: ReadonlyArray<ColumnDefinition>,
   header: ReadonlyArray<string>,
   options: CheckOptions = {}
-): RecordCheck | HeaderProblem => {
+): ReadonlyArray<ColumnDefinition | undefined> | HeaderProblem => {
   const plain = new Map(columns.map((column) => [plainName(column.name), column]))
   const targets = header.map((name) => columns.find((column) => column.name === name) ?? plain.get(plainName(name)))
   const unknown = header.filter((_, index) => targets[index] === undefined)
@@ -82,25 +81,39 @@ export const csvCheck = (
   const missing = columns.filter((column) => !column.nullable && !targets.includes(column))
   if (missing.length > 0)
     return { problem: `the file has no column ${missing.map((column) => column.name).join(", ")}, which is NOT NULL` }
+  return targets
+}
+
+/** Whether an empty field of a CSV file is NULL. In a STRING that is NOT NULL it is empty text. */
+export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean => nullable || type._tag !== "String"
+
+/** Check of CSV rows whose fields belong to these columns. */
+export const rowCheck = (
+  targets: ReadonlyArray<ColumnDefinition | undefined>,
+  options: CheckOptions = {}
+): RecordCheck => {
   const cells = targets.map((column, index) =>
     column === undefined
       ? undefined
       : { column, index, convert: fieldConverter([column.name], column, options.ignoreUnknown === true) }
   )
-  const report: Report = { changed: false, problem: "" }
+  const report: Report = { changed: false, exact: false, problem: "" }
   return ({ fields, problem }) => {
     if (problem !== undefined) return { problem }
     if (fields === undefined) return { problem: "is not a CSV row" }
+    report.exact = false
     const record: Record<string, unknown> = {}
     for (const cell of cells) {
       if (cell === undefined) continue
       const text = fields[cell.index]!
-      const empty = text === "" && (cell.column.type._tag !== "String" || cell.column.nullable)
-      const value = cell.convert(empty ? null : readCell(cell.column.type, text), report)
+      const value = cell.convert(
+        text === "" && emptyIsNull(cell.column) ? null : readCell(cell.column.type, text),
+        report
+      )
       if (value === refused) return { problem: report.problem }
       if (value !== null) record[cell.column.name] = value
     }
-    return sized(JSON.stringify(record))
+    return sized(written(record, report))
   }
 }
 
@@ -110,6 +123,9 @@ const columnList = (columns: ReadonlyArray<ColumnDefinition>): string =>
     .slice(0, 20)
     .map((column) => column.name)
     .join(", ") + (columns.length > 20 ? ", ..." : "")
+
+const written = (record: unknown, { exact }: Report): string =>
+  exact ? ExactJson.stringify(record) : JSON.stringify(record)
 
 const sized = (json: string): Checked => {
   if (json.length * 3 <= largestRecord) return { json }

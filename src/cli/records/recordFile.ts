@@ -10,7 +10,7 @@ import type { Format } from "./fileKind.ts"
 import { jsonReader, lineReader } from "./jsonRecords.ts"
 import type { RecordReader } from "./sourceRecord.ts"
 
-export { longestRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+export { longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 
 /** Makes the reader of a format. `delimiter` separates the fields of a CSV row; default a comma. */
 export const reader = (format: Format, delimiter = ","): RecordReader =>

@@ -7,6 +7,9 @@
  */
 import { isUtf8 } from "node:buffer"
 
+/** The text of bytes by themselves; each byte that is not UTF-8 becomes a lone surrogate. */
+export const textOf = (bytes: Buffer): string => (isUtf8(bytes) ? bytes.toString("utf8") : escaped(bytes))
+
 /** Reads bytes chunk by chunk. */
 export interface Utf8Text {
   /** The text of the chunk, less a character that ends in the next one. */
@@ -20,7 +23,7 @@ export const make = (): Utf8Text => {
   let rest: Buffer = Buffer.alloc(0)
   let first = true
   const decode = (bytes: Buffer): string => {
-    const text = isUtf8(bytes) ? bytes.toString("utf8") : escaped(bytes)
+    const text = textOf(bytes)
     if (!first || text === "") return text
     first = false
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text

@@ -13,6 +13,8 @@ import * as ExactJson from "./exactJson.ts"
 /** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
 export interface Report {
   changed: boolean
+  /** Whether what is to be sent holds numbers that only `ExactJson.stringify` writes. */
+  exact: boolean
   problem: string
 }
 
@@ -27,6 +29,8 @@ type Path = ReadonlyArray<string>
 const integerText = /^-?\d{1,19}$/
 const numberText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const wireDecimal = /^-?\d{1,60}(?:\.\d{1,40})?$/
+/** JSON.stringify writes a negative zero without its sign. */
+const minusZero = new ExactJson.ExactNumber("-0.0")
 const specialNumbers = new Set<unknown>(["NaN", "Infinity", "-Infinity"])
 
 const refuse = (report: Report, path: Path, reason: string): typeof refused => {
@@ -111,10 +115,12 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Double": {
       const fits = (value: number) => Number.isFinite(type._tag === "Float" ? Math.fround(value) : value)
       return (value, report) => {
-        if (typeof value === "number") return fits(value) ? value : no(report)
-        if (value instanceof ExactJson.ExactNumber)
-          return fits(Number(value.source)) ? Number(value.source) : no(report)
-        return specialNumbers.has(value) ? value : no(report)
+        const number = value instanceof ExactJson.ExactNumber ? Number(value.source) : value
+        if (typeof number !== "number") return specialNumbers.has(value) ? value : no(report)
+        if (!fits(number)) return no(report)
+        if (!Object.is(number, -0)) return number
+        report.exact = true
+        return minusZero
       }
     }
     case "Decimal":

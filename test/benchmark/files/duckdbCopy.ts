@@ -1,6 +1,7 @@
 /**
- * DuckDB's side of `bench:ingest`: `FORMAT FILE FOLDER` reads the file and copies it to Parquet there, and prints rows and processor time in
- * microseconds. Loading and starting DuckDB is not counted.
+ * DuckDB's side of `bench:ingest`: `FORMAT FILE FOLDER` reads the file and copies it to Parquet
+ * there, and prints rows and processor time in microseconds. Loading and starting DuckDB is not
+ * counted.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import * as Path from "node:path"

@@ -1,13 +1,15 @@
 /**
- * `npm run bench:ingest -- [--rows N] [--rounds N] [--starts N] [--base FOLDER] [--profile FOLDER]`: what the command line costs.
+ * `npm run bench:ingest -- [--rows N] [--rounds N] [--starts N] [--base FOLDER] [--profile
+ * FOLDER]`: what the command line costs.
  *
- * - `zerobus ingest` of a file of N rows and eleven columns into the neutral sink, as NDJSON and as CSV: the processor time of the whole
- *   process over that of DuckDB, which reads the same file and copies it to Parquet in the same round. The catalog and the token come
- *   from `zerobus local`. It fails unless every row arrives and is durable.
- * - `zerobus --help` over `node -e 0`: with an empty compile cache, and with the one that this run has left.
+ * - `zerobus ingest` of a file of N rows and eleven columns into the neutral sink, as NDJSON and as
+ * CSV: the processor time of the whole process over that of DuckDB, which reads the same file and
+ * copies it to Parquet in the same round. The catalog and the token come from `zerobus local`. It
+ * fails unless every row arrives and is durable. - `zerobus --help` over `node -e 0`: with an empty
+ * compile cache, and with the one that this run has left.
  *
- * What runs is the built package. `--base` names another checkout that is built too; it is measured in turns with this one. `--profile`
- * writes the processor profile of each ingest to a folder.
+ * What runs is the built package. `--base` names another checkout that is built too; it is measured
+ * in turns with this one. `--profile` writes the processor profile of each ingest to a folder.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -1,6 +1,7 @@
 /**
- * The file that `bench:ingest` ingests: rows of eleven columns, each with its own value in most rows, as NDJSON and as CSV. Dates and times are
- * in ISO form and doubles have all their digits, as programs write them.
+ * The file that `bench:ingest` ingests: rows of eleven columns, each with its own value in most
+ * rows, as NDJSON and as CSV. Dates and times are in ISO form and doubles have all their digits, as
+ * programs write them.
  */
 import * as Fs from "node:fs"
 import { seeded } from "../../support/randomTables.ts"

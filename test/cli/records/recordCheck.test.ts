@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import { type Checked, csvCheck, jsonCheck, largestRecord } from "../../../src/cli/records/recordCheck.ts"
+import { type Checked, csvColumns, jsonCheck, largestRecord, rowCheck } from "../../../src/cli/records/recordCheck.ts"
 import * as DecimalText from "../../../src/cli/records/decimalText.ts"
 import { parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
 
@@ -23,7 +23,9 @@ describe("a JSON record", () => {
     ["TINYINT", "-128", -128],
     ["INT", "1.0", 1],
     ["BIGINT", "9007199254740991", 9007199254740991],
+    ["BIGINT", "9007199254740992", "9007199254740992"],
     ["BIGINT", "9007199254740993", "9007199254740993"],
+    ["BIGINT", "1000000000000000000", "1000000000000000000"],
     ["BIGINT", "-9223372036854775808", "-9223372036854775808"],
     ["BIGINT", '"12"', "12"],
     ["DOUBLE", "0.1000000000000000055", 0.1],
@@ -118,8 +120,10 @@ describe("a CSV row", () => {
     fields: ReadonlyArray<string>,
     ignoreUnknown = false
   ): unknown => {
-    const check = csvCheck(columns(table), header, { ignoreUnknown })
-    return typeof check === "function" ? outcome(check({ line: 2, text: "", fields })) : check.problem
+    const targets = csvColumns(columns(table), header, { ignoreUnknown })
+    return "problem" in targets
+      ? targets.problem
+      : outcome(rowCheck(targets, { ignoreUnknown })({ line: 2, text: "", fields }))
   }
 
   it("finds its columns by name, also by names that a column cannot have", () => {

@@ -25,8 +25,16 @@ const readAll = (
     at += size
   }
   found.push(...records.end())
-  return found
+  return found.map(plain)
 }
+
+/** What a reader gives, as plain values. */
+const plain = ({ fields, line, problem, text }: SourceRecord): SourceRecord => ({
+  line,
+  text,
+  ...(fields === undefined ? {} : { fields }),
+  ...(problem === undefined ? {} : { problem })
+})
 
 const read = (format: Format, text: string | Uint8Array, sizes: ReadonlyArray<number> = []) =>
   readAll(format, typeof text === "string" ? Buffer.from(text) : text, sizes)
@@ -121,7 +129,7 @@ describe("one record per line", () => {
       records.map((record) => [record.line, record.text.length, record.problem]),
       [
         [1, long.length, undefined],
-        [2, 1024, `longer than ${longestRecord} characters`],
+        [2, 1024, `longer than ${longestRecord} bytes`],
         [3, 7, undefined]
       ]
     )
@@ -229,7 +237,7 @@ describe("JSON arrays and objects", () => {
       records.map((record) => [record.text.length, record.problem]),
       [
         [7, undefined],
-        [1024, `longer than ${longestRecord} characters`],
+        [1024, `longer than ${longestRecord} bytes`],
         [7, undefined]
       ]
     )

@@ -1,0 +1,223 @@
+/**
+ * The short way of a CSV row from the bytes of a file to those of a JSON record: each field is
+ * checked by its column and copied, without text in between. Numbers are never read, so they keep
+ * their digits.
+ *
+ * As in `jsonShortcut.ts`, whatever is written in an unusual way, or wrong, is left to the exact
+ * check.
+ */
+import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
+import { numberRange } from "../../internal/columns/scalarTypes.ts"
+import {
+  copyBytes,
+  daysAt,
+  integerAt,
+  isDecimal,
+  isLongInteger,
+  isMicros,
+  isPaddedBase64,
+  microsAt,
+  numberEnd,
+  type Output,
+  writeInteger
+} from "./plainBytes.ts"
+import { emptyIsNull } from "./recordCheck.ts"
+import type { PlacedRow } from "./sourceRecord.ts"
+
+const quote = 0x22
+const backslash = 0x5c
+const hex = Buffer.from("0123456789abcdef")
+
+/**
+ * Writes the JSON value of the field from `start` to `end`; false when the exact check has to look
+ * at it. With `doubled` two quotes in it mean one.
+ */
+type Put = (bytes: Buffer, start: number, end: number, output: Output, doubled: boolean) => boolean
+
+interface Cell {
+  /** The column's name as it stands in a record, with its quotes and a colon. */
+  readonly name: Uint8Array
+  readonly put: Put
+  readonly text: boolean
+  readonly nullable: boolean
+  readonly emptyIsNull: boolean
+}
+
+const copied = (bytes: Buffer, start: number, end: number, output: Output): true => {
+  copyBytes(bytes, start, end, output)
+  return true
+}
+
+const inQuotes = (bytes: Buffer, start: number, end: number, output: Output): true => {
+  output.buffer[output.position++] = quote
+  copyBytes(bytes, start, end, output)
+  output.buffer[output.position++] = quote
+  return true
+}
+
+const word = (text: string, output: Output): true => {
+  for (let n = 0; n < text.length; n++) output.buffer[output.position++] = text.charCodeAt(n)
+  return true
+}
+
+const isWord = (bytes: Buffer, start: number, end: number, text: string): boolean => {
+  if (end - start !== text.length) return false
+  for (let n = 0; n < text.length; n++) if ((bytes[start + n]! | 0x20) !== text.charCodeAt(n)) return false
+  return true
+}
+
+/** Writes text as JSON. */
+const putText: Put = (bytes, start, end, output, doubled) => {
+  const { buffer } = output
+  let position = output.position
+  buffer[position++] = quote
+  for (let at = start; at < end; at++) {
+    const code = bytes[at]!
+    if (code >= 0x20 && code !== quote && code !== backslash) {
+      buffer[position++] = code
+      continue
+    }
+    buffer[position++] = backslash
+    if (code >= 0x20) {
+      buffer[position++] = code
+      if (doubled && code === quote) at++
+      continue
+    }
+    // A control character as four digits.
+    buffer[position++] = 0x75
+    buffer[position++] = 0x30
+    buffer[position++] = 0x30
+    buffer[position++] = hex[code >> 4]!
+    buffer[position++] = hex[code & 15]!
+  }
+  buffer[position++] = quote
+  output.position = position
+  return true
+}
+
+const putInteger =
+  (min: number, max: number): Put =>
+  (bytes, start, end, output) => {
+    const value = integerAt(bytes, start, end)
+    return value >= min && value <= max && copied(bytes, start, end, output)
+  }
+
+const putNumber =
+  (float: boolean): Put =>
+  (bytes, start, end, output) =>
+    numberEnd(bytes, start, float) === end && copied(bytes, start, end, output)
+
+const putOf = (type: ColumnType): Put | undefined => {
+  switch (type._tag) {
+    case "Boolean":
+      return (bytes, start, end, output) => {
+        if (isWord(bytes, start, end, "true")) return word("true", output)
+        return isWord(bytes, start, end, "false") && word("false", output)
+      }
+    case "TinyInt":
+    case "SmallInt":
+    case "Int":
+      return putInteger(...numberRange(type._tag))
+    case "BigInt":
+      return (bytes, start, end, output) => {
+        if (!Number.isNaN(integerAt(bytes, start, end))) return copied(bytes, start, end, output)
+        return isLongInteger(bytes, start, end) && inQuotes(bytes, start, end, output)
+      }
+    case "Float":
+      return putNumber(true)
+    case "Double":
+      return putNumber(false)
+    case "Decimal": {
+      const { precision, scale } = type
+      return (bytes, start, end, output) =>
+        isDecimal(bytes, start, end, precision, scale) && inQuotes(bytes, start, end, output)
+    }
+    case "String":
+      return putText
+    case "Binary":
+      return (bytes, start, end, output) => isPaddedBase64(bytes, start, end) && inQuotes(bytes, start, end, output)
+    case "Date": {
+      const days = putInteger(...numberRange(type._tag))
+      return (bytes, start, end, output) => {
+        const value = daysAt(bytes, start, end)
+        if (Number.isNaN(value)) return days(bytes, start, end, output, false)
+        writeInteger(value, output)
+        return true
+      }
+    }
+    case "Timestamp":
+    case "TimestampNtz": {
+      const zoned = type._tag === "Timestamp"
+      return (bytes, start, end, output) => {
+        const value = microsAt(bytes, start, end, zoned)
+        if (Number.isNaN(value)) {
+          return isMicros(bytes, start, end) && copied(bytes, start, end, output)
+        }
+        writeInteger(value, output)
+        return true
+      }
+    }
+    case "Variant":
+    case "Array":
+    case "Map":
+    case "Struct":
+      return undefined
+  }
+}
+
+/** Takes rows whose fields belong to these columns the short way. */
+export class CsvShortcut {
+  /** Bytes that a record may have beyond six times those of its row. */
+  readonly extra: number
+  private readonly cells: ReadonlyArray<Cell | undefined>
+  /** Whether every column has a short way. */
+  private readonly complete: boolean
+  private readonly output: Output
+
+  constructor(targets: ReadonlyArray<ColumnDefinition | undefined>, output: Output) {
+    this.output = output
+    this.cells = targets.map((column): Cell | undefined => {
+      const put = column === undefined ? undefined : putOf(column.type)
+      return column === undefined || put === undefined
+        ? undefined
+        : {
+            name: Buffer.from(`${JSON.stringify(column.name)}:`),
+            put,
+            text: column.type._tag === "String",
+            nullable: column.nullable,
+            emptyIsNull: emptyIsNull(column)
+          }
+    })
+    this.complete = targets.every((column, index) => column === undefined || this.cells[index] !== undefined)
+    this.extra = this.cells.reduce((sum, cell) => sum + (cell === undefined ? 0 : cell.name.length + 24), 2)
+  }
+
+  /**
+   * Writes the row as a record to the output, which has the room. False when the exact check has to
+   * look at it; the output is undefined then.
+   */
+  take({ bounds, bytes, first }: PlacedRow): boolean {
+    if (!this.complete) return false
+    const { cells, output } = this
+    const { buffer } = output
+    buffer[output.position] = 0x7b
+    const begin = ++output.position
+    for (let index = 0; index < cells.length; index++) {
+      const cell = cells[index]
+      if (cell === undefined) continue
+      const bound = bounds[first + 2 * index]!
+      const start = bound < 0 ? -1 - bound : bound
+      const end = bounds[first + 2 * index + 1]!
+      if (start === end && cell.emptyIsNull) {
+        if (!cell.nullable) return false
+        continue
+      }
+      if (bound < 0 && !cell.text) return false
+      if (output.position > begin) buffer[output.position++] = 0x2c
+      copyBytes(cell.name, 0, cell.name.length, output)
+      if (!cell.put(bytes, start, end, output, bound < 0)) return false
+    }
+    buffer[output.position++] = 0x7d
+    return true
+  }
+}

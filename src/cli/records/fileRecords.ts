@@ -1,0 +1,91 @@
+/**
+ * The records of a file as a stream takes them: checked and brought into the form that travels
+ * while they are written into the stream's memory.
+ *
+ * Most records go the short way, from bytes to bytes. What that leaves over is checked as text.
+ */
+import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
+import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
+import { InvalidArgument } from "../../ZerobusError.ts"
+import { CsvShortcut } from "./csvShortcut.ts"
+import { JsonShortcut } from "./jsonShortcut.ts"
+import { type CheckOptions, type HeaderProblem, csvColumns, jsonCheck, largestRecord, rowCheck } from "./recordCheck.ts"
+import type { RecordCheck } from "./recordCheck.ts"
+import { PlacedRecord, PlacedRow, type SourceRecord } from "./sourceRecord.ts"
+
+/** Longest record that goes the short way, in bytes. What is longer costs little by its number. */
+const longestShort = 64 * 1024
+
+const lineFeed = 0x0a
+const decoder = new TextDecoder()
+
+/**
+ * Writes records of a table. A refused one is an `InvalidArgument` whose message names the column
+ * and what is expected there, to stand behind the line's number.
+ */
+export class FileRecords implements RecordCodec<SourceRecord> {
+  private readonly columns: ReadonlyArray<ColumnDefinition>
+  private readonly options: CheckOptions
+  private readonly scratch = { buffer: Buffer.allocUnsafe(4 * longestShort), position: 0 }
+  private short: (record: SourceRecord) => boolean
+  private check: RecordCheck
+
+  /** JSON records, until there is a header. */
+  constructor(columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}) {
+    this.columns = columns
+    this.options = options
+    const shortcut = new JsonShortcut(columns, this.scratch)
+    const own = Buffer.allocUnsafe(longestShort + 1)
+    this.check = jsonCheck(columns, options)
+    this.short = (record) => {
+      if (record instanceof PlacedRecord) {
+        const { bytes, end, start } = record
+        return end - start <= longestShort && shortcut.take(bytes, start, end)
+      }
+      if (record.text.length * 3 > longestShort) return false
+      const end = own.write(record.text)
+      own[end] = lineFeed
+      return shortcut.take(own, 0, end)
+    }
+  }
+
+  /**
+   * Takes rows of a CSV file under this header from now on; answers what is wrong with it. Without
+   * one no row is taken.
+   */
+  useHeader(header: ReadonlyArray<string> | undefined): HeaderProblem | undefined {
+    const targets = header === undefined ? [] : csvColumns(this.columns, header, this.options)
+    if ("problem" in targets) return targets
+    const shortcut = new CsvShortcut(targets, this.scratch)
+    const longest = Math.floor((this.scratch.buffer.length - shortcut.extra) / 6)
+    this.short = (record) =>
+      record instanceof PlacedRow && record.end - record.start <= longest && shortcut.take(record)
+    this.check =
+      header === undefined
+        ? ({ problem }) => ({ problem: problem ?? "the header is missing" })
+        : rowCheck(targets, this.options)
+    return undefined
+  }
+
+  write(record: SourceRecord, sink: ByteSink): InvalidArgument | undefined {
+    const { scratch } = this
+    scratch.position = 0
+    if (record.problem === undefined && this.short(record) && scratch.position <= largestRecord) {
+      sink.ensure(scratch.position)
+      scratch.buffer.copy(sink.buffer, sink.position, 0, scratch.position)
+      sink.position += scratch.position
+      return undefined
+    }
+    const checked = this.check(record)
+    if ("problem" in checked) return new InvalidArgument({ message: checked.problem, path: [] })
+    const bytes = Buffer.from(checked.json)
+    sink.ensure(bytes.length)
+    sink.buffer.set(bytes, sink.position)
+    sink.position += bytes.length
+    return undefined
+  }
+
+  read(payload: Uint8Array): SourceRecord {
+    return { line: 0, text: decoder.decode(payload) }
+  }
+}
