@@ -91,6 +91,8 @@ export class DeltaLog {
   private lastCheckpoint: number
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
+  /** Whether the last commit has got its name, also when it failed afterwards: then its files must stay. */
+  isNamed = false
   /** The latest versions that were committed here. */
   private recent: ReadonlyArray<SeenVersion> = []
 
@@ -125,6 +127,7 @@ export class DeltaLog {
     const text = (await this.timed(actions)).map((action) => `${JSON.stringify(action)}\n`).join("")
     const temporary = Path.join(folder, `.tmp-${randomUUID()}.json`)
     let identity: string | undefined
+    this.isNamed = false
     try {
       await writeSynced(temporary, text, this.readers)
       // Before the link: afterwards the name may lead to another writer's file already.
@@ -132,6 +135,7 @@ export class DeltaLog {
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
       try {
         await Fs.link(temporary, target)
+        this.isNamed = true
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code
         if (code === "EEXIST") return false
@@ -139,6 +143,7 @@ export class DeltaLog {
         if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
           throw error
         if (!(await createExclusive(target, text, this.readers))) return false
+        this.isNamed = true
         identity = await identityOfFile(target)
       }
     } finally {

@@ -154,6 +154,7 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
   // The lost files held other rows of these log entries.
   if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }
   const adds: Array<Add> = []
+  let tried = false
   let committed = false
   try {
     for (const part of parts) {
@@ -170,11 +171,13 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
     const before = txnOf(log.snapshot, job)
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.
-      committed = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
-      return committed ? commitActions(job, before, adds, lost, missing.isPartial) : undefined
+      tried = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
+      return tried ? commitActions(job, before, adds, lost, missing.isPartial) : undefined
     })
+    committed = tried
   } finally {
-    if (!committed) {
+    // Each try makes files of its own, and on a full disk those of the last one take the room of the next.
+    if (!committed && !(tried && log.isNamed)) {
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
   }

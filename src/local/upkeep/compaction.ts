@@ -95,14 +95,16 @@ export const merge = async (
     dataChange: false,
     stats: fileStatistics(tree, chunks, collector.rows, propertiesOf(log.snapshot.metadata).indexed)
   }
+  let tried = false
   let committed = false
   try {
     await log.commit((snapshot) => {
-      committed = files.every((file) => snapshot.files.has(fileKey(file)))
-      return committed ? compactActions(add, files, now) : undefined
+      tried = files.every((file) => snapshot.files.has(fileKey(file)))
+      return tried ? compactActions(add, files, now) : undefined
     })
+    committed = tried
   } finally {
-    if (!committed) await Fs.rm(filePath(log.table, add.path), { force: true })
+    if (!committed && !(tried && log.isNamed)) await Fs.rm(filePath(log.table, add.path), { force: true })
   }
   return committed ? files.length : 0
 }
