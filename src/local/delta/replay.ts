@@ -6,6 +6,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { applyCommit, emptySnapshot, type Snapshot } from "./deltaActions.ts"
 import { readCheckpoint } from "./deltaCheckpoint.ts"
+import { isFolder } from "../../internal/log/plainFile.ts"
 import { logFolder, readVersion } from "./versionFile.ts"
 
 const commitName = /^(\d{20})\.json$/
@@ -111,11 +112,14 @@ export const replay = async (table: string, names: ReadonlyArray<string>, end = 
  */
 export const removeFalseCheckpoints = async (table: string): Promise<void> => {
   const folder = logFolder(table)
+  if (!(await isFolder(table)) || !(await isFolder(folder))) return
   const names = await Fs.readdir(folder)
   for (const { files, version } of checkpointsIn(names)) {
     const commits = await replay(table, names, version).catch(() => undefined)
     if (commits === undefined || commits.snapshot.version !== version) return
-    const held = (await readCheckpoint(folder, files, version)).files
+    const held = (await readCheckpoint(folder, files, version).catch(() => undefined))?.files
+    // A damaged one is of no use to anybody; an older one may be read in its place.
+    if (held === undefined) continue
     const live = commits.snapshot.files
     if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
     // Only a hint for readers; those that miss it list the folder.

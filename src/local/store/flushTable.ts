@@ -85,14 +85,19 @@ export interface Flusher {
 /** A flusher that works on the calling thread. `readers` of the files that it writes. */
 export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const tables = new Map<string, DeltaLog>()
+  /** The folders that may have got a checkpoint from here. */
+  const written = new Set<string>()
   /** The log with all that others committed, read anew when the folder holds another table now. */
   const current = async (folder: string, name: string): Promise<DeltaLog> => {
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
+    // A checkpoint of ours may hold a version that another writer replaced just after it was written.
+    if (written.has(folder)) await removeFalseCheckpoints(folder)
     const log = await openLog(folder, readers)
     if (log === undefined) throw new TableRefused(name, "its Delta log is gone")
     tables.set(folder, log)
+    written.add(folder)
     await log.look()
     return log
   }
@@ -109,7 +114,7 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     flush: async (job) => {
       if (job.again) {
         tables.delete(job.folder)
-        await removeFalseCheckpoints(job.folder)
+        written.add(job.folder)
       }
       return withLog(job.folder, job.name, (log) => flushTable(log, job))
     },
@@ -121,6 +126,7 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
       })),
     forget: async (folder) => {
       tables.delete(folder)
+      written.delete(folder)
     },
     close: async () => {
       tables.clear()

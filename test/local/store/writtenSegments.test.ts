@@ -224,6 +224,25 @@ describe("rows that another writer has undone are committed again", () => {
     })
   )
 
+  it.live("a merge of files was replaced after our checkpoint of it", () =>
+    Effect.gen(function* () {
+      const { dataFiles, folder, location, write } = yield* setup(plain, 0, 8)
+      for (let id = 1; id < 9; id++) yield* write({ id })
+      const [deleted] = yield* dataFiles
+      yield* write({ id: 9 })
+      const version = (number: number, end: string) => Path.join(logFolder(location), `${versionName(number)}${end}`)
+      const checkpoint = version(10, ".checkpoint.parquet")
+      assert.include(yield* onDisk(() => Fs.readFile(version(10, ".json"), "utf8")), "OPTIMIZE")
+      assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
+      // The other writer deletes a row, by a version that it has seen free.
+      const remove = { path: deleted!.path, deletionTimestamp: 1, dataChange: true }
+      yield* onDisk(() => Fs.writeFile(version(10, ".theirs"), `${JSON.stringify({ remove })}\n`))
+      yield* onDisk(() => Fs.rename(version(10, ".theirs"), version(10, ".json")))
+      yield* write({ id: 10 })
+      assert.deepStrictEqual(yield* idsIn(folder), [2, 3, 4, 5, 6, 7, 8, 9, 10])
+    })
+  )
+
   it.live("a data file was deleted: the rows of that file alone", () =>
     Effect.gen(function* () {
       const { dataFiles, folder, log, segments, store, write } = yield* setup(partitioned, 60_000)
