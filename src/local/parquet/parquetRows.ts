@@ -23,6 +23,7 @@ export const readParquet = async (
     file,
     metadata,
     utf8: false,
+    parsers: microseconds,
     ...(decompressZstd === undefined ? {} : { compressors: { ZSTD: decompressZstd } })
   })
   return rows.map((row) => struct(columns, row as Record<string, unknown>))
@@ -44,11 +45,21 @@ export const columnPaths = (bytes: Uint8Array): ReadonlyArray<string> => {
   return paths
 }
 
+/** Other writers keep timestamps in other units: Spark as INT96 unless told otherwise. */
+const microseconds = {
+  timestampFromMilliseconds: (millis: bigint) => millis * 1000n,
+  timestampFromNanoseconds: (nanos: bigint) => (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
+}
+
+const isOfOtherUnit = ({ converted_type: converted, logical_type: logical }: FileMetaData["schema"][number]): boolean =>
+  converted === "TIMESTAMP_MILLIS" || (logical?.type === "TIMESTAMP" && logical.unit !== "MICROS")
+
 const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map((element) => {
     // A list keeps its mark; a map loses it, because the library would turn its keys into text.
     if (element.converted_type === "LIST" || element.logical_type?.type === "LIST") return element
+    if (isOfOtherUnit(element)) return element
     const {
       converted_type: _converted,
       logical_type: _logical,

@@ -187,6 +187,29 @@ describe("VARIANTs of Spark", () => {
   )
 })
 
+it.live("timestamps of Spark are the same in every unit that it writes", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    yield* Effect.promise(() => Fs.cp(fixtures, folder, { recursive: true }))
+    const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+    const times = table("main.spark.times(id INT, at TIMESTAMP, l ARRAY<TIMESTAMP>)")
+    const [old, last] = [BigInt(Date.UTC(1677, 0, 1)) * 1000n, 253_402_300_799_999_999n]
+    const fine = [-1n, 1_767_225_600_000_001n, old, last, null]
+    const coarse = [-1_000n, 1_767_225_600_000_000n, old, last - 999n, null]
+    const expected = [fine, fine, coarse].flatMap((moments, unit) =>
+      moments.map((at, n) => ({ id: 10 * unit + n, at, l: at === null ? null : [at, null] }))
+    )
+    const rows = [...(yield* store.rows(times.name))].sort((a, b) => Number(a["id"]) - Number(b["id"]))
+    assert.deepStrictEqual(rows, expected)
+    const { location } = Option.getOrThrow(yield* store.get(times.name))
+    const asked = yield* query(location, times, 'SELECT id, epoch_us("at") FROM main.spark.times ORDER BY id')
+    assert.deepStrictEqual(
+      asked,
+      expected.map(({ at, id }) => [String(id), at === null ? null : String(at)])
+    )
+  })
+)
+
 it("a path of the log that cannot be decoded is refused with its text", () => {
   for (const path of ["100%.parquet", "a%00b.parquet", "file:///%zz"]) {
     const found = Result.try({ try: () => filePath("/t", path), catch: (error) => error })
