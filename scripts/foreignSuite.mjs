@@ -39,6 +39,18 @@ export const pythonEnvironment = (name, packages) => {
   return python
 }
 
+/** The arguments of a suite: its own options, the environment that those set, and what is left for vitest. */
+export const suiteOptions = (name) => {
+  const args = process.argv.slice(2)
+  const full = args.includes("--full")
+  const writesMatrix = args.includes("--write-matrix")
+  return {
+    full,
+    env: { ...(full && { [`${name}_FULL`]: "1" }), ...(writesMatrix && { ZEROBUS_WRITE_MATRIX: "1" }) },
+    rest: args.filter((arg) => arg !== "--full" && arg !== "--write-matrix")
+  }
+}
+
 /** Runs the test files of a vitest project. */
 export const runSuite = (project, args, env) =>
   run(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...args], {

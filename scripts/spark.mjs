@@ -1,8 +1,8 @@
 // Holds the local server's tables against Spark with Delta Lake, the reference among the readers of Delta tables.
-// `--full` runs the long form. Without Java 17, Python 3.10 or Maven every test counts as skipped.
+// `--full` runs the long form, `--write-matrix` writes what it finds to docs/storage.md. Without Java 17, Python 3.10 or Maven every test counts as skipped.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { cache, output, pythonEnvironment, run, runSuite, systemPython } from "./foreignSuite.mjs"
+import { cache, output, pythonEnvironment, run, runSuite, suiteOptions, systemPython } from "./foreignSuite.mjs"
 
 const delta = { artifact: "delta-spark_2.13", version: "4.0.0" }
 const spark = "4.0.1"
@@ -42,18 +42,15 @@ const fetchJars = () => {
   )
 }
 
-const args = process.argv.slice(2)
-const full = args.includes("--full")
+const { env, full, rest } = suiteOptions("SPARK")
 // One session at a time: each takes a gigabyte, and all cores.
-const rest = ["--no-file-parallelism", ...args.filter((arg) => arg !== "--full")]
+rest.unshift("--no-file-parallelism")
 const missing = lack()
 if (missing === undefined) {
   fetchJars()
   const python = pythonEnvironment("spark", [`pyspark==${spark}`])
-  const long = full
-    ? { SPARK_FULL: "1", SPARK_LATER_PYTHON: pythonEnvironment("spark-later", [`pyspark==${laterSpark}`]) }
-    : {}
-  runSuite("spark", rest, { SPARK_PYTHON: python, SPARK_JARS: jars, ...long })
+  const later = full ? { SPARK_LATER_PYTHON: pythonEnvironment("spark-later", [`pyspark==${laterSpark}`]) } : {}
+  runSuite("spark", rest, { SPARK_PYTHON: python, SPARK_JARS: jars, ...env, ...later })
 } else {
   console.log(`Every test of Spark is skipped: this machine lacks ${missing}.`)
   runSuite("spark", rest, { SPARK_PYTHON: "" })

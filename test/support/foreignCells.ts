@@ -2,7 +2,6 @@
  * Cells of our tables as a foreign reader must see them: values in the JSON form of `plainValues.py`, tables with every
  * type of column, and the comparison of what was sent with what was seen.
  */
-import { readFileSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
 import {
   type ColumnDefinition,
@@ -135,21 +134,6 @@ export interface Comparison {
   readonly wrong: ReadonlyArray<string>
   /** For each type of column, as SQL names it without parameters: whether all its cells are right. */
   readonly types: Readonly<Record<string, "yes" | "no">>
-}
-
-/** What the table "Types and readers" of `docs/storage.md` says of a reader, named as its header names it. */
-export const documentedTypes = (reader: string): Readonly<Record<string, string>> => {
-  const page = readFileSync(new URL("../../docs/storage.md", import.meta.url), "utf8")
-  const lines = page.slice(page.indexOf("\n## Types and readers")).split("\n")
-  const cells = lines
-    .slice(lines.findIndex((line) => line.startsWith("| ")))
-    .map((line) => line.split("|").map((cell) => cell.trim()))
-  const column = cells[0]!.indexOf(reader)
-  const rows = cells.slice(
-    2,
-    cells.findIndex((row) => row.length === 1)
-  )
-  return Object.fromEntries(rows.map((row) => [row[1]!, row[column]!]))
 }
 
 const isCollection = (type: ColumnType): boolean =>
