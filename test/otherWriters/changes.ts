@@ -27,6 +27,8 @@ export type Change =
   /** `full` also deletes files that no version names. */
   | { readonly operation: "vacuum"; readonly full: boolean }
   | { readonly operation: "addColumn"; readonly column: string; readonly type: "integer" | "string" }
+  /** Rows of both kinds of writers keep their ids: only the rule goes. */
+  | { readonly operation: "dropNotNull"; readonly column: string }
   | { readonly operation: "setProperties"; readonly properties: Readonly<Record<string, string>> }
   | { readonly operation: "describe"; readonly text: string }
   | { readonly operation: "checkpoint" }
@@ -48,26 +50,19 @@ export interface Changes {
   readonly next: (ids: ReadonlyArray<number>) => Change
 }
 
-const operations: ReadonlyArray<readonly [weight: number, operation: Change["operation"]]> = [
-  [5, "append"],
-  [4, "delete"],
-  [4, "update"],
-  [4, "merge"],
-  [2, "overwrite"],
-  [4, "optimize"],
-  [3, "vacuum"],
-  [2, "addColumn"],
-  [1, "setProperties"],
-  [1, "describe"],
-  [2, "checkpoint"],
-  [2, "addConstraint"]
-]
-const urn = operations.flatMap(([weight, operation]) => Array.from({ length: weight }, () => operation))
+/** What another writer can do: how often each operation comes, and the properties that it sets, one at a time. */
+export interface ChangeKinds {
+  readonly weights: Readonly<Partial<Record<Change["operation"], number>>>
+  readonly properties: ReadonlyArray<Readonly<Record<string, string>>>
+}
 
 export const partOf = (id: number): number => id % 3
 
-/** Changes from a generator of numbers in [0, 1). */
-export const randomChanges = (random: () => number): Changes => {
+/** Changes of these kinds from a generator of numbers in [0, 1). */
+export const randomChanges = (random: () => number, { properties, weights }: ChangeKinds): Changes => {
+  const urn = (Object.keys(weights) as ReadonlyArray<Change["operation"]>).flatMap((operation) =>
+    Array.from({ length: weights[operation]! }, () => operation)
+  )
   let nextId = firstForeignId
   let count = 0
   const below = (limit: number) => Math.floor(random() * limit)
@@ -114,7 +109,9 @@ export const randomChanges = (random: () => number): Changes => {
         case "addColumn":
           return { operation, column: `extra_${count}`, type: pick(random, ["integer", "string"] as const) }
         case "setProperties":
-          return { operation, properties: { "delta.logRetentionDuration": `interval ${30 + below(60)} days` } }
+          return { operation, properties: pick(random, properties) }
+        case "dropNotNull":
+          return { operation, column: "id" }
         case "describe":
           return { operation, text: note }
         default:

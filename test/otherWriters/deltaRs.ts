@@ -1,10 +1,28 @@
 /** delta-rs as another writer, in a process of its own. */
 import { startPython } from "../support/pythonProcess.ts"
 import { deltaPython } from "../support/pythonProcess.ts"
-import { type Change, constraint, filterSql } from "./changes.ts"
+import { type Change, type ChangeKinds, constraint, filterSql } from "./changes.ts"
 import type { OtherWriter } from "./interleavings.ts"
 
 type Answer = { readonly error: string } | { readonly rows?: ReadonlyArray<Readonly<Record<string, unknown>>> }
+
+const kinds: ChangeKinds = {
+  weights: {
+    append: 5,
+    delete: 4,
+    update: 4,
+    merge: 4,
+    overwrite: 2,
+    optimize: 4,
+    vacuum: 3,
+    addColumn: 2,
+    setProperties: 1,
+    describe: 1,
+    checkpoint: 2,
+    addConstraint: 2
+  },
+  properties: [{ "delta.logRetentionDuration": "interval 45 days" }]
+}
 
 /** A change in the form that `deltaWriter.py` takes. */
 const request = (change: Change): object => {
@@ -38,6 +56,8 @@ export const startDeltaRs = async (): Promise<DeltaRs> => {
   }
   return {
     version: python.greeting.version,
+    kinds,
+    renames: false,
     change: async (location, change, tag) => void (await ask(location, { ...request(change), tag })),
     read: (location) => ask(location, { operation: "read" }),
     stop: python.stop

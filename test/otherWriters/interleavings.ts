@@ -3,19 +3,23 @@
  * table between the server's flushes or at the same time, all from a seed. In the end, after a restart of the server,
  * each acknowledged record and each row of the other writer must be in the table exactly once.
  */
-import { Effect, Exit, Fiber, References, Result } from "effect"
+import { Deferred, Effect, Exit, Fiber, References, Result } from "effect"
 import { Zerobus } from "effect-zerobus"
 import { ZerobusLocal, type ZerobusLocalShape } from "effect-zerobus/testing"
 import * as Path from "node:path"
 import { compareCells, plainRow } from "../support/foreignCells.ts"
 import { pick, seeded } from "../support/randomTables.ts"
 import { table, temporaryFolder } from "../support/storedTables.ts"
-import { type Change, randomChanges } from "./changes.ts"
+import { type Change, type ChangeKinds, randomChanges } from "./changes.ts"
 import { expectedTable } from "./expectedTable.ts"
 import { columns, type Extra, makeProducer, type Producer } from "./producer.ts"
+import { type VersionFiles, watchVersions } from "./versionFiles.ts"
 
 /** Another writer of Delta tables. */
 export interface OtherWriter {
+  /** Whether it writes a version under another name first, so that the server's commit can be aimed at its own. */
+  readonly renames: boolean
+  readonly kinds: ChangeKinds
   /** Makes a change; its commit names the tag and the version that was read. Rejects with what the writer says. */
   readonly change: (location: string, change: Change, tag: string) => Promise<void>
   /** The rows that it reads, in the form of `plainValues.py`. */
@@ -30,10 +34,12 @@ export interface Found {
   acknowledged: number
   /** Commits of the other writer. */
   foreign: number
-  /** Changes that the other writer gave up, because of what the server had done meanwhile. */
-  conflicts: number
+  /** How many changes the other writer gave up because of what the server had done meanwhile, by operation and reason. */
+  readonly conflicts: Record<string, number>
   /** Streams that the server ended or refused, each with a reason that names the table. */
   refusals: number
+  /** Versions whose file the other writer replaced. The server commits such rows of its own again. */
+  replaced: number
   readonly wrong: Array<string>
 }
 
@@ -46,15 +52,17 @@ interface Work {
   readonly changes: Map<string, Change>
   readonly extras: Array<Extra>
   readonly wrong: Array<string>
-  conflicts: number
+  /** The changes that the other writer gave up, as operation and reason. */
+  readonly conflicts: Array<string>
+  readonly versions: VersionFiles
 }
 
-const serverOf = (dataDir: string, turns: Turns) =>
+const serverOf = (dataDir: string, turns: Turns, { renames }: OtherWriter) =>
   ZerobusLocal.layerServer({
     dataDir,
     ackInterval: "5 millis",
-    // In turn the steps say when to flush.
-    flushInterval: turns === "in turn" ? "1 hour" : "200 millis"
+    // In turn, and where commits are aimed, the steps say when to flush.
+    flushInterval: turns === "in turn" || renames ? "1 hour" : "200 millis"
   })
 
 /** A client of the server. It does not recover, so that no record is sent twice. */
@@ -79,6 +87,10 @@ const flushed = (local: ZerobusLocalShape, { name }: Work) => Effect.exit(local.
  */
 const givenUp = /conflict|concurrent|CommitFailed|not found|No such file|FILE_NOT_EXIST/i
 
+/** The reason in few words: the class of the error where it has one. */
+const reasonOf = (failure: string): string =>
+  /\[([A-Z][A-Z_.]+)\]/.exec(failure)?.[1] ?? /^\w+/.exec(failure)?.[0] ?? failure.slice(0, 80)
+
 /** Lets the other writer make a change. A conflict with a commit of the server is no fault. */
 const change = Effect.fnUntraced(function* (writer: OtherWriter, work: Work, made: Change, turns: Turns) {
   const tag = String(work.changes.size + 1)
@@ -90,7 +102,8 @@ const change = Effect.fnUntraced(function* (writer: OtherWriter, work: Work, mad
     )
   )
   if (failure === undefined) return true
-  if (turns === "at the same time" && givenUp.test(failure)) work.conflicts++
+  if (turns === "at the same time" && givenUp.test(failure))
+    work.conflicts.push(`${made.operation}: ${reasonOf(failure)}`)
   else work.wrong.push(`${made.operation} failed: ${failure}`)
   return false
 })
@@ -145,7 +158,7 @@ const foreignChange = Effect.fnUntraced(function* (
 /** Batches, flushes and changes one after another. */
 const inTurn = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: OtherWriter, work: Work, steps: number) {
   const random = seeded(work.seed)
-  const changes = randomChanges(random)
+  const changes = randomChanges(random, writer.kinds)
   yield* work.producer.send(20)
   for (let step = 0; step < steps; step++) {
     yield* foreignChange(local, writer, work, "in turn", changes.next(someIds(random, work)))
@@ -156,7 +169,42 @@ const inTurn = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: Ot
   }
 })
 
-/** The client sends without a pause while the other writer makes its changes. */
+/** The client sends without a pause while something goes on, and the server commits now and then. */
+const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effect.Effect<A>) =>
+  Effect.gen(function* () {
+    let sending = true
+    let batches = 0
+    const batch = Effect.suspend(() => producer.send(1 + (batches % 7)))
+    const client = yield* Effect.forkChild(
+      Effect.whileLoop({
+        while: () => sending,
+        body: () => (++batches % 20 === 0 ? Effect.andThen(batch, Effect.exit(local.flush(name))) : batch),
+        step: () => {}
+      })
+    )
+    yield* work
+    sending = false
+    yield* Fiber.join(client)
+  })
+
+/** The server has nothing to commit until the other writer's commit is under way, and commits then. */
+const aimed = <A>(local: ZerobusLocalShape, { name, producer, versions }: Work, work: Effect.Effect<A>) =>
+  Effect.gen(function* () {
+    yield* Effect.exit(local.flush(name))
+    const underWay = yield* Deferred.make<boolean>()
+    const told = (made: boolean) => void Deferred.doneUnsafe(underWay, Effect.succeed(made))
+    versions.onAttempt(() => told(true))
+    // Acknowledged already, so that the commit alone is left to be made.
+    yield* producer.send(3)
+    const client = yield* Effect.forkChild(
+      Effect.flatMap(Deferred.await(underWay), (made) => (made ? Effect.exit(local.flush(name)) : Effect.void))
+    )
+    yield* work
+    told(false)
+    yield* Fiber.join(client)
+  })
+
+/** The client and the server go on while the other writer makes its changes. */
 const atTheSameTime = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   writer: OtherWriter,
@@ -164,22 +212,12 @@ const atTheSameTime = Effect.fnUntraced(function* (
   steps: number
 ) {
   const random = seeded(work.seed)
-  const changes = randomChanges(random)
-  let sending = true
-  const client = yield* Effect.forkChild(
-    Effect.whileLoop({
-      while: () => sending,
-      body: () => work.producer.send(1 + (work.producer.sent.size % 7)),
-      step: () => {}
-    })
-  )
+  const changes = randomChanges(random, writer.kinds)
   for (let step = 0; step < steps; step++) {
-    yield* foreignChange(local, writer, work, "at the same time", changes.next(someIds(random, work)))
-    // Lets the client and the server go on for a while.
+    const made = foreignChange(local, writer, work, "at the same time", changes.next(someIds(random, work)))
+    yield* writer.renames && random() < 0.5 ? aimed(local, work, made) : busy(local, work, made)
     for (let more = Math.floor(random() * 12); more > 0; more--) yield* work.producer.send(1)
   }
-  sending = false
-  yield* Fiber.join(client)
 })
 
 /** What a table must hold against what the server and the other writer read. */
@@ -209,8 +247,9 @@ const judge = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: Oth
   }
   found.acknowledged += producer.acknowledged.size
   found.foreign += Object.values(expected.foreign).reduce((sum, count) => sum + count, 0)
-  found.conflicts += conflicts
+  for (const conflict of conflicts) found.conflicts[conflict] = (found.conflicts[conflict] ?? 0) + 1
   found.refusals += producer.refusals.length
+  found.replaced += work.versions.replaced()
   found.wrong.push(...wrong.map((text) => `seed ${seed}: ${text}`))
 })
 
@@ -233,18 +272,22 @@ export const runInterleavings = Effect.fnUntraced(function* (
         yield* local.createTable(`${name}(${columns})${partitioned}`)
         const location = Path.join(folder, ...name.split("."))
         const producer = yield* makeProducer(name)
-        const work: Work = { seed, name, location, producer, changes: new Map(), extras: [], wrong: [], conflicts: 0 }
+        const versions = yield* watchVersions(location)
+        const work: Work = {
+          ...{ seed, name, location, producer, versions },
+          ...{ changes: new Map(), extras: [], wrong: [], conflicts: [] }
+        }
         works.push(work)
         yield* run(local, writer, work, steps)
         yield* producer.close
       }).pipe(Effect.provide(clientOf(local)), Effect.scoped)
     )
-  }).pipe(Effect.provide(serverOf(folder, turns)), Effect.provideService(References.MinimumLogLevel, "None"))
+  }).pipe(Effect.provide(serverOf(folder, turns, writer)), Effect.provideService(References.MinimumLogLevel, "None"))
   // A server that starts anew finds what the one before it did not commit, or committed in vain.
-  const found: Found = { acknowledged: 0, foreign: 0, conflicts: 0, refusals: 0, wrong: [] }
+  const found: Found = { acknowledged: 0, foreign: 0, conflicts: {}, refusals: 0, replaced: 0, wrong: [] }
   yield* Effect.gen(function* () {
     const local = yield* ZerobusLocal
     for (const work of works) yield* judge(local, writer, work, found)
-  }).pipe(Effect.provide(serverOf(folder, turns)))
+  }).pipe(Effect.provide(serverOf(folder, turns, writer)))
   return found
 })

@@ -54,11 +54,22 @@ def seen(value):
     return plain(value)
 
 
+def reason(error):
+    """What Spark says, and what has caused it, which is all that tells where many tasks failed."""
+    said = [str(error)[:2000]]
+    cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    while cause is not None and len(said) < 6:
+        cause = cause.getCause()
+        if cause is not None:
+            said.append(str(cause.toString())[:500])
+    return "\ncaused by ".join(said)
+
+
 def answer(spark, question):
     try:
         return {"rows": [seen(row) for row in spark.sql(question["sql"]).collect()]}
     except Exception as error:
-        return {"error": str(error)[:2000]}
+        return {"error": reason(error)}
 
 
 def main():
