@@ -108,6 +108,7 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
       : { rows: new Set<number>(), step: () => Promise.resolve(), commits: () => 0 }
     let done = 0
     let acknowledged = -1
+    let fewest = Infinity
     const ingested = yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const stream = yield* zerobus.createStream(table)
@@ -118,6 +119,7 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
           while (acknowledged === before) yield* Effect.sleep("5 millis")
           yield* Effect.sleep(random() * 400)
           yield* Effect.promise(() => kill(server))
+          fewest = Math.min(fewest, acknowledged - before)
           server = yield* Effect.promise(() => startServer(folder, port, httpPort))
           done++
         }
@@ -172,7 +174,7 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
     const foreign = rows.map((row) => Number(row["n"])).filter((n) => n >= firstForeign)
     for (const n of other.rows) if (!distinct.has(String(n))) lost++
     const extra = foreign.length - other.rows.size
-    return { ingested, rows: rows.length, lost, extra, acknowledged, commits: other.commits() }
+    return { ingested, rows: rows.length, lost, extra, fewest, commits: other.commits() }
   }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None"))
 
 const { values } = parseArgs({
@@ -186,6 +188,7 @@ const started = performance.now()
 const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed), values["delta-rs"]))
 console.log(
   `${values.kills} kills in ${((performance.now() - started) / 1000).toFixed(1)} s: ${result.ingested} records ingested and acknowledged, ` +
+    `at least ${result.fewest} between two kills, ` +
     `${result.rows} rows in the table, ${result.lost} lost, ${result.extra} of deleted rows there, ` +
     `${result.commits} commits of delta-rs, seed ${values.seed}`
 )
