@@ -273,10 +273,8 @@ export const runInterleavings = Effect.fnUntraced(function* (
         const location = Path.join(folder, ...name.split("."))
         const producer = yield* makeProducer(name)
         const versions = yield* watchVersions(location)
-        const work: Work = {
-          ...{ seed, name, location, producer, versions },
-          ...{ changes: new Map(), extras: [], wrong: [], conflicts: [] }
-        }
+        const account = { changes: new Map(), extras: [], wrong: [], conflicts: [] }
+        const work: Work = { seed, name, location, producer, versions, ...account }
         works.push(work)
         yield* run(local, writer, work, steps)
         yield* producer.close

@@ -92,7 +92,7 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
-    // A checkpoint of ours may hold a version that another writer replaced just after it was written.
+    // Our checkpoint may hold a version that another writer replaced just after it was made.
     if (written.has(folder)) await removeFalseCheckpoints(folder)
     const log = await openLog(folder, readers)
     if (log === undefined) throw new TableRefused(name, "its Delta log is gone")
