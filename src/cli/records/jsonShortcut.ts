@@ -8,8 +8,8 @@
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { numberRange } from "../../internal/columns/scalarTypes.ts"
+import { JsonScan } from "./jsonScan.ts"
 import {
-  copyBytes,
   daysAt,
   integerAt,
   isDecimal,
@@ -17,116 +17,18 @@ import {
   isMicros,
   isPaddedBase64,
   microsAt,
-  numberEnd,
-  type Output,
-  writeInteger
+  type Output
 } from "./plainBytes.ts"
+import { NamesOfObjects, takeVariant } from "./variantShortcut.ts"
 
 const quote = 0x22
-const backslash = 0x5c
 const comma = 0x2c
 const colon = 0x3a
 
 /**
- * Bytes that end a plain stretch of a text: its quote, an escape, and control characters, which no
- * text may hold.
- */
-const endsStretch = new Uint8Array(256).fill(1, 0, 0x20)
-endsStretch[quote] = endsStretch[backslash] = 1
-
-/** Letters that stand behind a backslash by themselves. */
-const escapes = new Uint8Array(256)
-for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = 1
-
-/** The record in work. */
-class Scan {
-  bytes: Buffer = Buffer.alloc(0)
-  at = 0
-  /** Up to where the record was copied. */
-  copied = 0
-  readonly output: Output
-
-  constructor(output: Output) {
-    this.output = output
-  }
-
-  passSpace(): number {
-    let code = this.bytes[this.at]
-    while (code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a) code = this.bytes[++this.at]
-    return code ?? 0
-  }
-
-  /** Passes a text whose escapes, if any, need no look. */
-  passText(): boolean {
-    const { bytes } = this
-    if (bytes[this.at] !== quote) return false
-    let at = this.at + 1
-    for (;;) {
-      while (endsStretch[bytes[at]!] === 0) at++
-      const code = bytes[at]
-      if (code === quote) {
-        this.at = at + 1
-        return true
-      }
-      // An escaped code may be half of a surrogate pair.
-      if (code !== backslash || escapes[bytes[at + 1]!] !== 1) return false
-      at += 2
-    }
-  }
-
-  /** Passes a text without escapes. */
-  passPlainText(): boolean {
-    const { bytes } = this
-    if (bytes[this.at] !== quote) return false
-    let at = this.at + 1
-    while (endsStretch[bytes[at]!] === 0) at++
-    if (bytes[at] !== quote) return false
-    this.at = at + 1
-    return true
-  }
-
-  /** Passes a number; false also for one that a DOUBLE (with `float` a FLOAT) may not hold. */
-  passNumber(float: boolean): boolean {
-    const end = numberEnd(this.bytes, this.at, float)
-    if (end < 0) return false
-    this.at = end
-    return true
-  }
-
-  passWord(word: string): boolean {
-    for (let n = 0; n < word.length; n++) if (this.bytes[this.at + n] !== word.charCodeAt(n)) return false
-    this.at += word.length
-    return true
-  }
-
-  /** Copies everything before `until` and leaves out what comes up to `next`. */
-  copyUntil(until: number, next: number): void {
-    copyBytes(this.bytes, this.copied, until, this.output)
-    this.copied = next
-  }
-
-  /** Puts an integer where the value from `start` to here stands. */
-  replaceByInteger(start: number, value: number): true {
-    this.copyUntil(start, this.at)
-    writeInteger(value, this.output)
-    return true
-  }
-
-  /** Puts the value from `start` to here in quotes. */
-  putInQuotes(start: number): true {
-    const { output } = this
-    this.copyUntil(start, start)
-    output.buffer[output.position++] = quote
-    this.copyUntil(this.at, this.at)
-    output.buffer[output.position++] = quote
-    return true
-  }
-}
-
-/**
  * Reads a value and copies or replaces it; false when the exact check has to look at the record.
  */
-type Take = (scan: Scan) => boolean
+type Take = (scan: JsonScan) => boolean
 
 /** The fields of an object by name. */
 class ObjectShortcut {
@@ -149,7 +51,7 @@ class ObjectShortcut {
     this.seen = new Float64Array(fields.length)
   }
 
-  take(scan: Scan): boolean {
+  take(scan: JsonScan): boolean {
     const { bytes } = scan
     if (bytes[scan.at] !== 0x7b) return false
     scan.at++
@@ -182,7 +84,7 @@ class ObjectShortcut {
    * Passes a name and gives its field, which most often is the one behind the last. -1 when there
    * is none.
    */
-  private passName(scan: Scan, expected: number): number {
+  private passName(scan: JsonScan, expected: number): number {
     const { bytes } = scan
     const name = this.names[expected]
     if (name !== undefined) {
@@ -272,8 +174,13 @@ const takeOf = (type: ColumnType): Take => {
       return (scan) => takeElements(scan, element)
     }
     case "Variant":
-    case "Map":
-      return () => false
+      return takeVariant
+    case "Map": {
+      if (type.key._tag !== "String") return () => false
+      const value = nullableTake(type.value, type.valueContainsNull)
+      const names = new NamesOfObjects()
+      return (scan) => takeEntries(scan, names, value)
+    }
   }
 }
 
@@ -286,7 +193,28 @@ const integerTake =
     return value >= min && value <= max
   }
 
-const takeElements = (scan: Scan, element: Take): boolean => {
+const takeEntries = (scan: JsonScan, names: NamesOfObjects, value: Take): boolean => {
+  if (scan.bytes[scan.at] !== 0x7b) return false
+  scan.at++
+  names.clear()
+  if (scan.passSpace() === 0x7d) {
+    scan.at++
+    return true
+  }
+  for (;;) {
+    if (!names.passName(scan) || scan.passSpace() !== colon) return false
+    scan.at++
+    scan.passSpace()
+    if (!value(scan)) return false
+    const code = scan.passSpace()
+    scan.at++
+    if (code === 0x7d) return true
+    if (code !== comma) return false
+    scan.passSpace()
+  }
+}
+
+const takeElements = (scan: JsonScan, element: Take): boolean => {
   if (scan.bytes[scan.at] !== 0x5b) return false
   scan.at++
   if (scan.passSpace() === 0x5d) {
@@ -305,11 +233,11 @@ const takeElements = (scan: Scan, element: Take): boolean => {
 
 /** Takes records of a table the short way. */
 export class JsonShortcut {
-  private readonly scan: Scan
+  private readonly scan: JsonScan
   private readonly record: ObjectShortcut
 
   constructor(columns: ReadonlyArray<ColumnDefinition>, output: Output) {
-    this.scan = new Scan(output)
+    this.scan = new JsonScan(output)
     this.record = new ObjectShortcut(columns)
   }
 

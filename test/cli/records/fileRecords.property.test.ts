@@ -116,6 +116,50 @@ describe("a JSON record the short way", () => {
     { arbitrary: { runs: 100 } }
   )
 
+  const Json = Schema.suspend((): Schema.Codec<unknown> =>
+    Schema.Union([
+      Schema.Finite,
+      Schema.Int,
+      Schema.Null,
+      Schema.Literals(["", "a", "æ", '"', "\\", "1", "\n", "\ud83d\ude00", true, 0.1, 1e21, 1e-7]),
+      Schema.Array(Json).check(Schema.isMaxLength(3)),
+      Schema.Record(Schema.Literals(["a", "b", "1", "__proto__", "æ"]), Json)
+    ])
+  )
+  it.effect.prop(
+    "agrees with the exact check for any JSON as a VARIANT or MAP",
+    { value: Json },
+    ({ value }) =>
+      Effect.sync(() => {
+        const text = JSON.stringify(value)
+        const spaced = JSON.stringify(value, null, 1).replaceAll("\n", "\t")
+        const twice = text.replaceAll('"b":', '"a":')
+        const lines = [text, spaced, twice].map((one) => `{"v":${one},"d":"2026-11-22"}`)
+        for (const type of ["VARIANT", "MAP<STRING, VARIANT>", "ARRAY<MAP<STRING, MAP<STRING, DOUBLE>>>"]) {
+          agree(columnsOf(`v ${type}, d DATE`), "ndjson", lines.join("\n"))
+        }
+      }),
+    { arbitrary: { runs: 200 } }
+  )
+
+  it.each([
+    "1.50",
+    "0.000001",
+    "0.0000001",
+    "-0",
+    "-0.5",
+    "0.0",
+    "1e5",
+    "1E-2",
+    "123456789.10000000",
+    "[1.0]",
+    "00",
+    "1."
+  ])("agrees with the exact check for %s in a VARIANT", (value) => {
+    const lines = [value, `{"a":${value},"b":[${value}]}`].map((one) => `{"v":${one}}`)
+    assert.strictEqual(agree(columnsOf("v VARIANT"), "ndjson", lines.join("\n")), 2)
+  })
+
   const At = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 28 }))
   const Time = Schema.Struct({
     year: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9999 })),
@@ -188,6 +232,9 @@ describe("a JSON record the short way", () => {
     ["TIMESTAMP", "1795336200000000"],
     ["TIMESTAMP_NTZ", '"2026-11-22 08:30:00"'],
     ["STRUCT<a: INT, b: ARRAY<DATE>>", '{"b":["2026-11-22",null],"a":1}'],
+    ["MAP<STRING, DECIMAL(4,2)>", '{"a":1.5,"b":null}'],
+    ["VARIANT", '{"a":[1, 21.584093175239165, "say \\"hi\\""], "b":{}, "c":true}'],
+    ["VARIANT", "12"],
     ["INT", "null"]
   ])("is taken for %s %s", (type, value) => {
     const line = Buffer.from(`{"v": ${value}}`)

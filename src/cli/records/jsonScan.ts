@@ -1,0 +1,104 @@
+/**
+ * The bytes of one JSON record while they are passed and copied: space, texts, numbers and words of
+ * JSON.
+ */
+import { copyBytes, numberEnd, type Output, writeInteger } from "./plainBytes.ts"
+
+const quote = 0x22
+const backslash = 0x5c
+
+/**
+ * Bytes that end a plain stretch of a text: its quote, an escape, and control characters, which no
+ * text may hold.
+ */
+const endsStretch = new Uint8Array(256).fill(1, 0, 0x20)
+endsStretch[quote] = endsStretch[backslash] = 1
+
+/** Letters that stand behind a backslash by themselves. */
+const escapes = new Uint8Array(256)
+for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = 1
+
+/** The record in work. */
+export class JsonScan {
+  bytes: Buffer = Buffer.alloc(0)
+  at = 0
+  /** Up to where the record was copied. */
+  copied = 0
+  readonly output: Output
+
+  constructor(output: Output) {
+    this.output = output
+  }
+
+  passSpace(): number {
+    let code = this.bytes[this.at]
+    while (code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a) code = this.bytes[++this.at]
+    return code ?? 0
+  }
+
+  /** Passes a text whose escapes, if any, need no look. */
+  passText(): boolean {
+    const { bytes } = this
+    if (bytes[this.at] !== quote) return false
+    let at = this.at + 1
+    for (;;) {
+      while (endsStretch[bytes[at]!] === 0) at++
+      const code = bytes[at]
+      if (code === quote) {
+        this.at = at + 1
+        return true
+      }
+      // An escaped code may be half of a surrogate pair.
+      if (code !== backslash || escapes[bytes[at + 1]!] !== 1) return false
+      at += 2
+    }
+  }
+
+  /** Passes a text without escapes. */
+  passPlainText(): boolean {
+    const { bytes } = this
+    if (bytes[this.at] !== quote) return false
+    let at = this.at + 1
+    while (endsStretch[bytes[at]!] === 0) at++
+    if (bytes[at] !== quote) return false
+    this.at = at + 1
+    return true
+  }
+
+  /** Passes a number; false also for one that a DOUBLE (with `float` a FLOAT) may not hold. */
+  passNumber(float: boolean): boolean {
+    const end = numberEnd(this.bytes, this.at, float)
+    if (end < 0) return false
+    this.at = end
+    return true
+  }
+
+  passWord(word: string): boolean {
+    for (let n = 0; n < word.length; n++) if (this.bytes[this.at + n] !== word.charCodeAt(n)) return false
+    this.at += word.length
+    return true
+  }
+
+  /** Copies everything before `until` and leaves out what comes up to `next`. */
+  copyUntil(until: number, next: number): void {
+    copyBytes(this.bytes, this.copied, until, this.output)
+    this.copied = next
+  }
+
+  /** Puts an integer where the value from `start` to here stands. */
+  replaceByInteger(start: number, value: number): true {
+    this.copyUntil(start, this.at)
+    writeInteger(value, this.output)
+    return true
+  }
+
+  /** Puts the value from `start` to here in quotes. */
+  putInQuotes(start: number): true {
+    const { output } = this
+    this.copyUntil(start, start)
+    output.buffer[output.position++] = quote
+    this.copyUntil(this.at, this.at)
+    output.buffer[output.position++] = quote
+    return true
+  }
+}
