@@ -8,6 +8,7 @@ import type { ColumnDefinition, ColumnType } from "../../internal/columns/column
 import { eachRow } from "./checkpointRows.ts"
 import { columnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { applyAction, emptySnapshot, type Remove, type Snapshot, type Txn, versionName } from "./deltaActions.ts"
+import { mergedTag } from "./mergeMarks.ts"
 import { propertiesOf } from "./tableProperties.ts"
 import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
@@ -84,9 +85,6 @@ const tree = columnTree(columns)
 
 /** Names of the log's applications begin so; a table's own follows. */
 export const appIdPrefix = "effect-zerobus-"
-
-/** The tag of a data file that left the table because this server merged it with others: it may be deleted while the server runs. */
-export const mergedTag = "effect-zerobus.merged"
 
 /** Whether a tombstone is older than the table's retention of deleted files. */
 export const isExpired = ({ metadata }: Snapshot, { deletionTimestamp = 0 }: Remove, now: number): boolean =>

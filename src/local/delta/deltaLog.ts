@@ -47,12 +47,14 @@ export const openLog = async (table: string, readers: Readers = "owner"): Promis
   const folder = logFolder(table)
   if (!(await isFolder(table)) || !(await isFolder(folder))) return undefined
   const names = await Fs.readdir(folder)
-  const { lastCheckpoint, snapshot } = await replay(table, names)
+  const { hasBrokenMerges, lastCheckpoint, snapshot } = await replay(table, names)
   if (snapshot.version < 0) return undefined
   if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
     throw new LogDamaged(table, "it has no metaData or no protocol action")
   }
-  return new DeltaLog(table, snapshot, lastCheckpoint, readers)
+  const log = new DeltaLog(table, snapshot, lastCheckpoint, readers)
+  log.hasBrokenMerges = hasBrokenMerges
+  return log
 }
 
 /** Code of `TableChanged`; it survives the way out of a worker thread. */
@@ -91,6 +93,8 @@ export class DeltaLog {
   private lastCheckpoint: number
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
+  /** Whether merges of ours that were read do not fit the versions before them, and nobody has taken them back. */
+  hasBrokenMerges = false
   /** Whether the last commit has got its name, also when it failed afterwards: then its files must stay. */
   isNamed = false
   /** The latest versions that were committed here. */

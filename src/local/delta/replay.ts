@@ -7,6 +7,7 @@ import * as Path from "node:path"
 import { applyCommit, emptySnapshot, type Snapshot } from "./deltaActions.ts"
 import { readCheckpoint } from "./deltaCheckpoint.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
+import { isBrokenMerge } from "./mergeMarks.ts"
 import { logFolder, readVersion } from "./versionFile.ts"
 
 const commitName = /^(\d{20})\.json$/
@@ -64,15 +65,26 @@ export const checkpointsIn = (names: ReadonlyArray<string>): ReadonlyArray<Found
 export interface Replayed {
   readonly snapshot: Snapshot
   readonly lastCheckpoint: number
+  /** Whether a merge of ours does not fit the versions before it: `upkeep/brokenMerges.ts`. */
+  readonly hasBrokenMerges: boolean
 }
+
+/** Brings a state to the next version, whose text it gets. */
+export type Apply = (snapshot: Snapshot, version: number, text: string) => void
 
 /**
  * The state up to a version, read without that version's own checkpoint; by default the latest one.
  */
-export const replay = async (table: string, names: ReadonlyArray<string>, end = Infinity): Promise<Replayed> => {
+export const replay = async (
+  table: string,
+  names: ReadonlyArray<string>,
+  end = Infinity,
+  apply: Apply = applyCommit
+): Promise<Replayed> => {
   const folder = logFolder(table)
   let snapshot: Snapshot = emptySnapshot()
   let lastCheckpoint = -1
+  let hasBrokenMerges = false
   for (const { files, version } of checkpointsIn(names)) {
     if (version >= end) continue
     try {
@@ -95,14 +107,15 @@ export const replay = async (table: string, names: ReadonlyArray<string>, end = 
     group.forEach((version, index) => {
       if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
       try {
-        applyCommit(snapshot, version, texts[index]!)
+        hasBrokenMerges ||= isBrokenMerge(snapshot, texts[index]!)
+        apply(snapshot, version, texts[index]!)
       } catch (error) {
         if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
         throw error
       }
     })
   }
-  return { snapshot, lastCheckpoint }
+  return { snapshot, lastCheckpoint, hasBrokenMerges }
 }
 
 /**

@@ -32,6 +32,7 @@ import { type PartitionedRows, type PartitionPart, splitByPartition } from "../d
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { fileStatistics } from "../delta/statistics.ts"
 import { propertiesOf } from "../delta/tableProperties.ts"
+import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import { removeExpired } from "../upkeep/retention.ts"
 import { upgradedProtocol } from "../delta/tableFolder.ts"
 
@@ -154,6 +155,7 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
   if (missing === undefined) return { ...sizeOf(log.snapshot), committed: false, place: known }
   checkTable(log, job)
   await upgradeProtocol(log, job.now)
+  const problem = await undoBrokenMerges(log, job.now)
   const partitioned = new Set(job.partitionColumns)
   const tree = columnTree(job.columns.filter((column) => !partitioned.has(column.name)))
   const { lost, parts } = partsOf(job, missing)
@@ -196,8 +198,9 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
   const { seen } = log
   const added = adds.map(({ path }) => path)
   const place = { commits: [seen, ...(known?.commits ?? [])], paths: [...added, ...(known?.paths ?? [])] }
-  const warning = await upkeep(log, tree, job, new Set([...place.paths, ...job.unconfirmed]))
-  return { ...sizeOf(log.snapshot), committed, seen, place, warning }
+  const upkeepProblem = await upkeep(log, tree, job, new Set([...place.paths, ...job.unconfirmed]))
+  const warning = [problem ?? [], upkeepProblem ?? []].flat().join(" ")
+  return { ...sizeOf(log.snapshot), committed, seen, place, warning: warning === "" ? undefined : warning }
 }
 
 /** All commits that were found, as one place; undefined without any. */

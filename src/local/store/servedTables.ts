@@ -15,6 +15,7 @@ import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logF
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import { openWal } from "../log/wal.ts"
+import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import { type Flusher, sweepOrphans } from "./flushTable.ts"
 import { RefusedTables } from "./refusedTables.ts"
@@ -99,6 +100,7 @@ export class ServedTables {
     const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
     if (problem !== undefined) throw new TableRefused(name, problem)
     const definition = usableDefinition(name, metadata)
+    await undoBrokenMerges(log, this.options.now())
     await sweepOrphans(log)
     const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
     return this.serve(record, log)

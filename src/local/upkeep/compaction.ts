@@ -10,7 +10,7 @@
 import * as Fs from "node:fs/promises"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 import { type Action, type Add, fileKey, rowsOf } from "../delta/deltaActions.ts"
-import { mergedTag } from "../delta/deltaCheckpoint.ts"
+import { mergedTag, removedTags } from "../delta/mergeMarks.ts"
 import { propertiesOf } from "../delta/tableProperties.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
@@ -93,6 +93,7 @@ export const merge = async (
     size: bytes.length,
     modificationTime: now,
     dataChange: false,
+    tags: { [mergedTag]: "true" },
     stats: fileStatistics(tree, chunks, collector.rows, propertiesOf(log.snapshot.metadata).indexed)
   }
   let tried = false
@@ -128,7 +129,7 @@ const compactActions = (add: Add, files: ReadonlyArray<Add>, now: number): Reado
       extendedFileMetadata: true,
       partitionValues: file.partitionValues,
       size: file.size,
-      tags: { [mergedTag]: "true" }
+      tags: removedTags(file)
     }
   })),
   { add }
