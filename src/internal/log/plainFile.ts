@@ -59,7 +59,15 @@ const notAFile = (path: string, kind: string): NotAFile =>
  * Opens a plain file. Rejects with `NotAFile` where a link or a special file has the name. A new file
  * can be read and written by its owner only, unless `mode` says otherwise.
  */
-export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> => {
+export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> =>
+  (await openSized(path, how, mode)).handle
+
+/** The same, with the size that the file had when it was opened. */
+const openSized = async (
+  path: string,
+  how: OpenFor | number,
+  mode: number
+): Promise<{ readonly handle: Fs.FileHandle; readonly size: number }> => {
   const wanted = typeof how === "number" ? how : flags[how]
   if (O_NOFOLLOW === undefined) {
     const found = await lstatOf(path)
@@ -74,7 +82,7 @@ export const openPlain = async (path: string, how: OpenFor | number, mode = 0o60
     throw notAFile(path, kindOf(found))
   }
   const found = await handle.stat()
-  if (found.isFile()) return handle
+  if (found.isFile()) return { handle, size: found.size }
   await handle.close()
   throw notAFile(path, kindOf(found))
 }
@@ -91,9 +99,12 @@ export const lstatOf = async (path: string): Promise<Stats | undefined> => {
 
 /** Reads a whole plain file. Rejects as `openPlain` does. */
 export const readPlain = async (path: string): Promise<Buffer> => {
-  const handle = await openPlain(path, "read")
+  const { handle, size } = await openSized(path, "read", 0)
   try {
-    return await handle.readFile()
+    // One call where `readFile` makes three: a start reads thousands of small files.
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(size + 1), 0, size + 1, 0)
+    // It grew meanwhile, or was larger than one call reads.
+    return bytesRead === size ? buffer.subarray(0, size) : await handle.readFile()
   } finally {
     await handle.close()
   }

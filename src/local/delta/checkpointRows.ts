@@ -64,39 +64,62 @@ class Cursor {
   }
 }
 
-/** The next value of a node. A STRUCT comes without its NULL fields. */
-const next = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): unknown => {
+/** Reads the values of a column, one row after another. A STRUCT comes without its NULL fields. */
+type Reader = () => unknown
+
+const readerOf = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): Reader => {
   const first = cursors[node.firstLeaf]!
-  if (node.kind === "leaf") return first.value()
-  const { definition } = first
-  const skip = (): void => {
-    for (let leaf = node.firstLeaf; leaf < node.endLeaf; leaf++) cursors[leaf]!.skip()
-  }
-  if (node.nullable && definition <= node.nullDefinition) {
-    skip()
-    return null
-  }
+  if (node.kind === "leaf") return () => first.value()
+  const below = cursors.slice(node.firstLeaf, node.endLeaf)
+  const isNull = (definition: number): boolean => node.nullable && definition <= node.nullDefinition
   if (node.kind === "struct") {
-    const object: Record<string, unknown> = {}
-    for (let field = 0; field < node.fields.length; field++) {
-      const value = next(node.fields[field]!, cursors)
-      if (value !== null) object[node.names[field]!] = value
+    const { names } = node
+    const fields = node.fields.map((field) => readerOf(field, cursors))
+    return () => {
+      if (isNull(first.definition)) {
+        for (const cursor of below) cursor.skip()
+        return null
+      }
+      const object: Record<string, unknown> = {}
+      for (let field = 0; field < fields.length; field++) {
+        const value = fields[field]!()
+        if (value !== null) object[names[field]!] = value
+      }
+      return object
     }
-    return object
   }
-  if (definition === node.emptyDefinition) skip()
-  if (node.kind === "list") {
+  const parts = (node.kind === "list" ? [node.element] : [node.key, node.value]).map((part) => readerOf(part, cursors))
+  const [key, item = key] = parts as [Reader, Reader?]
+  const isList = node.kind === "list"
+  let last: Readonly<Record<string, unknown>> = {}
+  return () => {
+    const { definition } = first
+    if (definition <= node.emptyDefinition) {
+      for (const cursor of below) cursor.skip()
+      if (isNull(definition)) return null
+      return isList ? [] : empty
+    }
     const items: Array<unknown> = []
-    if (definition === node.emptyDefinition) return items
-    do items.push(next(node.element, cursors))
-    while (first.continues(node.repetition))
-    return items
+    const keys: Array<string> = []
+    do {
+      if (!isList) keys.push(String(key()))
+      items.push(item())
+    } while (first.continues(node.repetition))
+    if (isList) return items
+    if (!isSame(last, keys, items)) last = Object.fromEntries(keys.map((name, index) => [name, items[index]]))
+    return last
   }
-  const entries: Array<readonly [string, unknown]> = []
-  if (definition === node.emptyDefinition) return {}
-  do entries.push([String(next(node.key, cursors)), next(node.value, cursors)])
-  while (first.continues(node.repetition))
-  return Object.fromEntries(entries)
+}
+
+/** Maps mostly repeat: one object serves rows that follow one another, which nobody changes. */
+const empty: Readonly<Record<string, unknown>> = Object.freeze({})
+const isSame = (
+  map: Readonly<Record<string, unknown>>,
+  keys: ReadonlyArray<string>,
+  items: ReadonlyArray<unknown>
+): boolean => {
+  const known = Object.keys(map)
+  return known.length === keys.length && keys.every((key, index) => key === known[index] && map[key] === items[index])
 }
 
 /**
@@ -112,10 +135,11 @@ export const eachRow = (
   if (!collector.add(file)) return false
   const chunks = collector.chunks()
   const cursors = tree.leaves.map((shape, leaf) => new Cursor(shape, chunks[leaf]!))
+  const readers = tree.columns.map((column) => readerOf(column, cursors))
   for (let row = 0; row < collector.rows; row++) {
     const object: Record<string, unknown> = {}
-    for (let column = 0; column < tree.columns.length; column++) {
-      const value = next(tree.columns[column]!, cursors)
+    for (let column = 0; column < readers.length; column++) {
+      const value = readers[column]!()
       if (value !== null) object[tree.names[column]!] = value
     }
     use(object)

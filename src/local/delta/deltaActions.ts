@@ -138,8 +138,13 @@ export const emptySnapshot = (): Snapshot => ({
 
 /** Leaves out fields that are null: some writers write an absent field so. */
 const withoutNulls = <A extends object>(value: A): A => {
-  if (!Object.values(value).includes(null)) return value
+  if (!hasNull(value)) return value
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)) as A
+}
+
+const hasNull = (value: object): boolean => {
+  for (const field in value) if ((value as Record<string, unknown>)[field] === null) return true
+  return false
 }
 
 /** An action's content with its absent fields left out, those of a deletion vector among them. */
@@ -175,12 +180,13 @@ const removeFile = (snapshot: Snapshot, key: string): void => {
  * noted and change nothing else, as the protocol allows.
  */
 export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, unknown>>): void => {
-  for (const [kind, content] of Object.entries(action)) {
+  for (const kind in action) {
+    const content = action[kind]
     if (content === undefined || content === null) continue
     const value = normalised(content)
     switch (kind) {
       case "add": {
-        const add = { ...emptyAdd, ...value } as Add
+        const add = ("partitionValues" in value ? value : { ...emptyAdd, ...value }) as Add
         const key = fileKey(add)
         removeFile(snapshot, key)
         addFile(snapshot, key, add)

@@ -147,40 +147,41 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, reader
   await syncFolder(folder)
 }
 
-/** Fields of a column group that the table of columns lacks, such as `add.newField`. */
-const unknownFields = (name: string, value: unknown): ReadonlyArray<string> => {
-  const known = columns.find((column) => column.name === name)?.type
-  return missingFields([name], known, value)
-}
+/** A column group as the names of its fields, each with those of the group that it is itself. */
+type KnownFields = ReadonlyMap<string, KnownFields | undefined>
+const knownFields = (type: ColumnType): KnownFields | undefined =>
+  type._tag === "Struct" ? new Map(type.fields.map((field) => [field.name, knownFields(field.type)])) : undefined
+const known = new Map(columns.map(({ name, type }) => [name, knownFields(type)]))
 
-const missingFields = (
-  path: ReadonlyArray<string>,
-  type: ColumnType | undefined,
-  value: unknown
-): ReadonlyArray<string> => {
-  if (type?._tag !== "Struct" || typeof value !== "object" || value === null) return []
-  return Object.entries(value).flatMap(([field, inner]) => {
-    if (inner === undefined || inner === null) return []
-    const found = type.fields.find((column) => column.name === field)
-    return found === undefined ? [[...path, field].join(".")] : missingFields([...path, field], found.type, inner)
-  })
+/** Notes the fields of a column group that the table of columns lacks, such as `add.newField`. */
+const noteUnknown = (path: string, fields: KnownFields | undefined, value: unknown, found: Set<string>): void => {
+  if (fields === undefined || typeof value !== "object" || value === null) return
+  for (const name in value) {
+    const inner = (value as Record<string, unknown>)[name]
+    if (inner === undefined || inner === null) continue
+    if (fields.has(name)) noteUnknown(`${path}.${name}`, fields.get(name), inner, found)
+    else found.add(`${path}.${name}`)
+  }
 }
 
 /**
  * What a checkpoint of this module would lose of a snapshot; empty when it carries everything. Other
  * writers may add actions and fields, and a checkpoint without them would take them from every reader.
  */
-export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => [
-  ...new Set([
-    ...snapshot.unknownActions,
-    ...unknownFields("protocol", snapshot.protocol),
-    ...unknownFields("metaData", snapshot.metadata),
-    ...[...snapshot.transactions.values()].flatMap((txn) => unknownFields("txn", txn)),
-    ...[...snapshot.domains.values()].flatMap((domain) => unknownFields("domainMetadata", domain)),
-    ...[...snapshot.files.values()].flatMap((add) => unknownFields("add", add)),
-    ...[...snapshot.tombstones.values()].flatMap((remove) => unknownFields("remove", remove))
-  ])
-]
+export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
+  const lost = new Set(snapshot.unknownActions)
+  const look = (name: string, values: Iterable<unknown>): void => {
+    const fields = known.get(name)
+    for (const value of values) noteUnknown(name, fields, value, lost)
+  }
+  look("protocol", [snapshot.protocol])
+  look("metaData", [snapshot.metadata])
+  look("txn", snapshot.transactions.values())
+  look("domainMetadata", snapshot.domains.values())
+  look("add", snapshot.files.values())
+  look("remove", snapshot.tombstones.values())
+  return [...lost]
+}
 
 /** Columns of checkpoint files that only reading needs: a v2 checkpoint names files with the actions. */
 const readColumns: ReadonlyArray<ColumnDefinition> = [

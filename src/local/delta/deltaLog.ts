@@ -32,7 +32,7 @@ const fewestCommitsBetweenCheckpoints = 10
  * A checkpoint holds the whole state. When one is written after so much of a share of the state as commits, all checkpoints together
  * take in proportion to the commits, and a start reads few commits beside the state.
  */
-const checkpointShare = 20
+const checkpointShare = 40
 /** How many of its own latest versions a log watches. */
 const watchedVersions = 16
 

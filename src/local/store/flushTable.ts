@@ -7,7 +7,6 @@
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
-import * as Path from "node:path"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../upkeep/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
@@ -26,7 +25,7 @@ import {
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { writeDataFile } from "../delta/dataFile.ts"
-import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
+import { filePath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
@@ -322,24 +321,3 @@ const commitActions = (
   })),
   ...adds.map((add) => ({ add }))
 ]
-
-/**
- * Deletes temporary files and data files of ours that no commit names, left behind by a crash.
- * Answers how many. The names of our files are unique, so their folders are not compared: an entry
- * whose path has another form, such as an absolute one, keeps its file as well.
- */
-export const sweepOrphans = async (log: DeltaLog): Promise<number> => {
-  const { files, tombstones } = log.snapshot
-  const named = new Set([...files.values(), ...tombstones.values()].map(({ path }) => fileName(path)))
-  let removed = 0
-  const entries = await Fs.readdir(log.table, { recursive: true, withFileTypes: true })
-  for (const entry of entries) {
-    if (!entry.isFile()) continue
-    const ours = entry.name.startsWith(dataFilePrefix) && entry.name.endsWith(".parquet")
-    if ((ours && !named.has(entry.name)) || entry.name.startsWith(".tmp-")) {
-      await Fs.rm(Path.join(entry.parentPath, entry.name), { force: true })
-      removed++
-    }
-  }
-  return removed
-}
