@@ -3,6 +3,7 @@
  * buffers as the data files.
  */
 import { randomUUID } from "node:crypto"
+import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { eachRow } from "./checkpointRows.ts"
@@ -10,6 +11,7 @@ import { columnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { applyAction, emptySnapshot, type Remove, type Snapshot, type Txn, versionName } from "./deltaActions.ts"
 import { mergedTag } from "./mergeMarks.ts"
 import { propertiesOf } from "./tableProperties.ts"
+import { checksumName } from "./versionFile.ts"
 import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
 import { jsonObjectAppender } from "../records/jsonDecoder.ts"
@@ -133,8 +135,11 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, reader
   for (const remove of snapshot.tombstones.values()) put({ remove: { ...remove, dataChange: false } })
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
-  const replace = (name: string, ending: string, content: string | Uint8Array) =>
-    replaceSynced(Path.join(folder, name), Path.join(folder, `.tmp-${randomUUID()}.${ending}`), content, readers)
+  const replace = async (name: string, ending: string, content: string | Uint8Array) => {
+    await Fs.rm(Path.join(folder, checksumName(name)), { force: true })
+    const temporary = Path.join(folder, `.tmp-${randomUUID()}.${ending}`)
+    await replaceSynced(Path.join(folder, name), temporary, content, readers)
+  }
   await replace(name, "parquet", file)
   await syncFolder(folder)
   const pointer = JSON.stringify({

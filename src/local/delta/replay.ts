@@ -8,7 +8,7 @@ import { applyCommit, emptySnapshot, type Snapshot } from "./deltaActions.ts"
 import { readCheckpoint } from "./deltaCheckpoint.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { isBrokenMerge } from "./mergeMarks.ts"
-import { logFolder, readVersion } from "./versionFile.ts"
+import { checksumName, logFolder, readVersion } from "./versionFile.ts"
 
 const commitName = /^(\d{20})\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
@@ -136,6 +136,8 @@ export const removeFalseCheckpoints = async (table: string): Promise<void> => {
     const live = commits.snapshot.files
     if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
     // Only a hint for readers; those that miss it list the folder.
-    for (const name of ["_last_checkpoint", ...files]) await Fs.rm(Path.join(folder, name), { force: true })
+    for (const name of ["_last_checkpoint", ...files]) {
+      for (const each of [checksumName(name), name]) await Fs.rm(Path.join(folder, each), { force: true })
+    }
   }
 }

@@ -17,6 +17,12 @@ const versionFile = (table: string, version: number): string =>
 export const readVersion = async (table: string, version: number): Promise<string> =>
   (await readPlain(versionFile(table, version))).toString("utf8")
 
+/**
+ * The file in which Hadoop, and so Spark on a local disk, keeps the checksum of another one. It has to
+ * go before a file of ours takes that name: Spark refuses what does not match.
+ */
+export const checksumName = (name: string): string => `.${name}.crc`
+
 /** A version of a table and the file that holds it: another writer that replaces the file makes another one. */
 export interface SeenVersion {
   readonly version: number

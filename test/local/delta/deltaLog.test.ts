@@ -109,6 +109,22 @@ describe("the Delta log", () => {
     })
   )
 
+  it.live("leaves no checksum of Spark for a checkpoint that takes the place of Spark's", () =>
+    withTable(async (folder) => {
+      const log = (await createLog(folder, first))!
+      await log.tryCommit([add("a")])
+      const sums = ["_last_checkpoint", `${versionName(1)}.checkpoint.parquet`].map((name) => `.${name}.crc`)
+      const kept = `.${versionName(0)}.json.crc`
+      for (const name of [...sums, kept]) await Fs.writeFile(Path.join(logFolder(folder), name), "crc")
+      await log.checkpoint(1)
+      const names = await Fs.readdir(logFolder(folder))
+      assert.deepStrictEqual(
+        names.filter((name) => name.endsWith(".crc")),
+        [kept]
+      )
+    })
+  )
+
   it.live("falls back to the commits when a checkpoint is damaged, and refuses when they are gone", () =>
     withTable(async (folder) => {
       const log = (await createLog(folder, first))!
