@@ -10,28 +10,9 @@ import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import type { UnreadableFile } from "./records/recordBytes.ts"
+import { type Counts, type Place, recordsRead } from "./progress.ts"
 import type { FileRecords } from "./records/fileRecords.ts"
 import type { RecordReader, SourceRecord } from "./records/sourceRecord.ts"
-
-/** How far an ingest has come. Changed in place while it runs. */
-export interface Counts {
-  /** Bytes of the file, decompressed. */
-  bytes: number
-  /** Records of the file that were passed over at its start. */
-  skipped: number
-  /** Records that the stream took. */
-  accepted: number
-  /** Records that are no valid records of the table. */
-  rejected: number
-  /** Accepted records that the server has made durable. */
-  durable: number
-}
-
-/** A place in the file: the line of a record, and how many records of the file end there. */
-export interface Place {
-  readonly line: number
-  readonly records: number
-}
 
 /** A record that is not valid, and why. */
 export interface Reject {
@@ -39,12 +20,6 @@ export interface Reject {
   readonly reason: string
   readonly record: string
 }
-
-/** Fresh counts. */
-export const noCounts = (): Counts => ({ bytes: 0, skipped: 0, accepted: 0, rejected: 0, durable: 0 })
-
-/** Records of the file, accepted and rejected. */
-export const recordsRead = (counts: Counts): number => counts.skipped + counts.accepted + counts.rejected
 
 /** How many places are forgotten at a time. */
 const forgetEvery = 65_536

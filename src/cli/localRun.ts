@@ -16,8 +16,7 @@ import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts
 import { because, type CommandFailed, failed } from "./CommandFailed.ts"
 import type { LocalInput } from "./local.ts"
 import { counted } from "./progress.ts"
-import { definitionOf } from "./table.ts"
-import { differenceText } from "./tableDifferences.ts"
+import { definitionOf, differenceText } from "./tableDefinition.ts"
 
 const durationOf = (
   flag: string,

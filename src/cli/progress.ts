@@ -1,9 +1,34 @@
 /**
- * What an ingest shows of itself: one line that is rewritten on a terminal, a plain line now and then elsewhere, and the summary.
+ * How far an ingest has come, and what it shows of that: one line that is rewritten on a terminal, a plain line now and then elsewhere, and the summary.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { type Counts, type Place, recordsRead } from "./ingestFile.ts"
+
+/** How far an ingest has come. Changed in place while it runs. */
+export interface Counts {
+  /** Bytes of the file, decompressed. */
+  bytes: number
+  /** Records of the file that were passed over at its start. */
+  skipped: number
+  /** Records that the stream took. */
+  accepted: number
+  /** Records that are no valid records of the table. */
+  rejected: number
+  /** Accepted records that the server has made durable. */
+  durable: number
+}
+
+/** A place in the file: the line of a record, and how many records of the file end there. */
+export interface Place {
+  readonly line: number
+  readonly records: number
+}
+
+/** Fresh counts. */
+export const noCounts = (): Counts => ({ bytes: 0, skipped: 0, accepted: 0, rejected: 0, durable: 0 })
+
+/** Records of the file, accepted and rejected. */
+export const recordsRead = (counts: Counts): number => counts.skipped + counts.accepted + counts.rejected
 
 /** A number with thousands separators. */
 export const count = (value: number): string => value.toLocaleString("en-US")

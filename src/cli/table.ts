@@ -7,10 +7,9 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
-import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
+import type { TableDefinition } from "../internal/columns/columnType.ts"
 import type { UnityCatalogShape } from "../UnityCatalog.ts"
-import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { failed } from "./CommandFailed.ts"
 import { count, counted } from "./progress.ts"
 import { alter } from "./tableAlter.ts"
 import { tableRegister } from "./tableRegister.ts"
@@ -25,19 +24,6 @@ const catalogUse = Effect.promise(() => import("./catalog.ts"))
 const localTable = Effect.promise(() => import("./localTable.ts"))
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
-
-const knownTypes = `The types are ${Object.keys(scalarTypes)
-  .map((tag) => sqlName(tag as ScalarTag))
-  .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
-
-/** Reads a definition as the command line has it. */
-export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
-  Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
-    failed(
-      `The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}` +
-        (problem.endsWith("is not a supported column type.") ? ` ${knownTypes}` : "")
-    )
-  )
 
 /** Creates a table and returns true, or false when an equal one exists. */
 const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, definition: TableDefinition) {
@@ -62,6 +48,7 @@ const create = Command.make(
     )
   },
   Effect.fn(function* (input) {
+    const { definitionOf } = yield* Effect.promise(() => import("./tableDefinition.ts"))
     const definition = yield* definitionOf(input.definition)
     const { withCatalog } = yield* catalogUse
     const created = yield* withCatalog((catalog) => createOrKeep(catalog, definition))
@@ -109,6 +96,7 @@ const show = Command.make(
   Effect.fn(function* (input) {
     const { readTable } = yield* catalogUse
     const { localFolder, readLog } = yield* localTable
+    const { fullTypeText } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
     const table = yield* readTable(input.table)
     const folder = localFolder(table)
     const live = folder === undefined ? undefined : yield* readLog(folder)

@@ -5,7 +5,6 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { parseColumns } from "../internal/columns/columnType.ts"
 import { failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
 
@@ -23,6 +22,7 @@ export const alter = Command.make(
     )
   },
   Effect.fn(function* (input) {
+    const { parseColumns } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
     const columns = yield* Effect.mapError(Effect.fromResult(parseColumns(input.columns)), (problem) =>
       failed(`The columns ${JSON.stringify(input.columns.slice(0, 80))} cannot be read. ${problem}`)
     )

@@ -42,6 +42,7 @@ const parts = {
   catalog: /\/src\/UnityCatalog\./,
   protobufjs: /node_modules\/protobufjs\//,
   duckdb: /node_modules\/@duckdb\//,
+  columns: /\/src\/internal\/columns\//,
   readers: /\/src\/cli\/records\/recordFile\./
 }
 
@@ -94,14 +95,20 @@ describe("the modules of a command", () => {
       assert.strictEqual(status, 0, stderr)
       return parts
     }
-    assert.deepStrictEqual(run("table", "list"), ["catalog"])
+    assert.deepStrictEqual(run("table", "list"), ["catalog", "columns"])
     const records = file("records.ndjson", '{"id":1}\n')
-    assert.deepStrictEqual(run("ingest", records, "-t", "main.default.t"), ["catalog", "grpc", "readers", "stream"])
+    assert.deepStrictEqual(run("ingest", records, "-t", "main.default.t"), [
+      "catalog",
+      "columns",
+      "grpc",
+      "readers",
+      "stream"
+    ])
     const sql = file("t.sql", "CREATE TABLE main.default.t (id INT)")
-    assert.deepStrictEqual(run("generate", "--from", sql, "--output-dir", folder), [])
+    assert.deepStrictEqual(run("generate", "--from", sql, "--output-dir", folder), ["columns"])
     const proto = file("t.proto", 'syntax = "proto2"; message t { optional int32 id = 1; }')
     const fromProto = ["generate", "--from", proto, "--table", "main.default.t", "--output-dir", folder, "--force"]
-    assert.deepStrictEqual(run(...fromProto), ["protobufjs"])
+    assert.deepStrictEqual(run(...fromProto), ["columns", "protobufjs"])
   }, 30_000)
 
   it("are those of the server only where it starts", () => {

@@ -1,10 +1,31 @@
 /**
- * In what an existing table differs from the definition that a command was given, in the words of the
- * command line.
+ * Table definitions of the command line: how they are read, and in what an existing table differs
+ * from one.
  */
-import { type ColumnDefinition, type TableDefinition, typeText } from "../internal/columns/columnType.ts"
+import * as Effect from "effect/Effect"
+import {
+  type ColumnDefinition,
+  parseTableDefinition,
+  type TableDefinition,
+  typeText
+} from "../internal/columns/columnType.ts"
+import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import { diffDefinitions } from "../internal/columns/tableDiff.ts"
+import { type CommandFailed, failed } from "./CommandFailed.ts"
 import { counted } from "./progress.ts"
+
+const knownTypes = `The types are ${Object.keys(scalarTypes)
+  .map((tag) => sqlName(tag as ScalarTag))
+  .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
+
+/** Reads a definition as the command line has it. */
+export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
+  Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
+    failed(
+      `The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}` +
+        (problem.endsWith("is not a supported column type.") ? ` ${knownTypes}` : "")
+    )
+  )
 
 const mostShown = 10
 

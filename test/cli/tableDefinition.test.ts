@@ -1,6 +1,6 @@
 /** How a table differs from a definition, in words. */
 import { assert, describe, it } from "@effect/vitest"
-import { differenceText } from "../../src/cli/tableDifferences.ts"
+import { differenceText } from "../../src/cli/tableDefinition.ts"
 import { table } from "../support/storedTables.ts"
 
 const existing = table("main.default.t(id BIGINT NOT NULL, name STRING, place STRUCT<lat: DOUBLE>)")
