@@ -177,7 +177,8 @@ const removeCheckpoints = async (
   let removed = 0
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { version } = checkpoint
-    const from = before === undefined ? Infinity : before === "beginning" ? 0 : before.version + 1
+    // Without one before it, versions are read from this one.
+    const from = before === undefined ? -Infinity : before === "beginning" ? 0 : before.version + 1
     const mayGo =
       index < checkpoints.length - newest &&
       version !== pointer &&
