@@ -1,5 +1,6 @@
 // Holds the local server's tables against Spark with Delta Lake, the reference among the readers of Delta tables.
-// `--full` runs the long form, `--write-matrix` writes what it finds to docs/storage.md. Without Java 17, Python 3.10 or Maven every test counts as skipped.
+// `--full` runs the long form, `--write-matrix` writes what it finds to docs/storage.md.
+// Without Java 17, Python 3.10 or Maven every test counts as skipped.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { cache, output, pythonEnvironment, run, runSuite, suiteOptions, systemPython } from "./foreignSuite.mjs"
@@ -43,8 +44,8 @@ const fetchJars = () => {
 }
 
 const { env, full, rest } = suiteOptions("SPARK")
-// One session at a time: each takes a gigabyte, and all cores.
-rest.unshift("--no-file-parallelism")
+// One process, so that its files share a session: each takes a gigabyte, and all cores.
+rest.unshift("--no-file-parallelism", "--no-isolate")
 const missing = lack()
 if (missing === undefined) {
   fetchJars()

@@ -1,16 +1,15 @@
 /** The server and Spark on the same tables. `npm run test:spark` provides Spark; `-- --full` runs the long form. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { hasSpark, longForm, type SparkSession, startSpark } from "../support/sparkSession.ts"
+import { hasSpark, longForm, sharedSpark, type SparkSession } from "../support/sparkSession.ts"
 import { runInterleavings } from "./interleavings.ts"
 import { sparkWriter } from "./spark.ts"
 
 describe.skipIf(!hasSpark)("interleavings with Spark", () => {
   let spark: SparkSession
   beforeAll(async () => {
-    spark = await startSpark()
+    spark = await sharedSpark()
   }, 300_000)
-  afterAll(() => spark?.stop())
 
   // A VACUUM without retention may delete what the server is about to commit, and longer after it than the server looks.
   for (const [turns, count, retainHours] of [

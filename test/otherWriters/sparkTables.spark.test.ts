@@ -2,7 +2,7 @@
  * Tables that Spark made, served by the running server: what Spark deletes, CHAR and VARCHAR, defaults, and commits that
  * carry their time. Both write; both must read the same. `npm run test:spark` provides Spark.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal, type ZerobusLocalShape } from "effect-zerobus/testing"
@@ -10,7 +10,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { logFolder, openLog } from "../../src/local/delta/deltaLog.ts"
 import { zerobus as command } from "../support/commandLine.ts"
-import { hasSpark, type SparkSession, startSpark } from "../support/sparkSession.ts"
+import { hasSpark, sharedSpark, type SparkSession } from "../support/sparkSession.ts"
 import { temporaryFolder } from "../support/storedTables.ts"
 
 let spark: SparkSession
@@ -82,9 +82,8 @@ const patient = 300_000
 
 describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
   beforeAll(async () => {
-    spark = await startSpark()
+    spark = await sharedSpark()
   }, patient)
-  afterAll(() => spark?.stop())
 
   it.live(
     "rows that Spark deletes by deletion vectors are gone for query, table show and records",

@@ -1,6 +1,7 @@
 /**
  * Spark with Delta Lake in a process of its own, which answers SQL. `npm run test:spark` provides Python and the jars
- * in `SPARK_PYTHON` and `SPARK_JARS`; a suite starts one session, because a start takes many seconds.
+ * in `SPARK_PYTHON` and `SPARK_JARS`. The files of a suite share one session, because a start takes many
+ * seconds, and the first statements take longer than later ones.
  */
 import { startPython } from "./pythonProcess.ts"
 
@@ -37,3 +38,8 @@ export const startSpark = async (python = process.env["SPARK_PYTHON"]!): Promise
     stop: driver.stop
   }
 }
+
+let running: Promise<SparkSession> | undefined
+
+/** The session of all files of this process. It ends with the process, which closes its standard input. */
+export const sharedSpark = (): Promise<SparkSession> => (running ??= startSpark())

@@ -1,5 +1,5 @@
 /** The tables as Spark with Delta Lake sees them, the reference. Needs `SPARK_PYTHON`; `npm run test:spark` provides it. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -10,7 +10,7 @@ import { cellRecords, compareCells, everyTypeColumns } from "../../support/forei
 import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { agreesWithMatrix } from "../../support/readersMatrix.ts"
-import { hasSpark, longForm, startSpark, type SparkSession } from "../../support/sparkSession.ts"
+import { hasSpark, longForm, sharedSpark, startSpark, type SparkSession } from "../../support/sparkSession.ts"
 import { append, byHand, table, temporaryFolder } from "../../support/storedTables.ts"
 
 let spark: SparkSession
@@ -40,9 +40,8 @@ const makeTable = (name: string, columns: ReadonlyArray<ColumnDefinition>, parti
 
 describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
   beforeAll(async () => {
-    spark = await startSpark()
+    spark = await sharedSpark()
   }, 180_000)
-  afterAll(() => spark?.stop())
 
   const [count, rows] = longForm ? [2_000, 150] : [60, 1_700]
   it.live(
