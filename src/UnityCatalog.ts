@@ -16,13 +16,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { catalogToken } from "./Credentials.ts"
-import {
-  additionProblem,
-  type ColumnDefinition,
-  definitionProblem,
-  type TableDefinition,
-  withColumns
-} from "./internal/columns/columnType.ts"
+import { type ColumnDefinition, definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
+import { additionProblem, hasColumn, withColumns } from "./internal/columns/columnAddition.ts"
 import type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
 import { describeTable, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
 import { checkTableName } from "./internal/columns/tableName.ts"
@@ -81,7 +76,8 @@ export interface UnityCatalogShape {
    */
   readonly createTable: (definition: TableDefinition) => Effect.Effect<boolean, StreamFailure>
   /**
-   * Adds nullable columns at the end of a table of the local server; streams that are open go on. Fails
+   * Adds nullable columns at the end of a table of the local server; streams that are open go on. A name
+   * may be the path of a field in a STRUCT: `a.b`, `a.element.b` in an ARRAY, `a.value.b` in a MAP. Fails
    * with `InvalidArgument` for columns that cannot be added, and where the catalog adds none: a Databricks
    * workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
    *
@@ -269,8 +265,7 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
           changed(tableName)
         )
         const now = Result.getOrUndefined(readCatalogTable(tableName, answer))
-        const names = new Set(now?.definition.columns.map((column) => column.name))
-        if (!columns.every((column) => names.has(column.name))) {
+        if (!columns.every(({ name }) => hasColumn(now?.definition.columns ?? [], name))) {
           const message = `The catalog at ${origin} added no columns to ${tableName}. Use ALTER TABLE ... ADD COLUMN in SQL.`
           return yield* new InvalidArgument({ message, path: [] })
         }

@@ -18,7 +18,9 @@ export const alter = Command.make(
     add: word("add"),
     column: word("column"),
     columns: Argument.String("columns").pipe(
-      Argument.withDescription("column TYPE [COMMENT '...'], ...; columns that are added may be NULL")
+      Argument.withDescription(
+        "column TYPE [COMMENT '...'], ...; a.b is a field of the STRUCT a. Columns that are added may be NULL"
+      )
     )
   },
   Effect.fn(function* (input) {
@@ -37,6 +39,10 @@ export const alter = Command.make(
     {
       command: "zerobus table alter main.default.air_quality add column 'note STRING'",
       description: "A further column, NULL in the rows that exist"
+    },
+    {
+      command: "zerobus table alter main.default.trips add column 'place.height DOUBLE, stops.element.note STRING'",
+      description: "Further fields of a STRUCT, and of the STRUCTs in an ARRAY"
     }
   ])
 )

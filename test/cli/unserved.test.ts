@@ -144,9 +144,12 @@ describe("tables that other programs made", () => {
     assert.deepStrictEqual(code!.type, { _tag: "String", textLength: { kind: "CHAR", length: 3 } })
     assert.strictEqual(n!.defaultSql, "7")
     // Columns are added behind them, and they stay as they are.
-    const added = await run("table", "alter", "main.default.noted", "add", "column", "more INT")
+    const added = await run("table", "alter", "main.default.noted", "add", "column", "s STRUCT<a INT>")
     assert.strictEqual(added.code, 0, added.err)
-    assert.match((await run("table", "show", "main.default.noted")).out, /char\(3\).*DEFAULT 7\n +more +int\n/s)
+    const inside = await run("table", "alter", "main.default.noted", "add", "column", "s.b DATE, more INT")
+    assert.strictEqual(inside.out, "Added 2 columns to main.default.noted: s.b, more.\n", inside.err)
+    const now = await run("table", "show", "main.default.noted")
+    assert.match(now.out, /char\(3\).*DEFAULT 7\n +s +struct<a:int,b:date>\n +more +int\n/s)
   }, 60_000)
 
   it("are dropped by name, also those that cannot be served", async () => {

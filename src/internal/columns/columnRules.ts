@@ -80,24 +80,3 @@ export const definitionProblem = (definition: TableDefinition): string | undefin
     ? `All columns of ${definition.name} are partition columns. Leave at least one out.`
     : undefined
 }
-
-/** The definition of a table with further columns at its end. */
-export const withColumns = (table: TableDefinition, added: ReadonlyArray<ColumnDefinition>): TableDefinition => ({
-  ...table,
-  columns: [...table.columns, ...added]
-})
-
-/** Why columns cannot be added to a table, as a sentence, or `undefined` when they can. */
-export const additionProblem = (table: TableDefinition, added: ReadonlyArray<ColumnDefinition>): string | undefined => {
-  const required = added.find(({ nullable }) => !nullable)
-  if (required !== undefined) {
-    return (
-      `The column ${required.name.slice(0, 128)} cannot be added as NOT NULL: the rows that ${table.name} has ` +
-      "would be NULL there. Leave NOT NULL out."
-    )
-  }
-  const names = new Map(table.columns.map(({ name }) => [name.toLowerCase(), name]))
-  const known = added.flatMap(({ name }) => names.get(name.toLowerCase()) ?? [])
-  if (known.length > 0) return `The table ${table.name} has the column ${known[0]} already. Leave it out.`
-  return added.length === 0 ? "No column is named." : definitionProblem(withColumns(table, added))
-}

@@ -12,7 +12,7 @@ import type { ScalarTag } from "./scalarTypes.ts"
 import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 import { withTextLengths } from "./textLength.ts"
 
-export { additionProblem, definitionProblem, withColumns } from "./columnRules.ts"
+export { definitionProblem } from "./columnRules.ts"
 export { parseColumns, parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
 
 /** The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points). */

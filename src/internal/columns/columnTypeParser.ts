@@ -173,8 +173,7 @@ const readDecimal = (reader: Reader): ColumnType => {
   return problem === undefined ? { _tag: "Decimal", precision, scale } : reader.refuse(problem)
 }
 
-const readColumn = (reader: Reader, what: string, depth: number): ColumnDefinition => {
-  const name = reader.name(what)
+const readColumn = (reader: Reader, what: string, depth: number, name = reader.name(what)): ColumnDefinition => {
   reader.accept(":")
   const type = readType(reader, depth)
   const nullable = !reader.acceptWords("NOT", "NULL")
@@ -242,8 +241,18 @@ export const parseTableDefinition = (text: string): Result.Result<TableDefinitio
     return problem === undefined ? Result.succeed(definition) : Result.fail(problem)
   })
 
-/** Reads the columns of `a INT, b ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN; parentheses around them are optional. */
+/** The path of a field, as `columnAddition.ts` has it. */
+const readPath = (reader: Reader): string => {
+  const path = [reader.name("column name")]
+  while (reader.accept(".")) path.push(reader.name("field name"))
+  return path.join(".")
+}
+
+/**
+ * Reads the columns of `a INT, b.c ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN; parentheses around them are
+ * optional.
+ */
 export const parseColumns = (text: string): Result.Result<ReadonlyArray<ColumnDefinition>, string> =>
   run(text.trimStart().startsWith("(") ? text : `(${text})`, (reader) =>
-    readList(reader, () => readColumn(reader, "column name", 0))
+    readList(reader, () => readColumn(reader, "column name", 0, readPath(reader)))
   )

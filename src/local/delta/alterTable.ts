@@ -2,7 +2,10 @@
  * New columns for a Delta table: one commit with the changed schema, and with the features that the types
  * of the columns need.
  */
-import { type ColumnDefinition, toTypeJson } from "../../internal/columns/columnType.ts"
+import * as Result from "effect/Result"
+import { withColumns } from "../../internal/columns/columnAddition.ts"
+import { type ColumnDefinition, fromColumnJson, fullTypeText, toTypeJson } from "../../internal/columns/columnType.ts"
+import { sameName } from "./columnLookup.ts"
 import type { Action, Metadata, Protocol, Snapshot } from "./deltaActions.ts"
 import { openLog } from "./deltaLog.ts"
 import { protocolOf } from "./tableFolder.ts"
@@ -19,7 +22,7 @@ export interface Addition {
 }
 
 /**
- * Adds columns at the end of the table's schema. What other writers put into the schema stays as it is.
+ * Adds columns at the end of the table's schema, or of the STRUCTs that their paths lead to. What other writers put into the schema stays as it is.
  * Throws `TableRefused` when the folder holds another table, and `TableChanged` when another writer changes
  * the schema at the same time.
  */
@@ -41,7 +44,7 @@ const additionActions = (
       commitInfo: {
         timestamp: now,
         operation: "ADD COLUMNS",
-        operationParameters: { columns: JSON.stringify(columns.map((column) => ({ column: toTypeJson(column) }))) },
+        operationParameters: { columns: JSON.stringify(columns.map(parameterOf)) },
         isBlindAppend: false,
         engineInfo: "effect-zerobus"
       }
@@ -51,11 +54,57 @@ const additionActions = (
   ]
 }
 
+/** A column as Spark names it in the history of a table. */
+const parameterOf = (column: ColumnDefinition): unknown => {
+  const path = column.name.split(".")
+  const json = toTypeJson({ ...column, name: path.at(-1)! })
+  return path.length === 1 ? { column: json } : { columnPath: path.slice(0, -1), column: json }
+}
+
 const metadataWith = (metadata: Metadata, columns: ReadonlyArray<ColumnDefinition>): Metadata => {
-  const schema = JSON.parse(metadata.schemaString) as { readonly fields: ReadonlyArray<unknown> }
-  return {
-    ...metadata,
-    schemaString: JSON.stringify({ ...schema, fields: [...schema.fields, ...columns.map(toTypeJson)] })
+  const schema = JSON.parse(metadata.schemaString) as Json
+  const fields = columns.reduce((known, column) => withField(known, column), schema["fields"] as ReadonlyArray<Json>)
+  return { ...metadata, schemaString: JSON.stringify({ ...schema, fields }) }
+}
+
+/** A part of a schema as the log has it, with all that other writers noted there. */
+type Json = Readonly<Record<string, unknown>>
+
+const withField = (fields: ReadonlyArray<Json>, column: ColumnDefinition): ReadonlyArray<Json> => {
+  const [top = "", ...path] = column.name.split(".")
+  if (path.length === 0) return [...fields, toTypeJson(column) as Json]
+  return fields.map((field) => {
+    if (!sameName(String(field["name"]), top)) return field
+    const type = grown(field["type"] as Json, path, column)
+    return { ...field, type, metadata: metadataOfGrown(field, column) }
+  })
+}
+
+/** Spark notes the lengths of texts once for a whole column, in the shape of its type. */
+const metadataOfGrown = (field: Json, column: ColumnDefinition): unknown => {
+  const metadata = field["metadata"] as Json | undefined
+  if (typeof metadata?.["__CHAR_VARCHAR_TYPE_STRING"] !== "string") return metadata
+  const known = Result.getOrThrowWith(fromColumnJson(field), (why) => new Error(why))
+  const [after] = withColumns({ name: "", columns: [known] }, [column]).columns
+  return { ...metadata, __CHAR_VARCHAR_TYPE_STRING: fullTypeText(after!.type) }
+}
+
+const grown = (type: Json, path: ReadonlyArray<string>, column: ColumnDefinition): Json => {
+  const [name = "", ...rest] = path
+  const into = (part: string): Json => ({ ...type, [part]: grown(type[part] as Json, rest, column) })
+  switch (type["type"]) {
+    case "array":
+      return into("elementType")
+    case "map":
+      return into(name === "key" ? "keyType" : "valueType")
+    default: {
+      const fields = (type["fields"] as ReadonlyArray<Json>) ?? []
+      if (rest.length === 0) return { ...type, fields: [...fields, toTypeJson({ ...column, name }) as Json] }
+      const inside = fields.map((field) =>
+        sameName(String(field["name"]), name) ? { ...field, type: grown(field["type"] as Json, rest, column) } : field
+      )
+      return { ...type, fields: inside }
+    }
   }
 }
 

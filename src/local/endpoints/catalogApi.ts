@@ -11,11 +11,10 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import {
   type ColumnDefinition,
   fromTypeJson,
-  fullTypeText,
   parseColumnType,
-  type TableDefinition,
-  typeText
+  type TableDefinition
 } from "../../internal/columns/columnType.ts"
+import { additionsOf } from "../../internal/columns/columnAddition.ts"
 import type {
   InvalidDefinition,
   StorageFailure,
@@ -155,7 +154,7 @@ export const createTable = (store: TableStoreShape, body: unknown): Effect.Effec
 
 /**
  * `PATCH /tables/{full_name}` with the columns as they are to be. Columns that the table lacks are added at
- * its end; those that it has must be listed as they are.
+ * its end, and fields at the end of its STRUCTs; those that it has must be listed as they are.
  */
 export const alterTable = (store: TableStoreShape, name: string, body: unknown): Effect.Effect<CatalogAnswer> =>
   Effect.flatMap(store.get(name), (found) => {
@@ -164,17 +163,11 @@ export const alterTable = (store: TableStoreShape, name: string, body: unknown):
     if (Result.isFailure(listed)) return refuse(listed.failure)
     if (Option.isNone(found)) return getTable(store, name)
     const { definition } = found.value
-    const asked = new Map(listed.success.map(({ column }) => [column.name.toLowerCase(), column]))
-    for (const column of definition.columns) {
-      const now = asked.get(column.name.toLowerCase())
-      if (now === undefined) return refuse(`The column ${column.name} is not listed. Columns cannot be dropped here.`)
-      if (typeText(now.type) !== typeText(column.type) || now.nullable !== column.nullable) {
-        return refuse(`The column ${column.name} cannot be changed. It is ${fullTypeText(column.type)}.`)
-      }
-      asked.delete(column.name.toLowerCase())
-    }
-    if (asked.size === 0) return getTable(store, name)
-    return answered(store.addColumns(definition.name, [...asked.values()]))
+    const asked = listed.success.map(({ column }) => column)
+    const additions = additionsOf(definition.columns, asked)
+    if (Result.isFailure(additions)) return refuse(additions.failure)
+    if (additions.success.length === 0) return getTable(store, name)
+    return answered(store.addColumns(definition.name, additions.success))
   })
 
 /** The table as it is afterwards, or the error in the words of the service. */

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { grownChunks } from "../parquet/grownChunks.ts"
 import { type Leaf, markOf, rollBack } from "../parquet/columnBuffer.ts"
 import { encodeParquet, type RowGroupInput } from "../parquet/parquet.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
@@ -39,15 +40,12 @@ const seal = (table: MemoryTable): void => {
   table.rows = 0
 }
 
-/** Gives a table further columns: NULL in all rows that it has. */
+/** Gives a table further columns and fields: NULL in all rows that it has. */
 const addColumns = (table: MemoryTable, definition: TableDefinition): void => {
   seal(table)
   const tree = columnTree(definition.columns)
-  const first = table.tree.leaves.length
   for (const [index, { chunks, rows }] of table.sealed.entries()) {
-    const added = makeLeaves(tree).slice(first)
-    for (const leaf of added) for (let row = 0; row < rows; row++) leaf.addNull(0, 0)
-    table.sealed[index] = { rows, chunks: [...chunks, ...added.map((leaf) => leaf.seal())] }
+    table.sealed[index] = { rows, chunks: grownChunks(table.tree, chunks, tree) }
   }
   table.record = { ...table.record, definition }
   table.tree = tree

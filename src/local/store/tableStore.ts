@@ -8,13 +8,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import {
-  additionProblem,
-  type ColumnDefinition,
-  definitionProblem,
-  type TableDefinition,
-  withColumns
-} from "../../internal/columns/columnType.ts"
+import { type ColumnDefinition, definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
+import { additionProblem, withColumns } from "../../internal/columns/columnAddition.ts"
 import { deviceNameProblem } from "../../internal/columns/columnNames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { appIdPrefix } from "../delta/deltaCheckpoint.ts"
@@ -74,7 +69,7 @@ export interface TableStoreShape {
   readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<TableRecord>>
   /** All tables of all schemas. */
   readonly listAll: Effect.Effect<ReadonlyArray<TableRecord>>
-  /** Adds nullable columns at the end of a table. Running streams go on, and may write the new columns. */
+  /** Adds nullable columns at the end of a table, and fields of STRUCTs, named by their paths. Running streams go on, and may write the new columns. */
   readonly addColumns: (
     name: string,
     columns: ReadonlyArray<ColumnDefinition>

@@ -44,6 +44,88 @@ const byId = (rows: ReadonlyArray<Record<string, unknown>>) =>
 const empty = { name: null, n: null, tags: null, s: null }
 
 describe("addColumns", () => {
+  const nested = "s STRUCT<a: INT, b: DATE>, list ARRAY<STRUCT<x: INT>>, m MAP<STRING, STRUCT<k: ARRAY<INT>>>"
+  const paths = "s.c INT, s.d.e STRING, list.element.y ARRAY<STRING>, m.value.z INT, m.VALUE.v VARIANT"
+
+  bothStores("fields of STRUCTs, also in ARRAYs and MAPs", (store) =>
+    Effect.gen(function* () {
+      yield* store.create(table(`main.default.n(id BIGINT NOT NULL, ${nested})`))
+      const writer = yield* store.openWriter("main.default.n", asJson)
+      const rows = [
+        { id: 1, s: { a: 1 }, list: [{ x: 1 }, null, {}], m: { p: { k: [1, 2, 3] }, q: null, r: { k: [] } } },
+        { id: 2, s: null, list: [], m: {} },
+        { id: 3 }
+      ]
+      yield* append(writer, rows.slice(0, 1).map(json))
+      yield* store.flush()
+      yield* append(writer, rows.slice(1).map(json))
+      const problem = yield* Effect.flip(store.addColumns("main.default.n", columns(paths)))
+      assert.match(problem.message, /main\.default\.n has no column s\.d\. Add that first/)
+      yield* store.addColumns("main.default.n", columns(`s.d STRUCT<f: INT>, ${paths.replace("VALUE", "value")}`))
+      for (const [text, says] of [
+        ["s.C INT", /has the column s\.c already/],
+        ["list.y INT", /list is no STRUCT.*Its fields are those of list\.element\./],
+        ["id.y INT", /id is no STRUCT/],
+        ["s.n INT NOT NULL", /cannot be added as NOT NULL/]
+      ] as const) {
+        assert.match((yield* Effect.flip(store.addColumns("main.default.n", columns(text)))).message, says)
+      }
+      const more = {
+        id: 4,
+        s: { a: 2, c: 3, d: { e: "e" } },
+        list: [{ y: ["y"] }],
+        m: { p: { k: [4], z: 5, v: "true" } }
+      }
+      yield* append(writer, [json(more)])
+      yield* store.flush()
+      const s = { b: null, c: null, d: null }
+      const value = { z: null, v: null }
+      assert.deepStrictEqual(byId(yield* store.rows("main.default.n")), [
+        {
+          id: 1n,
+          s: { a: 1, ...s },
+          list: [{ x: 1, y: null }, null, { x: null, y: null }],
+          m: new Map([
+            ["p", { k: [1, 2, 3], ...value }],
+            ["q", null],
+            ["r", { k: [], ...value }]
+          ])
+        },
+        { id: 2n, s: null, list: [], m: new Map() },
+        { id: 3n, s: null, list: null, m: null },
+        {
+          id: 4n,
+          s: { a: 2, ...s, c: 3, d: { f: null, e: "e" } },
+          list: [{ x: null, y: ["y"] }],
+          m: new Map([["p", { k: [4], z: 5, v: "true" }]])
+        }
+      ])
+    })
+  )
+
+  it.live("fields beside what other writers noted of a column", () =>
+    Effect.gen(function* () {
+      const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+      const { location } = yield* store.create(table("main.default.n(id BIGINT NOT NULL)"))
+      const other = otherWriter(location)
+      const code = { type: "struct", fields: [field("code", "string", true, { comment: "theirs" })] }
+      const noted = { __CHAR_VARCHAR_TYPE_STRING: "struct<code:char(3)>", owner: "them" }
+      yield* other.commit(withFields(yield* other.metadata, (fields) => [...fields, field("s", code, true, noted)]))
+      yield* store.addColumns("main.default.n", columns("s.more STRING COMMENT 'ours'"))
+      const { schemaString } = yield* other.metadata
+      assert.deepStrictEqual(JSON.parse(schemaString).fields[1], {
+        ...field("s", {
+          type: "struct",
+          fields: [...code.fields, field("more", "string", true, { comment: "ours" })]
+        }),
+        metadata: { ...noted, __CHAR_VARCHAR_TYPE_STRING: "struct<code:char(3),more:string>" }
+      })
+      yield* append(yield* store.openWriter("main.default.n", asJson), [json({ id: 1, s: { code: "a", more: "b" } })])
+      yield* store.flush()
+      assert.deepStrictEqual(yield* store.rows("main.default.n"), [{ id: 1n, s: { code: "a  ", more: "b" } }])
+    })
+  )
+
   bothStores("streams of the old and the new columns both go on", (store) =>
     Effect.gen(function* () {
       yield* store.create(before)
