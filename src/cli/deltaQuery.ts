@@ -8,8 +8,9 @@
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
 import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
 import { base64OfBytes } from "../internal/columns/base64Text.ts"
+import { withAnnotatedCopies } from "../local/delta/annotatedCopies.ts"
 import { partitionText, sameName } from "../local/delta/columnLookup.ts"
-import type { LiveTable } from "../local/delta/liveFiles.ts"
+import type { LiveFile, LiveTable } from "../local/delta/liveFiles.ts"
 import type { RowSet } from "../local/delta/roaringBitmap.ts"
 import { rowJson } from "./queryJson.ts"
 
@@ -108,17 +109,32 @@ const variantsFromParts = (type: ColumnType, value: string): string | undefined 
 const holds = (names: ReadonlyArray<string>, name: string): boolean => names.some((each) => sameName(each, name))
 
 /**
- * Why a table cannot be queried, undefined when it can: a file without the annotation VARIANT that keeps parts of the
- * values in columns of their own, which the two parts alone would show wrong.
+ * The first column whose VARIANTs a file keeps in parts without the annotation VARIANT: the two parts alone would show it wrong.
+ * Undefined when there is none.
  */
-export const queryProblem = ({ columns, live, name }: QueryTable): string | undefined => {
+const shreddedColumn = (
+  { columns }: Pick<QueryTable, "columns">,
+  { annotatedVariants, shreddedVariants }: Pick<LiveFile, "annotatedVariants" | "shreddedVariants">
+): string | undefined => {
+  if (shreddedVariants.length === 0) return undefined
   const variants = columns.filter(({ name, type }) => variantsFromParts(type, identifier(name)) !== undefined)
-  for (const { annotatedVariants, path, shreddedVariants } of live.live) {
-    const column = variants.find(({ name }) => holds(shreddedVariants, name) && !holds(annotatedVariants, name))
+  return variants.find(({ name }) => holds(shreddedVariants, name) && !holds(annotatedVariants, name))?.name
+}
+
+/** Runs `use` with tables whose files DuckDB reads right: of those that it would show wrong they have copies, which are deleted afterwards. */
+export const withReadableFiles = <A>(
+  tables: ReadonlyArray<QueryTable>,
+  use: (tables: ReadonlyArray<QueryTable>) => Promise<A>
+): Promise<A> => withAnnotatedCopies(tables, (table, file) => shreddedColumn(table, file) !== undefined, use)
+
+/** Why other engines than Spark show the files of a table wrong as they are, undefined when they do not. */
+export const filesProblem = ({ columns, live, name }: QueryTable): string | undefined => {
+  for (const file of live.live) {
+    const column = shreddedColumn({ columns }, file)
     if (column === undefined) continue
     return (
-      `The file ${path} of ${name} keeps parts of the VARIANT column ${column.name} in columns of their own ` +
-      "(shredded), which zerobus query does not read. Read the table with Spark."
+      `The file ${file.path} of ${name} keeps parts of the VARIANT column ${column} in columns of their own (shredded), ` +
+      "which only Spark puts together. Use zerobus query, or zerobus table snippet --for spark."
     )
   }
   return undefined

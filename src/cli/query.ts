@@ -20,12 +20,9 @@ const deltaQuery = Effect.promise(() => import("./deltaQuery.ts"))
 const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
   const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
   const { liveTable } = yield* Effect.promise(() => import("./localTable.ts"))
-  const { queryProblem } = yield* deltaQuery
   const table = yield* readTable(name)
   const { live } = yield* liveTable(table)
-  const found = { name: table.definition.name, columns: table.definition.columns, live }
-  const problem = queryProblem(found)
-  return problem === undefined ? found : yield* failed(problem)
+  return { name: table.definition.name, columns: table.definition.columns, live }
 })
 
 /** What DuckDB says, and what it cannot know. */
@@ -44,7 +41,7 @@ export const query = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false))
   },
   Effect.fn(function* ({ json, sql }) {
-    const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText } = yield* deltaQuery
+    const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText, withReadableFiles } = yield* deltaQuery
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
       return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)
@@ -53,7 +50,7 @@ export const query = Command.make(
     const refused = found.find(Result.isFailure)
     if (tables.length === 0 && refused !== undefined) return yield* refused.failure
     const result = yield* Effect.tryPromise({
-      try: () => runQuery(duckdb, tables, sql, mostRows),
+      try: () => withReadableFiles(tables, (readable) => runQuery(duckdb, readable, sql, mostRows)),
       catch: (error) => failed(refusal(error instanceof Error ? error.message : String(error)))
     })
     if (result.columns.length === 0) return yield* failed("The SQL holds no statement.")

@@ -158,6 +158,9 @@ const snippetOf = Command.make(
     const table = yield* readTable(input.table)
     const { folder, live } = yield* liveTable(table)
     const { columns, name } = table.definition
+    const { filesProblem } = yield* Effect.promise(() => import("./deltaQuery.ts"))
+    const problem = input.engine === "spark" ? undefined : filesProblem({ name, columns, live })
+    if (problem !== undefined) return yield* failed(problem)
     yield* Console.log(snippet(input.engine, { name, columns, live }, folder))
   })
 ).pipe(Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"))

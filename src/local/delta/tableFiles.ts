@@ -124,5 +124,5 @@ const shreddedFailure = (table: string, file: string, column: string): StorageFa
     reason: "CorruptTable",
     message:
       `The file ${file} of ${table} keeps parts of the VARIANT column ${column} in columns of their own (shredded), ` +
-      "which is not read here. Read the table with Spark."
+      "which is not read here. Read the table with zerobus query, or with Spark."
   })

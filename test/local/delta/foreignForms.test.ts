@@ -5,9 +5,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import * as Fs from "node:fs/promises"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
-import { loadDuckdb, queryProblem, runQuery } from "../../../src/cli/deltaQuery.ts"
+import { filesProblem, loadDuckdb, runQuery, withReadableFiles } from "../../../src/cli/deltaQuery.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { readLiveTable } from "../../../src/local/delta/liveFiles.ts"
 import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
@@ -163,7 +164,7 @@ describe("VARIANTs of Spark", () => {
     })
   )
 
-  it.live("in parts are written whole beside them and never merged; reading them is refused with the file", () =>
+  it.live("in parts are written whole beside them and never merged; queries put them together", () =>
     Effect.gen(function* () {
       const store = yield* opened
       const { columns, name } = variants("shredded")
@@ -181,8 +182,26 @@ describe("VARIANTs of Spark", () => {
       const failure = yield* Effect.flip(store.rows(name))
       assert.include(failure.message, shredded!)
       assert.include(failure.message, "VARIANT column v in columns of their own (shredded)")
+      assert.include(failure.message, "zerobus query")
       const live = (yield* Effect.promise(() => readLiveTable(location)))!
-      assert.include(queryProblem({ name, columns, live }), shredded!)
+      assert.include(filesProblem({ name, columns, live }), shredded!)
+      const bytes = yield* Effect.promise(() => Fs.readFile(Path.join(location, shredded!)))
+      const copies = Effect.promise(async () =>
+        (await Fs.readdir(Os.tmpdir())).filter((each) => each.startsWith("zerobus-query-"))
+      )
+      const copiesBefore = yield* copies
+      const { rows } = yield* Effect.promise(async () => {
+        const duckdb = (await loadDuckdb())!
+        const sql = `SELECT id, v, v.a::INT + 1 FROM ${name} ORDER BY id`
+        return withReadableFiles([{ name, columns, live }], (tables) => runQuery(duckdb, tables, sql))
+      })
+      assert.deepStrictEqual(rows, [
+        ...[0, 1, 2].map((id) => [`${id}`, `{'a': ${id}, 'b': 'x'}`, `${id + 1}`]),
+        ...[6, 7, 8, 9].map((id) => [`${id}`, `{'a': ${id}}`, `${id + 1}`])
+      ])
+      // The table's own file is as it was, and no copy is left.
+      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readFile(Path.join(location, shredded!))), bytes)
+      assert.deepStrictEqual(yield* copies, copiesBefore)
     })
   )
 })
