@@ -10,7 +10,7 @@ import { isFolder } from "../../internal/log/plainFile.ts"
 import { isBrokenMerge } from "./mergeMarks.ts"
 import { checksumName, logFolder, readVersion } from "./versionFile.ts"
 
-const commitName = /^(\d{20})\.json$/
+const commitName = /^\d{20}\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
 /**
  * Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of
@@ -32,10 +32,8 @@ export class LogDamaged extends Error {
 }
 
 /** The version whose commit has this file name; undefined for other files. */
-export const versionOf = (name: string): number | undefined => {
-  const found = commitName.exec(name)?.[1]
-  return found === undefined ? undefined : Number(found)
-}
+export const versionOf = (name: string): number | undefined =>
+  commitName.test(name) ? Number(name.slice(0, 20)) : undefined
 
 /** A complete checkpoint and its files. */
 export interface FoundCheckpoint {
@@ -97,10 +95,12 @@ export const replay = async (
       snapshot = emptySnapshot()
     }
   }
-  const versions = names
-    .flatMap((name) => versionOf(name) ?? [])
-    .filter((version) => version > lastCheckpoint && version <= end)
-    .sort((a, b) => a - b)
+  const versions: Array<number> = []
+  for (const name of names) {
+    const version = versionOf(name)
+    if (version !== undefined && version > lastCheckpoint && version <= end) versions.push(version)
+  }
+  versions.sort((a, b) => a - b)
   for (let start = 0; start < versions.length; start += readAtOnce) {
     const group = versions.slice(start, start + readAtOnce)
     const texts = await Promise.all(group.map((version) => readVersion(table, version)))
