@@ -125,6 +125,20 @@ describe("the Delta log", () => {
     })
   )
 
+  it.live("forgets numbers of other applications when the table wants it, and never its own", () =>
+    withTable(async (folder) => {
+      const configuration = { "delta.setTransactionRetentionDuration": "interval 1 day" }
+      const log = (await createLog(folder, [...first, { metaData: { ...metaData, configuration } }]))!
+      await log.commit(() =>
+        ["effect-zerobus-t", "other"].map((appId) => ({ txn: { appId, version: 1, lastUpdated: 1 } }))
+      )
+      await log.checkpoint(1_000_000_000)
+      await Fs.rm(fileOf(folder, 0))
+      await Fs.rm(fileOf(folder, 1))
+      assert.deepStrictEqual([...(await openLog(folder))!.snapshot.transactions.keys()], ["effect-zerobus-t"])
+    })
+  )
+
   it.live("falls back to the commits when a checkpoint is damaged, and refuses when they are gone", () =>
     withTable(async (folder) => {
       const log = (await createLog(folder, first))!
