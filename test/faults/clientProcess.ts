@@ -4,7 +4,7 @@
  */
 import { Effect, References } from "effect"
 import { Spool, TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
-import { writeSync } from "node:fs"
+import { print } from "../support/printed.ts"
 
 const [folder = "", first = "0", count = "Infinity"] = process.argv.slice(2)
 
@@ -17,10 +17,10 @@ const program = Effect.gen(function* () {
   const last = Number(first) + Number(count)
   for (let n = Number(first); n < last; n++) {
     yield* stream.ingestRecord({ n, pad: "x".repeat(60) })
-    writeSync(1, `taken ${n}\n`)
+    print(`taken ${n}\n`)
   }
   yield* stream.flush
-  writeSync(1, "done\n")
+  print("done\n")
 })
 
 Effect.runFork(

@@ -3,8 +3,8 @@
  *
  *     node spoolProcess.ts FOLDER     one line per group: the last offset that is persisted
  */
-import { writeSync } from "node:fs"
 import { open, offer, settled } from "./spoolFolder.ts"
+import { print } from "./printed.ts"
 
 const log = await open(process.argv[2]!)
 for (;;) {
@@ -13,5 +13,5 @@ for (;;) {
     Array.from({ length: 20 }, (_, i) => `record ${i}`)
   )
   if ((await settled(log.latestGroup)) !== "persisted") throw new Error("a group failed")
-  writeSync(1, `${offset}\n`)
+  print(`${offset}\n`)
 }

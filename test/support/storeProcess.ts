@@ -6,12 +6,12 @@
  * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after the N-th such call.
  */
 import { Effect, Option } from "effect"
-import { writeSync } from "node:fs"
 import Fs from "node:fs/promises"
 import { syncBuiltinESMExports } from "node:module"
 import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
 import { RecordRejected } from "../../src/local/log/storageErrors.ts"
 import { json, table } from "./storedTables.ts"
+import { print } from "./printed.ts"
 
 const [folder = "", first = "0", flushMillis = "40", call, when, nth] = process.argv.slice(2)
 const aimed = call === "link" || call === "rename" || call === "rm"
@@ -40,7 +40,7 @@ const program = Effect.gen(function* () {
   })
   if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
   const writers = yield* Effect.forEach([1, 2, 3, 4], () => store.openWriter(definition.name, { _tag: "Json" }))
-  writeSync(1, "open\n")
+  print("open\n")
   let id = Number(first)
   return yield* Effect.callback<never>(() => {
     const produce = (index: number): void => {
@@ -50,7 +50,7 @@ const program = Effect.gen(function* () {
       if (ticket instanceof RecordRejected) throw new Error(ticket.message)
       writer.onDurable(ticket, (failure) => {
         if (failure !== undefined) throw failure
-        writeSync(1, ids.map((each) => `ack ${each}\n`).join(""))
+        print(ids.map((each) => `ack ${each}\n`).join(""))
         if (writer.pressure()) writer.onRoom(() => produce(index))
         else setImmediate(() => produce(index))
       })
