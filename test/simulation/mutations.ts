@@ -295,7 +295,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a final error is tried again",
     file: supervisor,
     find: `failure._tag === "Retryable" || (rejected`,
-    replace: `failure._tag === "Retryable" || failure._tag === "InvalidArgument" || (rejected`
+    replace: "true || (rejected"
   },
   {
     name: "sending goes on after the server announced its end",

@@ -64,7 +64,7 @@ export type Lie = (typeof lies)[number]
 /** How the records of a stream are made: JSON text, bytes, a typed table's objects, or objects of a schema that travel as JSON. */
 export type Format = "json" | "proto" | "typed" | "schema"
 
-/** Which program a plan is for. The past failures are seeds of the first one. */
+/** Which program a plan is for. Each past failure names its own. */
 export type Generation = 1 | 2 | 3 | 4
 
 export interface StreamPlan {
