@@ -21,7 +21,12 @@ describe.skipIf(!hasSpark)("interleavings with Spark", () => {
       () =>
         Effect.gen(function* () {
           const seeds = Array.from({ length: count }, (_, n) => n + 1)
-          const { wrong, ...found } = yield* runInterleavings(sparkWriter(spark, retainHours), turns, seeds, 4)
+          const { wrong, ...found } = yield* runInterleavings(
+            sparkWriter(spark, retainHours),
+            turns,
+            seeds,
+            longForm ? 4 : 3
+          )
           console.log(`Spark ${spark.version} ${turns}: ${count} interleavings, ${JSON.stringify(found)}`)
           assert.deepStrictEqual(wrong.slice(0, 10), [])
           assert.isAbove(found.acknowledged, count * 20)
