@@ -100,7 +100,10 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
     const connection = stream.connections.find(({ open }) => within(open))
     const answer = stream.headers.find((other) => other.outcome !== "asked" && within(other))
     const rested = restedOn(view, stream, connection, until.t)
-    const end = connection?.released ?? answer ?? view.events[Math.min(until.seq, view.events.length) - 1] ?? last
+    // Without a connection and an answer it ended with its time, not with the attempt after it.
+    const timeout = event.t + stream.settings.recoveryTimeout
+    const timedOut = view.events.findLast(({ seq, t }) => seq < until.seq && t < timeout)
+    const end = connection?.released ?? answer ?? timedOut ?? last
     return {
       asked: event,
       until,
@@ -136,6 +139,12 @@ const holding = (stream: StreamView, { quiet, seq }: { readonly quiet: number; r
     if (connection.open.seq > seq) break
     least = Math.max(least, connection.base + callsIn(connection, ackedAtLeast(connection, quiet)))
     most = Math.max(most, connection.base + callsIn(connection, ackedAtMost(connection, seq)))
+  }
+  // What a handler took is settled as well.
+  for (const refused of stream.refused) {
+    if (refused.seq > seq) continue
+    least = Math.max(least, refused.offset + 1)
+    most = Math.max(most, refused.offset + 1)
   }
   return {
     maybe: !stream.order.some(

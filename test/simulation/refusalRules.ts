@@ -77,7 +77,9 @@ const checkRefused = (
 ): void => {
   const say = (text: string) => report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
   if (stream.order[offset]?.records.join() !== records.join()) say("which is another call's")
-  if (records.some((record) => view.durable.has(record))) say("although it is durable")
+  // Scripted statuses of this profile also refuse what the server has made durable just before.
+  const from = view.profile === "refusing" ? seq : 0
+  if (records.some((record) => (view.durable.get(record)?.seq ?? -1) >= from)) say("although it is durable")
   const connection = stream.connections.findLast(({ open }) => open.seq < seq)
   if (connection === undefined || suspectsOf(connection).length !== 1) say("but it was not alone in flight")
 }
