@@ -74,19 +74,21 @@ class RowFinder {
   }
 
   private separates(bytes: Buffer, at: number): boolean {
-    return bytes.compare(this.separator, 0, this.separator.length, at, at + this.separator.length) === 0
+    const { separator } = this
+    const end = at + separator.length
+    return end <= bytes.length && bytes.compare(separator, 0, separator.length, at, end) === 0
   }
 
   /**
-   * Passes the quoted field at `at` and gives what is behind its closing quote, or -1 when that has
-   * not come.
+   * Passes the quoted field at `at` and gives what is behind its closing quote, or -1 when that, or
+   * a whole separator behind it, has not come.
    */
   private passQuoted(bytes: Buffer, at: number, final: boolean): number {
     let from = at + 1
     let doubled = false
     for (;;) {
       const close = bytes.indexOf(quote, from)
-      if (close < 0 || (close + 1 === bytes.length && !final)) return -1
+      if (close < 0 || (close + this.separator.length >= bytes.length && !final)) return -1
       for (let feed = from; feed < close; feed++) if (bytes[feed] === lineFeed) this.innerLines++
       if (bytes[close + 1] !== quote) {
         this.bounds.push(doubled ? -2 - at : at + 1, close)
@@ -124,9 +126,12 @@ export const csvReader = (delimiter: string): RecordReader => {
     }
     let last = end
     while (last > start && isAsciiSpace(bytes[last - 1]!)) last--
-    if (last === start) return undefined
-    // Unicode has more kinds of space, of which alone a line may consist.
-    if (bytes[last - 1]! >= 0x80 && textFrom(bytes, start, last).trimEnd() === "") return undefined
+    // A row of nothing but separators may consist of space too.
+    if (count === 1 || count !== header.length) {
+      if (last === start) return undefined
+      // Unicode has more kinds of space, of which alone a line may consist.
+      if (bytes[last - 1]! >= 0x80 && textFrom(bytes, start, last).trimEnd() === "") return undefined
+    }
     const problem =
       count !== header.length
         ? `has ${count} fields, the header has ${header.length}`
@@ -134,7 +139,7 @@ export const csvReader = (delimiter: string): RecordReader => {
           ? undefined
           : "holds bytes that are not UTF-8"
     return problem === undefined
-      ? new PlacedRow({ line, bytes, start, end: last }, bounds, first, count)
+      ? new PlacedRow({ line, bytes, start, end }, bounds, first, count)
       : { line, text: textFrom(bytes, start, last).trimEnd().toWellFormed(), problem }
   }
 

@@ -22,6 +22,8 @@ for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = 1
 export class JsonScan {
   bytes: Buffer = Buffer.alloc(0)
   at = 0
+  /** Where the record ends; a line feed from there on is not part of it. */
+  end = 0
   /** Up to where the record was copied. */
   copied = 0
   readonly output: Output
@@ -32,7 +34,9 @@ export class JsonScan {
 
   passSpace(): number {
     let code = this.bytes[this.at]
-    while (code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a) code = this.bytes[++this.at]
+    while (code === 0x20 || code === 0x09 || code === 0x0d || (code === 0x0a && this.at < this.end)) {
+      code = this.bytes[++this.at]
+    }
     return code ?? 0
   }
 

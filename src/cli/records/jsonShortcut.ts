@@ -250,6 +250,7 @@ export class JsonShortcut {
     const { scan } = this
     scan.bytes = bytes
     scan.at = scan.copied = start
+    scan.end = end
     if (!this.record.take(scan) || scan.at !== end) return false
     scan.copyUntil(end, end)
     return true

@@ -93,6 +93,12 @@ describe("a JSON record the short way", () => {
     agree(columns, "json", small.map((value) => `{"s":"x","v":${value}}`).join("\n"))
   })
 
+  it("ends with its line, whatever the next lines hold", () => {
+    const row = `{"d":"2026-11-22","s":"${"x".repeat(100)}"},\n`
+    const columns = columnsOf("rows ARRAY<STRUCT<d: DATE, s: STRING>>")
+    assert.strictEqual(agree(columns, "ndjson", `{"rows":[\n${row.repeat(4000)}{}]}\n`), 4002)
+  })
+
   const Digits = Schema.Array(Schema.Literals([..."0123456789.-+eE "])).check(Schema.isMaxLength(24))
   it.effect.prop(
     "agrees with the exact check for anything like a number",
@@ -253,6 +259,13 @@ describe("a CSV row the short way", () => {
     ])
     assert.strictEqual(agree(columns, "csv", `v,t,s\n${rows.join("\n")}\n`), rows.length)
     agree(columnsOf(`v ${type} NOT NULL, s STRING`), "csv", `v,s\n,x\n"",x\n`)
+  })
+
+  it.each([
+    ["spaces", " ", 300_000],
+    ["control characters", "\t", 50_000]
+  ] as const)("agrees with the exact check for a last field that ends in many %s", (_, space, count) => {
+    assert.strictEqual(agree(columnsOf("k INT, s STRING"), "csv", `k,s\n1,x${space.repeat(count)}\n`), 1)
   })
 
   it.each<readonly [type: string, cell: string]>([

@@ -279,6 +279,28 @@ describe("CSV", () => {
     )
   })
 
+  it("reads rows between separators of several bytes, however the file is cut", () => {
+    const text = Buffer.from('a§b\nx§1\nÂy§2\n"two\nlines"§"3"\n')
+    for (let cut = 0; cut <= text.length; cut++) {
+      const fields = readAll("csv", text, [cut === 0 ? 1 : cut], "§").map((record) => record.fields)
+      assert.deepStrictEqual(fields, [
+        ["x", "1"],
+        ["Ây", "2"],
+        ["two\nlines", "3"]
+      ])
+    }
+  })
+
+  it("reads a row of nothing but tabs, and passes over other lines of space", () => {
+    const fields = readAll("csv", Buffer.from("a\tb\tc\n\t\t\n\t\n \n1\t2\t\n"), [], "\t").map(
+      (record) => record.fields
+    )
+    assert.deepStrictEqual(fields, [
+      ["", "", ""],
+      ["1", "2", ""]
+    ])
+  })
+
   it("loses no row behind a broken quote", () => {
     const text = 'a,b,c\n1,"b"x,3\n4,5\n6,7,8\n"never closed,1,2\n9,10,11\n12,13,14,15\n'
     const records = sameHoweverCut("csv", text, [4])
