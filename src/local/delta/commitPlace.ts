@@ -10,6 +10,7 @@ import * as Fs from "node:fs/promises"
 import { type Add, fileKey, type Remove, type Txn } from "./deltaActions.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
+import { propertiesOf } from "./tableProperties.ts"
 import { identityOf, readVersion, type SeenVersion } from "./versionFile.ts"
 
 /** The log entries of some rows. Commits carry the range, so that one is found by it. */
@@ -69,6 +70,22 @@ export const isInPlace = async (table: string, { commits, paths }: CommitPlace):
   return true
 }
 
+/**
+ * The number of the last commit of an application; 0 without one. Where the table lets such numbers expire, another writer's
+ * checkpoint may lack ours. Then the commits tell it, as long as they are there.
+ */
+export const lastNumber = async ({ snapshot, table }: DeltaLog, appId: string): Promise<number> => {
+  const known = snapshot.transactions.get(appId)
+  if (known !== undefined) return known.version
+  if (propertiesOf(snapshot.metadata).transactionRetention === undefined) return 0
+  for (let version = snapshot.version; version >= 0; version--) {
+    const file = await readCommit(table, version, appId)
+    if (file === undefined) return 0
+    if (file.commit !== undefined) return file.commit.txn
+  }
+  return 0
+}
+
 /** Says of each part of a range where it is, in order. */
 export type CommitFinder = (range: RowRange) => Promise<ReadonlyArray<FoundRange>>
 
@@ -114,7 +131,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
     return { commits, isCut: false }
   }
   return async (range) => {
-    const committed = snapshot.transactions.get(range.appId)?.version ?? 0
+    const committed = await lastNumber(log, range.appId)
     if (committed < range.firstSequence) return [absent(range)]
     const { commits, isCut } = await commitsOf(range)
     // A checkpoint covers commits that were deleted, and its number counts.

@@ -202,8 +202,19 @@ export class DeltaLog {
   private async isCurrent(): Promise<boolean> {
     const now = await identityOf(this.table, this.snapshot.version)
     // Writers delete old commits: a version that was opened from its checkpoint may have none.
-    if (now === undefined) return this.lastCheckpoint === this.snapshot.version
+    if (now === undefined) return this.lastCheckpoint === this.snapshot.version && !(await this.isPassed())
     return this.identity === undefined || this.identity === now
+  }
+
+  /**
+   * Whether later versions are there without the next one, whose name is free because writers have
+   * deleted it: a commit of that name is below their checkpoint, and nobody reads it.
+   */
+  private async isPassed(): Promise<boolean> {
+    const next = this.snapshot.version + 1
+    const names = await Fs.readdir(logFolder(this.table))
+    const later = names.filter((name) => Number(/^\d{20}(?=\.)/.exec(name)?.[0] ?? -1) >= next)
+    return later.length > 0 && !later.includes(`${versionName(next)}.json`)
   }
 
   /** The version that was looked at last, and its file. */

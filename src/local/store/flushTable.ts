@@ -17,6 +17,7 @@ import {
   type CommitPlace,
   commitFinder,
   type FoundRange,
+  lastNumber,
   type MissingRows,
   partitionKey,
   rangeParameters,
@@ -176,10 +177,11 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
       })
     }
     const before = txnOf(log.snapshot, job)
+    const last = Math.max(await lastNumber(log, job.appId), job.lastSequence)
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.
       tried = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
-      return tried ? commitActions(job, before, adds, lost, missing.isPartial) : undefined
+      return tried ? commitActions(job, last, adds, lost, missing.isPartial) : undefined
     })
     committed = tried
   } finally {
@@ -288,10 +290,10 @@ const upkeep = async (
   return [...failed, ...problems].join(" ") || undefined
 }
 
-/** The commit of new files, which take the place of `lost` ones. `before` is the number of the last commit. */
+/** The commit of new files, which take the place of `lost` ones. `number` is that of the last log entry in the table. */
 const commitActions = (
   job: FlushJob,
-  before: number,
+  number: number,
   adds: ReadonlyArray<Add>,
   lost: ReadonlyArray<Add>,
   isPartial: boolean
@@ -308,7 +310,7 @@ const commitActions = (
     }
   },
   // Rows that are committed again may be older than the last commit, whose number must not fall.
-  { txn: { appId: job.appId, version: Math.max(before, job.lastSequence), lastUpdated: job.now } },
+  { txn: { appId: job.appId, version: number, lastUpdated: job.now } },
   ...lost.map(({ partitionValues, path, size }): Action => ({
     remove: {
       path,

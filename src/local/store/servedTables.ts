@@ -6,7 +6,7 @@
  * table would write one log. The store lets them take turns.
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
-import { commitFinder } from "../delta/commitPlace.ts"
+import { commitFinder, lastNumber } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf } from "../delta/tableSize.ts"
@@ -114,7 +114,7 @@ export class ServedTables {
     const wal = walFolder(folder, record.tableId)
     const numbers = await segmentNumbers(wal)
     const appId = appIdOf(record.tableId)
-    const committed = delta.snapshot.transactions.get(appId)?.version ?? 0
+    const committed = await lastNumber(delta, appId)
     let lastSequence = committed
     const log = await openWal(wal, name, record.tableId, (numbers[numbers.length - 1] ?? 0) + 1, 0)
     const engine = new TableEngine({
