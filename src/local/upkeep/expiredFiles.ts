@@ -9,10 +9,10 @@
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { isFolder } from "../../internal/log/plainFile.ts"
-import type { Remove } from "../delta/deltaActions.ts"
+import type { Remove, Snapshot } from "../delta/deltaActions.ts"
 import { isExpired } from "../delta/deltaCheckpoint.ts"
 import { mergedTag } from "../delta/mergeMarks.ts"
-import type { DeltaLog } from "../delta/deltaLog.ts"
+import { type DeltaLog, isLatest } from "../delta/deltaLog.ts"
 import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
 
 /**
@@ -30,28 +30,27 @@ const shortestRetention = 3600 * 1000
  */
 export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { snapshot, table } = log
+  const isOver = (remove: Remove): boolean =>
+    (remove.deletionTimestamp ?? 0) < now - shortestRetention && isExpired(snapshot, remove, now)
   const due = (remove: Remove): boolean =>
-    remove.tags?.[mergedTag] !== undefined &&
-    !remove.dataChange &&
-    (remove.deletionTimestamp ?? 0) < now - shortestRetention &&
-    isExpired(snapshot, remove, now)
+    remove.tags?.[mergedTag] !== undefined && !remove.dataChange && isOver(remove)
   const expired: Array<string> = []
   for (const [key, remove] of snapshot.tombstones) {
     if (due(remove)) expired.push(key)
     if (expired.length === atMost) break
   }
-  if (expired.length === 0) return 0
-  // Another writer may have brought a file back, or have undone the merge: the latest version
-  // counts. Names of our files are unique, so a file that is live by a path of another form stays
-  // as well.
-  if (!(await log.look())) return 0
-  const live = new Set<string>()
-  for (const { path } of snapshot.files.values()) live.add(fileName(path))
   const folders = new Set<string>()
+  let needed: ReadonlySet<string> | undefined
   let removed = 0
   for (const key of expired) {
+    // Another writer may have brought a file back, or have undone the merge, also since the round
+    // began: the latest version counts.
+    if (needed === undefined || !(await isLatest(table, log.seen))) {
+      if (!(await log.look())) break
+      needed = neededNames(snapshot, isOver)
+    }
     const remove = snapshot.tombstones.get(key)
-    if (remove === undefined || !due(remove) || live.has(fileName(remove.path))) continue
+    if (remove === undefined || !due(remove) || needed.has(fileName(remove.path))) continue
     if (await isOwnFile(table, remove.path, folders)) {
       await Fs.rm(filePath(table, remove.path), { force: true })
       removed++
@@ -59,6 +58,18 @@ export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: num
     snapshot.tombstones.delete(key)
   }
   return removed
+}
+
+/**
+ * The names of the files that the latest version or one of the retention has. A file whose rows were
+ * deleted by deletion vectors has several entries, and one of them may have left the table long
+ * before the others. Names of our files are unique, so a path of another form counts as well.
+ */
+const neededNames = ({ files, tombstones }: Snapshot, isOver: (remove: Remove) => boolean): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const { path } of files.values()) names.add(fileName(path))
+  for (const remove of tombstones.values()) if (!isOver(remove)) names.add(fileName(remove.path))
+  return names
 }
 
 /**

@@ -21,6 +21,8 @@ export const removeExpired = async (log: DeltaLog, now: number): Promise<number>
   if (now - (lastRounds.get(log) ?? -Infinity) < interval) return 0
   // Before the work: a round that fails is tried again in an hour and not with every flush.
   lastRounds.set(log, now)
+  // What the table asks for counts as of now, and nothing of another table in its folder goes.
+  if (!(await log.look())) return 0
   const files = await removeExpiredFiles(log, now, atMost)
   const entries = await cleanUpLog(log, now, atMost)
   if (files >= atMost || entries >= atMost) lastRounds.delete(log)

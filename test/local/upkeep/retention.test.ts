@@ -257,6 +257,61 @@ describe("removal", () => {
     30_000
   )
 
+  it.live("leaves a merged file for so long as rows of it were in the table by a deletion vector", () =>
+    Effect.gen(function* () {
+      const { location, now } = yield* agedTable({ folder: yield* temporaryFolder, days: 2, commitsPerDay: 6 })
+      const other = otherWriter(location)
+      const { snapshot } = yield* other.log
+      const live = [...snapshot.files.values()].find(({ tags }) => tags !== undefined)!
+      // As Spark does it: what is removed keeps the tags of what was added. A checkpoint says of
+      // each that it changed no data.
+      const { modificationTime: _, stats: __, ...add } = live
+      const deletionVector = { storageType: "i", pathOrInlineDv: "x", sizeInBytes: 1, cardinality: 1 }
+      yield* other.commit(
+        { remove: { ...add, deletionTimestamp: now, dataChange: false } },
+        { add: { ...live, deletionVector, dataChange: true } }
+      )
+      yield* other.commit({ remove: { ...add, deletionVector, deletionTimestamp: now + 9 * day, dataChange: false } })
+      yield* Effect.promise(async () => {
+        const path = filePath(location, live.path)
+        await removeExpired((await openLog(location))!, now + 10 * day)
+        assert.isTrue((await Fs.lstat(path)).isFile(), "a version of the day before has its rows")
+        await removeExpired((await openLog(location))!, now + 17 * day)
+        assert.isUndefined(await Fs.lstat(path).catch(() => undefined))
+      })
+    })
+  )
+
+  it.live("leaves what another writer brings back during a round", () =>
+    Effect.gen(function* () {
+      const { location, now } = yield* agedTable({ folder: yield* temporaryFolder, days: 2, commitsPerDay: 6 })
+      const log = (yield* Effect.promise(() => openLog(location)))!
+      const paths = [...log.snapshot.tombstones.values()].map(({ path }) => path)
+      const restored = paths.at(-1)!
+      const files = Fs as unknown as { rm: typeof Fs.rm }
+      const { rm } = files
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          files.rm = rm
+          syncBuiltinESMExports()
+        })
+      )
+      const other = otherWriter(location)
+      let removals = 0
+      files.rm = async (...args) => {
+        const add = { path: restored, partitionValues: {}, size: 1, modificationTime: 1, dataChange: true }
+        if (removals++ === 0) await Effect.runPromise(other.commit({ add }))
+        return rm(...args)
+      }
+      syncBuiltinESMExports()
+      yield* Effect.promise(async () => {
+        await removeExpired(log, now + 10 * day)
+        assert.isAtLeast(removals, 4)
+        assert.isTrue((await Fs.lstat(filePath(location, restored))).isFile())
+      })
+    })
+  )
+
   it.live("keeps the log where the table turns clean-up off, and where nothing tells which checkpoint counts", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
