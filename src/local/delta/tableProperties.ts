@@ -3,8 +3,9 @@
  * written, and which columns have statistics. Delta's protocol and Spark's documentation define
  * them.
  *
- * A value that cannot be read counts as absent and is told of: a slip in a property must not keep
- * rows out of the table.
+ * A value that cannot be read is told of and counts as absent: a slip in a property must not keep
+ * rows out of the table. One that says how long things stay lets nothing be deleted: it may ask for
+ * more than the default.
  */
 import type { Metadata } from "./deltaActions.ts"
 
@@ -20,12 +21,18 @@ export interface IndexedColumns {
 export interface TableProperties {
   /**
    * How long data files stay after they left the table: `delta.deletedFileRetentionDuration`, a
-   * week by default.
+   * week by default; infinity where it cannot be read.
    */
   readonly deletedFileRetention: number
-  /** How long commits stay: `delta.logRetentionDuration`, thirty days by default. */
+  /**
+   * How long commits stay: `delta.logRetentionDuration`, thirty days by default; infinity where it
+   * cannot be read.
+   */
   readonly logRetention: number
-  /** Whether older ones are deleted: `delta.enableExpiredLogCleanup`, true by default. */
+  /**
+   * Whether older ones are deleted: `delta.enableExpiredLogCleanup`, true by default; false where
+   * it cannot be read.
+   */
   readonly expiredLogCleanup: boolean
   /**
    * Commits from one checkpoint to the next: `delta.checkpointInterval`; undefined leaves it to the
@@ -121,22 +128,27 @@ const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${tex
 
 const read = (configuration: Readonly<Record<string, string>>): TableProperties => {
   const problems: Array<string> = []
-  const value = <A>(property: string, what: string, parse: (text: string) => A | undefined): A | undefined => {
+  const value = <A, B = undefined>(
+    property: string,
+    what: string,
+    parse: (text: string) => A | undefined,
+    unread?: B
+  ): A | B | undefined => {
     const text: unknown = configuration[`delta.${property}`]
     if (text === undefined || text === null) return undefined
     const parsed = parse(String(text))
-    if (parsed === undefined) {
-      problems.push(`The table property delta.${property} is ${shown(String(text))}, not ${what}; it does not count.`)
-    }
-    return parsed
+    if (parsed !== undefined) return parsed
+    const result = unread === undefined ? "it does not count" : "nothing is deleted until it is mended"
+    problems.push(`The table property delta.${property} is ${shown(String(text))}, not ${what}; ${result}.`)
+    return unread
   }
-  const interval = (property: string): number | undefined =>
-    value(property, "an interval such as interval 7 days", intervalMillis)
+  const interval = <B = undefined>(property: string, unread?: B): number | B | undefined =>
+    value(property, "an interval such as interval 7 days", intervalMillis, unread)
   const first = value("dataSkippingNumIndexedCols", "a number from -1 on", (text) => integer(text, -1))
   return {
-    deletedFileRetention: interval("deletedFileRetentionDuration") ?? 7 * day,
-    logRetention: interval("logRetentionDuration") ?? 30 * day,
-    expiredLogCleanup: value("enableExpiredLogCleanup", "true or false", truth) ?? true,
+    deletedFileRetention: interval("deletedFileRetentionDuration", Infinity) ?? 7 * day,
+    logRetention: interval("logRetentionDuration", Infinity) ?? 30 * day,
+    expiredLogCleanup: value("enableExpiredLogCleanup", "true or false", truth, false) ?? true,
     checkpointInterval: value("checkpointInterval", "a number from 1 on", (text) => integer(text, 1)),
     transactionRetention: interval("setTransactionRetentionDuration"),
     indexed: {

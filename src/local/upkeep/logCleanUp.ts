@@ -82,7 +82,7 @@ class LogFiles {
  */
 export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { expiredLogCleanup, logRetention } = propertiesOf(log.snapshot.metadata)
-  if (!expiredLogCleanup) return 0
+  if (!expiredLogCleanup || logRetention === Infinity) return 0
   const folder = logFolder(log.table)
   const names = await Fs.readdir(folder)
   const files = new LogFiles(folder, now)

@@ -97,7 +97,7 @@ describe("properties", () => {
     )
   })
 
-  it("that cannot be read count as absent, and are told of", () => {
+  it("that cannot be read are told of and count as absent, or delete nothing", () => {
     const configuration = {
       "delta.deletedFileRetentionDuration": "a week",
       "delta.logRetentionDuration": "interval -1 day",
@@ -109,7 +109,12 @@ describe("properties", () => {
     }
     const { problems, ...found } = of(configuration)
     const { problems: _, ...defaults } = of({})
-    assert.deepStrictEqual(found, defaults)
+    assert.deepStrictEqual(found, {
+      ...defaults,
+      deletedFileRetention: Infinity,
+      logRetention: Infinity,
+      expiredLogCleanup: false
+    })
     assert.lengthOf(problems, Object.keys(configuration).length)
     for (const [name, value] of Object.entries(configuration)) {
       assert.isTrue(
