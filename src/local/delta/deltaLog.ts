@@ -47,13 +47,14 @@ export const openLog = async (table: string, readers: Readers = "owner"): Promis
   const folder = logFolder(table)
   if (!(await isFolder(table)) || !(await isFolder(folder))) return undefined
   const names = await Fs.readdir(folder)
-  const { hasBrokenMerges, lastCheckpoint, snapshot } = await replay(table, names)
+  const { hasBrokenMerges, isDoubtful, lastCheckpoint, snapshot } = await replay(table, names)
   if (snapshot.version < 0) return undefined
   if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
     throw new LogDamaged(table, "it has no metaData or no protocol action")
   }
   const log = new DeltaLog(table, snapshot, lastCheckpoint, readers)
   log.hasBrokenMerges = hasBrokenMerges
+  log.isDoubtful = isDoubtful
   return log
 }
 
@@ -95,6 +96,8 @@ export class DeltaLog {
   private identity: string | undefined
   /** Whether merges of ours that were read do not fit the versions before them, and nobody has taken them back. */
   hasBrokenMerges = false
+  /** Whether the checkpoint that was read may be false: `removeFalseCheckpoints` tells. */
+  isDoubtful = false
   /** Whether the last commit has got its name, also when it failed afterwards: then its files must stay. */
   isNamed = false
   /** The latest versions that were committed here. */

@@ -23,6 +23,8 @@ const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
  * each file takes longer.
  */
 const readAtOnce = 32
+/** How many commits a checkpoint is held against. */
+const lastCommits = 16
 
 /** The log of a table cannot be replayed. */
 export class LogDamaged extends Error {
@@ -65,6 +67,8 @@ export interface Replayed {
   readonly lastCheckpoint: number
   /** Whether a merge of ours does not fit the versions before it: `upkeep/brokenMerges.ts`. */
   readonly hasBrokenMerges: boolean
+  /** Whether that checkpoint lacks what the last commits below it hold. */
+  readonly isDoubtful: boolean
 }
 
 /** Brings a state to the next version, whose text it gets. */
@@ -83,10 +87,12 @@ export const replay = async (
   let snapshot: Snapshot = emptySnapshot()
   let lastCheckpoint = -1
   let hasBrokenMerges = false
+  let isDoubtful = false
   for (const { files, version } of checkpointsIn(names)) {
     if (version >= end) continue
     try {
       snapshot = await readCheckpoint(folder, files, version)
+      isDoubtful = !(await holdsLastCommits(table, names, snapshot))
       lastCheckpoint = version
       break
     } catch {
@@ -115,7 +121,32 @@ export const replay = async (
       }
     })
   }
-  return { snapshot, lastCheckpoint, hasBrokenMerges }
+  return { snapshot, lastCheckpoint, hasBrokenMerges, isDoubtful }
+}
+
+/**
+ * Whether the state of a checkpoint has all that the last commits up to it say of files and
+ * applications. It has not where a commit was replaced after the checkpoint was written.
+ */
+const holdsLastCommits = async (table: string, names: ReadonlyArray<string>, state: Snapshot): Promise<boolean> => {
+  const last = names
+    .flatMap((name) => versionOf(name) ?? [])
+    .filter((version) => version <= state.version && version > state.version - lastCommits)
+    .sort((a, b) => a - b)
+  const told = emptySnapshot()
+  try {
+    const texts = await Promise.all(last.map((version) => readVersion(table, version)))
+    texts.forEach((text, index) => applyCommit(told, last[index]!, text))
+  } catch {
+    // The state may be right, though nothing shows it.
+    return true
+  }
+  const { files, transactions } = state
+  return (
+    [...told.files.keys()].every((key) => files.has(key)) &&
+    ![...told.tombstones.keys()].some((key) => files.has(key)) &&
+    [...told.transactions.values()].every(({ appId, version }) => transactions.get(appId)?.version === version)
+  )
 }
 
 /**

@@ -7,11 +7,11 @@
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { commitFinder, lastNumber } from "../delta/commitPlace.ts"
-import { type DeltaLog, openLog } from "../delta/deltaLog.ts"
+import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf } from "../delta/tableSize.ts"
 import { TableRefused, writeProblem } from "../delta/writability.ts"
-import { discardOrdered, isDiscardOrdered, logsIn, walFolder } from "../log/logFolders.ts"
+import { discardOrdered, isDiscardOrdered, logIn, logsIn, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import { openWal } from "../log/wal.ts"
@@ -93,7 +93,11 @@ export class ServedTables {
     const open = this.get(name)
     if (open !== undefined) return open
     const { folder, readers } = this.options
-    const log = await openLog(location, readers)
+    let log = await openLog(location, readers)
+    if (log?.isDoubtful === true) {
+      await removeFalseCheckpoints(location)
+      log = await openLog(location, readers)
+    }
     if (log === undefined || !(await log.look())) return undefined
     const metadata = log.snapshot.metadata!
     await checkTableId(folder, { name, tableId: metadata.id }, this.all)
@@ -170,8 +174,9 @@ export class ServedTables {
     const { engine, record } = table
     const { flusher, folder } = this.options
     await checkOwner(record)
-    const logs = await logsToDrop(folder, name, record.tableId)
-    if (engine.refusal !== undefined) await checkWritten(folder, name, logs)
+    // The log may have the name that the table's folder had before.
+    const log = engine.refusal === undefined ? undefined : await logIn(folder, record.tableId)
+    if (log !== undefined) await checkWritten(folder, name, [{ ...log, table: name }])
     this.byKey.delete(tableKey(name))
     await engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
     await flusher.forget(record.location)

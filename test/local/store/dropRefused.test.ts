@@ -140,6 +140,29 @@ describe("a table that is listed and not served", () => {
     })
   )
 
+  it.live("stays so where its folder was renamed, and its log has the name from before", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const location = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* open(folder)
+          const { location } = yield* store.create(definition)
+          yield* append(yield* store.openWriter(definition.name, format), [json({ id: 1 })])
+          return location
+        })
+      )
+      const renamed = `${location}2`
+      yield* onDisk(() => Fs.rename(location, renamed))
+      const store = yield* open(folder)
+      const name = `${definition.name}2`
+      yield* append(yield* store.openWriter(name, format), [json({ id: 2 })])
+      yield* otherWriter(renamed).commit(rowTracking)
+      refusal(yield* Effect.exit(store.flush()))
+      assert.match(refusal(yield* Effect.exit(store.drop(name))).message, /holds 1 acknowledged records/)
+      assert.isTrue(yield* isThere(renamed))
+    })
+  )
+
   it.live("stays where its Delta log is damaged, so that nobody knows what it lacks", () =>
     Effect.gen(function* () {
       const { folder, location } = yield* withRecords
