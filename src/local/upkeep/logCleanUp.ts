@@ -3,9 +3,10 @@
  * that no version needs.
  *
  * The rules: every version within the retention stays readable. A commit goes when it is older than
- * the retention and below a checkpoint that is as old and can be read. A checkpoint of ours goes
- * with the commits below that one; or earlier, when it is older than an hour, not one of the two
- * newest, not named by `_last_checkpoint`, and the commits since the checkpoint before are all
+ * the retention and an hour, and below a checkpoint that is as old and can be read: another writer
+ * that has read a version takes the name after it, and must not find it free. A checkpoint of ours
+ * goes with the commits below that one; or earlier, when it is older than an hour, not one of the
+ * two newest, not named by `_last_checkpoint`, and the commits since the checkpoint before are all
  * there. One of each thirtieth of the retention stays, so that old versions are found without
  * replaying everything, and for commits to end at. Checkpoints of other writers are never deleted.
  */
@@ -83,16 +84,17 @@ class LogFiles {
 export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { expiredLogCleanup, logRetention } = propertiesOf(log.snapshot.metadata)
   if (!expiredLogCleanup || logRetention === Infinity) return 0
+  const retention = Math.max(hour, logRetention)
   const folder = logFolder(log.table)
   const names = await Fs.readdir(folder)
   const files = new LogFiles(folder, now)
   const checkpoints = checkpointsIn(names).toReversed()
   const versions = names.flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
-  const commits = await removeCommits(files, versions, checkpoints, logRetention, atMost)
+  const commits = await removeCommits(files, versions, checkpoints, retention, atMost)
   const left = { versions: versions.slice(commits.removed), checkpoints: commits.checkpoints }
   const pointer = await lastCheckpoint(folder)
   // A pointer that cannot be read may mean any checkpoint.
-  const early = pointer === undefined ? 0 : await removeCheckpoints(files, left, pointer, logRetention)
+  const early = pointer === undefined ? 0 : await removeCheckpoints(files, left, pointer, retention)
   return commits.removed + (checkpoints.length - commits.checkpoints.length) + early
 }
 

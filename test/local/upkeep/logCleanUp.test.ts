@@ -16,14 +16,18 @@ const hour = day / 24
 vi.setConfig({ testTimeout: 60_000 })
 /** The middle of a period of checkpoints, so that files of the hours around it share it. */
 const noon = Math.floor(1_800_000_000_000 / day) * day + day / 2
-const configuration = { "delta.checkpointInterval": "10" }
 
 /** A log of 45 commits with checkpoints at 10, 20, 30 and 40, all files as old as given; `change` comes before. */
-const logOf = (ageOf: (version: number) => number, change: (folder: string) => Promise<void> = async () => {}) =>
+const logOf = (
+  ageOf: (version: number) => number,
+  change: (folder: string) => Promise<void> = async () => {},
+  properties: Readonly<Record<string, string>> = {}
+) =>
   Effect.flatMap(temporaryFolder, (folder) =>
     Effect.promise(async () => {
       const table = Path.join(folder, "t")
       const format = { provider: "parquet", options: {} }
+      const configuration = { "delta.checkpointInterval": "10", ...properties }
       const log = (await createLog(table, [
         { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
         { metaData: { id: "t", format, schemaString: "{}", partitionColumns: [], configuration } }
@@ -140,6 +144,17 @@ describe("commits", () => {
   it.live("stay below a checkpoint when one of them is within the retention", () =>
     Effect.gen(function* () {
       const log = yield* logOf((version) => (version === 15 ? day : 40 * day))
+      yield* Effect.promise(() => cleanedUp(log, 10))
+      const names = yield* Effect.promise(() => Fs.readdir(logFolder(log.table)))
+      assert.notInclude(names, commit(9))
+      assert.includeMembers(names, [commit(10), commit(15), commit(45), checkpoint(10)])
+    })
+  )
+
+  it.live("stay for an hour whatever the table asks for, since writers take the version after the one they read", () =>
+    Effect.gen(function* () {
+      const retention = { "delta.logRetentionDuration": "interval 0 seconds" }
+      const log = yield* logOf((version) => (version < 15 ? 2 * hour : hour / 2), undefined, retention)
       yield* Effect.promise(() => cleanedUp(log, 10))
       const names = yield* Effect.promise(() => Fs.readdir(logFolder(log.table)))
       assert.notInclude(names, commit(9))
