@@ -112,12 +112,18 @@ const transient = new Set(["commitInfo", "cdc", "checkpointMetadata", "sidecar"]
 /**
  * What tells the live entries of a table apart: the path, and the deletion vector where there is one.
  * A commit that deletes rows removes the entry of a path and adds another one for the same path, in any
- * order.
+ * order. A field that is null counts as absent, as in a line that was read from a commit.
  */
-export const fileKey = ({ deletionVector, path }: Pick<Add, "path" | "deletionVector">): string => {
-  if (deletionVector === undefined) return path
+export const fileKey = ({
+  deletionVector,
+  path
+}: {
+  readonly path: string
+  readonly deletionVector?: DeletionVector | null
+}): string => {
+  if (deletionVector === undefined || deletionVector === null) return path
   const { offset, pathOrInlineDv, storageType } = deletionVector
-  return `${path}\n${storageType}${pathOrInlineDv}${offset === undefined ? "" : `@${offset}`}`
+  return `${path}\n${storageType}${pathOrInlineDv}${typeof offset === "number" ? `@${offset}` : ""}`
 }
 
 /** The state before the first commit; its version is -1. */

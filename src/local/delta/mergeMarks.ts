@@ -2,7 +2,7 @@
  * The marks of our own merges in a Delta log. A merge replaces files by one with their rows, so it is right only where all of these
  * files were live; another writer that replaces an earlier version can change that afterwards.
  */
-import { type Action, fileKey, type Remove, type Snapshot } from "./deltaActions.ts"
+import { fileKey, type Remove, type Snapshot } from "./deltaActions.ts"
 
 /**
  * The tag of a data file that left the table because this server merged it with others, so that it may be deleted while the server
@@ -26,10 +26,8 @@ export const isBrokenMerge = ({ files }: Snapshot, text: string): boolean => {
   if (!text.includes(mergedTag)) return false
   for (const line of text.split("\n")) {
     if (!line.includes(mergedTag)) continue
-    const action = JSON.parse(line) as Action
-    if ("remove" in action && action.remove.tags?.[mergedTag] !== undefined && !files.has(fileKey(action.remove))) {
-      return true
-    }
+    const { remove } = JSON.parse(line) as { readonly remove?: Remove | null }
+    if (remove?.tags?.[mergedTag] !== undefined && !files.has(fileKey(remove))) return true
   }
   return false
 }

@@ -64,6 +64,25 @@ describe("a log of another writer", () => {
     })
   )
 
+  it.live("that spells out absent fields as null, and keeps the tags of a merged file, is opened", () =>
+    Effect.gen(function* () {
+      const other = yield* filled
+      const merged = { path: "m", partitionValues: {}, size: 1, tags: { "effect-zerobus.merged": "true" } }
+      const vector = { storageType: "i", pathOrInlineDv: "x", sizeInBytes: 1, cardinality: 1 }
+      const add = { ...merged, modificationTime: 1, dataChange: true, stats: null }
+      const remove = { ...merged, deletionTimestamp: 1, dataChange: true, stats: null }
+      yield* other.commit({ add: { ...add, deletionVector: null }, remove: null })
+      yield* other.commit(
+        { add: null, remove: { ...remove, deletionVector: null } },
+        { add: { ...add, deletionVector: { ...vector, offset: null } }, remove: null }
+      )
+      yield* other.commit({ add: null, remove: { ...remove, deletionVector: { ...vector, offset: null } } })
+      const log = yield* other.log
+      assert.isFalse(log.hasBrokenMerges)
+      assert.strictEqual(log.snapshot.files.size, 1)
+    })
+  )
+
   it.live("that names partition columns, their values and columns of files in another case is read and written", () =>
     Effect.gen(function* () {
       const { commit, location, log, metadata, store, writer } = yield* filled
