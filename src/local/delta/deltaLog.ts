@@ -20,7 +20,7 @@ import {
 import { forgetExpired, lostByCheckpoint, writeCheckpoint } from "./deltaCheckpoint.ts"
 import { makeFolder, makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
-import { LogDamaged, replay } from "./replay.ts"
+import { LogDamaged, replay, versionOf } from "./replay.ts"
 import { propertiesOf } from "./tableProperties.ts"
 import { identityOf, identityOfFile, logFolder, readVersion, type SeenVersion } from "./versionFile.ts"
 
@@ -33,7 +33,7 @@ const fewestCommitsBetweenCheckpoints = 10
  * take in proportion to the commits, and a start reads few commits beside the state.
  */
 const checkpointShare = 40
-/** How many of its own latest versions a log watches. */
+/** How many of the latest versions that it found or committed a log watches. */
 const watchedVersions = 16
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
@@ -47,15 +47,27 @@ export const openLog = async (table: string, readers: Readers = "owner"): Promis
   const folder = logFolder(table)
   if (!(await isFolder(table)) || !(await isFolder(folder))) return undefined
   const names = await Fs.readdir(folder)
+  const recent = await latestVersions(table, names)
   const { hasBrokenMerges, isDoubtful, lastCheckpoint, snapshot } = await replay(table, names)
   if (snapshot.version < 0) return undefined
   if (snapshot.metadata === undefined || snapshot.protocol === undefined) {
     throw new LogDamaged(table, "it has no metaData or no protocol action")
   }
-  const log = new DeltaLog(table, snapshot, lastCheckpoint, readers)
+  const log = new DeltaLog(table, snapshot, lastCheckpoint, readers, recent)
   log.hasBrokenMerges = hasBrokenMerges
   log.isDoubtful = isDoubtful
   return log
+}
+
+/** The latest versions that a log of these files holds. */
+const latestVersions = async (table: string, names: ReadonlyArray<string>): Promise<ReadonlyArray<SeenVersion>> => {
+  const versions = names.flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
+  return Promise.all(
+    versions.slice(-watchedVersions).map(async (version) => ({
+      version,
+      identity: (await identityOf(table, version)) ?? ""
+    }))
+  )
 }
 
 /** Code of `TableChanged`; it survives the way out of a worker thread. */
@@ -100,14 +112,21 @@ export class DeltaLog {
   isDoubtful = false
   /** Whether the last commit has got its name, also when it failed afterwards: then its files must stay. */
   isNamed = false
-  /** The latest versions that were committed here. */
-  private recent: ReadonlyArray<SeenVersion> = []
+  /** The latest versions that were found at the opening or committed here. */
+  private recent: ReadonlyArray<SeenVersion>
 
-  constructor(table: string, snapshot: Snapshot, lastCheckpoint: number, readers: Readers) {
+  constructor(
+    table: string,
+    snapshot: Snapshot,
+    lastCheckpoint: number,
+    readers: Readers,
+    recent: ReadonlyArray<SeenVersion> = []
+  ) {
     this.table = table
     this.readers = readers
     this.snapshot = snapshot
     this.lastCheckpoint = lastCheckpoint
+    this.recent = recent
   }
 
   /**
@@ -186,7 +205,7 @@ export class DeltaLog {
   /**
    * Looks for what other writers have done: reads their versions, and answers whether this still is the
    * table that was opened. It is not when the file of the current version is gone or was replaced, as
-   * after a table was dropped and made anew, nor when an earlier version of ours was replaced: then the
+   * after a table was dropped and made anew, nor when an earlier version was replaced: then the
    * state holds actions that the table does not have.
    */
   async look(): Promise<boolean> {

@@ -244,6 +244,30 @@ describe("rows that another writer has undone are committed again", () => {
     })
   )
 
+  it.live("a merge of files was replaced after a kill and a start", () =>
+    Effect.gen(function* () {
+      const { dataFiles, folder, location, write } = yield* setup(plain, 0, 3)
+      for (const id of [1, 2, 3]) yield* write({ id })
+      const [deleted] = yield* dataFiles
+      for (const id of [4, 5]) yield* write({ id })
+      const killed = yield* temporaryFolder
+      yield* onDisk(() => Fs.cp(folder, killed, { recursive: true }))
+      yield* onDisk(() => Fs.rm(Path.join(killed, ".lock"), { force: true }))
+      const store = yield* makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 0 } })
+      const writer = yield* store.openWriter(plain.name, format)
+      yield* append(writer, [json({ id: 6 })])
+      yield* store.flush()
+      const merge = Path.join(killed, Path.relative(folder, logFolder(location)), `${versionName(5)}.json`)
+      assert.include(yield* onDisk(() => Fs.readFile(merge, "utf8")), "OPTIMIZE")
+      const remove = { path: deleted!.path, deletionTimestamp: 1, dataChange: true }
+      yield* onDisk(() => Fs.writeFile(`${merge}.theirs`, `${JSON.stringify({ remove })}\n`))
+      yield* onDisk(() => Fs.rename(`${merge}.theirs`, merge))
+      yield* append(writer, [json({ id: 7 })])
+      yield* store.flush()
+      assert.strictEqual((yield* store.stats(plain.name)).rows, 6)
+    })
+  )
+
   it.live("a data file was deleted: the rows of that file alone", () =>
     Effect.gen(function* () {
       const { dataFiles, folder, log, segments, store, write } = yield* setup(partitioned, 60_000)
