@@ -30,6 +30,10 @@ export const checkRefusals = (view: View, report: Report): void => {
       if (suspects.length === 0 || next === undefined) continue
       // Once a record was found, searches guess.
       if (!stream.refused.some(({ seq }) => seq < next.open.seq)) checkAlone(stream, next, report)
+      const [only] = suspects
+      const found = stream.refused.some(({ offset, seq }) => seq < next.open.seq && stream.order[offset] === only)
+      // With the only suspect the search is over, also when the client sent more before it read the refusal.
+      if (suspects.length === 1 && found) continue
       // To the client, what it sent before it read the refusal may be meant, too.
       const sent = connection.messages.flatMap(({ calls }) => calls)
       checkNext(stream, next, Math.max(...sent.map((call) => positions.get(call) ?? -1)), positions, report)
