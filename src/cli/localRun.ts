@@ -59,7 +59,7 @@ const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
   ZEROBUS_SERVER_ENDPOINT: local.serverEndpoint,
   DATABRICKS_WORKSPACE_URL: local.workspaceUrl,
   DATABRICKS_CLIENT_ID: local.clientId,
-  // The secret of this server alone: whoever starts it is meant to have it.
+  // This secret is valid for this server alone. It is printed because its user needs it.
   DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret),
   ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
 })

@@ -33,7 +33,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
 } else {
   const { enableCompileCache } = await import("node:module")
   const folder = compileCache()
-  // A folder that cannot be written is no failure: the answer says so, and nothing is cached.
+  // Where the folder cannot be written, nothing is cached and the command goes on.
   if (folder !== undefined) enableCompileCache(folder)
   const { run } = await import("./program.ts")
   run()

@@ -33,7 +33,8 @@ class RowFinder {
   }
 
   /**
-   * Finds the row that starts at `start`: true, false when it is not complete, or why it is none.
+   * Finds the row that starts at `start`: true, false when the row is not complete,
+   * or why it cannot be read.
    * Without `final`, a row that reaches the end of the bytes may go on in the next chunk.
    */
   find(bytes: Buffer, start: number, final: boolean): boolean | string {

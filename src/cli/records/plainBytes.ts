@@ -17,7 +17,7 @@ const point = 0x2e
 const colon = 0x3a
 const space = 0x20
 
-/** The number of so many digits, `NaN` when one of them is none. */
+/** The value of that many digits; `NaN` when a byte among them is no digit. */
 const digitsAt = (bytes: Uint8Array, at: number, count: number): number => {
   let value = 0
   for (let n = 0; n < count; n++) {

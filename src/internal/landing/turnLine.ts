@@ -12,7 +12,8 @@ import type { Turns } from "./turns.ts"
 // Once per so many bytes, or records, a stream's caller looks whether to give way: to the sender when so
 // many bytes are queued, or to the client's other streams. Enough for full requests, little enough to stay
 // in the processor's caches; and of records whose encoding takes 50 microseconds some 6 milliseconds. While
-// a stretch takes less than a millisecond, the next may have twice the records.
+// a stretch takes less than a millisecond, the next may have twice the records; so records that become slow
+// can hold the loop for one stretch of 1,024.
 const STRIDE = 64 * 1024
 const LEAST_RECORDS = 128
 const MOST_RECORDS = 1024
@@ -28,7 +29,8 @@ export class TurnLine {
   /** How many bytes or records the stream has to accept before a caller looks again; 0 bytes while one stands in line. */
   lookAt = STRIDE
   lookAtRecord = LEAST_RECORDS
-  private records = LEAST_RECORDS
+  /** Records of a stretch. */
+  private stretch = LEAST_RECORDS
   /** When a caller looked last, in milliseconds. */
   private lookedAt = 0
   private standing = 0
@@ -51,7 +53,7 @@ export class TurnLine {
   look(queuedBytes: number): boolean {
     if (this.standing > 0) return true
     const now = this.now()
-    this.records = now - this.lookedAt < 1 ? Math.min(MOST_RECORDS, this.records * 2) : LEAST_RECORDS
+    this.stretch = now - this.lookedAt < 1 ? Math.min(MOST_RECORDS, this.stretch * 2) : LEAST_RECORDS
     this.lookedAt = now
     this.lookLater()
     if (queuedBytes >= QUEUED || this.turns.hasLasted(now)) this.turns.end()
@@ -81,6 +83,6 @@ export class TurnLine {
 
   private lookLater(): void {
     this.lookAt = this.stream.acceptedBytes + STRIDE
-    this.lookAtRecord = this.stream.acceptedRecords + this.records
+    this.lookAtRecord = this.stream.acceptedRecords + this.stretch
   }
 }
