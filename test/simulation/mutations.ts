@@ -244,7 +244,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the first record of an idle stream has no budget of its own",
     file: supervisor,
-    find: "    const first = wasEmpty && !core.zone.isEmpty\n",
+    find: "    const first = wasEmpty && !isEmpty\n",
     replace: "    const first = false\n"
   },
   {

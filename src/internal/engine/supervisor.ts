@@ -124,6 +124,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
       Effect.scoped(attemptSession(core, provider, opened)),
       closeWhenNotOpen(core)
     )
+    // A record that comes after the attempt, while credentials are invalidated, is not charged with it.
+    const isEmpty = core.zone.isEmpty
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
     if (cause?.rejected && provider.invalidate !== undefined) {
       // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the error that caused it.
@@ -137,8 +139,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
     }
     const worth = isWorthSomething(core, attempt)
     // What a stream without records spends is not charged to the first one that it is given.
-    const first = wasEmpty && !core.zone.isEmpty
-    wasEmpty = core.zone.isEmpty
+    const first = wasEmpty && !isEmpty
+    wasEmpty = isEmpty
     if (worth || first) {
       step = undefined
       attempts = worth ? 0 : 1

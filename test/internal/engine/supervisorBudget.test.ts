@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
+import { HeadersProvider } from "../../../src/HeadersProvider.ts"
 import * as A from "../../support/acceptance.ts"
 import { code, type Script } from "../../support/scriptedServer.ts"
 
@@ -149,6 +150,21 @@ describe("a stream with nothing unacknowledged", () => {
       yield* A.advance(10_000, 1000)
       assert.strictEqual(server.connections.length, 5)
       A.tagged(yield* Effect.flip(ack.await), "Retryable")
+    })
+  )
+
+  it.effect("spends nothing of the budget of a record that comes while refused credentials are invalidated", () =>
+    Effect.gen(function* () {
+      const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({}), invalidate: Effect.sleep(500) })
+      const refused = A.refusing(code.UNAUTHENTICATED)
+      const { server, stream } = yield* A.open({ ...plain, headersProvider }, {}, refused, A.refusing(code.UNAVAILABLE))
+      server.last.cut()
+      yield* A.advance(250)
+      assert.strictEqual(server.connections.length, 2)
+      const ack = yield* stream.ingestRecord(A.record(0))
+      yield* A.advance(10_000, 1000)
+      assert.strictEqual(server.connections.length, 5)
+      assert.strictEqual(A.tagged(yield* Effect.flip(ack.await), "Retryable").attempts, 3)
     })
   )
 
