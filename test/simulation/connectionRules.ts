@@ -22,6 +22,10 @@ export const checkConnections = (view: View, report: Report): void => {
           `connection ${connection.conn} of stream ${stream.id} opens while connection ${before.conn} is open`
         )
       }
+      const released = before?.released?.seq ?? Infinity
+      const settled = stream.refused.some(({ seq }) => seq > released && seq < connection.open.seq)
+      // The record that was waited for is settled: the silence about the next one begins with its own sending.
+      if (settled) silence = { least: 0, most: 0 }
       if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
       checkSending(connection, report)
       checkViolation(connection, report)
