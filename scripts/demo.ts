@@ -103,7 +103,7 @@ const fillFromFile = Effect.fnUntraced(function* (file: string, definition: stri
   yield* zerobus.withStream({ ...TableProperties.json(table.name), codec: records }, (stream) =>
     ingestFile({
       bytes: recordBytes(file, kind.gzip),
-      reader: reader(kind.format ?? "json", kind.delimiter),
+      reader: reader(kind.format ?? "json", { usualDelimiter: kind.delimiter }),
       header: kind.format === "csv",
       records,
       stream,

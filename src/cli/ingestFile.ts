@@ -70,17 +70,19 @@ export interface IngestSource {
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
 export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Effect.fn.Return<void, CommandFailed> {
   const { counts, reader } = source
-  let begun = false
+  let begun = !source.header
   const take = Effect.fnUntraced(function* (
     records: ReadonlyArray<SourceRecord>
   ): Effect.fn.Return<void, CommandFailed> {
-    if (records.length === 0) return
-    if (!begun && source.header) {
-      const problem = source.records.useHeader(reader.header())
+    const header = reader.header()
+    if (!begun && header !== undefined) {
+      const problem = source.records.useHeader(header)
       if (problem !== undefined) return yield* failed(`Line 1: ${problem.problem}.`)
+      begun = true
     }
-    begun = true
-    yield* queue(source, records)
+    if (records.length > 0) yield* queue(source, records)
+    const problem = reader.problem()
+    if (problem !== undefined) return yield* failed(`Line ${reader.line()}: ${problem}.`)
   })
   yield* Stream.runForEach(Stream.mapError(source.bytes, because), (bytes) => {
     counts.bytes += bytes.length

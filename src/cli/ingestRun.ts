@@ -30,6 +30,9 @@ const interruptedLimit = "10 seconds"
 /** Bytes queued and in flight: enough to keep a connection busy, little enough for a small machine. */
 const inflightBytes = 32 * 1024 * 1024
 
+/** The delimiter that a user means who cannot easily type it. */
+const delimiterNamed = (text: string): string => (text === "\\t" || text.toLowerCase() === "tab" ? "\t" : text)
+
 const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
   const kind = kindOf(input.file)
   const format = Option.getOrUndefined(input.format) ?? kind.format ?? (input.file === "-" ? "ndjson" : undefined)
@@ -38,9 +41,9 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
       `The format of ${input.file} cannot be told from its name. Give it with --format (${formats.join(", ")}).`
     )
   }
-  const delimiter = Option.getOrElse(input.delimiter, () => kind.delimiter)
-  if (delimiter.length !== 1 || delimiter === '"' || delimiter === "\n") {
-    return yield* failed("--delimiter must be one character, and neither a quote nor a line feed.")
+  const delimiter = Option.getOrUndefined(Option.map(input.delimiter, delimiterNamed))
+  if (delimiter !== undefined && ([...delimiter].length !== 1 || /["\r\n]/.test(delimiter))) {
+    return yield* failed("--delimiter must be one character, or \\t for a tab, and neither a quote nor a line end.")
   }
   if (input.skip < 0) return yield* failed("--skip must not be negative.")
 
@@ -107,7 +110,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
 
   const exit = yield* ingestFile({
     bytes: recordBytes(input.file, input.gzip || kind.gzip),
-    reader: reader(format, delimiter),
+    reader: reader(format, { delimiter, usualDelimiter: kind.delimiter }),
     header: format === "csv",
     records,
     stream,

@@ -8,10 +8,15 @@ import { ExactNumber, stringify } from "./records/exactJson.ts"
 
 type Duckdb = typeof import("@duckdb/node-api")
 
-const plain = (duckdb: Duckdb, value: DuckDBValue | undefined): unknown => {
-  const inner = (one: DuckDBValue) => plain(duckdb, one)
+/** The value as JSON has it; `within` says that it is a part of a VARIANT. */
+const plain = (duckdb: Duckdb, value: DuckDBValue | undefined, within = false): unknown => {
+  const inner = (one: DuckDBValue) => plain(duckdb, one, within)
   if (value === null || value === undefined || typeof value === "boolean") return value ?? null
-  if (typeof value === "number") return Number.isFinite(value) ? value : String(value)
+  if (typeof value === "number") {
+    // JSON.stringify would write a negative zero without its sign.
+    if (Object.is(value, -0)) return new ExactNumber("-0.0")
+    return Number.isFinite(value) ? value : String(value)
+  }
   if (typeof value === "bigint" || value instanceof duckdb.DuckDBDecimalValue) return new ExactNumber(String(value))
   if (value instanceof duckdb.DuckDBListValue || value instanceof duckdb.DuckDBArrayValue) return value.items.map(inner)
   if (value instanceof duckdb.DuckDBStructValue) {
@@ -20,9 +25,27 @@ const plain = (duckdb: Duckdb, value: DuckDBValue | undefined): unknown => {
   if (value instanceof duckdb.DuckDBMapValue) {
     return Object.fromEntries(value.entries.map(({ key, value }) => [String(key), inner(value)]))
   }
+  if (value instanceof duckdb.DuckDBVariantValue) {
+    const whole = plain(duckdb, value.value, true)
+    return within ? whole : variantJson(whole)
+  }
   if (value instanceof duckdb.DuckDBUnionValue) return inner(value.value)
   if (value instanceof duckdb.DuckDBBlobValue) return base64OfBytes(value.bytes)
   return String(value)
+}
+
+/**
+ * `ingest` takes text in a VARIANT that is JSON as that JSON. A VARIANT that is such a text itself is written as the JSON of a text,
+ * so that it comes back as the text.
+ */
+const variantJson = (value: unknown): unknown => {
+  if (typeof value !== "string") return value
+  try {
+    JSON.parse(value)
+    return JSON.stringify(value)
+  } catch {
+    return value
+  }
 }
 
 /** A row as one JSON object; of columns with the same name the last one is in it. */

@@ -91,11 +91,53 @@ describe("zerobus ingest", () => {
       .map((line) => JSON.parse(line))
     assert.deepStrictEqual(written, [
       { line: 2, reason: "is not valid JSON", record: "nonsense" },
-      { line: 3, reason: 'column "when": the table has no such column', record: lines[2] },
+      { line: 3, reason: 'the table has no column "when"', record: lines[2] },
       { line: 4, reason: "is not a JSON object", record: "[1]" },
       { line: 5, reason: "column device: expected STRING, valid UTF-8 text; the column is NOT NULL", record: lines[4] }
     ])
     assert.strictEqual((await show(table, 2)).rows, 2)
+  })
+
+  it("takes a CSV file with CR line ends, and names written otherwise in CSV and JSON", async () => {
+    const table = await newTable()
+    const inputs = [
+      file("mac.csv", "DEVICE;Temp (%)\ra;1.0\rb;+2\r".replace(" (%)", "")),
+      file("names.json", '[{"Device":"c","TEMP":3.0}]'),
+      file("names.ndjson", '{"Device":"d","temp":4e0}\r{"device":"e"}\r')
+    ]
+    for (const path of inputs) {
+      const { code, err } = await zerobus(["ingest", path, "-t", table], environment)
+      assert.strictEqual(code, 0, err)
+    }
+    await show(table, 5)
+    const { out } = await zerobus(["query", `SELECT device, temp FROM ${table} ORDER BY 1`, "--json"], environment)
+    assert.deepStrictEqual(
+      out
+        .trim()
+        .split("\n")
+        .map((line) => Object.values(JSON.parse(line))),
+      [
+        ["a", 1],
+        ["b", 2],
+        ["c", 3],
+        ["d", 4],
+        ["e", null]
+      ]
+    )
+  })
+
+  it.each<readonly [what: string, content: string, says: RegExp]>([
+    ["fits no column and has no rows", "when,where\n", /Line 1: the table has no column "when"/],
+    ["cannot be read", '"device"x,temp\na,1\nb,2\n', /Line 1: the header cannot be read/],
+    ["has a column of the table twice", "device,temp,Temp\n", /"Temp" means a column whose own name is there too/]
+  ])("fails for a header that %s, also with --rejects", async (_, content, says) => {
+    const table = await newTable()
+    const { code, err } = await zerobus(
+      ["ingest", file("header.csv", content), "-t", table, "--rejects", Path.join(folder, "header.ndjson")],
+      environment
+    )
+    assert.notStrictEqual(code, 0)
+    assert.match(err, says)
   })
 
   it("drops what the table has no column for when asked to", async () => {

@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { jsonCheck } from "../../src/cli/records/recordCheck.ts"
 import { loadDuckdb, runQuery } from "../../src/cli/deltaQuery.ts"
 import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
@@ -52,6 +53,55 @@ it.live("values, parts of values and NULL, at every place of a column", () =>
     ])
     const rows = yield* ask("SELECT v FROM main.default.v ORDER BY n")
     assert.deepStrictEqual(rows.rows, [["{'a': [1, 2.50], 'ž': 'x'}"], [null]])
+  })
+)
+
+it.live("are printed as JSON that an ingest reads as the same values", () =>
+  Effect.gen(function* () {
+    const definition = table("main.default.j(n INT, v VARIANT, l ARRAY<VARIANT>, d DOUBLE)")
+    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+    const { location } = yield* store.create(definition)
+    const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+    const given = [
+      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e300,12345678901234567890123]},"l":[{"k":[]},"plain"],"d":-0.0}',
+      String.raw`{"n":1,"v":"text","l":["\"1\"","\"{}\""],"d":1.5}`,
+      String.raw`{"n":2,"v":"\"[1]\"","d":-0.0}`,
+      '{"n":3,"v":null,"l":[7,false]}'
+    ]
+    const check = jsonCheck(definition.columns)
+    const sent = (text: string) => {
+      const checked = check({ line: 1, text })
+      if ("problem" in checked) throw new Error(checked.problem)
+      return checked.json
+    }
+    yield* append(
+      writer,
+      given.map((text) => Buffer.from(sent(text)))
+    )
+    yield* store.flush()
+    const sql = "SELECT * FROM main.default.j ORDER BY n"
+    const first = yield* query(definition.name, location, definition, sql)
+    assert.strictEqual(
+      first.json[0],
+      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e+300,12345678901234567890123]},"l":[{"k":[]},"plain"],"d":-0.0}'
+    )
+    yield* append(
+      writer,
+      first.json.map((text) => Buffer.from(sent(text.replace(/"n":/, '"n":1'))))
+    )
+    yield* store.flush()
+    const again = yield* query(definition.name, location, definition, `${sql} OFFSET 4`)
+    assert.deepStrictEqual(
+      again.json,
+      first.json.map((text) => text.replace(/"n":/, '"n":1'))
+    )
+    const types = yield* query(
+      definition.name,
+      location,
+      definition,
+      "SELECT typeof(v) FROM (FROM main.default.j WHERE n IN (2, 12))"
+    )
+    assert.lengthOf(new Set(types.rows.flat()), 1)
   })
 )
 

@@ -1,6 +1,6 @@
 /**
- * Reader of CSV files as RFC 4180 has them: quoted fields with doubled quotes, line feeds inside
- * quotes, CR LF or LF between rows, names in the first row. It works on the bytes; text is made of
+ * Reader of CSV files as RFC 4180 has them: quoted fields with doubled quotes, line ends inside
+ * quotes, any line end between rows, names in the first row. It works on the bytes; text is made of
  * the header and of what cannot be read.
  *
  * A row with a broken quote is one bad line: reading goes on at the next line, so that nothing
@@ -8,28 +8,45 @@
  * the rows up to the next quote there.)
  */
 import { isUtf8 } from "node:buffer"
+import { delimiterOf } from "./delimiter.ts"
+import { carriageReturn, endOfLines, findLineEnd, lineEndAt, lineFeed } from "./lineEnds.ts"
 import { fieldText, longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 
-const lineFeed = 0x0a
-const carriageReturn = 0x0d
 const quote = 0x22
+
+/** Lines that a row may go on for within quotes, where nothing else is given. */
+export const mostRowLines = 1000
+
+/** How a CSV file is read. */
+export interface CsvOptions {
+  /** What separates the fields; default: a comma, or what the first row shows instead. */
+  readonly delimiter?: string | undefined
+  /** The delimiter that is tried first; default a comma. */
+  readonly usualDelimiter?: string | undefined
+  /** The names, of a file that has none in its first row. */
+  readonly names?: ReadonlyArray<string> | undefined
+  /** Lines that a row may go on for within quotes; beyond them its closing quote counts as missing. Default 1,000. */
+  readonly rowLines?: number | undefined
+}
 
 /** Finds rows and their fields among bytes. */
 class RowFinder {
   /** The bounds of the fields of all rows found, as `PlacedRow` has them. */
   bounds: Array<number> = []
   /**
-   * Of the row found last: where its content ends, where the next row starts, and the line feeds in
+   * Of the row found last: where its content ends, where the next row starts, and the line ends in
    * its quotes.
    */
   end = 0
   next = 0
   innerLines = 0
   private readonly separator: Buffer
+  private readonly rowLines: number
 
-  constructor(delimiter: string) {
+  constructor(delimiter: string, rowLines: number) {
     this.separator = Buffer.from(delimiter)
+    this.rowLines = rowLines
   }
 
   /**
@@ -46,31 +63,35 @@ class RowFinder {
     for (;;) {
       if (bytes[at] === quote) {
         const closed = this.passQuoted(bytes, at, final)
+        if (closed === tooManyLines) {
+          return `a quoted field goes on for more than ${this.rowLines} lines; its closing quote may be missing`
+        }
         if (closed < 0) return final ? "a quoted field has no closing quote" : false
         at = closed
       } else {
         const from = at
         let code = bytes[at]
-        while (code !== lineFeed && code !== undefined) {
+        while (code !== undefined) {
           if (code === first && (single || this.separates(bytes, at))) break
+          if (code <= carriageReturn && (code === lineFeed || code === carriageReturn)) break
           code = bytes[++at]
         }
         if (code === undefined && !final) return false
-        const ended = code === lineFeed || code === undefined
-        bounds.push(from, ended && at > from && bytes[at - 1] === carriageReturn ? at - 1 : at)
+        bounds.push(from, at)
       }
       if (bytes[at] === first && (single || this.separates(bytes, at))) {
         at += separator.length
         continue
       }
       this.end = at
-      if (bytes[at] === carriageReturn) at++
-      this.next = at + 1
       if (at >= bytes.length) {
         this.next = at
         return final
       }
-      return bytes[at] === lineFeed ? true : "text follows the closing quote of a field"
+      const ending = lineEndAt(bytes, at, final)
+      if (ending < 0) return false
+      this.next = at + ending
+      return ending > 0 ? true : "text follows the closing quote of a field"
     }
   }
 
@@ -89,8 +110,15 @@ class RowFinder {
     let doubled = false
     for (;;) {
       const close = bytes.indexOf(quote, from)
+      const until = close < 0 ? bytes.length : close
+      let lines = this.innerLines
+      for (let n = from; n < until; n++) {
+        const code = bytes[n]!
+        if (code === lineFeed || (code === carriageReturn && bytes[n + 1] !== lineFeed)) lines++
+      }
+      if (lines >= this.rowLines) return tooManyLines
       if (close < 0 || (close + this.separator.length >= bytes.length && !final)) return -1
-      for (let feed = from; feed < close; feed++) if (bytes[feed] === lineFeed) this.innerLines++
+      this.innerLines = lines
       if (bytes[close + 1] !== quote) {
         this.bounds.push(doubled ? -2 - at : at + 1, close)
         return close + 1
@@ -101,59 +129,57 @@ class RowFinder {
   }
 }
 
+const tooManyLines = -2
+
 const byteOrderMark = Buffer.from("\ufeff")
 
-/** Reads CSV rows; the first one gives the names. Empty lines are passed over. */
-export const csvReader = (delimiter: string): RecordReader => {
-  const finder = new RowFinder(delimiter)
+/**
+ * Reads CSV rows; the first one gives the names, unless they are given. An empty line is passed over,
+ * except in a file of one column, where it is a row with an empty field.
+ */
+export const csvReader = (options: CsvOptions = {}): RecordReader => {
+  const rowLines = options.rowLines ?? mostRowLines
+  let finder = options.delimiter === undefined ? undefined : new RowFinder(options.delimiter, rowLines)
   let rest: Buffer = Buffer.alloc(0)
   let begun = false
   let line = 1
-  let header: ReadonlyArray<string> | undefined
+  let header = options.names
+  let problem: string | undefined
   /** The rest of a line that was too long is passed over. */
   let skipping = false
-  let unreadable = false
 
   const textFrom = (bytes: Buffer, start: number, end: number): string => textOf(bytes.subarray(start, end))
 
   /** The record of the row that was found; its fields are the last bounds, from `first` on. */
-  const row = (bytes: Buffer, start: number, first: number, valid: boolean): SourceRecord | undefined => {
-    const { bounds, end } = finder
+  const row = (
+    { bounds, end }: RowFinder,
+    bytes: Buffer,
+    start: number,
+    first: number,
+    valid: boolean
+  ): SourceRecord | undefined => {
     const count = (bounds.length - first) / 2
     if (header === undefined) {
       const names = Array.from({ length: count }, (_, n) => headerName(bytes, bounds, first + 2 * n))
       if (count > 1 || names[0] !== "") header = names
       return undefined
     }
-    let last = end
-    while (last > start && isAsciiSpace(bytes[last - 1]!)) last--
-    // A row of nothing but separators may consist of space too.
-    if (count === 1 || count !== header.length) {
-      if (last === start) return undefined
-      // Unicode has more kinds of space, of which alone a line may consist.
-      if (bytes[last - 1]! >= 0x80 && textFrom(bytes, start, last).trimEnd() === "") return undefined
-    }
-    const problem =
+    // Space alone is a value where there is one column, and nothing where there are more.
+    if (count === 1 && header.length > 1 && textFrom(bytes, start, end).trim() === "") return undefined
+    const refused =
       count !== header.length
         ? `has ${count} fields, the header has ${header.length}`
-        : valid || isUtf8(bytes.subarray(start, last))
+        : valid || isUtf8(bytes.subarray(start, end))
           ? undefined
           : "holds bytes that are not UTF-8"
-    return problem === undefined
+    return refused === undefined
       ? new PlacedRow({ line, bytes, start, end }, bounds, first, count)
-      : { line, text: textFrom(bytes, start, last).trimEnd().toWellFormed(), problem }
-  }
-
-  /** Without names no row means anything: the header's problem is the only one reported. */
-  const giveUp = (found: ReadonlyArray<SourceRecord>): ReadonlyArray<SourceRecord> => {
-    unreadable = true
-    rest = Buffer.alloc(0)
-    return found
+      : { line, text: textFrom(bytes, start, end).toWellFormed(), problem: refused }
   }
 
   const read = (more: Uint8Array, final: boolean): ReadonlyArray<SourceRecord> => {
     const found: Array<SourceRecord> = []
-    if (unreadable) return found
+    if (problem !== undefined) return found
     const chunk = Buffer.from(more.buffer, more.byteOffset, more.byteLength)
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     let start = 0
@@ -162,46 +188,59 @@ export const csvReader = (delimiter: string): RecordReader => {
         rest = bytes
         return found
       }
-      begun = true
       if (bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)) start = byteOrderMark.length
+      if (finder === undefined) {
+        const shown = delimiterOf(bytes.subarray(start), final, options.usualDelimiter ?? ",")
+        if (shown === undefined) {
+          rest = bytes
+          return found
+        }
+        start += shown.length
+        if (shown.length > 0) line++
+        finder = new RowFinder(shown.delimiter, rowLines)
+      }
+      begun = true
     }
-    // Whatever ends here ends behind a line feed, which is no part of another character.
-    const valid = isUtf8(final ? bytes : bytes.subarray(0, bytes.lastIndexOf(lineFeed) + 1))
-    finder.bounds = []
-    const passLine = (): void => {
-      const feed = bytes.indexOf(lineFeed, start)
-      skipping = feed < 0
-      start = feed < 0 ? bytes.length : feed + 1
-      if (feed >= 0) line++
+    const rows = finder!
+    rows.bounds = []
+    // Whatever ends here ends behind a line end, which is no part of another character.
+    const valid = isUtf8(final ? bytes : bytes.subarray(0, endOfLines(bytes)))
+    /** Goes on behind the line at `start`; false when its end has not come. */
+    const passLine = (): boolean => {
+      const end = findLineEnd(bytes, start)
+      const ending = end < 0 ? -1 : lineEndAt(bytes, end, final)
+      skipping = ending < 0
+      start = ending < 0 ? (end < 0 ? bytes.length : end) : end + ending
+      if (ending >= 0) line++
+      return ending >= 0
     }
     while (start < bytes.length) {
       if (skipping) {
-        passLine()
+        if (passLine()) continue
+        break
+      }
+      const first = rows.bounds.length
+      const next = rows.find(bytes, start, final)
+      if (next === true) {
+        const one = row(rows, bytes, start, first, valid)
+        if (one !== undefined) found.push(one)
+        line += rows.innerLines + 1
+        start = rows.next
         continue
       }
-      const first = finder.bounds.length
-      const next = finder.find(bytes, start, final)
-      if (next === false) {
-        if (bytes.length - start <= longestRecord) break
-        const text = textFrom(bytes, start, start + 4096)
-          .slice(0, 1024)
-          .toWellFormed()
-        found.push({ line, text, problem: "is too long, or a quote is not closed" })
-        if (header === undefined) return giveUp(found)
-        passLine()
-      } else if (next !== true) {
-        const feed = bytes.indexOf(lineFeed, start)
-        if (feed < 0 && !final && bytes.length - start <= longestRecord) break
-        const text = textFrom(bytes, start, feed < 0 ? bytes.length : feed).trimEnd()
-        found.push({ line, text: text.toWellFormed(), problem: next })
-        if (header === undefined) return giveUp(found)
-        passLine()
-      } else {
-        const one = row(bytes, start, first, valid)
-        if (one !== undefined) found.push(one)
-        line += finder.innerLines + 1
-        start = finder.next
+      const long = bytes.length - start > longestRecord
+      const end = next === false ? start + 4096 : findLineEnd(bytes, start)
+      if (!long && (next === false || (end < 0 && !final))) break
+      const reason = next === false ? "is too long, or a quote is not closed" : next
+      if (header === undefined) {
+        // Without names no row means anything.
+        problem = `the header cannot be read: ${reason}`
+        rest = Buffer.alloc(0)
+        return found
       }
+      const text = textFrom(bytes, start, end < 0 ? bytes.length : end)
+      found.push({ line, text: (next === false ? text.slice(0, 1024) : text).toWellFormed(), problem: reason })
+      if (!passLine()) break
     }
     rest = Buffer.from(bytes.subarray(start))
     return found
@@ -209,11 +248,12 @@ export const csvReader = (delimiter: string): RecordReader => {
   return {
     push: (bytes) => read(bytes, false),
     end: () => read(new Uint8Array(), true),
-    header: () => header
+    header: () => header,
+    problem: () => problem,
+    pending: () => rest.length,
+    line: () => line
   }
 }
-
-const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
 /** A name of the header, which may hold bytes that are not UTF-8. */
 const headerName = (bytes: Buffer, bounds: ReadonlyArray<number>, at: number): string => {

@@ -11,6 +11,7 @@ import { numberRange } from "../../internal/columns/scalarTypes.ts"
 import {
   copyBytes,
   daysAt,
+  endOfPointZero,
   integerAt,
   isDecimal,
   isLongInteger,
@@ -98,8 +99,9 @@ const putText: Put = (bytes, start, end, output, doubled) => {
 const putInteger =
   (min: number, max: number): Put =>
   (bytes, start, end, output) => {
-    const value = integerAt(bytes, start, end)
-    return value >= min && value <= max && copied(bytes, start, end, output)
+    const until = endOfPointZero(bytes, end)
+    const value = integerAt(bytes, start, until)
+    return value >= min && value <= max && copied(bytes, start, until, output)
   }
 
 const putNumber =
@@ -120,7 +122,8 @@ const putOf = (type: ColumnType): Put | undefined => {
       return putInteger(...numberRange(type._tag))
     case "BigInt":
       return (bytes, start, end, output) => {
-        if (!Number.isNaN(integerAt(bytes, start, end))) return copied(bytes, start, end, output)
+        const until = endOfPointZero(bytes, end)
+        if (!Number.isNaN(integerAt(bytes, start, until))) return copied(bytes, start, until, output)
         return isLongInteger(bytes, start, end) && inQuotes(bytes, start, end, output)
       }
     case "Float":

@@ -5,6 +5,7 @@
  * record, and numbers keep the digits they have in the file.
  */
 import { isUtf8 } from "node:buffer"
+import { carriageReturn, endOfLines, lineEndAt, lineFeed } from "./lineEnds.ts"
 import { longestRecord, PlacedRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 import * as Utf8Text from "./utf8Text.ts"
@@ -22,7 +23,6 @@ const record = (line: number, text: string, problem?: string): SourceRecord => {
 
 const longRecord = (line: number, text: string): SourceRecord => record(line, text.slice(0, shown), tooLong)
 
-const lineFeed = 0x0a
 /** Space that a record of one line may have around it: what lies beyond ASCII is left to the text. */
 const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
@@ -57,16 +57,26 @@ export const lineReader = (): RecordReader => {
     const chunk = Buffer.from(more.buffer, more.byteOffset, more.byteLength)
     const from = rest.length
     const bytes = from === 0 ? chunk : Buffer.concat([rest, chunk])
-    const whole = final ? bytes.length : bytes.lastIndexOf(lineFeed) + 1
+    // Within a record of one line CR is nothing but space, so each one may end a line.
+    const carriages = bytes.indexOf(carriageReturn) >= 0
+    const whole = final ? bytes.length : carriages ? endOfLines(bytes) : bytes.lastIndexOf(lineFeed) + 1
     valid = isUtf8(bytes.subarray(0, whole))
     let start = 0
     while (start < whole) {
-      const feed = bytes.indexOf(lineFeed, Math.max(start, from))
-      const end = feed < 0 ? whole : feed
+      const feed = bytes.indexOf(lineFeed, carriages ? start : Math.max(start, from))
+      let end = feed < 0 ? whole : feed
+      let next = end + 1
+      if (carriages) {
+        const carriage = bytes.indexOf(carriageReturn, start)
+        if (carriage >= 0 && carriage < end) {
+          end = carriage
+          next = carriage + lineEndAt(bytes, carriage, true)
+        }
+      }
       if (skipping) skipping = false
       else take(bytes, start, end, found)
       line++
-      start = end + 1
+      start = next
     }
     rest = skipping || start >= bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(start))
     if (rest.length > longestRecord) {
@@ -79,7 +89,10 @@ export const lineReader = (): RecordReader => {
   return {
     push: (bytes) => read(bytes, false),
     end: () => read(new Uint8Array(), true),
-    header: () => undefined
+    header: () => undefined,
+    problem: () => undefined,
+    pending: () => rest.length,
+    line: () => line
   }
 }
 
@@ -114,6 +127,15 @@ export const jsonReader = (): RecordReader => {
   let expecting = false
   /** A character that belongs to no record: the rest of its line is one bad piece. */
   let stray = false
+  /** The last character was CR: a line feed behind it ends no further line. */
+  let carriage = false
+  /** Characters of the line up to here, and up to the start of the record being read. */
+  let column = 0
+  let startColumn = 0
+  /** A record was broken off within a text: lines are passed over up to one where a record may start. */
+  let lost = false
+  /** The line being passed over does not start a record. */
+  let passing = false
 
   const finish = (end: number, found: Array<SourceRecord>, problem?: string): void => {
     const one = text.slice(start, end).trimEnd()
@@ -125,7 +147,30 @@ export const jsonReader = (): RecordReader => {
   const begin = (): void => {
     start = at
     startLine = line
+    startColumn = column
     expecting = false
+  }
+
+  /** Counts a line that ends here, and ends what cannot go on behind it. */
+  const endLine = (found: Array<SourceRecord>): void => {
+    line++
+    column = -1
+    if (stray) finish(at, found, strayProblem())
+    if (!inString || start < 0) return
+    // No text of JSON holds a line end: its quote is missing, and what follows would be read inside out.
+    finish(at, found, "a text is not closed on its line")
+    inString = escaped = false
+    depth = 0
+    lost = true
+  }
+
+  /** Whether reading goes on with this character behind a broken record: one that starts a line no deeper than that did. */
+  const isFound = (code: number): boolean => {
+    if (isSpace(code)) return false
+    if (code === openBrace && column <= startColumn) return true
+    if (code === closeBracket && shape === "array" && column <= startColumn) return true
+    passing = true
+    return false
   }
 
   const strayProblem = (): string => (shape === "ended" ? "stands after the end of the array" : "is not a JSON object")
@@ -172,11 +217,18 @@ export const jsonReader = (): RecordReader => {
   const read = (more: string): ReadonlyArray<SourceRecord> => {
     const found: Array<SourceRecord> = []
     text += more
-    for (; at < text.length; at++) {
+    for (; at < text.length; at++, column++) {
       const code = text.charCodeAt(at)
-      if (code === lineFeed) {
-        line++
-        if (stray) finish(at, found, strayProblem())
+      if (code === lineFeed || code === carriageReturn) {
+        if (code === carriageReturn || !carriage) endLine(found)
+        else column = -1
+        carriage = code === carriageReturn
+        passing = false
+        if (lost) continue
+      } else carriage = false
+      if (lost) {
+        if (passing || !isFound(code)) continue
+        lost = false
       }
       if (stray) continue
       if (inString) {
@@ -207,6 +259,9 @@ export const jsonReader = (): RecordReader => {
       else if (open) found.push(record(line, "", "the file ends inside the array: its closing bracket is missing"))
       return found
     },
-    header: () => undefined
+    header: () => undefined,
+    problem: () => undefined,
+    pending: () => text.length,
+    line: () => line
   }
 }

@@ -9,8 +9,11 @@
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { numberRange } from "../../internal/columns/scalarTypes.ts"
 import { JsonScan } from "./jsonScan.ts"
+import { NameMatch } from "./nameMatch.ts"
 import {
+  copyBytes,
   daysAt,
+  endOfPointZero,
   integerAt,
   isDecimal,
   isLongInteger,
@@ -30,11 +33,17 @@ const colon = 0x3a
  */
 type Take = (scan: JsonScan) => boolean
 
+/** Names that are kept with the fields that they mean, at most. */
+const mostAlike = 1000
+
 /** The fields of an object by name. */
 class ObjectShortcut {
   /** Names in quotes, as bytes; none has a character that JSON escapes. */
   private readonly names: ReadonlyArray<Uint8Array>
   private readonly places: ReadonlyMap<string, number>
+  private readonly match: NameMatch
+  /** Fields of names that are written otherwise, -1 for those that mean none. */
+  private readonly alike = new Map<string, number>()
   private readonly takes: ReadonlyArray<Take>
   private readonly required: Uint8Array
   private readonly requiredCount: number
@@ -45,6 +54,7 @@ class ObjectShortcut {
   constructor(fields: ReadonlyArray<ColumnDefinition>) {
     this.names = fields.map(({ name }) => Buffer.from(JSON.stringify(name)))
     this.places = new Map(this.names.map((name, index) => [Buffer.from(name).toString("latin1"), index]))
+    this.match = new NameMatch(fields.map(({ name }) => name))
     this.takes = fields.map(({ nullable, type }) => nullableTake(type, nullable))
     this.required = Uint8Array.from(fields, ({ nullable }) => (nullable ? 0 : 1))
     this.requiredCount = fields.filter(({ nullable }) => !nullable).length
@@ -97,7 +107,25 @@ class ObjectShortcut {
     }
     const start = scan.at
     if (!scan.passPlainText()) return -1
-    return this.places.get(bytes.toString("latin1", start, scan.at)) ?? -1
+    const written = bytes.toString("latin1", start, scan.at)
+    return this.places.get(written) ?? this.passAlike(scan, start, written)
+  }
+
+  /** Puts the field's own name where a name stands that only means it. -1 when it means none. */
+  private passAlike(scan: JsonScan, start: number, written: string): number {
+    const { alike, match, names } = this
+    let index = alike.get(written)
+    if (index === undefined) {
+      const found = match.alike(scan.bytes.toString("utf8", start + 1, scan.at - 1))
+      index = typeof found === "number" ? found : -1
+      if (alike.size < mostAlike) alike.set(written, index)
+    }
+    const name = names[index]
+    // The output has room for twice the bytes.
+    if (name === undefined || name.length > 2 * (scan.at - start)) return -1
+    scan.copyUntil(start, scan.at)
+    copyBytes(name, 0, name.length, scan.output)
+    return index
   }
 }
 
@@ -119,7 +147,8 @@ const takeOf = (type: ColumnType): Take => {
         const start = scan.at
         if (!scan.passNumber(false)) return false
         if (!Number.isNaN(integerAt(scan.bytes, start, scan.at))) return true
-        return isLongInteger(scan.bytes, start, scan.at) && scan.putInQuotes(start)
+        if (isLongInteger(scan.bytes, start, scan.at)) return scan.putInQuotes(start)
+        return passPointZero(scan, start, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
       }
     case "Float":
       return (scan) => scan.passNumber(true)
@@ -190,8 +219,18 @@ const integerTake =
     const start = scan.at
     if (!scan.passNumber(false)) return false
     const value = integerAt(scan.bytes, start, scan.at)
+    if (Number.isNaN(value)) return passPointZero(scan, start, min, max)
     return value >= min && value <= max
   }
+
+/** Leaves out the `.0` behind the integer that starts at `start`. */
+const passPointZero = (scan: JsonScan, start: number, min: number, max: number): boolean => {
+  const end = endOfPointZero(scan.bytes, scan.at)
+  const value = integerAt(scan.bytes, start, end)
+  if (!(value >= min && value <= max)) return false
+  scan.copyUntil(end, scan.at)
+  return true
+}
 
 const takeEntries = (scan: JsonScan, names: NamesOfObjects, value: Take): boolean => {
   if (scan.bytes[scan.at] !== 0x7b) return false

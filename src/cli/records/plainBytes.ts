@@ -41,6 +41,10 @@ export const integerAt = (bytes: Uint8Array, start: number, end: number): number
   return negative ? -value : value
 }
 
+/** Where the integer ends that `.0` stands behind, up to `end`; `end` where it does not. */
+export const endOfPointZero = (bytes: Uint8Array, end: number): number =>
+  bytes[end - 1] === zero && bytes[end - 2] === point ? end - 2 : end
+
 /**
  * Digits of an integer of 16 to 18 digits without leading zeros: it fits 64 bits and may be beyond
  * 2^53.

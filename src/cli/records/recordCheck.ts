@@ -8,7 +8,9 @@
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import * as ExactJson from "./exactJson.ts"
-import { fieldConverter, readCell, type Report, refused, structConverter } from "./valueCheck.ts"
+import { keyTwice } from "./keysTwice.ts"
+import { NameMatch, noColumn } from "./nameMatch.ts"
+import { fieldConverter, keyTwiceProblem, readCell, type Report, refused, structConverter } from "./valueCheck.ts"
 import type { SourceRecord } from "./sourceRecord.ts"
 
 /** Largest record that one call carries, in encoded bytes: the service's limit less room for the message around it. */
@@ -26,13 +28,6 @@ export interface CheckOptions {
   readonly ignoreUnknown?: boolean | undefined
 }
 
-/** Text of a name with everything but letters and digits as one underscore: `Cost Total $` is `cost_total`. */
-const plainName = (name: string): string =>
-  name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "_")
-    .replace(/^_+|_+$/g, "")
-
 /** Check of JSON records: `record.text` is one JSON object. */
 export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}): RecordCheck => {
   const convert = structConverter([], columns, options.ignoreUnknown === true)
@@ -45,6 +40,8 @@ export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: Che
     } catch {
       return { problem: "is not valid JSON" }
     }
+    const twice = keyTwice(text)
+    if (twice !== undefined) return { problem: keyTwiceProblem(twice) }
     report.changed = report.exact = false
     const converted = convert(value, report)
     if (converted === refused) return { problem: report.problem }
@@ -58,26 +55,27 @@ export interface HeaderProblem {
 }
 
 /**
- * The columns that the names of a CSV file's header belong to, `undefined` for names that are left out. A name belongs to the column
- * of the same name, or to the one that is the same but for case and for characters a column name cannot have.
+ * The columns that the names of a CSV file's header belong to by the rule of `nameMatch.ts`, `undefined` for names that are left out.
  */
 export const csvColumns = (
   columns: ReadonlyArray<ColumnDefinition>,
   header: ReadonlyArray<string>,
   options: CheckOptions = {}
 ): ReadonlyArray<ColumnDefinition | undefined> | HeaderProblem => {
-  const plain = new Map(columns.map((column) => [plainName(column.name), column]))
-  const targets = header.map((name) => columns.find((column) => column.name === name) ?? plain.get(plainName(name)))
-  const unknown = header.filter((_, index) => targets[index] === undefined)
+  const places = new NameMatch(columns.map(({ name }) => name)).columnsOf(header)
+  const targets = places.map((place) => (typeof place === "number" ? columns[place] : undefined))
+  const unknown = header.flatMap((name, index) =>
+    targets[index] === undefined ? [noColumn(name, places[index]!)] : []
+  )
   if (unknown.length > 0 && options.ignoreUnknown !== true) {
-    const names = unknown
-      .slice(0, 5)
-      .map((name) => JSON.stringify(name.slice(0, 64)))
-      .join(", ")
-    return { problem: `the table has no column for ${names}. Its columns: ${columnList(columns)}` }
+    const more = unknown.length > 5 ? `; and ${unknown.length - 5} more` : ""
+    return { problem: `${unknown.slice(0, 5).join("; ")}${more}. The columns of the table: ${columnList(columns)}` }
   }
   const twice = targets.find((column, index) => column !== undefined && targets.indexOf(column) !== index)
   if (twice !== undefined) return { problem: `two columns of the file belong to the column ${twice.name}` }
+  if (targets.every((column) => column === undefined)) {
+    return { problem: `none of its names is a column of the table. The columns of the table: ${columnList(columns)}` }
+  }
   const missing = columns.filter((column) => !column.nullable && !targets.includes(column))
   if (missing.length > 0)
     return { problem: `the file has no column ${missing.map((column) => column.name).join(", ")}, which is NOT NULL` }
@@ -102,7 +100,8 @@ export const rowCheck = (
     if (problem !== undefined) return { problem }
     if (fields === undefined) return { problem: "is not a CSV row" }
     report.exact = false
-    const record: Record<string, unknown> = {}
+    // Without a prototype a column may be called __proto__.
+    const record: Record<string, unknown> = Object.create(null)
     for (const cell of cells) {
       if (cell === undefined) continue
       const text = fields[cell.index]!

@@ -24,6 +24,12 @@ export interface RecordReader {
   readonly end: () => ReadonlyArray<SourceRecord>
   /** The header of a CSV file, once it was read. */
   readonly header: () => ReadonlyArray<string> | undefined
+  /** Why nothing of the file can be read from here on, once that is so. */
+  readonly problem: () => string | undefined
+  /** Bytes that were taken and belong to no record yet. */
+  readonly pending: () => number
+  /** 1-based line on which the next record starts. */
+  readonly line: () => number
 }
 
 /**
@@ -74,6 +80,10 @@ export class PlacedRow extends PlacedRecord {
     this.bounds = bounds
     this.first = first
     this.count = count
+  }
+
+  override get text(): string {
+    return this.bytes.toString("utf8", this.start, this.end)
   }
 
   get fields(): ReadonlyArray<string> {

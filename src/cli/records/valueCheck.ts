@@ -9,6 +9,8 @@ import { type IntegerTag, integerJson, integerRange, numberRange } from "../../i
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
 import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
+import { keyTwice } from "./keysTwice.ts"
+import { NameMatch, noColumn } from "./nameMatch.ts"
 
 /** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
 export interface Report {
@@ -26,7 +28,6 @@ export type Convert = (value: unknown, report: Report) => unknown
 
 type Path = ReadonlyArray<string>
 
-const integerText = /^-?\d{1,19}$/
 const numberText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const wireDecimal = /^-?\d{1,60}(?:\.\d{1,40})?$/
 /** JSON.stringify writes a negative zero without its sign. */
@@ -37,6 +38,18 @@ const refuse = (report: Report, path: Path, reason: string): typeof refused => {
   report.problem = path.length === 0 ? reason : `column ${path.join(".")}: ${reason}`
   return refused
 }
+
+/** Stands for JSON of a cell that has a key twice in an object. */
+class KeyTwice {
+  readonly key: string
+  constructor(key: string) {
+    this.key = key
+  }
+}
+
+/** Why a record, or a value that is JSON itself, is refused for a key that an object has twice. */
+export const keyTwiceProblem = (key: string): string =>
+  `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} stands twice in an object; only one of the values could be kept`
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactJson.ExactNumber)
@@ -49,16 +62,21 @@ export const structConverter = (
 ): Convert => {
   const names = fields.map((field) => field.name)
   const known = new Set(names)
+  const match = new NameMatch(names)
   const converts = fields.map((field) => fieldConverter([...path, field.name], field, ignoreUnknown))
   return (value, report) => {
     if (!isObject(value))
       return refuse(report, path, path.length === 0 ? "is not a JSON object" : "expected STRUCT, a JSON object")
-    let present = 0
+    for (const key in value) {
+      if (known.has(key)) continue
+      const problem = giveColumnNames(value, names, match, ignoreUnknown)
+      if (problem !== undefined) return refuse(report, path, problem)
+      report.changed = true
+      break
+    }
     for (let index = 0; index < names.length; index++) {
       const name = names[index]!
-      const has = Object.hasOwn(value, name)
-      if (has) present++
-      const before = has ? value[name] : undefined
+      const before = Object.hasOwn(value, name) ? value[name] : undefined
       const after = converts[index]!(before, report)
       if (after === refused) return refused
       if (after !== before) {
@@ -66,23 +84,34 @@ export const structConverter = (
         report.changed = true
       }
     }
-    let keys = 0
-    for (const _ in value) keys++
-    if (keys === present) return value
-    for (const key of Object.keys(value)) {
-      if (known.has(key)) continue
-      if (!ignoreUnknown) {
-        return refuse(
-          report,
-          [...path, JSON.stringify(key.slice(0, 64).toWellFormed())],
-          "the table has no such column"
-        )
-      }
-      delete value[key]
-      report.changed = true
-    }
     return value
   }
+}
+
+/** Gives the values of an object the names of their columns; answers why one has no column. */
+const giveColumnNames = (
+  value: Record<string, unknown>,
+  names: ReadonlyArray<string>,
+  match: NameMatch,
+  ignoreUnknown: boolean
+): string | undefined => {
+  const keys = Object.keys(value)
+  const places = match.columnsOf(keys)
+  for (const [index, key] of keys.entries()) {
+    const place = places[index]!
+    if (typeof place !== "number") {
+      if (!ignoreUnknown) return noColumn(key, place)
+      delete value[key]
+      continue
+    }
+    const name = names[place]!
+    if (name === key) continue
+    if (Object.hasOwn(value, name)) return `two names of the record belong to the column ${name}`
+    // A plain assignment to __proto__ would be none to a property of its own.
+    Object.defineProperty(value, name, { value: value[key], configurable: true, enumerable: true, writable: true })
+    delete value[key]
+  }
+  return undefined
 }
 
 /** Converter of a column or struct field: its type's, and whether it may be NULL. */
@@ -92,6 +121,7 @@ export const fieldConverter = (path: Path, field: ColumnDefinition, ignoreUnknow
 const nullable = (path: Path, type: ColumnType, allowed: boolean, ignoreUnknown: boolean): Convert => {
   const convert = converter(path, type, ignoreUnknown)
   return (value, report) => {
+    if (value instanceof KeyTwice) return refuse(report, path, keyTwiceProblem(value.key))
     if (value !== null && value !== undefined) return convert(value, report)
     return allowed ? value : refuse(report, path, `${writtenExpectation(type)}; the column is NOT NULL`)
   }
@@ -106,8 +136,10 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "SmallInt":
     case "Int": {
       const [min, max] = numberRange(type._tag)
-      return (value, report) =>
-        typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
+      return (value, report) => {
+        const number = wholeNumber(value)
+        return number !== undefined && number >= min && number <= max ? number : no(report)
+      }
     }
     case "BigInt":
       return (value, report) => bigInteger(value, "BigInt") ?? no(report)
@@ -142,7 +174,8 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
       const [min, max] = numberRange(type._tag)
       return (value, report) => {
         if (typeof value === "string") return daysOfText(value) ?? no(report)
-        return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : no(report)
+        const days = wholeNumber(value)
+        return days !== undefined && days >= min && days <= max ? days : no(report)
       }
     }
     case "Timestamp":
@@ -154,7 +187,11 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
       }
     }
     case "Variant":
-      return (value, report) => variantText(value) ?? no(report)
+      return (value, report) => {
+        const text = variantText(value)
+        if (typeof text === "string") return text
+        return text === undefined ? no(report) : refuse(report, path, keyTwiceProblem(text.key))
+      }
     case "Array": {
       const element = nullable([...path, "element"], type.element, type.containsNull, ignoreUnknown)
       return (value, report) => {
@@ -202,16 +239,29 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
   }
 }
 
-/** A 64-bit integer as a number, or as text beyond 2^53. */
+/** Most digits of an integer, to look at; more are beyond 64 bits. */
+const mostDigits = 38
+
+/** An integer of up to 15 digits as a number, however it is written: `1.0`, `1e2`, `-0.0`. */
+const wholeNumber = (value: unknown): number | undefined => {
+  if (typeof value === "number") return Number.isInteger(value) ? value + 0 : undefined
+  if (!(value instanceof ExactJson.ExactNumber)) return undefined
+  const digits = DecimalText.plain(value.source, mostDigits, 0)
+  return digits === undefined || digits.length > 15 ? undefined : Number(digits)
+}
+
+/** A 64-bit integer as a number, or as text beyond 2^53. Text may write it as a number may: `1.0`, `1e2`, `+5`. */
 const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefined => {
   const [min, max] = integerRange(tag)
-  if (typeof value === "number") return Number.isSafeInteger(value) && value >= min && value <= max ? value : undefined
+  if (typeof value === "number") {
+    return Number.isSafeInteger(value) && value >= min && value <= max ? value + 0 : undefined
+  }
   const text = value instanceof ExactJson.ExactNumber ? value.source : value
-  if (typeof text !== "string" || !integerText.test(text)) return undefined
-  const exact = BigInt(text)
+  const digits = typeof text === "string" ? DecimalText.plain(text, mostDigits, 0) : undefined
+  if (digits === undefined) return undefined
+  const exact = BigInt(digits)
   if (exact < min || exact > max) return undefined
-  const plain = String(exact)
-  return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact)) ? Number(exact) : plain
+  return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact)) ? Number(exact) : digits
 }
 
 /** Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is itself escaped is text. */
@@ -228,8 +278,11 @@ const isStorable = (value: unknown, depth: number): boolean => {
   return depth > 0 && Object.values(value).every((item) => isStorable(item, depth - 1))
 }
 
-/** VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. */
-const variantText = (value: unknown): string | undefined => {
+/**
+ * VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. Undefined when a VARIANT cannot
+ * hold the value.
+ */
+const variantText = (value: unknown): string | KeyTwice | undefined => {
   let json = value
   let text: string | undefined
   if (typeof value === "string") {
@@ -241,6 +294,8 @@ const variantText = (value: unknown): string | undefined => {
     }
   }
   if (!isStorable(json, deepestVariant)) return undefined
+  const twice = text === undefined ? undefined : keyTwice(text)
+  if (twice !== undefined) return new KeyTwice(twice)
   const written = ExactJson.stringify(json)
   return loneSurrogate.test(written) ? undefined : (text ?? written)
 }
@@ -259,15 +314,13 @@ export const readCell = (type: ColumnType, text: string): unknown => {
     case "SmallInt":
     case "Int":
     case "BigInt":
-    case "Date": {
-      // Up to 15 digits a number is exact; longer ones stay text, which BIGINT takes.
-      const number = text.trim()
-      return number.length <= 15 && integerText.test(number) ? Number(number) : number
-    }
+    case "Date":
+    case "Timestamp":
+    case "TimestampNtz":
     case "Float":
     case "Double": {
       const number = text.trim()
-      return numberText.test(number) ? Number(number) : number
+      return numberText.test(number) ? new ExactJson.ExactNumber(number) : number
     }
     case "String":
     case "Variant":
@@ -276,13 +329,13 @@ export const readCell = (type: ColumnType, text: string): unknown => {
     case "Map":
     case "Struct":
       try {
-        return ExactJson.parse(text)
+        const json = ExactJson.parse(text)
+        const twice = keyTwice(text)
+        return twice === undefined ? json : new KeyTwice(twice)
       } catch {
         return text
       }
     case "Binary":
-    case "Timestamp":
-    case "TimestampNtz":
     case "Decimal":
       return text.trim()
   }

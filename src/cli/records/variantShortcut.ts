@@ -3,14 +3,12 @@
  * space, with its digits.
  *
  * Texts are left to the exact check, since they may hold JSON themselves; so are names that stand
- * twice in an object, and numbers that are written otherwise than JavaScript writes them.
+ * twice in an object.
  */
 import type { JsonScan } from "./jsonScan.ts"
 
 const quote = 0x22
 const backslash = 0x5c
-const zero = 0x30
-const point = 0x2e
 
 /** Objects in objects and arrays, at most. */
 const deepest = 64
@@ -109,29 +107,10 @@ const putValue = (scan: JsonScan, depth: number): boolean => {
       if (!scan.passWord("null")) return false
       break
     default:
-      if (!scan.passNumber(false) || !isUsual(scan, start)) return false
+      if (!scan.passNumber(false)) return false
   }
   putEscaped(scan, start)
   return true
-}
-
-/**
- * Whether the number from `start` to here is written as the exact check would write it: one of 16
- * characters and more always is.
- */
-const isUsual = ({ at, bytes }: JsonScan, start: number): boolean => {
-  const first = bytes[start] === 0x2d ? start + 1 : start
-  let fraction = first
-  while (fraction < at && bytes[fraction] !== point) fraction++
-  for (let n = first; n < at; n++) if ((bytes[n]! | 0x20) === 0x65) return false
-  if (at - first >= 16) return true
-  if (fraction === at) return bytes[first] !== zero || first === start
-  if (bytes[at - 1] === zero) return false
-  if (bytes[first] !== zero) return true
-  // Below a millionth JavaScript writes an exponent.
-  let zeros = 0
-  while (bytes[fraction + 1 + zeros] === zero) zeros++
-  return zeros < 6
 }
 
 const putObject = (scan: JsonScan, depth: number): boolean => {

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { type Checked, csvColumns, jsonCheck, largestRecord, rowCheck } from "../../../src/cli/records/recordCheck.ts"
 import * as DecimalText from "../../../src/cli/records/decimalText.ts"
-import { parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
+import { type ColumnType, parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
 
 const columns = (text: string) => Result.getOrThrow(parseTableDefinition(`c.s.t(${text})`)).columns
 const outcome = (checked: Checked): unknown => ("json" in checked ? JSON.parse(checked.json) : checked.problem)
@@ -51,6 +51,14 @@ describe("a JSON record", () => {
     ["ARRAY<DATE>", '["1970-01-02",null]', [1, null]],
     ["MAP<STRING,DATE>", '{"k":"1970-01-02"}', { k: 1 }],
     ["STRUCT<d: DATE, s: STRUCT<n: BIGINT>>", '{"d":"1970-01-02","s":{"n":1}}', { d: 1, s: { n: 1 } }],
+    ["INT", "1e2", 100],
+    ["INT", "-0.0", 0],
+    ["BIGINT", "9007199254740993.0", "9007199254740993"],
+    ["BIGINT", "1e18", "1000000000000000000"],
+    ["BIGINT", '"+5"', "5"],
+    ["DATE", "7312.0", 7312],
+    ["TIMESTAMP", "1.7953362e15", 1795336200000000],
+    ["VARIANT", "[1.50,-0.0,1e2]", "[1.50,-0.0,1e2]"],
     ["INT", "null", null]
   ])("%s takes %s", (type, value, sent) => {
     assert.deepStrictEqual(json(`a ${type}`, `{"a":${value}}`), { a: sent })
@@ -78,7 +86,11 @@ describe("a JSON record", () => {
     ["TIMESTAMP_NTZ", '"2026-11-22T08:30:00Z"'],
     ["ARRAY<INT>", "{}"],
     ["MAP<STRING,INT>", "[]"],
-    ["STRUCT<n: INT>", "5"]
+    ["STRUCT<n: INT>", "5"],
+    ["BIGINT", "9223372036854775807.5"],
+    ["INT", "12345678901234567890"],
+    ["VARIANT", "[-1e400]"],
+    ["VARIANT", '"1e400"']
   ])("%s refuses %s and does not repeat the value", (type, value) => {
     const problem = json(`a ${type}`, `{"a":${value}}`)
     assert.isString(problem)
@@ -95,8 +107,9 @@ describe("a JSON record", () => {
       json("a INT NOT NULL", "{}"),
       "column a: expected INT, an integer from -2147483648 to 2147483647; the column is NOT NULL"
     )
-    assert.strictEqual(json("a INT", '{"a":1,"b":2}'), 'column "b": the table has no such column')
-    assert.strictEqual(json("a INT", '{"__proto__":2}'), 'column "__proto__": the table has no such column')
+    assert.strictEqual(json("a INT", '{"a":1,"b":2}'), 'the table has no column "b"')
+    assert.strictEqual(json("a INT", '{"__proto__":2}'), 'the table has no column "__proto__"')
+    assert.strictEqual(json("a STRUCT<n: INT>", '{"a":{"b":2}}'), 'column a: the table has no column "b"')
     assert.deepStrictEqual(json("a INT, s STRUCT<x: INT>", '{"a":1,"b":2,"s":{"x":1,"y":2}}', true), {
       a: 1,
       s: { x: 1 }
@@ -113,7 +126,77 @@ describe("a JSON record", () => {
   })
 })
 
+describe("names of a record and of a header", () => {
+  const csv = (table: string, header: ReadonlyArray<string>, fields: ReadonlyArray<string>, ignoreUnknown = false) => {
+    const targets = csvColumns(columns(table), header, { ignoreUnknown })
+    return "problem" in targets
+      ? targets.problem
+      : outcome(rowCheck(targets, { ignoreUnknown })({ line: 2, text: "", fields }))
+  }
+  const record = (names: ReadonlyArray<string>, values: ReadonlyArray<string>) =>
+    JSON.stringify(Object.fromEntries(names.map((name, index) => [name, values[index]])))
+
+  it.each<
+    readonly [table: ReadonlyArray<string>, names: ReadonlyArray<string>, expected: Record<string, string> | RegExp]
+  >([
+    [["beak_length_mm", "species"], ["Beak Length (mm)", "Species"], { beak_length_mm: "0", species: "1" }],
+    [["a"], [" A "], { a: "0" }],
+    [["a_b", "a__b"], ["a__b", "a_b"], { a__b: "0", a_b: "1" }],
+    [["a_b", "a__b"], ["A__B"], { a__b: "0" }],
+    [["a_b", "a__b"], ["A B"], /^"A B" could be several columns/],
+    [["größe", "gr_e"], ["GRÖSSE"], /^the table has no column "GRÖSSE"/],
+    [["größe", "gr_e"], ["Größe", "gr e"], { größe: "0", gr_e: "1" }],
+    [["___"], ["???"], /^the table has no column "\?\?\?"/],
+    [["___"], ["___"], { ___: "0" }],
+    [["id"], ["id", "ID"], /^"ID" means a column whose own name is there too/],
+    [["id"], ["ID", "Id"], /belong to the column id$/],
+    [["__proto__", "b"], ["__proto__", "B"], { ["__proto__"]: "0", b: "1" }]
+  ])("of %j: %j", (table, names, expected) => {
+    const values = names.map((_, index) => String(index))
+    const text: ColumnType = { _tag: "String" }
+    const fields = table.map((name) => ({ name, type: text, nullable: true }))
+    const targets = csvColumns(fields, names)
+    const row =
+      "problem" in targets ? targets.problem : outcome(rowCheck(targets)({ line: 2, text: "", fields: values }))
+    for (const one of [row, outcome(jsonCheck(fields)({ line: 1, text: record(names, values) }))]) {
+      if (expected instanceof RegExp) assert.match(String(one), expected)
+      else assert.deepStrictEqual(Object.entries(one as object).sort(), Object.entries(expected).sort())
+    }
+  })
+
+  it("reach into structs, and an own name wins where unknown names are left out", () => {
+    assert.deepStrictEqual(json("p STRUCT<lat_deg: INT>", '{"P":{"Lat (deg)":1}}'), { p: { lat_deg: 1 } })
+    assert.deepStrictEqual(json("id STRING", '{"ID":"x","id":"y"}', true), { id: "y" })
+    assert.deepStrictEqual(csv("id STRING", ["ID", "id"], ["x", "y"], true), { id: "y" })
+  })
+
+  it("are refused where an object has one twice, with the name", () => {
+    const twice = (key: string) => new RegExp(`the key "${key}" stands twice in an object`)
+    assert.match(String(json("a INT", '{"a":1,"a":1}')), twice("a"))
+    assert.match(String(json("a INT", '{"a":1,"\\u0061":2}')), twice("a"))
+    assert.match(String(json("a MAP<STRING, INT>", '{"a":{"k":1,"k":2}}')), twice("k"))
+    assert.match(String(json("a VARIANT", '{"a":[{"x":{}},{"k":1,"k":2}]}')), twice("k"))
+    assert.match(String(json("a VARIANT", JSON.stringify({ a: '{"k":1,"k":2}' }))), twice("k"))
+    assert.match(String(csv("a STRUCT<k: INT>", ["a"], ['{"k":1,"k":2}'])), twice("k"))
+    assert.deepStrictEqual(json("a ARRAY<STRUCT<k: INT>>", '{"a":[{"k":1},{"k":2}]}'), { a: [{ k: 1 }, { k: 2 }] })
+    assert.deepStrictEqual(json("a STRING, k STRING", '{"a":"\\"k\\\\","k":"{\\"k\\":1,"}'), {
+      a: '"k\\',
+      k: '{"k":1,'
+    })
+  })
+
+  it("are refused where a file has none that the table has", () => {
+    assert.match(String(csv("id INT", ["x", "y"], ["1", "2"], true)), /^none of its names is a column of the table/)
+  })
+})
+
 describe("a CSV row", () => {
+  it.each(["1.0", "1", "+1", "1e0", "1.00", "0.1e1", "01", " 1 "])("has the integer 1 written %s", (text) => {
+    for (const type of ["TINYINT", "INT", "BIGINT", "DATE", "TIMESTAMP"]) {
+      assert.deepStrictEqual(outcome(rowCheck(columns(`a ${type}`))({ line: 2, text: "", fields: [text] })), { a: 1 })
+    }
+  })
+
   const csv = (
     table: string,
     header: ReadonlyArray<string>,
@@ -150,7 +233,7 @@ describe("a CSV row", () => {
 
   it("is refused with the column, and a header that does not fit is refused at once", () => {
     assert.match(String(csv("a INT", ["a"], ["1.5"])), /^column a: expected INT/)
-    assert.match(String(csv("a INT", ["a", "b"], [])), /no column for "b"\. Its columns: a$/)
+    assert.match(String(csv("a INT", ["a", "b"], [])), /^the table has no column "b"\. The columns of the table: a$/)
     assert.deepStrictEqual(csv("a INT", ["a", "b"], ["1", "2"], true), { a: 1 })
     assert.match(String(csv("a INT, b INT NOT NULL", ["a"], [])), /the file has no column b, which is NOT NULL/)
     assert.match(String(csv("a_b INT", ["a b", "A-B"], [])), /two columns of the file belong to the column a_b/)

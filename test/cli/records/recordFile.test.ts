@@ -14,9 +14,9 @@ const readAll = (
   format: Format,
   bytes: Uint8Array,
   sizes: ReadonlyArray<number>,
-  delimiter = ","
+  delimiter?: string
 ): ReadonlyArray<SourceRecord> => {
-  const records = reader(format, delimiter)
+  const records = reader(format, { delimiter })
   const found: Array<SourceRecord> = []
   let at = 0
   for (let turn = 0; at < bytes.length; turn++) {
@@ -151,7 +151,46 @@ describe("one record per line", () => {
   )
 })
 
+describe("lines of JSON", () => {
+  it.each(["\n", "\r\n", "\r", "\r\r\n"])("may end with %j, also several in one file", (end) => {
+    const lines = ['{"a":1}', "", '{"a":2}', '{"a":"æ"}'].join(end)
+    for (const whole of [lines, `${lines}${end}`]) {
+      const records = sameHoweverCut("ndjson", whole, [3, 2, 5])
+      assert.deepStrictEqual(
+        records.map(({ line, text }) => [line, text]),
+        [
+          [1, '{"a":1}'],
+          [3, '{"a":2}'],
+          [4, '{"a":"æ"}']
+        ]
+      )
+    }
+    assert.strictEqual(good(sameHoweverCut("ndjson", `${lines}\n{"b":1}\r{"b":2}\r\n{"b":3}`, [4])).length, 6)
+  })
+})
+
 describe("JSON arrays and objects", () => {
+  it.each(["\n", "\r"])("costs one record where a text is not closed, with %j between lines", (end) => {
+    const array = ["[", '{"a":"x},', '{"a":"y"},', ' {"a":"z"}', "]"].join(end)
+    assert.deepStrictEqual(
+      sameHoweverCut("json", array, [3]).map((record) => [record.line, record.problem ?? record.text]),
+      [
+        [2, "a text is not closed on its line"],
+        [3, '{"a":"y"}'],
+        [4, '{"a":"z"}']
+      ]
+    )
+    const objects = ['{"a": {', '  "b": "x,', '  "c": {"d": 1}', "}}", '{"a":2}', '{"a":3}'].join(end)
+    assert.deepStrictEqual(
+      sameHoweverCut("json", objects, [3]).map((record) => [record.line, record.problem ?? record.text]),
+      [
+        [1, "a text is not closed on its line"],
+        [5, '{"a":2}'],
+        [6, '{"a":3}']
+      ]
+    )
+  })
+
   it("cuts an array on one line or on many", () => {
     assert.deepStrictEqual(sameHoweverCut("json", '[{"a":"],}"},{"b":[1,{"c":"\\""}]}]', [5]), [
       { line: 1, text: '{"a":"],}"}' },
@@ -291,14 +330,82 @@ describe("CSV", () => {
     }
   })
 
-  it("reads a row of nothing but tabs, and passes over other lines of space", () => {
-    const fields = readAll("csv", Buffer.from("a\tb\tc\n\t\t\n\t\n \n1\t2\t\n"), [], "\t").map(
-      (record) => record.fields
+  it("reads a row of nothing but tabs, and passes over lines of nothing but space", () => {
+    const records = readAll("csv", Buffer.from("a\tb\tc\n\t\t\n\t\n \n1\t2\t\n"), [], "\t")
+    assert.deepStrictEqual(
+      records.map((record) => record.fields ?? record.problem),
+      [["", "", ""], "has 2 fields, the header has 3", ["1", "2", ""]]
     )
-    assert.deepStrictEqual(fields, [
-      ["", "", ""],
-      ["1", "2", ""]
+  })
+
+  it("takes space, and an empty line, for a value where there is one column", () => {
+    const records = sameHoweverCut("csv", 'a\nx\n   \n"   "\n\n\u3000\n', [2, 3])
+    assert.deepStrictEqual(
+      records.map((record) => record.fields),
+      [["x"], ["   "], ["   "], [""], ["\u3000"]]
+    )
+  })
+
+  it.each(["\n", "\r\n", "\r", "\r\r\n"])("takes %j for the end of a row, also several in one file", (end) => {
+    const file = ["id,s", "1,a", '2,"b\r\nc"', "", '"3","d"', "4,æ"].join(end)
+    for (const whole of [file, `${file}${end}`, `${file}\n5,e\r\n6,f\r`]) {
+      const records = sameHoweverCut("csv", whole, [4, 1, 3])
+      assert.deepStrictEqual(
+        records.slice(0, 4).map((record) => record.fields),
+        [
+          ["1", "a"],
+          ["2", "b\r\nc"],
+          ["3", "d"],
+          ["4", "æ"]
+        ]
+      )
+      assert.deepStrictEqual(
+        records.slice(0, 4).map((record) => record.line),
+        [2, 3, 6, 7]
+      )
+      assert.strictEqual(records.length, whole.endsWith("f\r") ? 6 : 4)
+    }
+  })
+
+  it("costs a bounded number of rows where a quote is not closed", () => {
+    const rows = (from: number) => Array.from({ length: 3000 }, (_, n) => `${from + n},"x"`).join("\n")
+    // Only rows with two quotes each follow, so that none of them closes the first one well.
+    const records = read("csv", `id,s\n0,"open\n${rows(1)}\n`, [1000])
+    assert.strictEqual(good(records).length, 3000)
+    // No further quote, for more lines than a row may have.
+    const plain = Array.from({ length: 3000 }, (_, n) => `${n + 1},x`).join("\n")
+    const open = read("csv", `id,s\n0,"open\n${plain}\n9,"z"\n`, [1000])
+    assert.strictEqual(good(open).length, 3001)
+    assert.match(open[0]!.problem!, /goes on for more than 1000 lines; its closing quote may be missing/)
+    // Below that it is one row, as anybody reads it, and it has as many lines as it has.
+    const closed = read("csv", `id,s\n0,"open\n${plain.slice(0, 3000)}"\n1,x\n`, [1000])
+    assert.strictEqual(closed.length, 2)
+  })
+
+  it("finds what separates the fields, unless it is given", () => {
+    const header = (file: string, delimiter?: string) => {
+      const one = reader("csv", { delimiter })
+      const found = Array.from(Buffer.from(file), (byte) => one.push(Buffer.of(byte))).flat()
+      return [one.header(), ...[...found, ...one.end()].map((record) => record.fields)]
+    }
+    assert.deepStrictEqual(header("a;b\n1,5;2\n"), [
+      ["a", "b"],
+      ["1,5", "2"]
     ])
+    assert.deepStrictEqual(header('\ufeff"a;,x"|b\n1|2\n'), [
+      ["a;,x", "b"],
+      ["1", "2"]
+    ])
+    assert.deepStrictEqual(header("a;b,c\n1;x,2\n"), [
+      ["a;b", "c"],
+      ["1;x", "2"]
+    ])
+    assert.deepStrictEqual(header("a;b\n1;2\n", ","), [["a;b"], ["1;2"]])
+    assert.deepStrictEqual(header("sep=;\r\na;b\r\n1;2"), [
+      ["a", "b"],
+      ["1", "2"]
+    ])
+    assert.deepStrictEqual(header("name\nx\n"), [["name"], ["x"]])
   })
 
   it("loses no row behind a broken quote", () => {
@@ -317,12 +424,11 @@ describe("CSV", () => {
     )
   })
 
-  it("reports a header that cannot be read and nothing else", () => {
-    const records = sameHoweverCut("csv", '"a"b,c\n1,2\n3,4\n', [2])
-    assert.deepStrictEqual(
-      records.map((record) => [record.line, record.problem]),
-      [[1, "text follows the closing quote of a field"]]
-    )
+  it("reads nothing behind a header that cannot be read, and says so", () => {
+    const one = reader("csv")
+    const records = [...one.push(Buffer.from('"a"b,c\n1,2\n3,4\n')), ...one.end()]
+    assert.deepStrictEqual(records, [])
+    assert.strictEqual(one.problem(), "the header cannot be read: text follows the closing quote of a field")
   })
 
   it("reads on behind a quote that is open for longer than a record may be", () => {
