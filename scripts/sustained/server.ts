@@ -9,7 +9,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks"
 import { createInterface } from "node:readline"
 import { Rows } from "./row.ts"
 
-/** What the server reports. `rows` are those committed to the table; CPU time is that of the whole process since its start. */
+/** What the server reports. `rows` are those committed to the table; CPU time is that of the process since it serves. */
 export interface ServerReport {
   readonly rows: number
   readonly files: number
@@ -33,11 +33,12 @@ const program = Effect.gen(function* () {
   delay.enable()
   const { clientId, serverEndpoint, workspaceUrl } = local
   const clientSecret = Redacted.value(local.clientSecret)
+  const before = process.cpuUsage()
   yield* Console.log(JSON.stringify({ serverEndpoint, workspaceUrl, clientId, clientSecret }))
   yield* Stream.runForEach(inputLines, () =>
     Effect.gen(function* () {
       yield* local.flush(Rows)
-      const { system, user } = process.cpuUsage()
+      const { system, user } = process.cpuUsage(before)
       const { rows, files } = yield* local.stats(Rows.tableName)
       const report: ServerReport = {
         rows,
