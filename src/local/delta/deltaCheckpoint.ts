@@ -14,7 +14,7 @@ import { propertiesOf } from "./tableProperties.ts"
 import { checksumName } from "./versionFile.ts"
 import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
-import { jsonObjectAppender } from "../records/jsonDecoder.ts"
+import { jsonObjectAppender } from "../records/jsonValues.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { columnPaths, readParquet } from "../parquet/parquetRows.ts"
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
-import { jsonObjectAppender } from "../../../src/local/records/jsonDecoder.ts"
+import { jsonObjectAppender } from "../../../src/local/records/jsonValues.ts"
 import { fileStatistics } from "../../../src/local/delta/statistics.ts"
 import type { IndexedColumns } from "../../../src/local/delta/tableProperties.ts"
 import { record, withoutVariant } from "../../support/randomRecords.ts"

@@ -1,0 +1,271 @@
+/**
+ * Reads JSON records from their bytes straight into the leaves of a table, without making objects
+ * and texts of them: closures composed once per stream, one per node of the column tree.
+ *
+ * It reads what nearly all records look like. A value in another form (escapes, long integers,
+ * VARIANT) is parsed by itself and appended by `jsonValues.ts`. A record that is not valid, has a
+ * key that no column has, a key twice or a value that does not fit is left to the caller as a whole,
+ * with a part of it appended: `jsonDecoder.ts` takes that back and has `jsonValues.ts` refuse it.
+ */
+import { isUtf8 } from "node:buffer"
+import { jsonScalar, type ReadJson, textEnd } from "./jsonScalars.ts"
+import { type JsonAppend, omittedValue, valueAppender } from "./jsonValues.ts"
+import type { Leaf } from "../parquet/columnBuffer.ts"
+import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
+
+/** Reads one record and answers whether all of it was appended. May throw what `jsonValues.ts` throws. */
+export const jsonReader = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ((record: Uint8Array) => boolean) => {
+  const read = structReader(tree.names, tree.columns, leaves)
+  return (record) => {
+    const end = record.length
+    const at = read(record, behindSpace(record, 0, end), end, 0)
+    return at >= 0 && behindSpace(record, at, end) === end
+  }
+}
+
+const behindSpace = (bytes: Uint8Array, start: number, end: number): number => {
+  let at = start
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
+    at++
+  }
+  return at
+}
+
+/** A field of an object. */
+interface Field {
+  /** The key with its quotes, as it stands in the record. */
+  readonly key: Uint8Array
+  readonly read: ReadJson
+  readonly omitted: (repetition: number) => void
+  /** The object that had the field last. */
+  seen: number
+  /** The field that came behind this one last time, which is looked at first. */
+  next: Field | undefined
+}
+
+const isAt = (key: Uint8Array, bytes: Uint8Array, at: number): boolean => {
+  for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return false
+  return true
+}
+
+const structReader = (
+  names: ReadonlyArray<string>,
+  nodes: ReadonlyArray<ColumnNode>,
+  leaves: ReadonlyArray<Leaf>
+): ReadJson => {
+  const fields = nodes.map((node, index): Field => ({
+    key: Buffer.from(JSON.stringify(names[index]!)),
+    read: nullableReader(node, leaves),
+    omitted: omittedValue(node, leaves),
+    seen: 0,
+    next: undefined
+  }))
+  // Keys with escapes are none of these, so the whole record is left to the caller.
+  const byKey = new Map(fields.map((field) => [Buffer.from(field.key).toString("latin1"), field]))
+  const first: Field = { key: new Uint8Array(0), read: () => -1, omitted: () => {}, seen: 0, next: fields[0] }
+  fields.forEach((field, index) => (field.next = fields[index + 1]))
+  const found = (bytes: Uint8Array, at: number, end: number): Field | undefined => {
+    const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
+    if (stop < 0) return undefined
+    return byKey.get(Buffer.from(bytes.buffer, bytes.byteOffset + at, stop + 1 - at).toString("latin1"))
+  }
+  let stamp = 0
+  return (bytes, start, end, repetition) => {
+    if (bytes[start] !== 0x7b) return -1
+    stamp++
+    let at = behindSpace(bytes, start + 1, end)
+    let present = 0
+    if (bytes[at] === 0x7d) at++
+    else {
+      let previous = first
+      for (;;) {
+        let field = previous.next
+        if (field === undefined || !isAt(field.key, bytes, at)) {
+          field = found(bytes, at, end)
+          if (field === undefined) return -1
+          previous.next = field
+        }
+        if (field.seen === stamp) return -1
+        field.seen = stamp
+        present++
+        at += field.key.length
+        if (bytes[at] !== 0x3a) {
+          at = behindSpace(bytes, at, end)
+          if (bytes[at] !== 0x3a) return -1
+        }
+        at++
+        if (bytes[at]! <= 0x20) at = behindSpace(bytes, at, end)
+        at = field.read(bytes, at, end, repetition)
+        if (at < 0) return -1
+        if (bytes[at]! <= 0x20) at = behindSpace(bytes, at, end)
+        const sign = bytes[at++]
+        if (sign === 0x7d) break
+        if (sign !== 0x2c) return -1
+        if (bytes[at]! <= 0x20) at = behindSpace(bytes, at, end)
+        previous = field
+      }
+    }
+    if (present < fields.length) {
+      for (let i = 0; i < fields.length; i++) {
+        const field = fields[i]!
+        if (field.seen !== stamp) field.omitted(repetition)
+      }
+    }
+    return at > end ? -1 : at
+  }
+}
+
+/** Reads a value, or `null` where the node may have it. */
+const nullableReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
+  const read = valueReader(node, leaves)
+  if (!node.nullable) return read
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  const { nullDefinition } = node
+  return (bytes, at, end, repetition) => {
+    if (bytes[at] !== 0x6e) return read(bytes, at, end, repetition)
+    if (at + 4 > end || bytes[at + 1] !== 0x75 || bytes[at + 2] !== 0x6c || bytes[at + 3] !== 0x6c) return -1
+    for (let i = 0; i < below.length; i++) below[i]!.addNull(repetition, nullDefinition)
+    return at + 4
+  }
+}
+
+const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
+  switch (node.kind) {
+    case "leaf": {
+      const parse = parsed(valueAppender(node, leaves))
+      const read = jsonScalar(node.type, leaves[node.firstLeaf]!)
+      if (read === undefined) return parse
+      return (bytes, at, end, repetition) => {
+        const next = read(bytes, at, end, repetition)
+        return next >= 0 ? next : parse(bytes, at, end, repetition)
+      }
+    }
+    case "struct":
+      return structReader(node.names, node.fields, leaves)
+    case "list":
+      return listReader(node, leaves)
+    case "map":
+      return mapReader(node, leaves)
+  }
+}
+
+const listReader = (node: ListNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
+  const element = nullableReader(node.element, leaves)
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  return (bytes, start, end, repetition) => {
+    if (bytes[start] !== 0x5b) return -1
+    let at = behindSpace(bytes, start + 1, end)
+    if (bytes[at] === 0x5d) {
+      for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
+      return at + 1
+    }
+    let level = repetition
+    for (;;) {
+      at = element(bytes, at, end, level)
+      if (at < 0) return -1
+      at = behindSpace(bytes, at, end)
+      const sign = bytes[at++]
+      if (sign === 0x5d) return at > end ? -1 : at
+      if (sign !== 0x2c) return -1
+      at = behindSpace(bytes, at, end)
+      level = node.repetition
+    }
+  }
+}
+
+/** Most entries of a map that are compared with each other here. */
+const maxEntries = 32
+
+/**
+ * Reads a map with texts as keys. Objects have equal keys once, and keys that look like numbers
+ * first, so a map with a key that begins with a digit, an equal one or many keys is parsed.
+ */
+const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
+  const parse = parsed(valueAppender(node, leaves))
+  const { type } = node.key
+  if (type._tag !== "String" || type.textLength !== undefined) return parse
+  const keys = leaves[node.key.firstLeaf]!
+  const value = nullableReader(node.value, leaves)
+  const below = leaves.slice(node.firstLeaf, node.endLeaf)
+  const starts = new Int32Array(maxEntries)
+  const stops = new Int32Array(maxEntries)
+  /** How many entries a map has that can be read here; -1 for others. Notes where their keys are. */
+  const isNew = (bytes: Uint8Array, entries: number, start: number, stop: number): boolean => {
+    for (let entry = 0; entry < entries; entry++) {
+      if (stops[entry]! - starts[entry]! !== stop - start) continue
+      let at = 0
+      while (start + at < stop && bytes[starts[entry]! + at] === bytes[start + at]) at++
+      if (start + at === stop) return false
+    }
+    starts[entries] = start
+    stops[entries] = stop
+    return true
+  }
+  const entriesOf = new Int32Array(below.length)
+  const sizesOf = new Float64Array(below.length)
+  return (bytes, start, end, repetition) => {
+    if (bytes[start] !== 0x7b) return -1
+    let at = behindSpace(bytes, start + 1, end)
+    if (bytes[at] === 0x7d) {
+      for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
+      return at + 1
+    }
+    for (let i = 0; i < below.length; i++) {
+      entriesOf[i] = below[i]!.entries
+      sizesOf[i] = below[i]!.size
+    }
+    let level = repetition
+    for (let entry = 0; ; entry++) {
+      const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
+      const byte = bytes[at + 1]!
+      if (stop < 0 || entry === maxEntries || (byte >= 48 && byte <= 57) || !isNew(bytes, entry, at + 1, stop)) {
+        for (let i = 0; i < below.length; i++) below[i]!.cut(entriesOf[i]!, sizesOf[i]!)
+        return parse(bytes, start, end, repetition)
+      }
+      keys.addBytes(level, bytes, at + 1, stop)
+      at = behindSpace(bytes, stop + 1, end)
+      if (bytes[at] !== 0x3a) return -1
+      at = value(bytes, behindSpace(bytes, at + 1, end), end, level)
+      if (at < 0) return -1
+      at = behindSpace(bytes, at, end)
+      const sign = bytes[at++]
+      if (sign === 0x7d) return at > end ? -1 : at
+      if (sign !== 0x2c) return -1
+      at = behindSpace(bytes, at, end)
+      level = node.repetition
+    }
+  }
+}
+
+/** Parses the value by itself and appends what comes out. */
+const parsed =
+  (append: JsonAppend): ReadJson =>
+  (bytes, at, end, repetition) => {
+    const stop = valueEnd(bytes, at, end)
+    if (stop < 0) return -1
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + at, stop - at)
+    if (!isUtf8(text)) return -1
+    append(JSON.parse(text.toString("utf8")), repetition)
+    return stop
+  }
+
+/** Where a valid value ends that begins at `start`; of others somewhere, or -1. */
+const valueEnd = (bytes: Uint8Array, start: number, end: number): number => {
+  let depth = 0
+  let at = start
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte === 0x22) {
+      for (at++; at < end && bytes[at] !== 0x22; at++) if (bytes[at] === 0x5c) at++
+      if (depth === 0) return at < end ? at + 1 : -1
+    } else if (byte === 0x7b || byte === 0x5b) depth++
+    else if (byte === 0x7d || byte === 0x5d) {
+      if (depth === 0) return at
+      if (--depth === 0) return at + 1
+    } else if (depth === 0 && (byte === 0x2c || byte <= 0x20)) return at
+    at++
+  }
+  return -1
+}
