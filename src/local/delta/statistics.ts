@@ -10,6 +10,7 @@ import { integerRange } from "../../internal/columns/scalarTypes.ts"
 import { millisOfMicros, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 import type { ColumnTree, ColumnNode } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
+import { areSame } from "../parquet/levels.ts"
 import { sameName } from "./columnLookup.ts"
 import { defaultIndexed, type IndexedColumns } from "./tableProperties.ts"
 import { decimal } from "../parquet/parquetRows.ts"
@@ -80,7 +81,8 @@ export const fileStatistics = (
 
 const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bounds => {
   let nulls = 0
-  if (shape.maxDefinition > 0) {
+  const isWhole = areSame(chunk.definitions, 0, chunk.entries) && chunk.definitions[0] === shape.maxDefinition
+  if (shape.maxDefinition > 0 && !isWhole) {
     for (let i = 0; i < chunk.entries; i++) if (chunk.definitions[i] !== shape.maxDefinition) nulls++
   }
   if (chunk.entries === nulls) return { nulls }
@@ -193,31 +195,65 @@ const fixedBounds = (type: SimpleType, width: number, chunk: LeafChunk): Partial
   return { min: text(min), max: text(max) }
 }
 
+/**
+ * The smallest and the largest text by their bytes. Each value is compared once: as long as it has
+ * the bytes that the smallest and the largest share, one byte decides about both.
+ */
 const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
-  const values = Buffer.from(chunk.values.buffer, 0, chunk.size)
-  let minStart = -1
-  let minEnd = -1
-  let maxStart = -1
-  let maxEnd = -1
-  for (let at = 0; at < chunk.size;) {
-    const start = at + 4
-    const end = start + values.readUInt32LE(at)
-    if (minStart < 0) {
-      minStart = maxStart = start
-      minEnd = maxEnd = end
-    } else if (smaller(values, start, end, minStart, minEnd)) {
-      minStart = start
-      minEnd = end
-    } else if (smaller(values, maxStart, maxEnd, start, end)) {
-      maxStart = start
-      maxEnd = end
-    }
-    at = end
+  const bytes = chunk.values
+  const lengthAt = (at: number): number =>
+    bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  let min = 4
+  let minEnd = 4 + lengthAt(0)
+  let max = min
+  let maxEnd = minEnd
+  /** How many bytes the smallest and the largest text share. */
+  let shared = minEnd - min
+  const sharedNow = (): number => {
+    const most = Math.min(minEnd - min, maxEnd - max)
+    let count = 0
+    while (count < most && bytes[min + count] === bytes[max + count]) count++
+    return count
   }
-  const max = upperBound(values.toString("utf8", maxStart, maxEnd))
+  for (let at = minEnd; at < chunk.size;) {
+    const start = at + 4
+    const length = lengthAt(at)
+    at = start + length
+    const most = Math.min(length, shared)
+    let same = 0
+    while (same < most && bytes[start + same] === bytes[min + same]) same++
+    // Ends and bytes that differ, as numbers: an end comes before every byte.
+    const own = same < length ? bytes[start + same]! : -1
+    if (same < shared) {
+      if (own < bytes[min + same]!) {
+        min = start
+        minEnd = at
+      } else {
+        max = start
+        maxEnd = at
+      }
+      shared = sharedNow()
+      continue
+    }
+    const low = min + same < minEnd ? bytes[min + same]! : -1
+    const high = max + same < maxEnd ? bytes[max + same]! : -1
+    if (own > low && own < high) continue
+    if (own <= low && smaller(bytes, start, at, min, minEnd)) {
+      min = start
+      minEnd = at
+      shared = sharedNow()
+    } else if (own >= high && smaller(bytes, max, maxEnd, start, at)) {
+      max = start
+      maxEnd = at
+      shared = sharedNow()
+    }
+  }
+  const text = (start: number, end: number): string =>
+    Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8")
+  const upper = upperBound(text(max, maxEnd))
   // Readers rely on finding both bounds or none.
-  if (max === undefined) return {}
-  return { min: JSON.stringify(cutText(values.toString("utf8", minStart, minEnd)).text), max }
+  if (upper === undefined) return {}
+  return { min: JSON.stringify(cutText(text(min, minEnd)).text), max: upper }
 }
 
 const smaller = (bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean => {

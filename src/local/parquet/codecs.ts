@@ -12,13 +12,15 @@ const zlib = Zlib as {
 }
 
 // 100 is ZSTD_c_compressionLevel. Level 1 costs half of level 3 and gives nearly the same size on column data.
-const options = { params: { 100: 1 } }
+const params = { 100: 1 }
+/** Room for the output, so that most pages are compressed in one piece. */
+const options = ({ length }: Uint8Array) => ({ params, chunkSize: Math.max(1024, length >> 1) })
 
 /** The codec of new files and its part of the file name. */
 export const codec: { readonly name: CompressionCodec; readonly suffix: string; readonly compress: Compress } =
   zlib.zstdCompressSync === undefined
     ? { name: "SNAPPY", suffix: "snappy", compress: snappyCompress }
-    : { name: "ZSTD", suffix: "zstd", compress: (bytes) => zlib.zstdCompressSync!(bytes, options) }
+    : { name: "ZSTD", suffix: "zstd", compress: (bytes) => zlib.zstdCompressSync!(bytes, options(bytes)) }
 
 /** Reads zstd pages, where the runtime can. */
 export const decompressZstd: Compress | undefined =

@@ -7,6 +7,8 @@
  * statistics and files are the business of `parquet.ts`.
  */
 
+import { giveMemory, takeMemory } from "./columnMemory.ts"
+
 /** How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide decimals. */
 export type PhysicalType = "BOOLEAN" | "INT32" | "INT64" | "FLOAT" | "DOUBLE" | "BYTE_ARRAY" | "FIXED"
 
@@ -35,14 +37,13 @@ export interface Mark {
   readonly sizes: Float64Array
 }
 
-const initialEntries = 1024
 const none = new Uint8Array(0)
 
-const grown = (bytes: Uint8Array<ArrayBuffer>, needed: number): Uint8Array<ArrayBuffer> => {
-  let size = Math.max(bytes.length * 2, 64)
-  while (size < needed) size *= 2
-  const next = new Uint8Array(size)
+/** A copy with room for `needed` bytes, and for `expected` ones when it is the first. */
+const grown = (bytes: Uint8Array<ArrayBuffer>, needed: number, expected: number): Uint8Array<ArrayBuffer> => {
+  const next = takeMemory(Math.max(needed, bytes.length * 2, bytes.length === 0 ? expected : 0))
   next.set(bytes)
+  if (bytes !== none) giveMemory([bytes.buffer])
   return next
 }
 
@@ -58,20 +59,12 @@ export class Leaf {
   private values: Uint8Array<ArrayBuffer> = none
   private words: Int32Array<ArrayBuffer> = new Int32Array(0)
   private lastStart = 0
+  /** Entries and bytes that the next first growth makes room for, by what was sealed last. */
+  private expectedEntries = 0
+  private expectedBytes = 0
 
   constructor(shape: LeafShape) {
     this.shape = shape
-    this.reset(initialEntries, initialEntries * (shape.width === 0 ? 16 : shape.width))
-  }
-
-  private reset(entries: number, bytes: number): void {
-    const aligned = Math.max(64, (bytes + 7) & ~7)
-    this.entries = 0
-    this.size = 0
-    this.lastStart = 0
-    this.definitions = this.shape.maxDefinition > 0 ? new Uint8Array(entries) : none
-    this.repetitions = this.shape.maxRepetition > 0 ? new Uint8Array(entries) : none
-    this.setValues(new Uint8Array(aligned))
   }
 
   private setValues(values: Uint8Array<ArrayBuffer>): void {
@@ -82,11 +75,11 @@ export class Leaf {
   private entry(repetition: number, definition: number): void {
     const index = this.entries++
     if (this.shape.maxDefinition > 0) {
-      if (index >= this.definitions.length) this.definitions = grown(this.definitions, index + 1)
+      if (index >= this.definitions.length) this.definitions = grown(this.definitions, index + 1, this.expectedEntries)
       this.definitions[index] = definition
     }
     if (this.shape.maxRepetition > 0) {
-      if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1)
+      if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1, this.expectedEntries)
       this.repetitions[index] = repetition
     }
   }
@@ -94,7 +87,7 @@ export class Leaf {
   private reserve(bytes: number): number {
     const start = this.size
     const end = start + bytes
-    if (end > this.values.length) this.setValues(grown(this.values, end))
+    if (end > this.values.length) this.setValues(grown(this.values, end, this.expectedBytes))
     this.lastStart = start
     this.size = end
     return start
@@ -165,20 +158,16 @@ export class Leaf {
     this.lastStart = size
   }
 
-  /** Hands out what was appended so far and starts empty, with room for as much again. */
+  /** Hands out what was appended so far and starts empty; room comes with the next value. */
   seal(): LeafChunk {
-    const chunk: LeafChunk = {
-      entries: this.entries,
-      size: this.size,
-      definitions: this.definitions,
-      repetitions: this.repetitions,
-      values: this.values
-    }
-    this.reset(
-      Math.max(initialEntries, this.entries + (this.entries >> 3)),
-      Math.max(initialEntries, this.size + (this.size >> 3))
-    )
-    return chunk
+    const { definitions, entries, repetitions, size, values } = this
+    this.expectedEntries = entries
+    this.expectedBytes = size
+    this.cut(0, 0)
+    this.definitions = none
+    this.repetitions = none
+    this.setValues(none)
+    return { entries, size, definitions, repetitions, values }
   }
 }
 
@@ -206,7 +195,7 @@ export const rollBackChunks = (chunks: ReadonlyArray<LeafChunk>, mark: Mark): vo
   }
 }
 
-/** The memory behind chunks, for the transfer list of `postMessage`. */
+/** The memory behind chunks, for the transfer list of `postMessage` and for `giveMemory`. */
 export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): Array<ArrayBuffer> => {
   const buffers = new Set<ArrayBuffer>()
   for (const chunk of chunks) {

@@ -6,12 +6,34 @@
 /** How many bits a level up to `max` needs. */
 export const bitWidthOf = (max: number): number => 32 - Math.clz32(max)
 
-/** Encodes `levels[start, end)` with its length in front. Runs of eight and more become run-length runs. */
-export const encodeLevels = (levels: Uint8Array, start: number, end: number, bitWidth: number): Uint8Array => {
-  const count = end - start
-  // At worst everything is bit-packed, with a header for every run; run-length runs are shorter than what they replace.
-  const out = new Uint8Array(4 + 16 + count * 2 + ((count * bitWidth + 7) >> 3))
-  let at = 4
+/**
+ * Whether `levels[start, end)` are one level: whether they are themselves, moved on by one. The
+ * runtime compares memory much faster than a loop here does.
+ */
+export const areSame = (levels: Uint8Array, start: number, end: number): boolean =>
+  end - start < 2 || Buffer.compare(levels.subarray(start, end - 1), levels.subarray(start + 1, end)) === 0
+
+/**
+ * The most bytes that so many levels take: at worst everything is bit-packed, with a header for
+ * every run; run-length runs are shorter than what they replace.
+ */
+export const mostLevelBytes = (count: number, bitWidth: number): number =>
+  4 + 16 + count * 2 + ((count * bitWidth + 7) >> 3)
+
+/**
+ * Encodes `levels[start, end)` with its length in front at the position `to` of `out`, which has
+ * room for `mostLevelBytes`, and answers the position behind it. Runs of eight and more become
+ * run-length runs.
+ */
+export const encodeLevels = (
+  levels: Uint8Array,
+  start: number,
+  end: number,
+  bitWidth: number,
+  out: Uint8Array,
+  to: number
+): number => {
+  let at = to + 4
   const varint = (value: number): void => {
     while (value > 127) {
       out[at++] = (value & 127) | 128
@@ -38,6 +60,11 @@ export const encodeLevels = (levels: Uint8Array, start: number, end: number, bit
   }
   let literal = start
   let i = start
+  if (end - start >= 8 && areSame(levels, start, end)) {
+    varint((end - start) << 1)
+    out[at++] = levels[start]!
+    literal = i = end
+  }
   while (i < end) {
     const level = levels[i]!
     let stop = i + 1
@@ -53,10 +80,10 @@ export const encodeLevels = (levels: Uint8Array, start: number, end: number, bit
     i = stop
   }
   packed(literal, end)
-  const length = at - 4
-  out[0] = length
-  out[1] = length >>> 8
-  out[2] = length >>> 16
-  out[3] = length >>> 24
-  return out.subarray(0, at)
+  const length = at - to - 4
+  out[to] = length
+  out[to + 1] = length >>> 8
+  out[to + 2] = length >>> 16
+  out[to + 3] = length >>> 24
+  return at
 }

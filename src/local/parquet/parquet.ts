@@ -15,8 +15,8 @@ import {
 } from "./parquetLibrary.ts"
 import { codec } from "./codecs.ts"
 import type { ColumnTree } from "./columnTree.ts"
-import type { LeafChunk, LeafShape } from "./columnBuffer.ts"
-import { bitWidthOf, encodeLevels } from "./levels.ts"
+import { bytesOf, type LeafChunk, type LeafShape } from "./columnBuffer.ts"
+import { bitWidthOf, encodeLevels, mostLevelBytes } from "./levels.ts"
 
 /** A part of the file: pages of all leaves of a run of rows. */
 export interface RowGroupInput {
@@ -30,7 +30,8 @@ const magic = 0x31524150
 
 /** Encodes a file. Row groups without rows are left out. */
 export const encodeParquet = (tree: ColumnTree, groups: ReadonlyArray<RowGroupInput>): Uint8Array => {
-  const writer = new ByteWriter()
+  // A guess at the compressed size; the writer grows by copying.
+  const writer = new ByteWriter(1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 2))
   writer.appendUint32(magic)
   const rowGroups: Array<RowGroup> = []
   let total = 0
@@ -74,22 +75,28 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     const firstByte = byte
     let present = 0
     // A page ends at the start of a record, once it is big enough.
-    while (entry < chunk.entries) {
-      const boundary = shape.maxRepetition === 0 || chunk.repetitions[entry] === 0
-      if (boundary && (byte - firstByte >= pageBytes || entry - firstEntry >= pageEntries)) break
-      if (shape.maxDefinition === 0 || chunk.definitions[entry] === shape.maxDefinition) {
-        byte += shape.width === 0 ? 4 + view.getUint32(byte, true) : shape.width
-        present++
+    if (shape.width > 0 && isPlain(shape, chunk)) {
+      entry = Math.min(chunk.entries, firstEntry + pageEntries, firstEntry + Math.ceil(pageBytes / shape.width))
+      present = entry - firstEntry
+      byte += present * shape.width
+    } else {
+      while (entry < chunk.entries) {
+        const boundary = shape.maxRepetition === 0 || chunk.repetitions[entry] === 0
+        if (boundary && (byte - firstByte >= pageBytes || entry - firstEntry >= pageEntries)) break
+        if (shape.maxDefinition === 0 || chunk.definitions[entry] === shape.maxDefinition) {
+          byte += shape.width === 0 ? 4 + view.getUint32(byte, true) : shape.width
+          present++
+        }
+        entry++
       }
-      entry++
     }
     nulls += entry - firstEntry - present
-    const page = pageBody(shape, chunk, firstEntry, entry, firstByte, byte)
-    const compressed = codec.compress(page)
+    const body = pageBody(shape, chunk, firstEntry, entry, firstByte, byte)
+    const compressed = codec.compress(body)
     const headerStart = writer.offset
     writePageHeader(writer, {
       type: "DATA_PAGE",
-      uncompressed_page_size: page.length,
+      uncompressed_page_size: body.length,
       compressed_page_size: compressed.length,
       data_page_header: {
         num_values: entry - firstEntry,
@@ -98,7 +105,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
         repetition_level_encoding: "RLE"
       }
     })
-    uncompressed += writer.offset - headerStart + page.length
+    uncompressed += writer.offset - headerStart + body.length
     writer.appendBytes(compressed)
   }
   return {
@@ -114,6 +121,13 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
   }
 }
 
+/** Whether a column has one value of a fixed width in each row. */
+const isPlain = ({ maxRepetition, width }: LeafShape, { entries, size }: LeafChunk): boolean =>
+  maxRepetition === 0 && size === entries * width
+
+/** The page under construction; used again by the next one. */
+let page = new Uint8Array(0)
+
 const pageBody = (
   shape: LeafShape,
   chunk: LeafChunk,
@@ -122,20 +136,27 @@ const pageBody = (
   firstByte: number,
   endByte: number
 ): Uint8Array => {
-  const parts: Array<Uint8Array> = []
-  if (shape.maxRepetition > 0) {
-    parts.push(encodeLevels(chunk.repetitions, firstEntry, endEntry, bitWidthOf(shape.maxRepetition)))
-  }
-  if (shape.maxDefinition > 0) {
-    parts.push(encodeLevels(chunk.definitions, firstEntry, endEntry, bitWidthOf(shape.maxDefinition)))
-  }
+  const { maxDefinition, maxRepetition } = shape
   const values = chunk.values.subarray(firstByte, endByte)
-  parts.push(shape.physical === "BOOLEAN" ? packBooleans(values) : values)
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  if (maxDefinition === 0 && maxRepetition === 0 && shape.physical !== "BOOLEAN") return values
+  const count = endEntry - firstEntry
+  const room = 2 * mostLevelBytes(count, 8) + values.length
+  if (room > page.length) page = new Uint8Array(2 * room)
+  let at = 0
+  if (maxRepetition > 0) at = encodeLevels(chunk.repetitions, firstEntry, endEntry, bitWidthOf(maxRepetition), page, at)
+  if (maxDefinition > 0) at = encodeLevels(chunk.definitions, firstEntry, endEntry, bitWidthOf(maxDefinition), page, at)
+  if (shape.physical === "BOOLEAN") at = packBooleans(values, page, at)
+  else {
+    page.set(values, at)
+    at += values.length
+  }
+  return page.subarray(0, at)
 }
 
-const packBooleans = (values: Uint8Array): Uint8Array => {
-  const packed = new Uint8Array((values.length + 7) >> 3)
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) packed[i >> 3]! |= 1 << (i & 7)
-  return packed
+/** Packs flags at the position `to` of `out` and answers the position behind them. */
+const packBooleans = (values: Uint8Array, out: Uint8Array, to: number): number => {
+  const end = to + ((values.length + 7) >> 3)
+  out.fill(0, to, end)
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) out[to + (i >> 3)]! |= 1 << (i & 7)
+  return end
 }

@@ -4,6 +4,7 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flushTable.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
+import { buffersOf } from "../parquet/columnBuffer.ts"
 import type { WorkerReply, WorkerRequest } from "./workerFlusher.ts"
 
 const port = parentPort!
@@ -23,5 +24,10 @@ const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
 }
 
 port.on("message", (request: WorkerRequest) => {
-  queue = queue.then(async () => port.postMessage(await handle(request)))
+  queue = queue.then(async () => {
+    const reply = await handle(request)
+    // The memory goes back to where the next rows are decoded.
+    const spent = request.kind === "flush" ? buffersOf(request.job.chunks) : []
+    port.postMessage({ ...reply, spent }, spent)
+  })
 })

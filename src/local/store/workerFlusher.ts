@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads"
 import type { Flusher, FlushJob, FlushOutcome, TableLook } from "./flushTable.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
+import { giveMemory } from "../parquet/columnMemory.ts"
 
 /** What goes to the worker. */
 export type WorkerRequest =
@@ -19,6 +20,9 @@ export type WorkerRequest =
 export type WorkerReply =
   | { readonly id: number; readonly outcome: FlushOutcome | TableLook | undefined }
   | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } }
+
+/** A reply, with the memory of the job's column buffers. */
+type ReplyWithMemory = WorkerReply & { readonly spent: ReadonlyArray<ArrayBuffer> }
 
 interface Waiting {
   readonly resolve: (outcome: any) => void
@@ -58,7 +62,8 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       waiting.clear()
       for (const each of lost) each.reject(new Error(why))
     }
-    worker.on("message", (reply: WorkerReply) => {
+    worker.on("message", (reply: ReplyWithMemory) => {
+      giveMemory(reply.spent)
       const found = waiting.get(reply.id)
       waiting.delete(reply.id)
       if (waiting.size === 0) worker.unref()

@@ -26,6 +26,35 @@ const statistics = (
   )
 }
 
+describe("the bounds of texts", () => {
+  it("are the first and the last in the order of their bytes, whatever they share", () => {
+    const { columns } = table("a.b.c(t STRING)")
+    const random = seeded(17)
+    const pieces = ["", "a", "b", "aa", "ab", "0", "é", "ž", "\u{1F40E}", "value-"]
+    for (let round = 0; round < 2000; round++) {
+      const shared = Array.from(
+        { length: Math.floor(random() * 3) },
+        () => pieces[Math.floor(random() * pieces.length)]
+      ).join("")
+      const texts = Array.from({ length: 1 + Math.floor(random() * 8) }, () => {
+        const rest = Array.from(
+          { length: Math.floor(random() * 4) },
+          () => pieces[Math.floor(random() * pieces.length)]
+        ).join("")
+        return random() < 0.2 ? rest : `${shared}${rest}`
+      })
+      const sorted = texts.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      const found = JSON.parse(
+        statistics(
+          columns,
+          texts.map((t) => ({ t }))
+        )
+      )
+      assert.deepStrictEqual([found.minValues.t, found.maxValues.t], [sorted[0], sorted.at(-1)])
+    }
+  })
+})
+
 describe("the columns with statistics", () => {
   const { columns } = table(
     "a.b.c(a INT, m MAP<STRING, INT>, s STRUCT<x: INT, y: STRUCT<z: INT, w: STRING>>, l ARRAY<INT>, e INT, f INT)"
