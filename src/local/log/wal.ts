@@ -61,7 +61,7 @@ export class Wal {
   private open: Group | undefined
   private nextSequence: number
   /** The first sequence number of the open segment. */
-  private segmentStart: number
+  segmentStart: number
   private nextGroup = 1
   private durableGroup = 0
   /** Runs of groups that failed; neighbours are one entry, so the list stays short. */

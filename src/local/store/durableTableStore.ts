@@ -194,8 +194,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     Effect.andThen(
       Effect.suspend(() => {
         const warnings: Array<string> = []
+        tables.backlog.lookAtAge()
         for (const { engine, record } of tables.all) {
-          engine.seal()
+          engine.flushSoon()
           const problem = engine.lastProblem ?? ""
           if (problem !== (reported.get(engine) ?? "")) {
             reported.set(engine, problem)

@@ -83,9 +83,13 @@ export interface Flusher {
   readonly close: () => Promise<void>
 }
 
-/** A flusher that works on the calling thread. `readers` of the files that it writes. */
+/**
+ * A flusher that works on the calling thread: tables beside one another, what concerns one table one
+ * after another. `readers` of the files that it writes.
+ */
 export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const tables = new Map<string, DeltaLog>()
+  const inTurn = turnsByName()
   /** The folders that may have got a checkpoint from here. */
   const written = new Set<string>()
   /** The log with all that others committed, read anew when the folder holds another table now. */
@@ -112,26 +116,45 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     }
   }
   return {
-    flush: async (job) => {
-      if (job.again) {
-        tables.delete(job.folder)
-        written.add(job.folder)
-      }
-      return withLog(job.folder, job.name, (log) => flushTable(log, job))
-    },
+    flush: (job) =>
+      inTurn(job.folder, async () => {
+        if (job.again) {
+          tables.delete(job.folder)
+          written.add(job.folder)
+        }
+        return withLog(job.folder, job.name, (log) => flushTable(log, job))
+      }),
     look: (folder, name) =>
-      withLog(folder, name, async (log) => ({
-        ...sizeOf(log.snapshot),
-        ...rulesOf(log.snapshot),
-        seen: log.seen
-      })),
-    forget: async (folder) => {
-      tables.delete(folder)
-      written.delete(folder)
-    },
+      inTurn(folder, () =>
+        withLog(folder, name, async (log) => ({
+          ...sizeOf(log.snapshot),
+          ...rulesOf(log.snapshot),
+          seen: log.seen
+        }))
+      ),
+    forget: (folder) =>
+      inTurn(folder, async () => {
+        tables.delete(folder)
+        written.delete(folder)
+      }),
     close: async () => {
       tables.clear()
     }
+  }
+}
+
+/** Runs the works of each name one after another. */
+const turnsByName = () => {
+  const last = new Map<string, Promise<unknown>>()
+  return <A>(name: string, work: () => Promise<A>): Promise<A> => {
+    const running = (last.get(name) ?? Promise.resolve()).then(work)
+    const ended = running
+      .catch(() => {})
+      .then(() => {
+        if (last.get(name) === ended) last.delete(name)
+      })
+    last.set(name, ended)
+    return running
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * The worker thread behind `workerFlusher.ts`: takes flush jobs one after another and answers each.
+ * The worker thread behind `workerFlusher.ts`: takes flush jobs and answers each. While the files of
+ * one table are synchronised, it works for others.
  */
 import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flushTable.ts"
@@ -9,7 +10,6 @@ import type { WorkerReply, WorkerRequest } from "./workerFlusher.ts"
 
 const port = parentPort!
 const flusher = localFlusher(workerData as Readers)
-let queue: Promise<void> = Promise.resolve()
 
 const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
   try {
@@ -24,8 +24,7 @@ const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
 }
 
 port.on("message", (request: WorkerRequest) => {
-  queue = queue.then(async () => {
-    const reply = await handle(request)
+  void handle(request).then((reply) => {
     // The memory goes back to where the next rows are decoded.
     const spent = request.kind === "flush" ? buffersOf(request.job.chunks) : []
     port.postMessage({ ...reply, spent }, spent)

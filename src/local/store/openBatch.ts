@@ -34,6 +34,8 @@ export interface Batch extends SealedRows {
   readonly segment: number
   readonly firstSequence: number
   lastSequence: number
+  /** When its first row came, in milliseconds. */
+  readonly since: number
 }
 
 /**

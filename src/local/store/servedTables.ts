@@ -16,9 +16,11 @@ import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import { openWal } from "../log/wal.ts"
 import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
+import { Backlog } from "./backlog.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import { sweepOrphans } from "../upkeep/sweepOrphans.ts"
 import type { Flusher } from "./flushTable.ts"
+import { FlushTurns } from "./flushTurns.ts"
 import { RefusedTables } from "./refusedTables.ts"
 import { TableEngine } from "./tableEngine.ts"
 import { usableDefinition } from "./tableForm.ts"
@@ -59,11 +61,16 @@ export interface ServedOptions {
 export class ServedTables {
   /** The refused tables. `retry` takes its turn by itself. */
   readonly refused: RefusedTables
+  /** What of all tables waits for its flush. */
+  readonly backlog: Backlog
+  private readonly turns: FlushTurns
   private readonly options: ServedOptions
   private readonly byKey = new Map<string, ServedTable>()
 
   constructor(options: ServedOptions) {
     this.options = options
+    this.backlog = new Backlog(options.limits, options.now)
+    this.turns = new FlushTurns(options.limits.flushesAtOnce)
     this.refused = new RefusedTables((name, location) =>
       options.inTurn(async () => (await this.open(name, location)) !== undefined)
     )
@@ -130,6 +137,8 @@ export class ServedTables {
       wal: log,
       flusher,
       limits,
+      turns: this.turns,
+      backlog: this.backlog,
       now,
       size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
       ackAfterCommit

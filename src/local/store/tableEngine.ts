@@ -1,14 +1,14 @@
 /**
  * One table at work: decodes and checks records, logs them, and moves them to the table batch by batch.
  *
- *   append -> decode --> leaves (the open batch) -- seal --> batches, each with its chunks and its log segment
+ *   append -> decode --> leaves (the open batch) -- sealed by a turn --> batches, each with its chunks and its log segment
  *               |           |
  *               |           +--> wal.append -- group on disk --> onDurable --> acknowledgement
  *               |                    |          (with ackAfterCommit only once the batch is committed)
  *               |                    +-- group failed --> cutBack: its rows leave the open batch and the sealed ones
  *               +-- RecordRejected: the leaves are rolled back to where the call began
  *
- *   batches -- flushAll, one at a time --> settled (its groups are on disk) --> flusher: data file and commit
+ *   batches -- a turn, one batch at a time --> settled (its groups are on disk) --> flusher: data file and commit
  *                                            --> written, onDurable, onRoom
  *   written -- a later look --> in place: segment removed
  *                           --> undone by another writer: decoded again --> flusher
@@ -19,21 +19,21 @@
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import type { CommitFinder, CommitPlace } from "../delta/commitPlace.ts"
+import type { CommitFinder } from "../delta/commitPlace.ts"
 import type { LogFormat } from "../log/logFrames.ts"
-import { isLatest, type SeenVersion, tableChanged } from "../delta/deltaLog.ts"
-import { TableRefused } from "../delta/writability.ts"
+import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback, Wal } from "../log/wal.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
-import type { DecodedRows } from "../records/recordDecoder.ts"
+import { type Backlog, nothingWaits, type Waiting } from "./backlog.ts"
+import { CommitWaits } from "./commitWaits.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
+import type { FlushTurns } from "./flushTurns.ts"
 import { type Batch, EngineWriter } from "./openBatch.ts"
-import { framesIn, recoverSegments } from "./recovery.ts"
-import { decodeAgain, followed, formOf, type TableForm } from "./tableForm.ts"
-import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
+import { RowCommitter } from "./rowCommitter.ts"
+import { followed, formOf, type TableForm } from "./tableForm.ts"
 
 /** The log group of records that a refused table did not take; it never becomes durable. */
 const REFUSED_GROUP = -1
@@ -48,21 +48,23 @@ const refusedBefore = new StorageFailure({
 export class TableEngine {
   readonly tableId: string
   readonly folder: string
-  readonly appId: string
   /** Why the last flush failed, or the warning it gave; undefined when it went well. */
   lastProblem: string | undefined
   size: FlushOutcome
   private readonly wal: Wal
   private readonly flusher: Flusher
   private readonly limits: EngineLimits
+  private readonly turns: FlushTurns
+  private readonly backlog: Backlog
   private readonly now: () => number
   private form: TableForm
   private readonly batches: Array<Batch> = []
-  private readonly written: WrittenSegments
+  private readonly committer: RowCommitter
   private flushing: Promise<void> | undefined
-  private readonly ackAfterCommit: boolean
-  private committedGroup = 0
-  private commitCallbacks: Array<{ readonly group: number; readonly callback: DurableCallback }> = []
+  private readonly commits: CommitWaits | undefined
+  private waiting: Waiting = nothingWaits
+  /** When the first row of the open batch came, in milliseconds. */
+  private openSince = Infinity
   private readonly roomCallbacks: Array<() => void> = []
   private nextWriter = 1
   private stopped: StorageFailure | undefined
@@ -81,23 +83,44 @@ export class TableEngine {
     readonly wal: Wal
     readonly flusher: Flusher
     readonly limits: EngineLimits
+    readonly turns: FlushTurns
+    readonly backlog: Backlog
     readonly now: () => number
     readonly size: FlushOutcome
     /** Whether records count as durable only once they are in the table. */
     readonly ackAfterCommit: boolean
   }) {
-    this.tableId = options.tableId
-    this.folder = options.folder
-    this.appId = options.appId
-    this.wal = options.wal
-    this.flusher = options.flusher
-    this.limits = options.limits
-    this.now = options.now
+    const { appId, flusher, folder, limits, now, tableId, wal } = options
+    this.tableId = tableId
+    this.folder = folder
+    this.wal = wal
+    this.flusher = flusher
+    this.limits = limits
+    this.turns = options.turns
+    this.backlog = options.backlog
+    this.now = now
     this.size = options.size
     this.seen = options.size.seen
-    this.ackAfterCommit = options.ackAfterCommit
+    this.commits = options.ackAfterCommit ? new CommitWaits() : undefined
     this.form = formOf(options.definition, options.schema)
-    this.written = new WrittenSegments(this.folder, this.wal, this.now, this.limits.lookAfterMillis)
+    const currentForm = () => this.form
+    this.committer = new RowCommitter({
+      tableId,
+      folder,
+      appId,
+      wal,
+      flusher,
+      limits,
+      now,
+      get form() {
+        return currentForm()
+      },
+      follow: (look) => this.follow(look),
+      committed: (outcome) => {
+        this.size = outcome
+        this.seen = outcome.seen
+      }
+    })
     this.wal.onGroupsFailed = (group) => this.cutBack(group)
   }
 
@@ -117,9 +140,14 @@ export class TableEngine {
    */
   append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
     if (this.refusal !== undefined) return REFUSED_GROUP
-    const ticket = this.form.open.append(writer, records, this.wal)
-    if (this.form.open.rows >= this.limits.maxBatchRows || this.form.open.bytes >= this.limits.maxBatchBytes)
-      this.seal()
+    const { open } = this.form
+    if (open.rows === 0) this.openSince = this.now()
+    const ticket = open.append(writer, records, this.wal)
+    if (open.rows >= this.limits.maxBatchRows || open.bytes >= this.limits.maxBatchBytes) {
+      this.sealBatch()
+      this.flushSoon()
+    }
+    this.noteWaiting()
     return ticket
   }
 
@@ -127,45 +155,50 @@ export class TableEngine {
   onDurable(group: number, callback: DurableCallback): void {
     if (this.stopped !== undefined) return callback(this.stopped)
     if (group === REFUSED_GROUP) return callback(this.refusal ?? refusedBefore)
-    if (!this.ackAfterCommit) return this.wal.onDurable(group, callback)
+    const { commits } = this
+    if (commits === undefined) return this.wal.onDurable(group, callback)
     this.wal.onDurable(group, (failure) => {
-      if (failure !== undefined || group <= this.committedGroup) callback(failure)
-      else if (this.refusal?.reason === "TableRefused") callback(this.refusal)
-      else this.commitCallbacks.push({ group, callback })
+      if (failure === undefined && !commits.has(group) && this.refusal?.reason === "TableRefused") {
+        callback(this.refusal)
+      } else if (failure === undefined) commits.add(group, callback)
+      else callback(failure)
     })
   }
 
-  private tellCommitted(): void {
-    const { committedGroup, stopped } = this
-    const told = this.commitCallbacks.filter((each) => stopped !== undefined || each.group <= committedGroup)
-    this.commitCallbacks = this.commitCallbacks.filter((each) => stopped === undefined && each.group > committedGroup)
-    for (const each of told) each.callback(each.group <= committedGroup ? undefined : stopped)
-  }
-
   /**
-   * Whether more rows wait for their flush than the limits allow. A refused table takes nothing, so its
-   * streams are read on and get to know it.
+   * Whether more rows wait for their flush than the limits of the table or of all tables allow. A
+   * refused table takes nothing, so its streams are read on and get to know it.
    */
   get pressure(): boolean {
-    if (this.refusal !== undefined) return false
-    let rows = this.form.open.rows
-    let bytes = 0
-    for (const batch of this.batches) {
-      rows += batch.rows
-      bytes += batch.bytes
-    }
+    return this.refusal === undefined && (this.isFull || this.backlog.isFull)
+  }
+
+  private get isFull(): boolean {
+    const { bytes, rows } = this.waiting
     return rows > this.limits.maxPendingRows || bytes > this.limits.maxPendingBytes
   }
 
   /** Calls back once `pressure` is false. */
   onRoom(callback: () => void): void {
-    if (this.pressure && this.stopped === undefined) this.roomCallbacks.push(callback)
-    else callback()
+    if (!this.pressure || this.stopped !== undefined) callback()
+    else if (this.isFull) this.roomCallbacks.push(callback)
+    else this.backlog.onRoom(() => this.onRoom(callback))
   }
 
-  private tellRoom(): void {
-    if (this.roomCallbacks.length === 0 || (this.pressure && this.stopped === undefined)) return
-    for (const callback of this.roomCallbacks.splice(0)) callback()
+  /** Notes what waits for its flush, after each change of it. */
+  private noteWaiting(): void {
+    const { open } = this.form
+    let { bytes, rows } = open
+    for (const batch of this.batches) {
+      rows += batch.rows
+      bytes += batch.bytes
+    }
+    const since = this.batches[0]?.since ?? (open.rows > 0 ? this.openSince : Infinity)
+    this.waiting = { rows, bytes, since }
+    const isTaken = this.refusal === undefined && this.stopped === undefined
+    this.backlog.set(this, isTaken ? this.waiting : nothingWaits)
+    if (this.roomCallbacks.length === 0 || (this.isFull && isTaken)) return
+    for (const callback of this.roomCallbacks.splice(0)) this.onRoom(callback)
   }
 
   /** Undoes everything from a failed group on, in the open buffers and in sealed batches. */
@@ -179,23 +212,24 @@ export class TableEngine {
       batch.marks = []
     }
     this.form.open.cutBack(firstGroup)
+    this.noteWaiting()
   }
 
-  /** Ends the open batch, if it has rows, and starts its flush. */
-  seal(): void {
-    this.sealBatch()
+  /** Starts a flush, if there is anything to do, once the table has its turn. */
+  flushSoon(): void {
     const blocked = this.refusal !== undefined && this.refusal.reason !== "TableRefused"
-    if ((this.batches.length > 0 || this.written.due.length > 0 || blocked) && this.flushing === undefined) {
-      // A failure stays in the queue and is tried again with the next seal; `flush` reports it.
-      void this.flushAll().catch(() => {})
-    }
+    const isDue = this.form.open.rows > 0 || this.batches.length > 0 || this.committer.written.due.length > 0
+    if (this.flushing !== undefined || !(isDue || blocked)) return
+    // A failure stays in the queue and is tried again with the next flush; `flush` reports it.
+    void this.flushAll().catch(() => {})
   }
 
+  /** Ends the open batch, if it has rows. */
   private sealBatch(): void {
     if (this.form.open.rows === 0) return
     const lastSequence = this.wal.lastSequence
     const { firstSequence, segment } = this.wal.rotate()
-    this.batches.push({ segment, firstSequence, lastSequence, ...this.form.open.seal() })
+    this.batches.push({ segment, firstSequence, lastSequence, since: this.openSince, ...this.form.open.seal() })
   }
 
   /**
@@ -231,9 +265,9 @@ export class TableEngine {
     this.lastProblem = failure.message
     if (failure.reason === "TableRefused") {
       this.seen = undefined
-      for (const { callback } of this.commitCallbacks.splice(0)) callback(failure)
+      this.commits?.fail(failure)
     }
-    this.tellRoom()
+    this.noteWaiting()
     return failure
   }
 
@@ -248,35 +282,42 @@ export class TableEngine {
     this.form = form
   }
 
-  /** Seals, and resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
+  /** Resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
   async flush(): Promise<void> {
     if (this.stopped !== undefined) throw this.stopped
-    this.seal()
-    const last = this.batches[this.batches.length - 1]
+    const last = this.wal.lastSequence
+    this.flushSoon()
     await this.flushing
-    while (last !== undefined && this.batches.includes(last)) {
+    while (this.waitsUpTo(last)) {
       if (this.stopped !== undefined) throw this.stopped
       await (this.flushing ?? this.flushAll())
     }
   }
 
-  /** Flushes the batches that wait now. The next round takes those that are sealed meanwhile, so that each round ends. */
+  /** Whether rows up to a log entry wait for their commit. */
+  private waitsUpTo(sequence: number): boolean {
+    if (this.form.open.rows > 0 && this.wal.segmentStart <= sequence) return true
+    return this.batches.some(({ firstSequence }) => firstSequence <= sequence)
+  }
+
+  /** Flushes the rows that wait when the turn comes. The next round takes those that come meanwhile, so that each round ends. */
   private flushAll(): Promise<void> {
     const work = async (): Promise<void> => {
       try {
+        if (this.stopped !== undefined) return
         // Looking costs less than decoding a batch again for a table that is still refused.
         if (this.refusal?.reason === "TableRefused") await this.followTable()
-        await this.written.look((rows) => this.commitAgain(rows))
+        await this.committer.look()
+        this.sealBatch()
         for (const batch of this.batches.slice()) {
           await this.settled(batch.lastGroup)
           if (this.stopped !== undefined) return
-          await this.flushBatch(batch)
+          await this.committer.commitBatch(batch)
           this.batches.shift()
           this.lastProblem = this.size.warning
           this.refusal = undefined
-          this.committedGroup = batch.lastGroup
-          this.tellCommitted()
-          this.tellRoom()
+          this.commits?.reach(batch.lastGroup)
+          this.noteWaiting()
         }
         this.refusal = undefined
       } catch (error) {
@@ -288,7 +329,7 @@ export class TableEngine {
       }
       if (this.batches.length > 0) void this.flushAll().catch(() => {})
     }
-    return (this.flushing = work())
+    return (this.flushing = this.turns.run(work))
   }
 
   /** Resolves when a group is on disk or has failed; failed groups have been cut out of their batch by then. */
@@ -296,96 +337,9 @@ export class TableEngine {
     return new Promise((resolve) => this.wal.onDurable(group, () => resolve()))
   }
 
-  private async flushBatch(batch: Batch): Promise<void> {
-    const { firstSequence, segment } = batch
-    if (batch.rows === 0) return this.wal.removeSegment(segment)
-    // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
-    const { form } = this
-    const { chunks, lastSequence, rows } =
-      batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
-    batch.chunks = undefined
-    if (rows === 0) return this.wal.removeSegment(segment)
-    const decoded = { chunks, rows, lastSequence }
-    if (!(await this.commitRows(form, decoded, firstSequence, false))) return this.flushBatch(batch)
-    await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place: this.size.place }])
-  }
-
-  /** Commits the rows of a segment that another writer has undone, as far as they are not in the table. */
-  private async commitAgain(rows: SegmentRows): Promise<CommitPlace | undefined> {
-    const { form } = this
-    const decoded = await this.fromLog(rows, form)
-    return (await this.commitRows(form, decoded, rows.firstSequence, true)) ? this.size.place : this.commitAgain(rows)
-  }
-
-  /** Commits rows; false when the table's columns changed, so that they have to be decoded again. */
-  private async commitRows(
-    { definition, schema }: TableForm,
-    decoded: DecodedRows,
-    firstSequence: number,
-    again: boolean
-  ): Promise<boolean> {
-    try {
-      this.size = await this.flusher.flush({
-        name: definition.name,
-        folder: this.folder,
-        tableId: this.tableId,
-        schema,
-        appId: this.appId,
-        columns: definition.columns,
-        partitionColumns: definition.partitionColumns ?? [],
-        rows: decoded.rows,
-        chunks: decoded.chunks,
-        firstSequence,
-        lastSequence: decoded.lastSequence,
-        again,
-        unconfirmed: this.written.paths,
-        now: this.now(),
-        compactFiles: this.limits.compactFiles
-      })
-      this.seen = this.size.seen
-      return true
-    } catch (error) {
-      if ((error as { readonly code?: unknown }).code !== tableChanged) throw error
-      this.follow(await this.flusher.look(this.folder, this.definition.name))
-      return false
-    }
-  }
-
-  /**
-   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds at least the
-   * rows, or acknowledged records are gone.
-   */
-  private async fromLog(
-    { firstSequence, lastSequence, rows, segment }: SegmentRows,
-    form: TableForm
-  ): Promise<DecodedRows> {
-    const frames = await this.wal.readBack(segment)
-    const decoded = decodeAgain(form, framesIn(frames, { firstSequence, lastSequence }))
-    if (decoded.rows >= rows) return decoded
-    throw new StorageFailure({
-      reason: "CorruptLog",
-      message:
-        `The log in ${this.wal.folder} lost ${rows - decoded.rows} acknowledged records of ${this.definition.name} ` +
-        `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
-    })
-  }
-
   /** Commits the records of segments found at start-up that `find` does not find in the table. */
   recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
-    const { form } = this
-    return recoverSegments(segments, {
-      appId: this.appId,
-      committed,
-      find,
-      decode: (frames) => decodeAgain(form, frames),
-      commit: async ({ firstSequence }, decoded, again) => {
-        if (await this.commitRows(form, decoded, firstSequence, again)) return this.size.place
-        // The table is refused now, and recovered with the next look.
-        throw new TableRefused(this.definition.name, "another writer changes its columns right now")
-      },
-      keep: (rows) => this.written.keep(rows),
-      remove: (segment) => this.wal.removeSegment(segment)
-    })
+    return this.committer.recover(segments, committed, find)
   }
 
   /** Stops taking records: what follows fails with the given failure. */
@@ -393,7 +347,7 @@ export class TableEngine {
     this.stopped = failure
     await this.wal.close()
     await this.flushing?.catch(() => {})
-    this.tellCommitted()
-    this.tellRoom()
+    this.commits?.fail(failure)
+    this.noteWaiting()
   }
 }

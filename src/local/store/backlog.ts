@@ -1,0 +1,71 @@
+/**
+ * The rows of all tables that wait for their flush, and the limits at which clients are slowed.
+ *
+ * Each table has limits of its own, which many tables together can exceed by far. A table that
+ * cannot be written does not count: it takes no further rows, and its streams end.
+ */
+import type { EngineLimits } from "./engineLimits.ts"
+
+/** What of a table waits for its flush. */
+export interface Waiting {
+  readonly rows: number
+  readonly bytes: number
+  /** When the oldest of the rows came, in milliseconds; infinity without any. */
+  readonly since: number
+}
+
+/** No rows wait. */
+export const nothingWaits: Waiting = { rows: 0, bytes: 0, since: Infinity }
+
+/** The backlog of one store. */
+export class Backlog {
+  private readonly limits: EngineLimits
+  private readonly now: () => number
+  private readonly tables = new Map<object, Waiting>()
+  private rows = 0
+  private bytes = 0
+  /** The oldest row at the last `lookAtAge`. */
+  private oldest = Infinity
+  private readonly callbacks: Array<() => void> = []
+
+  constructor(limits: EngineLimits, now: () => number) {
+    this.limits = limits
+    this.now = now
+  }
+
+  /** Says what waits of a table; without rows it is forgotten. */
+  set(table: object, waiting: Waiting): void {
+    const before = this.tables.get(table) ?? nothingWaits
+    this.rows += waiting.rows - before.rows
+    this.bytes += waiting.bytes - before.bytes
+    if (waiting.rows > 0) this.tables.set(table, waiting)
+    else this.tables.delete(table)
+    // The table with the oldest row may be the one that was flushed.
+    if (before.since <= this.oldest && waiting.since > before.since) this.lookAtAge()
+    this.tellRoom()
+  }
+
+  /** Finds the oldest row; called from time to time, since rows age by themselves. */
+  lookAtAge(): void {
+    this.oldest = Infinity
+    for (const { since } of this.tables.values()) this.oldest = Math.min(this.oldest, since)
+    this.tellRoom()
+  }
+
+  /** Whether more waits than the limits of all tables allow. */
+  get isFull(): boolean {
+    const { maxTotalBytes, maxTotalRows, maxWaitMillis } = this.limits
+    return this.rows > maxTotalRows || this.bytes > maxTotalBytes || this.now() - this.oldest > maxWaitMillis
+  }
+
+  /** Calls back once the backlog is not full. */
+  onRoom(callback: () => void): void {
+    if (this.isFull) this.callbacks.push(callback)
+    else callback()
+  }
+
+  private tellRoom(): void {
+    if (this.callbacks.length === 0 || this.isFull) return
+    for (const callback of this.callbacks.splice(0)) callback()
+  }
+}

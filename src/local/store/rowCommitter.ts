@@ -1,0 +1,153 @@
+/**
+ * Brings the rows of one table from its log into the table: sealed batches, rows that another
+ * writer has undone, and what a start finds.
+ *
+ * Rows whose column buffers are gone, after a flush that failed or a change of the columns, are
+ * decoded again from the log, so nothing depends on what a failed flush left behind.
+ */
+import type { CommitFinder, CommitPlace } from "../delta/commitPlace.ts"
+import { tableChanged } from "../delta/deltaLog.ts"
+import { TableRefused } from "../delta/writability.ts"
+import type { FoundSegment } from "../log/logSegments.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
+import type { Wal } from "../log/wal.ts"
+import type { DecodedRows } from "../records/recordDecoder.ts"
+import type { EngineLimits } from "./engineLimits.ts"
+import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
+import type { Batch } from "./openBatch.ts"
+import { framesIn, recoverSegments } from "./recovery.ts"
+import { decodeAgain, type TableForm } from "./tableForm.ts"
+import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
+
+/** What of a table takes part in a commit. */
+export interface CommittedTable {
+  readonly tableId: string
+  readonly folder: string
+  readonly appId: string
+  readonly wal: Wal
+  readonly flusher: Flusher
+  readonly limits: EngineLimits
+  readonly now: () => number
+  /** The columns as of the last look. */
+  readonly form: TableForm
+  /** Takes over what a look found. */
+  readonly follow: (look: TableLook) => void
+  /** A commit, or a look that found its rows in the table. */
+  readonly committed: (outcome: FlushOutcome) => void
+}
+
+/** The commits of one table, one after another. */
+export class RowCommitter {
+  /** Segments whose rows wait for the look that finds them in place. */
+  readonly written: WrittenSegments
+  private readonly table: CommittedTable
+
+  constructor(table: CommittedTable) {
+    this.table = table
+    const { folder, limits, now, wal } = table
+    this.written = new WrittenSegments(folder, wal, now, limits.lookAfterMillis)
+  }
+
+  /** Looks at the commits that are due for it, and makes anew those that another writer has undone. */
+  look(): Promise<void> {
+    return this.written.look((rows) => this.commitAgain(rows))
+  }
+
+  /** Commits a batch whose groups are settled. */
+  async commitBatch(batch: Batch): Promise<void> {
+    const { form, wal } = this.table
+    const { firstSequence, segment } = batch
+    if (batch.rows === 0) return wal.removeSegment(segment)
+    // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
+    const { chunks, lastSequence, rows } =
+      batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
+    batch.chunks = undefined
+    if (rows === 0) return wal.removeSegment(segment)
+    const outcome = await this.commitRows(form, { chunks, rows, lastSequence }, firstSequence, false)
+    if (outcome === undefined) return this.commitBatch(batch)
+    const { place } = outcome
+    await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place }])
+  }
+
+  /** Commits the rows of a segment that another writer has undone, as far as they are not in the table. */
+  private async commitAgain(rows: SegmentRows): Promise<CommitPlace | undefined> {
+    const { form } = this.table
+    const decoded = await this.fromLog(rows, form)
+    const outcome = await this.commitRows(form, decoded, rows.firstSequence, true)
+    return outcome === undefined ? this.commitAgain(rows) : outcome.place
+  }
+
+  /** Commits rows; undefined when the table's columns changed, so that they have to be decoded again. */
+  private async commitRows(
+    { definition, schema }: TableForm,
+    decoded: DecodedRows,
+    firstSequence: number,
+    again: boolean
+  ): Promise<FlushOutcome | undefined> {
+    const { appId, committed, flusher, folder, follow, limits, now, tableId } = this.table
+    try {
+      const outcome = await flusher.flush({
+        name: definition.name,
+        folder,
+        tableId,
+        schema,
+        appId,
+        columns: definition.columns,
+        partitionColumns: definition.partitionColumns ?? [],
+        rows: decoded.rows,
+        chunks: decoded.chunks,
+        firstSequence,
+        lastSequence: decoded.lastSequence,
+        again,
+        unconfirmed: this.written.paths,
+        now: now(),
+        compactFiles: limits.compactFiles
+      })
+      committed(outcome)
+      return outcome
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== tableChanged) throw error
+      follow(await flusher.look(folder, definition.name))
+      return undefined
+    }
+  }
+
+  /**
+   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds at
+   * least the rows, or acknowledged records are gone.
+   */
+  private async fromLog(
+    { firstSequence, lastSequence, rows, segment }: SegmentRows,
+    form: TableForm
+  ): Promise<DecodedRows> {
+    const { wal } = this.table
+    const frames = await wal.readBack(segment)
+    const decoded = decodeAgain(form, framesIn(frames, { firstSequence, lastSequence }))
+    if (decoded.rows >= rows) return decoded
+    throw new StorageFailure({
+      reason: "CorruptLog",
+      message:
+        `The log in ${wal.folder} lost ${rows - decoded.rows} acknowledged records of ${form.definition.name} ` +
+        `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
+    })
+  }
+
+  /** Commits the records of segments found at start-up that `find` does not find in the table. */
+  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
+    const { appId, form, wal } = this.table
+    return recoverSegments(segments, {
+      appId,
+      committed,
+      find,
+      decode: (frames) => decodeAgain(form, frames),
+      commit: async ({ firstSequence }, decoded, again) => {
+        const outcome = await this.commitRows(form, decoded, firstSequence, again)
+        if (outcome !== undefined) return outcome.place
+        // The table is refused now, and recovered with the next look.
+        throw new TableRefused(form.definition.name, "another writer changes its columns right now")
+      },
+      keep: (rows) => this.written.keep(rows),
+      remove: (segment) => wal.removeSegment(segment)
+    })
+  }
+}
