@@ -27,6 +27,7 @@ import { makeTable } from "../delta/newTable.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { recordOf, ServedTables } from "./servedTables.ts"
+import { withProgress } from "./progress.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
 
@@ -102,19 +103,25 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       `${path} is a link or a special file, which is not followed. Move the folder itself there.`
     )
   }
+  const places: Array<readonly [name: string, location: string]> = []
+  const byKey = new Map<string, string>()
   for (const [name, location] of found.tables) {
-    const other = tables.get(name)?.record.location ?? refused.locationOf(name)
-    if (other !== undefined) {
+    const other = byKey.get(tableKey(name))
+    if (other === undefined) {
+      places.push([name, location])
+      byKey.set(tableKey(name), location)
+    } else
       yield* Effect.logError(`${location} is not served: its name differs from ${other} in case only. Move one away.`)
-      continue
-    }
-    yield* attempt("opening the table", () => tables.open(name, location)).pipe(
-      Effect.catch((failure) => {
-        refused.add({ name, location, failure })
-        return Effect.void
+  }
+  yield* withProgress("opened", places.length, (done) =>
+    attempt("opening the tables", () =>
+      tables.openAll(places, (name, location, error) => {
+        done()
+        if (error === undefined) return
+        refused.add({ name, location, failure: storageFailure(error, "opening the table", folder) })
       })
     )
-  }
+  )
   for (const { problem } of yield* unserved) yield* Effect.logError(problem)
 
   const discardOrders = change(attempt("discarding logs", () => tables.discardOrders()))
@@ -169,24 +176,30 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   )
 
   yield* Effect.addFinalizer(() =>
-    Effect.forEach(
-      tables.all,
-      ({ engine, record }) =>
-        attempt("writing the table", () => engine.flush()).pipe(
-          Effect.catch((failure) =>
-            Effect.logWarning(
-              `The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`
-            )
-          ),
-          Effect.andThen(
-            Effect.promise(() =>
-              engine.stop(
-                new StorageFailure({ reason: "Closed", message: `The storage of ${record.definition.name} is closed.` })
+    withProgress("written", tables.all.length, (done) =>
+      Effect.forEach(
+        tables.all,
+        ({ engine, record }) =>
+          attempt("writing the table", () => engine.flush()).pipe(
+            Effect.catch((failure) =>
+              Effect.logWarning(
+                `The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`
               )
-            )
-          )
-        ),
-      { discard: true }
+            ),
+            Effect.andThen(
+              Effect.promise(() =>
+                engine.stop(
+                  new StorageFailure({
+                    reason: "Closed",
+                    message: `The storage of ${record.definition.name} is closed.`
+                  })
+                )
+              )
+            ),
+            Effect.andThen(Effect.sync(done))
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
     )
   )
   const reported = new Map<TableEngine, string>()

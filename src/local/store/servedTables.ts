@@ -42,6 +42,9 @@ export const recordOf = ({ engine, record }: ServedTable): TableRecord => ({
   ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
 })
 
+/** How many tables are read, and brought into their state, at once at a start. */
+const opensAtOnce = 16
+
 /** What tables are opened with. */
 export interface ServedOptions {
   /** The data folder. */
@@ -66,6 +69,8 @@ export class ServedTables {
   private readonly turns: FlushTurns
   private readonly options: ServedOptions
   private readonly byKey = new Map<string, ServedTable>()
+  /** The names of the tables that are served or being opened, by their ids without case. */
+  private readonly byId = new Map<string, string>()
 
   constructor(options: ServedOptions) {
     this.options = options
@@ -99,23 +104,84 @@ export class ServedTables {
   async open(name: string, location: string): Promise<ServedTable | undefined> {
     const open = this.get(name)
     if (open !== undefined) return open
-    const { folder, readers } = this.options
+    const log = await this.read(location)
+    if (log === undefined) return undefined
+    await this.checkId(name, log)
+    return this.prepare(name, location, log)
+  }
+
+  /**
+   * Opens the tables in these folders, many at once. Ids are checked in order: of two tables with the
+   * same id the first one is served. `done` gets each table that is open or failed.
+   */
+  async openAll(
+    found: ReadonlyArray<readonly [name: string, location: string]>,
+    done: (name: string, location: string, failure: unknown) => void
+  ): Promise<void> {
+    const reads = new FlushTurns(opensAtOnce)
+    const work = new FlushTurns(opensAtOnce)
+    const logs = found.map(([, location]) => {
+      const log = reads.run(() => this.read(location))
+      // Awaited below, in order.
+      log.catch(() => {})
+      return log
+    })
+    const opening: Array<Promise<void>> = []
+    for (const [index, [name, location]] of found.entries()) {
+      try {
+        const log = await logs[index]
+        if (log === undefined) continue
+        await this.checkId(name, log)
+        opening.push(
+          work
+            .run(() => this.prepare(name, location, log))
+            .then(
+              () => done(name, location, undefined),
+              (error: unknown) => done(name, location, error)
+            )
+        )
+      } catch (error) {
+        done(name, location, error)
+      }
+    }
+    await Promise.all(opening)
+  }
+
+  /** Reads the log of the table in a folder. */
+  private async read(location: string): Promise<DeltaLog | undefined> {
+    const { readers } = this.options
     let log = await openLog(location, readers)
     if (log?.isDoubtful === true) {
       await removeFalseCheckpoints(location)
       log = await openLog(location, readers)
     }
-    if (log === undefined || !(await log.look())) return undefined
+    return log !== undefined && (await log.look()) ? log : undefined
+  }
+
+  /** Throws unless the table may have the log that its id names. */
+  private async checkId(name: string, { snapshot }: DeltaLog): Promise<void> {
+    const tableId = snapshot.metadata!.id
+    await checkTableId(this.options.folder, { name, tableId }, this.byId.get(tableId.toLowerCase()))
+    this.byId.set(tableId.toLowerCase(), name)
+  }
+
+  /** Brings a table into the state that it is served from, and serves it. */
+  private async prepare(name: string, location: string, log: DeltaLog): Promise<ServedTable> {
+    const { folder, now } = this.options
     const metadata = log.snapshot.metadata!
-    await checkTableId(folder, { name, tableId: metadata.id }, this.all)
-    await discardOrdered(walFolder(folder, metadata.id))
-    const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
-    if (problem !== undefined) throw new TableRefused(name, problem)
-    const definition = usableDefinition(name, metadata)
-    await undoBrokenMerges(log, this.options.now())
-    await sweepOrphans(log)
-    const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
-    return this.serve(record, log)
+    try {
+      await discardOrdered(walFolder(folder, metadata.id))
+      const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
+      if (problem !== undefined) throw new TableRefused(name, problem)
+      const definition = usableDefinition(name, metadata)
+      await undoBrokenMerges(log, now())
+      await sweepOrphans(log)
+      const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
+      return await this.serve(record, log)
+    } catch (error) {
+      this.byId.delete(metadata.id.toLowerCase())
+      throw error
+    }
   }
 
   /** Serves a table whose log is open: commits what the write-ahead log holds beyond it. */
@@ -151,6 +217,7 @@ export class ServedTables {
     log.startAt(lastSequence + 1)
     const table = { record, engine }
     this.byKey.set(tableKey(name), table)
+    this.byId.set(record.tableId.toLowerCase(), name)
     return table
   }
 
@@ -165,6 +232,7 @@ export class ServedTables {
       if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
       await engine.stop(failure)
       this.byKey.delete(key)
+      this.byId.delete(record.tableId.toLowerCase())
       this.refused.add({ name: record.definition.name, location: record.location, failure })
     }
     const { ids } = this
@@ -187,6 +255,7 @@ export class ServedTables {
     const log = engine.refusal === undefined ? undefined : await logIn(folder, record.tableId)
     if (log !== undefined) await checkWritten(folder, name, [{ ...log, table: name }])
     this.byKey.delete(tableKey(name))
+    this.byId.delete(record.tableId.toLowerCase())
     await engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
     await flusher.forget(record.location)
     await removeTable(folder, record.location, [record.tableId])

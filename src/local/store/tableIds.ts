@@ -18,19 +18,17 @@ const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 /** File systems may tell no case. */
 const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Throws `TableRefused` for an id that is no name of a folder, and for one that another table has. */
+/** Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose log names it. */
 export const checkTableId = async (
   dataFolder: string,
   { name, tableId }: Named,
-  served: Iterable<{ readonly record: TableRecord }>
+  served: string | undefined
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
     const needed = "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
     throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`)
   }
-  for (const { record } of served) {
-    if (sameId(record.tableId, tableId)) throw copyOf(name, record.definition.name)
-  }
+  if (served !== undefined) throw copyOf(name, served)
   const original = await namedByLog(dataFolder, { name, tableId })
   if (original !== undefined) throw copyOf(name, original)
 }

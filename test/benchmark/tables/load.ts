@@ -73,7 +73,7 @@ class Stream {
   private readonly call: Http2.ClientHttp2Stream
   private next = 0
   private readonly sentAt: Array<number> = []
-  private left = Buffer.alloc(0)
+  private left: Buffer = Buffer.alloc(0)
 
   constructor(session: Http2.ClientHttp2Session, table: string, opened: () => void) {
     this.call = session.request({
