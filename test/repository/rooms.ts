@@ -147,7 +147,7 @@ export const rooms: ReadonlyArray<Room> = [
     ],
     packages: ["effect: stable"]
   },
-  { name: "internal/log", imports: [], packages: files },
+  { name: "internal/log", imports: [], packages: ["node:fs", "node:util", ...files] },
   {
     // The log of a spool. It holds bytes: no record, no stream, no fiber.
     name: "internal/spool",
@@ -180,7 +180,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "local/delta",
     imports: ["local/records", "local/parquet", "local/log", "internal/log", "internal/columns"],
-    packages: ["effect/*", "node:url", ...files]
+    packages: ["effect/*", "node:fs", "node:url", ...files]
   },
   {
     // What keeps a table small: merges, and the end of what its retention does not cover any more.

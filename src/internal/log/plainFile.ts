@@ -2,6 +2,7 @@
  * Files and folders that are what their names promise. A link, a pipe, a socket or a device in the
  * place of a file is refused with its path: it could lead data somewhere else, or never answer.
  */
+import { openSync } from "node:fs"
 import * as Fs from "node:fs/promises"
 
 /** Something else than a plain file has the name of a file. The message holds the path; the code survives a worker thread. */
@@ -61,6 +62,9 @@ const notAFile = (path: string, kind: string): NotAFile =>
  */
 export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> =>
   (await openSized(path, how, mode)).handle
+
+/** Makes a file where nothing has its name, and opens it to write. Throws `EEXIST` also where a link or a special file has it. */
+export const openNew = (path: string, mode: number): number => openSync(path, flags.create, mode)
 
 /** The same, with the size that the file had when it was opened. */
 const openSized = async (

@@ -6,6 +6,7 @@
  * is the caller's business; checkpoint files are written by `deltaCheckpoint.ts`.
  */
 import { randomUUID } from "node:crypto"
+import { linkSync, rmSync } from "node:fs"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import {
@@ -135,13 +136,13 @@ export class DeltaLog {
    * protocol, or put another table in the folder.
    */
   async commit(build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined): Promise<number> {
-    const before = rulesText(this.snapshot)
+    const { metadata, protocol } = this.snapshot
     for (;;) {
       const actions = build(this.snapshot)
       if (actions === undefined) return this.snapshot.version
       if (await this.tryCommit(actions)) return this.snapshot.version
       await this.refresh()
-      if (rulesText(this.snapshot) !== before) throw new TableChanged(this.table)
+      if (rulesText(this.snapshot) !== rulesText({ metadata, protocol })) throw new TableChanged(this.table)
     }
   }
 
@@ -160,7 +161,7 @@ export class DeltaLog {
       identity = await identityOfFile(temporary)
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
       try {
-        await Fs.link(temporary, target)
+        linkSync(temporary, target)
         this.isNamed = true
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code
@@ -173,7 +174,7 @@ export class DeltaLog {
         identity = await identityOfFile(target)
       }
     } finally {
-      await Fs.rm(temporary, { force: true })
+      rmSync(temporary, { force: true })
     }
     await syncFolder(folder)
     applyCommit(this.snapshot, version, text)
@@ -248,6 +249,7 @@ export class DeltaLog {
   async refresh(): Promise<void> {
     for (;;) {
       const version = this.snapshot.version + 1
+      if ((await identityOf(this.table, version)) === undefined) return
       let text: string
       try {
         text = await readVersion(this.table, version)
@@ -293,7 +295,8 @@ export class DeltaLog {
 }
 
 /** What a table asks of its writers, as text to compare. */
-const rulesText = ({ metadata, protocol }: Snapshot): string => JSON.stringify([metadata, protocol])
+const rulesText = ({ metadata, protocol }: Pick<Snapshot, "metadata" | "protocol">): string =>
+  JSON.stringify([metadata, protocol])
 
 const createExclusive = async (path: string, text: string, readers: Readers): Promise<boolean> => {
   try {

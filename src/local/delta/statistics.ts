@@ -90,13 +90,19 @@ const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bound
     case "BOOLEAN":
       return { nulls, ...booleanBounds(chunk) }
     case "INT32":
-      return { nulls, ...int32Bounds(type, new Int32Array(chunk.values.buffer, 0, chunk.size >> 2)) }
+      return {
+        nulls,
+        ...int32Bounds(type, new Int32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2))
+      }
     case "INT64":
-      return { nulls, ...int64Bounds(type, new BigInt64Array(chunk.values.buffer, 0, chunk.size >> 3)) }
+      return {
+        nulls,
+        ...int64Bounds(type, new BigInt64Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 3))
+      }
     case "FLOAT":
-      return { nulls, ...floatBounds(new Float32Array(chunk.values.buffer, 0, chunk.size >> 2)) }
+      return { nulls, ...floatBounds(new Float32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2)) }
     case "DOUBLE":
-      return { nulls, ...floatBounds(new Float64Array(chunk.values.buffer, 0, chunk.size >> 3)) }
+      return { nulls, ...floatBounds(new Float64Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 3)) }
     case "FIXED":
       return { nulls, ...fixedBounds(type, shape.width, chunk) }
     case "BYTE_ARRAY":

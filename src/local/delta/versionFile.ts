@@ -2,9 +2,9 @@
  * The file of one version of a Delta table: where it is, what it holds, and what tells it from another
  * file that takes its name.
  */
-import * as Fs from "node:fs/promises"
+import { lstatSync } from "node:fs"
 import * as Path from "node:path"
-import { lstatOf, readPlain } from "../../internal/log/plainFile.ts"
+import { readPlain } from "../../internal/log/plainFile.ts"
 import { versionName } from "./deltaActions.ts"
 
 /** The log folder of a table folder. */
@@ -32,20 +32,20 @@ export interface SeenVersion {
 /** Whether the version is still the same file, and the latest one of the table folder. */
 export const isLatest = async (table: string, seen: SeenVersion): Promise<boolean> => {
   if ((await identityOf(table, seen.version)) !== seen.identity) return false
-  return (await lstatOf(versionFile(table, seen.version + 1))) === undefined
+  return (await identityOf(table, seen.version + 1)) === undefined
 }
 
 /** What tells the file of a version from another one of the same name; undefined when there is none. */
 export const identityOf = (table: string, version: number): Promise<string | undefined> =>
   identityOfFile(versionFile(table, version))
 
-/** What tells a file from another one of the same name. File systems reuse inodes, so the times of its making and writing count too. A hard link changes none of this. */
+/**
+ * What tells a file from another one of the same name. File systems reuse inodes, so the times of its making and writing count too. A
+ * hard link changes none of this. The call does not leave the thread: every flush makes many, and each takes a few microseconds.
+ */
 export const identityOfFile = async (file: string): Promise<string | undefined> => {
-  try {
-    const { birthtimeNs, dev, ino, mtimeNs, size } = await Fs.lstat(file, { bigint: true })
-    return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
-    throw error
-  }
+  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false })
+  if (found === undefined) return undefined
+  const { birthtimeNs, dev, ino, mtimeNs, size } = found
+  return [dev, ino, size, mtimeNs, birthtimeNs].join(":")
 }

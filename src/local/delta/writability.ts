@@ -115,11 +115,22 @@ const features: Readonly<Record<string, Check>> = {
   "variantType-preview": harmless
 }
 
+/** What was found of a table's metadata under a protocol: every flush asks, and neither changes often. */
+const known = new WeakMap<Metadata, { readonly protocol: Protocol; readonly problem: string | undefined }>()
+
 /**
  * Why this server cannot write the table, as the end of a sentence that names the table; undefined when
  * it can.
  */
 export const writeProblem = (rules: TableRules): string | undefined => {
+  const found = known.get(rules.metadata)
+  if (found?.protocol === rules.protocol) return found.problem
+  const problem = findProblem(rules)
+  known.set(rules.metadata, { protocol: rules.protocol, problem })
+  return problem
+}
+
+const findProblem = (rules: TableRules): string | undefined => {
   const { minReaderVersion: reader, minWriterVersion: writer } = rules.protocol
   if (reader > 3 || writer > 7) return `it needs reader version ${reader} and writer version ${writer}`
   const listed = [

@@ -37,7 +37,14 @@ export interface Mark {
   readonly sizes: Float64Array
 }
 
+/** Content of a table up to so many bytes is copied when it is sealed: less work than passing on the buffers of each column. */
+const copiedBytes = 64 * 1024
+/** Larger buffers are not kept for the next batch when content was copied. */
+const keptBytes = 16 * 1024
 const none = new Uint8Array(0)
+
+/** The next multiple of 8. */
+const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8
 
 /** A copy with room for `needed` bytes, and for `expected` ones when it is the first. */
 const grown = (bytes: Uint8Array<ArrayBuffer>, needed: number, expected: number): Uint8Array<ArrayBuffer> => {
@@ -158,6 +165,34 @@ export class Leaf {
     this.lastStart = size
   }
 
+  /** The bytes of a copy, to a multiple of 8. */
+  get copySize(): number {
+    const levels = (this.shape.maxDefinition > 0 ? 1 : 0) + (this.shape.maxRepetition > 0 ? 1 : 0)
+    return aligned(this.size) + aligned(levels * this.entries)
+  }
+
+  /** Copies what was appended so far to a place in a buffer, and starts empty. */
+  copyTo(buffer: ArrayBuffer, start: number): LeafChunk {
+    const { entries, shape, size } = this
+    const place = (bytes: Uint8Array<ArrayBuffer>, at: number, length: number): Uint8Array<ArrayBuffer> => {
+      const copy = new Uint8Array(buffer, at, length)
+      copy.set(bytes.subarray(0, length))
+      return copy
+    }
+    // Values first: they are read as words.
+    const values = place(this.values, start, size)
+    const levels = start + aligned(size)
+    const hasDefinitions = shape.maxDefinition > 0
+    const definitions = hasDefinitions ? place(this.definitions, levels, entries) : none
+    const behind = levels + (hasDefinitions ? entries : 0)
+    const repetitions = shape.maxRepetition > 0 ? place(this.repetitions, behind, entries) : none
+    if (this.values.length > keptBytes || this.definitions.length > keptBytes) {
+      const { definitions, repetitions, values } = this.seal()
+      giveMemory([definitions, repetitions, values].flatMap((bytes) => (bytes === none ? [] : [bytes.buffer])))
+    } else this.cut(0, 0)
+    return { entries, size, definitions, repetitions, values }
+  }
+
   /** Hands out what was appended so far and starts empty; room comes with the next value. */
   seal(): LeafChunk {
     const { definitions, entries, repetitions, size, values } = this
@@ -169,6 +204,20 @@ export class Leaf {
     this.setValues(none)
     return { entries, size, definitions, repetitions, values }
   }
+}
+
+/** Seals all leaves of a table: with little content into one buffer, else each with its own. */
+export const sealAll = (leaves: ReadonlyArray<Leaf>): ReadonlyArray<LeafChunk> => {
+  let size = 0
+  for (let i = 0; i < leaves.length; i++) size += leaves[i]!.copySize
+  if (size > copiedBytes) return leaves.map((leaf) => leaf.seal())
+  const buffer = new ArrayBuffer(size)
+  let at = 0
+  return leaves.map((leaf) => {
+    const start = at
+    at += leaf.copySize
+    return leaf.copyTo(buffer, start)
+  })
 }
 
 /** Notes the current position of all leaves. */

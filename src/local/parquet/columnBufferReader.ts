@@ -131,6 +131,7 @@ const readPages = (
 
 const decompress = (codec: string, bytes: Uint8Array, size: number): Uint8Array => {
   if (codec === "ZSTD" && decompressZstd !== undefined) return decompressZstd(bytes)
+  if (codec === "UNCOMPRESSED") return bytes
   if (codec !== "SNAPPY") throw new Error(`The file is compressed with ${codec}, which this runtime lacks.`)
   const out = new Uint8Array(size)
   snappyUncompress(bytes, out)

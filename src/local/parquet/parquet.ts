@@ -1,6 +1,6 @@
 /**
  * Writes leaves as one Parquet file: PLAIN pages of about a megabyte, levels in Parquet's hybrid run-length form, zstd where
- * the runtime has it, else snappy.
+ * the runtime has it, else snappy. Columns of a few values are not compressed.
  *
  * Pages are cut from the column buffers directly; the footer and page headers are serialised by hyparquet-writer. Statistics
  * go to the Delta log (`statistics.ts`), the footer carries null counts only.
@@ -26,6 +26,8 @@ export interface RowGroupInput {
 
 const pageBytes = 1 << 20
 const pageEntries = 1 << 16
+/** Columns up to so many bytes are stored as they are: compressing them takes longer than writing the whole file. */
+const storedBytes = 1024
 const magic = 0x31524150
 
 /** Encodes a file. Row groups without rows are left out. */
@@ -69,6 +71,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
   let nulls = 0
   let entry = 0
   let byte = 0
+  const isStored = chunk.size + 2 * chunk.entries <= storedBytes
   const view = new DataView(chunk.values.buffer, chunk.values.byteOffset)
   while (entry < chunk.entries) {
     const firstEntry = entry
@@ -92,7 +95,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     }
     nulls += entry - firstEntry - present
     const body = pageBody(shape, chunk, firstEntry, entry, firstByte, byte)
-    const compressed = codec.compress(body)
+    const compressed = isStored ? body : codec.compress(body)
     const headerStart = writer.offset
     writePageHeader(writer, {
       type: "DATA_PAGE",
@@ -112,7 +115,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     type: physicalName(shape),
     encodings: ["PLAIN", "RLE"],
     path_in_schema: [...shape.path],
-    codec: codec.name,
+    codec: isStored ? "UNCOMPRESSED" : codec.name,
     num_values: BigInt(chunk.entries),
     total_uncompressed_size: BigInt(uncompressed),
     total_compressed_size: BigInt(writer.offset - start),

@@ -169,6 +169,18 @@ const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
 }
 
+const trees = new WeakMap<DeltaLog, { readonly schema: string; readonly tree: ColumnTree }>()
+
+/** The columns of the data files of a job, without those that partition the table. */
+const treeOf = (log: DeltaLog, { columns, partitionColumns, schema }: FlushJob): ColumnTree => {
+  const known = trees.get(log)
+  if (known?.schema === schema) return known.tree
+  const partitioned = new Set(partitionColumns)
+  const tree = columnTree(columns.filter((column) => !partitioned.has(column.name)))
+  trees.set(log, { schema, tree })
+  return tree
+}
+
 const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
 
 const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
@@ -179,8 +191,7 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
   checkTable(log, job)
   await upgradeProtocol(log, job.now)
   const problem = await undoBrokenMerges(log, job.now)
-  const partitioned = new Set(job.partitionColumns)
-  const tree = columnTree(job.columns.filter((column) => !partitioned.has(column.name)))
+  const tree = treeOf(log, job)
   const { lost, parts } = partsOf(job, missing)
   // The lost files held other rows of these log entries.
   if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }

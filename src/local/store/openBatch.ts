@@ -4,7 +4,7 @@
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
-import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack } from "../parquet/columnBuffer.ts"
+import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"
@@ -133,7 +133,7 @@ export class OpenBatch {
   /** Hands over the rows and starts empty again. Not for a batch without rows. */
   seal(): SealedRows {
     const { marks, rows } = this
-    const chunks = this.leaves.map((leaf) => leaf.seal())
+    const chunks = sealAll(this.leaves)
     this.rows = 0
     this.marks = []
     return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks }
