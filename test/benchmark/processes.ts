@@ -10,13 +10,15 @@ import type { SinkOrder, SinkReport } from "./sink.ts"
 /** Longest time any single step may take, in milliseconds. */
 const STEP_LIMIT = 120_000
 
-const start = (file: URL, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
+/** Forks a module of the sources; it answers with messages. */
+export const start = (file: URL, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
   fork(file, args, {
     execArgv: ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", ...flags],
     serialization: "advanced"
   })
 
-const nextMessage = <A>(child: ChildProcess, what: string): Promise<A> =>
+/** The next message of the process; fails when that is an error, or when the process ends. */
+export const nextMessage = <A>(child: ChildProcess, what: string): Promise<A> =>
   new Promise((resolve, reject) => {
     const settle = (then: () => void) => {
       clearTimeout(timer)
@@ -40,7 +42,8 @@ const nextMessage = <A>(child: ChildProcess, what: string): Promise<A> =>
     child.on("message", received)
   })
 
-const stop = (child: ChildProcess): Promise<void> =>
+/** Ends the process, which exits when its parent disconnects. */
+export const stop = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve()
     const timer = setTimeout(() => child.kill("SIGKILL"), 3000)
