@@ -26,9 +26,8 @@ export const open: OpenLone = async ({ entry, port, streams: count, tokens }, re
   const streams = await runtime.runPromise(
     Effect.gen(function* () {
       const zerobus = yield* Zerobus
-      const one = zerobus.createStream(TableProperties.proto(TABLE, descriptor), {
-        ...(tokens === undefined ? { headersProvider } : {})
-      })
+      const options = tokens === undefined ? { headersProvider } : {}
+      const one = zerobus.createStream(TableProperties.proto(TABLE, descriptor), options)
       return yield* Effect.all(
         Array.from({ length: count }, () => one),
         { concurrency: OPENING }
