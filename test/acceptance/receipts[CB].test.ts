@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
 import { Offset } from "effect-zerobus"
-import { Acknowledgements } from "../../src/internal/engine/acknowledgements.ts"
+import { Acknowledgements } from "../../src/internal/receipts/acknowledgements.ts"
 import * as A from "../support/acceptance.ts"
 import { response } from "../support/scriptedServer.ts"
 

@@ -133,12 +133,15 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["faces", "internal/net", "internal/scrub", "internal/protobuf"],
     packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
+  // What is settled, and who waits for it.
+  { name: "internal/receipts", imports: ["internal/userCode"], packages: ["effect: stable"] },
   {
     name: "internal/engine",
     imports: [
       "faces",
       "internal/spooledLog",
       "internal/landing",
+      "internal/receipts",
       "internal/protobuf",
       "internal/userCode",
       "internal/scrub",

@@ -35,8 +35,8 @@ import { openSpool, spoolSettled } from "./spoolAccess.ts"
 import { makeSpooledIngest } from "./streamSpool.ts"
 import { logDefect } from "./streamLogs.ts"
 import { outsideHandler } from "./streamRefused.ts"
-import { awaitSettled, makeIngest, withinLimit } from "./streamIngest.ts"
-import { extend, type OffsetRange } from "./refusedOffsets.ts"
+import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
+import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
@@ -238,14 +238,14 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
   const { ingestRecord, ingestRecords, offerUnsafe } = spooledIngest ?? makeIngest(core)
 
   /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
-  const flushed = (operation: "flush" | "close", millis: number) =>
-    Effect.suspend((): Effect.Effect<void, AckError> => {
+  const flushed = (operation: "flush" | "close") =>
+    Effect.withFiber((fiber): Effect.Effect<void, AckError> => {
       if (core.ended) {
         return Effect.fail(core.failure ?? streamClosed(core, operation))
       }
       const target = nextOffsetOf(core) - 1
       if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
-      return withinLimit(core, acks.settled(Offset(target)), operation, millis).pipe(
+      return waitLimited(core, fiber, operation, (limit) => acks.settled(Offset(target), limit)).pipe(
         Effect.mapError((error) =>
           error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
         ),
@@ -254,14 +254,12 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     })
 
   /** The same after what a spool is about to write was written, or has failed and takes no offset. */
-  const flushedAll = (operation: "flush" | "close", millis: number) =>
-    core.spooled === undefined
-      ? flushed(operation, millis)
-      : Effect.andThen(spoolSettled(core), flushed(operation, millis))
+  const flushedAll = (operation: "flush" | "close") =>
+    core.spooled === undefined ? flushed(operation) : Effect.andThen(spoolSettled(core), flushed(operation))
 
   const closing = makeClose(
     origin,
-    Effect.suspend(() => flushedAll("close", core.options.flushTimeout))
+    Effect.suspend(() => flushedAll("close"))
   )
   const close = traced(closing, "ZerobusStream.close", attributes)
 
@@ -272,11 +270,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
     ingestRecord,
     ingestRecords,
     offerUnsafe,
-    flush: traced(
-      outsideHandler(core, "flush", flushedAll("flush", core.options.flushTimeout)),
-      "ZerobusStream.flush",
-      attributes
-    ),
+    flush: traced(outsideHandler(core, "flush", flushedAll("flush")), "ZerobusStream.flush", attributes),
     close: outsideHandler(core, "close", close),
     waitForOffset: (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>

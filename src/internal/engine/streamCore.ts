@@ -2,11 +2,11 @@
  * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
  * Sender, receiver and supervisor work on it; the public stream reads it.
  */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { Scheduler } from "effect/Scheduler"
@@ -14,8 +14,7 @@ import type { HeaderRecord } from "../../HeadersProvider.ts"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
-import { Acknowledgements } from "./acknowledgements.ts"
-import type { Message } from "../landing/chunk.ts"
+import { Acknowledgements } from "../receipts/acknowledgements.ts"
 import type { Isolation, RefusalHabits } from "./isolation.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
@@ -23,6 +22,7 @@ import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { Turns } from "../landing/turns.ts"
+import { WaitLimit } from "../receipts/waitLimit.ts"
 import { Answer } from "../userCode/answer.ts"
 import { shielded } from "../userCode/shield.ts"
 
@@ -33,12 +33,15 @@ export type AckFailure = StreamFailure | StreamClosed
 export interface StreamCore<in out A> {
   readonly table: TableProperties<A>
   readonly options: ResolvedStreamOptions
-  /** Monotonic time in milliseconds. */
+  readonly clock: Clock.Clock
+  /** Monotonic time of that clock in milliseconds. */
   readonly now: () => number
   readonly zone: LandingZone<A>
   /** The same zone, when a spool feeds it. */
   readonly fed: FedZone<A> | undefined
   readonly acks: Acknowledgements<AckFailure>
+  /** Bounds waits for offsets by `flushTimeout`. */
+  readonly waitLimit: WaitLimit
   readonly telemetry: Telemetry
   readonly states: StateLog
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
@@ -93,25 +96,25 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   turns: Turns
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
-  // Shielded, so that the queue has tasks of its own: a task of its creator that throws takes those
-  // behind it along.
-  const queue = yield* shielded(Queue.unbounded<Message>())
   const context = yield* Effect.context<never>()
+  const fork = yield* shielded(Effect.map(Effect.context<never>(), Effect.runForkWith))
   const scheduler = Context.get(context, Scheduler)
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-  const parts = { queue, turns, codec: table.codec, limits: options, now, scheduler }
+  const parts = { turns, codec: table.codec, limits: options, now, scheduler }
   const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
   const zone = fed ?? new LandingZone<A>(parts)
   const core: StreamCore<A> = {
     table,
     options,
+    clock,
     now,
     zone,
     fed,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(scheduler),
+    waitLimit: new WaitLimit(options.flushTimeout, now, fork),
     states: new StateLog("connecting"),
     closeRequested: Deferred.makeUnsafe(),
     ownId,
@@ -183,6 +186,9 @@ export const endUnsafe = (
     core.telemetry.ended(core.zone.leftRecords)
   } finally {
     core.states.enterUnsafe(state)
-    core.acks.endUnsafe(outcome, () => core.finished.doneUnsafe(Exit.void))
+    core.acks.endUnsafe(outcome, () => {
+      core.waitLimit.endUnsafe()
+      core.finished.doneUnsafe(Exit.void)
+    })
   }
 }

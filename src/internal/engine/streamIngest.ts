@@ -15,9 +15,10 @@
  *
  *   Ack.await, waitForOffset --> acks.pollUnsafe, else acks.await, at most for flushTimeout
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { Scheduler } from "effect/Scheduler"
@@ -27,8 +28,9 @@ import { FlushTimeout, InvalidArgument } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
+import type { AckLimit } from "../receipts/acknowledgements.ts"
 import { wake } from "../userCode/wake.ts"
-import { handles, outsideHandler } from "./streamRefused.ts"
+import { handles, insideHandler } from "./streamRefused.ts"
 import { type AckFailure, nextOffsetOf, type StreamCore, streamClosed } from "./streamCore.ts"
 
 /**
@@ -72,14 +74,31 @@ class Ack implements RecordAck {
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that was refused. */
 export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
-  Effect.suspend(() => core.acks.pollUnsafe(offset) ?? waitOutside(core, core.acks.await(offset)))
+  Effect.withFiber(
+    (fiber) => core.acks.pollUnsafe(offset) ?? waitOutside(core, fiber, (limit) => core.acks.await(offset, limit))
+  )
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable or refused. */
 export const awaitSettled = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
-  waitOutside(core, core.acks.settled(offset))
+  Effect.withFiber((fiber) => waitOutside(core, fiber, (limit) => core.acks.settled(offset, limit)))
 
-const waitOutside = (core: StreamCore<any>, wait: Effect.Effect<Offset, AckFailure>): Effect.Effect<Offset, AckError> =>
-  outsideHandler(core, "waitForOffset", withinLimit(core, wait, "waitForOffset", core.options.flushTimeout))
+/** A wait for an offset, up to a limit if there is one. */
+type Wait = (limit: AckLimit<FlushTimeout> | undefined) => Effect.Effect<Offset, AckFailure | FlushTimeout>
+
+const waitOutside = (core: StreamCore<any>, fiber: AnyFiber, wait: Wait): Effect.Effect<Offset, AckError> =>
+  handles(core, fiber) ? insideHandler("waitForOffset") : waitLimited(core, fiber, "waitForOffset", wait)
+
+/** Bounds a wait for an offset by `flushTimeout`, by the stream's timer where the fiber has the same clock. */
+export const waitLimited = (
+  core: StreamCore<any>,
+  fiber: AnyFiber,
+  operation: FlushTimeout["operation"],
+  wait: Wait
+): Effect.Effect<Offset, AckFailure | FlushTimeout> => {
+  const { clock, options, waitLimit } = core
+  if (fiber.getRef(Clock.Clock) !== clock) return withinLimit(core, wait(undefined), operation, options.flushTimeout)
+  return wait({ limit: waitLimit, expired: () => Exit.fail(timedOut(core, operation, options.flushTimeout)) })
+}
 
 /** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
 export const withinLimit = <A, E>(

@@ -39,11 +39,15 @@ export const outsideHandler = <A, E>(
   operation: string,
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, E | InvalidState> =>
-  Effect.withFiber((fiber): Effect.Effect<A, E | InvalidState> => {
-    if (!handles(core, fiber)) return effect
-    const message = `${operation} was called inside the onRefused handler of the same stream, which would wait for itself.`
-    return Effect.fail(new InvalidState({ message: `${message} Call it outside of the handler.` }))
-  })
+  Effect.withFiber((fiber): Effect.Effect<A, E | InvalidState> =>
+    handles(core, fiber) ? insideHandler(operation) : effect
+  )
+
+/** Why an operation is refused inside the handler. */
+export const insideHandler = (operation: string): Effect.Effect<never, InvalidState> => {
+  const message = `${operation} was called inside the onRefused handler of the same stream, which would wait for itself.`
+  return Effect.fail(new InvalidState({ message: `${message} Call it outside of the handler.` }))
+}
 
 /**
  * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the search; a record that is refused for

@@ -2,7 +2,7 @@
  * The heap of those who wait for offsets: its order, and how many comparisons it takes.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { type Entry, OffsetHeap } from "../../../src/internal/engine/offsetHeap.ts"
+import { type Entry, OffsetHeap } from "../../../src/internal/receipts/offsetHeap.ts"
 import { seeded } from "../../support/zones.ts"
 
 let arrivals = 0

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References, Stream } from "effect"
 import { Offset } from "../../../src/Offset.ts"
-import { Acknowledgements } from "../../../src/internal/engine/acknowledgements.ts"
+import { Acknowledgements } from "../../../src/internal/receipts/acknowledgements.ts"
 import { PIECE } from "../../../src/internal/userCode/pieces.ts"
 import * as A from "../../support/acceptance.ts"
 import { handLoop } from "../../support/handLoop.ts"

@@ -11,12 +11,20 @@ import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { Offset } from "../../Offset.ts"
 import { Pieces } from "../userCode/pieces.ts"
 import { wake } from "../userCode/wake.ts"
+import type { Limited, WaitLimit } from "./waitLimit.ts"
 import type { InvalidArgument } from "../../ZerobusError.ts"
 import { type Entry, OffsetHeap } from "./offsetHeap.ts"
 import { type OffsetRange, RefusedOffsets } from "./refusedOffsets.ts"
 
-interface Waiter<E> extends Entry {
+/** A time limit of waits, and how one ends that has reached it. */
+export interface AckLimit<E> {
+  readonly limit: WaitLimit
+  readonly expired: () => Exit.Exit<never, E>
+}
+
+interface Waiter<E> extends Entry, Limited {
   readonly offset: Offset
+  readonly limit: WaitLimit | undefined
   /** Whether it waits for durability; otherwise for the offset to be settled, durable or refused. */
   readonly receipt: boolean
   readonly resume: (exit: Exit.Exit<Offset, E>) => void
@@ -57,7 +65,7 @@ export class Acknowledgements<E> {
     }
     const answer = this.over || first.offset <= this.watermark ? this.standing(first.offset, first.receipt) : undefined
     if (answer === undefined) return false
-    this.waiters.remove(first)
+    this.remove(first)
     wake(first.resume, answer)
     return true
   }
@@ -101,34 +109,49 @@ export class Acknowledgements<E> {
     return offset <= this.watermark ? (this.refusalOf(offset) ?? Exit.succeed(offset)) : this.outcome
   }
 
-  /** Waits until the offset is durable, was refused, or the stream has ended. */
-  await(offset: Offset): Effect.Effect<Offset, E> {
-    return this.wait(offset, true)
+  private remove(waiter: Waiter<E>): void {
+    this.waiters.remove(waiter)
+    waiter.limit?.delete(waiter)
   }
 
-  /** Waits until the offset is durable or refused, which are the same to this wait, or the stream has ended. */
-  settled(offset: Offset): Effect.Effect<Offset, E> {
-    return this.wait(offset, false)
+  /** Waits until the offset is durable, was refused, or the stream has ended; or up to a limit. */
+  await<E2 = never>(offset: Offset, limit?: AckLimit<E2>): Effect.Effect<Offset, E | E2> {
+    return this.wait(offset, true, limit)
+  }
+
+  /** Waits until the offset is durable or refused, which are the same to this wait, or the stream has ended; or up to a limit. */
+  settled<E2 = never>(offset: Offset, limit?: AckLimit<E2>): Effect.Effect<Offset, E | E2> {
+    return this.wait(offset, false, limit)
   }
 
   private standing(offset: Offset, receipt: boolean): Exit.Exit<Offset, E> | undefined {
     return !receipt && offset <= this.watermark ? Exit.succeed(offset) : this.pollUnsafe(offset)
   }
 
-  private wait(offset: Offset, receipt: boolean): Effect.Effect<Offset, E> {
-    return Effect.suspend(() => {
-      const settled = this.standing(offset, receipt)
-      if (settled !== undefined) return settled
-      return Effect.callback<Offset, E>((resume) => {
-        const now = this.standing(offset, receipt)
-        if (now !== undefined) {
-          resume(now)
-          return
+  private wait<E2>(offset: Offset, receipt: boolean, limited: AckLimit<E2> | undefined): Effect.Effect<Offset, E | E2> {
+    return Effect.callback<Offset, E | E2>((resume) => {
+      const now = this.standing(offset, receipt)
+      if (now !== undefined) {
+        resume(now)
+        return
+      }
+      const limit = limited?.limit
+      const waiter: Waiter<E> = {
+        offset,
+        limit,
+        receipt,
+        resume,
+        arrival: this.arrivals++,
+        index: -1,
+        deadline: Infinity,
+        expire: () => {
+          this.waiters.remove(waiter)
+          wake(resume, limited!.expired())
         }
-        const waiter: Waiter<E> = { offset, receipt, resume, arrival: this.arrivals++, index: -1 }
-        this.waiters.add(waiter)
-        return Effect.sync(() => this.waiters.remove(waiter))
-      })
+      }
+      this.waiters.add(waiter)
+      limit?.add(waiter)
+      return Effect.sync(() => this.remove(waiter))
     })
   }
 
