@@ -2,9 +2,7 @@
  * Landing zones for tests: small ones, and what a server would read of their messages.
  */
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import { databricks } from "../generated/zerobus_service.js"
-import type { Message } from "../../src/internal/landing/chunk.ts"
 import { LandingZone } from "../../src/internal/landing/landingZone.ts"
 import { bytesCodec } from "../../src/internal/codec/untypedCodecs.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
@@ -18,7 +16,7 @@ export const makeZone = (
   turns = new Turns(),
   now: () => number = () => 0
 ): Effect.Effect<LandingZone<Uint8Array>> =>
-  Effect.gen(function* () {
+  Effect.sync(() => {
     const all: LandingZoneLimits = {
       maxInflightRecords: 1_000_000,
       maxInflightBytes: 128 * 1024 * 1024,
@@ -28,8 +26,7 @@ export const makeZone = (
       coalesceRecords: 100_000,
       ...limits
     }
-    const queue = yield* Queue.bounded<Message>(all.maxInflightRecords)
-    return new LandingZone({ queue, turns, codec, limits: all, now })
+    return new LandingZone({ turns, codec, limits: all, now })
   })
 
 /** The array that holds a zone's window, to see what it keeps alive. */

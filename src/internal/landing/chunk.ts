@@ -1,8 +1,9 @@
 /**
  * The memory that records live in between the ingest call and their acknowledgement.
  *
- * A record is copied once, straight into a pooled chunk of 256 KiB, or less where the zone has small bounds, with its tag and length in front. A message is a stretch of a
- * chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
+ * A record is copied once, straight into a pooled chunk, with its tag and length in front. The first chunk after
+ * everything was acknowledged has 4 KiB, and each that follows eight times as many, up to 256 KiB or less where the zone has small
+ * bounds: a thousand streams with a record each take megabytes. A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
  * every session. A chunk goes back to the pool when its last message is acknowledged. What would waste the rest of a chunk gets a
  * buffer of its own, of about its size.
  */
@@ -10,7 +11,7 @@ import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./buffer
 import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "../protobuf/envelope.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
-/** Size of a pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
+/** Size of the largest pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
 export const CHUNK_SIZE = 256 * 1024
 
 /**
@@ -28,7 +29,10 @@ const OWN_BUFFER_PART = 8
 // A zone holds chunks of a quarter of its byte budget: one that is being filled and one that is acknowledged in part
 // come on top of what is in flight.
 const CHUNKS_OF_ZONE = 4
-const LEAST_CHUNK_SIZE = 4096
+/** Size of the first chunk of a stream that holds nothing, in bytes. */
+export const LEAST_CHUNK_SIZE = 4096
+/** How many times as large the next chunk is. */
+const CHUNK_GROWTH = 8
 
 /** The size of the chunks of a zone that may hold so many bytes. */
 export const chunkSize = (maxInflightBytes: number): number =>
@@ -152,13 +156,19 @@ export class ChunkWriter implements ByteSink {
   private committed = 0
   /** The chunk of a write that has moved, once it is known how large it has to be. */
   private target: Chunk | undefined
+  /** Whether that is a buffer of its own. */
+  private own = false
+  /** Size of the next chunk. */
+  private nextSize: number
   /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left, or the stream has ended. */
   private usesPool = false
   private readonly chunkSize: number
+  private readonly firstSize: number
 
-  /** Writes into chunks of this size, which is a size class. */
-  constructor(size = CHUNK_SIZE) {
+  /** Writes into chunks of up to this size, the first of `first` bytes; both are size classes. */
+  constructor(size = CHUNK_SIZE, first = LEAST_CHUNK_SIZE) {
     this.chunkSize = size
+    this.firstSize = this.nextSize = first
   }
 
   /** Begins a write, `headRoom` bytes behind the committed ones. */
@@ -171,14 +181,14 @@ export class ChunkWriter implements ByteSink {
   /** Exchanges a buffer that turned out far too large. To be called before the write is kept as a message. */
   fit(): void {
     const { target } = this
-    if (target === undefined || target.buffer.length === this.chunkSize) return
+    if (target === undefined || !this.own) return
     const needed = sizeClass(this.position)
-    if (target.buffer.length > needed * LARGEST_EXCESS) this.move(needed)
+    if (target.buffer.length > needed * LARGEST_EXCESS) this.move(needed, true)
   }
 
   /** The chunk that holds the write in progress. */
   get chunk(): Chunk {
-    if (this.moved && this.target === undefined) this.move(this.chunkSize)
+    if (this.moved && this.target === undefined) this.moveToChunk(0)
     return this.target ?? this.current!
   }
 
@@ -192,7 +202,15 @@ export class ChunkWriter implements ByteSink {
     const own = needed >= this.chunkSize / OWN_BUFFER_PART
     // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
     const grown = this.target === undefined ? needed : Math.max(needed, used * 2)
-    this.move(own ? sizeClass(HEAD_ROOM + grown + LENGTH_SLACK) : this.chunkSize)
+    if (own) this.move(sizeClass(HEAD_ROOM + grown + LENGTH_SLACK), true)
+    else this.moveToChunk(grown)
+  }
+
+  /** Moves the write in progress, which has so many bytes, into a fresh chunk. */
+  private moveToChunk(bytes: number): void {
+    let size = this.nextSize
+    while (size < HEAD_ROOM + bytes + LENGTH_SLACK) size *= CHUNK_GROWTH
+    this.move(Math.min(size, this.chunkSize), false)
   }
 
   /** Leaves the current chunk, in which the write does not even begin. */
@@ -203,13 +221,14 @@ export class ChunkWriter implements ByteSink {
   }
 
   /** Moves the write in progress into a fresh buffer. */
-  private move(size: number): void {
+  private move(size: number, own: boolean): void {
     const used = this.position - this.mark
     const next = new Chunk(size)
     if (used > 0) this.buffer.copy(next.buffer, HEAD_ROOM, this.mark, this.position)
     this.forget()
     this.moved = true
     this.target = next
+    this.own = own
     this.buffer = next.buffer
     this.mark = HEAD_ROOM
     this.position = HEAD_ROOM + used
@@ -236,8 +255,9 @@ export class ChunkWriter implements ByteSink {
   private adopt(target: Chunk): boolean {
     if (!this.usesPool) joinPool()
     this.usesPool = true
-    const continues = target.buffer.length === this.chunkSize
+    const continues = !this.own
     if (continues) {
+      this.nextSize = Math.min(this.chunkSize, target.buffer.length * CHUNK_GROWTH)
       this.current?.release()
       this.current = target.retain()
     }
@@ -268,6 +288,7 @@ export class ChunkWriter implements ByteSink {
       this.current = undefined
       this.committed = 0
       this.buffer = NOTHING
+      this.nextSize = this.firstSize
     }
     this.leave()
   }

@@ -6,80 +6,55 @@
  *                                               | no: Full      | admitUnsafe, once there is room
  *   waitUnsafe ---> encode and copy ----------> waiting line ---+
  *
- *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their room is free
- *                 its loss ---------> rewindUnsafe -------> the next one gets the window again, then the queue
- *   of a stream:  its end ----------> closeUnsafe --------> callers in line are refused
- *                                     unackedUnsafe ------> window and queue are read out
+ *   closeUnsafe --> callers in line are refused
  *
  * Records are encoded at the ingest call. While the last queued message is open, single records join it, so that what
  * arrives while the transport is busy travels as one request. The zone uses no transport, no clock and no fiber: all
- * of it is synchronous.
+ * of it is synchronous. What sessions do with messages is in `zoneMessages.ts`.
  */
-import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
-import type { Scheduler } from "effect/Scheduler"
+import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
 import { ALONE, chunkSize, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM } from "../protobuf/envelope.ts"
-import { divide } from "./pieces.ts"
+import { MessageQueue } from "./messageQueue.ts"
 import type { RecordCodec } from "../recordCodec.ts"
 import { TurnLine } from "./turnLine.ts"
 import { RecordWriter } from "./recordWriter.ts"
 import { exhausted, type LandingZoneLimits, nested, SizeLimits } from "./sizeLimits.ts"
 import type { Turns } from "./turns.ts"
 import { type Admission, Full, type Waiter, WaitingLine } from "./waitingLine.ts"
-import { Window } from "./window.ts"
+import { ZoneMessages } from "./zoneMessages.ts"
 
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
 
-export class LandingZone<A> {
-  /** The next lifetime offset to be given out. */
-  nextOffset = 0
-  /** Encoded bytes (framing included) and records in use, queued and in flight together. */
-  usedBytes = 0
-  usedRecords = 0
-  /** What the messages that hold them take of the byte budget besides. */
-  protected overhead = 0
-  /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
-  acceptedRecords = 0
-  acceptedBytes = 0
-  acknowledgedRecords = 0
+export class LandingZone<A> extends ZoneMessages {
   /** Bytes of a message of single records, at most; and messages that were acknowledged while they are less than the option. */
   coalesceBytes: number
   acknowledgedSmaller = 0
-  /** Records that the server refused and a handler took. */
-  refusedRecords = 0
-  /** Bytes ever taken for a session. */
-  private takenBytes = 0
   /** Callers that stand in line for a later turn. */
   readonly turnLine: TurnLine
-  private readonly queue: Queue.Queue<Message>
   protected readonly turns: Turns
   protected readonly limits: LandingZoneLimits
   private readonly sizes: SizeLimits
   private readonly now: () => number
   protected readonly writer: RecordWriter<A>
   private readonly waiters: WaitingLine
-  /** What was taken and is not settled; nobody else changes it. */
-  readonly window = new Window()
-  /** The last queued message, while single records may still join it. */
-  protected open: Message | undefined
   private closed = false
   /** While a record is encoded: what its getters call must not write as well. */
   private encoding = false
 
   constructor(options: {
-    readonly queue: Queue.Queue<Message>
     readonly turns: Turns
     readonly codec: RecordCodec<A>
     readonly limits: LandingZoneLimits
     /** Milliseconds, read once per message. */
     readonly now: () => number
-    /** Gives the turns in which many callers are let in; by default Effect's own. */
+    /** Gives the turns in which messages are sent and many callers are let in; by default Effect's own. */
     readonly scheduler?: Scheduler
   }) {
-    this.queue = options.queue
+    const { scheduler = new MixedScheduler() } = options
+    super(new MessageQueue(options.turns.nextOf(scheduler)))
     this.turns = options.turns
     this.turnLine = new TurnLine(options.turns, this, options.now)
     this.writer = new RecordWriter(options.codec, chunkSize(options.limits.maxInflightBytes))
@@ -87,7 +62,7 @@ export class LandingZone<A> {
     this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)
     this.now = options.now
-    this.waiters = new WaitingLine((waiter) => this.place(waiter), options.scheduler)
+    this.waiters = new WaitingLine((waiter) => this.place(waiter), scheduler)
   }
 
   /** Whether the caller must stand in line for a later turn before it hands in more. */
@@ -184,84 +159,6 @@ export class LandingZone<A> {
     return atomic ? this.keepMessage(records, true) : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
   }
 
-  /** The next message for the current session: first those to be sent again, then queued ones. */
-  nextUnsafe(): Message | undefined {
-    const again = this.window.replay()
-    if (again !== undefined) return again
-    const taken = Queue.takeUnsafe(this.queue)
-    if (taken === undefined || taken._tag === "Failure") return undefined
-    const message = taken.value
-    this.takenBytes += message.charge
-    if (message === this.open) this.open = undefined
-    this.window.push(message)
-    return message
-  }
-
-  /** Completes when `nextUnsafe` has something. */
-  readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
-    this.window.toReplay > 0 ? Effect.void : Effect.asVoid(Queue.peek(this.queue))
-  )
-
-  /** The oldest unacknowledged message, if there is one. Only while no session is open: it may count as handed to one. */
-  oldestUnsafe(): Message | undefined {
-    return this.window.oldest ?? this.nextUnsafe()
-  }
-
-  /** Whether everything accepted is acknowledged. */
-  get isEmpty(): boolean {
-    return this.usedRecords === 0
-  }
-
-  /** Accepted records that are neither durable nor refused. */
-  get leftRecords(): number {
-    return this.acceptedRecords - this.acknowledgedRecords - this.refusedRecords
-  }
-
-  /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
-  acknowledgeUnsafe(count: number): number {
-    let last = -1
-    for (let i = 0; i < count; i++) {
-      const message = this.window.shift()
-      this.usedBytes -= message.charge
-      this.usedRecords -= message.offsets
-      this.acknowledgedRecords += message.records
-      last = message.lastOffset
-      message.chunk.release()
-    }
-    this.overhead -= count * MESSAGE_OVERHEAD
-    if (this.usedRecords === 0) this.writer.releaseIdle()
-    return last
-  }
-
-  /** Frees the oldest message, which was refused. Only while no session is open. */
-  refuseOldestUnsafe(): void {
-    const { records } = this.window.replay()!
-    this.acknowledgeUnsafe(1)
-    this.acknowledgedRecords -= records
-    this.refusedRecords += records
-  }
-
-  /**
-   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a piece of each has. Only while no session
-   * is open.
-   */
-  divideUnsafe(count: number, records: (message: Message) => number): void {
-    const pieces = this.window.divideOldest(count, (message) => {
-      const size = records(message)
-      if (size >= message.records) return [message]
-      this.usedBytes -= message.charge
-      const made = divide(message, size)
-      this.usedBytes += made.reduce((sum, piece) => sum + piece.charge, 0)
-      return made
-    })
-    this.overhead += (pieces - count) * MESSAGE_OVERHEAD
-  }
-
-  /** Starts over at the oldest unacknowledged message, for a new session. */
-  rewindUnsafe(): void {
-    this.window.rewind()
-  }
-
   /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
   closeUnsafe(): void {
     if (this.closed) return
@@ -270,21 +167,13 @@ export class LandingZone<A> {
     this.admitUnsafe()
   }
 
+  protected override releaseIdle(): void {
+    this.writer.releaseIdle()
+  }
+
   /** Says that the stream has ended: what it still holds does not count as being sent. */
   endUnsafe(): void {
     this.writer.leave()
-  }
-
-  /** Takes every message out of the queue and returns how many are unacknowledged. Only while no session is open. */
-  takeAllUnsafe(): number {
-    while (this.nextUnsafe() !== undefined);
-    return this.window.inFlight
-  }
-
-  /** Everything unacknowledged, in order; only after `closeUnsafe`. */
-  unackedUnsafe(): ReadonlyArray<Message> {
-    this.takeAllUnsafe()
-    return this.window.unacknowledged
   }
 
   /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */
@@ -393,7 +282,7 @@ export class LandingZone<A> {
     this.acceptedRecords += records
     this.usedRecords += offsets
     this.nextOffset += offsets
-    if (!Queue.offerUnsafe(this.queue, message)) throw new Error("The landing zone's queue refused an admitted message")
+    this.queue.push(message)
     return message.offset
   }
 }

@@ -15,8 +15,8 @@ export class RecordWriter<A> extends ChunkWriter {
   /** Bytes of the last batch. */
   private batchSize = 0
 
-  constructor(codec: RecordCodec<A>, chunkSize?: number) {
-    super(chunkSize)
+  constructor(codec: RecordCodec<A>, chunkSize?: number, firstSize?: number) {
+    super(chunkSize, firstSize)
     this.codec = codec
   }
 

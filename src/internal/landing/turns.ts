@@ -8,6 +8,7 @@
  * have in flight then no longer fits the processor's caches.
  */
 import type { Scheduler, SchedulerDispatcher } from "effect/Scheduler"
+import { NextTurn } from "./nextTurn.ts"
 import { guardScheduler } from "../userCode/shield.ts"
 import { wake } from "../userCode/wake.ts"
 
@@ -34,6 +35,16 @@ export class Turns {
 
   /** When somebody first looked at the clock in this turn. */
   private lookedAt: number | undefined
+
+  /** What is done in the next turn, by the scheduler that gives it. */
+  private readonly next = new WeakMap<Scheduler, NextTurn>()
+
+  /** What the streams of the client do in the next turn that a scheduler gives. */
+  nextOf(scheduler: Scheduler): NextTurn {
+    const next = this.next.get(scheduler) ?? new NextTurn(scheduler)
+    this.next.set(scheduler, next)
+    return next
+  }
 
   /** Whether this turn has had its time, as far as anybody has looked. It begins when somebody looks first. */
   hasLasted(now: number): boolean {

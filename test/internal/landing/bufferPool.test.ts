@@ -2,9 +2,8 @@
  * The memory behind messages: how much of it a message holds, and that buffers are used again.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Queue } from "effect"
+import { Effect } from "effect"
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "../../../src/internal/landing/bufferPool.ts"
-import type { Message } from "../../../src/internal/landing/chunk.ts"
 import { LandingZone } from "../../../src/internal/landing/landingZone.ts"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { Turns } from "../../../src/internal/landing/turns.ts"
@@ -18,9 +17,8 @@ const limits = {
   coalesceRecords: 100_000
 }
 
-const makeZone = Effect.map(
-  Queue.bounded<Message>(limits.maxInflightRecords),
-  (queue) => new LandingZone<Uint8Array>({ queue, turns: new Turns(), codec: bytesCodec, limits, now: () => 0 })
+const makeZone = Effect.sync(
+  () => new LandingZone<Uint8Array>({ turns: new Turns(), codec: bytesCodec, limits, now: () => 0 })
 )
 
 const batchOf = (bytes: number, records: number): ReadonlyArray<Uint8Array> =>

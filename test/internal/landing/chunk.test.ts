@@ -14,7 +14,7 @@ const write = (writer: ChunkWriter, bytes: ReadonlyArray<number>) => {
 
 describe("ChunkWriter", () => {
   it("writes behind what is committed and forgets what is not", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [1, 2, 3])
     const first = writer.chunk
@@ -30,7 +30,7 @@ describe("ChunkWriter", () => {
   })
 
   it("moves a write that does not fit to another chunk, whole", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     for (let free = CHUNK_SIZE - HEAD_ROOM; free > 2; free -= Math.min(1000, free - 2)) {
       write(
@@ -49,7 +49,7 @@ describe("ChunkWriter", () => {
   })
 
   it("gives a large record a buffer of its own, into which nothing else goes", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     writer.ensure(1_000_000)
     writer.buffer.fill(5, writer.position, writer.position + 1_000_000)
@@ -62,7 +62,7 @@ describe("ChunkWriter", () => {
   })
 
   it("detaches a write behind head room of its own", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [1])
     writer.commit()
@@ -89,7 +89,7 @@ describe("Chunk", () => {
 
 describe("Message", () => {
   it("is stamped anew for each session without touching its records", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [0x0a, 2, 65, 66, 0x0a, 1, 67])
     const message = new Message({

@@ -22,7 +22,7 @@ const pattern = (length: number, first = 1) => Array.from({ length }, (_, n) => 
 
 /** A writer whose current chunk is committed up to here. */
 const filledTo = (position: number) => {
-  const writer = new ChunkWriter()
+  const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
   for (let at = HEAD_ROOM, first = true; at < position; first = false) {
     const size = Math.min(20_000, position - at)
     writer.begin(first ? HEAD_ROOM : 0)
@@ -50,7 +50,7 @@ describe("where a write goes", () => {
       [40_921, 45_056],
       [500_000, sizeClass(HEAD_ROOM + 500_000 + SLACK)]
     ] as const) {
-      const writer = new ChunkWriter()
+      const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
       writer.begin(HEAD_ROOM)
       assert.deepStrictEqual([writer.mark, writer.position, writer.moved, writer.buffer.length], [0, 0, true, 0])
       writer.ensure(size)
@@ -89,7 +89,7 @@ describe("where a write goes", () => {
   })
 
   it("into twice the room when it grows piece by piece", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     put(writer, 40_000, 3)
     const { buffer } = writer
@@ -106,7 +106,7 @@ describe("where a write goes", () => {
 
 describe("a buffer that turned out too large", () => {
   const fitted = (guess: number, used: number) => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     writer.ensure(guess)
     put(writer, used, 9)
@@ -138,7 +138,7 @@ describe("a buffer that turned out too large", () => {
     put(writer, 10)
     writer.fit()
     assert.strictEqual(writer.buffer, buffer)
-    const fresh = new ChunkWriter()
+    const fresh = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     fresh.begin(HEAD_ROOM)
     fresh.fit()
     const full = filledTo(CHUNK_SIZE)
@@ -151,7 +151,7 @@ describe("a buffer that turned out too large", () => {
 
 describe("keeping a write", () => {
   it("lets the next one continue in a chunk, and not in a buffer of its own", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     put(writer, 10)
     const chunk = writer.chunk
@@ -185,7 +185,7 @@ describe("keeping a write", () => {
   })
 
   it("makes a chunk for a write of nothing", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     assert.strictEqual(writer.chunk.buffer.length, CHUNK_SIZE)
     assert.strictEqual(writer.mark, HEAD_ROOM)
@@ -195,7 +195,7 @@ describe("keeping a write", () => {
 
 describe("giving a write up", () => {
   it("gives a fresh buffer back, and not the one with committed writes", () => {
-    const writer = new ChunkWriter()
+    const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     put(writer, 10)
     const fresh = writer.buffer
@@ -249,7 +249,11 @@ describe("an idle writer", () => {
     const size = 1024 * 1024
     const buffers = Array.from({ length: 40 }, () => pool.takeBuffer(size))
     for (const buffer of buffers) pool.giveBuffer(buffer)
-    const writers = [new ChunkWriter(), new ChunkWriter(), new ChunkWriter()] as const
+    const writers = [
+      new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE),
+      new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE),
+      new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
+    ] as const
     const free = () => {
       const taken = Array.from({ length: 40 }, () => pool.takeBuffer(size)).filter((buffer) => buffers.includes(buffer))
       for (const buffer of taken) pool.giveBuffer(buffer)

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { sizeClass } from "../../../src/internal/landing/bufferPool.ts"
 import { CHUNK_SIZE } from "../../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
+import type { RecordCodec } from "../../../src/internal/recordCodec.ts"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { RecordWriter } from "../../../src/internal/landing/recordWriter.ts"
 
@@ -27,7 +28,7 @@ const leaving = (writer: RecordWriter<Uint8Array>, left: number) => {
 
 describe("a record at the end of a chunk", () => {
   it("fits to the last byte, tag and length included", () => {
-    const writer = new RecordWriter(bytesCodec)
+    const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     leaving(writer, 12)
     const { buffer } = writer
     assert.isUndefined(writer.writeRecord(bytes(10)))
@@ -38,10 +39,11 @@ describe("a record at the end of a chunk", () => {
 
   it("moves to another when there is no room for tag and length, even if it writes nothing itself", () => {
     for (const left of [0, 1]) {
-      const writer = new RecordWriter<Uint8Array>({
+      const codec: RecordCodec<Uint8Array> = {
         read: bytesCodec.read,
         write: (record, sink) => (record.length === 0 ? undefined : bytesCodec.write(record, sink))
-      })
+      }
+      const writer = new RecordWriter(codec, CHUNK_SIZE, CHUNK_SIZE)
       leaving(writer, left)
       const { buffer } = writer
       assert.isUndefined(writer.writeRecord(bytes(0)))
@@ -52,14 +54,14 @@ describe("a record at the end of a chunk", () => {
   })
 
   it("moves to another when its length takes a byte more than guessed, whole", () => {
-    const writer = new RecordWriter(bytesCodec)
+    const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     leaving(writer, 202)
     const { buffer } = writer
     const record = Uint8Array.from({ length: 200 }, (_, n) => n)
     assert.isUndefined(writer.writeRecord(record))
     assert.notStrictEqual(writer.buffer, buffer)
     assert.deepStrictEqual(written(writer), [0x0a, 0xc8, 0x01, ...record])
-    const roomy = new RecordWriter(bytesCodec)
+    const roomy = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     leaving(roomy, 203)
     const same = roomy.buffer
     assert.isUndefined(roomy.writeRecord(record))
@@ -71,7 +73,7 @@ describe("a record at the end of a chunk", () => {
 describe("a record whose length is longer or shorter than that of the one before", () => {
   it("is laid down whole, behind the ones before", () => {
     const lengths = [5, 300, 20_000, 6, 200, 0, 16_384, 127, 128]
-    const writer = new RecordWriter(bytesCodec)
+    const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     for (const [n, length] of lengths.entries()) assert.isUndefined(writer.writeRecord(bytes(length, n + 1)))
     const varint = (n: number): Array<number> => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)])
@@ -90,7 +92,7 @@ describe("a single record", () => {
       [128, 2],
       [16_384, 3]
     ] as const) {
-      const writer = new RecordWriter(bytesCodec)
+      const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
       writer.begin(HEAD_ROOM)
       assert.isUndefined(writer.writeRecord(bytes(length)))
       assert.deepStrictEqual([writer.payloadSize, writer.size], [length, 1 + lengthSize + length])
@@ -102,14 +104,15 @@ describe("a batch", () => {
   /** A writer that notes which buffers its records were written into, and how many it wrote. */
   const watched = () => {
     const seen: Array<Buffer> = []
-    const writer = new RecordWriter<Uint8Array>({
+    const codec: RecordCodec<Uint8Array> = {
       read: bytesCodec.read,
       write: (record, sink) => {
         const refusal = bytesCodec.write(record, sink)
         seen.push(sink.buffer)
         return refusal
       }
-    })
+    }
+    const writer = new RecordWriter(codec, CHUNK_SIZE, CHUNK_SIZE)
     return { writer, seen }
   }
   const small = (count: number) => Array.from({ length: count }, () => bytes(998))

@@ -1,0 +1,140 @@
+/**
+ * The messages of a landing zone, from being queued to their acknowledgement, as sessions work on them.
+ *
+ *   keepMessage --> queue -- nextUnsafe --> window --> session
+ *
+ *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their room is free
+ *                 its loss ---------> rewindUnsafe -------> the next one gets the window again, then the queue
+ *   of a stream:  its end ----------> unackedUnsafe ------> window and queue are read out
+ *
+ * How records get into messages, and who waits for room, is the landing zone's business.
+ */
+import * as Effect from "effect/Effect"
+import { type Message, MESSAGE_OVERHEAD } from "./chunk.ts"
+import type { MessageQueue } from "./messageQueue.ts"
+import { divide } from "./pieces.ts"
+import { Window } from "./window.ts"
+
+export abstract class ZoneMessages {
+  /** The next lifetime offset to be given out. */
+  nextOffset = 0
+  /** Encoded bytes (framing included) and records in use, queued and in flight together. */
+  usedBytes = 0
+  usedRecords = 0
+  /** What the messages that hold them take of the byte budget besides. */
+  protected overhead = 0
+  /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
+  acceptedRecords = 0
+  acceptedBytes = 0
+  acknowledgedRecords = 0
+  /** Records that the server refused and a handler took. */
+  refusedRecords = 0
+  /** Bytes ever taken for a session. */
+  protected takenBytes = 0
+  protected readonly queue: MessageQueue
+  /** What was taken and is not settled; nobody else changes it. */
+  readonly window = new Window()
+  /** The last queued message, while single records may still join it. */
+  protected open: Message | undefined
+
+  constructor(queue: MessageQueue) {
+    this.queue = queue
+  }
+
+  /** Called when nothing is left. */
+  protected abstract releaseIdle(): void
+
+  /** The next message for the current session: first those to be sent again, then queued ones. */
+  nextUnsafe(): Message | undefined {
+    const again = this.window.replay()
+    if (again !== undefined) return again
+    const message = this.queue.shift()
+    if (message === undefined) return undefined
+    this.takenBytes += message.charge
+    if (message === this.open) this.open = undefined
+    this.window.push(message)
+    return message
+  }
+
+  /** Completes when `nextUnsafe` has something. */
+  readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
+    this.window.toReplay > 0 ? Effect.void : this.queue.awaitMessage
+  )
+
+  /** Calls the listener, which must not throw, in the turn after messages were queued. One at a time; returns how to end that. */
+  listenUnsafe(listener: () => void): () => void {
+    return this.queue.listenUnsafe(listener)
+  }
+
+  /** The oldest unacknowledged message, if there is one. Only while no session is open: it may count as handed to one. */
+  oldestUnsafe(): Message | undefined {
+    return this.window.oldest ?? this.nextUnsafe()
+  }
+
+  /** Whether everything accepted is acknowledged. */
+  get isEmpty(): boolean {
+    return this.usedRecords === 0
+  }
+
+  /** Accepted records that are neither durable nor refused. */
+  get leftRecords(): number {
+    return this.acceptedRecords - this.acknowledgedRecords - this.refusedRecords
+  }
+
+  /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
+  acknowledgeUnsafe(count: number): number {
+    let last = -1
+    for (let i = 0; i < count; i++) {
+      const message = this.window.shift()
+      this.usedBytes -= message.charge
+      this.usedRecords -= message.offsets
+      this.acknowledgedRecords += message.records
+      last = message.lastOffset
+      message.chunk.release()
+    }
+    this.overhead -= count * MESSAGE_OVERHEAD
+    if (this.usedRecords === 0) this.releaseIdle()
+    return last
+  }
+
+  /** Frees the oldest message, which was refused. Only while no session is open. */
+  refuseOldestUnsafe(): void {
+    const { records } = this.window.replay()!
+    this.acknowledgeUnsafe(1)
+    this.acknowledgedRecords -= records
+    this.refusedRecords += records
+  }
+
+  /**
+   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a piece of each has. Only while no session
+   * is open.
+   */
+  divideUnsafe(count: number, records: (message: Message) => number): void {
+    const pieces = this.window.divideOldest(count, (message) => {
+      const size = records(message)
+      if (size >= message.records) return [message]
+      this.usedBytes -= message.charge
+      const made = divide(message, size)
+      this.usedBytes += made.reduce((sum, piece) => sum + piece.charge, 0)
+      return made
+    })
+    this.overhead += (pieces - count) * MESSAGE_OVERHEAD
+  }
+
+  /** Starts over at the oldest unacknowledged message, for a new session. */
+  rewindUnsafe(): void {
+    this.window.rewind()
+  }
+
+  /** Takes every message out of the queue and returns how many are unacknowledged. Only while no session is open. */
+  takeAllUnsafe(): number {
+    while (this.nextUnsafe() !== undefined);
+    return this.window.inFlight
+  }
+
+  /** Everything unacknowledged, in order; only after `closeUnsafe`. */
+  unackedUnsafe(): ReadonlyArray<Message> {
+    this.takeAllUnsafe()
+    return this.window.unacknowledged
+  }
+}
