@@ -49,13 +49,6 @@ export const makeTelemetry = (
 ): Telemetry => {
   // Metrics live in a registry of the user's context, which may throw.
   const registry = Context.get(context, Metric.MetricRegistry)
-  const update = <Input, State>(metric: Metric.Metric<Input, State>, input: Input): void => {
-    try {
-      metric.updateUnsafe(input, context)
-    } catch (error) {
-      warnOnce(registry, "metric registry", error)
-    }
-  }
   const quietly = (call: () => void): void => {
     try {
       call()
@@ -63,11 +56,21 @@ export const makeTelemetry = (
       warnOnce(registry, "metric registry", error)
     }
   }
-  /** A metric of this table, which is in the registry from now on. */
+  /** A metric of this table, which is in the registry from now on. Its series is found by the key that it has there. */
   const of = <Input, State>(metric: Metric.Metric<Input, State>, more?: Metric.Metric.Attributes) => {
     const bound = Metric.withAttributes(metric, { table, ...more })
-    quietly(() => bound.valueUnsafe(context))
-    return (input: Input) => update(bound, input)
+    let key: string | undefined
+    quietly(() => void (key = keyOf(bound, registry, context)))
+    return (input: Input): void => {
+      try {
+        const series = key === undefined ? undefined : registry.get(key)
+        // One that was removed is made anew.
+        if (series === undefined) bound.updateUnsafe(input, context)
+        else series.hooks.update(input, context)
+      } catch (error) {
+        warnOnce(registry, "metric registry", error)
+      }
+    }
   }
   const recordsIngested = of(ZerobusMetrics.recordsIngested)
   const bytesIngested = of(ZerobusMetrics.bytesIngested)
@@ -138,4 +141,24 @@ export const makeTelemetry = (
       for (const registered of gauges) quietly(() => registered.remove())
     }
   }
+}
+
+/**
+ * The key of a metric's series in the registry, where it is from then on. Effect finds the key anew for each update when several
+ * streams share a metric, which costs more than to send a small record.
+ */
+const keyOf = (
+  metric: Metric.Metric<any, any>,
+  registry: Map<string, Metric.Metric.Metadata<any, any>>,
+  context: Context.Context<never>
+): string | undefined => {
+  let key: string | undefined
+  const noting = new Map<string, Metric.Metric.Metadata<any, any>>()
+  noting.get = (asked) => registry.get((key = asked))
+  noting.set = (asked, series) => {
+    registry.set(asked, series)
+    return noting
+  }
+  metric.valueUnsafe(Context.add(context, Metric.MetricRegistry, noting) as Context.Context<never>)
+  return key
 }
