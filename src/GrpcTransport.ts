@@ -125,6 +125,7 @@ const openCall = Effect.fnUntraced(function* (
   const writable = Latch.makeUnsafe(true)
   let sent = 0
   let onSent: (() => void) | undefined
+  let onResponse: ((response: Uint8Array) => void) | undefined
   let unwrittenRequests = 0
   let unwrittenBytes = 0
   let ending = false
@@ -139,6 +140,7 @@ const openCall = Effect.fnUntraced(function* (
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
       call.on("data", (bytes: Buffer) => {
         answered = true
+        if (onResponse !== undefined) return onResponse(bytes)
         if (Queue.offerUnsafe(responses, bytes)) return
         call.pause()
         Effect.runFork(
@@ -182,7 +184,7 @@ const openCall = Effect.fnUntraced(function* (
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
         if (sender.direct) credentials.disconnect()
         Queue.shutdownUnsafe(responses)
-        onSent = undefined
+        onSent = onResponse = undefined
         // Headers that still arrive would have a listener added that nobody removes.
         call.removeAllListeners("metadata")
         ignoreGoAway?.()
@@ -210,6 +212,12 @@ const openCall = Effect.fnUntraced(function* (
     sentUnsafe: () => sent,
     onSentUnsafe: (listener) => {
       onSent = listener
+    },
+    onResponseUnsafe: (listener) => {
+      for (let next = Queue.takeUnsafe(responses); next?._tag === "Success"; next = Queue.takeUnsafe(responses)) {
+        listener(next.value)
+      }
+      onResponse = listener
     },
     onRetiringUnsafe: (listener) => {
       onRetiring = listener

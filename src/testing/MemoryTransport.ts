@@ -136,6 +136,7 @@ const openCall = Effect.fnUntraced(function* (
   let underWay = 0
   let sent = 0
   let onSent: (() => void) | undefined
+  let onResponse: ((response: Uint8Array) => void) | undefined
   let over = false
   const finish = (failure: TransportFailure | undefined) => {
     if (over) return
@@ -149,7 +150,9 @@ const openCall = Effect.fnUntraced(function* (
     write: (response) => {
       const copy = new Uint8Array(response)
       down.push(() => {
-        if (!over) Queue.offerUnsafe(responses, copy)
+        if (over) return
+        if (onResponse === undefined) Queue.offerUnsafe(responses, copy)
+        else onResponse(copy)
       })
     },
     finish: (status) => {
@@ -165,7 +168,7 @@ const openCall = Effect.fnUntraced(function* (
   const remote = server(headers, peer)
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      onSent = undefined
+      onSent = onResponse = undefined
       const wasOver = over
       over = true
       up.clear()
@@ -200,6 +203,12 @@ const openCall = Effect.fnUntraced(function* (
         if (!over) remote.halfClosed()
       })
     }),
+    onResponseUnsafe: (listener) => {
+      for (let next = Queue.takeUnsafe(responses); next?._tag === "Success"; next = Queue.takeUnsafe(responses)) {
+        listener(next.value)
+      }
+      onResponse = listener
+    },
     responses: Queue.asDequeue(responses)
   }
   return opened

@@ -22,11 +22,13 @@ export interface Mutation extends Replacement {
 }
 
 const zone = "internal/landing/landingZone.ts"
+const zoneMessages = "internal/landing/zoneMessages.ts"
 const window = "internal/landing/window.ts"
 const session = "internal/engine/session.ts"
+const flight = "internal/engine/flight.ts"
 const supervisor = "internal/engine/supervisor.ts"
 const isolation = "internal/engine/isolation.ts"
-const acknowledgements = "internal/engine/acknowledgements.ts"
+const acknowledgements = "internal/receipts/acknowledgements.ts"
 const stream = "internal/engine/stream.ts"
 const streamClose = "internal/engine/streamClose.ts"
 const chunk = "internal/landing/chunk.ts"
@@ -68,43 +70,43 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "an acknowledgement frees one message too many",
-    file: session,
+    file: flight,
     find: "    const count = upTo + 1 - session.acknowledged\n",
     replace: "    const count = Math.min(upTo + 2, session.handed) - session.acknowledged\n"
   },
   {
     name: "an acknowledgement beyond what was sent is believed",
-    file: session,
+    file: flight,
     find: "      if (upTo >= session.handed) {",
     replace: "      upTo = Math.min(upTo, session.handed - 1)\n      if (upTo >= session.handed) {"
   },
   {
     name: "an acknowledgement without offset counts as offset 0",
-    file: session,
+    file: flight,
     find: `      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")`,
     replace: "      if (upTo === undefined) upTo = 0"
   },
   {
     name: "a negative acknowledgement is ignored",
-    file: session,
+    file: flight,
     find: `      if (upTo < 0) return violation("The server acknowledged a negative offset.")`,
     replace: "      if (upTo < 0) return undefined"
   },
   {
     name: "an acknowledgement counts before its request has left",
-    file: session,
+    file: flight,
     find: "Math.min(held, session.call.sentUnsafe() - 2)",
     replace: "held"
   },
   {
     name: "repeated acknowledgements feed the silence timer",
-    file: session,
+    file: flight,
     find: "      if (upTo <= held) {\n",
     replace: "      if (upTo <= held) {\n        flight.silentSince = core.now()\n"
   },
   {
     name: "the silence timer runs while nothing is in flight",
-    file: session,
+    file: flight,
     find: "    if (nowIdle) busy.closeUnsafe()\n",
     replace: ""
   },
@@ -122,7 +124,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "an acknowledgement gives its room back only in part",
-    file: zone,
+    file: zoneMessages,
     find: "      this.usedRecords -= message.offsets\n",
     replace: "      this.usedRecords -= 1\n"
   },
@@ -164,7 +166,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "queued records are not handed back",
-    file: zone,
+    file: zoneMessages,
     find: "    while (this.nextUnsafe() !== undefined);\n",
     replace: ""
   },
@@ -249,7 +251,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "the silence of earlier sessions does not count",
-    file: session,
+    file: flight,
     find: "core.silence = core.now() - flight.silentSince",
     replace: "core.silence = 0"
   },
@@ -261,7 +263,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "a refused record takes the next one with it",
-    file: zone,
+    file: zoneMessages,
     find: "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(1)\n",
     replace:
       "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(this.window.replay() === undefined ? 1 : 2)\n"
@@ -330,14 +332,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "an acknowledgement that came before its request left is forgotten",
-    file: session,
+    file: flight,
     find: "      if (held >= session.acknowledged) apply()\n",
     replace: "",
     by: "replies"
   },
   {
     name: "waiters stand in the wrong order",
-    file: "internal/engine/offsetHeap.ts",
+    file: "internal/receipts/offsetHeap.ts",
     find: "a.offset < b.offset ||",
     replace: "a.offset > b.offset ||",
     by: "replies"
@@ -482,8 +484,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a metric that throws ends the session",
     file: "internal/engine/telemetry.ts",
-    find: "      metric.updateUnsafe(input, context)\n    } catch (error) {\n",
-    replace: "      metric.updateUnsafe(input, context)\n    } catch (error) {\n      throw error\n"
+    find: "        else series.hooks.update(input, context)\n      } catch (error) {\n",
+    replace: "        else series.hooks.update(input, context)\n      } catch (error) {\n        throw error\n"
   },
   {
     name: "a scheduler that throws ends fibers of the stream",

@@ -6,38 +6,25 @@
  * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
  */
 import * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
-import { Transport, type TransportCall, type TransportFailure } from "../../Transport.ts"
-import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import { Transport, type TransportCall } from "../../Transport.ts"
+import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "../protobuf/envelope.ts"
-import { classify } from "../grpc/grpcStatus.ts"
 import type { Message } from "../landing/chunk.ts"
 import { sendSuspects } from "./isolation.ts"
-import { regrowUnsafe } from "./messageSize.ts"
+import { type Flight, makeFlight, type Session, watchSilence } from "./flight.ts"
 import { Opening } from "./opening.ts"
-import { secretsIn, sessionHeaders, withoutCredentials } from "./sessionHeaders.ts"
+import { failed, fromTransport, type SessionFailure, violation } from "./sessionFailure.ts"
+import { sessionHeaders, withoutCredentials } from "./sessionHeaders.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
-
-/** Why a session could not be opened, or ended. */
-export class SessionFailure extends Data.TaggedError("SessionFailure")<{
-  readonly failure: StreamFailure
-  /** True when the server refused the credentials, so that other ones may help. */
-  readonly rejected: boolean
-  /** True when the server ended the call with OK, which only means something during a pause or a close. */
-  readonly orderly: boolean
-  /** True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema that does not fit. */
-  readonly refusal: boolean
-}> {}
 
 /** How an open session ended. */
 export type SessionEnd =
@@ -45,49 +32,16 @@ export type SessionEnd =
   | { readonly _tag: "Rotated" }
   | { readonly _tag: "Closed" }
 
-/** An open session. */
-export interface Session {
-  readonly call: TransportCall
-  /** Messages handed to the transport, which is the next wire offset. */
-  handed: number
-  /** Messages acknowledged; `acknowledged - 1` is the highest acknowledged wire offset. */
-  acknowledged: number
-}
+const malformed = () => violation("The server sent a response that is not a protobuf message.")
 
-const failed = (
-  failure: StreamFailure,
-  options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
-): SessionFailure => new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
-
-/** INVALID_ARGUMENT and OUT_OF_RANGE. */
-const REFUSALS: ReadonlySet<number> = new Set([3, 11])
-
-const violation = (message: string) => failed(new ProtocolViolation({ message }))
-
-const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Done): SessionFailure => {
-  if (error._tag === "Done") {
-    const message = "The server ended the stream."
-    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
-      orderly: true
-    })
-  }
-  const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
-  return failed(failure, {
-    rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",
-    refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
-  })
-}
+const nextBytes = (core: StreamCore<any>, call: TransportCall): Effect.Effect<Uint8Array, SessionFailure> =>
+  Effect.mapError(Queue.take(call.responses), (error) => fromTransport(core, error))
 
 const nextResponse = (core: StreamCore<any>, call: TransportCall): Effect.Effect<ServerMessage, SessionFailure> =>
-  Queue.take(call.responses).pipe(
-    Effect.mapError((error) => fromTransport(core, error)),
-    Effect.flatMap((bytes) => {
-      const message = decodeResponse(bytes)
-      return message === undefined
-        ? Effect.fail(violation("The server sent a response that is not a protobuf message."))
-        : Effect.succeed(message)
-    })
-  )
+  Effect.flatMap(nextBytes(core, call), (bytes) => {
+    const message = decodeResponse(bytes)
+    return message === undefined ? Effect.fail(malformed()) : Effect.succeed(message)
+  })
 
 /** Opens one session: fresh headers, a new call, the create message and its answer. The caller bounds it in time. */
 export const openSession = Effect.fnUntraced(function* <A>(
@@ -167,7 +121,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
       ),
       Effect.forkScoped({ startImmediately: true })
     )
-  yield* part(receive(core, session, flight, pauseRequested))
+  yield* part(receive(core, session, flight, pauseRequested, (exit) => Deferred.doneUnsafe(ended, exit)))
   yield* part(watchSilence(core, flight))
   const sender = yield* part(send(core, session, flight))
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
@@ -208,92 +162,10 @@ export const runSession = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** The bookkeeping of what this session has in flight. */
-interface Flight {
-  /** Open while something is in flight. */
-  readonly busy: Latch.Latch
-  /** Open while nothing is in flight. */
-  readonly idle: Latch.Latch
-  /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
-  silentSince: number
-  /** Keeps the silence for the next session. */
-  readonly endUnsafe: () => void
-  readonly handedUnsafe: () => void
-  /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
-  readonly acknowledgeUnsafe: (upTo: number | undefined) => SessionFailure | undefined
-  /** Applies an acknowledgement that was held because its request had not left yet. */
-  readonly acknowledgeHeldUnsafe: () => void
-}
-
-const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
-  const { acks, zone } = core
-  const busy = Latch.makeUnsafe(false)
-  const idle = Latch.makeUnsafe(true)
-  let held = -1
-  const apply = (): void => {
-    // The create message is the first request that leaves, so it is not counted.
-    const upTo = Math.min(held, session.call.sentUnsafe() - 2)
-    const count = upTo + 1 - session.acknowledged
-    if (count <= 0) return
-    session.acknowledged += count
-    core.silence = 0
-    core.durableSinceRefusal = true
-    core.refusalsInRow = 0
-    flight.silentSince = core.now()
-    const acceptedAt = zone.window.at(0).acceptedAt
-    const recordsBefore = zone.acknowledgedRecords
-    const bytesBefore = zone.usedBytes
-    const watermark = zone.acknowledgeUnsafe(count)
-    core.telemetry.acknowledged(
-      zone.acknowledgedRecords - recordsBefore,
-      bytesBefore - zone.usedBytes,
-      flight.silentSince - acceptedAt
-    )
-    const nowIdle = session.acknowledged === session.handed
-    if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
-    if (nowIdle) busy.closeUnsafe()
-    acks.advanceUnsafe(watermark)
-    zone.admitUnsafe()
-    if (nowIdle && session.acknowledged === session.handed) idle.openUnsafe()
-  }
-  const flight: Flight = {
-    busy,
-    idle,
-    silentSince: 0,
-    handedUnsafe: () => {
-      if (session.handed++ !== session.acknowledged) return
-      flight.silentSince = core.now() - core.silence
-      idle.closeUnsafe()
-      busy.openUnsafe()
-    },
-    endUnsafe: () => {
-      if (session.handed > session.acknowledged) core.silence = core.now() - flight.silentSince
-    },
-    acknowledgeUnsafe: (upTo) => {
-      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
-      if (upTo < 0) return violation("The server acknowledged a negative offset.")
-      if (upTo >= session.handed) {
-        return violation(
-          `The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`
-        )
-      }
-      // A repeated or lower one changes nothing and does not feed the silence timer.
-      if (upTo <= held) {
-        core.telemetry.staleAcknowledgement()
-        return undefined
-      }
-      held = upTo
-      apply()
-      return undefined
-    },
-    acknowledgeHeldUnsafe: () => {
-      if (held >= session.acknowledged) apply()
-    }
-  }
-  return flight
-}
-
-/** Sends what the landing zone has, as long as the transport takes it. Parks by being interrupted. */
+/**
+ * Sends what the landing zone has, as long as the transport takes it. What is queued leaves in the next turn of the event loop, without
+ * this fiber, which waits until the transport is full, and then until it is not. Parks by being interrupted.
+ */
 const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
   const { table, zone } = core
   const hand = (message: Message): boolean => {
@@ -306,57 +178,84 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
   }
   if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle.await, hand, session.call.writable)
   let replaying = zone.window.toReplay > 0
-  for (;;) {
-    yield* zone.awaitNext
+  /** Hands over what there is; false when the transport is full. */
+  const handAll = (): boolean => {
     for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
       const more = hand(message)
       if (replaying && zone.window.toReplay === 0) {
         replaying = false
         core.states.enterUnsafe("open")
       }
-      if (!more) yield* session.call.writable
+      if (!more) return false
     }
+    return true
   }
-})
-
-/** Reads responses until the call ends or breaks the protocol. */
-const receive = Effect.fnUntraced(function* <A>(
-  core: StreamCore<A>,
-  session: Session,
-  flight: Flight,
-  pauseRequested: Deferred.Deferred<number | undefined>
-): Effect.fn.Return<never, SessionFailure> {
+  const untilFull = Effect.callback<void>((resume) => {
+    const serve = (): void => {
+      try {
+        if (handAll()) return
+        stop()
+        resume(Effect.void)
+      } catch (defect) {
+        stop()
+        resume(Effect.die(defect))
+      }
+    }
+    const stop = zone.listenUnsafe(serve)
+    serve()
+    return Effect.sync(stop)
+  })
   for (;;) {
-    const { acknowledged, closing, created } = yield* nextResponse(core, session.call)
-    if (acknowledged !== undefined) {
-      const wrong = flight.acknowledgeUnsafe(acknowledged.upTo)
-      if (wrong !== undefined) return yield* wrong
-    }
-    if (closing !== undefined) Deferred.doneUnsafe(pauseRequested, Exit.succeed(closing.afterMillis))
-    if (created !== undefined) return yield* violation("The server answered a create request that was not made.")
-    if (acknowledged === undefined && closing === undefined) {
-      return yield* violation("The server sent a response of an unknown kind.")
-    }
+    yield* untilFull
+    yield* session.call.writable
   }
 })
 
 /**
- * Fails when records were in flight for too long, over all sessions, and none became durable. Not running while nothing is in flight.
+ * Reads responses until the call ends or breaks the protocol. A transport that hands over a response when it arrives has it read at
+ * once; this fiber then waits for the end of the call.
  */
-const watchSilence = Effect.fnUntraced(function* <A>(
+const receive = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
-  flight: Flight
+  session: Session,
+  flight: Flight,
+  pauseRequested: Deferred.Deferred<number | undefined>,
+  end: (exit: Exit.Exit<SessionEnd>) => void
 ): Effect.fn.Return<never, SessionFailure> {
-  const limit = core.options.serverLackOfAckTimeout
-  for (;;) {
-    yield* flight.busy.await
-    const left = flight.silentSince + limit - core.now()
-    if (left > 0) yield* Effect.sleep(left)
-    else {
-      // The next session has the whole time again.
-      flight.silentSince = core.now()
-      const message = `No record became durable for ${limit} ms although ${core.zone.window.inFlight} messages are in flight.`
-      return yield* failed(new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 }))
+  const read = (bytes: Uint8Array): SessionFailure | undefined => {
+    const message = decodeResponse(bytes)
+    if (message === undefined) return malformed()
+    const { acknowledged, closing, created } = message
+    if (acknowledged !== undefined) {
+      const wrong = flight.acknowledgeUnsafe(acknowledged.upTo)
+      if (wrong !== undefined) return wrong
     }
+    if (closing !== undefined) Deferred.doneUnsafe(pauseRequested, Exit.succeed(closing.afterMillis))
+    if (created !== undefined) return violation("The server answered a create request that was not made.")
+    return acknowledged === undefined && closing === undefined
+      ? violation("The server sent a response of an unknown kind.")
+      : undefined
   }
+  let over = false
+  session.call.onResponseUnsafe?.((bytes) => {
+    if (over) return
+    try {
+      const wrong = read(bytes)
+      if (wrong === undefined) return
+      over = true
+      end(Exit.succeed({ _tag: "Failed", cause: wrong }))
+    } catch (defect) {
+      // The transport calls: a defect must end the session, not what called.
+      over = true
+      end(Exit.die(defect))
+    }
+  })
+  const readQueued = Effect.flatMap(nextBytes(core, session.call), (bytes) => {
+    const wrong = read(bytes)
+    return wrong === undefined ? Effect.void : Effect.fail(wrong)
+  })
+  return yield* Effect.ensuring(
+    Effect.forever(readQueued),
+    Effect.sync(() => (over = true))
+  )
 })

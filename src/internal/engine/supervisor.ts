@@ -36,7 +36,8 @@ import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusErr
 import { isolate } from "./streamRefused.ts"
 import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "./opening.ts"
-import { openSession, runSession, type SessionEnd, SessionFailure } from "./session.ts"
+import { openSession, runSession, type SessionEnd } from "./session.ts"
+import { SessionFailure } from "./sessionFailure.ts"
 import { finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,

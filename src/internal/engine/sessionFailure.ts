@@ -1,0 +1,49 @@
+/**
+ * Why a session could not be opened, or has ended: the failure of the stream that it means, and what the supervisor has to know of it.
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Redacted from "effect/Redacted"
+import type { TransportFailure } from "../../Transport.ts"
+import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import { classify } from "../grpc/grpcStatus.ts"
+import { secretsIn } from "./sessionHeaders.ts"
+import type { StreamCore } from "./streamCore.ts"
+
+/** Why a session could not be opened, or ended. */
+export class SessionFailure extends Data.TaggedError("SessionFailure")<{
+  readonly failure: StreamFailure
+  /** True when the server refused the credentials, so that other ones may help. */
+  readonly rejected: boolean
+  /** True when the server ended the call with OK, which only means something during a pause or a close. */
+  readonly orderly: boolean
+  /** True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema that does not fit. */
+  readonly refusal: boolean
+}> {}
+
+/** A failure of a session. */
+export const failed = (
+  failure: StreamFailure,
+  options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
+): SessionFailure => new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
+
+/** INVALID_ARGUMENT and OUT_OF_RANGE. */
+const REFUSALS: ReadonlySet<number> = new Set([3, 11])
+
+/** The server broke the protocol. */
+export const violation = (message: string) => failed(new ProtocolViolation({ message }))
+
+/** How a call ended, as the failure of its session. */
+export const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Done): SessionFailure => {
+  if (error._tag === "Done") {
+    const message = "The server ended the stream."
+    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
+      orderly: true
+    })
+  }
+  const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
+  return failed(failure, {
+    rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",
+    refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
+  })
+}
