@@ -3,7 +3,7 @@
  * the values already in Parquet's PLAIN byte order.
  *
  * Decoders append here record by record; a mark taken before a message rolls all of it back when one record is refused. A
- * sealed set of leaves is a `LeafChunk` per leaf, plain typed arrays that move to the flush worker without a copy. Pages,
+ * sealed set of leaves is a `LeafChunk` per leaf, typed arrays that move to the flush worker without a copy. Pages,
  * statistics and files are the business of `parquet.ts`.
  */
 
@@ -25,9 +25,9 @@ export interface LeafShape {
 export interface LeafChunk {
   entries: number
   size: number
-  readonly definitions: Uint8Array<ArrayBuffer>
-  readonly repetitions: Uint8Array<ArrayBuffer>
-  readonly values: Uint8Array<ArrayBuffer>
+  readonly definitions: Uint8Array
+  readonly repetitions: Uint8Array
+  readonly values: Uint8Array
 }
 
 /** A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf. */
@@ -47,7 +47,7 @@ const none = new Uint8Array(0)
 const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8
 
 /** A copy with room for `needed` bytes, and for `expected` ones when it is the first. */
-const grown = (bytes: Uint8Array<ArrayBuffer>, needed: number, expected: number): Uint8Array<ArrayBuffer> => {
+const grown = (bytes: Uint8Array, needed: number, expected: number): Uint8Array => {
   const next = takeMemory(Math.max(needed, bytes.length * 2, bytes.length === 0 ? expected : 0))
   next.set(bytes)
   if (bytes !== none) giveMemory([bytes.buffer])
@@ -61,10 +61,10 @@ export class Leaf {
   size = 0
   /** Set by the protobuf decoder when the list open in this leaf began with an empty packed run. */
   emptyRun = false
-  private definitions: Uint8Array<ArrayBuffer> = none
-  private repetitions: Uint8Array<ArrayBuffer> = none
-  private values: Uint8Array<ArrayBuffer> = none
-  private words: Int32Array<ArrayBuffer> = new Int32Array(0)
+  private definitions: Uint8Array = none
+  private repetitions: Uint8Array = none
+  private values: Uint8Array = none
+  private words: Int32Array = new Int32Array(0)
   private lastStart = 0
   /** Entries and bytes that the next first growth makes room for, by what was sealed last. */
   private expectedEntries = 0
@@ -74,7 +74,7 @@ export class Leaf {
     this.shape = shape
   }
 
-  private setValues(values: Uint8Array<ArrayBuffer>): void {
+  private setValues(values: Uint8Array): void {
     this.values = values
     this.words = new Int32Array(values.buffer, 0, values.length >> 2)
   }
@@ -244,9 +244,9 @@ export const rollBackChunks = (chunks: ReadonlyArray<LeafChunk>, mark: Mark): vo
   }
 }
 
-/** The memory behind chunks, for the transfer list of `postMessage` and for `giveMemory`. */
-export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): Array<ArrayBuffer> => {
-  const buffers = new Set<ArrayBuffer>()
+/** The memory behind chunks. */
+export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): ReadonlyArray<ArrayBufferLike> => {
+  const buffers = new Set<ArrayBufferLike>()
   for (const chunk of chunks) {
     for (const part of [chunk.definitions, chunk.repetitions, chunk.values]) {
       if (part !== none && part.byteLength > 0) buffers.add(part.buffer)

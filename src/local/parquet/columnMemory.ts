@@ -1,37 +1,37 @@
 /**
- * Memory of column buffers that were flushed, kept for the next ones. New memory is expensive twice:
- * the system clears its pages, and every 64 MiB of it make V8 mark the whole heap.
+ * Memory of column buffers. What is large is shared memory, kept after a flush for the next rows.
+ * New memory is expensive twice: the system clears its pages, and every 64 MiB that are made, or
+ * come back from another thread, have V8 mark the whole heap. Shared memory does not count there.
  *
  * Sizes are powers of two, so that what one column gives back fits another. Nothing is cleared: who
  * takes memory overwrites what it reads.
  */
 
-/** Smaller buffers are not kept: making them costs as little as finding one. */
-const smallest = 4096
+/** Smaller buffers are not shared: V8 frees them in time by itself. */
+const smallestShared = 64 * 1024
 const mostKept = 96 * 1024 * 1024
 
 /** What is kept, by the power of two. */
-const kept: Array<Array<ArrayBuffer>> = Array.from({ length: 53 }, () => [])
+const kept: Array<Array<SharedArrayBuffer>> = Array.from({ length: 53 }, () => [])
 let keptBytes = 0
 
-const powerOf = (bytes: number): number => Math.ceil(Math.log2(Math.max(bytes, 64)))
-
 /** Memory of at least so many bytes, which may hold anything. */
-export const takeMemory = (bytes: number): Uint8Array<ArrayBuffer> => {
-  const power = powerOf(bytes)
+export const takeMemory = (bytes: number): Uint8Array => {
+  const power = Math.ceil(Math.log2(Math.max(bytes, 64)))
+  const size = 2 ** power
+  if (size < smallestShared) return new Uint8Array(size)
   const found = kept[power]!.pop()
-  if (found === undefined) return new Uint8Array(2 ** power)
-  keptBytes -= found.byteLength
+  if (found === undefined) return new Uint8Array(new SharedArrayBuffer(size))
+  keptBytes -= size
   return new Uint8Array(found)
 }
 
-/** Takes memory back that nobody uses any more. */
-export const giveMemory = (buffers: ReadonlyArray<ArrayBuffer>): void => {
+/** Takes back what `takeMemory` gave and nobody uses any more, in any thread. */
+export const giveMemory = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
   for (const buffer of buffers) {
     const bytes = buffer.byteLength
-    const power = powerOf(bytes)
-    if (bytes < smallest || 2 ** power !== bytes || keptBytes + bytes > mostKept) continue
+    if (!(buffer instanceof SharedArrayBuffer) || keptBytes + bytes > mostKept) continue
     keptBytes += bytes
-    kept[power]!.push(buffer)
+    kept[Math.log2(bytes)]!.push(buffer)
   }
 }

@@ -5,7 +5,6 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flushTable.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
-import { buffersOf } from "../parquet/columnBuffer.ts"
 import type { WorkerReply, WorkerRequest } from "./workerFlusher.ts"
 
 const port = parentPort!
@@ -24,9 +23,5 @@ const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
 }
 
 port.on("message", (request: WorkerRequest) => {
-  void handle(request).then((reply) => {
-    // The memory goes back to where the next rows are decoded.
-    const spent = request.kind === "flush" ? buffersOf(request.job.chunks) : []
-    port.postMessage({ ...reply, spent }, spent)
-  })
+  void handle(request).then((reply) => port.postMessage(reply))
 })

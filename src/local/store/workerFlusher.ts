@@ -1,7 +1,7 @@
 /**
  * Runs flushes in one worker thread, so that Parquet and compression never stall the server's event loop.
  *
- * Column buffers move by transfer. A worker that dies fails the flushes it held; the next flush starts a new one, and the engine decodes
+ * Column buffers are shared or move by transfer. A worker that dies fails the flushes it held; the next flush starts a new one, and the engine decodes
  * the lost rows from the log again. The worker's own code is `flushWorker.ts`.
  */
 import { Worker } from "node:worker_threads"
@@ -21,10 +21,9 @@ export type WorkerReply =
   | { readonly id: number; readonly outcome: FlushOutcome | TableLook | undefined }
   | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } }
 
-/** A reply, with the memory of the job's column buffers. */
-type ReplyWithMemory = WorkerReply & { readonly spent: ReadonlyArray<ArrayBuffer> }
-
 interface Waiting {
+  /** The memory of the column buffers, which the worker uses until it answers. */
+  readonly memory: ReadonlyArray<ArrayBufferLike>
   readonly resolve: (outcome: any) => void
   readonly reject: (error: Error) => void
 }
@@ -62,10 +61,10 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       waiting.clear()
       for (const each of lost) each.reject(new Error(why))
     }
-    worker.on("message", (reply: ReplyWithMemory) => {
-      giveMemory(reply.spent)
+    worker.on("message", (reply: WorkerReply) => {
       const found = waiting.get(reply.id)
       waiting.delete(reply.id)
+      if (found !== undefined) giveMemory(found.memory)
       if (waiting.size === 0) worker.unref()
       if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }))
       else found?.resolve(reply.outcome)
@@ -76,12 +75,15 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
     return started
   }
 
-  const request = <A>(request: WorkerRequest, transfer: Array<ArrayBuffer> = []): Promise<A> =>
+  const request = <A>(request: WorkerRequest, memory: ReadonlyArray<ArrayBufferLike> = []): Promise<A> =>
     new Promise((resolve, reject) => {
       const { waiting, worker } = (running ??= start())
       worker.ref()
-      waiting.set(request.id, { resolve, reject })
-      worker.postMessage(request, transfer)
+      waiting.set(request.id, { memory, resolve, reject })
+      worker.postMessage(
+        request,
+        memory.filter((buffer) => buffer instanceof ArrayBuffer)
+      )
     })
 
   return {

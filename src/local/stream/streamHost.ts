@@ -19,7 +19,7 @@ export const defaultLimits: StreamLimits = {
   closeGrace: 60_000,
   ackInterval: 5,
   maxRecordBytes: 10 * 1024 * 1024,
-  maxUndurableBytes: 16 * 1024 * 1024,
+  maxUndurableBytes: 4 * 1024 * 1024,
   maxRecordsPerSecond: Infinity,
   maxBytesPerSecond: Infinity
 }
