@@ -41,7 +41,7 @@ export interface Mark {
 const copiedBytes = 64 * 1024
 /** Larger buffers are not kept for the next batch when content was copied. */
 const keptBytes = 16 * 1024
-const none = new Uint8Array(0)
+const none: Uint8Array = new Uint8Array(0)
 
 /** The next multiple of 8. */
 const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8
