@@ -174,7 +174,7 @@ export class Leaf {
   /** Copies what was appended so far to a place in a buffer, and starts empty. */
   copyTo(buffer: ArrayBuffer, start: number): LeafChunk {
     const { entries, shape, size } = this
-    const place = (bytes: Uint8Array<ArrayBuffer>, at: number, length: number): Uint8Array<ArrayBuffer> => {
+    const place = (bytes: Uint8Array, at: number, length: number): Uint8Array => {
       const copy = new Uint8Array(buffer, at, length)
       copy.set(bytes.subarray(0, length))
       return copy
