@@ -159,7 +159,7 @@ const openCall = Effect.fnUntraced(function* (
         const failure =
           status.code === Grpc.status.OK
             ? undefined
-            : toFailure(status, callPings?.failure() ?? credentials.takeFailure())
+            : toFailure(status, callPings?.failure() ?? credentials.takeFailure(), credentials.route.proxy)
         answered = answered || failure === undefined || failure._tag === "Status"
         writable.openUnsafe()
         const end = () => {

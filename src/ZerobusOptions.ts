@@ -51,8 +51,10 @@ export interface ZerobusOptions<out R = never> {
   readonly tls?: TlsOptions | undefined
   /**
    * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none. Default:
-   * `grpc_proxy`, `https_proxy`, `http_proxy` and the bypass lists `no_grpc_proxy`, `no_proxy` of the
-   * environment, for other hosts than loopback.
+   * the proxy of the environment, for other hosts than loopback. Streams take the first of `grpc_proxy`,
+   * `https_proxy` and `http_proxy`, unless `no_grpc_proxy` or else `no_proxy` lists the host; requests
+   * for tokens and tables leave the variables of gRPC out. A list has names, addresses, ranges such as
+   * `10.0.0.0/8`, each with a port or without, and `*`.
    */
   readonly proxy?: Redacted.Redacted<string> | false | undefined
   /** The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before they expire. */

@@ -7,7 +7,8 @@ import type { ZerobusOptions } from "effect-zerobus"
 import * as Grpc from "@grpc/grpc-js"
 import * as Net from "node:net"
 import { parseEndpoint } from "../../src/internal/net/endpoint.ts"
-import { bypasses, parseProxy, proxyFor } from "../../src/internal/net/proxy.ts"
+import { parseProxy, proxyFor } from "../../src/internal/net/proxy.ts"
+import { bypasses } from "../../src/internal/net/proxyBypass.ts"
 import { makeCertificates } from "../../src/local/endpoints/certificates.ts"
 import * as Credentials from "../../src/Credentials.ts"
 import { HeadersProvider } from "../../src/HeadersProvider.ts"
@@ -53,13 +54,16 @@ const through = (
     return { exit, server, proxy, target: `${host}:${port}` }
   })
 
+/** One record to a host that only the proxy of the environment reaches. */
+const toNowhere = Effect.suspend(() => sendOne(`https://${named}`, { proxy: undefined }))
+
 const url = (port: number, credentials = "") => `http://${credentials}127.0.0.1:${port}`
 const option = (port: number, credentials = "") => ({ options: { proxy: Redacted.make(url(port, credentials)) } })
 const endpoint = Result.getOrThrow(parseEndpoint("https://1.zerobus.example.com", "The endpoint"))
 
 /** The proxy's port that the environment leads to. */
 const resolved = (environment: Environment) =>
-  Effect.map(withEnvironment(environment, proxyFor(endpoint, undefined)), (proxy) => proxy?.port)
+  Effect.map(withEnvironment(environment, proxyFor(endpoint, undefined, "h2")), (proxy) => proxy?.port)
 
 describe("proxies", () => {
   it.live("PX-01 are used when the environment or an option names one, for plain and for TLS connections", () =>
@@ -115,9 +119,10 @@ describe("proxies", () => {
       [" , EXAMPLE.com ,", "example.com"],
       ["example.com:443", "example.com"],
       ["10.0.0.1", "10.0.0.1"],
+      ["10.0.0.0/8", "10.1.2.3"],
       ["[::1]", "::1"]
     ]
-    for (const [list, host] of yes) assert.isTrue(bypasses(list, host), `${list} | ${host}`)
+    for (const [list, host] of yes) assert.isTrue(bypasses(list, { host, port: 443 }), `${list} | ${host}`)
     const no: ReadonlyArray<readonly [list: string, host: string]> = [
       ["", "example.com"],
       [" , ", "example.com"],
@@ -126,7 +131,7 @@ describe("proxies", () => {
       ["a.example.com", "example.com"],
       ["example.com", "example.com.evil.org"]
     ]
-    for (const [list, host] of no) assert.isFalse(bypasses(list, host), `${list} | ${host}`)
+    for (const [list, host] of no) assert.isFalse(bypasses(list, { host, port: 443 }), `${list} | ${host}`)
   })
 
   it.effect("S-22 PX-04 are looked for in order, lower case before upper case, blank ones counting as unset", () =>
@@ -189,6 +194,7 @@ describe("proxies", () => {
         assert.strictEqual(error._tag, "Retryable")
         assert.match(error.message, says)
         assert.notInclude(error.message, "canary")
+        assert.include(error.message, `the proxy 127.0.0.1:${proxy.port} (set by the option proxy)`)
         assert.isAtLeast(proxy.tunnels.length, 1)
         assert.strictEqual(server.connections.length, 0)
       }
@@ -206,6 +212,26 @@ describe("proxies", () => {
       yield* sendOne(`http://127.0.0.1:${port}`, { ...options, tls: { ca: certificates.ca } })
       assert.deepStrictEqual(server.records, [A.record(0)])
       A.tagged(yield* Effect.flip(sendOne(`http://127.0.0.1:${port}`, options)), "TlsFailure")
+    })
+  )
+
+  it.live("PX-06 may not be there, which the error says with the variable that names them", () =>
+    Effect.gen(function* () {
+      const proxy = yield* Effect.scoped(connectProxy())
+      const environment = { https_proxy: url(proxy.port, "user:canary@") }
+      const where = `the proxy 127.0.0.1:${proxy.port} (set by https_proxy) could not be reached: connect ECONNREFUSED`
+      const stream = A.tagged(yield* Effect.flip(withEnvironment(environment, toNowhere)), "Retryable")
+      assert.include(stream.message, where)
+      const credentials = Credentials.layer({
+        serverEndpoint: "https://1.example",
+        workspaceUrl: "https://workspace.example.com",
+        clientId: "client",
+        clientSecret: Redacted.make("secret")
+      })
+      const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(credentials))
+      const error = yield* Effect.flip(withEnvironment(environment, token))
+      assert.include(error.message, where)
+      assert.notInclude(stream.message + error.message, "canary")
     })
   )
 

@@ -12,6 +12,7 @@ import { PingPolicy } from "./grpcPings.ts"
 import { complete, ConnectFailure, firstHop, type Route, toFailure } from "../net/connector.ts"
 import { authorityOf, parseEndpoint } from "../net/endpoint.ts"
 import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
+import { proxyName } from "../net/proxy.ts"
 import { routeTo } from "../net/route.ts"
 
 /** What channels to the Zerobus endpoint are made of. */
@@ -94,7 +95,7 @@ interface Progress {
  */
 export class RouteCredentials extends Grpc.ChannelCredentials {
   private failure: ConnectFailure | undefined
-  private readonly route: Route
+  readonly route: Route
   private readonly pending = new AbortController()
   /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
   private readonly sockets = new Set<Socket>()
@@ -186,7 +187,7 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
       // grpc-js waits for it when it has an address, before it connects to that.
       waitForReady: () => {
         progress.done = 0
-        progress.waitingFor = `a TCP connection to ${proxy === undefined ? "" : "the proxy "}${authorityOf(firstHop(this.route))}`
+        progress.waitingFor = `a TCP connection to ${proxy === undefined ? authorityOf(firstHop(this.route)) : proxyName(proxy)}`
         return Promise.resolve()
       },
       getCallCredentials: () => Grpc.CallCredentials.createEmpty(),

@@ -5,17 +5,21 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import { TransportFailure } from "../../Transport.ts"
-import type { ConnectFailure } from "../net/connector.ts"
+import { type ConnectFailure, unreachedHop } from "../net/connector.ts"
+import type { Proxy } from "../net/proxy.ts"
 import { TOO_MANY_PINGS } from "./grpcPings.ts"
 import { unreadable } from "./grpcReplies.ts"
 
 /** What grpc-js puts in front of the reason why a connection could not be made. */
 const NOT_CONNECTED = "No connection established"
 
+/** What it says when the host of the first hop has no address. */
+const NOT_RESOLVED = "Name resolution failed"
+
 /** How texts of grpc-js begin when no status came from the server. */
 export const LOCAL_TEXTS: ReadonlyArray<string> = [
   NOT_CONNECTED,
-  "Name resolution failed",
+  NOT_RESOLVED,
   "Connection dropped",
   "Stream refused",
   "Received RST_STREAM",
@@ -37,20 +41,28 @@ const plainly = (details: string): string =>
     .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
     .replace(/[.\s]+$/, "")
 
+/** Reads a text of grpc-js as the loss of a connection, or of the first hop of one. */
+const disconnected = (details: string, proxy: Proxy | undefined): TransportFailure => {
+  const isUnreached = details.startsWith(NOT_CONNECTED) || details.startsWith(NOT_RESOLVED)
+  return TransportFailure.Disconnected({ message: unreachedHop(isUnreached ? proxy : undefined, plainly(details)) })
+}
+
 /**
  * Turns a status other than OK into the failure of its call. `refused` is why the connection could
- * not be made or was given up, where the client itself noted it.
+ * not be made or was given up, where the client itself noted it; `proxy` the one that leads to the
+ * server.
  */
 export const toFailure = (
   { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
-  refused: ConnectFailure | undefined
+  refused: ConnectFailure | undefined,
+  proxy: Proxy | undefined
 ): TransportFailure => {
   const message = unreadable(code, details)
   if (message !== undefined) return TransportFailure.Unreadable({ message })
   // A server that refuses pings may reset the calls too, which grpc-js reports as exhaustion.
   if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && begins(details)) {
-    if (refused === undefined) return TransportFailure.Disconnected({ message: plainly(details) })
+    if (refused === undefined) return disconnected(details, proxy)
     const { code, message, tls } = refused
     return tls ? TransportFailure.TlsRefused({ message, code }) : TransportFailure.Disconnected({ message })
   }

@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { authorityOf, type Endpoint } from "./endpoint.ts"
-import type { Proxy } from "./proxy.ts"
+import { type Proxy, proxyName } from "./proxy.ts"
 
 /** Why there is no usable connection. `message` has no credentials in it. */
 export class ConnectFailure extends Data.TaggedError("ConnectFailure")<{
@@ -44,6 +44,13 @@ export const toFailure = (error: unknown): ConnectFailure => {
   return new ConnectFailure({ message: text === "" ? code : text, code, tls })
 }
 
+/**
+ * Why the first hop could not be reached. Through a proxy it names that, since the user may not know of one
+ * that the environment has.
+ */
+export const unreachedHop = (proxy: Proxy | undefined, message: string): string =>
+  proxy === undefined ? message : `${proxyName(proxy)} could not be reached: ${message}`
+
 /** Where the TCP connection goes: the proxy, or the endpoint itself. */
 export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } =>
   proxy ?? endpoint
@@ -68,10 +75,10 @@ export const complete = async (
     let current = socket
     if (proxy !== undefined) {
       if (proxy.secure) {
-        onStep(`the TLS handshake with the proxy ${authorityOf(proxy)}`)
+        onStep(`the TLS handshake with ${proxyName(proxy)}`)
         sockets.push((current = await secure(current, proxy.host, route.secureContext, undefined)))
       }
-      onStep(`the proxy ${authorityOf(proxy)} to open a tunnel (CONNECT)`)
+      onStep(`${proxyName(proxy)} to open a tunnel (CONNECT)`)
       await tunnel(current, endpoint, proxy)
     }
     if (endpoint.secure) {
@@ -95,7 +102,10 @@ export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket>
       socket.destroy()
     }
     signal?.addEventListener("abort", abort, { once: true })
-    const failed = (error: Error) => reject(toFailure(error))
+    const failed = (error: Error) => {
+      const { code, message, tls } = toFailure(error)
+      reject(new ConnectFailure({ message: unreachedHop(route.proxy, message), code, tls }))
+    }
     socket.once("error", failed)
     socket.once("close", () => failed(new Error("the connection was closed")))
     socket.once("connect", () => {
@@ -146,7 +156,7 @@ const LONGEST_ANSWER = 16 * 1024
 const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<void> =>
   new Promise((resolve, reject) => {
     const authority = authorityOf(endpoint)
-    const where = `the proxy ${authorityOf(proxy)}`
+    const where = proxyName(proxy)
     let answer = Buffer.alloc(0)
     const refuse = (message: string, code: string) =>
       done(() => reject(new ConnectFailure({ message, code, tls: false })))

@@ -5,11 +5,15 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { InvalidArgument } from "../../ZerobusError.ts"
-import type { Endpoint } from "./endpoint.ts"
+import type { Route } from "./connector.ts"
+import { authorityOf, type Endpoint } from "./endpoint.ts"
 import { isLoopback } from "./loopback.ts"
+import { bypasses } from "./proxyBypass.ts"
 
 /** A proxy that is reached by CONNECT. */
 export interface Proxy {
+  /** The option or variable that names it, such as `https_proxy`. */
+  readonly source: string
   readonly secure: boolean
   readonly host: string
   readonly port: number
@@ -17,8 +21,21 @@ export interface Proxy {
   readonly authorization: Redacted.Redacted<string> | undefined
 }
 
-const variables = ["grpc_proxy", "https_proxy", "http_proxy"] as const
-const bypassVariables = ["no_grpc_proxy", "no_proxy"] as const
+/** The source of a proxy that the client's settings name. */
+const OPTION = "proxy"
+
+/** The proxy as messages name it, so that its reader knows what to change. */
+export const proxyName = (proxy: Proxy): string =>
+  `the proxy ${authorityOf(proxy)} (set by ${proxy.source === OPTION ? "the option proxy" : proxy.source})`
+
+/**
+ * The variables that count for a protocol, in order. Those of gRPC are for gRPC alone, as its own libraries
+ * have it; `http_proxy` counts where no other is set, so that tokens and records take the same way.
+ */
+const variables = {
+  "h2": { proxy: ["grpc_proxy", "https_proxy", "http_proxy"], bypass: ["no_grpc_proxy", "no_proxy"] },
+  "http/1.1": { proxy: ["https_proxy", "http_proxy"], bypass: ["no_proxy"] }
+} as const satisfies Record<Route["protocol"], unknown>
 
 const read = (name: string): Effect.Effect<string | undefined> =>
   Config.String(name).pipe(
@@ -40,21 +57,6 @@ const firstSet = (
     }
     return undefined
   })
-
-/**
- * Whether a bypass list names the host: entries separated by commas or blanks, `*` for all, a name for itself and everything below it,
- * with or without a leading dot.
- */
-export const bypasses = (list: string, host: string): boolean =>
-  list
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .some((entry) => {
-      // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
-      const bare = entry.replace(/^\*?\./, "").replace(/^(\[.*\]|[^:]*):\d+$/, "$1")
-      const name = bare.replace(/^\[|\]$/g, "")
-      return entry === "*" || (name !== "" && (host === name || host.endsWith(`.${name}`)))
-    })
 
 /** Parses a proxy's URL; `source` names the setting or variable, and the URL itself, which may hold a password, is never quoted. */
 export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, InvalidArgument> =>
@@ -79,6 +81,7 @@ export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, In
       return refuse("has credentials that are not percent-encoded")
     }
     return Effect.succeed({
+      source,
       secure,
       host: parsed.hostname.replace(/^\[|\]$/g, ""),
       port: parsed.port === "" ? (secure ? 443 : 80) : Number(parsed.port),
@@ -96,15 +99,17 @@ export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, In
  */
 export const proxyFor = (
   endpoint: Endpoint,
-  setting: Redacted.Redacted<string> | false | undefined
+  setting: Redacted.Redacted<string> | false | undefined,
+  protocol: Route["protocol"]
 ): Effect.Effect<Proxy | undefined, InvalidArgument> =>
   Effect.gen(function* () {
     if (setting === false) return undefined
-    if (setting !== undefined) return yield* parseProxy(Redacted.value(setting), "proxy")
+    if (setting !== undefined) return yield* parseProxy(Redacted.value(setting), OPTION)
     if (isLoopback(endpoint.host)) return undefined
-    const found = yield* firstSet(variables)
+    const { bypass, proxy } = variables[protocol]
+    const found = yield* firstSet(proxy)
     if (found === undefined) return undefined
-    const bypass = yield* firstSet(bypassVariables)
-    if (bypass !== undefined && bypasses(bypass.value, endpoint.host)) return undefined
+    const list = yield* firstSet(bypass)
+    if (list !== undefined && bypasses(list.value, endpoint)) return undefined
     return yield* parseProxy(found.value, found.name)
   })

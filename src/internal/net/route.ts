@@ -18,7 +18,7 @@ export const routeTo = (
   protocol: Route["protocol"]
 ): Effect.Effect<Route, InvalidArgument> =>
   Effect.gen(function* () {
-    const proxy = yield* proxyFor(endpoint, options.proxy)
+    const proxy = yield* proxyFor(endpoint, options.proxy, protocol)
     const secure = endpoint.secure || proxy?.secure === true
     // Made also where it is not needed: settings that cannot be used are refused with a plain endpoint too.
     const context = secure || options.tls !== undefined ? yield* secureContext(options.tls) : undefined

@@ -131,7 +131,7 @@ const stages: Readonly<Record<string, Effect.Effect<Hanging, never, Scope.Scope>
   "TCP to the proxy": Effect.map(fullPort, (port) => ({
     endpoint: "https://zerobus.example",
     options: proxied(port),
-    waitingFor: `a TCP connection to the proxy 127.0.0.1:${port}`,
+    waitingFor: `a TCP connection to the proxy 127.0.0.1:${port} (set by the option proxy)`,
     arrived: () => 2
   })),
   "TLS": Effect.map(silentServer, ({ heard, port }) => ({
@@ -142,13 +142,13 @@ const stages: Readonly<Record<string, Effect.Effect<Hanging, never, Scope.Scope>
   "TLS with the proxy": Effect.map(silentServer, ({ heard, port }) => ({
     endpoint: "https://zerobus.example",
     options: proxied(port, "https"),
-    waitingFor: `the TLS handshake with the proxy 127.0.0.1:${port}`,
+    waitingFor: `the TLS handshake with the proxy 127.0.0.1:${port} (set by the option proxy)`,
     arrived: () => heard.size
   })),
   "CONNECT": Effect.map(silentServer, ({ heard, port }) => ({
     endpoint: "https://zerobus.example",
     options: proxied(port),
-    waitingFor: `the proxy 127.0.0.1:${port} to open a tunnel (CONNECT)`,
+    waitingFor: `the proxy 127.0.0.1:${port} (set by the option proxy) to open a tunnel (CONNECT)`,
     arrived: () => heard.size
   })),
   "TLS through the proxy": Effect.gen(function* () {

@@ -131,7 +131,7 @@ describe("texts of grpc-js that no server provokes", () => {
     it(`${row.name}`, () => {
       assert.include(readFileSync(new URL(row.file, folder), "utf8"), row.source)
       const { details } = row
-      const failure = toFailure({ code: row.status, details, metadata: new Grpc.Metadata() }, undefined)
+      const failure = toFailure({ code: row.status, details, metadata: new Grpc.Metadata() }, undefined, undefined)
       check(row, { details, failure })
     })
   }
@@ -148,7 +148,11 @@ describe("the table", () => {
 
   it("takes none of these texts for a lost connection under a status that only a server sends", () => {
     for (const text of LOCAL_TEXTS) {
-      const failure = toFailure({ code: status.NOT_FOUND, details: text, metadata: new Grpc.Metadata() }, undefined)
+      const failure = toFailure(
+        { code: status.NOT_FOUND, details: text, metadata: new Grpc.Metadata() },
+        undefined,
+        undefined
+      )
       assert.strictEqual(failure._tag, "Status")
     }
   })

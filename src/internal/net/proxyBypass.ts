@@ -1,0 +1,46 @@
+/**
+ * The list of hosts that are reached without a proxy, as curl and Go read it.
+ *
+ * | entry | names |
+ * | --- | --- |
+ * | `*` | every host |
+ * | `example.com`, `.example.com`, `*.example.com` | the name and every name below it |
+ * | `10.1.2.3`, `::1`, `[::1]` | the address, in any spelling |
+ * | `10.0.0.0/8`, `2001:db8::/32` | the addresses of the range |
+ * | a name or address with `:port` | the same, at that port alone |
+ *
+ * Names are not resolved: a range names the hosts that are written as an address.
+ */
+import { BlockList, isIP } from "node:net"
+import type { Endpoint } from "./endpoint.ts"
+
+/** Whether the list, with entries separated by commas or blanks, names the host. */
+export const bypasses = (list: string, { host, port }: Pick<Endpoint, "host" | "port">): boolean => {
+  const family = isIP(host)
+  const name = host.replace(/\.$/, "")
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => {
+      if (entry === "*") return true
+      // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
+      const [, bracketed, plain, itsPort] = /^(?:\[([^[\]]*)\]|([^:[\]]+))(?::(\d+))?$/.exec(entry) ?? []
+      if (itsPort !== undefined && Number(itsPort) !== port) return false
+      if (family !== 0) return isInRange(bracketed ?? plain ?? entry, host, family)
+      const domain = plain?.replace(/^\*?\./, "") ?? ""
+      return domain !== "" && (name === domain || name.endsWith(`.${domain}`))
+    })
+}
+
+/** Whether an address or a range, such as `10.0.0.0/8`, has the address in it. */
+const isInRange = (range: string, host: string, family: number): boolean => {
+  const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? []
+  const rangeFamily = isIP(address)
+  if (rangeFamily === 0 || address.includes("%")) return false
+  const bits = prefix === undefined ? undefined : Number(prefix)
+  if (bits !== undefined && bits > (rangeFamily === 4 ? 32 : 128)) return false
+  const addresses = new BlockList()
+  if (bits === undefined) addresses.addAddress(address, rangeFamily === 4 ? "ipv4" : "ipv6")
+  else addresses.addSubnet(address, bits, rangeFamily === 4 ? "ipv4" : "ipv6")
+  return addresses.check(host, family === 4 ? "ipv4" : "ipv6")
+}
