@@ -31,6 +31,7 @@ const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, de
   const { name } = definition
   const { sameColumns } = yield* catalogUse
   const existing = yield* catalog.getTable(name)
+  if (existing.problem !== undefined) return yield* failed(existing.problem)
   if (sameColumns(existing.definition, definition)) return false
   return yield* failed(
     `The table ${name} exists already with other columns. Choose another name, or drop that table and its data with: ` +

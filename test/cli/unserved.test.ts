@@ -114,8 +114,8 @@ describe("tables that other programs made", () => {
     Fs.symlinkSync(outside, Path.join(dataDir, "main", "default", "linked"))
     for (const [where, says] of [
       [outside, /is no folder of a table/],
-      [Path.join(dataDir, "main", "default", "linked"), /is no folder of a table/],
-      [Path.join(dataDir, "main", "default", "none"), /is no folder of a table/],
+      [Path.join(dataDir, "main", "default", "linked"), /default\/linked is a link\. Move the folder itself there/],
+      [Path.join(dataDir, "main", "default", "none"), /default\/none does not exist/],
       [Path.join(dataDir, "main", "default", "empty"), /holds no Delta table/],
       [Path.join(dataDir, "main", "default", "costs"), /column name "total cost \$" is not allowed/]
     ] as const) {

@@ -30,7 +30,7 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
     } catch (error) {
       const found = await Fs.stat(path).catch(() => undefined)
       if (found?.isDirectory() === false) {
-        throw new NotAFolder(`${path} is a file, where a folder is needed. Choose another folder.`)
+        throw new NotAFolder(`${path} is a file, where a folder is needed`, "Choose another folder.")
       }
       if (found === undefined) throw error
     }

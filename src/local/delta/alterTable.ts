@@ -9,7 +9,7 @@ import { sameName } from "./columnLookup.ts"
 import type { Action, Metadata, Protocol, Snapshot } from "./deltaActions.ts"
 import { openLog } from "./deltaLog.ts"
 import { protocolOf } from "./tableFolder.ts"
-import { impliedFeatures, TableRefused } from "./writability.ts"
+import { checkPlace, impliedFeatures, tableGone, TableRefused } from "./writability.ts"
 
 /** Columns to add to the table in a folder. `now` in milliseconds. */
 export interface Addition {
@@ -27,8 +27,9 @@ export interface Addition {
  * the schema at the same time.
  */
 export const addColumns = async ({ columns, folder, name, now, tableId }: Addition): Promise<void> => {
+  checkPlace(name, folder)
   const log = await openLog(folder)
-  if (log === undefined || !(await log.look())) throw new TableRefused(name, "its Delta log is gone")
+  if (log === undefined || !(await log.look())) throw tableGone(name)
   if (log.snapshot.metadata!.id !== tableId) throw new TableRefused(name, "another table has taken its folder")
   await log.commit((snapshot) => additionActions(snapshot, columns, now))
 }

@@ -5,20 +5,44 @@
  * constraint. A feature that nothing here names is refused, because writing without it could break the
  * table for everybody.
  */
-import type { Metadata, Protocol } from "./deltaActions.ts"
+import { NotAFile, NotAFolder } from "../../internal/log/plainFile.ts"
 import { tableRefused } from "../log/storageErrors.ts"
+import { placeProblem } from "../log/tableFolders.ts"
+import type { Metadata, Protocol } from "./deltaActions.ts"
 
-/** A table that this server must not write to. `why` ends a sentence that names the table. */
+/**
+ * A table that this server must not write to. `why` ends a sentence that names the table; `remedy` is a sentence of what to do. Where
+ * its log holds records, those who know it add how to get at them.
+ */
 export class TableRefused extends Error {
   readonly code = tableRefused
-  constructor(table: string, why: string) {
-    super(
-      `The table ${table} is refused, because ${why}. This server writes nothing to it, and ` +
-        "acknowledged records stay in its log. Undo the change, and they are written; or take them out: " +
-        `zerobus table salvage ${table} --to FILE (with --discard to drop them there).`
-    )
+  constructor(table: string, why: string, remedy = "Undo the change, and the server goes on with it.") {
+    super(`The table ${table} is refused, because ${why}. This server writes nothing to it. ${remedy}`)
   }
 }
+
+/** What to do about a table whose folder or Delta log is gone. */
+const putBack = (table: string): string =>
+  `Put it back, or give the table up, so that it can be created anew: zerobus table drop ${table} --yes.`
+
+/** A table whose files are gone. */
+export const tableGone = (table: string, what = "its Delta log"): TableRefused =>
+  new TableRefused(table, `${what} is gone`, putBack(table))
+
+/** Throws `TableRefused` unless folders lead to a table, and its log is one: nothing is written through a link. */
+export const checkPlace = (table: string, location: string): void => {
+  const found = placeProblem(location)
+  if (found === undefined) return
+  if (found.kind === undefined) throw tableGone(table, `the folder ${found.path}`)
+  throw notPlain(table, `${found.path} is ${found.kind}, where a folder is needed`)
+}
+
+const notPlain = (table: string, what: string): TableRefused =>
+  new TableRefused(table, what, "Move it away and put back what was there, and the server goes on with it.")
+
+/** Where a link or a special file has the name of a file of the table, the refusal of the table; any other error as it is. */
+export const refusalOf = (table: string, error: unknown): unknown =>
+  error instanceof NotAFile || error instanceof NotAFolder ? notPlain(table, error.what) : error
 
 /** What a table asks of its writers. */
 export interface TableRules {

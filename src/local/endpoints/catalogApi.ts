@@ -177,7 +177,12 @@ const answered = (
   work.pipe(
     Effect.map((record) => ({ status: 200, body: tableJson(record) })),
     Effect.catchTags({
-      TableExists: (error) => Effect.succeed(catalogError(409, "TABLE_ALREADY_EXISTS", error.message)),
+      TableExists: ({ message, problem }) =>
+        Effect.succeed(
+          problem === undefined
+            ? catalogError(409, "TABLE_ALREADY_EXISTS", message)
+            : catalogError(400, "INVALID_STATE", message)
+        ),
       TableNotFound: (error) => Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
       UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),

@@ -20,6 +20,11 @@ const logsFolder = (dataFolder: string): string => Path.join(dataFolder, ".wal")
 /** Where the log of a table lies. */
 export const walFolder = (dataFolder: string, tableId: string): string => Path.join(logsFolder(dataFolder), tableId)
 
+/** What becomes of acknowledged records in the log of a table that takes none, and how they are taken out. */
+export const logAdvice = (table: string): string =>
+  `Acknowledged records stay in its log until then; to take them out: zerobus table salvage ${table} --to FILE ` +
+  "(with --discard to drop them there)."
+
 /** A segment as it was read: its random mark and its size tell it from another one of the same number. */
 export interface SegmentPlace {
   readonly number: number

@@ -27,10 +27,13 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
   readonly message: string
 }> {}
 
-/** A table of that name exists already. */
-export class TableExists extends Data.TaggedError("TableExists")<{ readonly name: string }> {
+/** A table of that name exists already. `problem` says why it is not served, and what to do; undefined for one that is. */
+export class TableExists extends Data.TaggedError("TableExists")<{
+  readonly name: string
+  readonly problem?: string | undefined
+}> {
   override get message(): string {
-    return `The table ${this.name} exists already. Drop it first, or choose another name.`
+    return this.problem ?? `The table ${this.name} exists already. Drop it first, or choose another name.`
   }
 }
 

@@ -22,7 +22,8 @@ import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import type { TableEngine } from "./tableEngine.ts"
-import { readRows, sweepTrash, tableFolders, tablePlace } from "../delta/tableFiles.ts"
+import { readRows } from "../delta/tableFiles.ts"
+import { sweepTrash, tableFolders, tablePlace } from "../log/tableFolders.ts"
 import { makeTable } from "../delta/newTable.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
@@ -248,8 +249,16 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return record
   }, change)
 
+  /** Fails when a table of this name is there and is not served. */
+  const checkServed = (name: string): Effect.Effect<void, TableExists> =>
+    Effect.suspend(() => {
+      const table = tables.get(name)
+      if (table !== undefined) return attempt("reading the table", () => table.engine.look())
+      return refused.has(name) ? openRefused(name) : Effect.void
+    }).pipe(Effect.mapError(({ message }) => new TableExists({ name, problem: message })))
+
   return {
-    create: createTable,
+    create: (definition) => Effect.andThen(checkServed(definition.name), createTable(definition)),
     get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(name)), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {

@@ -12,7 +12,7 @@ import { compactIfDue } from "../upkeep/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
-import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
+import { checkPlace, refusalOf, tableGone, TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import {
   type CommitPlace,
   commitFinder,
@@ -94,13 +94,14 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const written = new Set<string>()
   /** The log with all that others committed, read anew when the folder holds another table now. */
   const current = async (folder: string, name: string): Promise<DeltaLog> => {
+    checkPlace(name, folder)
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
     // Our checkpoint may hold a version that another writer replaced just after it was made.
     if (written.has(folder)) await removeFalseCheckpoints(folder)
     const log = await openLog(folder, readers)
-    if (log === undefined) throw new TableRefused(name, "its Delta log is gone")
+    if (log === undefined) throw tableGone(name)
     tables.set(folder, log)
     written.add(folder)
     await log.look()
@@ -112,7 +113,7 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
       return await use(await current(folder, name))
     } catch (error) {
       tables.delete(folder)
-      throw error
+      throw refusalOf(name, error)
     }
   }
   return {

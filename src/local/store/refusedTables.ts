@@ -2,7 +2,7 @@
  * The tables of a data folder that could not be opened. Each is tried again when somebody needs it and from time to time, since
  * the cause of a refusal may be gone.
  */
-import { TableRefused } from "../delta/writability.ts"
+import { tableGone } from "../delta/writability.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import { tableKey } from "./tableStore.ts"
 import type { RefusedTable } from "./unserved.ts"
@@ -77,7 +77,7 @@ export class RefusedTables {
   private start(key: string, name: string, location: string): Promise<void> {
     const opening = (async () => {
       try {
-        if (!(await this.open(name, location))) throw new TableRefused(name, "its Delta log is gone")
+        if (!(await this.open(name, location))) throw tableGone(name)
         this.byKey.delete(key)
       } finally {
         this.opening.delete(key)

@@ -10,10 +10,11 @@ import { commitFinder, lastNumber } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf } from "../delta/tableSize.ts"
-import { TableRefused, writeProblem } from "../delta/writability.ts"
+import { checkPlace, refusalOf, TableRefused, writeProblem } from "../delta/writability.ts"
 import { discardOrdered, isDiscardOrdered, logIn, logsIn, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
+import { placeProblem } from "../log/tableFolders.ts"
 import { openWal } from "../log/wal.ts"
 import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import { Backlog } from "./backlog.ts"
@@ -104,7 +105,7 @@ export class ServedTables {
   async open(name: string, location: string): Promise<ServedTable | undefined> {
     const open = this.get(name)
     if (open !== undefined) return open
-    const log = await this.read(location)
+    const log = await this.read(name, location)
     if (log === undefined) return undefined
     await this.checkId(name, log)
     return this.prepare(name, location, log)
@@ -120,8 +121,8 @@ export class ServedTables {
   ): Promise<void> {
     const reads = new FlushTurns(opensAtOnce)
     const work = new FlushTurns(opensAtOnce)
-    const logs = found.map(([, location]) => {
-      const log = reads.run(() => this.read(location))
+    const logs = found.map(([name, location]) => {
+      const log = reads.run(() => this.read(name, location))
       // Awaited below, in order.
       log.catch(() => {})
       return log
@@ -148,7 +149,16 @@ export class ServedTables {
   }
 
   /** Reads the log of the table in a folder. */
-  private async read(location: string): Promise<DeltaLog | undefined> {
+  private async read(name: string, location: string): Promise<DeltaLog | undefined> {
+    try {
+      if (placeProblem(location)?.kind !== undefined) checkPlace(name, location)
+      return await this.readLog(location)
+    } catch (error) {
+      throw refusalOf(name, error)
+    }
+  }
+
+  private async readLog(location: string): Promise<DeltaLog | undefined> {
     const { readers } = this.options
     let log = await openLog(location, readers)
     if (log?.isDoubtful === true) {
@@ -180,7 +190,7 @@ export class ServedTables {
       return await this.serve(record, log)
     } catch (error) {
       this.byId.delete(metadata.id.toLowerCase())
-      throw error
+      throw refusalOf(name, error)
     }
   }
 

@@ -22,6 +22,8 @@ import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { CommitFinder } from "../delta/commitPlace.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
+import { checkPlace } from "../delta/writability.ts"
+import { logAdvice } from "../log/logFolders.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback, Wal } from "../log/wal.ts"
@@ -237,14 +239,21 @@ export class TableEngine {
    * the refusal back. Costs two calls of the file system while nobody else wrote.
    */
   async look(): Promise<void> {
-    if (this.refusal === undefined && this.seen !== undefined && (await isLatest(this.folder, this.seen))) return
     try {
+      if (this.refusal === undefined && this.seen !== undefined) {
+        await this.checkPlace()
+        if (await isLatest(this.folder, this.seen)) return
+      }
       await this.followTable()
     } catch (error) {
       const failure = storageFailure(error, "reading the table", this.folder)
       throw failure.reason === "TableRefused" ? this.refuse(failure) : failure
     }
     if (this.refusal !== undefined) throw this.refusal
+  }
+
+  private async checkPlace(): Promise<void> {
+    checkPlace(this.definition.name, this.folder)
   }
 
   private async followTable(): Promise<void> {
@@ -259,7 +268,7 @@ export class TableEngine {
    * know it. Everybody who waits for a refused table is told as well; rows that a full disk holds up go in when there is room.
    */
   private refuse(error: unknown): StorageFailure {
-    const failure = storageFailure(error, "writing the table", this.folder)
+    const failure = this.withAdvice(storageFailure(error, "writing the table", this.folder))
     if (this.stopped !== undefined) return failure
     this.refusal = failure
     this.lastProblem = failure.message
@@ -269,6 +278,14 @@ export class TableEngine {
     }
     this.noteWaiting()
     return failure
+  }
+
+  /** The failure with how to get at the records in the log, where it holds any. */
+  private withAdvice(failure: StorageFailure): StorageFailure {
+    const { reason } = failure
+    const hasRecords = this.form.open.rows > 0 || this.batches.length > 0 || !this.committer.written.isEmpty
+    if (reason !== "TableRefused" || !hasRecords) return failure
+    return new StorageFailure({ reason, message: `${failure.message} ${logAdvice(this.definition.name)}` })
   }
 
   /** Takes over what a look found. Rows that are not committed yet are decoded again for new columns. */
@@ -307,6 +324,7 @@ export class TableEngine {
         if (this.stopped !== undefined) return
         // Looking costs less than decoding a batch again for a table that is still refused.
         if (this.refusal?.reason === "TableRefused") await this.followTable()
+        else await this.checkPlace()
         await this.committer.look()
         this.sealBatch()
         for (const batch of this.batches.slice()) {

@@ -3,6 +3,7 @@
  * writer changes them.
  */
 import * as Result from "effect/Result"
+import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import { definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
 import type { Metadata } from "../delta/deltaActions.ts"
 import { changeProblem } from "../delta/schemaChange.ts"
@@ -34,12 +35,17 @@ export const formOf = (definition: TableDefinition, schema: string): TableForm =
 export const usableDefinition = (name: string, metadata: Metadata): TableDefinition => {
   const definition = Result.getOrThrowWith(
     definitionOf(name, metadata),
-    (why) => new TableRefused(name, `its schema cannot be read: ${withoutStop(why)}`)
+    (why) => new TableRefused(name, `its schema cannot be read: ${withoutStop(why)}`, changeIt)
   )
+  const nameProblem = tableNameProblem(name)
+  if (nameProblem !== undefined) throw new TableRefused(name, withoutStop(nameProblem), renameIt)
   const problem = definitionProblem(definition)
-  if (problem !== undefined) throw new TableRefused(name, `it cannot be used here: ${withoutStop(problem)}`)
+  if (problem !== undefined) throw new TableRefused(name, `no client could use it: ${withoutStop(problem)}`, changeIt)
   return definition
 }
+
+const changeIt = "Change it with another program, and the server serves it; or move its folder out of the data folder."
+const renameIt = "Rename its folder and restart the server, or move the folder out of the data folder."
 
 const withoutStop = (sentence: string): string => sentence.replace(/\.$/, "")
 

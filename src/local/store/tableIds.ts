@@ -26,17 +26,20 @@ export const checkTableId = async (
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
     const needed = "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
-    throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`)
+    throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`, moveOut)
   }
   if (served !== undefined) throw copyOf(name, served)
   const original = await namedByLog(dataFolder, { name, tableId })
   if (original !== undefined) throw copyOf(name, original)
 }
 
+const moveOut = "Move its folder out of the data folder."
+
 const copyOf = (name: string, original: string): TableRefused =>
   new TableRefused(
     name,
-    `it has the id of ${original}, as a copy of a folder has, and would have its log: move one of them out of the data folder`
+    `it has the id of ${original}, as a copy of a folder has, and would have its log`,
+    "Move one of them out of the data folder."
   )
 
 /** The table that the log with this id names, when it is another one that has the id too. */

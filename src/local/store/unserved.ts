@@ -7,7 +7,7 @@ import * as Path from "node:path"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import { definitionOf } from "../delta/tableFolder.ts"
-import { type FoundLog, logsIn } from "../log/logFolders.ts"
+import { type FoundLog, logAdvice, logsIn } from "../log/logFolders.ts"
 import type { StorageFailure } from "../log/storageErrors.ts"
 import type { UnservedTable } from "./tableStore.ts"
 
@@ -18,26 +18,25 @@ export interface RefusedTable {
   readonly failure: StorageFailure
 }
 
-/** How to take records out of a log. */
-const wayOut = (name: string): string =>
-  `To take acknowledged records out of the log: zerobus table salvage ${name} --to FILE (with --discard to drop them there).`
-
 /** A refused table, with what of it can be read. */
-const refusedTable = async ({ failure, location, name }: RefusedTable): Promise<UnservedTable> => {
+const refusedTable = async (
+  { failure, location, name }: RefusedTable,
+  logs: ReadonlyArray<FoundLog>
+): Promise<UnservedTable> => {
   const metadata = await openLog(location).then(
     (log) => log?.snapshot.metadata,
     () => undefined
   )
+  const isNamed = ({ table }: FoundLog) => table === undefined || table.toLowerCase() === name.toLowerCase()
+  const hasLog = logs.some((log) => isNamed(log) && (metadata === undefined || metadata.id === log.tableId))
+  const reason =
+    failure.reason === "TableRefused" ? failure.message : `The table ${name} cannot be opened. ${failure.message}`
   return {
     name,
     tableId: metadata?.id,
     location,
     definition: metadata === undefined ? undefined : Result.getOrUndefined(definitionOf(name, metadata)),
-    // A refusal names the table and the way out.
-    problem:
-      failure.reason === "TableRefused"
-        ? failure.message
-        : `The table ${name} cannot be opened and is refused: ${failure.message} ${wayOut(name)}`
+    problem: hasLog ? `${reason} ${logAdvice(name)}` : reason
   }
 }
 
@@ -51,7 +50,7 @@ const lonelyLog = (dataFolder: string, { bytes, folder, table, tableId }: FoundL
     definition: undefined,
     problem:
       `The log ${folder} holds ${bytes} bytes of acknowledged records of ${name}, and the table with its id is gone. ` +
-      wayOut(name)
+      `To take them out: zerobus table salvage ${name} --to FILE (with --discard to drop them there).`
   }
 }
 
@@ -64,12 +63,12 @@ export const unservedIn = async (
   served: ReadonlySet<string>,
   refused: Iterable<RefusedTable>
 ): Promise<ReadonlyArray<UnservedTable>> => {
-  const found = await Promise.all([...refused].map(refusedTable))
+  const logs = (await logsIn(dataFolder)).filter(({ tableId }) => !served.has(tableId))
+  const found = await Promise.all([...refused].map((table) => refusedTable(table, logs)))
   const ids = new Set(found.map(({ tableId }) => tableId))
   const unread = new Set(found.filter(({ tableId }) => tableId === undefined).map(({ name }) => name.toLowerCase()))
-  const lonely = (await logsIn(dataFolder)).filter(
-    ({ table, tableId }) =>
-      !served.has(tableId) && !ids.has(tableId) && !(table !== undefined && unread.has(table.toLowerCase()))
+  const lonely = logs.filter(
+    ({ table, tableId }) => !ids.has(tableId) && !(table !== undefined && unread.has(table.toLowerCase()))
   )
   return [...found, ...lonely.map((log) => lonelyLog(dataFolder, log))]
 }

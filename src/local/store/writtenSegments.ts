@@ -51,6 +51,10 @@ export class WrittenSegments {
     this.waiting = [...this.waiting, { segment, rows, since: this.now() }]
   }
 
+  get isEmpty(): boolean {
+    return this.waiting.length === 0
+  }
+
   /** The data files of the segments that wait. */
   get paths(): ReadonlyArray<string> {
     return this.waiting.flatMap(({ rows }) => rows.flatMap(({ place }) => place?.paths ?? []))

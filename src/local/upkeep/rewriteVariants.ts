@@ -16,7 +16,7 @@ import { openLog } from "../delta/deltaLog.ts"
 import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
 import { footerIn } from "../delta/liveFiles.ts"
 import { definitionOf } from "../delta/tableFolder.ts"
-import { TableRefused, writeProblem } from "../delta/writability.ts"
+import { checkPlace, tableGone, TableRefused, writeProblem } from "../delta/writability.ts"
 
 const rewrittenPrefix = "rewritten-"
 
@@ -29,9 +29,10 @@ export interface Rewritten {
 
 /** Rewrites the files of the table in a folder. `now` in milliseconds. Throws `TableRefused` when the table cannot be written. */
 export const rewriteVariants = async (name: string, folder: string, now: number): Promise<Rewritten> => {
+  checkPlace(name, folder)
   const { mode } = await Fs.stat(folder)
   const log = await openLog(folder, (mode & 0o007) === 0 ? "owner" : "everyone")
-  if (log === undefined || !(await log.look())) throw new TableRefused(name, "its Delta log is gone")
+  if (log === undefined || !(await log.look())) throw tableGone(name)
   const { metadata, protocol } = log.snapshot
   const problem = writeProblem({ metadata: metadata!, protocol: protocol! })
   if (problem !== undefined) throw new TableRefused(name, problem)

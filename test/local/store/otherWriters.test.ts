@@ -238,7 +238,7 @@ describe("what the server cannot write is refused", () => {
       const first = Path.join(logFolder(location), `${versionName(0)}.json`)
       const text = yield* Effect.promise(() => Fs.readFile(first, "utf8"))
       yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
-      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /log is gone/)
+      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /default\/t is gone/)
       yield* Effect.promise(() => Fs.mkdir(logFolder(location), { recursive: true }))
       const other = text.replace(/"id":"[0-9a-f-]{36}"/, '"id":"11111111-1111-1111-1111-111111111111"')
       yield* Effect.promise(() => Fs.writeFile(first, other))
