@@ -6,7 +6,7 @@ import type { TableDefinition } from "../internal/columns/columnType.ts"
 import { toTypeJson } from "../internal/columns/columnType.ts"
 import { type CatalogTable, UnityCatalog, UnityCatalogLayer, type UnityCatalogShape } from "../UnityCatalog.ts"
 import type { StreamFailure } from "../ZerobusError.ts"
-import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 
 /** What to do when the environment lacks a setting, or has one that cannot be read. The value is not repeated. */
 export const missingSetting = (error: { readonly message: string }): CommandFailed => {

@@ -17,7 +17,7 @@ import * as Prompt from "effect/cli/Prompt"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
 import type { GeneratedFile } from "./generate/generateTable.ts"
 import type { SourceFormat } from "./generate/tableSource.ts"
-import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 
 const setting = (flag: Option.Option<string>, name: string, flagName: string): Effect.Effect<string, CommandFailed> =>
   Option.match(flag, {

@@ -13,9 +13,9 @@ import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
 import { isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
-import { because, type CommandFailed, failed } from "./CommandFailed.ts"
+import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import type { LocalInput } from "./local.ts"
-import { counted } from "./progress.ts"
+import { counted } from "./terminal/progress.ts"
 import { definitionOf, differenceText } from "./tableDefinition.ts"
 
 const durationOf = (

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
 import type { CatalogTable } from "../UnityCatalog.ts"
-import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 
 /** The folder of a table on this machine; undefined for tables elsewhere. */
 export const localFolder = ({ location }: { readonly location: string | undefined }): string | undefined => {

@@ -10,8 +10,8 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import { readFileSync } from "node:fs"
 import { zerobus } from "./Commands.ts"
-import { logLine } from "./logLine.ts"
-import { presenter } from "./mistakes.ts"
+import { logLine } from "./terminal/logLine.ts"
+import { presenter } from "./terminal/mistakes.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string

@@ -10,7 +10,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { type CommandFailed, failed } from "./CommandFailed.ts"
+import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import type { QueryTable } from "./deltaQuery.ts"
 
 const mostRows = 1000

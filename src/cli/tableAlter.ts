@@ -5,8 +5,8 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { failed } from "./CommandFailed.ts"
-import { counted } from "./progress.ts"
+import { failed } from "./terminal/CommandFailed.ts"
+import { counted } from "./terminal/progress.ts"
 
 const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
 

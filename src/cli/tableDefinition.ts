@@ -11,8 +11,8 @@ import {
 } from "../internal/columns/columnType.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
 import { diffDefinitions } from "../internal/columns/tableDiff.ts"
-import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { counted } from "./progress.ts"
+import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { counted } from "./terminal/progress.ts"
 
 const knownTypes = `The types are ${Object.keys(scalarTypes)
   .map((tag) => sqlName(tag as ScalarTag))

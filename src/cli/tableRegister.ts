@@ -7,7 +7,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
-import { counted } from "./progress.ts"
+import { counted } from "./terminal/progress.ts"
 
 /** `zerobus table register`. */
 export const tableRegister = Command.make(

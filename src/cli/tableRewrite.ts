@@ -6,8 +6,8 @@ import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { failed } from "./CommandFailed.ts"
-import { counted } from "./progress.ts"
+import { failed } from "./terminal/CommandFailed.ts"
+import { counted } from "./terminal/progress.ts"
 
 /** The command. */
 export const rewrite = Command.make(

@@ -13,8 +13,8 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { FoundLog, Salvaged } from "../local/store/salvage.ts"
-import { type CommandFailed, failed } from "./CommandFailed.ts"
-import { counted } from "./progress.ts"
+import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { counted } from "./terminal/progress.ts"
 
 const salvageOf = () => import("../local/store/salvage.ts")
 

@@ -257,7 +257,10 @@ export const rooms: ReadonlyArray<Room> = [
       "testing",
       "internal/columns",
       "cli/generate",
+      "cli/terminal",
+      "cli/input",
       "cli/records",
+      "cli/ingest",
       "local/store/salvage",
       "local/delta",
       "local/upkeep/rewriteVariants",
@@ -277,6 +280,21 @@ export const rooms: ReadonlyArray<Room> = [
     name: "cli/generate",
     imports: ["internal/columns", "internal/protobuf"],
     packages: ["effect/*", "protobufjs"]
+  },
+  {
+    name: "cli/terminal",
+    imports: [],
+    packages: ["effect/*"]
+  },
+  {
+    name: "cli/input",
+    imports: [],
+    packages: ["effect/*", "node:stream", "node:fs", "node:buffer", ...files]
+  },
+  {
+    name: "cli/ingest",
+    imports: ["faces", "internal/columns", "internal/log/plainFile", "cli/terminal", "cli/input", "cli/records"],
+    packages: ["effect/*", ...files]
   },
   {
     name: "cli/records",

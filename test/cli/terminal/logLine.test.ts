@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { TestConsole } from "effect/testing"
-import { logLine } from "../../src/cli/logLine.ts"
+import { logLine } from "../../../src/cli/terminal/logLine.ts"
 
 const linesOf = (effect: Effect.Effect<void>) =>
   effect.pipe(

@@ -4,8 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { Places } from "../../src/cli/ingestFile.ts"
-import { noCounts, type Outcome, showProgress, summary, summaryJson } from "../../src/cli/progress.ts"
+import { Places } from "../../../src/cli/ingest/ingestFile.ts"
+import { noCounts, type Outcome, showProgress, summary, summaryJson } from "../../../src/cli/terminal/progress.ts"
 
 const counts = { bytes: 12_345_678, skipped: 0, accepted: 1000, rejected: 0, durable: 1000 }
 const outcome = (changes: Partial<Outcome>): Outcome => ({

@@ -6,13 +6,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { InvalidArgument, PayloadTooLarge } from "../ZerobusError.ts"
-import type { ZerobusStream } from "../ZerobusStream.ts"
-import { because, type CommandFailed, failed } from "./CommandFailed.ts"
-import type { UnreadableFile } from "./records/recordBytes.ts"
-import { type Counts, type Place, recordsRead } from "./progress.ts"
-import type { FileRecords } from "./records/fileRecords.ts"
-import type { RecordReader, SourceRecord } from "./records/sourceRecord.ts"
+import { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
+import type { ZerobusStream } from "../../ZerobusStream.ts"
+import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+import type { UnreadableFile } from "../input/recordBytes.ts"
+import { type Counts, type Place, recordsRead } from "../terminal/progress.ts"
+import type { FileRecords } from "../records/fileRecords.ts"
+import type { RecordReader, SourceRecord } from "../records/sourceRecord.ts"
 
 /** A record that is not valid, and why. */
 export interface Reject {

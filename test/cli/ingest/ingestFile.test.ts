@@ -5,13 +5,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Result, Stream } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
-import { ingestFile, Places } from "../../src/cli/ingestFile.ts"
-import { noCounts } from "../../src/cli/progress.ts"
-import { FileRecords } from "../../src/cli/records/fileRecords.ts"
-import { reader } from "../../src/cli/records/recordFile.ts"
-import { parseTableDefinition } from "../../src/internal/columns/columnType.ts"
-import { ackResponse } from "../../src/local/stream/streamMessages.ts"
-import { ingestServer, memoryClient } from "../support/memoryClient.ts"
+import { ingestFile, Places } from "../../../src/cli/ingest/ingestFile.ts"
+import { noCounts } from "../../../src/cli/terminal/progress.ts"
+import { FileRecords } from "../../../src/cli/records/fileRecords.ts"
+import { reader } from "../../../src/cli/records/recordFile.ts"
+import { parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
+import { ackResponse } from "../../../src/local/stream/streamMessages.ts"
+import { ingestServer, memoryClient } from "../../support/memoryClient.ts"
 
 const { columns, name } = Result.getOrThrow(parseTableDefinition("main.default.t(id INT)"))
 const lines = (from: number, count: number): Uint8Array =>

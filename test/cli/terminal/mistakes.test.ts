@@ -2,7 +2,7 @@
  * Command lines that cannot be read: the mistake and where the help is, on standard error, and nothing on standard output.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { zerobusProcess } from "../support/commandLine.ts"
+import { zerobusProcess } from "../../support/commandLine.ts"
 
 describe("a mistake on the command line", () => {
   it.each<readonly [args: ReadonlyArray<string>, says: string, help: string]>([
