@@ -102,7 +102,7 @@ const fillFromFile = Effect.fnUntraced(function* (file: string, definition: stri
   const records = new FileRecords(table.columns)
   yield* zerobus.withStream({ ...TableProperties.json(table.name), codec: records }, (stream) =>
     ingestFile({
-      bytes: recordBytes(file, kind.gzip),
+      bytes: recordBytes(file, { gzip: kind.gzip }),
       reader: reader(kind.format ?? "json", { usualDelimiter: kind.delimiter }),
       header: kind.format === "csv",
       records,

@@ -19,7 +19,7 @@ import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts
 import type { IngestInput } from "./ingest.ts"
 import { ingestFile, Places, type Reject } from "./ingest/ingestFile.ts"
 import { noCounts, type Outcome, showProgress, summary, summaryJson } from "./terminal/progress.ts"
-import { checkFile, recordBytes } from "./input/recordBytes.ts"
+import { recordBytes, sizeOf } from "./input/recordBytes.ts"
 import { FileRecords } from "./records/fileRecords.ts"
 import { formats, kindOf } from "./records/fileKind.ts"
 import { reader, type SourceRecord } from "./records/recordFile.ts"
@@ -48,7 +48,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   if (input.skip < 0) return yield* failed("--skip must not be negative.")
 
   const { definition } = yield* readTable(input.table)
-  yield* Effect.mapError(checkFile(input.file), because)
+  yield* Effect.mapError(sizeOf(input.file), because)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects = rejectsFile === undefined ? undefined : yield* rejectsWriter(rejectsFile, input.file)
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(
@@ -109,7 +109,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   })
 
   const exit = yield* ingestFile({
-    bytes: recordBytes(input.file, input.gzip || kind.gzip),
+    bytes: recordBytes(input.file, { gzip: input.gzip || kind.gzip }),
     reader: reader(format, { delimiter, usualDelimiter: kind.delimiter }),
     header: format === "csv",
     records,

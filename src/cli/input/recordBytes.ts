@@ -1,38 +1,139 @@
 /**
- * The bytes of a record file or of standard input, decompressed, as a stream that reads no further than its consumer.
+ * The bytes of a record file or of standard input as UTF-8, decompressed, as a stream that reads no further than its consumer.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
-import { pipeline } from "node:stream"
-import { createGunzip } from "node:zlib"
-import * as Data from "effect/Data"
+import { pipeline, Readable, type Transform } from "node:stream"
+import { createGunzip, createZstdDecompress } from "node:zlib"
+import { enoughBytes, type Packing, packingOf } from "./contentKind.ts"
+import { utf16ToUtf8 } from "./utf16.ts"
 
 /** The file cannot be opened or read, or is not gzip as it should be; the message says which. */
 export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonly message: string }> {}
 
+/** How a file is read. */
+export interface ReadOptions {
+  /** Whether it is gzip whatever its first bytes are. Default false. */
+  readonly gzip?: boolean | undefined
+  /** Called with the count of bytes that were read of the file itself. */
+  readonly onRead?: ((bytes: number) => void) | undefined
+}
+
 /** Bytes read at a time. */
 const chunkSize = 256 * 1024
 
-/** Opens a file (`-` is standard input) and gives its bytes. Fails when it cannot be opened or read, or is not gzip as it should be. */
-export const recordBytes = (file: string, gzip: boolean): Stream.Stream<Uint8Array, UnreadableFile> => {
-  const name = file === "-" ? "Standard input" : file
+/** How a file is called in messages. */
+export const nameOf = (file: string): string => (file === "-" ? "Standard input" : file)
+
+/**
+ * Opens a file (`-` is standard input) and gives its text as UTF-8, whatever its first bytes say it is: gzip, zstd, UTF-16. Fails
+ * when it cannot be opened or read, or is none of these.
+ */
+export const recordBytes = (file: string, options: ReadOptions = {}): Stream.Stream<Uint8Array, UnreadableFile> => {
+  const name = nameOf(file)
   return Stream.unwrap(
     Effect.gen(function* () {
-      const source =
+      const source: Readable =
         file === "-" ? process.stdin : (yield* openFile(file)).createReadStream({ highWaterMark: chunkSize })
-      // The callback takes the error that also reaches whoever reads the last stream of the pipeline.
-      const bytes = gzip ? pipeline(source, createGunzip({ chunkSize }), () => {}) : source
-      return Stream.fromAsyncIterable<Uint8Array, UnreadableFile>(bytes, (error) => unreadable(name, error))
+      const outer = options.gzip === true ? { bytes: source, packing: "gzip" as const } : yield* begin(source, name)
+      const { onRead } = options
+      // A listener for data would start the flow, which is for the reader to do.
+      if (onRead !== undefined) outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
+      const unpacked = unpack(outer)
+      // Compressed text may be in UTF-16 as well; compressed twice it is not read.
+      const compressed = outer.packing === "gzip" || outer.packing === "zstd"
+      const inner = compressed
+        ? yield* begin(unpacked, name, outer.packing)
+        : { bytes: unpacked, packing: "plain" as const }
+      if (inner.packing === "gzip" || inner.packing === "zstd") {
+        return yield* new UnreadableFile({ message: `${name} is compressed twice. Decompress it once.` })
+      }
+      return Stream.fromAsyncIterable<Uint8Array, UnreadableFile>(unpack(inner), (error) =>
+        unreadable(name, error, outer.packing)
+      )
     })
   )
 }
 
-/** Fails as `recordBytes` does where the file cannot be opened. */
-export const checkFile = (file: string): Effect.Effect<void, UnreadableFile> =>
-  file === "-" ? Effect.void : Effect.flatMap(openFile(file), (handle) => Effect.promise(() => handle.close()))
+const unpack = ({ bytes, packing }: Begun): Readable => {
+  // The callback takes the error that also reaches whoever reads the last stream of the pipeline.
+  const through = (transform: Transform): Readable => pipeline(bytes, transform, () => {})
+  switch (packing) {
+    case "gzip":
+      return through(createGunzip({ chunkSize }))
+    case "zstd":
+      return through(createZstdDecompress({ chunkSize }))
+    case "utf16le":
+    case "utf16be":
+      return through(utf16ToUtf8(packing))
+    case "plain":
+      return bytes
+  }
+}
 
-const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableFile> =>
+/** A stream from its start, and what its first bytes say. */
+interface Begun {
+  readonly bytes: Readable
+  readonly packing: Packing
+}
+
+/** Looks at the first bytes of a stream. */
+const begin = (source: Readable, name: string, packing: Packing = "plain"): Effect.Effect<Begun, UnreadableFile> =>
+  Effect.callback((resume) => {
+    const seen: Array<Buffer> = []
+    let length = 0
+    const stop = () => {
+      source.off("readable", look)
+      source.off("end", end)
+      source.off("error", fail)
+    }
+    const answer = (bytes: Readable, head: Buffer) => {
+      stop()
+      const shown = packingOf(head)
+      resume(
+        typeof shown === "string"
+          ? Effect.succeed({ bytes, packing: shown })
+          : Effect.fail(new UnreadableFile({ message: `${name} is ${shown.problem}.` }))
+      )
+    }
+    const look = () => {
+      const chunk = source.read() as Buffer | null
+      if (chunk === null) return
+      seen.push(chunk)
+      length += chunk.length
+      if (length < enoughBytes) return
+      const head = Buffer.concat(seen)
+      source.unshift(head)
+      answer(source, head)
+    }
+    // A stream that has ended takes nothing back.
+    const end = () => answer(Readable.from(seen), Buffer.concat(seen))
+    const fail = (error: Error) => {
+      stop()
+      resume(Effect.fail(unreadable(name, error, packing)))
+    }
+    source.on("readable", look)
+    source.on("end", end)
+    source.on("error", fail)
+    return Effect.sync(stop)
+  })
+
+/** The size of a file in bytes, undefined for standard input and for what is no plain file. Fails as `recordBytes` does. */
+export const sizeOf = (file: string): Effect.Effect<number | undefined, UnreadableFile> =>
+  file === "-"
+    ? Effect.succeed(undefined)
+    : Effect.flatMap(openFile(file), (handle) =>
+        Effect.promise(async () => {
+          const found = await handle.stat()
+          await handle.close()
+          return found.isFile() ? found.size : undefined
+        })
+      )
+
+/** Opens a file to read it. */
+export const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableFile> =>
   Effect.tryPromise({
     try: async () => {
       const handle = await Fs.open(file, "r")
@@ -45,12 +146,13 @@ const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableFile> =>
     catch: (error) => unreadable(file, error)
   })
 
-const unreadable = (name: string, error: unknown): UnreadableFile => {
+/** What became of a file, as a sentence. */
+export const unreadable = (name: string, error: unknown, packing: Packing = "plain"): UnreadableFile => {
   const code = (error as NodeJS.ErrnoException).code ?? "unknown error"
-  return new UnreadableFile({ message: sentence(name, code) })
+  return new UnreadableFile({ message: sentence(name, code, packing) })
 }
 
-const sentence = (name: string, code: string): string => {
+const sentence = (name: string, code: string, packing: Packing): string => {
   switch (code) {
     case "ENOENT":
       return `${name} does not exist.`
@@ -60,6 +162,8 @@ const sentence = (name: string, code: string): string => {
     case "EISDIR":
       return `${name} is a folder. Name a file.`
     default:
-      return code.startsWith("Z_") ? `${name} is not a whole gzip file (${code}).` : `${name} cannot be read (${code}).`
+      return /^Z(?:STD)?_/.test(code)
+        ? `${name} is not a whole ${packing} file (${code}).`
+        : `${name} cannot be read (${code}).`
   }
 }

@@ -23,6 +23,7 @@ import {
   writeInteger
 } from "./plainBytes.ts"
 import { emptyIsNull } from "./recordCheck.ts"
+import type { ValueForms } from "./valueForms.ts"
 import type { PlacedRow } from "./sourceRecord.ts"
 
 const quote = 0x22
@@ -109,7 +110,17 @@ const putNumber =
   (bytes, start, end, output) =>
     numberEnd(bytes, start, float) === end && copied(bytes, start, end, output)
 
-const putOf = (type: ColumnType): Put | undefined => {
+/** Reads a text by the form that the user named. */
+const putTime =
+  (read: (text: string) => bigint | number | undefined): Put =>
+  (bytes, start, end, output, doubled) => {
+    const value = doubled ? undefined : Number(read(bytes.toString("latin1", start, end)))
+    if (value === undefined || !Number.isSafeInteger(value)) return false
+    writeInteger(value, output)
+    return true
+  }
+
+const putOf = (type: ColumnType, forms: ValueForms): Put | undefined => {
   switch (type._tag) {
     case "Boolean":
       return (bytes, start, end, output) => {
@@ -140,6 +151,8 @@ const putOf = (type: ColumnType): Put | undefined => {
     case "Binary":
       return (bytes, start, end, output) => isPaddedBase64(bytes, start, end) && inQuotes(bytes, start, end, output)
     case "Date": {
+      const { dateFormat } = forms
+      if (dateFormat !== undefined) return putTime(dateFormat.days)
       const days = putInteger(...numberRange(type._tag))
       return (bytes, start, end, output) => {
         const value = daysAt(bytes, start, end)
@@ -151,10 +164,12 @@ const putOf = (type: ColumnType): Put | undefined => {
     case "Timestamp":
     case "TimestampNtz": {
       const zoned = type._tag === "Timestamp"
+      const { timestampFormat, timestampUnit = "us" } = forms
+      if (timestampFormat !== undefined) return putTime((text) => timestampFormat.micros(text, zoned))
       return (bytes, start, end, output) => {
         const value = microsAt(bytes, start, end, zoned)
         if (Number.isNaN(value)) {
-          return isMicros(bytes, start, end) && copied(bytes, start, end, output)
+          return timestampUnit === "us" && isMicros(bytes, start, end) && copied(bytes, start, end, output)
         }
         writeInteger(value, output)
         return true
@@ -176,11 +191,13 @@ export class CsvShortcut {
   /** Whether every column has a short way. */
   private readonly complete: boolean
   private readonly output: Output
+  private readonly nullWords: ReadonlyArray<Buffer>
 
-  constructor(targets: ReadonlyArray<ColumnDefinition | undefined>, output: Output) {
+  constructor(targets: ReadonlyArray<ColumnDefinition | undefined>, output: Output, forms: ValueForms = {}) {
     this.output = output
+    this.nullWords = (forms.nullWords ?? []).map((word) => Buffer.from(word))
     this.cells = targets.map((column): Cell | undefined => {
-      const put = column === undefined ? undefined : putOf(column.type)
+      const put = column === undefined ? undefined : putOf(column.type, forms)
       return column === undefined || put === undefined
         ? undefined
         : {
@@ -201,7 +218,7 @@ export class CsvShortcut {
    */
   take({ bounds, bytes, first }: PlacedRow): boolean {
     if (!this.complete) return false
-    const { cells, output } = this
+    const { cells, nullWords, output } = this
     const { buffer } = output
     buffer[output.position] = 0x7b
     const begin = ++output.position
@@ -211,7 +228,7 @@ export class CsvShortcut {
       const bound = bounds[first + 2 * index]!
       const start = bound < 0 ? -1 - bound : bound
       const end = bounds[first + 2 * index + 1]!
-      if (start === end && cell.emptyIsNull) {
+      if ((start === end && cell.emptyIsNull) || (nullWords.length > 0 && this.isNullWord(bytes, start, end))) {
         if (!cell.nullable) return false
         continue
       }
@@ -222,5 +239,12 @@ export class CsvShortcut {
     }
     buffer[output.position++] = 0x7d
     return true
+  }
+
+  private isNullWord(bytes: Buffer, start: number, end: number): boolean {
+    for (const word of this.nullWords) {
+      if (word.length === end - start && bytes.compare(word, 0, word.length, start, end) === 0) return true
+    }
+    return false
   }
 }

@@ -9,8 +9,9 @@ import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { CsvShortcut } from "./csvShortcut.ts"
 import { JsonShortcut } from "./jsonShortcut.ts"
-import { type CheckOptions, type HeaderProblem, csvColumns, jsonCheck, largestRecord, rowCheck } from "./recordCheck.ts"
+import { type HeaderProblem, csvColumns, jsonCheck, largestRecord, rowCheck } from "./recordCheck.ts"
 import type { RecordCheck } from "./recordCheck.ts"
+import type { ValueForms } from "./valueForms.ts"
 import { PlacedRecord, PlacedRow, type SourceRecord } from "./sourceRecord.ts"
 
 /** Longest record that goes the short way, in bytes. What is longer costs little by its number. */
@@ -25,19 +26,19 @@ const decoder = new TextDecoder()
  */
 export class FileRecords implements RecordCodec<SourceRecord> {
   private readonly columns: ReadonlyArray<ColumnDefinition>
-  private readonly options: CheckOptions
+  private readonly options: ValueForms
   private readonly scratch = { buffer: Buffer.allocUnsafe(4 * longestShort), position: 0 }
+  private readonly json: { readonly short: (record: SourceRecord) => boolean; readonly check: RecordCheck }
   private short: (record: SourceRecord) => boolean
   private check: RecordCheck
 
   /** JSON records, until there is a header. */
-  constructor(columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}) {
+  constructor(columns: ReadonlyArray<ColumnDefinition>, options: ValueForms = {}) {
     this.columns = columns
     this.options = options
-    const shortcut = new JsonShortcut(columns, this.scratch)
+    const shortcut = new JsonShortcut(columns, this.scratch, options)
     const own = Buffer.allocUnsafe(longestShort + 1)
-    this.check = jsonCheck(columns, options)
-    this.short = (record) => {
+    const short = (record: SourceRecord) => {
       if (record instanceof PlacedRecord) {
         const { bytes, end, start } = record
         return end - start <= longestShort && shortcut.take(bytes, start, end)
@@ -47,6 +48,15 @@ export class FileRecords implements RecordCodec<SourceRecord> {
       own[end] = lineFeed
       return shortcut.take(own, 0, end)
     }
+    this.json = { short, check: jsonCheck(columns, options) }
+    this.short = short
+    this.check = this.json.check
+  }
+
+  /** Takes JSON records from now on, until there is a header again. */
+  useJson(): void {
+    this.short = this.json.short
+    this.check = this.json.check
   }
 
   /**
@@ -56,7 +66,7 @@ export class FileRecords implements RecordCodec<SourceRecord> {
   useHeader(header: ReadonlyArray<string> | undefined): HeaderProblem | undefined {
     const targets = header === undefined ? [] : csvColumns(this.columns, header, this.options)
     if ("problem" in targets) return targets
-    const shortcut = new CsvShortcut(targets, this.scratch)
+    const shortcut = new CsvShortcut(targets, this.scratch, this.options)
     const longest = Math.floor((this.scratch.buffer.length - shortcut.extra) / 6)
     this.short = (record) =>
       record instanceof PlacedRow && record.end - record.start <= longest && shortcut.take(record)

@@ -22,6 +22,7 @@ import {
   microsAt,
   type Output
 } from "./plainBytes.ts"
+import type { ValueForms } from "./valueForms.ts"
 import { NamesOfObjects, takeVariant } from "./variantShortcut.ts"
 
 const quote = 0x22
@@ -51,11 +52,11 @@ class ObjectShortcut {
   private readonly seen: Float64Array
   private objects = 0
 
-  constructor(fields: ReadonlyArray<ColumnDefinition>) {
+  constructor(fields: ReadonlyArray<ColumnDefinition>, forms: ValueForms) {
     this.names = fields.map(({ name }) => Buffer.from(JSON.stringify(name)))
     this.places = new Map(this.names.map((name, index) => [Buffer.from(name).toString("latin1"), index]))
     this.match = new NameMatch(fields.map(({ name }) => name))
-    this.takes = fields.map(({ nullable, type }) => nullableTake(type, nullable))
+    this.takes = fields.map(({ nullable, type }) => nullableTake(type, nullable, forms))
     this.required = Uint8Array.from(fields, ({ nullable }) => (nullable ? 0 : 1))
     this.requiredCount = fields.filter(({ nullable }) => !nullable).length
     this.seen = new Float64Array(fields.length)
@@ -129,12 +130,25 @@ class ObjectShortcut {
   }
 }
 
-const nullableTake = (type: ColumnType, nullable: boolean): Take => {
-  const take = takeOf(type)
-  return (scan) => (scan.bytes[scan.at] === 0x6e ? nullable && scan.passWord("null") : take(scan))
+const nullableTake = (type: ColumnType, nullable: boolean, forms: ValueForms): Take => {
+  const take = takeOf(type, forms)
+  const plain: Take = (scan) => (scan.bytes[scan.at] === 0x6e ? nullable && scan.passWord("null") : take(scan))
+  const words = (forms.nullWords ?? []).map((word) => Buffer.from(word))
+  if (words.length === 0) return plain
+  return (scan) => {
+    const start = scan.at
+    if (!plain(scan)) return false
+    return scan.bytes[start] !== quote || !mayBeWord(scan, start + 1, words)
+  }
 }
 
-const takeOf = (type: ColumnType): Take => {
+/** Whether the text that ends here may be one of the words: it is, or it has escapes. */
+const mayBeWord = ({ at, bytes }: JsonScan, start: number, words: ReadonlyArray<Buffer>): boolean => {
+  const text = bytes.subarray(start, at - 1)
+  return text.includes(0x5c) || words.some((word) => word.equals(text))
+}
+
+const takeOf = (type: ColumnType, forms: ValueForms): Take => {
   switch (type._tag) {
     case "Boolean":
       return (scan) => (scan.bytes[scan.at] === 0x74 ? scan.passWord("true") : scan.passWord("false"))
@@ -178,7 +192,7 @@ const takeOf = (type: ColumnType): Take => {
       return (scan) => {
         const start = scan.at
         if (scan.bytes[start] !== quote) return days(scan)
-        if (!scan.passPlainText()) return false
+        if (forms.dateFormat !== undefined || !scan.passPlainText()) return false
         const value = daysAt(scan.bytes, start + 1, scan.at - 1)
         return !Number.isNaN(value) && scan.replaceByInteger(start, value)
       }
@@ -186,27 +200,30 @@ const takeOf = (type: ColumnType): Take => {
     case "Timestamp":
     case "TimestampNtz": {
       const zoned = type._tag === "Timestamp"
+      const micros = (forms.timestampUnit ?? "us") === "us"
       return (scan) => {
         const start = scan.at
-        if (scan.bytes[start] !== quote) return scan.passNumber(false) && isMicros(scan.bytes, start, scan.at)
-        if (!scan.passPlainText()) return false
+        if (scan.bytes[start] !== quote) {
+          return micros && scan.passNumber(false) && isMicros(scan.bytes, start, scan.at)
+        }
+        if (forms.timestampFormat !== undefined || !scan.passPlainText()) return false
         const value = microsAt(scan.bytes, start + 1, scan.at - 1, zoned)
         return !Number.isNaN(value) && scan.replaceByInteger(start, value)
       }
     }
     case "Struct": {
-      const fields = new ObjectShortcut(type.fields)
+      const fields = new ObjectShortcut(type.fields, forms)
       return (scan) => fields.take(scan)
     }
     case "Array": {
-      const element = nullableTake(type.element, type.containsNull)
+      const element = nullableTake(type.element, type.containsNull, forms)
       return (scan) => takeElements(scan, element)
     }
     case "Variant":
       return takeVariant
     case "Map": {
       if (type.key._tag !== "String") return () => false
-      const value = nullableTake(type.value, type.valueContainsNull)
+      const value = nullableTake(type.value, type.valueContainsNull, forms)
       const names = new NamesOfObjects()
       return (scan) => takeEntries(scan, names, value)
     }
@@ -275,9 +292,9 @@ export class JsonShortcut {
   private readonly scan: JsonScan
   private readonly record: ObjectShortcut
 
-  constructor(columns: ReadonlyArray<ColumnDefinition>, output: Output) {
+  constructor(columns: ReadonlyArray<ColumnDefinition>, output: Output, forms: ValueForms = {}) {
     this.scan = new JsonScan(output)
-    this.record = new ObjectShortcut(columns)
+    this.record = new ObjectShortcut(columns, forms)
   }
 
   /**

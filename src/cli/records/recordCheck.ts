@@ -10,6 +10,7 @@ import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import * as ExactJson from "./exactJson.ts"
 import { keyTwice } from "./keysTwice.ts"
 import { NameMatch, noColumn } from "./nameMatch.ts"
+import type { ValueForms } from "./valueForms.ts"
 import { fieldConverter, keyTwiceProblem, readCell, type Report, refused, structConverter } from "./valueCheck.ts"
 import type { SourceRecord } from "./sourceRecord.ts"
 
@@ -22,15 +23,9 @@ export type Checked = { readonly json: string } | { readonly problem: string }
 /** Checks one record after another. */
 export type RecordCheck = (record: SourceRecord) => Checked
 
-/** How columns and names of the file come together. */
-export interface CheckOptions {
-  /** Leave out what the table has no column for, instead of refusing the record. Default false. */
-  readonly ignoreUnknown?: boolean | undefined
-}
-
 /** Check of JSON records: `record.text` is one JSON object. */
-export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: CheckOptions = {}): RecordCheck => {
-  const convert = structConverter([], columns, options.ignoreUnknown === true)
+export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: ValueForms = {}): RecordCheck => {
+  const convert = structConverter([], columns, options)
   const report: Report = { changed: false, exact: false, problem: "" }
   return ({ text, problem }) => {
     if (problem !== undefined) return { problem }
@@ -60,7 +55,7 @@ export interface HeaderProblem {
 export const csvColumns = (
   columns: ReadonlyArray<ColumnDefinition>,
   header: ReadonlyArray<string>,
-  options: CheckOptions = {}
+  options: ValueForms = {}
 ): ReadonlyArray<ColumnDefinition | undefined> | HeaderProblem => {
   const places = new NameMatch(columns.map(({ name }) => name)).columnsOf(header)
   const targets = places.map((place) => (typeof place === "number" ? columns[place] : undefined))
@@ -88,13 +83,12 @@ export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean => nu
 /** Check of CSV rows whose fields belong to these columns. */
 export const rowCheck = (
   targets: ReadonlyArray<ColumnDefinition | undefined>,
-  options: CheckOptions = {}
+  options: ValueForms = {}
 ): RecordCheck => {
   const cells = targets.map((column, index) =>
-    column === undefined
-      ? undefined
-      : { column, index, convert: fieldConverter([column.name], column, options.ignoreUnknown === true) }
+    column === undefined ? undefined : { column, index, convert: fieldConverter([column.name], column, options) }
   )
+  const words = options.nullWords ?? []
   const report: Report = { changed: false, exact: false, problem: "" }
   return ({ fields, problem }) => {
     if (problem !== undefined) return { problem }
@@ -106,7 +100,9 @@ export const rowCheck = (
       if (cell === undefined) continue
       const text = fields[cell.index]!
       const value = cell.convert(
-        text === "" && emptyIsNull(cell.column) ? null : readCell(cell.column.type, text),
+        (text === "" && emptyIsNull(cell.column)) || words.includes(text)
+          ? null
+          : readCell(cell.column.type, text, options),
         report
       )
       if (value === refused) return { problem: report.problem }

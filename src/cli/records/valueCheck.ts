@@ -6,11 +6,11 @@ import type { ColumnDefinition, ColumnType } from "../../internal/columns/column
 import { paddedBase64 } from "../../internal/columns/base64Text.ts"
 import { writtenExpectation } from "../../internal/columns/expectation.ts"
 import { type IntegerTag, integerJson, integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
-import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
 import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
 import { keyTwice } from "./keysTwice.ts"
 import { NameMatch, noColumn } from "./nameMatch.ts"
+import { daysOf, formHint, microsOf, microsOfNumber, type ValueForms } from "./valueForms.ts"
 
 /** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
 export interface Report {
@@ -55,21 +55,17 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactJson.ExactNumber)
 
 /** Converter of a struct, or of a whole record when the path is empty. Changes the object in place. */
-export const structConverter = (
-  path: Path,
-  fields: ReadonlyArray<ColumnDefinition>,
-  ignoreUnknown: boolean
-): Convert => {
+export const structConverter = (path: Path, fields: ReadonlyArray<ColumnDefinition>, forms: ValueForms): Convert => {
   const names = fields.map((field) => field.name)
   const known = new Set(names)
   const match = new NameMatch(names)
-  const converts = fields.map((field) => fieldConverter([...path, field.name], field, ignoreUnknown))
+  const converts = fields.map((field) => fieldConverter([...path, field.name], field, forms))
   return (value, report) => {
     if (!isObject(value))
       return refuse(report, path, path.length === 0 ? "is not a JSON object" : "expected STRUCT, a JSON object")
     for (const key in value) {
       if (known.has(key)) continue
-      const problem = giveColumnNames(value, names, match, ignoreUnknown)
+      const problem = giveColumnNames(value, names, match, forms.ignoreUnknown === true)
       if (problem !== undefined) return refuse(report, path, problem)
       report.changed = true
       break
@@ -115,19 +111,21 @@ const giveColumnNames = (
 }
 
 /** Converter of a column or struct field: its type's, and whether it may be NULL. */
-export const fieldConverter = (path: Path, field: ColumnDefinition, ignoreUnknown: boolean): Convert =>
-  nullable(path, field.type, field.nullable, ignoreUnknown)
+export const fieldConverter = (path: Path, field: ColumnDefinition, forms: ValueForms): Convert =>
+  nullable(path, field.type, field.nullable, forms)
 
-const nullable = (path: Path, type: ColumnType, allowed: boolean, ignoreUnknown: boolean): Convert => {
-  const convert = converter(path, type, ignoreUnknown)
-  return (value, report) => {
+const nullable = (path: Path, type: ColumnType, allowed: boolean, forms: ValueForms): Convert => {
+  const convert = converter(path, type, forms)
+  const words = forms.nullWords ?? []
+  return (given, report) => {
+    const value = typeof given === "string" && words.includes(given) ? null : given
     if (value instanceof KeyTwice) return refuse(report, path, keyTwiceProblem(value.key))
     if (value !== null && value !== undefined) return convert(value, report)
     return allowed ? value : refuse(report, path, `${writtenExpectation(type)}; the column is NOT NULL`)
   }
 }
 
-const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Convert => {
+const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => {
   const no = (report: Report) => refuse(report, path, writtenExpectation(type))
   switch (type._tag) {
     case "Boolean":
@@ -173,7 +171,9 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Date": {
       const [min, max] = numberRange(type._tag)
       return (value, report) => {
-        if (typeof value === "string") return daysOfText(value) ?? no(report)
+        if (typeof value === "string") {
+          return daysOf(value, forms) ?? refuse(report, path, writtenExpectation(type) + formHint(value, "Date", forms))
+        }
         const days = wholeNumber(value)
         return days !== undefined && days >= min && days <= max ? days : no(report)
       }
@@ -181,9 +181,23 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
     case "Timestamp":
     case "TimestampNtz": {
       const tag = type._tag
+      const [min, max] = integerRange(tag)
+      const unit = forms.timestampUnit ?? "us"
       return (value, report) => {
-        const micros = typeof value === "string" ? microsOfText(value, tag === "Timestamp") : undefined
-        return (micros === undefined ? bigInteger(value, tag) : integerJson(micros)) ?? no(report)
+        if (typeof value === "string") {
+          const micros = microsOf(value, tag === "Timestamp", forms)
+          if (micros !== undefined) return integerJson(micros)
+          if (!numberText.test(value) || forms.timestampFormat !== undefined) {
+            return refuse(report, path, writtenExpectation(type) + formHint(value, tag, forms))
+          }
+        }
+        if (unit === "us") return bigInteger(value, tag) ?? no(report)
+        const text = value instanceof ExactJson.ExactNumber ? value.source : String(value)
+        const micros =
+          typeof value === "object" && !(value instanceof ExactJson.ExactNumber)
+            ? undefined
+            : microsOfNumber(text, unit)
+        return micros === undefined || micros < min || micros > max ? no(report) : integerJson(micros)
       }
     }
     case "Variant":
@@ -193,7 +207,7 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
         return text === undefined ? no(report) : refuse(report, path, keyTwiceProblem(text.key))
       }
     case "Array": {
-      const element = nullable([...path, "element"], type.element, type.containsNull, ignoreUnknown)
+      const element = nullable([...path, "element"], type.element, type.containsNull, forms)
       return (value, report) => {
         if (!Array.isArray(value)) return no(report)
         for (let index = 0; index < value.length; index++) {
@@ -208,13 +222,13 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
       }
     }
     case "Map": {
-      const item = nullable([...path, "value"], type.value, type.valueContainsNull, ignoreUnknown)
-      const key = converter([...path, "key"], type.key, ignoreUnknown)
+      const item = nullable([...path, "value"], type.value, type.valueContainsNull, forms)
+      const key = converter([...path, "key"], type.key, forms)
       return (value, report) => {
         if (!isObject(value)) return no(report)
         for (const name of Object.keys(value)) {
           // Keys travel as they are written, so they have to be written as they travel.
-          const read = readCell(type.key, name)
+          const read = readCell(type.key, name, forms)
           const checked = key(read, report)
           if (checked === refused) return refused
           if (String(checked) !== name) {
@@ -235,7 +249,7 @@ const converter = (path: Path, type: ColumnType, ignoreUnknown: boolean): Conver
       }
     }
     case "Struct":
-      return structConverter(path, type.fields, ignoreUnknown)
+      return structConverter(path, type.fields, forms)
   }
 }
 
@@ -300,11 +314,13 @@ const variantText = (value: unknown): string | KeyTwice | undefined => {
   return loneSurrogate.test(written) ? undefined : (text ?? written)
 }
 
+const isTime = ({ _tag }: ColumnType): boolean => _tag === "Date" || _tag === "Timestamp" || _tag === "TimestampNtz"
+
 const trueTexts = new Set(["true", "t", "yes", "y", "1"])
 const falseTexts = new Set(["false", "f", "no", "n", "0"])
 
 /** Text of a CSV field or a map key as the value that JSON would have; text that does not fit stays text and is refused later. */
-export const readCell = (type: ColumnType, text: string): unknown => {
+export const readCell = (type: ColumnType, text: string, forms: ValueForms): unknown => {
   switch (type._tag) {
     case "Boolean": {
       const word = text.trim().toLowerCase()
@@ -314,12 +330,15 @@ export const readCell = (type: ColumnType, text: string): unknown => {
     case "SmallInt":
     case "Int":
     case "BigInt":
+    case "Float":
+    case "Double":
     case "Date":
     case "Timestamp":
-    case "TimestampNtz":
-    case "Float":
-    case "Double": {
+    case "TimestampNtz": {
       const number = text.trim()
+      // Digits without separators may be of the form that the user named.
+      const format = type._tag === "Date" ? forms.dateFormat : forms.timestampFormat
+      if (format !== undefined && isTime(type)) return number
       return numberText.test(number) ? new ExactJson.ExactNumber(number) : number
     }
     case "String":

@@ -1,0 +1,40 @@
+/**
+ * What the first bytes of a file say about it: how it is compressed or encoded, or that it is no file
+ * of records at all.
+ */
+
+/** How the bytes of a file become text. */
+export type Packing = "plain" | "gzip" | "zstd" | "utf16le" | "utf16be"
+
+/** Bytes that are enough to tell. */
+export const enoughBytes = 8
+
+/** First bytes of files that hold records in a form that is not read here, and what they are. */
+const others: ReadonlyArray<readonly [start: string, what: string]> = [
+  ["PK\u0003\u0004", "a ZIP archive, as .zip and .xlsx files are; unpack it, or export the sheet as CSV"],
+  ["PAR1", "a Parquet file; write it as CSV or NDJSON first, for example with DuckDB's COPY"],
+  ["BZh", "compressed with bzip2; pipe it: bzcat FILE | zerobus ingest -"],
+  ["\u00fd7zXZ", "compressed with xz; pipe it: xzcat FILE | zerobus ingest -"],
+  ["Obj\u0001", "an Avro file; write it as NDJSON first"],
+  ["ARROW1", "an Arrow file; write it as CSV or NDJSON first"],
+  ["ORC", "an ORC file; write it as CSV or NDJSON first"],
+  ["SQLite f", "a SQLite database; export the table as CSV"],
+  ["\u00d0\u00cf\u0011\u00e0", "an old Excel file; export the sheet as CSV"],
+  ["%PDF-", "a PDF file"],
+  ["\u00ff\u00fe\u0000\u0000", "text in UTF-32; write it as UTF-8"],
+  ["\u0000\u0000\u00fe\u00ff", "text in UTF-32; write it as UTF-8"]
+]
+
+/** What the bytes at the start of a file are, or why they are no records. */
+export const packingOf = (head: Uint8Array): Packing | { readonly problem: string } => {
+  const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, enoughBytes)).toString("latin1")
+  const other = others.find(([bytes]) => start.startsWith(bytes))
+  if (other !== undefined) return { problem: other[1] }
+  if (start.startsWith("\u001f\u008b")) return "gzip"
+  if (start.startsWith("\u0028\u00b5\u002f\u00fd")) return "zstd"
+  if (start.startsWith("\u00ff\u00fe")) return "utf16le"
+  if (start.startsWith("\u00fe\u00ff")) return "utf16be"
+  // ASCII in UTF-16 without a byte order mark: every other byte is 0.
+  if (/^(?:[^\0]\0){2}/.test(start)) return "utf16le"
+  return /^(?:\0[^\0]){2}/.test(start) ? "utf16be" : "plain"
+}

@@ -1,0 +1,35 @@
+/**
+ * UTF-16 as UTF-8. What is no character becomes a byte that is no UTF-8 either, so that the record
+ * around it is refused by name.
+ */
+import { Transform } from "node:stream"
+
+/** Half of a surrogate pair without the other. */
+const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+const noUtf8 = Buffer.of(0xff)
+
+const utf8Of = (text: string): Buffer => {
+  if (text.isWellFormed()) return Buffer.from(text)
+  return Buffer.concat(
+    text.split(lone).flatMap((part, index) => (index === 0 ? [Buffer.from(part)] : [noUtf8, Buffer.from(part)]))
+  )
+}
+
+/** Makes the transform for one file. */
+export const utf16ToUtf8 = (order: "utf16le" | "utf16be"): Transform => {
+  let rest: Buffer = Buffer.alloc(0)
+  return new Transform({
+    transform: (chunk: Buffer, _, done) => {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let end = bytes.length - (bytes.length % 2)
+      const last = order === "utf16le" ? bytes[end - 1]! : bytes[end - 2]!
+      // The first half of a pair waits for the second one.
+      if (end > 0 && last >= 0xd8 && last <= 0xdb) end -= 2
+      rest = Buffer.from(bytes.subarray(end))
+      const whole = Buffer.from(bytes.subarray(0, end))
+      done(null, utf8Of((order === "utf16le" ? whole : whole.swap16()).toString("utf16le")))
+    },
+    flush: (done) => done(null, rest.length === 0 ? undefined : noUtf8)
+  })
+}
