@@ -1,15 +1,29 @@
 /**
- * `zerobus ingest`: a file, or standard input, into a table. What it does stands in `ingestRun.ts`, which is loaded when it runs.
+ * `zerobus ingest`: files, or standard input, into a table. What it does stands in `ingestRun.ts`, which is loaded when it runs.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Path from "node:path"
 import { formats } from "./records/fileKind.ts"
 
+/** Shells complete the names of files for arguments that are paths, which are absolute by then; `-` is none. */
+const asTyped = (path: string): string => (path === Path.resolve("-") ? "-" : path)
+
+const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar(metavar), Flag.optional)
+
+const off = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
+
 const flags = {
-  file: Argument.String("file").pipe(
-    Argument.withDescription("File to read: .ndjson .jsonl .json .csv .tsv, also with .gz; - is standard input")
+  files: Argument.Path("file").pipe(
+    Argument.withDescription(
+      "Files to read: .ndjson .jsonl .json .csv .tsv, also with .gz or .zst; - is standard input"
+    ),
+    Argument.map(asTyped),
+    Argument.variadic({ min: 1 })
   ),
   table: Flag.String("table").pipe(
     Flag.withAlias("t"),
@@ -18,36 +32,69 @@ const flags = {
   format: Flag.Literals("format", formats).pipe(
     Flag.withAlias("f"),
     Flag.withDescription(
-      "Format of the file; default: by its name, ndjson for standard input. json is an array, or objects one after another"
+      "Format of the files; default: by their names, ndjson for standard input. json is an array, or objects one after another"
     ),
     Flag.optional
   ),
-  gzip: Flag.Boolean("gzip").pipe(
-    Flag.withDescription("The input is compressed; default: when the name ends in .gz"),
-    Flag.withDefault(false)
+  gzip: off(
+    "gzip",
+    "The input is gzip; default: what its first bytes say (gzip, zstd, UTF-16), or a name that ends in .gz"
   ),
-  delimiter: Flag.String("delimiter").pipe(
-    Flag.withDescription("Character between the fields of a CSV row; default: a comma, a tab for .tsv"),
-    Flag.optional
+  delimiter: text(
+    "delimiter",
+    "character",
+    "Character between the fields of a CSV row, \\t for a tab; default: found out"
   ),
-  rejects: Flag.String("rejects").pipe(
+  noHeader: off(
+    "no-header",
+    "The first row of a CSV file is a record; its fields are the table's columns in order, or --columns"
+  ),
+  columns: text("columns", "names", "Columns of the fields of a CSV file without a header: a,b,c"),
+  nullWords: Flag.String("null").pipe(
+    Flag.withDescription("Text that means NULL, such as NA; repeatable. An empty CSV field is NULL anyway"),
+    Flag.withMetavar("text"),
+    Flag.atLeast(0)
+  ),
+  dateFormat: text("date-format", "format", "Form of dates: DD/MM/YYYY or %d/%m/%Y; default: 2026-11-22 or 2026/11/22"),
+  timestampFormat: text(
+    "timestamp-format",
+    "format",
+    "Form of timestamps: 'MM/DD/YYYY hh:mm a' or '%m/%d/%Y %I:%M %p'; default: ISO"
+  ),
+  timestampUnit: Flag.Literals("timestamp-unit", ["s", "ms", "us", "ns"]).pipe(
+    Flag.withDescription("Unit of timestamps that are numbers, since 1970-01-01 UTC; default us"),
+    Flag.withDefault("us" as const)
+  ),
+  rowLines: Flag.Int("row-lines").pipe(
     Flag.withDescription(
-      "File for records that are not valid, with line and reason (NDJSON, overwritten); without it the first one stops the ingest"
+      "Lines that a CSV row may go on for within quotes; beyond them its quote counts as open; default 1000"
+    ),
+    Flag.withDefault(1000)
+  ),
+  rejects: Flag.Path("rejects").pipe(
+    Flag.withDescription(
+      "File to append records to that are not valid, with line and reason (NDJSON); without it the first one stops the ingest"
     ),
     Flag.optional
   ),
+  maxRejects: Flag.Int("max-rejects").pipe(
+    Flag.withDescription("Stop when more records than this were rejected; needs --rejects"),
+    Flag.optional
+  ),
+  strict: off("strict", "End with exit code 3 where records were rejected, instead of 0"),
   skip: Flag.Int("skip").pipe(
     Flag.withDescription("Records to pass over at the start, to go on where an earlier ingest stopped; default 0"),
     Flag.withDefault(0)
   ),
-  ignoreUnknown: Flag.Boolean("ignore-unknown").pipe(
-    Flag.withDescription("Leave out names the table has no column for, instead of rejecting the record"),
-    Flag.withDefault(false)
+  follow: off("follow", "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state"),
+  state: Flag.Path("state").pipe(
+    Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
+    Flag.optional
   ),
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print the summary as one line of JSON"),
-    Flag.withDefault(false)
-  )
+  create: off("create", "Create the table with the columns of the first file, unless it exists"),
+  dryRun: off("dry-run", "With --create: print the definition of the table, and do nothing"),
+  ignoreUnknown: off("ignore-unknown", "Leave out names the table has no column for, instead of rejecting the record"),
+  json: off("json", "Print the summary as one line of JSON")
 }
 
 /** What the command is given. */
@@ -61,17 +108,16 @@ export const ingest = Command.make("ingest", flags, (input) =>
   )
 ).pipe(
   Command.withDescription(
-    "Ingest a file of records into a table. Each record is checked against the table's columns first; dates and timestamps may be in ISO form."
+    "Ingest files of records into a table. Each record is checked against the table's columns first; dates and timestamps may be in ISO form."
   ),
   Command.withExamples([
     {
-      command: "zerobus ingest readings.ndjson --table main.default.readings",
-      description: "One JSON object per line"
-    },
-    {
-      command: "zerobus ingest birds.csv.gz -t main.default.birds --rejects bad.ndjson",
+      command: "zerobus ingest birds.csv.gz -t main.default.birds --null NA --rejects bad.ndjson",
       description: "A compressed CSV file; bad rows go to a file"
     },
-    { command: "producer | zerobus ingest - -t main.default.events", description: "Standard input" }
+    {
+      command: "zerobus ingest app.log.ndjson -t main.default.log --follow --state app.state --rejects bad.ndjson",
+      description: "A file that grows, from where the last run stopped"
+    }
   ])
 )

@@ -7,9 +7,10 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import * as Runtime from "effect/Runtime"
+import type * as Runtime from "effect/Runtime"
 import { readFileSync } from "node:fs"
 import { zerobus } from "./Commands.ts"
+import { exitCodes } from "./terminal/CommandFailed.ts"
 import { logLine } from "./terminal/logLine.ts"
 import { presenter } from "./terminal/mistakes.ts"
 
@@ -23,7 +24,7 @@ const logs = Logger.layer([Logger.withConsoleError(overProgress)])
 
 /** An interrupted command ends with 130, unless it says that being interrupted is how it ends well, as a server does. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
-  Runtime.defaultTeardown(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
+  exitCodes(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
 
 /**
  * Seconds within which two signals count as one. npm forwards SIGINT to a command that the terminal

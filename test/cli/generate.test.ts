@@ -130,7 +130,7 @@ describe("zerobus generate", () => {
   it("leaves what is in step, refuses to overwrite without --force, and tells drift with --check", async () => {
     const target = Path.join(folder, "drift")
     const missing = await generate(...toOutput, target, "--check")
-    assert.strictEqual(missing.code, 1)
+    assert.strictEqual(missing.code, 2)
     assert.match(missing.err, /every\.proto \(missing\).*\. Run zerobus generate without --check\./)
     assert.isFalse(Fs.existsSync(target))
     assert.strictEqual((await generate(...toOutput, target)).code, 0)
@@ -140,10 +140,10 @@ describe("zerobus generate", () => {
     const good = Fs.readFileSync(module, "utf8")
     Fs.writeFileSync(module, `${good}// mine\n`)
     const drift = await generate(...toOutput, target, "--check")
-    assert.strictEqual(drift.code, 1)
+    assert.strictEqual(drift.code, 2)
     assert.match(drift.err, /every\.ts \(different\)\. Run zerobus generate with --force instead of --check\./)
     const refused = await generate(...toOutput, target)
-    assert.strictEqual(refused.code, 1)
+    assert.strictEqual(refused.code, 2)
     assert.match(refused.err, /--force/)
     assert.include(Fs.readFileSync(module, "utf8"), "// mine")
     assert.strictEqual((await generate(...toOutput, target, "--force")).code, 0)
@@ -190,7 +190,7 @@ describe("zerobus generate", () => {
     ]
     for (const [args, env, message] of rows) {
       const { code, err, out } = await zerobus(["generate", ...args, "--output-dir", Path.join(folder, "bad")], env)
-      assert.strictEqual(code, 1, args.join(" "))
+      assert.strictEqual(code, 2, args.join(" "))
       assert.match(err, message)
       assert.isTrue(secret === "" || !(err + out).includes(secret))
     }

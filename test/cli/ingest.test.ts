@@ -60,7 +60,7 @@ describe("zerobus ingest", () => {
     const path = file("bad.ndjson", lines.join("\n"))
     const { code, err, out } = await zerobusProcess(["ingest", path, "-t", table], environment)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.include(err, "Line 4: column temp: expected INT, an integer from -2147483648 to 2147483647.")
     assert.notInclude(err + out, "warm")
     assert.match(out, /2 records durable/)
@@ -154,13 +154,13 @@ describe("zerobus ingest", () => {
     const whole = gzipSync(Array.from({ length: 50_000 }, (_, id) => `{"device":"${id}","temp":${id % 97}}\n`).join(""))
     const path = file("broken.ndjson.gz", whole.subarray(0, whole.length - 20))
     const { code, err, out } = await zerobus(["ingest", path, "-t", table, "--json"], environment)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.match(err, /broken\.ndjson\.gz is not a whole gzip file \(Z_BUF_ERROR\)\./)
     const { accepted, complete, durable } = JSON.parse(out)
     assert.isAbove(durable, 0)
     assert.deepStrictEqual({ complete, durable }, { complete: false, durable: accepted })
     const plain = await zerobus(["ingest", file("plain.csv.gz", "device\n"), "-t", table], environment)
-    assert.strictEqual(plain.code, 1)
+    assert.strictEqual(plain.code, 2)
     assert.match(plain.err, /is not a whole gzip file \(Z_DATA_ERROR\)\./)
   })
 
@@ -200,9 +200,9 @@ describe("zerobus ingest", () => {
       /one character/
     ],
     ["no table", ["ingest", "a.csv"], /--table/]
-  ])("ends with 1 for %s", async (_, args, says) => {
+  ])("ends with 2 for %s", async (_, args, says) => {
     const { code, err, out } = await zerobus(args, environment)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.notInclude(out, "durable")
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
@@ -212,16 +212,16 @@ describe("zerobus ingest", () => {
     const args = ["ingest", file("empty.ndjson", ""), "-t", "main.default.readings"]
     const { ZEROBUS_SERVER_ENDPOINT: _, ...rest } = environment
     const without = await zerobus(args, rest)
-    assert.strictEqual(without.code, 1)
+    assert.strictEqual(without.code, 2)
     assert.match(without.err, /^\s*ERROR\s+ZEROBUS_SERVER_ENDPOINT is not set, or its value cannot be used/)
     const malformed = { ...environment, ZEROBUS_FLUSH_TIMEOUT: "hunter3" }
     const bad = await zerobus(args, malformed)
-    assert.strictEqual(bad.code, 1)
+    assert.strictEqual(bad.code, 2)
     assert.match(bad.err, /^\s*ERROR\s+ZEROBUS_FLUSH_TIMEOUT is not set, or its value cannot be used/)
     assert.notInclude(bad.err, "hunter3")
     const wrong = { ...environment, DATABRICKS_CLIENT_SECRET: "hunter2-hunter2" }
     const refused = await zerobusProcess(args, wrong)
-    assert.strictEqual(refused.code, 1)
+    assert.strictEqual(refused.code, 2)
     assert.notInclude(refused.err + refused.out, "hunter2")
     assert.match(refused.err, /credentials|secret|client/i)
   })

@@ -113,10 +113,10 @@ describe("the modules of a command", () => {
 
   it("are those of the server only where it starts", () => {
     const mistaken = partsOf(["local", "--port=99999"])
-    assert.strictEqual(mistaken.status, 1)
+    assert.strictEqual(mistaken.status, 2)
     assert.deepStrictEqual(mistaken.parts, [])
     const refused = partsOf(["local", "--memory", "--host", "192.0.2.1"])
-    assert.strictEqual(refused.status, 1)
+    assert.strictEqual(refused.status, 2)
     assert.includeMembers(refused.parts, ["server", "parquet", "delta", "grpc"])
   })
 })

@@ -49,7 +49,7 @@ describe("zerobus local", () => {
     assert.strictEqual(trusting.code, 0, trusting.err)
     const { NODE_EXTRA_CA_CERTS: _, ...rest } = secure.environment
     const distrusting = await zerobusProcess(args, rest)
-    assert.strictEqual(distrusting.code, 1)
+    assert.strictEqual(distrusting.code, 2)
     assert.match(distrusting.err, /TLS handshake with https:.* was refused/)
     secure.child.kill("SIGTERM")
     assert.strictEqual((await secure.end).code, 0)
@@ -92,17 +92,17 @@ describe("zerobus local", () => {
   it("says in one line that a port or the folder is taken", async () => {
     const port = new URL(environment["ZEROBUS_SERVER_ENDPOINT"]!).port
     const taken = await zerobus(["local", "--memory", "--port", port, "--http-port", "0"])
-    assert.strictEqual(taken.code, 1)
+    assert.strictEqual(taken.code, 2)
     assert.include(taken.err, `Port ${port} on 127.0.0.1 is in use.`)
     const http = Net.createServer()
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
     const httpPort = String((http.address() as Net.AddressInfo).port)
     const takenHttp = await zerobus(["local", "--memory", "--port", "0", "--http-port", httpPort])
     http.close()
-    assert.strictEqual(takenHttp.code, 1)
+    assert.strictEqual(takenHttp.code, 2)
     assert.include(takenHttp.err, `Port ${httpPort} on 127.0.0.1 is in use.`)
     const locked = await zerobus(["local", "--data-dir", dataDir, "--port", "0", "--http-port", "0"])
-    assert.strictEqual(locked.code, 1)
+    assert.strictEqual(locked.code, 2)
     assert.match(locked.err, /in use|another/i)
     assert.include(locked.err, dataDir)
   }, 30_000)
@@ -123,7 +123,7 @@ describe("zerobus local", () => {
     [["--memory", "--tls"], /needs a data folder/]
   ])("%j ends with 1 and says why", async (args, says) => {
     const { code, err, out } = await zerobus(["local", ...args])
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
   })

@@ -36,7 +36,7 @@ describe("zerobus query", () => {
       Fs.truncateSync(Path.join(folder, vector), 20)
       for (const command of [["query", sql], show]) {
         const refused = await zerobus(command, server.environment)
-        assert.strictEqual(refused.code, 1)
+        assert.strictEqual(refused.code, 2)
         assert.include(refused.err.replace(/\s+/g, ""), vector)
       }
     } finally {

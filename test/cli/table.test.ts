@@ -50,7 +50,7 @@ describe("zerobus table", () => {
       ["x NOPE", /cannot be read\. NOPE is not a supported column type/]
     ] as const) {
       const refused = await zerobus(["table", "alter", table, "add", "column", text], environment)
-      assert.strictEqual(refused.code, 1)
+      assert.strictEqual(refused.code, 2)
       assert.match(refused.err, says)
     }
   })
@@ -75,7 +75,7 @@ describe("zerobus table", () => {
   it("drops a table when it is told twice", async () => {
     const table = await newTable()
     const asked = await zerobus(["table", "drop", table], environment)
-    assert.strictEqual(asked.code, 1)
+    assert.strictEqual(asked.code, 2)
     assert.include(asked.err, `This drops ${table} and all its data. If you mean it, add --yes.`)
     const dropped = await zerobus(["table", "drop", table, "--yes"], environment)
     assert.deepStrictEqual([dropped.code, dropped.out], [0, `Dropped ${table}.\n`])
@@ -110,7 +110,7 @@ describe("zerobus table", () => {
     [["query", "SELEC * FROM main.default.readings"], /syntax error/]
   ])("%j ends with 1 and says why", async (args, says) => {
     const { code, err, out } = await zerobus(args, environment)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.match(err + out, says)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
   })

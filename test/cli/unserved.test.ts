@@ -120,7 +120,7 @@ describe("tables that other programs made", () => {
       [Path.join(dataDir, "main", "default", "costs"), /column name "total cost \$" is not allowed/]
     ] as const) {
       const refused = await run("table", "register", where)
-      assert.strictEqual(refused.code, 1, refused.out)
+      assert.strictEqual(refused.code, 2, refused.out)
       assert.match(flat(refused.err), says)
     }
   }, 120_000)
@@ -214,7 +214,7 @@ describe("zerobus table salvage", () => {
     Fs.symlinkSync(file("nowhere"), file("link"))
     for (const name of ["out.ndjson", "link"]) {
       const kept = await salvage(refused, name)
-      assert.strictEqual(kept.code, 1)
+      assert.strictEqual(kept.code, 2)
       assert.match(flat(kept.err), /exists already, and is not overwritten/)
     }
     assert.isFalse(Fs.existsSync(file("nowhere")))
@@ -224,7 +224,7 @@ describe("zerobus table salvage", () => {
     const dropped = await salvage(refused, "again.ndjson", "--discard")
     assert.match(dropped.out, /Wrote 2 records .*The server drops them/s)
     // A stream that is opened has the server look at the table.
-    assert.strictEqual((await run("ingest", out, "--table", refused)).code, 1)
+    assert.strictEqual((await run("ingest", out, "--table", refused)).code, 2)
     const nothing = await salvage(refused, "none")
     assert.deepStrictEqual([nothing.code, Fs.existsSync(file("none"))], [0, false], nothing.err)
     assert.match(nothing.out, /All acknowledged records of main\.default\.refused are in the table/)
@@ -233,7 +233,7 @@ describe("zerobus table salvage", () => {
     const back = await run("ingest", out, "--table", refused)
     assert.strictEqual(back.code, 0, back.err)
     const served = await salvage(refused, "none", "--discard")
-    assert.strictEqual(served.code, 1)
+    assert.strictEqual(served.code, 2)
     assert.match(flat(served.err), /The server serves main\.default\.refused/)
     const unknown = await salvage("main.default.nothing", "none")
     assert.match(flat(unknown.err), /neither a table nor a log main\.default\.nothing/)
@@ -243,7 +243,7 @@ describe("zerobus table salvage", () => {
     assert.match((await run("table", "list")).out, /main\.default\.lost +not served: .*the table with its id is gone/)
     assert.match(server.err(), /the table with its id is gone/)
     const shown = await run("table", "show", lost)
-    assert.strictEqual(shown.code, 1)
+    assert.strictEqual(shown.code, 2)
     assert.match(flat(shown.err), /the table with its id is gone/)
     const all = await salvage(lost, "lost.ndjson")
     assert.strictEqual(all.code, 0, all.err)

@@ -124,7 +124,7 @@ describe("a workspace that only the proxy reaches", () => {
     assert.deepStrictEqual([trusting.code, trusting.out], [0, "No tables in main.default.\n"], trusting.err)
     assert.strictEqual(trusting.tunnels.length, 2)
     const distrusting = await watched(["table", "list"], (args, variables) => zerobusProcess(args, variables))
-    assert.strictEqual(distrusting.code, 1)
+    assert.strictEqual(distrusting.code, 2)
     assert.match(distrusting.err, /TLS handshake with https:\/\/workspace\.example\.com:\d+ was refused/)
     assert.deepStrictEqual(distrusting.requests, [])
   }, 120_000)
@@ -189,7 +189,7 @@ describe("a workspace that", () => {
       const [before, secrets] = [other.requests.length, credentials(environment)]
       for (const args of everyCommand) {
         const { code, err, out, requests } = await watched(args)
-        assert.strictEqual(code, 1, `${args.join(" ")}: ${out}`)
+        assert.strictEqual(code, 2, `${args.join(" ")}: ${out}`)
         assert.match(err, says, args.join(" "))
         assert.notMatch(err, /\n\s+at /, "no stack trace")
         for (const secret of secrets) assert.notInclude(out + err, secret, args.join(" "))
@@ -206,7 +206,7 @@ describe("a workspace that", () => {
     workspace.tables = (request, response) =>
       answer(200, { tables: [table], next_page_token: `page-${++pages}` })(request, response)
     const { code, err, requests } = await watched(["table", "list"])
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.match(err, /lists main\.default in more than 500 pages or 100000 tables\. Check the workspace URL\./)
     // One token serves all pages.
     assert.deepStrictEqual([pages, requests.length], [500, 501])
@@ -220,7 +220,7 @@ describe("a workspace that", () => {
       assert.strictEqual(shown.code, 0, shown.err)
       assert.include(shown.out, "location ")
       const code = await watched(["table", "snippet", name])
-      assert.strictEqual(code.code, 1)
+      assert.strictEqual(code.code, 2)
       assert.match(code.err, /is not on this machine|holds no Delta table/)
       assert.notMatch(code.err, /\n\s+at /, "no stack trace")
     }
@@ -233,7 +233,7 @@ describe("a workspace that", () => {
     workspace.tables = (request, response) =>
       answer(200, { tables, next_page_token: `page-${++pages}` })(request, response)
     const { code, err } = await watched(["table", "list"])
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.match(err, /in more than 500 pages or 100000 tables/)
     assert.strictEqual(pages, 4)
   }, 120_000)

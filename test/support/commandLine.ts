@@ -3,13 +3,14 @@
  * same commands without a process of their own, for the many cases that need none.
  */
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Console, Effect, Runtime } from "effect"
+import { ConfigProvider, Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { exitCodes } from "../../src/cli/terminal/CommandFailed.ts"
 import { zerobus as commands } from "../../src/cli/Commands.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
@@ -101,7 +102,7 @@ export const zerobus = async (args: ReadonlyArray<string>, environment: Environm
     Effect.runPromiseExit
   )
   let code = 0
-  Runtime.defaultTeardown(exit, (ended) => (code = ended))
+  exitCodes(exit, (ended) => (code = ended))
   return { code, out, err }
 }
 

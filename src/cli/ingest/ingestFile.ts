@@ -10,48 +10,16 @@ import { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import type { UnreadableFile } from "../input/recordBytes.ts"
-import { type Counts, type Place, recordsRead } from "../terminal/progress.ts"
+import { count, type Counts, recordsRead } from "../terminal/progress.ts"
+import type { Places } from "./places.ts"
+import type { Reject, WriteRejects } from "./rejectsFile.ts"
 import type { FileRecords } from "../records/fileRecords.ts"
 import type { RecordReader, SourceRecord } from "../records/sourceRecord.ts"
 
-/** A record that is not valid, and why. */
-export interface Reject {
-  readonly line: number
-  readonly reason: string
-  readonly record: string
-}
-
-/** How many places are forgotten at a time. */
-const forgetEvery = 65_536
-
-/** Where accepted records stand in the file, from the first one that is not durable yet. */
-export class Places {
-  private lines: Array<number> = []
-  private records: Array<number> = []
-  private first = 0
-
-  /** Notes the place of the next accepted record. */
-  add(line: number, records: number): void {
-    this.lines.push(line)
-    this.records.push(records)
-  }
-
-  /** The place of the last of the first `durable` accepted records; forgets the places before it. */
-  reached(durable: number): Place | undefined {
-    const index = durable - 1 - this.first
-    if (index < 0 || index >= this.lines.length) return undefined
-    const place = { line: this.lines[index]!, records: this.records[index]! }
-    if (index >= forgetEvery) {
-      this.lines = this.lines.slice(index)
-      this.records = this.records.slice(index)
-      this.first += index
-    }
-    return place
-  }
-}
-
-/** What an ingest needs. */
+/** What an ingest needs of one file. */
 export interface IngestSource {
+  /** How the file is called in messages, where there are several. */
+  readonly name?: string | undefined
   readonly bytes: Stream.Stream<Uint8Array, UnreadableFile>
   readonly reader: RecordReader
   /** Whether the records are rows under a header. */
@@ -60,8 +28,10 @@ export interface IngestSource {
   readonly records: FileRecords
   readonly stream: ZerobusStream<SourceRecord>
   /** Receives records that are not valid; without it the first one ends the ingest. */
-  readonly onRejects: ((rejects: ReadonlyArray<Reject>) => Effect.Effect<void, CommandFailed>) | undefined
-  /** Records at the start of the file that are passed over. */
+  readonly onRejects: WriteRejects | undefined
+  /** Rejected records that the ingest goes on behind, at most. Default: any number. */
+  readonly maxRejects?: number | undefined
+  /** Records at the start of all files that are passed over. */
   readonly skip: number
   readonly counts: Counts
   readonly places: Places
@@ -70,26 +40,47 @@ export interface IngestSource {
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
 export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Effect.fn.Return<void, CommandFailed> {
   const { counts, reader } = source
-  let begun = !source.header
-  const take = Effect.fnUntraced(function* (
-    records: ReadonlyArray<SourceRecord>
-  ): Effect.fn.Return<void, CommandFailed> {
-    const header = reader.header()
-    if (!begun && header !== undefined) {
-      const problem = source.records.useHeader(header)
-      if (problem !== undefined) return yield* failed(`Line 1: ${problem.problem}.`)
-      begun = true
-    }
-    if (records.length > 0) yield* queue(source, records)
-    const problem = reader.problem()
-    if (problem !== undefined) return yield* failed(`Line ${reader.line()}: ${problem}.`)
-  })
+  const take = takeRecords(source)
   yield* Stream.runForEach(Stream.mapError(source.bytes, because), (bytes) => {
     counts.bytes += bytes.length
     return take(reader.push(bytes))
   })
   yield* take(reader.end())
 })
+
+const placed = ({ name }: IngestSource, line: number, problem: string): CommandFailed =>
+  failed(`${name === undefined ? "Line" : `${name}, line`} ${line}: ${problem}.`)
+
+/** Checks the header once it is there, and queues records of the file. */
+export const takeRecords = (
+  source: IngestSource
+): ((records: ReadonlyArray<SourceRecord>) => Effect.Effect<void, CommandFailed>) => {
+  const { reader, records: codec } = source
+  let begun = !source.header
+  if (begun) codec.useJson()
+  return Effect.fnUntraced(function* (records: ReadonlyArray<SourceRecord>): Effect.fn.Return<void, CommandFailed> {
+    const header = reader.header()
+    if (!begun && header !== undefined) {
+      const problem = codec.useHeader(header)
+      if (problem !== undefined) return yield* placed(source, 1, problem.problem)
+      begun = true
+    }
+    if (records.length > 0) yield* queue(source, records)
+    const problem = reader.problem()
+    if (problem !== undefined) return yield* placed(source, reader.line(), problem)
+  })
+}
+
+/** Fails when more records were rejected than may be. */
+export const countRejects = ({
+  counts,
+  maxRejects
+}: Pick<IngestSource, "counts" | "maxRejects">): CommandFailed | undefined =>
+  maxRejects !== undefined && counts.rejected + counts.refused > maxRejects
+    ? failed(
+        `More records were rejected than --max-rejects allows (${count(maxRejects)}). Mend the file, or raise the limit.`
+      )
+    : undefined
 
 /** Checks and queues records in order. */
 const queue = Effect.fnUntraced(function* (
@@ -121,11 +112,15 @@ const queue = Effect.fnUntraced(function* (
       places.add(record.line, recordsRead(counts))
       continue
     }
-    if (source.onRejects === undefined) return yield* failed(`Line ${record.line}: ${problem}.`)
+    if (source.onRejects === undefined) return yield* placed(source, record.line, problem)
     counts.rejected++
-    rejects.push({ line: record.line, reason: problem, record: record.text })
+    const reject = { line: record.line, reason: problem, record: record.text }
+    rejects.push(source.name === undefined ? reject : { file: source.name, ...reject })
+    if (countRejects(source) !== undefined) break
   }
-  if (rejects.length > 0 && source.onRejects !== undefined) yield* source.onRejects(rejects)
+  if (rejects.length > 0 && source.onRejects !== undefined) yield* Effect.mapError(source.onRejects(rejects), because)
+  const tooMany = countRejects(source)
+  if (tooMany !== undefined) return yield* tooMany
 })
 
 /** Queues without waiting: undefined when queued, false when it has to wait, or why the record cannot be sent. */

@@ -26,6 +26,8 @@ export interface CsvOptions {
   readonly usualDelimiter?: string | undefined
   /** The names, of a file that has none in its first row. */
   readonly names?: ReadonlyArray<string> | undefined
+  /** The line of the file on which reading starts; default 1. */
+  readonly line?: number | undefined
   /** Lines that a row may go on for within quotes; beyond them its closing quote counts as missing. Default 1,000. */
   readonly rowLines?: number | undefined
 }
@@ -142,7 +144,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
   let finder = options.delimiter === undefined ? undefined : new RowFinder(options.delimiter, rowLines)
   let rest: Buffer = Buffer.alloc(0)
   let begun = false
-  let line = 1
+  let line = options.line ?? 1
   let header = options.names
   let problem: string | undefined
   /** The rest of a line that was too long is passed over. */

@@ -26,11 +26,11 @@ const longRecord = (line: number, text: string): SourceRecord => record(line, te
 /** Space that a record of one line may have around it: what lies beyond ASCII is left to the text. */
 const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
-/** Reads one record per line. Empty lines are passed over; the last line needs no line feed. */
-export const lineReader = (): RecordReader => {
+/** Reads one record per line. Empty lines are passed over; the last line needs no line feed. `firstLine` is the number of the first one. */
+export const lineReader = (firstLine = 1): RecordReader => {
   /** A line whose end has not come. */
   let rest: Buffer = Buffer.alloc(0)
-  let line = 1
+  let line = firstLine
   let skipping = false
   let valid = false
 

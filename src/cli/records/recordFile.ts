@@ -14,4 +14,4 @@ export { longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "
 
 /** Makes the reader of a format. */
 export const reader = (format: Format, csv: CsvOptions = {}): RecordReader =>
-  format === "ndjson" ? lineReader() : format === "json" ? jsonReader() : csvReader(csv)
+  format === "ndjson" ? lineReader(csv.line) : format === "json" ? jsonReader() : csvReader(csv)

@@ -6,28 +6,47 @@ import * as Effect from "effect/Effect"
 
 /** How far an ingest has come. Changed in place while it runs. */
 export interface Counts {
-  /** Bytes of the file, decompressed. */
+  /** Bytes of the files, decompressed. */
   bytes: number
-  /** Records of the file that were passed over at its start. */
+  /** Bytes of the files as they are stored, and of how many; undefined where that is not known. */
+  stored: number
+  total: number | undefined
+  /** Records of the files that were passed over at the start. */
   skipped: number
   /** Records that the stream took. */
   accepted: number
   /** Records that are no valid records of the table. */
   rejected: number
+  /** Accepted records that the server refused. */
+  refused: number
   /** Accepted records that the server has made durable. */
   durable: number
+  /** Records that were sent again on a new connection: each may be a duplicate in the table. */
+  resent: number
 }
 
-/** A place in the file: the line of a record, and how many records of the file end there. */
+/** A place in a file: the line of a record, and how many records of all files end there. */
 export interface Place {
+  /** The file, where there are several. */
+  readonly file?: string | undefined
   readonly line: number
   readonly records: number
 }
 
 /** Fresh counts. */
-export const noCounts = (): Counts => ({ bytes: 0, skipped: 0, accepted: 0, rejected: 0, durable: 0 })
+export const noCounts = (): Counts => ({
+  bytes: 0,
+  stored: 0,
+  total: undefined,
+  skipped: 0,
+  accepted: 0,
+  rejected: 0,
+  refused: 0,
+  durable: 0,
+  resent: 0
+})
 
-/** Records of the file, accepted and rejected. */
+/** Records of the files, accepted and rejected. */
 export const recordsRead = (counts: Counts): number => counts.skipped + counts.accepted + counts.rejected
 
 /** A number with thousands separators. */
@@ -56,8 +75,12 @@ export interface Output {
 const terminalInterval = "100 millis"
 const plainInterval = "5 seconds"
 
-/** Shows the counts until it is interrupted, which clears the line on a terminal. */
-export const showProgress = (counts: Counts, output: Output): Effect.Effect<never> => {
+/** Shows the counts, brought up to date by `look`, until it is interrupted, which clears the line on a terminal. */
+export const showProgress = (
+  counts: Counts,
+  output: Output,
+  look: Effect.Effect<void> = Effect.void
+): Effect.Effect<never> => {
   const terminal = output.isTTY === true
   return Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
@@ -65,12 +88,13 @@ export const showProgress = (counts: Counts, output: Output): Effect.Effect<neve
     let speed = 0
     while (true) {
       yield* Effect.sleep(terminal ? terminalInterval : plainInterval)
+      yield* look
       const now = yield* Clock.currentTimeMillis
       const latest = ((counts.durable - before.durable) / Math.max(now - before.at, 1)) * 1000
       // A moving average over about a second: readable at ten looks a second, exact at one in five.
       speed = terminal && speed > 0 ? speed * 0.9 + latest * 0.1 : latest
       before = { durable: counts.durable, at: now }
-      const line = progressLine(counts, speed)
+      const line = progressLine(counts, speed, now - started)
       output.write(terminal ? `\r\u001b[K${line.slice(0, (output.columns ?? 80) - 1)}` : `${line}\n`)
     }
   }).pipe(
@@ -82,16 +106,36 @@ export const showProgress = (counts: Counts, output: Output): Effect.Effect<neve
   )
 }
 
-/** The counts on one line; `speed` in durable records per second. */
-export const progressLine = (counts: Counts, speed: number): string =>
-  [
+/** The counts on one line; `speed` in durable records per second, `millis` since the start. */
+export const progressLine = (counts: Counts, speed: number, millis: number): string => {
+  const bad = counts.rejected + counts.refused
+  return [
+    ...shareDone(counts, millis),
     counted(counts.accepted, "record"),
     megabytes(counts.bytes),
     `${count(Math.round(speed))}/s`,
-    `${count(counts.accepted - counts.durable)} in flight`,
+    `${count(counts.accepted - counts.durable - counts.refused)} in flight`,
     `${count(counts.durable)} durable`,
-    ...(counts.rejected > 0 ? [`${count(counts.rejected)} rejected`] : [])
+    ...(bad > 0 ? [`${count(bad)} rejected`] : []),
+    ...(counts.resent > 0 ? [`${count(counts.resent)} sent again`] : [])
   ].join("  ")
+}
+
+/** How much of the files was read, and how long the rest takes at this pace, where their size is known. */
+const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyArray<string> => {
+  if (total === undefined || total === 0) return []
+  const share = Math.min(stored / total, 1)
+  const percent = `${Math.floor(share * 100)} %`
+  if (share === 0 || share === 1 || millis < 2000) return [percent]
+  return [percent, `${duration((millis * (1 - share)) / share)} left`]
+}
+
+/** A time in the unit that is read at a glance. */
+const duration = (millis: number): string => {
+  const whole = Math.ceil(millis / 1000)
+  if (whole < 100) return `${whole} s`
+  return whole < 6000 ? `${Math.ceil(whole / 60)} min` : `${(whole / 3600).toFixed(1)} h`
+}
 
 /** How an ingest ended. */
 export interface Outcome {
@@ -103,32 +147,42 @@ export interface Outcome {
   /** Why it did not come to the end of the file. */
   readonly stopped: "error" | "interrupted" | undefined
   readonly rejectsFile: string | undefined
+  /** Whether a state file says where to go on. */
+  readonly following?: boolean | undefined
 }
 
 /** The summary in sentences. */
 export const summary = (outcome: Outcome): string => {
-  const { counts, durableTo, millis, rejectsFile, stopped, table } = outcome
-  const lost = counts.accepted - counts.durable
+  const { counts, durableTo, following, millis, rejectsFile, stopped, table } = outcome
+  const lost = counts.accepted - counts.durable - counts.refused
+  const bad = counts.rejected + counts.refused
   const lines = [
     `${counted(counts.durable, "record")} durable in ${table} (${megabytes(counts.bytes)} read in ${seconds(millis)}, ${rate(counts.durable, millis)}).`
   ]
   if (counts.skipped > 0) lines.push(`${counted(counts.skipped, "record")} at the start passed over.`)
-  if (counts.rejected > 0) {
+  if (bad > 0) {
+    const server = counts.refused > 0 ? ` (${count(counts.refused)} by the server)` : ""
+    lines.push(`${counted(bad, "record")} rejected${server}${rejectsFile === undefined ? "" : `, see ${rejectsFile}`}.`)
+  }
+  if (counts.resent > 0) {
     lines.push(
-      `${counted(counts.rejected, "record")} rejected${rejectsFile === undefined ? "" : `, see ${rejectsFile}`}.`
+      `${counted(counts.resent, "record")} sent again after a lost connection, which may be in the table twice.`
     )
   }
   if (stopped === undefined && counts.skipped > 0 && counts.skipped === recordsRead(counts)) {
     lines.push("The file ends there, so there was nothing to ingest.")
   }
   if (lost > 0) lines.push(`${counted(lost, "record")} queued and not known to be durable.`)
-  if (stopped !== undefined || lost > 0) {
+  if (following === true) {
+    lines.push("The next start with this --state goes on behind what is durable.")
+  } else if (stopped !== undefined || lost > 0) {
     lines.push(
       durableTo === undefined
         ? counts.skipped === 0
           ? "Nothing of the file is durable. To go on, ingest it from its start."
           : `Nothing behind the records passed over is durable. To go on from there: --skip ${counts.skipped}`
-        : `Done up to record ${count(durableTo.records)} of the file (line ${count(durableTo.line)}). To go on from there: --skip ${durableTo.records}`
+        : `Done up to record ${count(durableTo.records)} of the ${durableTo.file === undefined ? "file" : "files"} (line ${count(durableTo.line)}` +
+            `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To go on from there: --skip ${durableTo.records}`
     )
   }
   return lines.join("\n")
@@ -141,11 +195,14 @@ export const summaryJson = ({ counts, durableTo, millis, stopped, table }: Outco
     records: recordsRead(counts),
     accepted: counts.accepted,
     durable: counts.durable,
-    rejected: counts.rejected,
+    rejected: counts.rejected + counts.refused,
+    refusedByServer: counts.refused,
+    sentAgain: counts.resent,
     skipped: counts.skipped,
     bytes: counts.bytes,
     millis,
+    ...(durableTo?.file === undefined ? {} : { durableFile: durableTo.file }),
     durableLine: durableTo?.line ?? null,
     durableRecords: durableTo?.records ?? counts.skipped,
-    complete: stopped === undefined && counts.durable === counts.accepted
+    complete: stopped === undefined && counts.durable + counts.refused === counts.accepted
   })

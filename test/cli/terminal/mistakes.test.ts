@@ -20,7 +20,7 @@ describe("a mistake on the command line", () => {
     [["ingest"], "Missing required argument: file", "zerobus ingest"]
   ])("%j", async (args, says, help) => {
     const { code, err, out } = await zerobusProcess(args)
-    assert.deepStrictEqual([code, out], [1, ""])
+    assert.deepStrictEqual([code, out], [2, ""])
     assert.include(err, says)
     assert.isTrue(err.endsWith(`\n\nSee ${help} --help\n`), err)
     assert.isBelow(err.split("\n").length, 10)

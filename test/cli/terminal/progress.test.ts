@@ -4,10 +4,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { Places } from "../../../src/cli/ingest/ingestFile.ts"
-import { noCounts, type Outcome, showProgress, summary, summaryJson } from "../../../src/cli/terminal/progress.ts"
+import { Places } from "../../../src/cli/ingest/places.ts"
+import {
+  noCounts,
+  type Outcome,
+  progressLine,
+  showProgress,
+  summary,
+  summaryJson
+} from "../../../src/cli/terminal/progress.ts"
 
-const counts = { bytes: 12_345_678, skipped: 0, accepted: 1000, rejected: 0, durable: 1000 }
+const counts = { ...noCounts(), bytes: 12_345_678, accepted: 1000, durable: 1000 }
 const outcome = (changes: Partial<Outcome>): Outcome => ({
   table: "a.b.c",
   millis: 2000,
@@ -55,7 +62,38 @@ describe("progress", () => {
   )
 })
 
+describe("the line of progress", () => {
+  it("has the share that was read and the time that is left, where the size is known", () => {
+    const half = { ...noCounts(), accepted: 10, durable: 5, stored: 50, total: 100, resent: 3, refused: 1 }
+    assert.strictEqual(
+      progressLine(half, 1, 30_000),
+      "50 %  30 s left  10 records  0.0 MB  1/s  4 in flight  5 durable  1 rejected  3 sent again"
+    )
+    assert.match(progressLine({ ...half, stored: 10 }, 1, 60_000), /^10 %  9 min left  /)
+    assert.match(progressLine({ ...half, stored: 1 }, 1, 600_000), /^1 %  16\.5 h left  /)
+    assert.match(progressLine({ ...half, stored: 100 }, 1, 600_000), /^100 %  10 records/)
+    assert.match(progressLine({ ...half, stored: 0 }, 1, 600_000), /^0 %  10 records/)
+    assert.match(progressLine({ ...half, total: undefined }, 1, 600_000), /^10 records/)
+  })
+})
+
 describe("summary", () => {
+  it("says what the server refused, what was sent again, and in which of several files the place is", () => {
+    const shown = outcome({
+      counts: { ...counts, accepted: 1002, refused: 2, rejected: 1, resent: 7 },
+      durableTo: { file: "b.csv", line: 7, records: 1003 },
+      rejectsFile: "bad.ndjson",
+      stopped: "error"
+    })
+    assert.deepStrictEqual(summary(shown).split("\n").slice(1), [
+      "3 records rejected (2 by the server), see bad.ndjson.",
+      "7 records sent again after a lost connection, which may be in the table twice.",
+      "Done up to record 1,003 of the files (line 7 of b.csv). To go on from there: --skip 1003"
+    ])
+    const read = JSON.parse(summaryJson(shown))
+    assert.deepStrictEqual([read.rejected, read.refusedByServer, read.sentAgain, read.durableFile], [3, 2, 7, "b.csv"])
+  })
+
   it("of a whole file is one sentence", () => {
     assert.strictEqual(summary(outcome({})), "1,000 records durable in a.b.c (12.3 MB read in 2.00 s, 500 records/s).")
     assert.isTrue(JSON.parse(summaryJson(outcome({}))).complete)

@@ -1,0 +1,86 @@
+/**
+ * How far a followed file is durable, kept in a file of its own: it is replaced as a whole, so that
+ * it is never half written.
+ */
+import * as Data from "effect/Data"
+import * as Fs from "node:fs/promises"
+import type { FileIdentity } from "../input/followedFile.ts"
+import { lstatOf, openPlain, readPlain } from "../../internal/log/plainFile.ts"
+
+/** A place in a followed file, behind which nothing was read. */
+export interface FollowPlace {
+  readonly identity: FileIdentity
+  /** Byte at which the next record starts, and its line. */
+  readonly offset: number
+  readonly line: number
+  /** Names of the header of a CSV file. */
+  readonly header: ReadonlyArray<string> | undefined
+}
+
+/** What the state file holds. */
+export interface FollowState extends FollowPlace {
+  readonly file: string
+  readonly table: string
+}
+
+/** The state file cannot be used; the message says why. */
+export class UnusableState extends Data.TaggedError("UnusableState")<{ readonly message: string }> {}
+
+const kind = "zerobus ingest --follow"
+
+/** Reads the state of a file, undefined when there is none yet. Rejects with `UnusableState` where the path holds anything else. */
+export const readState = async (path: string, file: string, table: string): Promise<FollowState | undefined> => {
+  const refuse = (why: string) => new UnusableState({ message: `--state: ${path} ${why}. Name another file.` })
+  const found = await lstatOf(path)
+  if (found === undefined) return undefined
+  if (!found.isFile()) throw refuse("is no plain file")
+  let state: Partial<FollowState> & { readonly kind?: unknown }
+  try {
+    state = JSON.parse((await readPlain(path)).toString("utf8"))
+  } catch {
+    throw refuse("exists and is no state of a followed file")
+  }
+  if (state.kind !== kind || typeof state.offset !== "number" || state.identity === undefined) {
+    throw refuse("exists and is no state of a followed file")
+  }
+  if (state.file !== file) throw refuse(`belongs to another file, ${state.file}`)
+  if (state.table !== table) throw refuse(`belongs to another table, ${state.table}`)
+  return state as FollowState
+}
+
+/** Replaces the state. */
+export const writeState = async (path: string, state: FollowState): Promise<void> => {
+  const next = `${path}.new`
+  const handle = await openPlain(next, "replace")
+  try {
+    await handle.writeFile(`${JSON.stringify({ kind, ...state })}\n`)
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+  await Fs.rename(next, path)
+}
+
+interface Mark extends FollowPlace {
+  /** How many records of the stream come before the place. */
+  readonly accepted: number
+}
+
+/** Places whose records are not durable yet, in order. */
+export class Marks {
+  private readonly marks: Array<Mark> = []
+
+  /** All records before the place are the first `accepted` of the stream. */
+  add(place: FollowPlace, accepted: number): void {
+    this.marks.push({ ...place, accepted })
+  }
+
+  /** The last place all of whose records are durable, once. */
+  reached(durable: number): FollowPlace | undefined {
+    let count = 0
+    while (count < this.marks.length && this.marks[count]!.accepted <= durable) count++
+    if (count === 0) return undefined
+    const { accepted: _, ...place } = this.marks.splice(0, count)[count - 1]!
+    return place
+  }
+}

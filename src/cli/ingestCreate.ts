@@ -1,0 +1,85 @@
+/**
+ * `zerobus ingest --create`: the table for a file, from the records at its start.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
+import { withCatalog } from "./catalog.ts"
+import { inferColumns } from "./ingest/inferTable.ts"
+import type { RecordInput } from "./ingest/inputs.ts"
+import { recordBytes } from "./input/recordBytes.ts"
+import { reader } from "./records/recordFile.ts"
+import type { SourceRecord } from "./records/sourceRecord.ts"
+import type { ValueForms } from "./records/valueForms.ts"
+import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { counted } from "./terminal/progress.ts"
+
+/** Records and bytes that the columns are told from, at most. */
+const mostRecords = 20_000
+const mostBytes = 16 * 1024 * 1024
+
+/** Words of SQL in capitals; names of fields keep their case. */
+const sqlText = (text: string): string => (text.includes("<") ? text : text.toUpperCase())
+
+/** The definition as `zerobus table create` takes it. */
+export const definitionText = ({ columns, name }: TableDefinition): string =>
+  `${name}(${columns.map((column) => `${column.name} ${sqlText(fullTypeText(column.type))}`).join(", ")})`
+
+/** The definition of a table for the file. */
+const definitionFor = Effect.fnUntraced(function* (
+  table: string,
+  input: RecordInput,
+  forms: ValueForms
+): Effect.fn.Return<TableDefinition, CommandFailed> {
+  if (input.file === "-") {
+    return yield* failed("--create looks at the file first, which standard input does not allow. Name a file.")
+  }
+  if (input.csv.names?.length === 0) {
+    return yield* failed("--create needs the names of the columns. Add --columns, or leave --no-header out.")
+  }
+  const one = reader(input.format, input.csv)
+  const records: Array<SourceRecord> = []
+  let bytes = 0
+  yield* recordBytes(input.file, { gzip: input.gzip }).pipe(
+    Stream.takeWhile(() => bytes < mostBytes && records.length < mostRecords && one.problem() === undefined),
+    Stream.runForEach((chunk) =>
+      Effect.sync(() => {
+        bytes += chunk.length
+        for (const record of one.push(chunk)) records.push(record)
+      })
+    ),
+    Effect.mapError(because)
+  )
+  if (bytes < mostBytes && records.length < mostRecords) records.push(...one.end())
+  const problem = one.problem()
+  if (problem !== undefined) return yield* failed(`The columns of ${input.name} cannot be told: ${problem}.`)
+  const found = inferColumns(records.slice(0, mostRecords), one.header(), forms)
+  if ("problem" in found) return yield* failed(`The columns of ${input.name} cannot be told: ${found.problem}.`)
+  const text = definitionText({ name: table, columns: found.columns })
+  return yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
+    failed(`The columns of ${input.name} make no table. ${why}`)
+  )
+})
+
+/** Prints the definition of a table for the file. */
+export const printTable = (table: string, input: RecordInput, forms: ValueForms): Effect.Effect<void, CommandFailed> =>
+  Effect.flatMap(definitionFor(table, input, forms), (definition) => Console.log(definitionText(definition)))
+
+/** Creates a table for the file, unless there is one of this name. */
+export const createTable = Effect.fnUntraced(function* (
+  table: string,
+  input: RecordInput,
+  forms: ValueForms
+): Effect.fn.Return<void, CommandFailed> {
+  const exists = yield* withCatalog((catalog) =>
+    catalog.getTable(table).pipe(
+      Effect.as(true),
+      Effect.catchTag("InvalidTable", () => Effect.succeed(false))
+    )
+  )
+  if (exists) return
+  const definition = yield* definitionFor(table, input, forms)
+  yield* withCatalog((catalog) => catalog.createTable(definition))
+  yield* Console.error(`Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`)
+})
