@@ -189,7 +189,7 @@ describe("a workspace that", () => {
       const [before, secrets] = [other.requests.length, credentials(environment)]
       for (const args of everyCommand) {
         const { code, err, out, requests } = await watched(args)
-        assert.strictEqual(code, 2, `${args.join(" ")}: ${out}`)
+        assert.include([2, 75], code, `${args.join(" ")}: ${out}`)
         assert.match(err, says, args.join(" "))
         assert.notMatch(err, /\n\s+at /, "no stack trace")
         for (const secret of secrets) assert.notInclude(out + err, secret, args.join(" "))

@@ -15,10 +15,10 @@ export interface FileKind {
   readonly delimiter: string
 }
 
-/** Reads format, compression and delimiter off a file name: `.ndjson .jsonl .json .csv .tsv`, each also with `.gz`. */
+/** Reads format, compression and delimiter off a file name: `.ndjson .jsonl .json .csv .tsv`, each also with `.gz` or `.zst`. */
 export const kindOf = (file: string): FileKind => {
   const gzip = /\.gz$/i.test(file)
-  const ending = /\.([a-z]+)$/i.exec(gzip ? file.slice(0, -3) : file)?.[1]?.toLowerCase()
+  const ending = /\.([a-z]+)$/i.exec(file.replace(/\.(?:gz|zst|zstd)$/i, ""))?.[1]?.toLowerCase()
   const format =
     ending === "ndjson" || ending === "jsonl"
       ? "ndjson"
