@@ -73,6 +73,10 @@ const flags = {
     Flag.withDescription("Records a second that a stream may send; default no limit"),
     Flag.optional
   ),
+  logFormat: Flag.Literals("log-format", ["text", "json"]).pipe(
+    Flag.withDescription("How the log is written to standard error: lines to read, or one JSON object a line"),
+    Flag.withDefault("text" as const)
+  ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print what a client needs as one line of JSON"),
     Flag.withDefault(false)

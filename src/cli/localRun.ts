@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -95,6 +96,7 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
     httpPort: input.httpPort,
     allowRemote: input.allowRemote,
     auth: input.auth,
+    requestLog: true,
     tls: input.tls,
     streamLife: yield* durationOf("stream-life", input.streamLife, (millis) => millis > 0),
     ackInterval: yield* durationOf("ack-interval", input.ackInterval, (millis) => millis >= 0),
@@ -132,5 +134,11 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   return yield* Effect.never
 })
 
+/** The log as JSON, one object a line, for programs that read it. */
+const jsonLog = Logger.layer([Logger.withConsoleError(Logger.formatJson)])
+
 /** Runs the command. */
-export const runLocal = (input: LocalInput): Effect.Effect<never, CommandFailed> => Effect.scoped(serve(input))
+export const runLocal = (input: LocalInput): Effect.Effect<never, CommandFailed> => {
+  const served = Effect.scoped(serve(input))
+  return input.logFormat === "json" ? Effect.provide(served, jsonLog) : served
+}

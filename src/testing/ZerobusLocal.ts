@@ -19,6 +19,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { observedStore } from "../local/activity/observedStore.ts"
+import { observedStreams } from "../local/activity/observedStreams.ts"
+import { makeRequestLog } from "../local/activity/requestLog.ts"
+import type { Tell } from "../local/activity/serverEvent.ts"
 import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/endpoints/certificates.ts"
 import { makeDurableTableStore } from "../local/store/durableTableStore.ts"
 import type { ConnectionFault } from "../local/faults/faultySocket.ts"
@@ -74,14 +78,20 @@ export interface ZerobusLocalShape extends ZerobusScript {
 /** How long stopping waits for records under way to become durable and acknowledged. */
 const shutdownMillis = 1000
 
+/** The request log, or nothing. */
+const requestLogOf = ({ requestLog }: ZerobusLocalOptions): Effect.Effect<Tell> =>
+  requestLog === true ? Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))) : Effect.succeed(() => {})
+
 const start = Effect.fnUntraced(function* (
-  store: TableStoreShape,
+  given: TableStoreShape,
+  tell: Tell,
   identity: ServerIdentity,
   tls: (ServerCertificates & { readonly caPath?: string }) | undefined,
   options: ZerobusLocalOptions,
   bounds: { readonly auditBytes: number; readonly traceEvents: number }
 ): Effect.fn.Return<ZerobusLocalShape, PortUnavailable, Scope.Scope> {
   const timers = makeTimers(yield* Clock.Clock)
+  const store = observedStore(given, tell)
   const counters = makeServerCounters()
   const trace = makeTrace(bounds.traceEvents, timers.now)
   const { auditBytes } = bounds
@@ -89,7 +99,7 @@ const start = Effect.fnUntraced(function* (
     store,
     timers,
     limits: limitsOf(options),
-    observer: counters.observer,
+    observe: observedStreams(tell, timers.now, () => counters.observer),
     auditBytes,
     trace: bounds.traceEvents > 0 ? trace : undefined
   })
@@ -118,6 +128,7 @@ const start = Effect.fnUntraced(function* (
       tokenLifeMillis: tokenLifeOf(options),
       metrics: counters.prometheus,
       script,
+      tell,
       onStored: counters.observer.received,
       hosts: [host.includes(":") ? `[${host}]` : host]
     })
@@ -185,11 +196,13 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       this,
       Effect.gen(function* () {
         yield* checkOptions(options)
+        const tell = yield* requestLogOf(options)
         const store = yield* makeDurableTableStore({
           folder: options.dataDir,
           readers: options.sharedFiles === true ? "everyone" : "owner",
           flushIntervalMillis: flushIntervalOf(options),
-          visibleOnceAcked: options.visibleOnceAcked ?? false
+          visibleOnceAcked: options.visibleOnceAcked ?? false,
+          committed: (tableName, { rows, version }) => tell({ _tag: "TableCommitted", tableName, rows, version })
         })
         const identity = yield* folderIdentity(options.dataDir)
         const now = yield* Clock.currentTimeMillis
@@ -197,7 +210,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
           options.tls === true
             ? yield* folderCertificates(options.dataDir, certifiedHosts(options), now)
             : options.tls || undefined
-        return yield* start(store, identity, tls, options, boundsOf(options, 0, 0))
+        return yield* start(store, tell, identity, tls, options, boundsOf(options, 0, 0))
       }).pipe(onRealTime)
     )
 
@@ -207,10 +220,11 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       this,
       Effect.gen(function* () {
         yield* checkOptions(options)
+        const tell = yield* requestLogOf(options)
         const store = yield* makeMemoryTableStore
         const now = yield* Clock.currentTimeMillis
         const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined
-        return yield* start(store, yield* newIdentity, tls, options, boundsOf(options, 256 * 1024 * 1024, 10_000))
+        return yield* start(store, tell, yield* newIdentity, tls, options, boundsOf(options, 256 * 1024 * 1024, 10_000))
       }).pipe(onRealTime)
     )
 

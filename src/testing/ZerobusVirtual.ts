@@ -60,7 +60,7 @@ export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScrip
           store,
           timers,
           limits: limitsOf(options),
-          observer: counters.observer,
+          observe: () => counters.observer,
           auditBytes: bounds.auditBytes,
           trace: bounds.traceEvents > 0 ? trace : undefined
         })

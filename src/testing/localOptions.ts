@@ -71,6 +71,12 @@ export interface ZerobusLocalOptions extends StreamOptions {
   readonly principals?: ReadonlyArray<Principal> | undefined
   /** How long tokens are good; default 1 hour. */
   readonly tokenLife?: Duration.Input | undefined
+  /**
+   * Logs what happens, through Effect: a line for each stream that is opened, closed or refused, each token
+   * and each change of the tables, and at most one in 10 seconds about the commits of a table; at the level
+   * debug also each message and commit. Default false.
+   */
+  readonly requestLog?: boolean | undefined
   /** Runs although `NODE_ENV` is `production`; default false. */
   readonly allowProduction?: boolean | undefined
 }

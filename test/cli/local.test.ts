@@ -89,6 +89,43 @@ describe("zerobus local", () => {
     assert.strictEqual((await running.end).code, 0)
   })
 
+  it("logs what happens in it, as lines to read or as JSON, without a record or a credential", async () => {
+    const path = file("logged.ndjson", '{"device":"canary-value"}\n')
+    const served = ["--memory", "--table", readings]
+    for (const format of ["text", "json"]) {
+      const running = await startServer([...served, "--log-format", format])
+      const command = (table: string, environment = running.environment) =>
+        zerobus(["ingest", path, "-t", `main.default.${table}`, "--format", "ndjson"], environment)
+      assert.strictEqual((await command("readings")).code, 0)
+      assert.notStrictEqual((await command("missing")).code, 0)
+      const wrong = { ...running.environment, DATABRICKS_CLIENT_SECRET: "canary-secret" }
+      assert.notStrictEqual((await command("readings", wrong)).code, 0)
+      running.child.kill("SIGTERM")
+      const { err } = await running.end
+      assert.notInclude(err, "canary")
+      assert.notInclude(err, running.environment["DATABRICKS_CLIENT_SECRET"]!)
+      const lines = err.trimEnd().split("\n")
+      if (format === "json") {
+        const messages = lines.map((line) => [JSON.parse(line).message].flat()[0])
+        const expected = ["Table created", "Token minted", "Stream opened", "Stream ended", "Token refused"]
+        for (const message of expected) assert.include(messages, message)
+        continue
+      }
+      for (const line of [
+        /INFO Table created \(table main\.default\.readings\)/,
+        /INFO Token minted \(client local-client, table main\.default\.readings\)/,
+        /INFO Stream opened \(table main\.default\.readings, stream \S+, client 127\.0\.0\.1:\d+, kind Json\)/,
+        /INFO Stream ended \(table main\.default\.readings, .*records 1, bytes \d+, seconds [\d.]+, end OK\)/,
+        /WARN Token refused \(client local-client\): Client authentication failed/
+      ]) {
+        assert.isTrue(
+          lines.some((each) => line.test(each)),
+          `${line}\n${err}`
+        )
+      }
+    }
+  }, 60_000)
+
   it("says in one line that a port or the folder is taken", async () => {
     const port = new URL(environment["ZEROBUS_SERVER_ENDPOINT"]!).port
     const taken = await zerobus(["local", "--memory", "--port", port, "--http-port", "0"])

@@ -212,9 +212,15 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "node:crypto"]
   },
   {
+    name: "local/activity",
+    imports: ["local", "local/stream", "local/store", "internal/grpc/grpcStatus"],
+    packages: ["effect: stable"]
+  },
+  {
     name: "local/endpoints",
     imports: [
       "local",
+      "local/activity",
       "local/stream",
       "local/store",
       "local/auth",
@@ -243,6 +249,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/auth",
       "local/store",
       "local/stream",
+      "local/activity",
       "local/endpoints"
     ],
     packages: ["effect/*", "@effect/platform-node/*", ...network]

@@ -15,6 +15,8 @@ import type { VirtualTime } from "./virtualTime.ts"
 
 const table = "main.default.simulated"
 
+const unobserved = { opened: () => {}, received: () => {}, acked: () => {}, closed: () => {}, refused: () => {} }
+
 /** The server of one run. */
 export class Server {
   private up = true
@@ -101,7 +103,7 @@ export class Server {
             if (alive()) callback()
           })
       },
-      observer: { opened: () => {}, received: () => {}, acked: () => {}, closed: () => {} },
+      observe: () => unobserved,
       table: () => this.table,
       enroll: (shutdown) => {
         this.running.add(shutdown)

@@ -115,8 +115,10 @@ export interface LocalServer extends Running {
 export const startServer = async (args: ReadonlyArray<string>): Promise<LocalServer> => {
   const free = (flag: string) => (args.includes(flag) ? [] : [flag, "0"])
   const running = start(["local", "--json", ...free("--port"), ...free("--http-port"), ...args])
-  await running.says(/^\{.*\}$/m)
-  const { environment } = JSON.parse(/^\{.*\}$/m.exec(running.out())![0]) as { readonly environment: Environment }
+  await running.says(/^\{"environment".*\}$/m)
+  const { environment } = JSON.parse(/^\{"environment".*\}$/m.exec(running.out())![0]) as {
+    readonly environment: Environment
+  }
   return { ...running, environment }
 }
 

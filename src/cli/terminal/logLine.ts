@@ -8,11 +8,16 @@ import * as References from "effect/References"
 const isFields = (part: unknown): part is Record<string, unknown> =>
   typeof part === "object" && part !== null && !Array.isArray(part)
 
-/** A value on one line. */
+/** Characters that a terminal obeys instead of showing them. */
+const controls = /[\p{Cc}\p{Cf}]/gu
+
+/** A value on one line, with control characters written as `\u{1b}`. */
 const shown = (value: unknown): string =>
   isFields(value)
     ? Object.entries(value).map(named).join(" ")
-    : (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value))).replace(/\s+/g, " ")
+    : (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+        .replace(/\s+/g, " ")
+        .replace(controls, (control) => `\\u{${control.codePointAt(0)!.toString(16)}}`)
 
 const named = ([name, value]: readonly [string, unknown]): string => `${name} ${shown(value)}`
 

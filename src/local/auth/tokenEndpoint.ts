@@ -10,6 +10,10 @@ import type { TokenMint } from "./tokens.ts"
 /** An answer of the endpoint. */
 export interface TokenAnswer {
   readonly status: number
+  /** Whose request it was, where it named a client. Of one that was refused it is as the client wrote it. */
+  readonly clientId?: string | undefined
+  /** The table that the token is bound to. */
+  readonly tableName?: string | undefined
   readonly body: unknown
 }
 
@@ -29,7 +33,7 @@ const invalid = (description: string): TokenAnswer => refuse(400, "invalid_reque
 
 const resourcePattern = /^api:\/\/databricks\/workspaces\/[^/]+\/zerobusDirectWriteApi$/
 
-/** Answers one request; `authorization` is the header, `form` the decoded body, `now` in milliseconds. */
+/** Answers one request, and says who asked; `authorization` is the header, `form` the decoded body, `now` in milliseconds. */
 export const answerTokenRequest = (
   endpoint: TokenEndpoint,
   authorization: string | undefined,
@@ -37,6 +41,15 @@ export const answerTokenRequest = (
   now: number
 ): TokenAnswer => {
   const client = readBasic(authorization)
+  return { ...answerClient(endpoint, client, form, now), clientId: client?.id }
+}
+
+const answerClient = (
+  endpoint: TokenEndpoint,
+  client: ReturnType<typeof readBasic>,
+  form: URLSearchParams,
+  now: number
+): TokenAnswer => {
   if (client === undefined) {
     return refuse(401, "invalid_client", "Send the client id and secret as HTTP Basic in the header authorization.")
   }
@@ -73,6 +86,7 @@ const grant = (endpoint: TokenEndpoint, clientId: string, table: string | undefi
   const expiresAt = now + endpoint.tokenLifeMillis
   return {
     status: 200,
+    tableName: table,
     body: {
       access_token: endpoint.mint.mint({ clientId, table: table?.toLowerCase(), expiresAt }),
       token_type: "Bearer",

@@ -13,7 +13,13 @@ import type { ServerCertificates } from "./certificates.ts"
 import { type ConnectionFault, faultySocket } from "../faults/faultySocket.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
 import { type Authority, refuseIngest } from "../auth/ingestTokens.ts"
-import { invalidArgument, permissionDenied, type ServerStatus, unauthenticated } from "../stream/serverStatus.ts"
+import {
+  invalidArgument,
+  permissionDenied,
+  printable,
+  type ServerStatus,
+  unauthenticated
+} from "../stream/serverStatus.ts"
 import { startStream } from "../stream/serverStream.ts"
 import type { Peer, StreamHost } from "../stream/streamContract.ts"
 
@@ -143,9 +149,15 @@ const serveCall = (
     },
     address: call.getPeer()
   }
-  const admitted = admit(call.metadata, options, revoked)
-  if (typeof admitted !== "string") return peer.finish(admitted)
-  const stream = startStream(options.streams, peer, admitted)
+  const tableName = call.metadata.get(tableHeader)[0]?.toString()
+  const refusal = refusalOf(call.metadata, tableName, options, revoked)
+  if (refusal !== undefined || tableName === undefined) {
+    options.streams
+      .observe({ id: undefined, tableName: printable(tableName ?? ""), address: peer.address })
+      .refused(undefined, refusal)
+    return peer.finish(refusal)
+  }
+  const stream = startStream(options.streams, peer, tableName)
   // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
   call.on("data", stream.receive)
@@ -156,26 +168,26 @@ const serveCall = (
   })
 }
 
-/** The table that the headers name, or why the call is refused. */
-const admit = (
+const tableHeader = "x-databricks-zerobus-table-name"
+
+/** Why the call is refused. */
+const refusalOf = (
   metadata: Grpc.Metadata,
+  tableName: string | undefined,
   { auth, streams }: GrpcServiceOptions,
   revoked: ReadonlySet<string>
-): string | ServerStatus => {
-  const tableName = metadata.get("x-databricks-zerobus-table-name")[0]?.toString()
-  if (tableName === undefined) return invalidArgument("The header x-databricks-zerobus-table-name is missing", 4010)
+): ServerStatus | undefined => {
+  if (tableName === undefined) return invalidArgument(`The header ${tableHeader} is missing`, 4010)
   const problem = tableNameProblem(tableName)
   if (problem !== undefined) return invalidArgument(problem, 4010, 2)
   const authorization = authorizationOf(metadata)
   if (authorization !== undefined && revoked.has(authorization)) {
     return unauthenticated("The token has expired, fetch a new one")
   }
-  if (auth === undefined) return tableName
+  if (auth === undefined) return undefined
   const refusal = refuseIngest(auth, authorization, tableName, streams.timers.now())
-  if (refusal !== undefined) {
-    return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
-  }
-  return tableName
+  if (refusal === undefined) return undefined
+  return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
 }
 
 /** A call that was cancelled looks like one that was half-closed, until so many turns of the event loop later. */

@@ -19,15 +19,17 @@ import {
   getTable,
   listTables
 } from "./catalogApi.ts"
+import type { ServerEvent, Tell } from "../activity/serverEvent.ts"
 import type { HttpScript } from "../faults/httpScript.ts"
 import { insertRecords } from "./restIngest.ts"
 import { refuseIngest } from "../auth/ingestTokens.ts"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import { isLoopback } from "../../internal/net/loopback.ts"
 import type { Principals, Privilege } from "../auth/principals.ts"
+import { printable } from "../stream/serverStatus.ts"
 import type { TableStoreShape } from "../store/tableStore.ts"
 import type { Timers } from "../timers.ts"
-import { answerTokenRequest } from "../auth/tokenEndpoint.ts"
+import { answerTokenRequest, type TokenAnswer } from "../auth/tokenEndpoint.ts"
 import type { TokenMint } from "../auth/tokens.ts"
 
 /** What the HTTP face needs. */
@@ -44,6 +46,8 @@ export interface HttpServiceOptions {
   readonly metrics: () => string
   /** Faults that tests inject. */
   readonly script: HttpScript
+  /** Told of tokens. */
+  readonly tell: Tell
   /** Told of records that came in by REST. */
   readonly onStored: (records: number, bytes: number) => void
   /** Host names, besides those of loopback, that requests may name. */
@@ -164,11 +168,21 @@ const token = (
   request: HttpServerRequest.HttpServerRequest
 ): Effect.Effect<CatalogAnswer> =>
   request.text.pipe(
-    Effect.map((body) =>
-      answerTokenRequest(options, request.headers["authorization"], new URLSearchParams(body), options.timers.now())
-    ),
+    Effect.map((body) => {
+      const form = new URLSearchParams(body)
+      const answer = answerTokenRequest(options, request.headers["authorization"], form, options.timers.now())
+      options.tell(tokenEvent(answer))
+      return answer
+    }),
     Effect.catch(() => Effect.succeed(tooLarge(maxBodyBytes)))
   )
+
+const tokenEvent = ({ body, clientId, status, tableName }: TokenAnswer): ServerEvent => {
+  const client = clientId === undefined ? undefined : printable(clientId)
+  if (status === 200) return { _tag: "TokenMinted", clientId: client ?? "", tableName }
+  const { error_description: reason } = body as { readonly error_description?: string }
+  return { _tag: "TokenRefused", clientId: client, reason: reason ?? "" }
+}
 
 /** Runs what follows with the JSON of the body. */
 const withBody = (

@@ -32,6 +32,7 @@ export const makeServerCounters = (): {
       closed: () => {
         counters.openStreams--
       },
+      refused: () => {},
       received: (records, bytes) => {
         counters.records += records
         counters.bytes += bytes

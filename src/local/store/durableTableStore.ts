@@ -16,7 +16,7 @@ import { addColumns } from "../delta/alterTable.ts"
 import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { modeWarning } from "../log/folderMode.ts"
-import { noSize } from "../delta/tableSize.ts"
+import { noSize, type TableSize } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
@@ -47,6 +47,8 @@ export interface DurableOptions {
    * acknowledgements take up to a flush interval, and every interval writes a file.
    */
   readonly visibleOnceAcked?: boolean | undefined
+  /** Told of each commit of rows. */
+  readonly committed?: ((tableName: string, size: TableSize) => void) | undefined
   /** Where flushes run instead; for tests that make them fail. The store closes it. */
   readonly flusher?: Flusher | undefined
   readonly limits?: Partial<EngineLimits> | undefined
@@ -92,6 +94,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     limits,
     now,
     ackAfterCommit,
+    committed: options.committed ?? (() => {}),
     inTurn: (work) => runPromise(change(attempt("opening the table", work)))
   })
   const { refused } = tables

@@ -9,7 +9,7 @@ import type { Readers } from "../../internal/log/durableFile.ts"
 import { commitFinder, lastNumber } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
-import { sizeOf } from "../delta/tableSize.ts"
+import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { checkPlace, refusalOf, TableRefused, writeProblem } from "../delta/writability.ts"
 import { discardOrdered, isDiscardOrdered, logIn, logsIn, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
@@ -57,6 +57,8 @@ export interface ServedOptions {
   readonly now: () => number
   /** Whether records count as durable only once they are in the table. */
   readonly ackAfterCommit: boolean
+  /** Told of each commit of rows. */
+  readonly committed: (tableName: string, size: TableSize) => void
   /** Runs work when no other change of the tables runs. */
   readonly inTurn: <A>(work: () => Promise<A>) => Promise<A>
 }
@@ -217,7 +219,8 @@ export class ServedTables {
       backlog: this.backlog,
       now,
       size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
-      ackAfterCommit
+      ackAfterCommit,
+      committed: (size) => this.options.committed(name, size)
     })
     // First look at everything, then change anything: damage must be found before records are moved.
     for await (const segment of readSegments(wal, name)) {

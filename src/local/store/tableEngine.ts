@@ -20,6 +20,7 @@
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { CommitFinder } from "../delta/commitPlace.ts"
+import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
 import { checkPlace } from "../delta/writability.ts"
@@ -91,6 +92,8 @@ export class TableEngine {
     readonly size: FlushOutcome
     /** Whether records count as durable only once they are in the table. */
     readonly ackAfterCommit: boolean
+    /** Told of each commit of rows. */
+    readonly committed: (size: TableSize) => void
   }) {
     const { appId, flusher, folder, limits, now, tableId, wal } = options
     this.tableId = tableId
@@ -121,6 +124,7 @@ export class TableEngine {
       committed: (outcome) => {
         this.size = outcome
         this.seen = outcome.seen
+        if (outcome.committed) options.committed(outcome)
       }
     })
     this.wal.onGroupsFailed = (group) => this.cutBack(group)

@@ -90,13 +90,14 @@ class Machine implements IntakeStream, StruckStream {
   private phase: Phase = { _tag: "New" }
 
   constructor(host: StreamHost, peer: Peer, tableName: string) {
-    const { limits, observer } = host
+    const { limits } = host
     const { audit, script } = host.table(tableName)
     this.host = host
     this.tableName = tableName
     this.streamId = host.newStreamId()
     const recorder = audit.connect(this.streamId, peer.address)
     const timers = makeScopedTimers(host.timers)
+    const observer = host.observe({ id: this.streamId, tableName, address: peer.address })
     const context = { limits, observer, peer, recorder, script, timers }
     this.context = { ...context, pass: faultPasser(context, this) }
     this.intake = new StreamIntake(this.context, this)
@@ -161,7 +162,7 @@ class Machine implements IntakeStream, StruckStream {
   private answer(kind: RecordKind, writer: TableWriter): void {
     const { limits, observer, peer, recorder, script, timers } = this.context
     this.phase = { _tag: "Open", writer, kind }
-    observer.opened()
+    observer.opened(kind)
     peer.write(createdResponse(this.streamId))
     script.note("created", recorder.number)
     if (limits.streamLife === Infinity) return
@@ -209,7 +210,7 @@ class Machine implements IntakeStream, StruckStream {
 
   finish(status: Status): void {
     if (this.phase._tag === "Ended") return
-    this.end(status === undefined ? "OK" : `status ${status.code}`)
+    this.end(status === undefined ? "OK" : `status ${status.code}`, status)
     this.context.peer.finish(status)
   }
 
@@ -235,10 +236,12 @@ class Machine implements IntakeStream, StruckStream {
     this.endWith(deadlineExceeded(`No create request came within ${seconds} seconds`))
   }
 
-  private end(how: string): void {
+  private end(how: string, status?: ServerStatus): void {
     const { observer, recorder, script, timers } = this.context
     const { phase } = this
-    if (this.isOpen) observer.closed()
+    const said = status === undefined ? how : undefined
+    if (this.isOpen) observer.closed(said, status)
+    else observer.refused(said, status)
     this.phase = { _tag: "Ended" }
     timers.end()
     this.intake.inbound.drop()

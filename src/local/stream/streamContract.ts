@@ -6,6 +6,7 @@ import type { LogFormat } from "../log/logFrames.ts"
 import type { FaultScript } from "../faults/faultScript.ts"
 import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"
+import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
 import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
 import type { TableWriter } from "../store/tableStore.ts"
@@ -33,14 +34,30 @@ export interface StreamTable {
   readonly audit: StreamAudit
 }
 
-/** Counts what the streams of a server do. */
+/** A stream as its observer knows it. */
+export interface ObservedStream {
+  /** Undefined for a call that was refused before it had one. */
+  readonly id: string | undefined
+  readonly tableName: string
+  /** The client's address and port, where there is one. */
+  readonly address: string | undefined
+}
+
+/** Makes the observer of a stream. */
+export type ObserveStream = (stream: ObservedStream) => StreamObserver
+
+/** Is told what becomes of one stream. It must not throw. */
 export interface StreamObserver {
-  readonly opened: () => void
+  /** The create request was answered. */
+  readonly opened: (kind: RecordKind) => void
   /** A message was received, with this many records and bytes. */
   readonly received: (records: number, bytes: number) => void
   /** An acknowledgement was sent, this long after its oldest message was received. */
   readonly acked: (latencyMillis: number) => void
-  readonly closed: () => void
+  /** An open stream ended: `how` is `OK`, `cut`, `cancelled`, or left out where a status says it. */
+  readonly closed: (how: string | undefined, status: ServerStatus | undefined) => void
+  /** The call was refused, or ended in another way, before there was a stream. */
+  readonly refused: (how: string | undefined, status: ServerStatus | undefined) => void
 }
 
 /** Limits and pace of streams; times in milliseconds. */
@@ -67,7 +84,7 @@ export type OpenResult = TableWriter | TableNotFound | SchemaRejected | StorageF
 export interface StreamHost {
   readonly limits: StreamLimits
   readonly timers: Timers
-  readonly observer: StreamObserver
+  readonly observe: ObserveStream
   readonly table: (name: string) => StreamTable
   readonly newStreamId: () => string
   /** Adds a running stream, which the server's shutdown ends; returns how to remove it. */

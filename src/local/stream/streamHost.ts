@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { randomUUID } from "node:crypto"
 import { type FaultScript, makeFaultScript } from "../faults/faultScript.ts"
-import type { StreamHost, StreamLimits, StreamObserver, StreamTable } from "./streamContract.ts"
+import type { ObserveStream, StreamHost, StreamLimits, StreamTable } from "./streamContract.ts"
 import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
 import { tableKey, type TableStoreShape } from "../store/tableStore.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
@@ -40,7 +40,7 @@ export const makeStreamHub = (options: {
   readonly store: TableStoreShape
   readonly timers: Timers
   readonly limits: StreamLimits
-  readonly observer: StreamObserver
+  readonly observe: ObserveStream
   readonly auditBytes: number
   readonly trace?: Trace | undefined
 }): StreamHub => {
@@ -62,7 +62,7 @@ export const makeStreamHub = (options: {
   return {
     limits: options.limits,
     timers: options.timers,
-    observer: options.observer,
+    observe: options.observe,
     table,
     script: (name) => table(name).script,
     audit: (name) => table(name).audit,

@@ -81,7 +81,7 @@ const serve = Effect.fnUntraced(function* (folder: string, tables: number) {
     store: watching,
     timers,
     limits: defaultLimits,
-    observer: counters.observer,
+    observe: () => counters.observer,
     auditBytes: 0
   })
   const { port } = yield* serveGrpc({

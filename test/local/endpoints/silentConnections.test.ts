@@ -15,7 +15,7 @@ const server = (keepalive: { readonly time: number; readonly timeout: number }) 
       store: yield* makeMemoryTableStore,
       timers: makeTimers(yield* Clock.Clock),
       limits: defaultLimits,
-      observer: makeServerCounters().observer,
+      observe: () => makeServerCounters().observer,
       auditBytes: 0
     })
     return yield* serveGrpc({

@@ -11,6 +11,7 @@ import type { StreamLimits } from "../../../src/local/stream/streamContract.ts"
 import { startStream } from "../../../src/local/stream/serverStream.ts"
 import { defaultLimits, makeStreamHub } from "../../../src/local/stream/streamHost.ts"
 import type { TableStoreShape, TableWriter } from "../../../src/local/store/tableStore.ts"
+import { makeServerCounters } from "../../../src/local/endpoints/serverCounters.ts"
 import { makeTimers } from "../../../src/local/timers.ts"
 
 const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
@@ -56,12 +57,13 @@ const open = Effect.fnUntraced(function* (limits: Partial<StreamLimits> = {}) {
     timers: makeTimers(yield* Clock.Clock),
     limits: { ...defaultLimits, streamLife: Infinity, ...limits },
     auditBytes: 1024,
-    observer: {
+    observe: () => ({
       opened: () => counts.opened++,
       closed: () => counts.closed++,
+      refused: () => {},
       received: () => {},
       acked: (latency) => counts.latencies.push(latency)
-    }
+    })
   })
   const said: Array<string> = []
   let reading = true
@@ -202,7 +204,7 @@ describe("a call without a create request", () => {
         timers: makeTimers(yield* Clock.Clock),
         limits: defaultLimits,
         auditBytes: 0,
-        observer: { opened: () => {}, closed: () => {}, received: () => {}, acked: () => {} }
+        observe: () => makeServerCounters().observer
       })
       const ended: Array<number | undefined> = []
       const peer = {

@@ -1,0 +1,38 @@
+/**
+ * What happens in a server, as values that its request log writes.
+ */
+import type { ServerStatus } from "../stream/serverStatus.ts"
+import type { ObservedStream } from "../stream/streamContract.ts"
+import type { RecordKind } from "../stream/streamMessages.ts"
+
+/** How a stream or call ended: in one word, or by a status. */
+export interface Ending {
+  readonly how: string | undefined
+  readonly status: ServerStatus | undefined
+}
+
+/** Something that happened. Texts that came from a client hold no control characters. */
+export type ServerEvent =
+  | { readonly _tag: "StreamOpened"; readonly stream: ObservedStream; readonly kind: RecordKind }
+  | {
+      readonly _tag: "StreamEnded"
+      readonly stream: ObservedStream
+      readonly ending: Ending
+      readonly records: number
+      readonly bytes: number
+      readonly millis: number
+    }
+  | { readonly _tag: "StreamRefused"; readonly stream: ObservedStream; readonly ending: Ending }
+  | {
+      readonly _tag: "MessageReceived"
+      readonly stream: ObservedStream
+      readonly records: number
+      readonly bytes: number
+    }
+  | { readonly _tag: "TokenMinted"; readonly clientId: string; readonly tableName: string | undefined }
+  | { readonly _tag: "TokenRefused"; readonly clientId: string | undefined; readonly reason: string }
+  | { readonly _tag: "TableCreated" | "TableAltered" | "TableRegistered" | "TableDropped"; readonly tableName: string }
+  | { readonly _tag: "TableCommitted"; readonly tableName: string; readonly version: number; readonly rows: number }
+
+/** Takes what happens. It must not throw. */
+export type Tell = (event: ServerEvent) => void
