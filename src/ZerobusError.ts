@@ -110,7 +110,10 @@ export type SchemaMismatchCause =
   | "FIELD_COUNT_MISMATCH"
   | (string & {})
 
-/** The descriptor or the typed table does not fit the table in the catalog. */
+/**
+ * The descriptor or the typed table does not fit the table in the catalog; or, without `causes`, the table takes no records as it is: another
+ * program gave it a constraint, say, or its folder is gone. The message says why.
+ */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   {
     readonly message: string

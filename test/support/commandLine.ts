@@ -44,15 +44,20 @@ const plainEnvironment = (): Record<string, string | undefined> =>
     )
   )
 
-/** Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller writes. */
+/**
+ * Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller writes. `uid` is the user of the process, by
+ * default that of this one.
+ */
 export const start = (
   args: ReadonlyArray<string>,
   environment: Environment = {},
-  input?: string | "caller"
+  input?: string | "caller",
+  uid?: number
 ): Running => {
   const child = spawn(process.execPath, [...program, ...args], {
     env: { ...plainEnvironment(), ...environment, NO_COLOR: "1" },
-    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"]
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    ...(uid === undefined ? {} : { uid })
   })
   let out = ""
   let err = ""
@@ -112,9 +117,9 @@ export interface LocalServer extends Running {
 }
 
 /** Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say otherwise. */
-export const startServer = async (args: ReadonlyArray<string>): Promise<LocalServer> => {
+export const startServer = async (args: ReadonlyArray<string>, uid?: number): Promise<LocalServer> => {
   const free = (flag: string) => (args.includes(flag) ? [] : [flag, "0"])
-  const running = start(["local", "--json", ...free("--port"), ...free("--http-port"), ...args])
+  const running = start(["local", "--json", ...free("--port"), ...free("--http-port"), ...args], {}, undefined, uid)
   await running.says(/^\{"environment".*\}$/m)
   const { environment } = JSON.parse(/^\{"environment".*\}$/m.exec(running.out())![0]) as {
     readonly environment: Environment

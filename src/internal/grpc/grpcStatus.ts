@@ -102,7 +102,10 @@ const classifyStatus = (
   const schema = failure.details === undefined ? undefined : schemaError(failure.details, secrets)
   if (schema !== undefined) {
     return new SchemaMismatch({
-      message: `The records' schema does not fit ${tableName} (${schema.causes.join(", ") || "no cause given"}). ${said}`,
+      message:
+        schema.causes.length === 0
+          ? `The table ${tableName} takes no records of this stream. ${said}`
+          : `The records' schema does not fit ${tableName} (${schema.causes.join(", ")}). ${said}`,
       causes: schema.causes,
       errorCode: schema.errorCode
     })

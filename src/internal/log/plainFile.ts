@@ -4,6 +4,7 @@
  */
 import { lstatSync, openSync, type Stats } from "node:fs"
 import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
 
 /** Something else than a plain file has the name of a file. `what` says it with the path; the code survives a worker thread. */
 export class NotAFile extends Error {
@@ -141,4 +142,26 @@ export const notFolder = (paths: ReadonlyArray<string>): NotFolder | undefined =
     if (found?.isDirectory() !== true) return { path, kind: found && kindOf(found) }
   }
   return undefined
+}
+
+/** Calls that change the folder of a name, not what has the name. */
+const changesFolder: ReadonlySet<string | undefined> = new Set(["link", "mkdir", "rename", "rmdir", "unlink"])
+
+/** Whether the system lets this process see what has the name. */
+const isSeen = (path: string): boolean => {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** The file or folder whose permissions kept a call from being done; undefined where the error does not tell. */
+export const refusedPath = (error: unknown): string | undefined => {
+  const { path, syscall } = error as NodeJS.ErrnoException
+  if (path === undefined || !Path.isAbsolute(path)) return path
+  let refused = changesFolder.has(syscall) ? Path.dirname(path) : path
+  // A name that is not there was to be made, in the nearest folder that is.
+  while (!isSeen(refused) && refused !== Path.dirname(refused)) refused = Path.dirname(refused)
+  return refused
 }

@@ -4,18 +4,49 @@
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { makeFoldersIn, type Readers } from "../../internal/log/durableFile.ts"
-import { isFolder } from "../../internal/log/plainFile.ts"
-import { createLog, type DeltaLog, logFolder } from "./deltaLog.ts"
+import { isFolder, lstatOf } from "../../internal/log/plainFile.ts"
+import { walFolder } from "../log/logFolders.ts"
+import { createLog, type DeltaLog, logFolder, openLog } from "./deltaLog.ts"
 import { newFileName } from "./dataFile.ts"
 import { fits } from "./filePaths.ts"
 import { opaqueFolder } from "./partitions.ts"
 import { metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
 
 /**
- * Makes the folders of a table below a data folder, and its first commit. Answers undefined when a table of that name exists,
- * in whatever case. Fails with `ENAMETOOLONG` when files of the table would have longer paths than the file system takes.
+ * Makes the folders of a table below a data folder and its first commit, and has it served. Answers undefined when a table of that name
+ * exists, in whatever case. Fails with `ENAMETOOLONG` when files of the table would have longer paths than the file system takes, and
+ * with `NotAFolder` where a link or anything else has its name. When it fails, nothing of the table is left.
  */
-export const makeTable = async (
+export const makeTable = async <A>(
+  dataFolder: string,
+  record: TableRecord,
+  readers: Readers,
+  serve: (log: DeltaLog) => Promise<A>
+): Promise<A | undefined> => {
+  const { location, tableId } = record
+  const schema = Path.dirname(location)
+  const folders = [logFolder(location), location, schema, Path.dirname(schema)]
+  const isFree = (path: string) =>
+    lstatOf(path).then(
+      (found) => found === undefined,
+      () => false
+    )
+  const made = await Promise.all(folders.map(isFree))
+  try {
+    const log = await firstCommit(dataFolder, record, readers)
+    return log === undefined ? undefined : await serve(log)
+  } catch (error) {
+    // Another program may have made a table there meanwhile, and use the folders above.
+    const found = await openLog(location).catch(() => undefined)
+    const isOurs = found === undefined || (found.snapshot.metadata?.id === tableId && found.snapshot.version === 0)
+    if (made[0] === true && isOurs) await Fs.rm(folders[0]!, { recursive: true, force: true }).catch(() => {})
+    for (const [n, folder] of folders.entries()) if (n > 0 && made[n] === true) await Fs.rmdir(folder).catch(() => {})
+    await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true }).catch(() => {})
+    throw error
+  }
+}
+
+const firstCommit = async (
   dataFolder: string,
   { createdAt, definition, location, tableId }: TableRecord,
   readers: Readers
@@ -27,8 +58,9 @@ export const makeTable = async (
   }
   await makeFoldersIn(dataFolder, Path.relative(dataFolder, above).split(Path.sep), readers)
   for (const name of await Fs.readdir(above)) {
+    const path = Path.join(above, name)
     const same = name.toLowerCase() === Path.basename(location).toLowerCase()
-    if (same && (await isFolder(logFolder(Path.join(above, name))))) return undefined
+    if (same && (await isFolder(path)) && (await isFolder(logFolder(path)))) return undefined
   }
   await makeFoldersIn(above, [Path.basename(location)], readers)
   const commitInfo = {

@@ -36,9 +36,7 @@ export const insertRecords = (
         refuse(
           503,
           "UNAVAILABLE",
-          error.reason === "TableRefused"
-            ? error.message
-            : `The server could not store the records (${error.reason}). Try again.`
+          error.reason === "TableRefused" ? error.message : `The server could not store the records. ${error.message}`
         )
     })
   )

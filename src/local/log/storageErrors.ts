@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import { FolderLocked } from "../../internal/log/folderLock.ts"
+import { refusedPath } from "../../internal/log/plainFile.ts"
 
 /**
  * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the store
@@ -88,11 +89,15 @@ export class RecordRejected {
 /** Code of the error that becomes a failure of reason `TableRefused`; it survives the way out of a worker thread. */
 export const tableRefused = "TABLE_REFUSED"
 
-/** Turns a failure of the file system into a `StorageFailure` that says what to do. `doing` completes "while ...". */
-export const storageFailure = (error: unknown, doing: string, path: string): StorageFailure => {
+/**
+ * Turns a failure of the file system into a `StorageFailure` that says what to do. `doing` completes "while ..."; `place` is named where the
+ * error names no path.
+ */
+export const storageFailure = (error: unknown, doing: string, place: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
   if (error instanceof FolderLocked) return new StorageFailure({ reason: "Locked", message: error.message })
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  const path = (typeof error === "object" && error !== null && (error as NodeJS.ErrnoException).path) || place
   switch (code) {
     case tableRefused:
       return new StorageFailure({ reason: "TableRefused", message: (error as Error).message })
@@ -104,14 +109,16 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
     case "EFBIG":
       return new StorageFailure({
         reason: "DiskFull",
-        message: `The disk is full (${code}) while ${doing} in ${path}. Free space; records acknowledged so far are safe.`
+        message: `The disk is full (${code}) while ${doing} in ${place}. Free space; records acknowledged so far are safe.`
       })
     case "EACCES":
     case "EPERM":
     case "EROFS":
       return new StorageFailure({
         reason: "NotWritable",
-        message: `${path} is not writable (${code}) while ${doing}. Give the server's user write access, or choose another data folder.`
+        message:
+          `The server's user may not read or write ${refusedPath(error) ?? place} (${code}), which kept it from ${doing}. ` +
+          "Give it access; or start the server on another data folder."
       })
     case "ENOTDIR":
       return new StorageFailure({
@@ -121,17 +128,17 @@ export const storageFailure = (error: unknown, doing: string, path: string): Sto
     case "ENAMETOOLONG":
       return new StorageFailure({
         reason: "NotWritable",
-        message: `A path below ${path} is too long for the file system (ENAMETOOLONG) while ${doing}. Use shorter names, or a data folder with a shorter path.`
+        message: `A path below ${place} is too long for the file system (ENAMETOOLONG) while ${doing}. Use shorter names, or a data folder with a shorter path.`
       })
     case "ENOENT":
       return new StorageFailure({
         reason: "Io",
-        message: `${path} or something in it is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or choose another data folder.`
+        message: `${path} is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or choose another data folder.`
       })
     default:
       return new StorageFailure({
         reason: "Io",
-        message: `${code === "" ? "An unexpected error" : code} while ${doing} in ${path}${
+        message: `${code === "" ? "An unexpected error" : code} while ${doing} in ${place}${
           code === "" && error instanceof Error ? `: ${error.message}` : ""
         }.`
       })

@@ -54,6 +54,8 @@ export interface DurableOptions {
   readonly limits?: Partial<EngineLimits> | undefined
 }
 
+const servedAgain = (name: string): string => `The table ${name} is served again.`
+
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
 export const makeDurableTableStore = Effect.fnUntraced(function* (
   options: DurableOptions
@@ -122,7 +124,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       tables.openAll(places, (name, location, error) => {
         done()
         if (error === undefined) return
-        refused.add({ name, location, failure: storageFailure(error, "opening the table", folder) })
+        refused.add({ name, location, failure: storageFailure(error, "opening the table", location) })
       })
     )
   )
@@ -134,8 +136,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const openRefused = (name: string): Effect.Effect<void, StorageFailure> =>
     Effect.gen(function* () {
       if (tables.get(name)?.engine.refusal !== undefined) yield* discardOrders
+      const isRefused = refused.has(name)
       const failure = yield* Effect.promise(() => refused.retry(name))
       if (failure !== undefined) return yield* failure
+      if (isRefused && !refused.has(name)) yield* Effect.logInfo(servedAgain(name))
     })
 
   /** How many flush intervals pass between two tries to open the tables that were refused at the start. */
@@ -145,9 +149,15 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     ++intervals % reopenEvery === 0
       ? discardOrders.pipe(
           Effect.catch((failure) => Effect.logWarning(failure.message)),
-          Effect.andThen(Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), { discard: true }))
+          Effect.andThen(
+            Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), { discard: true })
+          ),
+          Effect.andThen(Effect.forEach(changed(), ({ engine }) => lookAt(engine), { discard: true }))
         )
       : Effect.void
+  /** Tables that others changed while they were served. Without rows to write, only a look takes the refusal back. */
+  const changed = () => tables.all.filter(({ engine }) => engine.refusal?.reason === "TableRefused")
+  const lookAt = (engine: TableEngine) => Effect.ignore(attempt("reading the table", () => engine.look()))
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
     name === undefined
@@ -207,10 +217,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     )
   )
   const reported = new Map<TableEngine, string>()
+  const refusedEngines = new Set<TableEngine>()
   yield* Effect.sleep(options.flushIntervalMillis ?? (ackAfterCommit ? 200 : 1000)).pipe(
     Effect.andThen(
       Effect.suspend(() => {
         const warnings: Array<string> = []
+        const news: Array<string> = []
         tables.backlog.lookAtAge()
         for (const { engine, record } of tables.all) {
           engine.flushSoon()
@@ -219,8 +231,13 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
             reported.set(engine, problem)
             if (problem !== "") warnings.push(`${record.definition.name}: ${problem}`)
           }
+          if (engine.refusal !== undefined) refusedEngines.add(engine)
+          else if (refusedEngines.delete(engine)) news.push(servedAgain(record.definition.name))
         }
-        return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+        return Effect.andThen(
+          Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }),
+          Effect.forEach(news, (line) => Effect.logInfo(line), { discard: true })
+        )
       })
     ),
     Effect.andThen(Effect.suspend(reopenRefused)),
@@ -236,18 +253,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const [catalog, schema, table] = definition.name.split(".") as [string, string, string]
     const location = Path.join(folder, catalog, schema, table)
     const record: TableRecord = { definition, createdAt: now(), tableId: randomUUID(), location }
-    const created = yield* attempt("creating the table", async () => {
-      const log = await makeTable(folder, record, readers)
-      if (log === undefined) return undefined
-      try {
-        return await tables.serve(record, log)
-      } catch (error) {
-        // The table exists by now, and is opened as soon as that is possible.
-        const failure = storageFailure(error, "creating the table", location)
-        refused.add({ name: definition.name, location, failure })
-        throw failure
-      }
-    })
+    const created = yield* attempt("creating the table", () =>
+      makeTable(folder, record, readers, (log) => tables.serve(record, log))
+    )
     if (created === undefined) return yield* new TableExists({ name: definition.name })
     return record
   }, change)

@@ -17,8 +17,9 @@ const handle = async (request: WorkerRequest): Promise<WorkerReply> => {
     await flusher.forget(request.folder)
     return { id: request.id, outcome: undefined }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    return { id: request.id, error: { code, message: error instanceof Error ? error.message : "unknown error" } }
+    const { code, path, syscall } = error as NodeJS.ErrnoException
+    const message = error instanceof Error ? error.message : "unknown error"
+    return { id: request.id, error: { code, message, path, syscall } }
   }
 }
 

@@ -69,7 +69,7 @@ export class RefusedTables {
     } catch (error) {
       const failure = storageFailure(error, "opening the table", location)
       // A failure of the moment must not end the tries.
-      if (this.byKey.has(key) && failure.reason === "TableRefused") this.add({ name, location, failure })
+      if (this.byKey.has(key) && passing.has(failure.reason)) this.add({ name, location, failure })
       return failure
     }
   }

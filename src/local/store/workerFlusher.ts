@@ -16,10 +16,18 @@ export type WorkerRequest =
   | { readonly id: number; readonly kind: "look"; readonly folder: string; readonly name: string }
   | { readonly id: number; readonly kind: "forget"; readonly folder: string }
 
-/** What comes back; errors keep their code and message. */
+/** What is kept of an error. */
+export interface WorkerError {
+  readonly message: string
+  readonly code: string | undefined
+  readonly path: string | undefined
+  readonly syscall: string | undefined
+}
+
+/** What comes back. */
 export type WorkerReply =
   | { readonly id: number; readonly outcome: FlushOutcome | TableLook | undefined }
-  | { readonly id: number; readonly error: { readonly code: string | undefined; readonly message: string } }
+  | { readonly id: number; readonly error: WorkerError }
 
 interface Waiting {
   /** The memory of the column buffers, which the worker uses until it answers. */
@@ -66,7 +74,7 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       waiting.delete(reply.id)
       if (found !== undefined) giveMemory(found.memory)
       if (waiting.size === 0) worker.unref()
-      if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }))
+      if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), reply.error))
       else found?.resolve(reply.outcome)
     })
     worker.on("error", (error) => end(`The flush worker failed: ${error.message}`))

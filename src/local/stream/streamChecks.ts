@@ -72,6 +72,6 @@ export const openProblem = (
     case "StorageFailure":
       // Clients end a stream for a schema error without taking one of its records for a bad one.
       if (failure.reason === "TableRefused") return schemaMismatch(failure.message, [])
-      return unavailable(`The server could not open the table (${failure.reason})`, 5001, 2)
+      return unavailable(`The server could not open the table ${tableName}. ${failure.message}`, 5001, 2)
   }
 }

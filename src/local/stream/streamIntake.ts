@@ -138,7 +138,7 @@ export class StreamIntake implements AckedStream, InboundTarget {
       const text =
         failure.reason === "TableRefused"
           ? failure.message
-          : `The server could not write its log (${failure.reason}), try again`
+          : `The server could not store the records. ${failure.message}`
       return this.stream.endWith(unavailable(text, 5001))
     }
     group.durable = true

@@ -170,7 +170,7 @@ describe("a schema error", () => {
       assert.deepStrictEqual([error.causes, error.errorCode], [[], undefined])
       assert.strictEqual(
         error.message,
-        "The records' schema does not fit a.b.c (no cause given). The server said INVALID_ARGUMENT: bad."
+        "The table a.b.c takes no records of this stream. The server said INVALID_ARGUMENT: bad."
       )
     }
   })

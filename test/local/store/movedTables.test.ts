@@ -141,3 +141,22 @@ describe.runIf(process.platform !== "win32")(
     }
   }
 )
+
+describe.runIf(process.platform !== "win32")("a link, put where a table is to be created,", () => {
+  it.live("is named, also where it leads to a table", () =>
+    Effect.gen(function* () {
+      const [folder, elsewhere] = [yield* temporaryFolder, yield* temporaryFolder]
+      const store = yield* open({ folder })
+      const { location } = yield* store.create(definition)
+      const other = table("main.default.other(id BIGINT)")
+      const path = Path.join(folder, "main", "default", "other")
+      for (const target of [elsewhere, location, Path.join(elsewhere, "nowhere")]) {
+        yield* Effect.promise(() => Fs.symlink(target, path))
+        assert.include((yield* Effect.flip(store.create(other))).message, `${path} is a link`)
+        yield* Effect.promise(() => Fs.unlink(path))
+      }
+      assert.deepStrictEqual(yield* namesBelow(elsewhere), [])
+      yield* store.create(other)
+    })
+  )
+})
