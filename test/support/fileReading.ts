@@ -85,8 +85,8 @@ export const ingested = async (
 }
 
 /** The type in DuckDB's words, and the value as it travels. */
-const duckdbType = ({ name, type }: ColumnDefinition): readonly [type: string, wire: string] => {
-  const column = `"${name}"`
+const duckdbType = ({ name, type }: Pick<ColumnDefinition, "name" | "type">): readonly [type: string, wire: string] => {
+  const column = `"${name.replaceAll('"', '""')}"`
   switch (type._tag) {
     case "Int":
     case "BigInt":
@@ -109,19 +109,24 @@ const duckdbType = ({ name, type }: ColumnDefinition): readonly [type: string, w
   }
 }
 
-/** Reads a file as DuckDB does, with these columns in its order and with further options of `read_csv` or `read_json`. */
+/**
+ * Reads a file as DuckDB does, with these columns in its order and with further options of `read_csv` or `read_json`. `names` has the
+ * keys of JSON where they are written otherwise.
+ */
 export const readByDuckdb = async (
   path: string,
   columns: ReadonlyArray<ColumnDefinition>,
-  options = ""
+  options = "",
+  names: ReadonlyArray<string> = columns.map(({ name }) => name)
 ): Promise<ReadonlyArray<Row>> => {
   const instance = await DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   try {
     await connection.run("SET TimeZone = 'UTC'")
     await connection.run("SET threads = 1")
-    const types = columns.map((column) => `'${column.name}': '${duckdbType(column)[0]}'`).join(", ")
-    const values = columns.map((column) => duckdbType(column)[1]).join(", ")
+    const named = columns.map(({ type }, index) => ({ type, name: names[index]! }))
+    const types = named.map((column) => `'${column.name.replaceAll("'", "''")}': '${duckdbType(column)[0]}'`).join(", ")
+    const values = named.map((column) => duckdbType(column)[1]).join(", ")
     const call = /\.csv|\.tsv/.test(path) ? "read_csv" : "read_json"
     const more = options === "" ? "" : `, ${options}`
     const found = await connection.runAndReadAll(
