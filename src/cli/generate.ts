@@ -18,6 +18,7 @@ import type { TableDefinition } from "../internal/columns/columnType.ts"
 import type { GeneratedFile } from "./generate/generateTable.ts"
 import type { SourceFormat } from "./generate/tableSource.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { pathFlag } from "./terminal/pathParam.ts"
 
 const setting = (flag: Option.Option<string>, name: string, flagName: string): Effect.Effect<string, CommandFailed> =>
   Option.match(flag, {
@@ -110,7 +111,7 @@ export const generate = Command.make(
   "generate",
   {
     table: Flag.String("table").pipe(Flag.withDescription("The table: catalog.schema.table"), Flag.optional),
-    from: Flag.String("from").pipe(
+    from: pathFlag("from").pipe(
       Flag.withDescription(
         "Read the definition from a .proto, .json (table or Spark schema) or .sql file instead of the catalog"
       ),
@@ -126,7 +127,7 @@ export const generate = Command.make(
       ),
       Flag.optional
     ),
-    output: Flag.String("output").pipe(
+    output: pathFlag("output").pipe(
       Flag.withDescription("Name of the .proto file; default <table>.proto"),
       Flag.optional
     ),
@@ -134,13 +135,13 @@ export const generate = Command.make(
       Flag.withDescription("The message is called table_<name>; default the table's name"),
       Flag.optional
     ),
-    outputDir: Flag.String("output-dir").pipe(
+    outputDir: pathFlag("output-dir", "directory").pipe(
       Flag.withDescription("The folder to write to; default output"),
       Flag.withDefault("output")
     ),
     force: Flag.Boolean("force").pipe(Flag.withDescription("Overwrite files that differ"), Flag.withDefault(false)),
     check: Flag.Boolean("check").pipe(
-      Flag.withDescription("Write nothing; exit 1 when the files differ from the table, for CI"),
+      Flag.withDescription("Write nothing; exit 2 when the files differ from the table, for CI"),
       Flag.withDefault(false)
     )
   },

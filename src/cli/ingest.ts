@@ -5,24 +5,20 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Path from "node:path"
+import { pathArgument, pathFlag } from "./terminal/pathParam.ts"
 import { formats } from "./records/fileKind.ts"
-
-/** Shells complete the names of files for arguments that are paths, which are absolute by then; `-` is none. */
-const asTyped = (path: string): string => (path === Path.resolve("-") ? "-" : path)
 
 const text = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar(metavar), Flag.optional)
 
 const off = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withoutNegation, Flag.withDefault(false))
 
 const flags = {
-  files: Argument.Path("file").pipe(
+  files: pathArgument("file").pipe(
     Argument.withDescription(
       "Files to read: .ndjson .jsonl .json .csv .tsv, also with .gz or .zst; - is standard input"
     ),
-    Argument.map(asTyped),
     Argument.variadic({ min: 1 })
   ),
   table: Flag.String("table").pipe(
@@ -71,7 +67,7 @@ const flags = {
     ),
     Flag.withDefault(1000)
   ),
-  rejects: Flag.Path("rejects").pipe(
+  rejects: pathFlag("rejects").pipe(
     Flag.withDescription(
       "File to append records to that are not valid, with line and reason (NDJSON); without it the first one stops the ingest"
     ),
@@ -87,7 +83,7 @@ const flags = {
     Flag.withDefault(0)
   ),
   follow: off("follow", "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state"),
-  state: Flag.Path("state").pipe(
+  state: pathFlag("state").pipe(
     Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
     Flag.optional
   ),

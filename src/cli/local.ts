@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { pathFlag } from "./terminal/pathParam.ts"
 
 const duration = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
@@ -21,7 +22,7 @@ const port = (name: string, description: string, otherwise: number) =>
   )
 
 const flags = {
-  dataDir: Flag.String("data-dir").pipe(
+  dataDir: pathFlag("data-dir", "directory").pipe(
     Flag.withDescription("Folder of the Delta tables, made when missing; default zerobus-data"),
     Flag.optional
   ),

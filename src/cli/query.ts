@@ -66,6 +66,10 @@ export const query = Command.make(
 ).pipe(
   Command.withDescription("Query tables of the local server with SQL (DuckDB)"),
   Command.withExamples([
-    { command: "zerobus query 'SELECT count(*) FROM main.default.flights'", description: "Rows of a table" }
+    { command: "zerobus query 'SELECT count(*) FROM main.default.flights'", description: "Rows of a table" },
+    {
+      command: "zerobus query 'SELECT * FROM main.default.flights LIMIT 5' --json",
+      description: "Rows as JSON, which zerobus ingest reads"
+    }
   ])
 )

@@ -65,6 +65,10 @@ const create = Command.make(
     {
       command: "zerobus table create 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'",
       description: "A table of three columns"
+    },
+    {
+      command: "zerobus table create 'main.default.sales(day DATE NOT NULL, total DECIMAL(18,2)) PARTITIONED BY (day)'",
+      description: "A table with a folder for each day"
     }
   ])
 )
@@ -89,7 +93,13 @@ const list = Command.make(
       yield* Console.log(`${name.padEnd(width)}  ${shown}`)
     }
   })
-).pipe(Command.withDescription("List the tables of a schema"))
+).pipe(
+  Command.withDescription("List the tables of a schema"),
+  Command.withExamples([
+    { command: "zerobus table list", description: "Tables of main.default" },
+    { command: "zerobus table list sales.raw --json", description: "Names of the tables of another schema" }
+  ])
+)
 
 const show = Command.make(
   "show",
@@ -141,7 +151,13 @@ const show = Command.make(
     ]
     yield* Console.log(lines.join("\n"))
   })
-).pipe(Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"))
+).pipe(
+  Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"),
+  Command.withExamples([
+    { command: "zerobus table show main.default.orders", description: "For people" },
+    { command: "zerobus table show main.default.orders --json", description: "For programs" }
+  ])
+)
 
 const snippetOf = Command.make(
   "snippet",
@@ -164,7 +180,13 @@ const snippetOf = Command.make(
     if (problem !== undefined) return yield* failed(problem)
     yield* Console.log(snippet(input.engine, { name, columns, live }, folder))
   })
-).pipe(Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"))
+).pipe(
+  Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"),
+  Command.withExamples([
+    { command: "zerobus table snippet main.default.orders", description: "SQL of DuckDB" },
+    { command: "zerobus table snippet main.default.orders --for spark", description: "Code for Spark" }
+  ])
+)
 
 const drop = Command.make(
   "drop",
@@ -184,12 +206,22 @@ const drop = Command.make(
     yield* withCatalog((catalog) => catalog.dropTable(input.table))
     yield* Console.log(`Dropped ${input.table}.`)
   })
-).pipe(Command.withDescription("Drop a table with all its data"))
+).pipe(
+  Command.withDescription("Drop a table with all its data"),
+  Command.withExamples([
+    { command: "zerobus table drop main.default.orders", description: "Says what would be dropped" },
+    { command: "zerobus table drop main.default.orders --yes", description: "Drops it" }
+  ])
+)
 
 /** The command. */
 export const table = Command.make("table").pipe(
   Command.withDescription(
     "Create, list, show, alter, rewrite, register, salvage and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"
   ),
+  Command.withExamples([
+    { command: "zerobus table create 'main.default.orders(id BIGINT, note STRING)'", description: "Creates a table" },
+    { command: "zerobus table show main.default.orders", description: "Its columns, files and rows" }
+  ]),
   Command.withSubcommands([create, list, show, snippetOf, alter, rewrite, tableRegister, tableSalvage, drop])
 )

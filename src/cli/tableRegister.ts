@@ -8,12 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
 import { counted } from "./terminal/progress.ts"
+import { pathArgument } from "./terminal/pathParam.ts"
 
 /** `zerobus table register`. */
 export const tableRegister = Command.make(
   "register",
   {
-    path: Argument.String("path").pipe(
+    path: pathArgument("path", "directory").pipe(
       Argument.withDescription("Folder of the table: catalog/schema/table below the server's data folder")
     )
   },
@@ -27,6 +28,7 @@ export const tableRegister = Command.make(
 ).pipe(
   Command.withDescription("Serve a Delta table that another program put below the server's data folder"),
   Command.withExamples([
-    { command: "zerobus table register zerobus-data/main/default/orders", description: "As the next start would" }
+    { command: "zerobus table register zerobus-data/main/default/orders", description: "As the next start would" },
+    { command: "zerobus table register /srv/zerobus-data/sales/raw/events", description: "With an absolute path" }
   ])
 )

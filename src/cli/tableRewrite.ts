@@ -38,5 +38,9 @@ export const rewrite = Command.make(
 ).pipe(
   Command.withDescription(
     "Rewrite files of a table of the local server whose VARIANT columns Spark cannot read; earlier versions wrote them"
-  )
+  ),
+  Command.withExamples([
+    { command: "zerobus table rewrite main.default.events", description: "Does nothing where there is nothing to do" },
+    { command: "zerobus table show main.default.events", description: "The version that it made" }
+  ])
 )

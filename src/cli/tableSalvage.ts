@@ -15,6 +15,7 @@ import * as Path from "node:path"
 import type { FoundLog, Salvaged } from "../local/store/salvage.ts"
 import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { counted } from "./terminal/progress.ts"
+import { pathFlag } from "./terminal/pathParam.ts"
 
 const salvageOf = () => import("../local/store/salvage.ts")
 
@@ -96,11 +97,11 @@ export const tableSalvage = Command.make(
   "salvage",
   {
     table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
-    to: Flag.String("to").pipe(
+    to: pathFlag("to").pipe(
       Flag.withDescription("New file for the records, one JSON object a line, as zerobus ingest reads them"),
       Flag.withMetavar("file")
     ),
-    dataDir: Flag.String("data-dir").pipe(
+    dataDir: pathFlag("data-dir", "directory").pipe(
       Flag.withDescription("Data folder of a server that has stopped; without it the running server is asked"),
       Flag.optional
     ),
@@ -145,6 +146,10 @@ export const tableSalvage = Command.make(
 ).pipe(
   Command.withDescription("Write acknowledged records that are not in their table to a file, and drop them if asked"),
   Command.withExamples([
-    { command: "zerobus table salvage main.default.orders --to orders.ndjson", description: "Changes nothing" }
+    { command: "zerobus table salvage main.default.orders --to orders.ndjson", description: "Changes nothing" },
+    {
+      command: "zerobus table salvage main.default.orders --to orders.ndjson --data-dir zerobus-data",
+      description: "From the folder of a server that has stopped"
+    }
   ])
 )
