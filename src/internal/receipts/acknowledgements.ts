@@ -146,7 +146,8 @@ export class Acknowledgements<E> {
         deadline: Infinity,
         expire: () => {
           this.waiters.remove(waiter)
-          wake(resume, limited!.expired())
+          // Where many are answered, its turn may not have come.
+          wake(resume, this.standing(offset, receipt) ?? limited!.expired())
         }
       }
       this.waiters.add(waiter)

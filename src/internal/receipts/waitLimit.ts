@@ -18,6 +18,8 @@ export class WaitLimit {
   private readonly waits = new Set<Limited>()
   /** Sleeps until the oldest wait has reached the limit; ends when it finds none. */
   private timer: Fiber.Fiber<void> | undefined
+  /** Whether it runs. It may end while it is being started. */
+  private watching = false
   private readonly millis: number
   private readonly now: () => number
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -33,7 +35,9 @@ export class WaitLimit {
   add(wait: Limited): void {
     wait.deadline = this.now() + this.millis
     this.waits.add(wait)
-    this.timer ??= this.fork(this.watch)
+    if (this.watching) return
+    this.watching = true
+    this.timer = this.fork(this.watch)
   }
 
   /** A wait has ended. */
@@ -53,7 +57,7 @@ export class WaitLimit {
       this.waits.delete(oldest)
       oldest.expire()
     }
-    this.timer = undefined
+    this.watching = false
     return Effect.void
   })
 }

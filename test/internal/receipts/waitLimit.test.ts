@@ -1,0 +1,58 @@
+/**
+ * The time limit that the waits of one stream share: each ends, however the clock goes on, and is told what is known.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { Offset } from "../../../src/Offset.ts"
+import { Acknowledgements } from "../../../src/internal/receipts/acknowledgements.ts"
+import { WaitLimit } from "../../../src/internal/receipts/waitLimit.ts"
+import { PIECE } from "../../../src/internal/userCode/pieces.ts"
+import * as A from "../../support/acceptance.ts"
+import { handLoop } from "../../support/handLoop.ts"
+
+const expired = () => Exit.fail("expired" as const)
+
+/** A limit on the test's clock, which `look` may set forward whenever somebody looks at it. */
+const limitOf = (millis: number, look: () => number = () => 0) =>
+  Effect.map(Effect.context<never>(), (context) => {
+    const clock = TestClock.testClockWith((test) => Effect.succeed(test))
+    const test = Effect.runSyncWith(context)(clock)
+    return new WaitLimit(millis, () => test.currentTimeMillisUnsafe() + look(), Effect.runForkWith(context))
+  })
+
+describe("WaitLimit", () => {
+  it.effect("ends later waits after one that reached the limit before its timer began", () =>
+    Effect.gen(function* () {
+      let passed = 0
+      let step = 10
+      const limit = yield* limitOf(10, () => (passed += step))
+      const acks = new Acknowledgements<never>()
+      const first = yield* A.started(acks.await(Offset(0), { limit, expired }))
+      assert.strictEqual(first.error(), "expired")
+      step = 0
+      const second = yield* A.started(acks.await(Offset(0), { limit, expired }))
+      assert.isFalse(second.done())
+      yield* A.advance(10)
+      assert.strictEqual(second.error(), "expired")
+    })
+  )
+
+  it.effect("tells a wait whose answer has its turn later that the offset is durable", () =>
+    Effect.gen(function* () {
+      const loop = handLoop()
+      const limit = yield* limitOf(10)
+      const acks = new Acknowledgements<never>(loop.scheduler)
+      const fibers: Array<Fiber.Fiber<Offset, "expired">> = []
+      for (let n = 0; n < 2 * PIECE; n++) {
+        fibers.push(yield* Effect.forkChild(acks.await(Offset(n), { limit, expired }), { startImmediately: true }))
+      }
+      acks.advanceUnsafe(2 * PIECE - 2)
+      yield* A.advance(10)
+      const exits = fibers.map((fiber) => fiber.pollUnsafe())
+      assert.deepStrictEqual(exits.slice(0, -1), exits.slice(0, -1).map((_, n) => Exit.succeed(Offset(n))))
+      assert.deepStrictEqual(exits.at(-1), Exit.fail("expired"))
+      while (!loop.isIdle()) loop.turn()
+    })
+  )
+})
