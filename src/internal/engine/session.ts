@@ -172,23 +172,32 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
     message.sends++
     message.handedAt = core.now()
     core.telemetry.sent(message)
-    const more = session.call.sendUnsafe(message.request(session.handed, table.recordType), FREE_ROOM)
+    const request = message.request(session.handed, table.recordType)
+    // A transport may answer within the call.
     flight.handedUnsafe()
-    return more
+    return session.call.sendUnsafe(request, FREE_ROOM)
   }
   if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle.await, hand, session.call.writable)
   let replaying = zone.window.toReplay > 0
-  /** Hands over what there is; false when the transport is full. */
+  let handing = false
+  /** Hands over what there is; false when the transport is full. What is queued meanwhile follows in its order. */
   const handAll = (): boolean => {
-    for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
-      const more = hand(message)
-      if (replaying && zone.window.toReplay === 0) {
-        replaying = false
-        core.states.enterUnsafe("open")
+    // Metrics of the program, or who is answered, may queue a message, and the scheduler run its turn at once.
+    if (handing) return true
+    handing = true
+    try {
+      for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
+        const more = hand(message)
+        if (replaying && zone.window.toReplay === 0) {
+          replaying = false
+          core.states.enterUnsafe("open")
+        }
+        if (!more) return false
       }
-      if (!more) return false
+      return true
+    } finally {
+      handing = false
     }
-    return true
   }
   const untilFull = Effect.callback<void>((resume) => {
     const serve = (): void => {
