@@ -179,6 +179,7 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
   }
   if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle.await, hand, session.call.writable)
   let replaying = zone.window.toReplay > 0
+  let listening = false
   let handing = false
   /** Hands over what there is; false when the transport is full. What is queued meanwhile follows in its order. */
   const handAll = (): boolean => {
@@ -186,7 +187,9 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
     if (handing) return true
     handing = true
     try {
-      for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
+      while (listening) {
+        const message = zone.nextUnsafe()
+        if (message === undefined) return true
         const more = hand(message)
         if (replaying && zone.window.toReplay === 0) {
           replaying = false
@@ -194,6 +197,7 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
         }
         if (!more) return false
       }
+      // The session parked or ended within a call, so that what is left is not this one's to send.
       return true
     } finally {
       handing = false
@@ -210,7 +214,12 @@ const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Sessi
         resume(Effect.die(defect))
       }
     }
-    const stop = zone.listenUnsafe(serve)
+    const unlisten = zone.listenUnsafe(serve)
+    const stop = (): void => {
+      listening = false
+      unlisten()
+    }
+    listening = true
     serve()
     return Effect.sync(stop)
   })

@@ -6,7 +6,7 @@ import { Context, Effect, Exit, Fiber, Layer, Metric, Scheduler } from "effect"
 import { HeadersProvider, Zerobus, type ZerobusStream } from "effect-zerobus"
 import * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
 import * as A from "../../support/acceptance.ts"
-import { type Script, ScriptedServer } from "../../support/scriptedServer.ts"
+import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
 
 /** A network that delivers in the call. */
 const atOnce: MemoryTransport.MemoryNetwork = { carry: (_, __, arrive) => arrive() }
@@ -59,7 +59,10 @@ describe("sending", () => {
     }).pipe(Effect.scoped)
   )
 
-  for (const [name, network] of [["later", MemoryTransport.immediate], ["within the call", atOnce]] as const) {
+  for (const [name, network] of [
+    ["later", MemoryTransport.immediate],
+    ["within the call", atOnce]
+  ] as const) {
     it.live(`keeps the order when sending runs at once and metrics of the program ingest, answers come ${name}`, () =>
       Effect.gen(function* () {
         const { server, zerobus } = yield* client(network)
@@ -96,6 +99,26 @@ describe("sending", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("leaves to the next session what a server that ends this one within the call did not get", () =>
+    Effect.gen(function* () {
+      const { server, zerobus } = yield* client(
+        { carry: (_, call, arrive) => void (call === 0 ? arrive() : setImmediate(arrive)) },
+        {
+          onMessage: (connection, { wireOffset }) =>
+            wireOffset === 1 ? connection.fail(code.INVALID_ARGUMENT) : undefined
+        },
+        {}
+      )
+      const stream = yield* zerobus.createStream(A.table, { ...options, recovery: true, recoveryBackoff: 0 })
+      for (let n = 0; n < 6; n++) stream.offerUnsafe(A.record(n))
+      yield* stream.flush
+      assert.deepStrictEqual(
+        server.connections.map(({ records }) => records),
+        [A.recordsFrom(0, 2), A.recordsFrom(0, 6)]
+      )
+    }).pipe(Effect.scoped)
+  )
 
   it.live("keeps the order when whoever is answered ingests at once", () =>
     Effect.gen(function* () {

@@ -50,7 +50,10 @@ describe("WaitLimit", () => {
       acks.advanceUnsafe(2 * PIECE - 2)
       yield* A.advance(10)
       const exits = fibers.map((fiber) => fiber.pollUnsafe())
-      assert.deepStrictEqual(exits.slice(0, -1), exits.slice(0, -1).map((_, n) => Exit.succeed(Offset(n))))
+      assert.deepStrictEqual(
+        exits.slice(0, -1),
+        exits.slice(0, -1).map((_, n) => Exit.succeed(Offset(n)))
+      )
       assert.deepStrictEqual(exits.at(-1), Exit.fail("expired"))
       while (!loop.isIdle()) loop.turn()
     })
