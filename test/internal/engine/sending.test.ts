@@ -68,25 +68,26 @@ describe("sending", () => {
         const { server, zerobus } = yield* client(network)
         const { arm, scheduler } = eager()
         const offsets = new Map<number, string>()
-        let stream: ZerobusStream<any> | undefined
+        const given: { stream?: ZerobusStream<any> } = {}
         let next = 100
         const registry = new Map<string, Metric.Metric.Metadata<any, any>>()
         const { get } = registry
         registry.get = (key) => {
-          if (stream !== undefined && next < 130) {
+          if (given.stream !== undefined && next < 130) {
             const record = A.record(next++)
-            const ack = stream.offerUnsafe(record)
+            const ack = given.stream.offerUnsafe(record)
             if (ack !== undefined) offsets.set(ack.offset, record)
           }
           return get.call(registry, key)
         }
-        stream = yield* zerobus
+        const stream = yield* zerobus
           .createStream(A.table, options)
           .pipe(
             Effect.provideService(Metric.MetricRegistry, registry as never),
             Effect.provideService(Scheduler.Scheduler, scheduler)
           )
         arm()
+        given.stream = stream
         for (let n = 0; n < 20; n++) {
           const ack = yield* stream.ingestRecord(A.record(n))
           offsets.set(ack.offset, A.record(n))

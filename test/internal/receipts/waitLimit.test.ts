@@ -2,7 +2,7 @@
  * The time limit that the waits of one stream share: each ends, however the clock goes on, and is told what is known.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, type Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { Offset } from "../../../src/Offset.ts"
 import { Acknowledgements } from "../../../src/internal/receipts/acknowledgements.ts"
