@@ -53,7 +53,7 @@ describe.runIf(process.platform !== "win32")("a folder that the server's user ma
       await server.says(/default\.t: The server's user may not read or write .*_delta_log \(EACCES\)/)
       const says = new RegExp(`may not read or write ${deltaLog} \\(EACCES\\).*Give it access`)
       const refused = await run("ingest", records, "--table", t)
-      assert.strictEqual(refused.code, 1)
+      assert.strictEqual(refused.code, 75)
       assert.match(flat(refused.err), says)
       assert.match(flat((await run("table", "list")).out), says)
     })
@@ -65,7 +65,7 @@ describe.runIf(process.platform !== "win32")("a folder that the server's user ma
   it("is named when a table is created, of which nothing is left", async () => {
     await readOnly(at(".wal"), async () => {
       const created = await run("table", "create", "main.other.u(id BIGINT)")
-      assert.strictEqual(created.code, 1)
+      assert.strictEqual(created.code, 75)
       assert.match(flat(created.err), new RegExp(`may not read or write ${at(".wal")} \\(EACCES\\)`))
       assert.isFalse(Fs.existsSync(at("main", "other")))
       assert.notInclude((await run("table", "list", "main.other")).out, "main.other.u")
