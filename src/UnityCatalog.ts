@@ -19,7 +19,7 @@ import { catalogToken } from "./Credentials.ts"
 import { type ColumnDefinition, definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
 import { additionProblem, hasColumn, withColumns } from "./internal/columns/columnAddition.ts"
 import type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
-import { describeTable, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
+import { describeTable, problemOf, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
 import { checkTableName } from "./internal/columns/tableName.ts"
 import { alreadyExists, catalogFailure, type CatalogRequest, sendToCatalog } from "./internal/net/catalogRequest.ts"
 import { workspaceRoute } from "./internal/net/workspace.ts"
@@ -145,7 +145,7 @@ const tableRequest = (
   body,
   about: tableName,
   privileges,
-  invalid: (message) => new InvalidTable({ message, tableName })
+  invalid: (message, isMissing) => new InvalidTable({ message, tableName, isMissing })
 })
 
 const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, InvalidEndpoint | InvalidArgument> =>
@@ -168,10 +168,11 @@ const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, In
       yield* Effect.annotateCurrentSpan("table", tableName)
       const body = yield* send(tableRequest("GET", tableName, reading))
       return yield* Effect.fromResult(
-        Result.mapError(
-          readCatalogTable(tableName, body),
-          (message) => new InvalidTable({ message: `The table ${tableName} cannot be used: ${message}`, tableName })
-        )
+        Result.mapError(readCatalogTable(tableName, body), (why) => {
+          // A local server names the table when it tells why it does not serve it.
+          const message = why === problemOf(body) ? why : `The table ${tableName} cannot be used: ${why}`
+          return new InvalidTable({ message, tableName })
+        })
       )
     })
     const kept =

@@ -67,6 +67,8 @@ export class InvalidTable extends Data.TaggedError("InvalidTable")<
   {
     readonly message: string
     readonly tableName: string
+    /** True where the catalog has no table of this name. */
+    readonly isMissing?: boolean | undefined
   } & OfStream
 > {
   readonly isRetryable = false

@@ -33,8 +33,8 @@ export const withCatalog = <A>(
 /** Reads a table that is there to be used. */
 export const readTable = (name: string): Effect.Effect<CatalogTable, CommandFailed> =>
   withCatalog((catalog) =>
-    Effect.catchTag(catalog.getTable(name), "InvalidTable", ({ message }) =>
-      Effect.fail(failed(`${message} zerobus table create makes a table.`))
+    Effect.catchTag(catalog.getTable(name), "InvalidTable", ({ isMissing, message }) =>
+      Effect.fail(failed(isMissing === true ? `${message} zerobus table create makes a table.` : message))
     )
   )
 

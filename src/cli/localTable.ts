@@ -29,7 +29,10 @@ export const liveTable = Effect.fnUntraced(function* (
   }
   const live = yield* readLog(folder)
   if (live === undefined) {
-    return yield* failed(`The folder ${folder} holds no Delta table. Is the server on another machine?`)
+    return yield* failed(
+      table.problem ??
+        `The folder ${folder} holds no Delta table: it was moved or deleted, or the server is on another machine.`
+    )
   }
   return { folder, live }
 })

@@ -107,7 +107,7 @@ const show = Command.make(
   Effect.fn(function* (input) {
     const { readTable } = yield* catalogUse
     const { localFolder, readLog } = yield* localTable
-    const { fullTypeText } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
+    const { shownTypeText } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
     const table = yield* readTable(input.table)
     const folder = localFolder(table)
     const live = folder === undefined ? undefined : yield* readLog(folder)
@@ -120,7 +120,7 @@ const show = Command.make(
           name,
           columns: columns.map((column) => ({
             name: column.name,
-            type: fullTypeText(column.type),
+            type: shownTypeText(column.type),
             nullable: column.nullable,
             ...(column.defaultSql === undefined ? {} : { default: column.defaultSql })
           })),
@@ -137,7 +137,7 @@ const show = Command.make(
       ...(table.problem === undefined ? [] : [`not served: ${table.problem}`]),
       ...columns.map(
         (column) =>
-          `  ${column.name.padEnd(width)}  ${fullTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
+          `  ${column.name.padEnd(width)}  ${shownTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
           (column.defaultSql === undefined ? "" : ` DEFAULT ${column.defaultSql}`) +
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
       ),

@@ -32,11 +32,17 @@ interface Place {
 }
 
 /** Asks the running server. */
-const placeOfServer = Effect.fnUntraced(function* (name: string): Effect.fn.Return<Place, CommandFailed> {
-  const schema = name.split(".").slice(0, 2).join(".")
+const placeOfServer = Effect.fnUntraced(function* (
+  name: string,
+  schema: string
+): Effect.fn.Return<Place, CommandFailed> {
   const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
   const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
-  const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema)))
+  const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema))).pipe(
+    Effect.mapError(({ exitCode, message }) =>
+      failed(`${message} Where no server runs, name its data folder: --data-dir DIR`, exitCode)
+    )
+  )
   const found = listed.filter((table) => table.name.toLowerCase() === name.toLowerCase())
   const place = found.find((table) => table.problem !== undefined) ?? found[0]
   if (place === undefined) {
@@ -113,8 +119,13 @@ export const tableSalvage = Command.make(
   },
   Effect.fn(function* (input) {
     const name = input.table
+    const [catalog, schema, ...rest] = name.split(".")
+    // The parts themselves may be such as no client can use.
+    if (rest.length !== 1) {
+      return yield* failed(`${JSON.stringify(name)} is not catalog.schema.table, such as main.default.orders.`)
+    }
     const place = yield* Option.match(input.dataDir, {
-      onNone: () => placeOfServer(name),
+      onNone: () => placeOfServer(name, `${catalog}.${schema}`),
       onSome: (folder) => Effect.succeed<Place>({ dataFolder: Path.resolve(folder), served: false })
     })
     if (input.discard && place.served) {
@@ -126,7 +137,7 @@ export const tableSalvage = Command.make(
     const log = yield* logOf(dataFolder, name, input.log)
     const nothing = `All acknowledged records of ${name} are in the table. No file is written.`
     if (log === undefined) return yield* Console.log(nothing)
-    const { damage, records, segments } = yield* attempt(() => writeTo(input.to, dataFolder, log))
+    const { damage, ordered, records, segments } = yield* attempt(() => writeTo(input.to, dataFolder, log))
     yield* Effect.forEach(damage, (sentence) => Console.error(sentence), { discard: true })
     if (damage.length > 0) {
       return yield* failed(
@@ -134,7 +145,13 @@ export const tableSalvage = Command.make(
           `${records > 0 ? ` and are in ${input.to}` : ""}. The log is kept: restore its files from a backup.`
       )
     }
-    if (records === 0) return yield* Console.log(nothing)
+    if (records === 0) {
+      return yield* Console.log(
+        ordered
+          ? `The acknowledged records of ${name} were salvaged before, and are being dropped from the log. No file is written.`
+          : nothing
+      )
+    }
     yield* Console.log(`Wrote ${counted(records, "record")} of ${name} to ${input.to}.`)
     if (!input.discard) return
     const { discard } = yield* Effect.promise(salvageOf)

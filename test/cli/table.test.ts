@@ -12,7 +12,7 @@ const { dataDir, environment, file, newTable, show } = readingsServer()
 describe("zerobus table", () => {
   it("creates, lists and shows", async () => {
     const table = await newTable(
-      "x(id BIGINT NOT NULL COMMENT 'the key', day DATE, s STRUCT<a: ARRAY<INT>>) PARTITIONED BY (day)"
+      "x(id BIGINT NOT NULL COMMENT 'the key', day DATE, s STRUCT<a: ARRAY<INT> NOT NULL>) PARTITIONED BY (day)"
     )
     const list = await zerobus(["table", "list", "main.default"], environment)
     assert.match(list.out, new RegExp(`^${table} +3 columns$`, "m"))
@@ -20,7 +20,7 @@ describe("zerobus table", () => {
     assert.strictEqual(shown.code, 0, shown.err)
     for (const part of [
       "id   bigint NOT NULL  -- the key",
-      "s    struct<a:array<int>>",
+      "s    struct<a:array<int> NOT NULL>",
       "partitioned by day",
       "version 0, 0 files, 0 rows"
     ]) {
@@ -47,7 +47,10 @@ describe("zerobus table", () => {
     for (const [text, says] of [
       ["note INT", /has the column note already/],
       ["must INT NOT NULL", /cannot be added as NOT NULL/],
-      ["x NOPE", /cannot be read\. NOPE is not a supported column type/]
+      ["x NOPE", /cannot be read\. NOPE is not a supported column type/],
+      ["bad-name INT", /column name "bad-name" is not allowed/],
+      ["", /Expected a column name at character 1, found the end/],
+      ["a.b.c INT", /has no column a\. Add that first/]
     ] as const) {
       const refused = await zerobus(["table", "alter", table, "add", "column", text], environment)
       assert.strictEqual(refused.code, 2)

@@ -235,6 +235,12 @@ describe("zerobus table salvage", () => {
     const served = await salvage(refused, "none", "--discard")
     assert.strictEqual(served.code, 2)
     assert.match(flat(served.err), /The server serves main\.default\.refused/)
+    for (const name of ["churn", "main.default", "a.b.c.d"]) {
+      assert.match(flat((await salvage(name, "none")).err), new RegExp(`"${name}" is not catalog\\.schema\\.table`))
+    }
+    const nobody = { ...server.environment, DATABRICKS_WORKSPACE_URL: "http://127.0.0.1:1" }
+    const down = await zerobus(["table", "salvage", refused, "--to", file("none")], nobody)
+    assert.match(flat(down.err), /Where no server runs, name its data folder: --data-dir DIR/)
     const unknown = await salvage("main.default.nothing", "none")
     assert.match(flat(unknown.err), /neither a table nor a log main\.default\.nothing/)
   }, 180_000)
@@ -245,6 +251,17 @@ describe("zerobus table salvage", () => {
     const shown = await run("table", "show", lost)
     assert.strictEqual(shown.code, 2)
     assert.match(flat(shown.err), /the table with its id is gone/)
+    Fs.writeFileSync(file("empty"), "")
+    for (const command of [
+      ["query", `SELECT * FROM ${lost}`],
+      ["ingest", file("empty"), "--format", "ndjson", "--table", lost]
+    ]) {
+      const { code, err } = await run(...command)
+      assert.notStrictEqual(code, 0)
+      assert.match(flat(err), /the table with its id is gone/)
+      assert.notMatch(flat(err), /makes a table|cannot be used/)
+    }
+    assert.match(flat((await run("table", "show", "main.default.never")).err), /zerobus table create makes a table/)
     const all = await salvage(lost, "lost.ndjson")
     assert.strictEqual(all.code, 0, all.err)
     assert.include(Fs.readFileSync(file("lost.ndjson"), "utf8"), '{"id":2,"name":"b"}\n{"id":3}\n')

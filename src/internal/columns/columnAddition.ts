@@ -72,7 +72,11 @@ const placeProblem = ({ columns, name: table }: TableDefinition, { name }: Colum
   const path = name.split(".")
   const above = path.slice(0, -1)
   const place = typeAt(columns, above)
-  if (place === undefined) return `The table ${table} has no column ${above.join(".").slice(0, 128)}. Add that first.`
+  if (place === undefined) {
+    const ends = above.map((_, n) => above.slice(0, n + 1))
+    const missing = ends.find((end) => typeAt(columns, end) === undefined) ?? above
+    return `The table ${table} has no column ${missing.join(".").slice(0, 128)}. Add that first.`
+  }
   if (place._tag !== "Struct") {
     const inside = place._tag === "Array" ? "element" : place._tag === "Map" ? "value" : undefined
     const way = inside === undefined ? "" : ` Its fields are those of ${above.join(".").slice(0, 128)}.${inside}.`

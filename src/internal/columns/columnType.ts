@@ -55,12 +55,21 @@ export interface TableDefinition {
   readonly comment?: string | undefined
 }
 
-const textOf = (type: ColumnType, withLengths: boolean): string => {
+/** What a text of a type holds beside the types. */
+interface TextParts {
+  /** The lengths of texts. */
+  readonly lengths?: true
+  /** NOT NULL of the fields of STRUCTs. */
+  readonly required?: true
+}
+
+const textOf = (type: ColumnType, parts: TextParts): string => {
   if (isScalar(type)) {
-    const { length, kind } = (withLengths && type._tag === "String" ? type.textLength : undefined) ?? {}
+    const { length, kind } = (parts.lengths && type._tag === "String" ? type.textLength : undefined) ?? {}
     return kind === undefined ? scalarTypes[type._tag].text : `${kind.toLowerCase()}(${length})`
   }
-  const inner = (part: ColumnType): string => textOf(part, withLengths)
+  const inner = (part: ColumnType): string => textOf(part, parts)
+  const required = ({ nullable }: ColumnDefinition) => (parts.required && !nullable ? " NOT NULL" : "")
   switch (type._tag) {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
@@ -69,15 +78,18 @@ const textOf = (type: ColumnType, withLengths: boolean): string => {
     case "Map":
       return `map<${inner(type.key)},${inner(type.value)}>`
     case "Struct":
-      return `struct<${type.fields.map((field) => `${field.name}:${inner(field.type)}`).join(",")}>`
+      return `struct<${type.fields.map((field) => `${field.name}:${inner(field.type)}${required(field)}`).join(",")}>`
   }
 }
 
 /** The lower-case text of a type, such as `array<struct<a:int>>`. Nullability and the lengths of texts are not in it. */
-export const typeText = (type: ColumnType): string => textOf(type, false)
+export const typeText = (type: ColumnType): string => textOf(type, {})
 
 /** The same with the lengths of texts, such as `varchar(10)`: Unity Catalog's `type_text`. */
-export const fullTypeText = (type: ColumnType): string => textOf(type, true)
+export const fullTypeText = (type: ColumnType): string => textOf(type, { lengths: true })
+
+/** That with the NOT NULL of fields, for people: `struct<a:int NOT NULL>`. */
+export const shownTypeText = (type: ColumnType): string => textOf(type, { lengths: true, required: true })
 
 /** The name of a type as in Unity Catalog's `type_name`: `INT`, `LONG`, `DECIMAL`, `STRUCT`, ... */
 export const typeName = (type: ColumnType): string =>

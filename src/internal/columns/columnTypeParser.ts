@@ -81,6 +81,9 @@ class Reader {
     } else {
       name = this.peekWord()
       if (name === "") return this.expected(`a ${what}`)
+      // Such as `bad-name`: all of it is the name that somebody means.
+      const whole = /^[^\s:,.()<>`'";]+/.exec(this.text.slice(this.position))![0]
+      if (whole !== name) return this.refuse(nameProblem(what, whole) ?? "")
       this.position += name.length
     }
     return isName(name) || (table && isTablePart(name)) ? name : this.refuse(nameProblem(what, name) ?? "")
@@ -181,12 +184,17 @@ const readColumn = (reader: Reader, what: string, depth: number, name = reader.n
   return comment === undefined ? { name, type, nullable } : { name, type, nullable, comment }
 }
 
-const readList = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {
+const readItems = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {
   const items: Array<A> = []
-  reader.expect("(")
   do {
     items.push(item())
   } while (reader.accept(","))
+  return items
+}
+
+const readList = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {
+  reader.expect("(")
+  const items = readItems(reader, item)
   reader.expect(")")
   return items
 }
@@ -253,6 +261,7 @@ const readPath = (reader: Reader): string => {
  * optional.
  */
 export const parseColumns = (text: string): Result.Result<ReadonlyArray<ColumnDefinition>, string> =>
-  run(text.trimStart().startsWith("(") ? text : `(${text})`, (reader) =>
-    readList(reader, () => readColumn(reader, "column name", 0, readPath(reader)))
-  )
+  run(text, (reader) => {
+    const read = text.trimStart().startsWith("(") ? readList : readItems
+    return read(reader, () => readColumn(reader, "column name", 0, readPath(reader)))
+  })

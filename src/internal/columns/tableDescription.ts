@@ -104,8 +104,8 @@ const readColumn = (
 }
 
 /** Why a table of the catalog is not served, as its properties tell. */
-const problemOf = (body: Readonly<Record<string, unknown>>): string | undefined =>
-  isObject(body["properties"]) ? text(body["properties"][problemProperty]) : undefined
+export const problemOf = (body: unknown): string | undefined =>
+  isObject(body) && isObject(body["properties"]) ? text(body["properties"][problemProperty]) : undefined
 
 /** Reads the body of `GET /tables/{name}`, sorted by position. The failure is a sentence. */
 export const readCatalogTable = (tableName: string, body: unknown): Result.Result<CatalogTable, string> => {

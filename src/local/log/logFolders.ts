@@ -102,19 +102,31 @@ export const isDiscardOrdered = (folder: string): Promise<boolean> =>
 const isSegment = (value: unknown): value is SegmentPlace =>
   typeof value === "object" && value !== null && "number" in value && "mark" in value && "bytes" in value
 
+/** The segments that were ordered to be discarded; none without an order. */
+export const discardOrder = async (folder: string): Promise<ReadonlyArray<SegmentPlace>> => {
+  const text = await readPlain(orderFile(folder)).catch(gone)
+  if (text === undefined) return []
+  const { segments } = JSON.parse(text.toString("utf8")) as { readonly segments: ReadonlyArray<unknown> }
+  return segments.filter(isSegment)
+}
+
+/** Whether two places are of one segment in the same state. */
+export const isSamePlace = (one: SegmentPlace, other: SegmentPlace): boolean =>
+  one.number === other.number && one.mark === other.mark && one.bytes === other.bytes
+
 /**
  * Deletes the segments of a log that were ordered to be discarded, and answers how many. Only for the owner
  * of the data folder, and only while nobody writes the log.
  */
 export const discardOrdered = async (folder: string): Promise<number> => {
-  const text = await readPlain(orderFile(folder)).catch(gone)
-  if (text === undefined) return 0
-  const { segments } = JSON.parse(text.toString("utf8")) as { readonly segments: ReadonlyArray<unknown> }
+  if (!(await isDiscardOrdered(folder))) return 0
   let discarded = 0
-  for (const { bytes, mark, number } of segments.filter(isSegment)) {
+  for (const segment of await discardOrder(folder)) {
+    const { number } = segment
     const path = segmentPath(folder, number)
     const found = await headerOf(path).catch(gone)
-    if (found === undefined || found.bytes !== bytes || (found.header?.mark ?? "") !== mark) continue
+    if (found === undefined) continue
+    if (!isSamePlace({ number, mark: found.header?.mark ?? "", bytes: found.bytes }, segment)) continue
     await Fs.rm(path)
     discarded++
   }

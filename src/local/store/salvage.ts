@@ -9,7 +9,15 @@ import { DamagedLog, readSegmentFiles, segmentPath } from "../../internal/log/se
 import { type CommitFinder, commitFinder, nothingFound, type RowRange } from "../delta/commitPlace.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import { tableFolders } from "../log/tableFolders.ts"
-import { discardOrdered, type FoundLog, logsIn, orderDiscard, type SegmentPlace } from "../log/logFolders.ts"
+import {
+  discardOrder,
+  discardOrdered,
+  type FoundLog,
+  isSamePlace,
+  logsIn,
+  orderDiscard,
+  type SegmentPlace
+} from "../log/logFolders.ts"
 import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
 import { segmentNumbers } from "../log/logSegments.ts"
 import { recordText, type RecordText } from "../records/recordText.ts"
@@ -23,6 +31,8 @@ export interface Salvaged {
   readonly records: number
   /** The segments that records were read from, which `discard` drops. */
   readonly segments: ReadonlyArray<SegmentPlace>
+  /** Whether segments were left out, because somebody ordered that they are discarded. */
+  readonly ordered: boolean
   /** Where the log is damaged, as sentences; records behind such a place are not read. */
   readonly damage: ReadonlyArray<string>
 }
@@ -57,6 +67,8 @@ export const salvage = async (
   const damage: Array<string> = []
   let records = 0
   const passed: Array<RowRange> = []
+  const discarded = await discardOrder(log.folder)
+  let ordered = false
   let reader = new FramesReader()
   const appId = appIdOf(log.tableId)
   const find = await finderOf(dataFolder, log.table)
@@ -81,9 +93,14 @@ export const salvage = async (
       const { frames } = reader
       const before = records
       reader = new FramesReader()
+      const place = { number, mark: header?.mark ?? "", bytes: sizes.get(number) ?? 0 }
+      if (discarded.some((each) => isSamePlace(each, place))) {
+        ordered = true
+        continue
+      }
       await pass(frames)
       // A segment whose records are all in the table is left to the server, which looks after them.
-      if (records > before) segments.push({ number, mark: header?.mark ?? "", bytes: sizes.get(number) ?? 0 })
+      if (records > before) segments.push(place)
     }
   } catch (error) {
     // A server deletes segments whose records are in the table.
@@ -96,7 +113,7 @@ export const salvage = async (
   for (const range of passed) {
     if ((await findNow(range)).some(({ missing }) => missing === undefined)) throw new TableMoved(log.table ?? "")
   }
-  return { records, segments, damage }
+  return { records, segments, ordered, damage }
 }
 
 const sizesOf = async (folder: string): Promise<ReadonlyMap<number, number>> => {

@@ -4,6 +4,7 @@ import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
 import {
   definitionProblem,
   fromTypeJson,
+  parseColumns,
   parseColumnType,
   parseTableDefinition,
   toTypeJson,
@@ -74,8 +75,23 @@ describe("columnType", () => {
     for (const name of ["`bad-name`", "1st", "`a b`", "`ü`", "``"]) {
       assert.match(refused(parseTableDefinition(`c.s.t(${name} INT)`)), /not allowed/)
     }
+    assert.match(refused(parseTableDefinition("c.s.t(bad-name INT)")), /column name "bad-name" is not allowed/)
+    assert.match(refused(parseTableDefinition("c.s.my-t(a INT)")), /table name part "my-t" is not allowed/)
+    assert.match(refused(parseColumns("bad-name INT")), /column name "bad-name" is not allowed/)
     assert.match(refused(parseTableDefinition("s.t(a INT)")), /has 2 parts/)
     assert.match(refused(parseTableDefinition("c.s.t(a INT, A STRING)")), /differ in more than case/)
+  })
+
+  it("counts the characters of columns as they were written, with parentheses or without", () => {
+    assert.strictEqual(refused(parseColumns("")), "Expected a column name at character 1, found the end.")
+    assert.strictEqual(refused(parseColumns("a")), "Expected a type at character 2, found the end.")
+    assert.strictEqual(refused(parseColumns("a INT,")), "Expected a column name at character 7, found the end.")
+    assert.strictEqual(refused(parseColumns("a INT)")), 'Expected the end at character 6, found ")".')
+    assert.strictEqual(refused(parseColumns("(a INT")), 'Expected ")" at character 7, found the end.')
+    assert.deepStrictEqual(
+      Result.getOrThrow(parseColumns("(a INT, b.c DATE)")).map(({ name }) => name),
+      ["a", "b.c"]
+    )
   })
 
   it("reads a table definition with partitions and comments", () => {

@@ -83,6 +83,8 @@ describe("the log of a refused table", () => {
       const { before, commit, folder, location, store, stop } = yield* refusedTable
       const { log, segments } = yield* read(folder)
       assert.isFalse(yield* Effect.promise(() => discard(folder, log, segments)), "the server has the folder")
+      const again = yield* read(folder)
+      assert.deepStrictEqual([again.lines, again.ordered], [[], true], "not a second time")
       yield* Effect.exit(store.openWriter(definition.name, format))
       assert.deepStrictEqual(yield* Effect.promise(() => logsOf(folder, definition.name)), [])
       yield* commit(plain, { metaData: before })
@@ -93,9 +95,9 @@ describe("the log of a refused table", () => {
       assert.deepStrictEqual(ids.sort(), [1, 3])
       yield* append(writer, [json({ id: 4 })])
       yield* stop
-      const again = yield* start(folder)
-      assert.lengthOf(yield* again.store.rows(definition.name), 3)
-      yield* again.stop
+      const restarted = yield* start(folder)
+      assert.lengthOf(yield* restarted.store.rows(definition.name), 3)
+      yield* restarted.stop
       assert.isTrue(yield* Effect.promise(() => Fs.stat(location).then((found) => found.isDirectory())))
     })
   )
