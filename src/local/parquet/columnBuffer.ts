@@ -152,6 +152,24 @@ export class Leaf {
     }
   }
 
+  /** Appends the sealed content of a leaf of the same shape. */
+  append({ definitions, entries, repetitions, size, values }: LeafChunk): void {
+    const first = this.entries
+    const end = first + entries
+    if (this.shape.maxDefinition > 0) {
+      if (end > this.definitions.length) this.definitions = grown(this.definitions, end, this.expectedEntries)
+      this.definitions.set(definitions.subarray(0, entries), first)
+    }
+    if (this.shape.maxRepetition > 0) {
+      if (end > this.repetitions.length) this.repetitions = grown(this.repetitions, end, this.expectedEntries)
+      this.repetitions.set(repetitions.subarray(0, entries), first)
+    }
+    const at = this.reserve(size)
+    this.values.set(values.subarray(0, size), at)
+    this.entries = end
+    this.lastStart = this.size
+  }
+
   /** Takes back the entry appended last; used when a protobuf field occurs again and the last occurrence wins. */
   removeLast(): void {
     this.entries--

@@ -4,46 +4,50 @@
  * taken back and parsed as a whole (`jsonValues.ts`), which decides what it holds or why it is refused.
  */
 import { isUtf8 } from "node:buffer"
-import { jsonReader } from "./jsonReader.ts"
+import { jsonReader, type ReadRecord } from "./jsonReader.ts"
 import { jsonObjectAppender } from "./jsonValues.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 
+/** Appends one JSON record: all of the bytes, or those from `start` to `end`. */
+type DecodeJson = (bytes: Uint8Array, start?: number, end?: number) => void
+
 /** Appends one JSON record given as UTF-8 bytes. On a problem it throws and leaves half a record behind. */
-export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ((record: Uint8Array) => void) => {
+export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
   const read = jsonReader(tree, leaves)
   const parse = parsedDecoder(tree, leaves)
   const entries = new Float64Array(leaves.length)
   const sizes = new Float64Array(leaves.length)
-  return (record) => {
+  return (bytes, start = 0, end = bytes.length) => {
     for (let i = 0; i < leaves.length; i++) {
       entries[i] = leaves[i]!.entries
       sizes[i] = leaves[i]!.size
     }
-    if (isRead(read, record)) return
+    if (isRead(read, bytes, start, end)) return
     for (let i = 0; i < leaves.length; i++) leaves[i]!.cut(entries[i]!, sizes[i]!)
-    parse(record)
+    parse(bytes, start, end)
   }
 }
 
 /** Whatever reading throws, parsing the record finds the same reason or that there is none. */
-const isRead = (read: (record: Uint8Array) => boolean, record: Uint8Array): boolean => {
+const isRead = (read: ReadRecord, bytes: Uint8Array, start: number, end: number): boolean => {
   try {
-    return read(record)
+    return read(bytes, start, end)
   } catch {
     return false
   }
 }
 
 /** Appends a record that is parsed as a whole; what a record holds, and why one is refused, is as this has it. */
-export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ((record: Uint8Array) => void) => {
+export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
   const appendObject = jsonObjectAppender(tree, leaves)
-  return (record) => {
+  return (bytes, start = 0, end = bytes.length) => {
+    const record = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
     if (!isUtf8(record)) throw new RecordProblem([], "expected a JSON object as valid UTF-8")
     let value: unknown
     try {
-      value = JSON.parse(Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString("utf8"))
+      value = JSON.parse(record.toString("utf8"))
     } catch {
       throw new RecordProblem([], "expected a JSON object, the record is not valid JSON")
     }

@@ -13,13 +13,18 @@ import { type JsonAppend, omittedValue, valueAppender } from "./jsonValues.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
 
-/** Reads one record and answers whether all of it was appended. May throw what `jsonValues.ts` throws. */
-export const jsonReader = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ((record: Uint8Array) => boolean) => {
+/**
+ * Reads the record in `[start, end)` and answers whether all of it was appended. May throw what
+ * `jsonValues.ts` throws. Bytes behind the record may be looked at, and are never taken for a part of it.
+ */
+export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => boolean
+
+/** The reader of records for these leaves. */
+export const jsonReader = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ReadRecord => {
   const read = structReader(tree.names, tree.columns, leaves)
-  return (record) => {
-    const end = record.length
-    const at = read(record, behindSpace(record, 0, end), end, 0)
-    return at >= 0 && behindSpace(record, at, end) === end
+  return (bytes, start, end) => {
+    const at = read(bytes, behindSpace(bytes, start, end), end, 0)
+    return at >= 0 && behindSpace(bytes, at, end) === end
   }
 }
 

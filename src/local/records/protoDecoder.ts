@@ -41,9 +41,9 @@ export const protoDecoder = (
   tree: ColumnTree,
   shape: MessageShape,
   leaves: ReadonlyArray<Leaf>
-): ((record: Uint8Array) => void) => {
+): ((bytes: Uint8Array, start?: number, end?: number) => void) => {
   const read = messageReader([], tree.names, tree.columns, shape, leaves)
-  return (record) => read(record, 0, record.length, 0)
+  return (bytes, start = 0, end = bytes.length) => read(bytes, start, end, 0)
 }
 
 const messageReader = (

@@ -9,8 +9,11 @@ import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
 import type { LogFormat, RecordsFrame } from "../log/logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 
-/** Decodes one record into the leaves; throws what `problemOf` takes. */
-export type Decoder = (record: Uint8Array) => void
+/**
+ * Decodes one record into the leaves: all of the bytes, or those from `start` to `end`. Throws what
+ * `problemOf` takes.
+ */
+export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => void
 
 /** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
 export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
+import { availableParallelism } from "node:os"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
@@ -25,6 +26,7 @@ import type { TableEngine } from "./tableEngine.ts"
 import { readRows } from "../delta/tableFiles.ts"
 import { sweepTrash, tableFolders, tablePlace } from "../log/tableFolders.ts"
 import { makeTable } from "../delta/newTable.ts"
+import { type DecodeThread, decodeThread } from "../records/decodeThread.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { recordOf, ServedTables } from "./servedTables.ts"
@@ -40,7 +42,10 @@ export interface DurableOptions {
   readonly readers?: Readers | undefined
   /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
   readonly flushIntervalMillis?: number | undefined
-  /** Whether Parquet and commits run in a worker thread, true by default. */
+  /**
+   * Whether Parquet and commits run in a worker thread, and the decoding of large messages in another
+   * one where the machine has more than one core. True by default.
+   */
   readonly worker?: boolean | undefined
   /**
    * Acknowledge records only once they are in the table, false by default. For tests that query right after an acknowledgement:
@@ -51,6 +56,8 @@ export interface DurableOptions {
   readonly committed?: ((tableName: string, size: TableSize) => void) | undefined
   /** Where flushes run instead; for tests that make them fail. The store closes it. */
   readonly flusher?: Flusher | undefined
+  /** Where large messages are decoded instead; for tests that hold them up. The store closes it. */
+  readonly decoding?: DecodeThread | undefined
   readonly limits?: Partial<EngineLimits> | undefined
 }
 
@@ -82,6 +89,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const flusher: Flusher = yield* Effect.acquireRelease(
     Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher(readers) : localFlusher(readers))),
     (flusher) => Effect.promise(() => flusher.close())
+  )
+  const decoding = yield* Effect.acquireRelease(
+    Effect.sync(
+      () => options.decoding ?? ((options.worker ?? true) && availableParallelism() > 1 ? decodeThread() : undefined)
+    ),
+    (thread) => Effect.promise(async () => thread?.close())
   )
 
   const changing = yield* Semaphore.make(1)
@@ -317,7 +330,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       yield* attempt("reading the table", () => table.engine.look())
       const rejected = refuseFormat(table.engine.definition, format)
       if (rejected !== undefined) return yield* rejected
-      return tableWriter(table.engine, format)
+      return tableWriter(table.engine, format, decoding, limits)
     }),
     flush,
     stats: (name) =>

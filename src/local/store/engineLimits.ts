@@ -1,6 +1,7 @@
 /**
  * The limits of tables at work.
  */
+import { availableParallelism } from "node:os"
 
 /** Limits of a table, and of all tables together. A batch is sealed when it reaches one of the first two. */
 export interface EngineLimits {
@@ -18,6 +19,13 @@ export interface EngineLimits {
   readonly maxTotalBytes: number
   /** Milliseconds that the oldest row of all tables may wait before all writers are asked to pause. */
   readonly maxWaitMillis: number
+  /** Messages of so many bytes are decoded in another thread, so that they do not hold the main loop up. */
+  readonly largeMessageBytes: number
+  /**
+   * From so many bytes of a stream that are not durable on, another thread decodes all its messages;
+   * `Infinity` for never.
+   */
+  readonly bulkBytes: number
   /** How many tables are flushed at once. */
   readonly flushesAtOnce: number
   /** From how many small files of about the same size on a flush also merges them, at least 2; 0 never does. */
@@ -35,6 +43,9 @@ export const defaultLimits: EngineLimits = {
   maxTotalRows: 1_000_000,
   maxTotalBytes: 384 * 1024 * 1024,
   maxWaitMillis: 10_000,
+  largeMessageBytes: 256 * 1024,
+  // On fewer cores the main thread, the flush thread and the client fill them: a further thread slows all.
+  bulkBytes: availableParallelism() >= 4 ? 128 * 1024 : Infinity,
   flushesAtOnce: 8,
   compactFiles: 32,
   lookAfterMillis: 1000

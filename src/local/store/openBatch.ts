@@ -5,6 +5,7 @@
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
+import type { DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"
@@ -46,11 +47,19 @@ export class EngineWriter {
   readonly log: LogWriter
   private batch: OpenBatch
   private decoder: Decoder
+  private decodeTarget: DecodeTarget
 
   constructor(log: LogWriter, batch: OpenBatch) {
     this.log = log
     this.batch = batch
     this.decoder = makeDecoder(batch.tree, log.format, batch.leaves)
+    this.decodeTarget = { columns: batch.columns, format: log.format }
+  }
+
+  /** What another thread decodes records for this batch by; a new object after the table's columns changed. */
+  targetOf(batch: OpenBatch): DecodeTarget {
+    this.decoderOf(batch)
+    return this.decodeTarget
   }
 
   /** The decoder that fills the buffers of this batch; made anew after the table's columns changed. */
@@ -58,6 +67,7 @@ export class EngineWriter {
     if (batch !== this.batch) {
       this.batch = batch
       this.decoder = makeDecoder(batch.tree, this.log.format, batch.leaves)
+      this.decodeTarget = { columns: batch.columns, format: this.log.format }
     }
     return this.decoder
   }
@@ -65,6 +75,7 @@ export class EngineWriter {
 
 /** Column buffers of one table. `seal` empties them; a table whose columns change gets new ones. */
 export class OpenBatch {
+  readonly columns: ReadonlyArray<ColumnDefinition>
   readonly tree: ColumnTree
   readonly leaves: ReadonlyArray<Leaf>
   rows = 0
@@ -72,6 +83,7 @@ export class OpenBatch {
   private marks: Array<GroupMark> = []
 
   constructor(columns: ReadonlyArray<ColumnDefinition>) {
+    this.columns = columns
     this.tree = columnTree(columns)
     this.leaves = makeLeaves(this.tree)
     const count = this.leaves.length
@@ -88,19 +100,51 @@ export class OpenBatch {
   /** Decodes all records or none, logs them, and answers the number of their log group. */
   append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, wal: Wal): number | RecordRejected {
     const decode = writer.decoderOf(this)
+    this.noteMark()
+    let index = 0
+    try {
+      for (; index < records.length; index++) decode(records[index]!)
+    } catch (error) {
+      rollBack(this.leaves, this.messageMark)
+      const { expected, path } = problemOf(error)
+      return new RecordRejected(index, path, expected)
+    }
+    this.markGroup(wal)
+    this.rows += records.length
+    return wal.append(writer.log, records)
+  }
+
+  /** Takes rows that another thread decoded from these messages, logs the messages, and answers the number of their log group. */
+  appendDecoded(
+    writer: EngineWriter,
+    messages: ReadonlyArray<MessageRecords>,
+    chunks: ReadonlyArray<LeafChunk>,
+    wal: Wal
+  ): number {
+    this.noteMark()
+    this.markGroup(wal)
+    let group = 0
+    for (let i = 0; i < this.leaves.length; i++) this.leaves[i]!.append(chunks[i]!)
+    for (const records of messages) {
+      this.rows += records.length
+      // Groups are closed between turns of the event loop, so all messages join this one.
+      group = wal.append(writer.log, records)
+    }
+    return group
+  }
+
+  /** Notes where the message, or the block of messages, begins. */
+  private noteMark(): void {
     const mark = this.messageMark
     for (let i = 0; i < this.leaves.length; i++) {
       mark.entries[i] = this.leaves[i]!.entries
       mark.sizes[i] = this.leaves[i]!.size
     }
-    let index = 0
-    try {
-      for (; index < records.length; index++) decode(records[index]!)
-    } catch (error) {
-      rollBack(this.leaves, mark)
-      const { expected, path } = problemOf(error)
-      return new RecordRejected(index, path, expected)
-    }
+  }
+
+  /** Keeps the mark when its rows are the first of a log group. */
+  private markGroup(wal: Wal): void {
+    const mark = this.messageMark
     const group = wal.openGroup
     if (this.marks.length > 64) this.dropOldMarks(wal.settledGroup)
     if (this.marks.length === 0 || this.marks[this.marks.length - 1]!.group !== group) {
@@ -111,8 +155,6 @@ export class OpenBatch {
         lastSequence: wal.lastSequence
       })
     }
-    this.rows += records.length
-    return wal.append(writer.log, records)
   }
 
   /** Settled groups need no mark any more, but the last one tells which group a flush waits for. */

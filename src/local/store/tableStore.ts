@@ -27,6 +27,7 @@ import {
 } from "../log/storageErrors.ts"
 import { type TableRecord, unsupportedColumn } from "../delta/tableFolder.ts"
 
+import type { Appended } from "./appended.ts"
 export type { TableRecord } from "../delta/tableFolder.ts"
 
 /** The number of the log group a message joined. */
@@ -39,6 +40,19 @@ export interface TableWriter {
    * number, or why the batch is refused. The bytes are copied.
    */
   readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>) => Ticket | RecordRejected
+  /**
+   * Whether a message of so many bytes is decoded in another thread, given the bytes of its stream
+   * that are not durable, its own among them. A lone message is not: crossing a thread takes longer.
+   */
+  readonly isForElsewhere?: (messageBytes: number, undurableBytes: number) => boolean
+  /**
+   * Does what `appendUnsafe` does for messages in order, up to the first that is refused, and has
+   * another thread decode them. `done` is called once; the messages keep their bytes until then.
+   */
+  readonly appendElsewhere?: (
+    messages: ReadonlyArray<ReadonlyArray<Uint8Array>>,
+    done: (appended: Appended) => void
+  ) => void
   /** Calls back when the group is on disk, or with the failure that kept it from getting there. */
   readonly onDurable: (ticket: Ticket, callback: (failure: StorageFailure | undefined) => void) => void
   /** True while so many rows wait for their flush that the stream should not be read further. */

@@ -1,18 +1,64 @@
 /**
  * The writer of one stream over a `TableEngine`.
  */
+import { StorageFailure } from "../log/storageErrors.ts"
 import type { LogFormat } from "../log/logFrames.ts"
+import type { DecodeTarget } from "../records/decodeBlock.ts"
+import type { DecodeThread } from "../records/decodeThread.ts"
+import type { EngineLimits } from "./engineLimits.ts"
+import type { EngineWriter } from "./openBatch.ts"
 import type { TableEngine } from "./tableEngine.ts"
 import type { TableWriter } from "./tableStore.ts"
 
-/** Opens a writer; the format must have been checked against the table. */
-export const tableWriter = (engine: TableEngine, format: LogFormat): TableWriter => {
+/** A message of so many bytes waits for the start of the thread rather than hold the main loop up. */
+const worthWaiting = 1024 * 1024
+
+type DecodeLimits = Pick<EngineLimits, "bulkBytes" | "largeMessageBytes">
+
+/**
+ * Opens a writer; the format must have been checked against the table. Without a thread it decodes
+ * all records itself.
+ */
+export const tableWriter = (
+  engine: TableEngine,
+  format: LogFormat,
+  thread: DecodeThread | undefined,
+  limits: DecodeLimits
+): TableWriter => {
   const writer = engine.openWriter(format)
   return {
     appendUnsafe: (records) => engine.append(writer, records),
+    ...(thread === undefined ? {} : elsewhere(engine, writer, thread, limits)),
     onDurable: (ticket, callback) => engine.onDurable(ticket, callback),
     pressure: () => engine.pressure,
     onRoom: (callback) => engine.onRoom(callback),
-    close: () => {}
+    close: () => thread?.forget(engine.targetOf(writer))
+  }
+}
+
+const elsewhere = (
+  engine: TableEngine,
+  writer: EngineWriter,
+  thread: DecodeThread,
+  { bulkBytes, largeMessageBytes }: DecodeLimits
+): Pick<TableWriter, "isForElsewhere" | "appendElsewhere"> => {
+  let last: DecodeTarget | undefined
+  return {
+    isForElsewhere: (messageBytes, undurableBytes) => {
+      if (messageBytes < largeMessageBytes && undurableBytes < bulkBytes) return false
+      return thread.isReady() || (messageBytes >= worthWaiting && !thread.isBroken())
+    },
+    appendElsewhere: (messages, done) => {
+      const target = engine.targetOf(writer)
+      // The table's columns changed since the last block.
+      if (last !== undefined && last !== target) thread.forget(last)
+      last = target
+      thread.decode(target, messages, (result) => {
+        if (result instanceof Error) {
+          return done({ tickets: [], problem: new StorageFailure({ reason: "Io", message: result.message }) })
+        }
+        done(engine.appendDecoded(writer, target, messages, result === "undecoded" ? undefined : result))
+      })
+    }
   }
 }

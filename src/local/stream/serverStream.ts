@@ -115,7 +115,7 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   arrive(item: Inbound): void {
-    if (this.phase._tag === "Ending" || this.phase._tag === "Ended") return
+    if (this.phase._tag === "Ending" || this.phase._tag === "Ended" || this.intake.isClosing) return
     if (this.intake.inbound.defer(item)) return
     if (item === "halfClose") return this.halfClose()
     const request = readRequest(item)
@@ -125,14 +125,14 @@ class Machine implements IntakeStream, StruckStream {
       case "Ingest":
         return this.ingest(request)
       case "Malformed":
-        return this.endWith(invalidArgument(request.problem, 4006, 6))
+        return this.intake.endInOrder(invalidArgument(request.problem, 4006, 6))
     }
   }
 
   private create(request: CreateRequest): void {
     const { host, tableName } = this
     if (this.phase._tag !== "New") {
-      return this.endWith(invalidArgument("The stream was created already", 4006))
+      return this.intake.endInOrder(invalidArgument("The stream was created already", 4006))
     }
     const problem = createProblem(request, tableName)
     if (problem !== undefined) return this.endWith(problem)
@@ -245,6 +245,7 @@ class Machine implements IntakeStream, StruckStream {
     this.phase = { _tag: "Ended" }
     timers.end()
     this.intake.inbound.drop()
+    this.intake.queue.drop()
     if ("writer" in phase) phase.writer.close()
     recorder.ended(how)
     this.leaveHost()

@@ -4,7 +4,6 @@
  * while the stream is ahead of its permitted pace.
  */
 import type { InboundLane } from "./inboundLane.ts"
-import type { PendingGroups } from "./pendingGroups.ts"
 import type { StreamContext } from "./streamContract.ts"
 import type { TableWriter } from "../store/tableStore.ts"
 
@@ -14,7 +13,7 @@ const burstMillis = 20
 /** The flow control of one stream. The client is read at first. */
 export class StreamFlow {
   private readonly context: StreamContext
-  private readonly groups: PendingGroups
+  private readonly pending: { readonly undurableBytes: number }
   private readonly inbound: InboundLane
   private writer: TableWriter | undefined
   private isReading = true
@@ -23,9 +22,9 @@ export class StreamFlow {
   private paceUntil = -Infinity
   private isAhead = false
 
-  constructor(context: StreamContext, groups: PendingGroups, inbound: InboundLane) {
+  constructor(context: StreamContext, pending: { readonly undurableBytes: number }, inbound: InboundLane) {
     this.context = context
-    this.groups = groups
+    this.pending = pending
     this.inbound = inbound
   }
 
@@ -44,8 +43,8 @@ export class StreamFlow {
   update(): void {
     const { limits, peer, timers } = this.context
     if (timers.isEnded()) return
-    const { groups, inbound, writer } = this
-    const hasRoom = groups.bytes <= limits.maxUndurableBytes / (this.isReading ? 1 : 2)
+    const { inbound, pending, writer } = this
+    const hasRoom = pending.undurableBytes <= limits.maxUndurableBytes / (this.isReading ? 1 : 2)
     const isPressed = writer?.pressure() === true
     if (isPressed) this.awaitRoom(writer!)
     const mayRead = !inbound.isStopped && hasRoom && !isPressed && !this.isAhead

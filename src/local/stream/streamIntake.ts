@@ -11,8 +11,10 @@ import { ingestProblem } from "./streamChecks.ts"
 import type { StreamContext } from "./streamContract.ts"
 import { StreamFlow } from "./streamFlow.ts"
 import type { IngestRequest, RecordKind } from "./streamMessages.ts"
-import type { StorageFailure } from "../log/storageErrors.ts"
-import type { TableWriter } from "../store/tableStore.ts"
+import { MessageQueue, type MessageTarget, type QueuedMessage } from "./messageQueue.ts"
+import type { RecordRejected, StorageFailure } from "../log/storageErrors.ts"
+import type { Appended } from "../store/appended.ts"
+import type { TableWriter, Ticket } from "../store/tableStore.ts"
 
 /** The stream that takes messages in. */
 export interface IntakeStream {
@@ -29,22 +31,26 @@ export interface IntakeStream {
 }
 
 /** Takes in the messages of one stream. */
-export class StreamIntake implements AckedStream, InboundTarget {
+export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   readonly groups = new PendingGroups()
   readonly inbound = new InboundLane(this)
   readonly acks: StreamAcks
   readonly flow: StreamFlow
+  /** Messages that another thread decodes, and what comes behind them. */
+  readonly queue = new MessageQueue(this)
   /** The wire offset of the next message. */
   nextOffset = 0
+  private writer: TableWriter | undefined
   private readonly context: StreamContext
   private readonly stream: IntakeStream
   private hasHalfClosed = false
+  private closing = false
 
   constructor(context: StreamContext, stream: IntakeStream) {
     this.context = context
     this.stream = stream
     this.acks = new StreamAcks(context, this)
-    this.flow = new StreamFlow(context, this.groups, this.inbound)
+    this.flow = new StreamFlow(context, this, this.inbound)
   }
 
   get arrived(): number {
@@ -56,7 +62,17 @@ export class StreamIntake implements AckedStream, InboundTarget {
   }
 
   get isDrained(): boolean {
-    return this.stream.isEnding && this.groups.isEmpty
+    return this.stream.isEnding && this.groups.isEmpty && this.queue.isEmpty
+  }
+
+  /** Bytes of records that are not durable. */
+  get undurableBytes(): number {
+    return this.groups.bytes + this.queue.bytes
+  }
+
+  /** Whether the stream ends once the queue is through, so that nothing more is taken. */
+  get isClosing(): boolean {
+    return this.closing
   }
 
   deliver(item: Inbound): void {
@@ -74,17 +90,17 @@ export class StreamIntake implements AckedStream, InboundTarget {
 
   /** Takes a message for the writer of a stream of this kind. */
   ingest(request: IngestRequest, kind: RecordKind, writer: TableWriter): void {
-    const { inbound, stream } = this
+    const { inbound } = this
     const { limits, pass } = this.context
     const problem = ingestProblem(request, kind, this.nextOffset, limits.maxRecordBytes)
-    if (problem !== undefined) return stream.endWith(problem)
+    if (problem !== undefined) return this.endInOrder(problem)
     if (this.acks.isOwed()) return inbound.postpone(() => this.ingest(request, kind, writer))
     const offset = this.nextOffset++
     const records = request.records.length
     const skip = () => {
       this.nextOffset = offset
     }
-    const lose = () => this.lose(request)
+    const lose = () => this.queue.inOrder(() => this.lose(request))
     const store = () => this.store(request, writer, offset)
     pass({ point: "message", records, offset, lane: inbound, skip, lose }, store)
     this.followPlan()
@@ -96,18 +112,52 @@ export class StreamIntake implements AckedStream, InboundTarget {
     if (this.acks.isOwed()) return inbound.postpone(() => stream.arrive("halfClose"))
     this.hasHalfClosed = true
     this.followPlan()
-    this.context.pass({ point: "halfClose", lane: inbound }, () => stream.endWith(undefined))
+    this.context.pass({ point: "halfClose", lane: inbound }, () => this.endInOrder(undefined))
+  }
+
+  /** Ends the stream behind everything that arrived before. */
+  endInOrder(status: ServerStatus | undefined): void {
+    this.closing = true
+    this.queue.inOrder(() => this.stream.endWith(status))
   }
 
   private store({ recordBytes, records }: IngestRequest, writer: TableWriter, offset: number): void {
-    const { groups } = this
-    const ticket = writer.appendUnsafe(records)
-    if (typeof ticket !== "number") {
-      return this.stream.endWith(invalidArgument(`At offset ${offset}: ${ticket.message}`, 4009))
+    const message = { records, recordBytes, offset, since: this.context.timers.now() }
+    if (!this.queue.isEmpty || writer.isForElsewhere?.(recordBytes, this.undurableBytes + recordBytes) === true) {
+      this.writer = writer
+      this.queue.add(message, writer)
+      return this.flow.update()
     }
+    const ticket = writer.appendUnsafe(records)
+    if (typeof ticket === "number") this.stored(message, ticket, writer)
+    else this.refuse(offset, ticket)
+  }
+
+  /** Takes what another thread decoded. */
+  appended(messages: ReadonlyArray<QueuedMessage>, { problem, tickets }: Appended): void {
+    if (this.context.timers.isEnded()) return
+    tickets.forEach((ticket, index) => this.stored(messages[index]!, ticket, this.writer!))
+    if (problem !== undefined) this.refuse(messages[tickets.length]!.offset, problem)
+  }
+
+  /** The queue became shorter. */
+  moved(): void {
+    this.flow.update()
+    this.stream.settle()
+  }
+
+  private refuse(offset: number, problem: RecordRejected | StorageFailure): void {
+    this.closing = true
+    if (problem._tag === "RecordRejected") {
+      return this.stream.endWith(invalidArgument(`At offset ${offset}: ${problem.message}`, 4009))
+    }
+    this.stream.endWith(unavailable(`The server could not decode a record (${problem.reason}), try again`, 5001))
+  }
+
+  private stored({ recordBytes, records, since }: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
+    const { groups } = this
     this.received(records, recordBytes)
     if (!groups.join(ticket, records.length, recordBytes)) {
-      const since = this.context.timers.now()
       const group = groups.start(ticket, since, records.length, recordBytes)
       writer.onDurable(ticket, (failure) => this.synced(group, failure))
     }
@@ -135,6 +185,7 @@ export class StreamIntake implements AckedStream, InboundTarget {
     if (failure !== undefined) {
       // The log fails a group together with all later ones, so no pending group will be durable.
       this.groups.drop()
+      this.queue.drop()
       const text =
         failure.reason === "TableRefused"
           ? failure.message
