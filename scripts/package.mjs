@@ -1,5 +1,6 @@
 // Looks at the packed package from outside: its list of files, publint, attw, the dependencies a user installs, and a first import.
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { checklist, emptyProject, manifest, pack, root, run } from "./packedProject.mjs"
 
@@ -80,6 +81,43 @@ check(
   "imports from the installed package",
   verdict(run(process.execPath, ["first.js"], { cwd: project, mayFail: true }))
 )
+
+// The threads of the local server are files of their own, which nothing imports.
+writeFileSync(
+  join(project, "threads.js"),
+  `import { Effect } from "effect"
+import { TableProperties, Zerobus } from "effect-zerobus"
+import { ZerobusLocal } from "effect-zerobus/testing"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+let started = 0
+process.on("worker", (worker) => {
+  worker.once("online", () => started++)
+  worker.on("error", (error) => console.error(error))
+})
+const text = JSON.stringify(Array.from({ length: 100_000 }, (_, n) => ({ n, word: "word " + n })))
+const dataDir = mkdtempSync(join(tmpdir(), "package-threads-"))
+const program = Effect.gen(function*() {
+  const local = yield* ZerobusLocal
+  yield* local.createTable("main.default.t(v VARIANT)")
+  const zerobus = yield* Zerobus
+  yield* zerobus.withStream(TableProperties.json("main.default.t"), (stream) => stream.ingestRecords([{ v: text }]))
+  const [row] = yield* local.records("main.default.t")
+  if (row.v !== text) throw new Error("the record is another one")
+})
+const layers = ZerobusLocal.layerServer({ dataDir })
+await Effect.runPromise(program.pipe(Effect.provide(ZerobusLocal.layerClient), Effect.provide(layers)))
+rmSync(dataDir, { recursive: true })
+if (started !== 2) throw new Error(started + " threads were started")
+`
+)
+if (availableParallelism() > 1) {
+  check(
+    "the local server decodes and flushes in threads",
+    verdict(run(process.execPath, ["threads.js"], { cwd: project, mayFail: true }))
+  )
+}
 const version = run("npx", ["--no", "--", "effect-zerobus", "--version"], { cwd: project, mayFail: true })
 check(
   "npx effect-zerobus --version",

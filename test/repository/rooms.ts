@@ -178,7 +178,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "local/records",
     imports: ["local/parquet", "local/log", "internal/log", "internal/protobuf", "internal/columns"],
-    packages: ["effect/*", "node:buffer"]
+    packages: ["effect/*", "node:buffer", "node:worker_threads"]
   },
   {
     name: "local/delta",
