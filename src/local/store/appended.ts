@@ -1,8 +1,9 @@
 /**
  * What becomes of messages that are appended together.
  */
-import type { RecordRejected, StorageFailure } from "../log/storageErrors.ts"
-import type { MessageRecords } from "../records/decodeBlock.ts"
+import { RecordRejected, type StorageFailure } from "../log/storageErrors.ts"
+import type { LeafChunk } from "../parquet/columnBuffer.ts"
+import type { DecodedBlock, MessageRecords } from "../records/decodeBlock.ts"
 
 /** What became of messages. */
 export interface Appended {
@@ -12,8 +13,35 @@ export interface Appended {
   readonly problem: RecordRejected | StorageFailure | undefined
 }
 
+/** How a writer appends messages. */
+export interface Appending {
+  /** Decodes and logs one message. */
+  readonly append: (records: MessageRecords) => number | RecordRejected
+  /** Logs messages whose rows were decoded; undefined where they have to be decoded again. */
+  readonly appendDecoded: (
+    messages: ReadonlyArray<MessageRecords>,
+    chunks: ReadonlyArray<LeafChunk>
+  ) => number | undefined
+}
+
+/** Appends messages that another thread decoded, up to the first that is refused; without their rows, decodes them here. */
+export const appendAll = (
+  messages: ReadonlyArray<MessageRecords>,
+  decoded: DecodedBlock | undefined,
+  { append, appendDecoded }: Appending
+): Appended => {
+  if (decoded === undefined) return appendEach(messages, append)
+  const { chunks, refused } = decoded
+  const taken = refused === undefined ? messages : messages.slice(0, refused.message)
+  const problem = refused && new RecordRejected(refused.record, refused.path, refused.expected)
+  if (taken.length === 0) return { tickets: [], problem }
+  const ticket = appendDecoded(taken, chunks)
+  if (ticket === undefined) return appendEach(messages, append)
+  return { tickets: taken.map(() => ticket), problem }
+}
+
 /** Appends messages one after another, up to the first that is refused. */
-export const appendEach = (
+const appendEach = (
   messages: ReadonlyArray<MessageRecords>,
   append: (records: MessageRecords) => number | RecordRejected
 ): Appended => {

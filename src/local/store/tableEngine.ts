@@ -26,17 +26,16 @@ import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
 import { checkPlace } from "../delta/writability.ts"
 import { logAdvice } from "../log/logFolders.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
-import { RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
+import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback, Wal } from "../log/wal.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
-import { type Appended, appendEach } from "./appended.ts"
 import { type Backlog, nothingWaits, type Waiting } from "./backlog.ts"
 import { CommitWaits } from "./commitWaits.ts"
-import type { DecodedBlock, DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
+import type { DecodeTarget } from "../records/decodeBlock.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
 import type { FlushTurns } from "./flushTurns.ts"
-import { type Batch, EngineWriter } from "./openBatch.ts"
+import { type Batch, EngineWriter, type OpenBatch } from "./openBatch.ts"
 import { RowCommitter } from "./rowCommitter.ts"
 import { followed, formOf, type TableForm } from "./tableForm.ts"
 
@@ -147,51 +146,26 @@ export class TableEngine {
    * takes nothing: `onDurable` of the answer calls back with the refusal.
    */
   append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
+    return this.take((open, wal) => open.append(writer, records, wal))
+  }
+
+  /** Has `add` put records into the open batch and the log, and answers what it does. A refused table takes nothing. */
+  take<A>(add: (open: OpenBatch, wal: Wal) => A): A | number {
     if (this.refusal !== undefined) return REFUSED_GROUP
     const { open } = this.form
     if (open.rows === 0) this.openSince = this.now()
-    const ticket = open.append(writer, records, this.wal)
-    this.noteAppended()
-    return ticket
-  }
-
-  /** By what another thread decodes records of a writer now. */
-  targetOf(writer: EngineWriter): DecodeTarget {
-    return writer.targetOf(this.form.open)
-  }
-
-  /**
-   * Takes the rows that another thread decoded from messages by a target, and logs the messages.
-   * Where the table's columns changed meanwhile, or without rows, decodes them here.
-   */
-  appendDecoded(
-    writer: EngineWriter,
-    target: DecodeTarget,
-    messages: ReadonlyArray<MessageRecords>,
-    decoded: DecodedBlock | undefined
-  ): Appended {
-    const { open } = this.form
-    if (decoded === undefined || this.refusal !== undefined || target !== writer.targetOf(open)) {
-      return appendEach(messages, (records) => this.append(writer, records))
-    }
-    const { chunks, refused } = decoded
-    const taken = refused === undefined ? messages : messages.slice(0, refused.message)
-    const problem =
-      refused === undefined ? undefined : new RecordRejected(refused.record, refused.path, refused.expected)
-    if (taken.length === 0) return { tickets: [], problem }
-    if (open.rows === 0) this.openSince = this.now()
-    const ticket = open.appendDecoded(writer, taken, chunks, this.wal)
-    this.noteAppended()
-    return { tickets: taken.map(() => ticket), problem }
-  }
-
-  private noteAppended(): void {
-    const { open } = this.form
+    const answer = add(open, this.wal)
     if (open.rows >= this.limits.maxBatchRows || open.bytes >= this.limits.maxBatchBytes) {
       this.sealBatch()
       this.flushSoon()
     }
     this.noteWaiting()
+    return answer
+  }
+
+  /** By what another thread decodes records of a writer now. */
+  targetOf(writer: EngineWriter): DecodeTarget {
+    return writer.targetOf(this.form.open)
   }
 
   /** Calls back when the group is durable (with `ackAfterCommit`: committed) or has failed. */

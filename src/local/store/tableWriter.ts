@@ -5,6 +5,7 @@ import { StorageFailure } from "../log/storageErrors.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import type { DecodeTarget } from "../records/decodeBlock.ts"
 import type { DecodeThread } from "../records/decodeThread.ts"
+import { appendAll } from "./appended.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { EngineWriter } from "./openBatch.ts"
 import type { TableEngine } from "./tableEngine.ts"
@@ -57,7 +58,16 @@ const elsewhere = (
         if (result instanceof Error) {
           return done({ tickets: [], problem: new StorageFailure({ reason: "Io", message: result.message }) })
         }
-        done(engine.appendDecoded(writer, target, messages, result === "undecoded" ? undefined : result))
+        done(
+          appendAll(messages, result === "undecoded" ? undefined : result, {
+            append: (records) => engine.append(writer, records),
+            // Rows for columns that the table no longer has are decoded again.
+            appendDecoded: (taken, chunks) =>
+              engine.take((open, wal) =>
+                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, chunks, wal) : undefined
+              )
+          })
+        )
       })
     }
   }
