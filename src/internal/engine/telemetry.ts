@@ -4,10 +4,11 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { RetryableReason, StreamFailure } from "../../ZerobusError.ts"
+import type { StreamFailure } from "../../ZerobusError.ts"
 import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { LandingZone } from "../landing/landingZone.ts"
+import { tableMetrics } from "./tableMetrics.ts"
 import { warnOnce } from "../userCode/wake.ts"
 
 /** The reports of one stream. */
@@ -26,20 +27,6 @@ export interface Telemetry {
   readonly ended: (unacknowledged: number) => void
 }
 
-/** What a connection is replaced for: a transient failure, or refused credentials. */
-const reconnectCauses: Readonly<
-  Record<Exclude<RetryableReason["_tag"], "SpoolUnavailable"> | "InvalidToken" | "PermissionDenied", true>
-> = {
-  ConnectionLost: true,
-  ConnectTimeout: true,
-  ServerUnavailable: true,
-  AckTimeout: true,
-  TokenServiceUnavailable: true,
-  CatalogUnavailable: true,
-  InvalidToken: true,
-  PermissionDenied: true
-}
-
 /** The reports of a stream to `table`. `stream` names it as soon as a session is open. */
 export const makeTelemetry = (
   zone: LandingZone<any>,
@@ -56,35 +43,8 @@ export const makeTelemetry = (
       warnOnce(registry, "metric registry", error)
     }
   }
-  /** A metric of this table, which is in the registry from now on. Its series is found by the key that it has there. */
-  const of = <Input, State>(metric: Metric.Metric<Input, State>, more?: Metric.Metric.Attributes) => {
-    const bound = Metric.withAttributes(metric, { table, ...more })
-    let key: string | undefined
-    quietly(() => void (key = keyOf(bound, registry, context)))
-    return (input: Input): void => {
-      try {
-        const series = key === undefined ? undefined : registry.get(key)
-        // One that was removed is made anew.
-        if (series === undefined) bound.updateUnsafe(input, context)
-        else series.hooks.update(input, context)
-      } catch (error) {
-        warnOnce(registry, "metric registry", error)
-      }
-    }
-  }
-  const recordsIngested = of(ZerobusMetrics.recordsIngested)
-  const bytesIngested = of(ZerobusMetrics.bytesIngested)
-  const recordsDurable = of(ZerobusMetrics.recordsDurable)
-  const bytesDurable = of(ZerobusMetrics.bytesDurable)
-  const recordsResent = of(ZerobusMetrics.recordsResent)
-  const recordsReturned = of(ZerobusMetrics.recordsReturned)
-  const ackLatency = of(ZerobusMetrics.ackLatency)
-  const recordsRefused = of(ZerobusMetrics.recordsRefused)
-  const stale = of(ZerobusMetrics.staleAcknowledgements)
-  const sessionsOpened = of(ZerobusMetrics.sessionsOpened)
-  const pauses = of(ZerobusMetrics.pauses)
-  const reconnects = (cause: string) => of(ZerobusMetrics.reconnects, { cause })
-  Object.keys(reconnectCauses).forEach(reconnects)
+  const metrics = tableMetrics(table, context)
+  const { ackLatency, bytesDurable, bytesIngested, recordsDurable, recordsIngested } = metrics
   let gauges: ReadonlyArray<Metric.Registration> | undefined
   let reportedRecords = 0
   let reportedBytes = 0
@@ -92,8 +52,8 @@ export const makeTelemetry = (
   const report = () => {
     const records = zone.acceptedRecords - reportedRecords
     if (records <= 0) return
-    recordsIngested(records)
-    bytesIngested(zone.acceptedBytes - reportedBytes)
+    recordsIngested.update(records)
+    bytesIngested.update(zone.acceptedBytes - reportedBytes)
     reportedRecords = zone.acceptedRecords
     reportedBytes = zone.acceptedBytes
   }
@@ -106,17 +66,17 @@ export const makeTelemetry = (
     })
   return {
     sent: (message) => {
-      if (message.sends > 1) recordsResent(message.records)
+      if (message.sends > 1) metrics.recordsResent.update(message.records)
       report()
     },
     acknowledged: (records, bytes, millis) => {
-      recordsDurable(records)
-      bytesDurable(bytes)
-      ackLatency(millis)
+      recordsDurable.update(records)
+      bytesDurable.update(bytes)
+      ackLatency.update(millis)
     },
-    staleAcknowledgement: () => stale(1),
+    staleAcknowledgement: () => metrics.staleAcknowledgements.update(1),
     sessionOpened: () => {
-      sessionsOpened(1)
+      metrics.sessionsOpened.update(1)
       if (gauges !== undefined) return
       gauges = []
       quietly(() => {
@@ -128,37 +88,17 @@ export const makeTelemetry = (
     },
     recovering: (cause) => {
       const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
-      reconnects(reason)(1)
+      metrics.reconnects.get(reason)?.update(1)
       report()
     },
-    paused: () => pauses(1),
-    refused: recordsRefused,
+    paused: () => metrics.pauses.update(1),
+    refused: metrics.recordsRefused.update,
     ended: (unacknowledged) => {
       // A stream that never opened has at most what it was to take over, which stays with the one before.
       if (gauges === undefined) return
       report()
-      if (unacknowledged > 0) recordsReturned(unacknowledged)
+      if (unacknowledged > 0) metrics.recordsReturned.update(unacknowledged)
       for (const registered of gauges) quietly(() => registered.remove())
     }
   }
-}
-
-/**
- * The key of a metric's series in the registry, where it is from then on. Effect finds the key anew for each update when several
- * streams share a metric, which costs more than to send a small record.
- */
-const keyOf = (
-  metric: Metric.Metric<any, any>,
-  registry: Map<string, Metric.Metric.Metadata<any, any>>,
-  context: Context.Context<never>
-): string | undefined => {
-  let key: string | undefined
-  const noting = new Map<string, Metric.Metric.Metadata<any, any>>()
-  noting.get = (asked) => registry.get((key = asked))
-  noting.set = (asked, series) => {
-    registry.set(asked, series)
-    return noting
-  }
-  metric.valueUnsafe(Context.add(context, Metric.MetricRegistry, noting) as Context.Context<never>)
-  return key
 }

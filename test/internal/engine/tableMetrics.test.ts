@@ -1,0 +1,54 @@
+/**
+ * The series of a table: found once, shared by its streams, and made anew where somebody removed them.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Metric } from "effect"
+import { tableMetrics } from "../../../src/internal/engine/tableMetrics.ts"
+import * as ZerobusMetrics from "../../../src/ZerobusMetrics.ts"
+
+const contextOf = (registry: Map<string, any>, attributes: Readonly<Record<string, string>> = {}) =>
+  Context.empty().pipe(
+    Context.add(Metric.MetricRegistry, registry),
+    Context.add(Metric.CurrentMetricAttributes, attributes)
+  ) as Context.Context<never>
+
+const ingested = (context: Context.Context<never>, table: string): number =>
+  Metric.withAttributes(ZerobusMetrics.recordsIngested, { table }).valueUnsafe(context).count
+
+describe("the metrics of a table", () => {
+  it("are the same for all streams to it, and others for other tables, attributes and registries", () => {
+    const attributes = { service: "a" }
+    const registry = new Map()
+    const context = contextOf(registry, attributes)
+    const one = tableMetrics("t", context)
+    assert.strictEqual(tableMetrics("t", contextOf(registry, attributes)), one)
+    assert.notStrictEqual(tableMetrics("u", context), one)
+    assert.notStrictEqual(tableMetrics("t", contextOf(registry, { service: "b" })), one)
+    assert.notStrictEqual(tableMetrics("t", contextOf(new Map(), attributes)), one)
+    one.recordsIngested.update(3)
+    one.recordsIngested.update(4)
+    assert.deepStrictEqual([ingested(context, "t"), ingested(context, "u")], [7, 0])
+  })
+
+  it("are in the registry from the first stream on, and again from the next one when they were removed", () => {
+    const registry = new Map()
+    const context = contextOf(registry)
+    tableMetrics("t", context)
+    const size = registry.size
+    assert.isAbove(size, 10)
+    registry.clear()
+    tableMetrics("t", context)
+    assert.strictEqual(registry.size, size)
+  })
+
+  it("count on in a new series when theirs was removed", () => {
+    const registry = new Map()
+    const context = contextOf(registry)
+    const { recordsIngested } = tableMetrics("t", context)
+    recordsIngested.update(3)
+    registry.clear()
+    recordsIngested.update(4)
+    recordsIngested.update(5)
+    assert.strictEqual(ingested(context, "t"), 9)
+  })
+})
