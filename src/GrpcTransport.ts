@@ -128,6 +128,8 @@ const openCall = Effect.fnUntraced(function* (
   let onResponse: ((response: Uint8Array) => void) | undefined
   let unwrittenRequests = 0
   let unwrittenBytes = 0
+  /** Whether `writable` is closed for what is not written. */
+  let full = false
   let ending = false
   let answered = false
   let isInFlight = () => true
@@ -196,7 +198,10 @@ const openCall = Effect.fnUntraced(function* (
     sent++
     if (ending && unwrittenRequests === 0) call.end()
     onSent?.()
-    if (unwrittenBytes < HIGH_WATER) writable.openUnsafe()
+    if (full && unwrittenBytes < HIGH_WATER) {
+      full = false
+      writable.openUnsafe()
+    }
   }
   const opened: TransportCall = {
     sendUnsafe: (request, room = 0) => {
@@ -205,6 +210,7 @@ const openCall = Effect.fnUntraced(function* (
       unwrittenBytes += length
       sender.send(request, room, () => written(length))
       if (unwrittenBytes < HIGH_WATER && !sender.probing) return true
+      full = true
       writable.closeUnsafe()
       return false
     },

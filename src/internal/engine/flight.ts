@@ -3,7 +3,6 @@
  * true, and how long none came.
  */
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import type { TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 import { regrowUnsafe } from "./messageSize.ts"
@@ -21,26 +20,63 @@ export interface Session {
 
 /** The bookkeeping of what this session has in flight. */
 export interface Flight {
-  /** Open while something is in flight. */
-  readonly busy: Latch.Latch
-  /** Open while nothing is in flight. */
-  readonly idle: Latch.Latch
+  /** Completes while something is in flight. */
+  readonly busy: Effect.Effect<void>
+  /** Completes while nothing is in flight. */
+  readonly idle: Effect.Effect<void>
   /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
   silentSince: number
-  /** Keeps the silence for the next session. */
+  /** The session has ended: keeps the silence for the next one. */
   readonly endUnsafe: () => void
-  readonly handedUnsafe: () => void
+  /** A message was handed to the transport, at a time in milliseconds. */
+  readonly handedUnsafe: (now: number) => void
   /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
   readonly acknowledgeUnsafe: (upTo: number | undefined) => SessionFailure | undefined
-  /** Applies an acknowledgement that was held because its request had not left yet. */
-  readonly acknowledgeHeldUnsafe: () => void
 }
 
-export const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => {
+/** What fibers wait for: whether it holds is looked up, so that it costs nothing while nobody waits. */
+class Condition {
+  private waiting: Array<() => void> | undefined
+  readonly await: Effect.Effect<void>
+
+  constructor(holds: () => boolean) {
+    this.await = Effect.callback<void>((resume) => {
+      if (holds()) return resume(Effect.void)
+      const wait = () => resume(Effect.void)
+      this.waiting = [...(this.waiting ?? []), wait]
+      return Effect.sync(() => void (this.waiting = this.waiting?.filter((other) => other !== wait)))
+    })
+  }
+
+  /** Resumes those who wait. To be called when it holds. */
+  holdsUnsafe(): void {
+    const { waiting } = this
+    if (waiting === undefined) return
+    this.waiting = undefined
+    for (const resume of waiting) resume()
+  }
+}
+
+/** `onDefect` is told of a defect in what the transport calls. */
+export const makeFlight = <A>(core: StreamCore<A>, session: Session, onDefect: (defect: unknown) => void): Flight => {
   const { acks, zone } = core
-  const busy = Latch.makeUnsafe(false)
-  const idle = Latch.makeUnsafe(true)
+  const busy = new Condition(() => session.handed > session.acknowledged)
+  const idle = new Condition(() => session.handed === session.acknowledged)
   let held = -1
+  /** Whether the transport tells of requests that have left, as it does once an acknowledgement came before that. */
+  let listening = false
+  /** Whether the session has ended. */
+  let over = false
+  /** Applies an acknowledgement that was held because its request had not left yet. */
+  const applyHeld = (): void => {
+    if (over) return
+    try {
+      if (held >= session.acknowledged) apply()
+    } catch (defect) {
+      // The transport calls: a defect must end the session, not what called.
+      onDefect(defect)
+    }
+  }
   const apply = (): void => {
     // The create message is the first request that leaves, so it is not counted.
     const upTo = Math.min(held, session.call.sentUnsafe() - 2)
@@ -60,24 +96,22 @@ export const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => 
       bytesBefore - zone.usedBytes,
       flight.silentSince - acceptedAt
     )
-    const nowIdle = session.acknowledged === session.handed
     if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
-    if (nowIdle) busy.closeUnsafe()
     acks.advanceUnsafe(watermark)
     zone.admitUnsafe()
-    if (nowIdle && session.acknowledged === session.handed) idle.openUnsafe()
+    if (session.handed === session.acknowledged) idle.holdsUnsafe()
   }
   const flight: Flight = {
-    busy,
-    idle,
+    busy: busy.await,
+    idle: idle.await,
     silentSince: 0,
-    handedUnsafe: () => {
+    handedUnsafe: (now) => {
       if (session.handed++ !== session.acknowledged) return
-      flight.silentSince = core.now() - core.silence
-      idle.closeUnsafe()
-      busy.openUnsafe()
+      flight.silentSince = now - core.silence
+      busy.holdsUnsafe()
     },
     endUnsafe: () => {
+      over = true
       if (session.handed > session.acknowledged) core.silence = core.now() - flight.silentSince
     },
     acknowledgeUnsafe: (upTo) => {
@@ -95,10 +129,11 @@ export const makeFlight = <A>(core: StreamCore<A>, session: Session): Flight => 
       }
       held = upTo
       apply()
+      if (held >= session.acknowledged && !listening) {
+        listening = true
+        session.call.onSentUnsafe(applyHeld)
+      }
       return undefined
-    },
-    acknowledgeHeldUnsafe: () => {
-      if (held >= session.acknowledged) apply()
     }
   }
   return flight
@@ -113,7 +148,7 @@ export const watchSilence = Effect.fnUntraced(function* <A>(
 ): Effect.fn.Return<never, SessionFailure> {
   const limit = core.options.serverLackOfAckTimeout
   for (;;) {
-    yield* flight.busy.await
+    yield* flight.busy
     const left = flight.silentSince + limit - core.now()
     if (left > 0) yield* Effect.sleep(left)
     else {

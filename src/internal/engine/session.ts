@@ -88,20 +88,12 @@ export const runSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   session: Session
 ): Effect.fn.Return<SessionEnd, never, Scope.Scope> {
-  const flight = makeFlight(core, session)
   const ended = Deferred.makeUnsafe<SessionEnd>()
+  const flight = makeFlight(core, session, (defect) => Deferred.doneUnsafe(ended, Exit.die(defect)))
   const pauseRequested = Deferred.makeUnsafe<number | undefined>()
   const end = (cause: SessionFailure) => Deferred.doneUnsafe(ended, Exit.succeed({ _tag: "Failed", cause } as const))
 
   yield* Effect.addFinalizer(() => Effect.sync(() => flight.endUnsafe()))
-  session.call.onSentUnsafe(() => {
-    try {
-      flight.acknowledgeHeldUnsafe()
-    } catch (error) {
-      // The transport calls: a defect must end the session, not what called.
-      Deferred.doneUnsafe(ended, Exit.die(error))
-    }
-  })
   if (core.options.recovery) {
     session.call.onRetiringUnsafe?.(() => {
       // Before it made anything durable the connection may be one of a proxy that announces the end of
@@ -143,7 +135,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
     const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
     const during = yield* Effect.raceAllFirst([
       endWithin(grace),
-      Effect.as(flight.idle.await, undefined),
+      Effect.as(flight.idle, undefined),
       Effect.as(Deferred.await(core.closeRequested), undefined)
     ])
     if (during?._tag === "Failed") return during.cause.orderly ? { _tag: "Rotated" } : during
@@ -169,15 +161,16 @@ export const runSession = Effect.fnUntraced(function* <A>(
 const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
   const { table, zone } = core
   const hand = (message: Message): boolean => {
+    const now = core.now()
     message.sends++
-    message.handedAt = core.now()
+    message.handedAt = now
     core.telemetry.sent(message)
     const request = message.request(session.handed, table.recordType)
     // A transport may answer within the call.
-    flight.handedUnsafe()
+    flight.handedUnsafe(now)
     return session.call.sendUnsafe(request, FREE_ROOM)
   }
-  if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle.await, hand, session.call.writable)
+  if (core.isolation !== undefined) yield* sendSuspects(core, flight.idle, hand, session.call.writable)
   let replaying = zone.window.toReplay > 0
   let listening = false
   let handing = false

@@ -65,7 +65,7 @@ export class WaitingLine {
 
   /** Admits callers in order until `place` returns `Full` for one. */
   admit(): void {
-    this.pieces.runUnsafe()
+    if (this.size > 0) this.pieces.runUnsafe()
   }
 
   private remove(place: Place): boolean {

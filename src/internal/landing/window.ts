@@ -55,7 +55,10 @@ export class Window {
   shift(): Message {
     const message = this.messages[this.head]!
     this.messages[this.head++] = undefined as never // acknowledged payloads are not kept alive
-    if (this.head > DROP_FROM && this.head * 2 > this.messages.length) {
+    if (this.head === this.messages.length) {
+      this.messages = []
+      this.cursor = this.head = 0
+    } else if (this.head > DROP_FROM && this.head * 2 > this.messages.length) {
       this.messages = this.messages.slice(this.head)
       this.cursor -= this.head
       this.head = 0

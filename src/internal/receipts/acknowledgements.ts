@@ -52,7 +52,7 @@ export class Acknowledgements<E> {
   advanceUnsafe(watermark: number): void {
     if (watermark <= this.watermark) return
     this.watermark = watermark
-    this.pieces.runUnsafe()
+    if (this.waiters.size > 0) this.pieces.runUnsafe()
   }
 
   private answerNext(): boolean {
