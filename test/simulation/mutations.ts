@@ -107,8 +107,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the silence timer runs while nothing is in flight",
     file: flight,
-    find: "    if (nowIdle) busy.closeUnsafe()\n",
-    replace: ""
+    find: "new Condition(() => session.handed > session.acknowledged)",
+    replace: "new Condition(() => session.handed > 0)"
   },
   {
     name: "the watermark starts again with each session",
@@ -483,7 +483,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "a metric that throws ends the session",
-    file: "internal/engine/telemetry.ts",
+    file: "internal/engine/tableMetrics.ts",
     find: "        else series.hooks.update(input, context)\n      } catch (error) {\n",
     replace: "        else series.hooks.update(input, context)\n      } catch (error) {\n        throw error\n"
   },

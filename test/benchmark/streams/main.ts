@@ -5,7 +5,7 @@
  * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20 and 4.
  * - `--openings N`: how often each client opens its streams, with tokens and without; 3, or 0 to skip that.
  * - `--base FOLDER`: another checkout that is measured in turns with this one.
- * - `--only NAME`: one client (`ours`, `base`, `bare` or `native`). `--profile FOLDER`: writes its processor profile.
+ * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its processor profile.
  *
  * The sink, in a process of its own, acknowledges each message at once. "receipts" says which records
  * have their acknowledgement awaited one by one: each, or one in 16. Each client has a connection per
@@ -109,7 +109,9 @@ const all: Record<string, Measured> = {
     : { base: { title: "base", spec: { client: "ours" as LoneName, entry: entryOf(flags.base) } } }),
   ...("folder" in native ? { native: { title: "native SDK", spec: { client: "native" as LoneName } } } : {})
 }
-const measured = Object.entries(all).filter(([name]) => flags.only === undefined || name === flags.only)
+const measured = Object.entries(all).filter(
+  ([name]) => flags.only === undefined || flags.only.split(",").includes(name)
+)
 
 /** Time and memory to open the streams, in turns. */
 const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<ReadonlyArray<string>>> => {

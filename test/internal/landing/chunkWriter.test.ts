@@ -3,7 +3,7 @@
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { sizeClass, takeBuffer, giveBuffer } from "../../../src/internal/landing/bufferPool.ts"
-import { CHUNK_SIZE, ChunkWriter, Message } from "../../../src/internal/landing/chunk.ts"
+import { type Chunk, CHUNK_SIZE, ChunkWriter, LEAST_CHUNK_SIZE, Message } from "../../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
 import { readRequest } from "../../support/zones.ts"
 
@@ -343,5 +343,47 @@ describe("a message", () => {
       message.chunk.buffer.fill(0)
       assert.deepStrictEqual(payloads[0], one)
     }
+  })
+})
+
+describe("the chunks of a stream", () => {
+  /** Writes and keeps so many bytes as one record; returns the size of its chunk. */
+  const keep = (writer: ChunkWriter, bytes: number): Chunk => {
+    writer.begin(HEAD_ROOM)
+    writer.ensure(bytes)
+    writer.position += bytes
+    const { chunk } = writer
+    writer.commit()
+    return chunk.retain()
+  }
+
+  it("grow from 4 KiB by eight while records flow, and begin anew when nothing is left", () => {
+    const writer = new ChunkWriter()
+    const sizes = new Set<number>()
+    let kept = new Set<Chunk>()
+    for (let round = 0; round < 2; round++) {
+      for (let n = 0; n < 1000; n++) {
+        const chunk = keep(writer, 1000)
+        sizes.add(chunk.buffer.length)
+        kept.add(chunk)
+      }
+      assert.deepStrictEqual([...sizes], [LEAST_CHUNK_SIZE, 8 * LEAST_CHUNK_SIZE, CHUNK_SIZE])
+      for (const chunk of kept) while (chunk.references > 1) chunk.release()
+      kept = new Set()
+      writer.releaseIdle()
+      sizes.clear()
+    }
+  })
+
+  it("are as large as the first record needs", () => {
+    for (const [bytes, size] of [
+      [100, LEAST_CHUNK_SIZE],
+      [LEAST_CHUNK_SIZE, 8 * LEAST_CHUNK_SIZE],
+      [20_000, 8 * LEAST_CHUNK_SIZE]
+    ] as const) {
+      assert.strictEqual(keep(new ChunkWriter(), bytes).buffer.length, size)
+    }
+    // Smaller bounds of a zone bound its chunks.
+    assert.strictEqual(keep(new ChunkWriter(LEAST_CHUNK_SIZE), 400).buffer.length, LEAST_CHUNK_SIZE)
   })
 })
