@@ -17,7 +17,10 @@ import { segmentNumbers } from "./logSegments.ts"
 /** Where the logs of a data folder lie. */
 const logsFolder = (dataFolder: string): string => Path.join(dataFolder, ".wal")
 
-/** Where the log of a table lies. */
+/** Where the log that all tables share lies. No table has this id. */
+export const sharedFolder = (dataFolder: string): string => Path.join(logsFolder(dataFolder), "_shared")
+
+/** Where the own log of a table lies, if it has one. */
 export const walFolder = (dataFolder: string, tableId: string): string => Path.join(logsFolder(dataFolder), tableId)
 
 /** What becomes of acknowledged records in the log of a table that takes none, and how they are taken out. */
@@ -62,11 +65,11 @@ export const logIn = async (dataFolder: string, tableId: string): Promise<FoundL
   return numbers.length === 0 ? undefined : { folder, tableId, table, bytes }
 }
 
-/** The logs of a data folder that have segments. */
+/** The logs of single tables in a data folder that have segments. */
 export const logsIn = async (dataFolder: string): Promise<ReadonlyArray<FoundLog>> => {
   const found: Array<FoundLog> = []
   const entries = await Fs.readdir(logsFolder(dataFolder), { withFileTypes: true }).catch(none)
-  for (const entry of entries.filter((each) => each.isDirectory())) {
+  for (const entry of entries.filter((each) => each.isDirectory() && each.name !== "_shared")) {
     const log = await logIn(dataFolder, entry.name)
     if (log !== undefined) found.push(log)
   }

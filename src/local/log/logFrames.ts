@@ -78,17 +78,25 @@ export class FramesReader {
         body.readUInt32LE(1),
         body[5] === 1 ? { _tag: "Proto", descriptor: Uint8Array.from(body.subarray(6)) } : { _tag: "Json" }
       )
-    } else if (body[0] === recordsKind) {
-      this.frames.push({
-        sequence: body.readDoubleLE(5),
-        format: this.formats.get(body.readUInt32LE(1))!,
-        records: recordsOf(body)
-      })
+    } else {
+      const found = peekRecords(body)
+      if (found === undefined) return
+      const { sequence, writer } = found
+      this.frames.push({ sequence, format: this.formats.get(writer)!, records: recordsOf(body) })
     }
   }
 }
 
-const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
+/** Whose records a frame holds and how many; undefined for other frames. */
+export const peekRecords = (
+  body: Buffer
+): { readonly writer: number; readonly sequence: number; readonly count: number } | undefined =>
+  body[0] === recordsKind
+    ? { writer: body.readUInt32LE(1), sequence: body.readDoubleLE(5), count: body.readUInt32LE(13) }
+    : undefined
+
+/** The records of a frame, as views into it. */
+export const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
   const records: Array<Uint8Array> = []
   let at = 17
   for (let left = body.readUInt32LE(13); left > 0; left--) {

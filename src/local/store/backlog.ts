@@ -69,3 +69,40 @@ export class Backlog {
     for (const callback of this.callbacks.splice(0)) callback()
   }
 }
+
+/** What waits of one table of a store. */
+export class TableBacklog {
+  private readonly store: Backlog
+  private readonly limits: EngineLimits
+  private waiting = nothingWaits
+  private readonly callbacks: Array<() => void> = []
+
+  constructor(store: Backlog, limits: EngineLimits) {
+    this.store = store
+    this.limits = limits
+  }
+
+  private get isTableFull(): boolean {
+    const { bytes, rows } = this.waiting
+    return rows > this.limits.maxPendingRows || bytes > this.limits.maxPendingBytes
+  }
+
+  /** Whether more waits than the limits of the table, or those of all tables, allow. */
+  get isFull(): boolean {
+    return this.isTableFull || this.store.isFull
+  }
+
+  /** Says what waits now. */
+  set(waiting: Waiting): void {
+    this.waiting = waiting
+    this.store.set(this, waiting)
+    if (this.callbacks.length === 0 || this.isTableFull) return
+    for (const callback of this.callbacks.splice(0)) this.onRoom(callback)
+  }
+
+  /** Calls back once it is not full. */
+  onRoom(callback: () => void): void {
+    if (this.isTableFull) this.callbacks.push(callback)
+    else this.store.onRoom(callback)
+  }
+}

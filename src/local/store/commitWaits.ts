@@ -3,7 +3,7 @@
  * in the table.
  */
 import type { StorageFailure } from "../log/storageErrors.ts"
-import type { DurableCallback } from "../log/wal.ts"
+import type { DurableCallback } from "../log/sharedLog.ts"
 
 /** The waits of one table. */
 export class CommitWaits {

@@ -20,6 +20,7 @@ import { modeWarning } from "../log/folderMode.ts"
 import { noSize, type TableSize } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher } from "./flushTable.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
+import { openSharedLog } from "../log/sharedLog.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import type { TableEngine } from "./tableEngine.ts"
@@ -62,6 +63,8 @@ export interface DurableOptions {
 }
 
 const servedAgain = (name: string): string => `The table ${name} is served again.`
+/** How long a start waits for rows that it found in the log to reach their tables, in milliseconds. */
+const writeFoundMillis = 1000
 
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
 export const makeDurableTableStore = Effect.fnUntraced(function* (
@@ -97,6 +100,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     (thread) => Effect.promise(async () => thread?.close())
   )
 
+  const log = yield* Effect.acquireRelease(
+    attempt("opening the log", () => openSharedLog(folder, now)),
+    (log) => Effect.promise(() => log.close().catch(() => {}))
+  )
+
   const changing = yield* Semaphore.make(1)
   // Tables come and go one at a time, and to the end though a caller gives up.
   const change = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -105,6 +113,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const tables = new ServedTables({
     folder,
     readers,
+    log,
     flusher,
     limits,
     now,
@@ -140,6 +149,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         refused.add({ name, location, failure: storageFailure(error, "opening the table", location) })
       })
     )
+  )
+  // Most of what a kill left is in the tables before somebody can ask; a long log does not hold up the start.
+  yield* Effect.timeoutOption(
+    Effect.promise(() => tables.writeFound()),
+    writeFoundMillis
   )
   for (const { problem } of yield* unserved) yield* Effect.logError(problem)
 

@@ -9,7 +9,9 @@ import type { DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"
-import type { LogWriter, Wal } from "../log/wal.ts"
+import type { Waiting } from "./backlog.ts"
+import type { LogWriter } from "../log/sharedLog.ts"
+import type { TableLog } from "../log/tableLog.ts"
 
 /** Where the rows of a log group begin in the buffers, and the last log entry before them. */
 export interface GroupMark {
@@ -37,6 +39,8 @@ export interface Batch extends SealedRows {
   lastSequence: number
   /** When its first row came, in milliseconds. */
   readonly since: number
+  /** Whether rows of it may have been committed before. */
+  readonly again?: boolean
 }
 
 /**
@@ -98,7 +102,7 @@ export class OpenBatch {
   }
 
   /** Decodes all records or none, logs them, and answers the number of their log group. */
-  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, wal: Wal): number | RecordRejected {
+  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, wal: TableLog): number | RecordRejected {
     const decode = writer.decoderOf(this)
     this.noteMark()
     let index = 0
@@ -119,7 +123,7 @@ export class OpenBatch {
     writer: EngineWriter,
     messages: ReadonlyArray<MessageRecords>,
     chunks: ReadonlyArray<LeafChunk>,
-    wal: Wal
+    wal: TableLog
   ): number {
     this.noteMark()
     this.markGroup(wal)
@@ -143,7 +147,7 @@ export class OpenBatch {
   }
 
   /** Keeps the mark when its rows are the first of a log group. */
-  private markGroup(wal: Wal): void {
+  private markGroup(wal: TableLog): void {
     const mark = this.messageMark
     const group = wal.openGroup
     if (this.marks.length > 64) this.dropOldMarks(wal.settledGroup)
@@ -180,4 +184,14 @@ export class OpenBatch {
     this.marks = []
     return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks }
   }
+}
+
+/** What waits of a table: its sealed batches, oldest first, and the open one, whose first row came at a time. */
+export const waitingOf = (batches: ReadonlyArray<Batch>, open: OpenBatch, openSince: number): Waiting => {
+  let { bytes, rows } = open
+  for (const batch of batches) {
+    rows += batch.rows
+    bytes += batch.bytes
+  }
+  return { rows, bytes, since: batches[0]?.since ?? (open.rows > 0 ? openSince : Infinity) }
 }

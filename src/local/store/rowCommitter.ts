@@ -8,9 +8,11 @@
 import type { CommitFinder, CommitPlace } from "../delta/commitPlace.ts"
 import { tableChanged } from "../delta/deltaLog.ts"
 import { TableRefused } from "../delta/writability.ts"
+import type { FoundPart } from "../log/foundRows.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
+import { bytesAt } from "../log/placedRows.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
-import type { Wal } from "../log/wal.ts"
+import type { TableLog } from "../log/tableLog.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
@@ -24,7 +26,7 @@ export interface CommittedTable {
   readonly tableId: string
   readonly folder: string
   readonly appId: string
-  readonly wal: Wal
+  readonly wal: TableLog
   readonly flusher: Flusher
   readonly limits: EngineLimits
   readonly now: () => number
@@ -34,6 +36,16 @@ export interface CommittedTable {
   readonly follow: (look: TableLook) => void
   /** A commit, or a look that found its rows in the table. */
   readonly committed: (outcome: FlushOutcome) => void
+}
+
+/** Records of the shared log that follow one another and that the table lacks. */
+interface MissingRun {
+  /** Whether the table has none of their rows. */
+  readonly isAbsent: boolean
+  readonly firstSequence: number
+  lastSequence: number
+  rows: number
+  readonly parts: Array<FoundPart>
 }
 
 /** The commits of one table, one after another. */
@@ -63,7 +75,7 @@ export class RowCommitter {
       batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
     batch.chunks = undefined
     if (rows === 0) return wal.removeSegment(segment)
-    const outcome = await this.commitRows(form, { chunks, rows, lastSequence }, firstSequence, false)
+    const outcome = await this.commitRows(form, { chunks, rows, lastSequence }, firstSequence, batch.again === true)
     if (outcome === undefined) return this.commitBatch(batch)
     const { place } = outcome
     await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place }])
@@ -130,6 +142,49 @@ export class RowCommitter {
         `The log in ${wal.folder} lost ${rows - decoded.rows} acknowledged records of ${form.definition.name} ` +
         `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
     })
+  }
+
+  /**
+   * Takes over the records that a start found in the shared log: those in the table wait for the look,
+   * the others become batches, neighbours together. `committed` is the number of the last commit.
+   */
+  async adopt(parts: ReadonlyArray<FoundPart>, committed: number, find: CommitFinder): Promise<ReadonlyArray<Batch>> {
+    const { appId, limits, now, wal } = this.table
+    const batches: Array<Batch> = []
+    let open: MissingRun | undefined
+    const endRun = (): void => {
+      if (open === undefined) return
+      const { firstSequence, lastSequence, parts: held, rows } = open
+      const bytes = bytesAt(held.flatMap(({ places }) => places))
+      const segment = wal.adopt(held)
+      const again = committed >= firstSequence
+      const sealed = { rows, bytes, chunks: undefined, marks: [], lastGroup: 0, since: now() }
+      batches.push({ segment, firstSequence, lastSequence, again, ...sealed })
+      open = undefined
+    }
+    for (const part of parts) {
+      const range = { appId, firstSequence: part.firstSequence, lastSequence: part.lastSequence }
+      const found = await find(range)
+      for (const { firstSequence, lastSequence, missing, place } of found) {
+        const rows = found.length === 1 ? part.rows : 1
+        if (missing === undefined) {
+          endRun()
+          await this.written.keep([{ segment: wal.adopt([part]), rows, firstSequence, lastSequence, place }])
+          continue
+        }
+        const isAbsent = place === undefined && !missing.isPartial
+        if (open === undefined || !isAbsent || !open.isAbsent || open.rows + rows > limits.maxBatchRows) {
+          endRun()
+          open = { isAbsent, firstSequence, lastSequence, rows, parts: [part] }
+        } else {
+          open.lastSequence = lastSequence
+          open.rows += rows
+          open.parts.push(part)
+        }
+      }
+    }
+    endRun()
+    return batches
   }
 
   /** Commits the records of segments found at start-up that `find` does not find in the table. */

@@ -16,8 +16,11 @@ import {
   isSamePlace,
   logsIn,
   orderDiscard,
-  type SegmentPlace
+  type SegmentPlace,
+  sharedFolder
 } from "../log/logFolders.ts"
+import { moveOutFound } from "../log/ownLog.ts"
+import { openSharedLog } from "../log/sharedLog.ts"
 import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
 import { segmentNumbers } from "../log/logSegments.ts"
 import { recordText, type RecordText } from "../records/recordText.ts"
@@ -38,8 +41,24 @@ export interface Salvaged {
 }
 
 /** The logs of a data folder for a table of this name, in any case. A table that was made anew has several. */
-export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> =>
-  (await logsIn(dataFolder)).filter((log) => log.table !== undefined && tableKey(log.table) === tableKey(table))
+export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> => {
+  await separateLogs(dataFolder)
+  return (await logsIn(dataFolder)).filter((log) => log.table !== undefined && tableKey(log.table) === tableKey(table))
+}
+
+/** Moves what waits in the shared log into the logs of its tables. A server that runs has done so with what it cannot write. */
+const separateLogs = async (dataFolder: string): Promise<void> => {
+  if ((await segmentNumbers(sharedFolder(dataFolder))).length === 0) return
+  const lock = await lockFolder(dataFolder).catch(() => undefined)
+  if (lock === undefined) return
+  try {
+    const shared = await openSharedLog(dataFolder, () => 0)
+    await moveOutFound(shared, dataFolder)
+    await shared.close()
+  } finally {
+    await lock.release()
+  }
+}
 
 /** What the table holds of a log. Read from the folder of the table's name: when another table lies there, its log holds no commit of this one. */
 const finderOf = async (dataFolder: string, table = ""): Promise<CommitFinder> => {

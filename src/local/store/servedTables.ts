@@ -15,7 +15,9 @@ import { discardOrdered, isDiscardOrdered, logIn, logsIn, walFolder } from "../l
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import { placeProblem } from "../log/tableFolders.ts"
-import { openWal } from "../log/wal.ts"
+import type { SharedLog } from "../log/sharedLog.ts"
+import { moveOutFound } from "../log/ownLog.ts"
+import { TableLog } from "../log/tableLog.ts"
 import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import { Backlog } from "./backlog.ts"
 import type { EngineLimits } from "./engineLimits.ts"
@@ -51,6 +53,7 @@ export interface ServedOptions {
   /** The data folder. */
   readonly folder: string
   readonly readers: Readers
+  readonly log: SharedLog
   readonly flusher: Flusher
   readonly limits: EngineLimits
   /** Milliseconds. */
@@ -148,6 +151,14 @@ export class ServedTables {
       }
     }
     await Promise.all(opening)
+    // What waits of tables that are refused or gone must not hold up the files of the others.
+    await moveOutFound(this.options.log, this.options.folder)
+    await this.options.log.removeUnusedFiles()
+  }
+
+  /** Writes what a start has found in the shared log; a failure is the table's, and its next flush tries again. */
+  async writeFound(): Promise<void> {
+    await Promise.all(this.all.map(({ engine }) => (engine.hasWaiting ? engine.flush().catch(() => {}) : undefined)))
   }
 
   /** Reads the log of the table in a folder. */
@@ -173,7 +184,9 @@ export class ServedTables {
   /** Throws unless the table may have the log that its id names. */
   private async checkId(name: string, { snapshot }: DeltaLog): Promise<void> {
     const tableId = snapshot.metadata!.id
-    await checkTableId(this.options.folder, { name, tableId }, this.byId.get(tableId.toLowerCase()))
+    const { folder, log } = this.options
+    const waiting = log.found.get(tableId)?.owner.table
+    await checkTableId(folder, { name, tableId }, this.byId.get(tableId.toLowerCase()), waiting)
     this.byId.set(tableId.toLowerCase(), name)
   }
 
@@ -198,14 +211,16 @@ export class ServedTables {
 
   /** Serves a table whose log is open: commits what the write-ahead log holds beyond it. */
   async serve(record: TableRecord, delta: DeltaLog): Promise<ServedTable> {
-    const { ackAfterCommit, flusher, folder, limits, now } = this.options
+    const { ackAfterCommit, flusher, folder, limits, log: shared, now } = this.options
     const { name } = record.definition
-    const wal = walFolder(folder, record.tableId)
-    const numbers = await segmentNumbers(wal)
-    const appId = appIdOf(record.tableId)
+    const { tableId } = record
+    const own = walFolder(folder, tableId)
+    const ownFiles = await segmentNumbers(own)
+    const appId = appIdOf(tableId)
     const committed = await lastNumber(delta, appId)
-    let lastSequence = committed
-    const log = await openWal(wal, name, record.tableId, (numbers[numbers.length - 1] ?? 0) + 1, 0)
+    const found = shared.found.get(tableId)?.parts ?? []
+    let lastSequence = Math.max(committed, ...found.map((part) => part.lastSequence))
+    const log = new TableLog(shared, { tableId, table: name }, own, ownFiles)
     const engine = new TableEngine({
       definition: record.definition,
       tableId: record.tableId,
@@ -223,10 +238,14 @@ export class ServedTables {
       committed: (size) => this.options.committed(name, size)
     })
     // First look at everything, then change anything: damage must be found before records are moved.
-    for await (const segment of readSegments(wal, name)) {
+    for await (const segment of readSegments(own, name)) {
       for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
     }
-    await engine.recover(readSegments(wal, name), committed, commitFinder(delta))
+    await engine.recover(readSegments(own, name), committed, commitFinder(delta))
+    const current = ownFiles.length === 0 ? delta : ((await this.read(name, record.location)) ?? delta)
+    await engine.adopt(found, await lastNumber(current, appId), commitFinder(current))
+    shared.found.delete(tableId)
+    for (const part of found) await shared.release(part, part.places)
     log.startAt(lastSequence + 1)
     const table = { record, engine }
     this.byKey.set(tableKey(name), table)
@@ -243,6 +262,7 @@ export class ServedTables {
     for (const [key, { engine, record }] of this.byKey) {
       const failure = engine.refusal
       if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
+      await engine.moveOut()
       await engine.stop(failure)
       this.byKey.delete(key)
       this.byId.delete(record.tableId.toLowerCase())
@@ -265,6 +285,7 @@ export class ServedTables {
     const { flusher, folder } = this.options
     await checkOwner(record)
     // The log may have the name that the table's folder had before.
+    if (engine.refusal !== undefined) await engine.moveOut()
     const log = engine.refusal === undefined ? undefined : await logIn(folder, record.tableId)
     if (log !== undefined) await checkWritten(folder, name, [{ ...log, table: name }])
     this.byKey.delete(tableKey(name))
@@ -272,6 +293,7 @@ export class ServedTables {
     await engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
     await flusher.forget(record.location)
     await removeTable(folder, record.location, [record.tableId])
+    await engine.wal.drop()
     return true
   }
 
@@ -295,6 +317,7 @@ export class ServedTables {
 
   /** Stops all tables from taking records. At any time. */
   async stop(failure: StorageFailure): Promise<void> {
+    this.options.log.abandon()
     await Promise.all(this.all.map(({ engine }) => engine.stop(failure)))
   }
 }

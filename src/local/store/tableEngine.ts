@@ -25,17 +25,19 @@ import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
 import { checkPlace } from "../delta/writability.ts"
 import { logAdvice } from "../log/logFolders.ts"
+import type { FoundPart } from "../log/foundRows.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
-import type { DurableCallback, Wal } from "../log/wal.ts"
+import type { DurableCallback } from "../log/sharedLog.ts"
+import type { TableLog } from "../log/tableLog.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
-import { type Backlog, nothingWaits, type Waiting } from "./backlog.ts"
+import { type Backlog, nothingWaits, TableBacklog } from "./backlog.ts"
 import { CommitWaits } from "./commitWaits.ts"
 import type { DecodeTarget } from "../records/decodeBlock.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
 import type { FlushTurns } from "./flushTurns.ts"
-import { type Batch, EngineWriter, type OpenBatch } from "./openBatch.ts"
+import { type Batch, EngineWriter, type OpenBatch, waitingOf } from "./openBatch.ts"
 import { RowCommitter } from "./rowCommitter.ts"
 import { followed, formOf, type TableForm } from "./tableForm.ts"
 
@@ -55,22 +57,19 @@ export class TableEngine {
   /** Why the last flush failed, or the warning it gave; undefined when it went well. */
   lastProblem: string | undefined
   size: FlushOutcome
-  private readonly wal: Wal
+  readonly wal: TableLog
   private readonly flusher: Flusher
   private readonly limits: EngineLimits
   private readonly turns: FlushTurns
-  private readonly backlog: Backlog
+  private readonly backlog: TableBacklog
   private readonly now: () => number
   private form: TableForm
   private readonly batches: Array<Batch> = []
   private readonly committer: RowCommitter
   private flushing: Promise<void> | undefined
   private readonly commits: CommitWaits | undefined
-  private waiting: Waiting = nothingWaits
   /** When the first row of the open batch came, in milliseconds. */
   private openSince = Infinity
-  private readonly roomCallbacks: Array<() => void> = []
-  private nextWriter = 1
   private stopped: StorageFailure | undefined
   /** Why the table cannot be written; undefined while it can. A later look or flush may take it back. */
   refusal: StorageFailure | undefined
@@ -84,7 +83,7 @@ export class TableEngine {
     readonly schema: string
     readonly folder: string
     readonly appId: string
-    readonly wal: Wal
+    readonly wal: TableLog
     readonly flusher: Flusher
     readonly limits: EngineLimits
     readonly turns: FlushTurns
@@ -103,7 +102,7 @@ export class TableEngine {
     this.flusher = flusher
     this.limits = limits
     this.turns = options.turns
-    this.backlog = options.backlog
+    this.backlog = new TableBacklog(options.backlog, limits)
     this.now = now
     this.size = options.size
     this.seen = options.size.seen
@@ -138,7 +137,7 @@ export class TableEngine {
 
   /** A new writer for records of this format. */
   openWriter(format: LogFormat): EngineWriter {
-    return new EngineWriter({ id: this.nextWriter++, format }, this.form.open)
+    return new EngineWriter(this.wal.writerOf(format), this.form.open)
   }
 
   /**
@@ -150,7 +149,7 @@ export class TableEngine {
   }
 
   /** Has `add` put records into the open batch and the log, and answers what it does. A refused table takes nothing. */
-  take<A>(add: (open: OpenBatch, wal: Wal) => A): A | number {
+  take<A>(add: (open: OpenBatch, wal: TableLog) => A): A | number {
     if (this.refusal !== undefined) return REFUSED_GROUP
     const { open } = this.form
     if (open.rows === 0) this.openSince = this.now()
@@ -187,35 +186,19 @@ export class TableEngine {
    * refused table takes nothing, so its streams are read on and get to know it.
    */
   get pressure(): boolean {
-    return this.refusal === undefined && (this.isFull || this.backlog.isFull)
-  }
-
-  private get isFull(): boolean {
-    const { bytes, rows } = this.waiting
-    return rows > this.limits.maxPendingRows || bytes > this.limits.maxPendingBytes
+    return this.refusal === undefined && this.backlog.isFull
   }
 
   /** Calls back once `pressure` is false. */
   onRoom(callback: () => void): void {
     if (!this.pressure || this.stopped !== undefined) callback()
-    else if (this.isFull) this.roomCallbacks.push(callback)
-    else this.backlog.onRoom(() => this.onRoom(callback))
+    else this.backlog.onRoom(callback)
   }
 
   /** Notes what waits for its flush, after each change of it. */
   private noteWaiting(): void {
-    const { open } = this.form
-    let { bytes, rows } = open
-    for (const batch of this.batches) {
-      rows += batch.rows
-      bytes += batch.bytes
-    }
-    const since = this.batches[0]?.since ?? (open.rows > 0 ? this.openSince : Infinity)
-    this.waiting = { rows, bytes, since }
     const isTaken = this.refusal === undefined && this.stopped === undefined
-    this.backlog.set(this, isTaken ? this.waiting : nothingWaits)
-    if (this.roomCallbacks.length === 0 || (this.isFull && isTaken)) return
-    for (const callback of this.roomCallbacks.splice(0)) this.onRoom(callback)
+    this.backlog.set(isTaken ? waitingOf(this.batches, this.form.open, this.openSince) : nothingWaits)
   }
 
   /** Undoes everything from a failed group on, in the open buffers and in sealed batches. */
@@ -245,7 +228,7 @@ export class TableEngine {
   private sealBatch(): void {
     if (this.form.open.rows === 0) return
     const lastSequence = this.wal.lastSequence
-    const { firstSequence, segment } = this.wal.rotate()
+    const { firstSequence, segment } = this.wal.rotate(this.commits !== undefined)
     this.batches.push({ segment, firstSequence, lastSequence, since: this.openSince, ...this.form.open.seal() })
   }
 
@@ -262,7 +245,11 @@ export class TableEngine {
       await this.followTable()
     } catch (error) {
       const failure = storageFailure(error, "reading the table", this.folder)
-      throw failure.reason === "TableRefused" ? this.refuse(failure) : failure
+      if (failure.reason !== "TableRefused") throw failure
+      this.refuse(failure)
+      // It moves the rows that wait.
+      this.flushSoon()
+      throw failure
     }
     if (this.refusal !== undefined) throw this.refusal
   }
@@ -303,6 +290,13 @@ export class TableEngine {
     return new StorageFailure({ reason, message: `${failure.message} ${logAdvice(this.definition.name)}` })
   }
 
+  /** Moves the rows of a table that cannot be written into its own log. Where that fails too, they stay where they are. */
+  private async moveOutRefused({ reason }: StorageFailure): Promise<void> {
+    if (this.stopped !== undefined || reason === "DiskFull") return
+    this.sealBatch()
+    await this.wal.moveOut().catch(() => {})
+  }
+
   /** Takes over what a look found. Rows that are not committed yet are decoded again for new columns. */
   private follow({ metadata, protocol, seen, ...size }: TableLook): void {
     const form = followed(this.form, this.tableId, { metadata, protocol })
@@ -324,6 +318,11 @@ export class TableEngine {
       if (this.stopped !== undefined) throw this.stopped
       await (this.flushing ?? this.flushAll())
     }
+  }
+
+  /** Whether rows wait for their commit. */
+  get hasWaiting(): boolean {
+    return this.form.open.rows > 0 || this.batches.length > 0
   }
 
   /** Whether rows up to a log entry wait for their commit. */
@@ -356,6 +355,7 @@ export class TableEngine {
       } catch (error) {
         const failure = this.refuse(error)
         this.lastProblem = failure.message
+        await this.moveOutRefused(failure)
         throw failure
       } finally {
         this.flushing = undefined
@@ -370,9 +370,22 @@ export class TableEngine {
     return new Promise((resolve) => this.wal.onDurable(group, () => resolve()))
   }
 
-  /** Commits the records of segments found at start-up that `find` does not find in the table. */
+  /** Commits the records of the table's own log that `find` does not find in the table. */
   recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
     return this.committer.recover(segments, committed, find)
+  }
+
+  /** Takes over records that a start found in the shared log. Those that the table lacks wait for a flush. */
+  async adopt(parts: ReadonlyArray<FoundPart>, committed: number, find: CommitFinder): Promise<void> {
+    this.batches.push(...(await this.committer.adopt(parts, committed, find)))
+    this.noteWaiting()
+  }
+
+  /** Moves what waits of a table that cannot be written into its own log. */
+  async moveOut(): Promise<void> {
+    await this.flushing?.catch(() => {})
+    this.sealBatch()
+    await this.wal.moveOut()
   }
 
   /** Stops taking records: what follows fails with the given failure. */

@@ -18,18 +18,20 @@ const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 /** File systems may tell no case. */
 const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose log names it. */
+/** Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose log names it.
+ * `waiting` is the table that records with this id in the shared log are for. */
 export const checkTableId = async (
   dataFolder: string,
   { name, tableId }: Named,
-  served: string | undefined
+  served: string | undefined,
+  waiting: string | undefined
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
     const needed = "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
     throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`, moveOut)
   }
   if (served !== undefined) throw copyOf(name, served)
-  const original = await namedByLog(dataFolder, { name, tableId })
+  const original = await namedByLog(dataFolder, { name, tableId }, waiting)
   if (original !== undefined) throw copyOf(name, original)
 }
 
@@ -43,8 +45,12 @@ const copyOf = (name: string, original: string): TableRefused =>
   )
 
 /** The table that the log with this id names, when it is another one that has the id too. */
-const namedByLog = async (dataFolder: string, { name, tableId }: Named): Promise<string | undefined> => {
-  const table = (await logIn(dataFolder, tableId))?.table
+const namedByLog = async (
+  dataFolder: string,
+  { name, tableId }: Named,
+  waiting: string | undefined
+): Promise<string | undefined> => {
+  const table = (await logIn(dataFolder, tableId))?.table ?? waiting
   if (table === undefined || tableKey(table) === tableKey(name) || tableNameProblem(table) !== undefined)
     return undefined
   const id = await openLog(Path.join(dataFolder, ...table.split("."))).then(

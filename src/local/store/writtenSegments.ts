@@ -4,7 +4,7 @@
  * `commitPlace.ts` says how another writer can undo a commit. The engine commits such rows again.
  */
 import { type CommitPlace, isInPlace } from "../delta/commitPlace.ts"
-import type { Wal } from "../log/wal.ts"
+import type { TableLog } from "../log/tableLog.ts"
 
 /** Rows of a segment that went into the table together: how many, and the range of their log entries. */
 export interface SegmentRows {
@@ -30,12 +30,12 @@ interface WrittenSegment {
 /** The segments of one table that wait for their look. */
 export class WrittenSegments {
   private readonly folder: string
-  private readonly wal: Wal
+  private readonly wal: TableLog
   private readonly now: () => number
   private readonly lookAfterMillis: number
   private waiting: ReadonlyArray<WrittenSegment> = []
 
-  constructor(folder: string, wal: Wal, now: () => number, lookAfterMillis: number) {
+  constructor(folder: string, wal: TableLog, now: () => number, lookAfterMillis: number) {
     this.folder = folder
     this.wal = wal
     this.now = now

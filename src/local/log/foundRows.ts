@@ -1,0 +1,107 @@
+/**
+ * What a start finds in the shared log: whose records lie where. The records themselves are read
+ * when their table is opened, so that a long log takes little memory.
+ */
+import { FRAME_PREFIX } from "../../internal/log/frames.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { DamagedLog, readSegmentFiles } from "../../internal/log/segmentFiles.ts"
+import { peekRecords } from "./logFrames.ts"
+import { addPlace, type Place } from "./placedRows.ts"
+import { type LogOwner, type OwnedFormat, readNotice } from "./sharedFrames.ts"
+import { StorageFailure } from "./storageErrors.ts"
+
+/** Records of a table in one file. */
+export interface FoundPart {
+  readonly places: Array<Place>
+  firstSequence: number
+  lastSequence: number
+  /** At least so many. */
+  rows: number
+}
+
+/** The records of one table, oldest first. */
+export interface FoundTable {
+  readonly owner: LogOwner
+  readonly parts: Array<FoundPart>
+}
+
+/** What the files of a shared log hold. */
+export interface FoundLogFiles {
+  readonly tables: Map<string, FoundTable>
+  /** The writers in each file. */
+  readonly files: Map<number, Map<number, OwnedFormat>>
+}
+
+/** Reads the files of a shared log. A torn end of the last one is cut off; damage elsewhere throws a `StorageFailure`. */
+export const findRows = async (folder: string): Promise<FoundLogFiles> => {
+  const tables = new Map<string, FoundTable>()
+  const files = new Map<number, Map<number, OwnedFormat>>()
+  let writers = new Map<number, OwnedFormat>()
+  /** The frames of the file that is read; its number comes after them. */
+  let frames: Array<{ readonly start: number; readonly end: number; readonly body: Buffer }> = []
+  try {
+    const read = readSegmentFiles(nodeDisk, folder, true, (content, body, end) =>
+      frames.push({ start: body - FRAME_PREFIX, end, body: content.subarray(body, end) })
+    )
+    for await (const { number } of read) {
+      for (const { body, end, start } of frames) {
+        const notice = readNotice(body)
+        if (notice !== undefined) {
+          if ("dropped" in notice) drop(tables, notice.dropped, notice.upTo)
+          else writers.set(notice.writer, notice.owned)
+          continue
+        }
+        const records = peekRecords(body)
+        const owner = records === undefined ? undefined : writers.get(records.writer)?.owner
+        if (records !== undefined && owner !== undefined) note(tables, owner, number, start, end, records)
+      }
+      files.set(number, writers)
+      writers = new Map()
+      frames = []
+    }
+  } catch (error) {
+    if (!(error instanceof DamagedLog)) throw error
+    throw new StorageFailure({
+      reason: "CorruptLog",
+      message:
+        `The log ${error.path} of the tables is damaged at byte ${error.byte} of ${error.bytes}, inside records that had ` +
+        `been acknowledged. Restore the file from a backup, or move it away to give up its records.`
+    })
+  }
+  return { tables, files }
+}
+
+/** Leaves out the records of a table up to a sequence number. */
+const drop = (tables: Map<string, FoundTable>, tableId: string, upTo: number): void => {
+  const table = tables.get(tableId)
+  if (table === undefined) return
+  const parts = table.parts.filter(({ lastSequence }) => lastSequence > upTo)
+  for (const part of parts) {
+    if (part.firstSequence > upTo) continue
+    part.firstSequence = upTo + 1
+    // How many rows the entries behind it hold was not counted by itself.
+    part.rows = 1
+  }
+  if (parts.length > 0) tables.set(tableId, { ...table, parts })
+  else tables.delete(tableId)
+}
+
+const note = (
+  tables: Map<string, FoundTable>,
+  owner: LogOwner,
+  file: number,
+  start: number,
+  end: number,
+  { count, sequence }: { readonly count: number; readonly sequence: number }
+): void => {
+  let table = tables.get(owner.tableId)
+  if (table === undefined) tables.set(owner.tableId, (table = { owner, parts: [] }))
+  let part = table.parts[table.parts.length - 1]
+  if (part === undefined || part.places[0]!.file !== file) {
+    part = { places: [], firstSequence: sequence, lastSequence: sequence, rows: 0 }
+    table.parts.push(part)
+  }
+  addPlace(part.places, file, start, end)
+  part.lastSequence = sequence
+  part.rows += count
+}

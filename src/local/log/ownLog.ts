@@ -1,0 +1,62 @@
+/**
+ * The log of one table alone, in a folder of its own: where records go that their table cannot take,
+ * so that they hold up no file of the shared log, and can be salvaged or discarded. Servers before
+ * the shared log wrote all records there.
+ */
+import * as Path from "node:path"
+import { makeFoldersIn } from "../../internal/log/durableFile.ts"
+import { FrameBuffer } from "../../internal/log/frames.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { segmentNumbers } from "../../internal/log/segmentFiles.ts"
+import { SegmentWriter } from "../../internal/log/segmentWriter.ts"
+import { type LogFormat, type RecordsFrame, type TableLogHeader, writeFormat, writeRecords } from "./logFrames.ts"
+import { walFolder } from "./logFolders.ts"
+import type { LogOwner } from "./sharedFrames.ts"
+import type { SharedLog } from "./sharedLog.ts"
+
+/** Moves all that a start found in the shared log, and that no table took over, into the own logs of its tables. */
+export const moveOutFound = async (shared: SharedLog, dataFolder: string): Promise<void> => {
+  for (const [tableId, { owner, parts }] of shared.found) {
+    const folder = walFolder(dataFolder, tableId)
+    const numbers = await segmentNumbers(nodeDisk, folder)
+    const places = parts.flatMap((part) => part.places)
+    const first = parts[0]?.firstSequence ?? 0
+    const last = parts[parts.length - 1]?.lastSequence ?? 0
+    const frames = (await shared.readBack({ places })).filter(({ sequence }) => sequence >= first)
+    await writeOwn(folder, (numbers[numbers.length - 1] ?? 0) + 1, owner, frames)
+    shared.found.delete(tableId)
+    for (const part of parts) await shared.release(part, part.places)
+    await shared.disown(tableId, last)
+  }
+}
+
+/** Writes records into a new segment of a table's own log, and waits for the disk. */
+export const writeOwn = async (
+  folder: string,
+  number: number,
+  { table, tableId }: LogOwner,
+  records: ReadonlyArray<RecordsFrame>
+): Promise<void> => {
+  await makeFoldersIn(Path.dirname(folder), [Path.basename(folder)])
+  const writer = new SegmentWriter<TableLogHeader>({
+    disk: nodeDisk,
+    folder,
+    first: number,
+    before: undefined,
+    sync: true,
+    header: () => ({ version: 1, table, tableId }),
+    begun: () => {}
+  })
+  const frames = new FrameBuffer()
+  const writers = new Map<LogFormat, number>()
+  for (const { format, records: content, sequence } of records) {
+    let id = writers.get(format)
+    if (id === undefined) {
+      writers.set(format, (id = writers.size + 1))
+      writeFormat(frames, id, format)
+    }
+    writeRecords(frames, id, sequence, content)
+  }
+  await writer.write(frames)
+  await writer.end()
+}

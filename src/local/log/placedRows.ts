@@ -1,0 +1,74 @@
+/**
+ * Where records of one table lie in the files of the shared log, and reading them from there.
+ */
+import { FRAME_PREFIX, frameEnd } from "../../internal/log/frames.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { segmentPath } from "../../internal/log/segmentFiles.ts"
+import { type LogFormat, peekRecords, type RecordsFrame, recordsOf } from "./logFrames.ts"
+
+/** Whole frames that follow one another in a file. */
+export interface Place {
+  readonly file: number
+  readonly start: number
+  end: number
+}
+
+/** Adds frames to places; those right behind the last ones make them longer. */
+export const addPlace = (places: Array<Place>, file: number, start: number, end: number): void => {
+  const last = places[places.length - 1]
+  if (last !== undefined && last.file === file && last.end === start) last.end = end
+  else places.push({ file, start, end })
+}
+
+/** The bytes of places. */
+export const bytesAt = (places: ReadonlyArray<Place>): number =>
+  places.reduce((sum, { end, start }) => sum + end - start, 0)
+
+/**
+ * Reads the records at these places. Frames that cannot be read are left out: who needs them counts.
+ * `formatOf` a writer in a file.
+ */
+export const readPlaces = async (
+  folder: string,
+  places: ReadonlyArray<Place>,
+  formatOf: (file: number, writer: number) => LogFormat | undefined
+): Promise<ReadonlyArray<RecordsFrame>> => {
+  const frames: Array<RecordsFrame> = []
+  for (let first = 0; first < places.length;) {
+    const { file: number } = places[first]!
+    let end = first
+    while (places[end]?.file === number) end++
+    const file = await nodeDisk.open(segmentPath(folder, number), true).catch(orGone)
+    try {
+      for (const { end: to, start } of file === undefined ? [] : places.slice(first, end)) {
+        const bytes = Buffer.allocUnsafeSlow(to - start)
+        const length = await file!.read(bytes, bytes.length, start)
+        readFrames(bytes.subarray(0, length), (writer) => formatOf(number, writer), frames)
+      }
+    } finally {
+      await file?.close()
+    }
+    first = end
+  }
+  return frames
+}
+
+const orGone = (error: unknown): undefined => {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
+}
+
+const readFrames = (
+  bytes: Buffer,
+  formatOf: (writer: number) => LogFormat | undefined,
+  frames: Array<RecordsFrame>
+): void => {
+  let at = 0
+  for (let end = frameEnd(bytes, at); end >= 0; end = frameEnd(bytes, at)) {
+    const body = bytes.subarray(at + FRAME_PREFIX, end)
+    const found = peekRecords(body)
+    const format = found === undefined ? undefined : formatOf(found.writer)
+    if (found !== undefined && format !== undefined)
+      frames.push({ sequence: found.sequence, format, records: recordsOf(body) })
+    at = end
+  }
+}

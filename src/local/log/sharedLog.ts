@@ -1,0 +1,359 @@
+/**
+ * The write-ahead log of all tables: records are durable once their group is on disk.
+ *
+ * Groups form by themselves, of the records of all tables: while one is being written and synced (off
+ * the event loop), everything that arrives collects in the next. However many tables there are, they
+ * share each synchronisation. When a write fails, its group and all that wait behind it fail
+ * together, and the log goes on in a new file as soon as writing works again.
+ *
+ * A file ends after some time or size. It is deleted when no table needs records in it any more; a
+ * table that cannot be written moves its own out (`ownLog.ts`). What a table sees of the log is
+ * `tableLog.ts`.
+ */
+import * as Path from "node:path"
+import { makeFolder, makeFoldersIn } from "../../internal/log/durableFile.ts"
+import { FrameBuffer, type SegmentHeader } from "../../internal/log/frames.ts"
+import { GroupCommit } from "../../internal/log/groupCommit.ts"
+import { nodeDisk } from "../../internal/log/logDisk.ts"
+import { segmentPath } from "../../internal/log/segmentFiles.ts"
+import { DeletedSegment, SegmentWriter } from "../../internal/log/segmentWriter.ts"
+import { findRows, type FoundTable } from "./foundRows.ts"
+import { type LogFormat, type RecordsFrame, writeRecords } from "./logFrames.ts"
+import { sharedFolder } from "./logFolders.ts"
+import { addPlace, type Place, readPlaces } from "./placedRows.ts"
+import { type OwnedFormat, writeDropped, writeOwned } from "./sharedFrames.ts"
+import { StorageFailure, storageFailure } from "./storageErrors.ts"
+
+/** Completes a ticket: undefined when durable, else why not. */
+export type DurableCallback = (failure: StorageFailure | undefined) => void
+
+/** A writer of a table: what its records look like, and whose they are. */
+export interface LogWriter extends OwnedFormat {
+  readonly id: number
+}
+
+/** Records that become places in the log, and files that they keep from being deleted. */
+export interface PlacedRows {
+  readonly places: Array<Place>
+}
+
+/** Whoever appends. Called when groups fail, before their callbacks, with the number of the first one. */
+export interface Appender {
+  readonly groupsFailed: (firstGroup: number) => void
+}
+
+interface Entry {
+  readonly rows: PlacedRows
+  readonly appender: Appender
+  readonly start: number
+  end: number
+}
+
+interface Group {
+  readonly number: number
+  readonly epoch: number
+  readonly frames: FrameBuffer
+  readonly writers: Array<LogWriter>
+  readonly entries: Array<Entry>
+  readonly callbacks: Array<DurableCallback>
+  place: { readonly file: number; readonly start: number } | undefined
+}
+
+/** A file: its writers, and the rows that need it. */
+interface LogFileUse {
+  readonly writers: Map<number, OwnedFormat>
+  readonly users: Set<object>
+}
+
+const keptBytes = 8 * 1024 * 1024
+/** A file ends once it has so many bytes, or was begun so many milliseconds ago. */
+const fileBytes = 16 * 1024 * 1024
+const fileMillis = 5000
+
+/** The log that takes new records. Made by `openSharedLog`. */
+export class SharedLog {
+  readonly folder: string
+  /** What was found at the start and no table has taken over. */
+  readonly found: Map<string, FoundTable>
+  private readonly now: () => number
+  private readonly files = new Map<number, LogFileUse>()
+  private readonly writer: SegmentWriter<SegmentHeader>
+  private readonly groups: GroupCommit<Group>
+  private readonly spare: Array<FrameBuffer> = []
+  /** Groups of one epoch go into one file, or several after a write that failed. */
+  private epoch = 0
+  private epochBytes = 0
+  private epochSince = -Infinity
+  /** Writers whose format is in the file that groups go to now. */
+  private readonly formats = new Set<number>()
+  private writing: { readonly epoch: number; readonly file: number } | undefined
+  private open: Group | undefined
+  private nextGroup = 1
+  private nextWriter = 1
+  private durableGroup = 0
+  /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
+  private readonly failures: Array<{ readonly first: number; last: number; failure: StorageFailure }> = []
+  private closed = false
+  private abandoned = false
+
+  constructor(
+    folder: string,
+    found: Map<string, FoundTable>,
+    files: ReadonlyMap<number, Map<number, OwnedFormat>>,
+    now: () => number
+  ) {
+    this.folder = folder
+    this.found = found
+    this.now = now
+    for (const [file, writers] of files) this.files.set(file, { writers, users: new Set() })
+    for (const { parts } of found.values()) for (const part of parts) this.use(part, part.places)
+    this.writer = new SegmentWriter({
+      disk: nodeDisk,
+      folder,
+      first: Math.max(0, ...files.keys()) + 1,
+      // A torn end of the last one that was found is cut off before this log takes its first record.
+      before: undefined,
+      sync: true,
+      header: () => ({ version: 2 }),
+      begun: (file) => {
+        const before = this.writing
+        this.files.set(file, { writers: new Map(), users: new Set() })
+        this.writing = { epoch: before?.epoch ?? this.epoch, file }
+        // The file before had a group that failed. One that cannot be deleted now is found at the next start.
+        if (before !== undefined) void this.removeUnused(before.file).catch(() => {})
+      }
+    })
+    this.groups = new GroupCommit<Group>(
+      (group) => this.write(group),
+      (settled, failed) => this.settle(settled, failed)
+    )
+  }
+
+  /** The number of the group that the next append joins. */
+  get openGroup(): number {
+    return this.open === undefined ? this.nextGroup : this.open.number
+  }
+
+  /** Up to which group everything is settled, on disk or failed. */
+  get settledGroup(): number {
+    return (this.groups.oldest?.number ?? this.nextGroup) - 1
+  }
+
+  /** A new writer. */
+  writerOf(owned: OwnedFormat): LogWriter {
+    return { ...owned, id: this.nextWriter++ }
+  }
+
+  /** Appends the records of one message and answers the number of their group. Copies the bytes. */
+  append(
+    appender: Appender,
+    rows: PlacedRows,
+    writer: LogWriter,
+    sequence: number,
+    records: ReadonlyArray<Uint8Array>
+  ): number {
+    const group = this.open ?? this.openNext()
+    const { entries, frames } = group
+    const start = frames.size
+    if (!this.formats.has(writer.id)) {
+      this.formats.add(writer.id)
+      group.writers.push(writer)
+      writeOwned(frames, writer.id, writer)
+    }
+    writeRecords(frames, writer.id, sequence, records)
+    this.epochBytes += frames.size - start
+    const last = entries[entries.length - 1]
+    if (last?.rows === rows) last.end = frames.size
+    else entries.push({ rows, appender, start, end: frames.size })
+    return group.number
+  }
+
+  private openNext(): Group {
+    const frames = this.spare.pop() ?? new FrameBuffer()
+    if (this.epochBytes >= fileBytes || this.now() - this.epochSince >= fileMillis) this.endEpoch()
+    const { epoch } = this
+    const group: Group = {
+      number: this.nextGroup++,
+      epoch,
+      frames,
+      writers: [],
+      entries: [],
+      callbacks: [],
+      place: undefined
+    }
+    this.open = group
+    this.groups.join(group)
+    return group
+  }
+
+  /** Lets the groups from the next one on begin a new file. */
+  private endEpoch(): void {
+    this.epoch++
+    this.epochBytes = 0
+    this.epochSince = this.now()
+    this.formats.clear()
+  }
+
+  /** Lets the next append begin a group of its own. */
+  endGroup(): void {
+    this.open = undefined
+  }
+
+  /** Calls back once the group is on disk or has failed; at once when that is known already. */
+  onDurable(group: number, callback: DurableCallback): void {
+    const failed = this.failures.find((range) => range.first <= group && group <= range.last)
+    if (failed !== undefined) return callback(failed.failure)
+    if (group <= this.durableGroup) return callback(undefined)
+    const found = this.groups.find((candidate) => candidate.number === group)
+    if (found !== undefined) found.callbacks.push(callback)
+    else callback(closedFailure)
+  }
+
+  private async write(group: Group): Promise<void> {
+    if (this.open === group) this.open = undefined
+    if (this.closed) throw closedFailure
+    if (this.writing?.epoch !== group.epoch) {
+      const ended = this.writing?.file
+      await this.writer.end()
+      this.writing = { epoch: group.epoch, file: -1 }
+      if (ended !== undefined) await this.removeUnused(ended)
+    }
+    const { file, start } = await this.writer.write(group.frames)
+    group.place = { file, start }
+  }
+
+  private settle(groups: ReadonlyArray<Group>, failed: { readonly error: unknown } | undefined): void {
+    const first = groups[0]!.number
+    const last = groups[groups.length - 1]!.number
+    const failure = failed === undefined ? undefined : this.failureOf(failed.error)
+    if (failure === undefined) {
+      this.durableGroup = last
+      for (const group of groups) this.place(group)
+    } else {
+      this.open = undefined
+      this.noteFailure(first, last, failure)
+      // The next group begins a file that has no formats yet.
+      this.formats.clear()
+      const appenders = new Set(groups.flatMap(({ entries }) => entries.map(({ appender }) => appender)))
+      for (const appender of appenders) appender.groupsFailed(first)
+    }
+    for (const group of groups) {
+      for (const callback of group.callbacks) callback(failure)
+      if (this.spare.length >= 3) continue
+      group.frames.clear(keptBytes)
+      this.spare.push(group.frames)
+    }
+  }
+
+  /** Notes where the records of a group that is on disk lie. */
+  private place({ entries, place, writers }: Group): void {
+    const { file, start } = place!
+    const use = this.files.get(file)!
+    for (const { id, ...owned } of writers) use.writers.set(id, owned)
+    for (const { end, rows, start: from } of entries) {
+      addPlace(rows.places, file, start + from, start + end)
+      use.users.add(rows)
+    }
+  }
+
+  private failureOf(error: unknown): StorageFailure {
+    return error instanceof DeletedSegment
+      ? deletedFailure(error.path)
+      : storageFailure(error, "writing the log", this.folder)
+  }
+
+  private noteFailure(first: number, last: number, failure: StorageFailure): void {
+    const latest = this.failures[this.failures.length - 1]
+    if (latest !== undefined && latest.last === first - 1) {
+      latest.last = last
+      latest.failure = failure
+    } else {
+      this.failures.push({ first, last, failure })
+    }
+  }
+
+  /** Reads the durable records of rows back. */
+  readBack({ places }: PlacedRows): Promise<ReadonlyArray<RecordsFrame>> {
+    const formatOf = (file: number, writer: number): LogFormat | undefined =>
+      this.files.get(file)?.writers.get(writer)?.format
+    return readPlaces(this.folder, places, formatOf)
+  }
+
+  /** Keeps the files with these places for further rows. */
+  use(rows: object, places: ReadonlyArray<Place>): void {
+    for (const { file } of places) this.files.get(file)?.users.add(rows)
+  }
+
+  /** These rows need the log no more. */
+  async release(rows: object, places: ReadonlyArray<Place>): Promise<void> {
+    const files = new Set(places.map(({ file }) => file))
+    for (const file of files) {
+      this.files.get(file)?.users.delete(rows)
+      await this.removeUnused(file)
+    }
+  }
+
+  /** Deletes a file that nobody needs; the one that groups go to only when no group is under way. */
+  private async removeUnused(file: number): Promise<void> {
+    const use = this.files.get(file)
+    if (use === undefined || use.users.size > 0 || this.abandoned) return
+    if (this.writing?.file === file) {
+      if (this.groups.oldest !== undefined) return
+      this.writing = undefined
+      this.endEpoch()
+      await this.writer.end()
+    }
+    this.files.delete(file)
+    await nodeDisk.remove(segmentPath(this.folder, file))
+  }
+
+  /** Deletes the files that were found and that nobody needs. */
+  async removeUnusedFiles(): Promise<void> {
+    for (const file of this.files.keys()) await this.removeUnused(file)
+  }
+
+  /** Notes on disk that what the log holds of a table up to a sequence number is nobody's. */
+  async disown(tableId: string, upTo: number): Promise<void> {
+    // Without files there is nothing to disown, and nothing to delete after the next start.
+    if (this.files.size === 0 && this.groups.oldest === undefined) return
+    const group = this.open ?? this.openNext()
+    writeDropped(group.frames, tableId, upTo)
+    const failure = await new Promise<StorageFailure | undefined>((resolve) => this.onDurable(group.number, resolve))
+    if (failure !== undefined) throw failure
+  }
+
+  /** Another process has the folder: nothing is written or deleted any more. */
+  abandon(): void {
+    this.closed = true
+    this.abandoned = true
+  }
+
+  /** Waits for the groups under way, then closes the files, and deletes those that nobody needs. Later appends fail. */
+  async close(): Promise<void> {
+    await this.groups.settled()
+    this.closed = true
+    this.writing = undefined
+    await this.writer.end()
+    await this.removeUnusedFiles()
+  }
+}
+
+const deletedFailure = (path: string): StorageFailure =>
+  new StorageFailure({
+    reason: "CorruptLog",
+    message:
+      `The log file ${path} was deleted while the server ran. ` +
+      `Records of the last seconds may be lost with it. Restart the server on a data folder that stays.`
+  })
+
+const closedFailure = new StorageFailure({ reason: "Closed", message: "The storage is closed." })
+
+/** Opens the shared log of a data folder, with what it holds. */
+export const openSharedLog = async (dataFolder: string, now: () => number): Promise<SharedLog> => {
+  const folder = sharedFolder(dataFolder)
+  const above = Path.dirname(folder)
+  await makeFolder(above)
+  await makeFoldersIn(above, [Path.basename(folder)])
+  const { files, tables } = await findRows(folder)
+  return new SharedLog(folder, tables, files, now)
+}
