@@ -6,6 +6,7 @@
  * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after the N-th such call.
  */
 import { Effect, Option } from "effect"
+import FsNow from "node:fs"
 import Fs from "node:fs/promises"
 import { syncBuiltinESMExports } from "node:module"
 import { makeDurableTableStore } from "../../src/local/store/durableTableStore.ts"
@@ -25,6 +26,15 @@ if (aimed) {
     if (now && when === "before") process.kill(process.pid, "SIGKILL")
     const result = await original(...args)
     if (now) process.kill(process.pid, "SIGKILL")
+    return result
+  }
+  const now = FsNow as unknown as Record<string, (...args: ReadonlyArray<unknown>) => unknown>
+  const originalNow = now[`${call}Sync`]!
+  now[`${call}Sync`] = (...args) => {
+    const isAimed = --left === 0
+    if (isAimed && when === "before") process.kill(process.pid, "SIGKILL")
+    const result = originalNow(...args)
+    if (isAimed) process.kill(process.pid, "SIGKILL")
     return result
   }
   syncBuiltinESMExports()

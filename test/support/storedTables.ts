@@ -20,6 +20,15 @@ export const temporaryFolder = Effect.acquireRelease(
   (path) => Effect.promise(() => Fs.rm(path, { recursive: true, force: true }))
 )
 
+/** The files of all logs of a data folder, with their paths. */
+export const logFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
+  const entries = await Fs.readdir(Path.join(folder, ".wal"), { recursive: true, withFileTypes: true }).catch(() => [])
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".log"))
+    .map((entry) => Path.join(entry.parentPath, entry.name))
+    .sort()
+}
+
 /** Appends one message and succeeds when it is durable. */
 export const append = (writer: TableWriter, records: ReadonlyArray<Uint8Array>) =>
   Effect.callback<void, StorageFailure | RecordRejected>((resume) => {

@@ -32,15 +32,18 @@ export interface FoundLogFiles {
   readonly files: Map<number, Map<number, OwnedFormat>>
 }
 
-/** Reads the files of a shared log. A torn end of the last one is cut off; damage elsewhere throws a `StorageFailure`. */
-export const findRows = async (folder: string): Promise<FoundLogFiles> => {
+/**
+ * Reads the files of a shared log. With `repair` a torn end of the last one is cut off; damage elsewhere throws a
+ * `StorageFailure`.
+ */
+export const findRows = async (folder: string, repair: boolean): Promise<FoundLogFiles> => {
   const tables = new Map<string, FoundTable>()
   const files = new Map<number, Map<number, OwnedFormat>>()
   let writers = new Map<number, OwnedFormat>()
   /** The frames of the file that is read; its number comes after them. */
   let frames: Array<{ readonly start: number; readonly end: number; readonly body: Buffer }> = []
   try {
-    const read = readSegmentFiles(nodeDisk, folder, true, (content, body, end) =>
+    const read = readSegmentFiles(nodeDisk, folder, repair, (content, body, end) =>
       frames.push({ start: body - FRAME_PREFIX, end, body: content.subarray(body, end) })
     )
     for await (const { number } of read) {

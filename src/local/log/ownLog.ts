@@ -58,5 +58,7 @@ export const writeOwn = async (
     writeRecords(frames, id, sequence, content)
   }
   await writer.write(frames)
+  // An empty group behind it proves that the records were durable, should they be damaged later.
+  await writer.write(new FrameBuffer(0))
   await writer.end()
 }

@@ -93,6 +93,8 @@ export class SharedLog {
   private durableGroup = 0
   /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
   private readonly failures: Array<{ readonly first: number; last: number; failure: StorageFailure }> = []
+  /** Whether the folder was made or found; a log without records has none. */
+  private hasFolder = false
   private closed = false
   private abandoned = false
 
@@ -218,8 +220,16 @@ export class SharedLog {
       this.writing = { epoch: group.epoch, file: -1 }
       if (ended !== undefined) await this.removeUnused(ended)
     }
+    if (!this.hasFolder) await this.makeFolder()
     const { file, start } = await this.writer.write(group.frames)
     group.place = { file, start }
+  }
+
+  private async makeFolder(): Promise<void> {
+    const above = Path.dirname(this.folder)
+    await makeFolder(above)
+    await makeFoldersIn(above, [Path.basename(this.folder)])
+    this.hasFolder = true
   }
 
   private settle(groups: ReadonlyArray<Group>, failed: { readonly error: unknown } | undefined): void {
@@ -351,9 +361,6 @@ const closedFailure = new StorageFailure({ reason: "Closed", message: "The stora
 /** Opens the shared log of a data folder, with what it holds. */
 export const openSharedLog = async (dataFolder: string, now: () => number): Promise<SharedLog> => {
   const folder = sharedFolder(dataFolder)
-  const above = Path.dirname(folder)
-  await makeFolder(above)
-  await makeFoldersIn(above, [Path.basename(folder)])
-  const { files, tables } = await findRows(folder)
+  const { files, tables } = await findRows(folder, true)
   return new SharedLog(folder, tables, files, now)
 }

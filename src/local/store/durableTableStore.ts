@@ -162,7 +162,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   /** Opens a table that is refused, once its log is what its owner wants of it. */
   const openRefused = (name: string): Effect.Effect<void, StorageFailure> =>
     Effect.gen(function* () {
-      if (tables.get(name)?.engine.refusal !== undefined) yield* discardOrders
+      const engine = tables.get(name)?.engine
+      if (engine?.refusal !== undefined) yield* discardOrders
+      // There may be room on the disk again.
+      if (engine?.hasWaiting === true && engine.refusal !== undefined)
+        yield* Effect.ignore(attempt("writing the table", () => engine.flush()))
       const isRefused = refused.has(name)
       const failure = yield* Effect.promise(() => refused.retry(name))
       if (failure !== undefined) return yield* failure

@@ -17,8 +17,11 @@ import {
   logsIn,
   orderDiscard,
   type SegmentPlace,
-  sharedFolder
+  sharedFolder,
+  walFolder
 } from "../log/logFolders.ts"
+import { findRows } from "../log/foundRows.ts"
+import { bytesAt, readPlaces } from "../log/placedRows.ts"
 import { moveOutFound } from "../log/ownLog.ts"
 import { openSharedLog } from "../log/sharedLog.ts"
 import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
@@ -43,10 +46,27 @@ export interface Salvaged {
 /** The logs of a data folder for a table of this name, in any case. A table that was made anew has several. */
 export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> => {
   await separateLogs(dataFolder)
-  return (await logsIn(dataFolder)).filter((log) => log.table !== undefined && tableKey(log.table) === tableKey(table))
+  const own = (await logsIn(dataFolder)).filter(
+    (log) => log.table !== undefined && tableKey(log.table) === tableKey(table)
+  )
+  const { tables } = await findRows(sharedFolder(dataFolder), false)
+  const shared = [...tables.values()].filter(({ owner }) => tableKey(owner.table) === tableKey(table))
+  const others = shared.filter(({ owner }) => own.every(({ tableId }) => tableId !== owner.tableId))
+  return [
+    ...own,
+    ...others.map(({ owner, parts }) => ({
+      folder: walFolder(dataFolder, owner.tableId),
+      tableId: owner.tableId,
+      table: owner.table,
+      bytes: bytesAt(parts.flatMap(({ places }) => places))
+    }))
+  ]
 }
 
-/** Moves what waits in the shared log into the logs of its tables. A server that runs has done so with what it cannot write. */
+/**
+ * Moves what waits in the shared log into the logs of its tables, where it can be discarded. A server that runs has done so
+ * with what it cannot write.
+ */
 const separateLogs = async (dataFolder: string): Promise<void> => {
   if ((await segmentNumbers(sharedFolder(dataFolder))).length === 0) return
   const lock = await lockFolder(dataFolder).catch(() => undefined)
@@ -121,6 +141,7 @@ export const salvage = async (
       // A segment whose records are all in the table is left to the server, which looks after them.
       if (records > before) segments.push(place)
     }
+    await passShared(dataFolder, log.tableId, pass)
   } catch (error) {
     // A server deletes segments whose records are in the table.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new TableMoved(log.table ?? "")
@@ -133,6 +154,20 @@ export const salvage = async (
     if ((await findNow(range)).some(({ missing }) => missing === undefined)) throw new TableMoved(log.table ?? "")
   }
   return { records, segments, ordered, damage }
+}
+
+/** Passes the records of a table in the log that all tables share. */
+const passShared = async (
+  dataFolder: string,
+  tableId: string,
+  pass: (frames: ReadonlyArray<RecordsFrame>) => Promise<void>
+): Promise<void> => {
+  const folder = sharedFolder(dataFolder)
+  const { files, tables } = await findRows(folder, false)
+  for (const { firstSequence, places } of tables.get(tableId)?.parts ?? []) {
+    const frames = await readPlaces(folder, places, (file, writer) => files.get(file)?.get(writer)?.format)
+    await pass(frames.filter(({ sequence }) => sequence >= firstSequence))
+  }
 }
 
 const sizesOf = async (folder: string): Promise<ReadonlyMap<number, number>> => {

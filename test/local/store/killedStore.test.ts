@@ -7,7 +7,7 @@ import { openLog } from "../../../src/local/delta/deltaLog.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
-import { byHand, temporaryFolder } from "../../support/storedTables.ts"
+import { byHand, logFiles, temporaryFolder } from "../../support/storedTables.ts"
 
 /** More rounds by hand: `ZEROBUS_KILLS=200`. */
 const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
@@ -50,24 +50,18 @@ it.live(
       const named = [...log!.snapshot.files.keys(), ...log!.snapshot.tombstones.keys()]
       assert.deepStrictEqual(files.filter((name) => name.endsWith(".parquet")).sort(), named.sort())
       assert.isAbove(log!.snapshot.tombstones.size, 0, "compaction took part")
-      const logs = yield* Effect.promise(async () =>
-        Promise.all(
-          (await Fs.readdir(Path.join(folder, ".wal"))).map((id) => Fs.readdir(Path.join(folder, ".wal", id)))
-        )
-      )
-      assert.deepStrictEqual(logs, [[]])
+      assert.deepStrictEqual(yield* Effect.promise(() => logFiles(folder)), [])
     }),
   180_000 + kills * 3000
 )
 
 /** Appends garbage to the newest log segment, as a write under way at a power cut may leave it. */
 const tearTail = async (folder: string, random: () => number): Promise<void> => {
-  const [id] = await Fs.readdir(Path.join(folder, ".wal"))
-  const segments = (await Fs.readdir(Path.join(folder, ".wal", id!))).sort()
+  const segments = await logFiles(folder)
   const last = segments[segments.length - 1]
   if (last === undefined) return
   await Fs.appendFile(
-    Path.join(folder, ".wal", id!, last),
+    last,
     Uint8Array.from({ length: 50 }, () => Math.floor(random() * 256))
   )
 }

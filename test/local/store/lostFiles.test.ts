@@ -16,7 +16,7 @@ import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { type TableLogHeader, writeFormat, writeRecords } from "../../../src/local/log/logFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTITIONED BY (side)")
 const format = { _tag: "Json" } as const
@@ -44,8 +44,7 @@ const restarted = (folder: string) =>
       const store = yield* open(folder, 0)
       yield* store.flush()
       yield* store.flush()
-      const [id = ""] = yield* onDisk(() => Fs.readdir(Path.join(folder, ".wal")))
-      assert.deepStrictEqual(yield* onDisk(() => Fs.readdir(Path.join(folder, ".wal", id))), [])
+      assert.deepStrictEqual(yield* onDisk(() => logFiles(folder)), [])
       return (yield* store.rows(definition.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
     })
   )
@@ -74,7 +73,8 @@ const killed = (committed: ReadonlyArray<Row>, files: ReadonlyArray<ReadonlyArra
     )
     const wal = Path.join(folder, ".wal", tableId)
     yield* onDisk(async () => {
-      for (const name of await Fs.readdir(wal)) await Fs.rm(Path.join(wal, name))
+      for (const path of await logFiles(folder)) await Fs.rm(path)
+      await Fs.mkdir(wal)
       const writer = new SegmentWriter<TableLogHeader>({
         disk: nodeDisk,
         folder: wal,

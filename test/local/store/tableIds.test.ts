@@ -94,7 +94,7 @@ describe("an id that is no name of a folder is refused, and no log of another ta
           Exit.findErrorOption(yield* Effect.exit(store.openWriter(definition.name, format)))
         )
         assert.match(opened.message, /is refused, because its id/)
-        assert.deepStrictEqual((yield* onDisk(() => Fs.readdir(folder))).sort(), [".lock", ".wal", "main"])
+        assert.deepStrictEqual((yield* onDisk(() => Fs.readdir(folder))).sort(), [".lock", "main"])
         yield* stop
       })
     )

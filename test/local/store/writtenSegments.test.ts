@@ -14,7 +14,7 @@ import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { writeRecords } from "../../../src/local/log/logFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
-import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
+import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const plain = table("main.default.t(id BIGINT NOT NULL)")
 const partitioned = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTITIONED BY (side)")
@@ -27,18 +27,16 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
     const store = yield* makeDurableTableStore({ ...options, folder, limits: { lookAfterMillis, compactFiles } })
-    const { location, tableId } = yield* store.create(definition)
+    const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, format)
-    const wal = Path.join(folder, ".wal", tableId)
     return {
       folder,
-      wal,
       store,
       location,
       ...otherWriter(location),
       write: (...records: ReadonlyArray<object>) =>
         Effect.andThen(append(writer, records.map(json)), store.flush(definition.name)),
-      segments: onDisk(() => Fs.readdir(wal)),
+      segments: onDisk(() => logFiles(folder)),
       /** Puts a commit of another writer in the place of a version, as a rename does. */
       replace: (number: number, table = location) =>
         onDisk(async () => {
@@ -76,23 +74,21 @@ const idsAfterKill = (folder: string) =>
       Effect.gen(function* () {
         const store = yield* makeDurableTableStore({ ...options, folder: copy, limits: { lookAfterMillis: 0 } })
         yield* store.flush()
-        const [id = ""] = yield* onDisk(() => Fs.readdir(Path.join(copy, ".wal")))
-        assert.deepStrictEqual(yield* onDisk(() => Fs.readdir(Path.join(copy, ".wal", id))), [])
+        assert.deepStrictEqual(yield* onDisk(() => logFiles(copy)), [])
       })
     )
     return yield* idsIn(copy)
   }).pipe(Effect.scoped)
 
 /** The folder as after a kill, with a log entry that a failed write has left behind that of the first commit. */
-const killedAfterFailure = (folder: string, wal: string) =>
+const killedAfterFailure = (folder: string) =>
   Effect.gen(function* () {
     const killed = yield* temporaryFolder
     yield* onDisk(() => Fs.cp(folder, killed, { recursive: true }))
     yield* onDisk(() => Fs.rm(Path.join(killed, ".lock"), { force: true }))
-    const [name = ""] = yield* onDisk(() => Fs.readdir(wal))
+    const [segment = ""] = yield* onDisk(() => logFiles(killed))
     const frames = new FrameBuffer()
     writeRecords(frames, 1, 2, [json({ id: 2 })])
-    const segment = Path.join(killed, Path.relative(folder, wal), name)
     yield* onDisk(() => Fs.appendFile(segment, frames.bytes.subarray(0, frames.size)))
     return killed
   })
@@ -124,7 +120,7 @@ describe("rows that another writer has undone are committed again", () => {
       yield* write({ id: 3 })
       assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
       assert.isTrue((yield* log).snapshot.transactions.has("theirs-1"))
-      assert.lengthOf(yield* segments, 2)
+      assert.lengthOf(yield* segments, 1)
       yield* store.flush()
     })
   )
@@ -152,7 +148,7 @@ describe("rows that another writer has undone are committed again", () => {
       yield* replace(2)
       assert.deepStrictEqual(yield* idsIn(folder), [1, 3])
       assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
-      assert.lengthOf(yield* segments, 3)
+      assert.lengthOf(yield* segments, 1)
       assert.isTrue((yield* log).snapshot.transactions.has("theirs-2"))
       yield* store.flush()
     })
@@ -337,9 +333,9 @@ describe("rows that are in place are not committed again", () => {
 
   it.live("after kills, where a failed write had left entries behind those of the commit", () =>
     Effect.gen(function* () {
-      const { folder, wal, write } = yield* setup(plain, 60_000)
+      const { folder, write } = yield* setup(plain, 60_000)
       yield* write({ id: 1 })
-      const killed = yield* killedAfterFailure(folder, wal)
+      const killed = yield* killedAfterFailure(folder)
       // The segment's rows are in two commits now, and no look has come.
       yield* Effect.scoped(makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 60_000 } }))
       assert.deepStrictEqual(yield* idsIn(killed), [1, 2])
@@ -349,9 +345,9 @@ describe("rows that are in place are not committed again", () => {
 
   it.live("when the later one of two commits of a segment was replaced", () =>
     Effect.gen(function* () {
-      const { folder, location, replace, wal, write } = yield* setup(plain, 60_000)
+      const { folder, location, replace, write } = yield* setup(plain, 60_000)
       yield* write({ id: 1 })
-      const killed = yield* killedAfterFailure(folder, wal)
+      const killed = yield* killedAfterFailure(folder)
       yield* Effect.scoped(
         Effect.gen(function* () {
           const store = yield* makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 0 } })
