@@ -164,7 +164,11 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["internal/columns"],
     packages: ["effect/*", "node:zlib", "hyparquet", "hyparquet/*", "hyparquet-writer", "hyparquet-writer/*"]
   },
-  { name: "local/log", imports: ["internal/log", "internal/columns"], packages: ["effect/*", ...files] },
+  {
+    name: "local/log",
+    imports: ["internal/log", "internal/columns"],
+    packages: ["effect/*", "node:fs", "node:worker_threads", ...files]
+  },
   {
     name: "local/faults",
     imports: ["local", "local/log"],

@@ -79,7 +79,7 @@ export const writeSynced = async (
   content: string | Uint8Array,
   readers: Readers = "owner"
 ): Promise<void> => {
-  const fd = openNew(path, fileMode[readers])
+  const fd = await openNew(path, fileMode[readers])
   try {
     if (readers === "everyone") fchmodSync(fd, fileMode[readers])
     if (content.length <= smallBytes) writeFileSync(fd, content)

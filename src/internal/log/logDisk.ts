@@ -9,6 +9,8 @@ const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
 
 /** An open file. */
 export interface LogFile {
+  /** Its number in the process, where it has one. */
+  readonly fd?: number | undefined
   /** Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there were, fewer only at the end. */
   readonly read: (buffer: Uint8Array, length: number, position: number) => Promise<number>
   /** Writes all bytes of the parts, one after another, from `position` on. */
@@ -41,6 +43,7 @@ export interface LogDisk {
 }
 
 const nodeFile = (handle: Fs.FileHandle): LogFile => ({
+  fd: handle.fd,
   read: async (buffer, length, position) => {
     let done = 0
     while (done < length) {

@@ -2,9 +2,10 @@
  * Files and folders that are what their names promise. A link, a pipe, a socket or a device in the
  * place of a file is refused with its path: it could lead data somewhere else, or never answer.
  */
-import { lstatSync, openSync, type Stats } from "node:fs"
+import { lstatSync, open, type Stats } from "node:fs"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { promisify } from "node:util"
 
 /** Something else than a plain file has the name of a file. `what` says it with the path; the code survives a worker thread. */
 export class NotAFile extends Error {
@@ -71,8 +72,13 @@ const notAFile = (path: string, kind: string): NotAFile =>
 export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> =>
   (await openSized(path, how, mode)).handle
 
-/** Makes a file where nothing has its name, and opens it to write. Throws `EEXIST` also where a link or a special file has it. */
-export const openNew = (path: string, mode: number): number => openSync(path, flags.create, mode)
+const opened = promisify(open)
+
+/**
+ * Makes a file where nothing has its name, and opens it to write. Rejects with `EEXIST` also where a link or a special file has
+ * it. Not on the calling thread: a new name may wait for the file system's journal.
+ */
+export const openNew = (path: string, mode: number): Promise<number> => opened(path, flags.create, mode)
 
 /** The same, with the size that the file had when it was opened. */
 const openSized = async (

@@ -23,6 +23,7 @@ import { sharedFolder } from "./logFolders.ts"
 import { addPlace, type Place, readPlaces } from "./placedRows.ts"
 import { type OwnedFormat, writeDropped, writeOwned } from "./sharedFrames.ts"
 import { StorageFailure, storageFailure } from "./storageErrors.ts"
+import { syncedDisk } from "./syncThread.ts"
 
 /** Completes a ticket: undefined when durable, else why not. */
 export type DurableCallback = (failure: StorageFailure | undefined) => void
@@ -79,6 +80,7 @@ export class SharedLog {
   private readonly files = new Map<number, LogFileUse>()
   private readonly writer: SegmentWriter<SegmentHeader>
   private readonly groups: GroupCommit<Group>
+  private readonly synced = syncedDisk()
   private readonly spare: Array<FrameBuffer> = []
   /** Groups of one epoch go into one file, or several after a write that failed. */
   private epoch = 0
@@ -110,7 +112,7 @@ export class SharedLog {
     for (const [file, writers] of files) this.files.set(file, { writers, users: new Set() })
     for (const { parts } of found.values()) for (const part of parts) this.use(part, part.places)
     this.writer = new SegmentWriter({
-      disk: nodeDisk,
+      disk: this.synced.disk,
       folder,
       first: Math.max(0, ...files.keys()) + 1,
       // A torn end of the last one that was found is cut off before this log takes its first record.
@@ -345,6 +347,7 @@ export class SharedLog {
     this.writing = undefined
     await this.writer.end()
     await this.removeUnusedFiles()
+    await this.synced.close()
   }
 }
 

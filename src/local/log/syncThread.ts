@@ -1,0 +1,102 @@
+/**
+ * A disk whose files are synchronised by a thread of their own.
+ *
+ * Node has four threads for all calls of the file system. While many tables are flushed, each of them
+ * waits for a disk, and a group of the log would wait behind them: acknowledgements would take as
+ * long as a flush. Small writes go to the system's memory on the calling thread for the same reason.
+ */
+import { fstatSync, writevSync } from "node:fs"
+import { Worker } from "node:worker_threads"
+import { type LogDisk, type LogFile, nodeDisk } from "../../internal/log/logDisk.ts"
+
+/** What goes to the thread. */
+export interface SyncRequest {
+  readonly id: number
+  readonly fd: number
+}
+
+/** What comes back; with the code of a failure. */
+export interface SyncReply {
+  readonly id: number
+  readonly code: string | undefined
+}
+
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
+const entry = new URL(`./syncWorker.${extension}`, import.meta.url)
+
+/** Writes of more bytes go to Node's threads: copying them takes long enough to hold up the calling thread. */
+const smallBytes = 256 * 1024
+
+/** A disk with a thread, started with the first synchronisation. */
+export interface SyncedDisk {
+  readonly disk: LogDisk
+  readonly close: () => Promise<void>
+}
+
+/** Makes the disk. */
+export const syncedDisk = (): SyncedDisk => {
+  let worker: Worker | undefined
+  let nextId = 1
+  const waiting = new Map<number, { readonly done: () => void; readonly fail: (error: Error) => void }>()
+
+  const start = (): Worker => {
+    const started = new Worker(entry, { name: "effect-zerobus-log" })
+    const end = (why: string): void => {
+      if (worker === started) worker = undefined
+      const lost = [...waiting.values()]
+      waiting.clear()
+      for (const { fail } of lost) fail(new Error(why))
+    }
+    started.on("message", ({ code, id }: SyncReply) => {
+      const found = waiting.get(id)
+      waiting.delete(id)
+      if (waiting.size === 0) started.unref()
+      if (code === undefined) found?.done()
+      else found?.fail(Object.assign(new Error(`${code}: the file was not synchronised`), { code }))
+    })
+    started.on("error", (error) => end(`The thread of the log failed: ${error.message}`))
+    started.on("exit", () => end("The thread of the log ended."))
+    return started
+  }
+
+  const datasync = (fd: number): Promise<void> =>
+    new Promise((done, fail) => {
+      const thread = (worker ??= start())
+      const id = nextId++
+      thread.ref()
+      waiting.set(id, { done, fail })
+      thread.postMessage({ id, fd } satisfies SyncRequest)
+    })
+
+  const withThread = (file: LogFile): LogFile => {
+    const { fd } = file
+    if (fd === undefined) return file
+    return {
+      ...file,
+      write: async (parts, position) => {
+        const bytes = parts.reduce((sum, { length }) => sum + length, 0)
+        if (bytes > smallBytes) return file.write(parts, position)
+        const written = writevSync(fd, parts, position)
+        if (written < bytes) await file.write([Buffer.concat(parts).subarray(written)], position + written)
+      },
+      datasync: () => datasync(fd),
+      isDeleted: async () => fstatSync(fd).nlink === 0
+    }
+  }
+
+  return {
+    disk: {
+      ...nodeDisk,
+      create: async (path) => withThread(await nodeDisk.create(path)),
+      open: async (path, readOnly) => {
+        const file = await nodeDisk.open(path, readOnly)
+        return readOnly ? file : withThread(file)
+      }
+    },
+    close: async () => {
+      await worker?.terminate()
+      worker = undefined
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * The thread behind `syncThread.ts`: synchronises the files whose descriptors it gets, one after
+ * another, and answers each.
+ */
+import { fdatasyncSync } from "node:fs"
+import { parentPort } from "node:worker_threads"
+import type { SyncReply, SyncRequest } from "./syncThread.ts"
+
+const port = parentPort!
+
+port.on("message", ({ fd, id }: SyncRequest) => {
+  let code: string | undefined
+  try {
+    fdatasyncSync(fd)
+  } catch (error) {
+    code = (error as NodeJS.ErrnoException).code ?? "EIO"
+  }
+  port.postMessage({ id, code } satisfies SyncReply)
+})
