@@ -11,23 +11,42 @@ import { segmentNumbers } from "../../internal/log/segmentFiles.ts"
 import { SegmentWriter } from "../../internal/log/segmentWriter.ts"
 import { type LogFormat, type RecordsFrame, type TableLogHeader, writeFormat, writeRecords } from "./logFrames.ts"
 import { walFolder } from "./logFolders.ts"
+import type { FoundTable } from "./foundRows.ts"
 import type { LogOwner } from "./sharedFrames.ts"
 import type { SharedLog } from "./sharedLog.ts"
+import { storageFailure } from "./storageErrors.ts"
 
-/** Moves all that a start found in the shared log, and that no table took over, into the own logs of its tables. */
+/**
+ * Moves all that a start found in the shared log, and that no table took over, into the own logs of its tables. What a full
+ * disk does not take stays where it is, and is moved by the next start.
+ */
 export const moveOutFound = async (shared: SharedLog, dataFolder: string): Promise<void> => {
-  for (const [tableId, { owner, parts }] of shared.found) {
-    const folder = walFolder(dataFolder, tableId)
-    const numbers = await segmentNumbers(nodeDisk, folder)
-    const places = parts.flatMap((part) => part.places)
-    const first = parts[0]?.firstSequence ?? 0
-    const last = parts[parts.length - 1]?.lastSequence ?? 0
-    const frames = (await shared.readBack({ places })).filter(({ sequence }) => sequence >= first)
-    await writeOwn(folder, (numbers[numbers.length - 1] ?? 0) + 1, owner, frames)
-    shared.found.delete(tableId)
-    for (const part of parts) await shared.release(part, part.places)
-    await shared.disown(tableId, last)
+  for (const [tableId, found] of shared.found) {
+    await moveOut(shared, dataFolder, tableId, found).catch((error: unknown) => {
+      if (!isFull(error)) throw error
+    })
   }
+}
+
+const isFull = (error: unknown): boolean =>
+  storageFailure(error, "moving records", "the log of their table").reason === "DiskFull"
+
+const moveOut = async (
+  shared: SharedLog,
+  dataFolder: string,
+  tableId: string,
+  { owner, parts }: FoundTable
+): Promise<void> => {
+  const folder = walFolder(dataFolder, tableId)
+  const numbers = await segmentNumbers(nodeDisk, folder)
+  const places = parts.flatMap((part) => part.places)
+  const first = parts[0]?.firstSequence ?? 0
+  const last = parts[parts.length - 1]?.lastSequence ?? 0
+  const frames = (await shared.readBack({ places }, true)).filter(({ sequence }) => sequence >= first)
+  await writeOwn(folder, (numbers[numbers.length - 1] ?? 0) + 1, owner, frames)
+  shared.found.delete(tableId)
+  for (const part of parts) await shared.release(part, part.places)
+  await shared.disown(tableId, last)
 }
 
 /** Writes records into a new segment of a table's own log, and waits for the disk. */

@@ -5,6 +5,7 @@ import { FRAME_PREFIX, frameEnd } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
 import { type LogFormat, peekRecords, type RecordsFrame, recordsOf } from "./logFrames.ts"
+import { StorageFailure } from "./storageErrors.ts"
 
 /** Whole frames that follow one another in a file. */
 export interface Place {
@@ -25,13 +26,14 @@ export const bytesAt = (places: ReadonlyArray<Place>): number =>
   places.reduce((sum, { end, start }) => sum + end - start, 0)
 
 /**
- * Reads the records at these places. Frames that cannot be read are left out: who needs them counts.
- * `formatOf` a writer in a file.
+ * Reads the records at these places. Frames that cannot be read are left out, for those who count them, or
+ * with `all` throw a `StorageFailure`. `formatOf` a writer in a file.
  */
 export const readPlaces = async (
   folder: string,
   places: ReadonlyArray<Place>,
-  formatOf: (file: number, writer: number) => LogFormat | undefined
+  formatOf: (file: number, writer: number) => LogFormat | undefined,
+  all = false
 ): Promise<ReadonlyArray<RecordsFrame>> => {
   const frames: Array<RecordsFrame> = []
   for (let first = 0; first < places.length;) {
@@ -39,11 +41,13 @@ export const readPlaces = async (
     let end = first
     while (places[end]?.file === number) end++
     const file = await nodeDisk.open(segmentPath(folder, number), true).catch(orGone)
+    if (all && file === undefined) throw unreadable(folder, number)
     try {
       for (const { end: to, start } of file === undefined ? [] : places.slice(first, end)) {
         const bytes = Buffer.allocUnsafeSlow(to - start)
         const length = await file!.read(bytes, bytes.length, start)
-        readFrames(bytes.subarray(0, length), (writer) => formatOf(number, writer), frames)
+        const whole = readFrames(bytes.subarray(0, length), (writer) => formatOf(number, writer), frames)
+        if (all && whole < bytes.length) throw unreadable(folder, number)
       }
     } finally {
       await file?.close()
@@ -57,18 +61,26 @@ const orGone = (error: unknown): undefined => {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
 }
 
+const unreadable = (folder: string, file: number): StorageFailure =>
+  new StorageFailure({
+    reason: "CorruptLog",
+    message: `Acknowledged records in ${segmentPath(folder, file)} cannot be read. Restore the file from a backup.`
+  })
+
+/** Adds the records in whole frames. Returns how many bytes those take. */
 const readFrames = (
   bytes: Buffer,
   formatOf: (writer: number) => LogFormat | undefined,
   frames: Array<RecordsFrame>
-): void => {
+): number => {
   let at = 0
   for (let end = frameEnd(bytes, at); end >= 0; end = frameEnd(bytes, at)) {
     const body = bytes.subarray(at + FRAME_PREFIX, end)
     const found = peekRecords(body)
     const format = found === undefined ? undefined : formatOf(found.writer)
-    if (found !== undefined && format !== undefined)
-      frames.push({ sequence: found.sequence, format, records: recordsOf(body) })
+    if (found !== undefined && format === undefined) return at
+    if (found !== undefined) frames.push({ sequence: found.sequence, format: format!, records: recordsOf(body) })
     at = end
   }
+  return at
 }

@@ -284,11 +284,11 @@ export class SharedLog {
     }
   }
 
-  /** Reads the durable records of rows back. */
-  readBack({ places }: PlacedRows): Promise<ReadonlyArray<RecordsFrame>> {
+  /** Reads the durable records of rows back; with `all` rejects where some cannot be read. */
+  readBack({ places }: PlacedRows, all = false): Promise<ReadonlyArray<RecordsFrame>> {
     const formatOf = (file: number, writer: number): LogFormat | undefined =>
       this.files.get(file)?.writers.get(writer)?.format
-    return readPlaces(this.folder, places, formatOf)
+    return readPlaces(this.folder, places, formatOf, all)
   }
 
   /** Keeps the files with these places for further rows. */

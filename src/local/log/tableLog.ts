@@ -155,7 +155,7 @@ export class TableLog implements Appender {
     for (const segment of this.segments.values()) {
       const { places } = segment
       if (places.length === 0 || segment === this.segment) continue
-      const frames = await this.shared.readBack(segment)
+      const frames = await this.shared.readBack(segment, true)
       const file = this.nextFile++
       await writeOwn(this.ownFolder, file, this.owner, frames)
       segment.own.push(file)
