@@ -37,6 +37,8 @@ export interface SyncedDisk {
 /** Makes the disk. */
 export const syncedDisk = (): SyncedDisk => {
   let worker: Worker | undefined
+  /** Whether a thread failed. Node's threads do its work from then on. */
+  let hasFailed = false
   let nextId = 1
   const waiting = new Map<number, { readonly done: () => void; readonly fail: (error: Error) => void }>()
 
@@ -55,7 +57,10 @@ export const syncedDisk = (): SyncedDisk => {
       if (code === undefined) found?.done()
       else found?.fail(Object.assign(new Error(`${code}: the file was not synchronised`), { code }))
     })
-    started.on("error", (error) => end(`The thread of the log failed: ${error.message}`))
+    started.on("error", (error) => {
+      hasFailed = true
+      end(`The thread of the log failed: ${error.message}`)
+    })
     started.on("exit", () => end("The thread of the log ended."))
     return started
   }
@@ -80,7 +85,7 @@ export const syncedDisk = (): SyncedDisk => {
         const written = writevSync(fd, parts, position)
         if (written < bytes) await file.write([Buffer.concat(parts).subarray(written)], position + written)
       },
-      datasync: () => datasync(fd),
+      datasync: () => (hasFailed ? file.datasync() : datasync(fd)),
       isDeleted: async () => fstatSync(fd).nlink === 0
     }
   }
