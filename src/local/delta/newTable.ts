@@ -4,8 +4,9 @@
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { makeFoldersIn, type Readers } from "../../internal/log/durableFile.ts"
-import { isFolder, lstatOf } from "../../internal/log/plainFile.ts"
+import { isFolder, lstatOf, NotAFolder } from "../../internal/log/plainFile.ts"
 import { walFolder } from "../log/logFolders.ts"
+import { StorageFailure } from "../log/storageErrors.ts"
 import { createLog, type DeltaLog, logFolder, openLog } from "./deltaLog.ts"
 import { newFileName } from "./dataFile.ts"
 import { fits } from "./filePaths.ts"
@@ -15,7 +16,7 @@ import { metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
 /**
  * Makes the folders of a table below a data folder and its first commit, and has it served. Answers undefined when a table of that name
  * exists, in whatever case. Fails with `ENAMETOOLONG` when files of the table would have longer paths than the file system takes, and
- * with `NotAFolder` where a link or anything else has its name. When it fails, nothing of the table is left.
+ * as refused where a link or anything else has its name. When it fails, nothing of the table is left.
  */
 export const makeTable = async <A>(
   dataFolder: string,
@@ -42,6 +43,8 @@ export const makeTable = async <A>(
     if (made[0] === true && isOurs) await Fs.rm(folders[0]!, { recursive: true, force: true }).catch(() => {})
     for (const [n, folder] of folders.entries()) if (n > 0 && made[n] === true) await Fs.rmdir(folder).catch(() => {})
     await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true }).catch(() => {})
+    // Trying again would end alike.
+    if (error instanceof NotAFolder) throw new StorageFailure({ reason: "TableRefused", message: error.message })
     throw error
   }
 }

@@ -169,7 +169,7 @@ describe.runIf(process.platform !== "win32")("links and special files in a data 
             const store = yield* open({ folder })
             const exit = yield* Effect.exit(store.create(definition))
             if (name === "t") assert.include(Option.getOrThrow(Exit.findErrorOption(exit)).message, `${path} is a link`)
-            else refusedWith(exit, path)
+            else refusedWith(exit, path, "TableRefused")
           })
         ).pipe(Effect.provide(Logger.layer([logger])))
         assert.deepStrictEqual(lines.filter((line) => line.includes(path)).length, 1, `${name}: ${lines.join("; ")}`)

@@ -6,6 +6,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { StorageFailure, TableExists } from "../../../src/local/log/storageErrors.ts"
 import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import { discard, logsOf, salvage } from "../../../src/local/store/salvage.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT)")
@@ -160,3 +161,33 @@ describe.runIf(process.platform !== "win32")("a link, put where a table is to be
     })
   )
 })
+
+it.live(
+  "a table whose folder was deleted is given up by taking its records out, dropping it and creating it anew",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* open({ folder })
+      const { location } = yield* store.create(definition)
+      yield* append(yield* store.openWriter(name, format), [json({ id: 1 })])
+      yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
+      const message = refusal(yield* Effect.exit(store.openWriter(name, format)))
+      assert.match(message, /is gone\. .*table drop main\.default\.t --yes\. .*salvage main\.default\.t .*--discard/)
+      assert.match((yield* Effect.flip(store.drop(name))).message, /holds 1 acknowledged records/)
+      const [log] = yield* Effect.promise(() => logsOf(folder, name))
+      const lines: Array<string> = []
+      const { segments } = yield* Effect.promise(() =>
+        salvage(folder, log!, async (line) => {
+          lines.push(line)
+        })
+      )
+      assert.deepStrictEqual(lines, ['{"id":1}\n'])
+      assert.isFalse(yield* Effect.promise(() => discard(folder, log!, segments)), "the server has the folder")
+      assert.isTrue(yield* store.drop(name))
+      assert.deepStrictEqual(yield* store.unserved, [])
+      yield* store.create(definition)
+      yield* append(yield* store.openWriter(name, format), [json({ id: 2 })])
+      yield* store.flush()
+      assert.deepStrictEqual(yield* store.rows(name), [{ id: 2n }])
+    })
+)
