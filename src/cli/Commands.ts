@@ -2,6 +2,7 @@
  * The root command `zerobus` and its sub-commands, each in a file of its own.
  */
 import * as Command from "effect/cli/Command"
+import { doctor } from "./doctor.ts"
 import { generate } from "./generate.ts"
 import { ingest } from "./ingest.ts"
 import { local } from "./local.ts"
@@ -18,5 +19,5 @@ export const zerobus = Command.make("zerobus").pipe(
     },
     { command: "zerobus ingest orders.csv --table main.default.orders", description: "A file into the table" }
   ]),
-  Command.withSubcommands([local, table, ingest, query, generate])
+  Command.withSubcommands([local, doctor, table, ingest, query, generate])
 )

@@ -272,6 +272,7 @@ export const rooms: ReadonlyArray<Room> = [
       "cli/input",
       "cli/records",
       "cli/ingest",
+      "cli/doctor",
       "local/store/salvage",
       "local/delta",
       "local/upkeep/rewriteVariants",
@@ -306,6 +307,11 @@ export const rooms: ReadonlyArray<Room> = [
     name: "cli/ingest",
     imports: ["faces", "internal/columns", "internal/log/plainFile", "cli/terminal", "cli/input", "cli/records"],
     packages: ["effect/*", ...files]
+  },
+  {
+    name: "cli/doctor",
+    imports: ["faces", "workspace", "public", "internal/net"],
+    packages: ["effect/*", "node:dns/promises", ...network]
   },
   {
     name: "cli/records",

@@ -1,0 +1,43 @@
+/**
+ * `zerobus doctor`: looks at all that a stream needs, one thing after another, and says what to do about what
+ * fails. What it looks at stands in `doctor/checks.ts`, which is loaded when it runs.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { exitFix, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
+
+/** The command. */
+export const doctor = Command.make(
+  "doctor",
+  {
+    table: Flag.String("table").pipe(
+      Flag.withAlias("t"),
+      Flag.withDescription(
+        "Look at this table too: catalog.schema.table. A stream is opened and closed, no record is sent"
+      ),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print the results as JSON"), Flag.withDefault(false))
+  },
+  Effect.fn(function* ({ json, table }) {
+    const { examine } = yield* Effect.promise(() => import("./doctor/checks.ts"))
+    const { reportJson, reportText } = yield* Effect.promise(() => import("./doctor/report.ts"))
+    const results = yield* examine(Option.getOrUndefined(table))
+    yield* Console.log(json ? reportJson(results) : reportText(results))
+    const failures = results.filter(({ result }) => result === "failed")
+    if (failures.length === 0) return
+    const code = failures.every(({ isRetryable }) => isRetryable) ? exitTryAgain : exitFix
+    return yield* failed(`Start with the first check that failed: ${failures[0]!.name}.`, code)
+  })
+).pipe(
+  Command.withDescription(
+    "Check the settings, the way to the service, the credentials and a table, and say what to do"
+  ),
+  Command.withExamples([
+    { command: "zerobus doctor", description: "Settings, network and credentials" },
+    { command: "zerobus doctor --table main.default.air_quality", description: "The table too, up to an open stream" }
+  ])
+)
