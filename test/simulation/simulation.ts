@@ -4,7 +4,7 @@
 import { Effect, Exit, Layer } from "effect"
 import { HeadersProvider, InvalidToken, Zerobus } from "effect-zerobus"
 import { check } from "./checker.ts"
-import { type Archive, History } from "./history.ts"
+import { type Archive, History, type HistoryEvent } from "./history.ts"
 import { Network } from "./network.ts"
 import { type Generation, makePlan, type Plan } from "./plan.ts"
 import type { World } from "./calls.ts"
@@ -48,6 +48,15 @@ export const runSeed = (seed: string, generation: Generation = 4): RunResult =>
 export interface LongRun {
   readonly archive: Archive
   readonly begun: (world: World) => void
+}
+
+/** What the checker says; a history that it cannot read counts, so that the run is named. */
+const judged = (events: ReadonlyArray<HistoryEvent>, profile: Plan["profile"]): ReadonlyArray<string> => {
+  try {
+    return check(events, profile)
+  } catch (error) {
+    return [`the checker failed: ${error instanceof Error ? error.stack : String(error)}`]
+  }
 }
 
 /** Runs a program in the world of a plan. */
@@ -125,7 +134,7 @@ export const simulate = (
   for (const error of hostility.foreign) violations.push(`defect: the client reported ${error}`)
   // The history of a run that spins is too long to be judged.
   const { events } = history
-  if (terminated) violations.push(...check(events, plan.profile))
+  if (terminated) violations.push(...judged(events, plan.profile))
   const durable = events.flatMap((event) => (event.e === "durable" ? event.records : []))
   return {
     seed,
