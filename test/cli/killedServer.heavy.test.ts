@@ -104,14 +104,14 @@ it("loses nothing and recovers by itself", async () => {
   await server.checkRows(kills.length + 1)
 }, 120_000)
 
-it("without recovery ends with 1 and names the place from which nothing is lost", async () => {
+it("without recovery ends with 75 and names the place from which nothing is lost", async () => {
   const server = await makeServer("resumed")
   const environment = { ...server.environment, ZEROBUS_RECOVERY: "false" }
   const ingest = start(["ingest", file, "--table", server.table], environment)
   await server.tableWith(30_000)
   await server.kill()
   const { code, err, out } = await ingest.end
-  assert.strictEqual(code, 1)
+  assert.strictEqual(code, 75)
   assert.notMatch(err, /\n\s+at /, "no stack trace")
   const skip = /--skip (\d+)/.exec(out)![1]!
   assert.isAtLeast(Number(skip), 1)

@@ -93,6 +93,58 @@ describe("a JSON record the short way", () => {
     agree(columns, "json", small.map((value) => `{"s":"x","v":${value}}`).join("\n"))
   })
 
+  const Names = Schema.Array(
+    Schema.Literals([
+      "id",
+      "ID",
+      "Id ",
+      "a_b",
+      "A B",
+      "a__b",
+      "a-b",
+      "A_B",
+      "__proto__",
+      "größe",
+      "Größe",
+      "GRÖSSE",
+      "?",
+      "",
+      "x"
+    ])
+  ).check(Schema.isMaxLength(4))
+  it.effect.prop(
+    "agrees with the exact check for any names, and so does CSV",
+    { names: Names },
+    ({ names }) =>
+      Effect.sync(() => {
+        const columns = ["id", "a_b", "a__b", "größe", "__proto__"].map((name): ColumnDefinition => ({
+          name,
+          type: { _tag: "Int" },
+          nullable: true
+        }))
+        const record = (values: ReadonlyArray<string>) => `{${values.join(",")}}`
+        const members = names.map((name, index) => `${JSON.stringify(name)}:${index}`)
+        const inner: ReadonlyArray<ColumnDefinition> = [
+          { name: "s", type: { _tag: "Struct", fields: columns }, nullable: true }
+        ]
+        agree(columns, "ndjson", `${record(members)}\n${record(members.toReversed())}`)
+        agree(inner, "ndjson", `{"S":${record(members)}}`)
+        const json = jsonCheck(columns)({ line: 1, text: record(members) })
+        const targets = csvColumns(columns, names)
+        // A record may be empty, and a header may not.
+        if (new Set(names).size < names.length || names.length === 0) return
+        assert.strictEqual("problem" in json, "problem" in targets, names.join("|"))
+        if ("problem" in targets) return
+        const row = rowCheck(targets)({ line: 2, text: "", fields: names.map((_, index) => String(index)) })
+        if ("problem" in row || "problem" in json) throw new Error("refused")
+        assert.deepStrictEqual(
+          Object.entries(JSON.parse(row.json)).sort(),
+          Object.entries(JSON.parse(json.json)).sort()
+        )
+      }),
+    { arbitrary: { runs: 500 } }
+  )
+
   it("ends with its line, whatever the next lines hold", () => {
     const row = `{"d":"2026-11-22","s":"${"x".repeat(100)}"},\n`
     const columns = columnsOf("rows ARRAY<STRUCT<d: DATE, s: STRING>>")
