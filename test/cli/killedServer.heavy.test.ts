@@ -98,8 +98,9 @@ it("loses nothing and recovers by itself", async () => {
 
   const { code, err, out } = await ingest.end
   assert.strictEqual(code, 0, err)
-  const { accepted, complete, durable } = JSON.parse(out)
+  const { accepted, complete, durable, sentAgain } = JSON.parse(out)
   assert.deepStrictEqual({ accepted, complete, durable }, { accepted: records, complete: true, durable: records })
+  assert.isAbove(sentAgain, 0)
   // At least once: a kill can double what was on its way, so no record is there more often than the server was started.
   await server.checkRows(kills.length + 1)
 }, 120_000)

@@ -62,21 +62,21 @@ export const lineReader = (firstLine = 1): RecordReader => {
     const whole = final ? bytes.length : carriages ? endOfLines(bytes) : bytes.lastIndexOf(lineFeed) + 1
     valid = isUtf8(bytes.subarray(0, whole))
     let start = 0
+    // The next ones from `start` on; each is looked for once.
+    let feed = -1
+    let carriage = carriages ? -1 : whole
+    const next = (code: number, at: number): number => {
+      const found = bytes.indexOf(code, at)
+      return found < 0 || found > whole ? whole : found
+    }
     while (start < whole) {
-      const feed = bytes.indexOf(lineFeed, carriages ? start : Math.max(start, from))
-      let end = feed < 0 ? whole : feed
-      let next = end + 1
-      if (carriages) {
-        const carriage = bytes.indexOf(carriageReturn, start)
-        if (carriage >= 0 && carriage < end) {
-          end = carriage
-          next = carriage + lineEndAt(bytes, carriage, true)
-        }
-      }
+      if (feed < start) feed = next(lineFeed, carriages ? start : Math.max(start, from))
+      if (carriage < start) carriage = next(carriageReturn, start)
+      const end = Math.min(feed, carriage)
       if (skipping) skipping = false
       else take(bytes, start, end, found)
       line++
-      start = next
+      start = carriage < feed ? carriage + lineEndAt(bytes, carriage, true) : end + 1
     }
     rest = skipping || start >= bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(start))
     if (rest.length > longestRecord) {
