@@ -65,8 +65,9 @@ export interface TransportCall {
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /**
-   * Calls the listener with each response when it arrives, those that wait in `responses` first, which then gets none any more and ends
-   * as it would. The listener does not throw. One listener at most. Optional; without it, responses are taken from `responses`.
+   * Calls the listener with each response when it arrives, which may be within a call of `sendUnsafe`, and before with those that wait
+   * in `responses`. That then gets none any more and ends as it would. The listener does not throw. One listener at most. Optional;
+   * without it, responses are taken from `responses`.
    */
   readonly onResponseUnsafe?: ((listener: (response: Uint8Array) => void) => void) | undefined
   /** Encoded `EphemeralStreamResponse`s in order; ends with `Done` when the server closed with OK, else with the failure. */

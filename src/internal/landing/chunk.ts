@@ -3,9 +3,11 @@
  *
  * A record is copied once, straight into a pooled chunk, with its tag and length in front. The first chunk after
  * everything was acknowledged has 4 KiB, and each that follows eight times as many, up to 256 KiB or less where the zone has small
- * bounds: a thousand streams with a record each take megabytes. A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of it take the request's header, which is stamped anew for
- * every session. A chunk goes back to the pool when its last message is acknowledged. What would waste the rest of a chunk gets a
- * buffer of its own, of about its size.
+ * bounds: a thousand streams with a record each take megabytes. What would waste the rest of a chunk gets a buffer of its own, of
+ * about its size.
+ *
+ * A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of it take the request's header,
+ * which is stamped anew for every session. A chunk goes back to the pool when its last message is acknowledged.
  */
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./bufferPool.ts"
 import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "../protobuf/envelope.ts"

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { PIECE } from "../userCode/pieces.ts"
 
 /** One wait. */
 export interface Limited {
@@ -51,9 +52,12 @@ export class WaitLimit {
   }
 
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
+    let answered = 0
     for (const oldest of this.waits) {
       const left = oldest.deadline - this.now()
       if (left > 0) return Effect.andThen(Effect.sleep(left), this.watch)
+      // Sockets and timers must not wait for all of them.
+      if (answered++ === PIECE) return Effect.andThen(Effect.yieldNow, this.watch)
       this.waits.delete(oldest)
       oldest.expire()
     }

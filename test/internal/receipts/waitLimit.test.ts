@@ -14,11 +14,13 @@ import { handLoop } from "../../support/handLoop.ts"
 const expired = () => Exit.fail("expired" as const)
 
 /** A limit on the test's clock, which `look` may set forward whenever somebody looks at it. */
-const limitOf = (millis: number, look: () => number = () => 0) =>
+const limitOf = (millis: number, look: () => number = () => 0, options?: Effect.RunOptions) =>
   Effect.map(Effect.context<never>(), (context) => {
     const clock = TestClock.testClockWith((test) => Effect.succeed(test))
     const test = Effect.runSyncWith(context)(clock)
-    return new WaitLimit(millis, () => test.currentTimeMillisUnsafe() + look(), Effect.runForkWith(context))
+    const fork = Effect.runForkWith(context)
+    const now = () => test.currentTimeMillisUnsafe() + look()
+    return new WaitLimit(millis, now, (effect) => fork(effect, options))
   })
 
 describe("WaitLimit", () => {
@@ -56,6 +58,29 @@ describe("WaitLimit", () => {
       )
       assert.deepStrictEqual(exits.at(-1), Exit.fail("expired"))
       while (!loop.isIdle()) loop.turn()
+    })
+  )
+
+  it.effect("answers in pieces when many reach the limit", () =>
+    Effect.gen(function* () {
+      const loop = handLoop()
+      const limit = yield* limitOf(10, undefined, loop)
+      const acks = new Acknowledgements<never>()
+      let answered = 0
+      for (let n = 0; n < 3 * PIECE + 1; n++) {
+        const wait = acks.await(Offset(n), { limit, expired })
+        yield* Effect.forkChild(
+          Effect.onExit(wait, () => Effect.sync(() => answered++)),
+          { startImmediately: true }
+        )
+      }
+      yield* A.advance(10)
+      for (let turn = 1; turn <= 3; turn++) {
+        assert.strictEqual(answered, turn * PIECE)
+        loop.turn()
+      }
+      assert.strictEqual(answered, 3 * PIECE + 1)
+      assert.isTrue(loop.isIdle())
     })
   )
 })
