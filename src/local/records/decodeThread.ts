@@ -75,11 +75,18 @@ export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry
   let isBroken = false
   let nextTarget = 1
 
-  const start = (): Running => {
-    const worker = new Worker(entry, {
-      name: "effect-zerobus-decode",
-      resourceLimits: { maxOldGenerationSizeMb: 2048 }
-    })
+  const start = (): Running | undefined => {
+    let worker: Worker
+    try {
+      worker = new Worker(entry, {
+        name: "effect-zerobus-decode",
+        resourceLimits: { maxOldGenerationSizeMb: 2048 }
+      })
+    } catch {
+      // Node's permission model can forbid threads.
+      isBroken = true
+      return undefined
+    }
     const started: Running = { worker, isReady: false, current: undefined, targets: new Map() }
     const end = (why: string) => {
       if (running !== started) return
@@ -133,13 +140,13 @@ export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry
     isReady: () => {
       if (isBroken) return false
       running ??= start()
-      return running.isReady
+      return running?.isReady === true
     },
     isBroken: () => isBroken,
     decode: (target, messages, done) => {
-      if (isBroken) return done("undecoded")
+      if (!isBroken) running ??= start()
+      if (running === undefined) return done("undecoded")
       queue.push({ target, messages, done })
-      running ??= start()
       running.worker.ref()
       next()
     },

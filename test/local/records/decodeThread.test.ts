@@ -184,18 +184,22 @@ describe("the decode thread", () => {
     )
   })
 
-  it.live("leaves decoding to the caller when it cannot start", () =>
-    closed(
-      async (thread) => {
-        const messages = [[json({ id: 1, word: "a" })]]
-        assert.isFalse(thread.isReady())
-        assert.strictEqual(await decoded(thread, plain, messages), "undecoded")
-        assert.isTrue(thread.isBroken())
-        assert.isFalse(thread.isReady())
-        assert.strictEqual(await decoded(thread, plain, messages), "undecoded")
-      },
-      () => {},
-      new URL("./noSuchWorker.ts", import.meta.url)
+  for (const [what, entry] of [
+    ["has no file", new URL("./noSuchWorker.ts", import.meta.url)],
+    ["is refused", new URL("https://localhost/worker.js")]
+  ] as const)
+    it.live(`leaves decoding to the caller when its worker ${what}`, () =>
+      closed(
+        async (thread) => {
+          const messages = [[json({ id: 1, word: "a" })]]
+          assert.isFalse(thread.isReady())
+          assert.strictEqual(await decoded(thread, plain, messages), "undecoded")
+          assert.isTrue(thread.isBroken())
+          assert.isFalse(thread.isReady())
+          assert.strictEqual(await decoded(thread, plain, messages), "undecoded")
+        },
+        () => {},
+        entry
+      )
     )
-  )
 })
