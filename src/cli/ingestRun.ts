@@ -12,7 +12,6 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ColumnDefinition } from "../internal/columns/columnType.ts"
 import type { Refused } from "../StreamConfigurationOptions.ts"
 import * as TableProperties from "../TableProperties.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
@@ -21,7 +20,7 @@ import { missingSetting, readTable } from "./catalog.ts"
 import type { IngestInput } from "./ingest.ts"
 import { type Followed, followed } from "./ingest/followRun.ts"
 import { countRejects, ingestFile, type IngestSource } from "./ingest/ingestFile.ts"
-import { formsOf, inputsOf, type RecordInput } from "./ingest/inputs.ts"
+import { formsOf, inputsOf, type RecordInput, withColumns } from "./ingest/inputs.ts"
 import { Places } from "./ingest/places.ts"
 import { openRejects, type WriteRejects } from "./ingest/rejectsFile.ts"
 import { recordBytes } from "./input/recordBytes.ts"
@@ -85,13 +84,14 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
   const forms = yield* formsOf(input)
-  const inputs = yield* inputsOf(input)
+  const files = yield* inputsOf(input)
   if (input.create) {
     const { createTable, printTable } = yield* Effect.promise(() => import("./ingestCreate.ts"))
-    if (input.dryRun) return yield* printTable(input.table, inputs[0]!, forms)
-    yield* createTable(input.table, inputs[0]!, forms)
+    if (input.dryRun) return yield* printTable(input.table, files[0]!, forms)
+    yield* createTable(input.table, files[0]!, forms)
   }
   const { definition } = yield* readTable(input.table)
+  const inputs = withColumns(files, definition.columns)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects =
     rejectsFile === undefined ? undefined : yield* Effect.mapError(openRejects(rejectsFile, input.files), because)
@@ -177,7 +177,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
     return closed
   })
 
-  const exit = yield* ingestInputs(inputs, definition.columns, input.noHeader, source, following).pipe(
+  const exit = yield* ingestInputs(inputs, source, following).pipe(
     Effect.onInterrupt(() => Effect.ignore(finish("interrupted"))),
     Effect.exit
   )
@@ -204,8 +204,6 @@ const totalOf = (inputs: ReadonlyArray<RecordInput>): number | undefined =>
 /** Queues the records of one file after the other. */
 const ingestInputs = (
   inputs: ReadonlyArray<RecordInput>,
-  columns: ReadonlyArray<ColumnDefinition>,
-  noHeader: boolean,
   source: Omit<IngestSource, "name" | "bytes" | "reader" | "header">,
   following: Followed | undefined
 ): Effect.Effect<void, CommandFailed> => {
@@ -216,12 +214,11 @@ const ingestInputs = (
     inputs,
     ({ csv, file, format, gzip, name }) => {
       if (several) places.begin(name)
-      const names = noHeader ? (csv.names ?? columns.map((column) => column.name)) : undefined
       return ingestFile({
         ...source,
         name: several ? name : undefined,
         bytes: recordBytes(file, { gzip, onRead: (bytes) => (counts.stored += bytes) }),
-        reader: reader(format, { ...csv, names }),
+        reader: reader(format, csv),
         header: format === "csv"
       })
     },

@@ -276,6 +276,9 @@ describe("--create", () => {
   })
 
   it("says why there is no table for a file", async () => {
+    const bare = await ingest("main.default.never", file("bare.csv", "1,2\n"), "--create", "--dry-run", "--no-header")
+    assert.strictEqual(bare.code, 2)
+    assert.match(bare.err, /--create needs the names of the columns/)
     for (const [name, text, says] of [
       ["e.ndjson", "", /no record to tell columns from/],
       ["n.csv", "日本\n1\n", /no column can be called "日本"/],
@@ -329,6 +332,28 @@ describe("--follow", () => {
       await rows(table, 7),
       [..."abcdef", "gg"].map((device, index) => [device, index + 1])
     )
+  }, 60_000)
+
+  it("goes on with the delimiter and the columns of the start", async () => {
+    for (const [content, more, extra] of [
+      ["temp;device\n1;a,b\n", "2;c,d\n", []],
+      ["a,b|1\n", "c,d|2\n", ["--no-header", "--delimiter", "|"]]
+    ] as const) {
+      const table = await newTable("main.default.x(device STRING, temp INT)")
+      const path = file(`delimited-${extra.length}.csv`, content)
+      const where = state(`delimited-${extra.length}.state`)
+      for (const length of [content.length, content.length + more.length]) {
+        const running = start(["ingest", path, "-t", table, "--follow", "--state", where, ...extra], environment)
+        await saved(where, length)
+        running.child.kill("SIGINT")
+        await running.end
+        Fs.appendFileSync(path, more)
+      }
+      assert.deepStrictEqual(await rows(table, 2), [
+        ["a,b", 1],
+        ["c,d", 2]
+      ])
+    }
   }, 60_000)
 
   it("keeps nothing that is no state, and no state of another file", async () => {

@@ -80,9 +80,17 @@ export const followed = Effect.fnUntraced(function* ({
   const place = found === undefined ? undefined : before
   const handle = found ?? (yield* Effect.mapError(openFile(input.file), because))
   const offset = place?.offset ?? 0
+  const { csv } = input
   let one: RecordReader = reader(
     input.format,
-    place === undefined ? input.csv : { ...input.csv, names: place.header ?? input.csv.names, line: place.line }
+    place === undefined
+      ? csv
+      : {
+          ...csv,
+          names: place.header ?? csv.names,
+          delimiter: place.delimiter ?? csv.delimiter,
+          line: place.line
+        }
   )
   let take = takeRecords({ ...source, reader: one, bytes: Stream.empty })
 
@@ -95,7 +103,8 @@ export const followed = Effect.fnUntraced(function* ({
         identity: yield* Effect.promise(() => identityOf(from, end)),
         offset: end,
         line: one.line(),
-        header: one.header()
+        header: one.header(),
+        delimiter: one.delimiter()
       },
       counts.accepted
     )

@@ -15,6 +15,8 @@ export interface FollowPlace {
   readonly line: number
   /** Names of the header of a CSV file. */
   readonly header: ReadonlyArray<string> | undefined
+  /** What separates its fields, which its rows alone may not show. */
+  readonly delimiter: string | undefined
 }
 
 /** What the state file holds. */

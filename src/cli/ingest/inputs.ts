@@ -85,7 +85,9 @@ const csvOf = (flags: ReadingFlags): Effect.Effect<CsvOptions, CommandFailed> =>
     )
   }
   if (flags.rowLines < 1) return Effect.fail(failed("--row-lines must be at least 1."))
-  const names = Option.getOrUndefined(Option.map(flags.columns, (text) => text.split(",").map((name) => name.trim())))
+  const columns = Option.map(flags.columns, (text) => text.split(",").map((name) => name.trim()))
+  // Without names they are those of the table, which is read later.
+  const names = flags.noHeader ? Option.getOrElse(columns, () => []) : undefined
   return Effect.succeed({ delimiter, names, rowLines: flags.rowLines })
 }
 
@@ -119,3 +121,12 @@ export const inputsOf = Effect.fnUntraced(function* (
     })
   )
 })
+
+/** The inputs with the columns of the table for the fields of files that have no names. */
+export const withColumns = (
+  inputs: ReadonlyArray<RecordInput>,
+  columns: ReadonlyArray<{ readonly name: string }>
+): ReadonlyArray<RecordInput> =>
+  inputs.map((input) =>
+    input.csv.names?.length === 0 ? { ...input, csv: { ...input.csv, names: columns.map(({ name }) => name) } } : input
+  )

@@ -141,7 +141,8 @@ const byteOrderMark = Buffer.from("\ufeff")
  */
 export const csvReader = (options: CsvOptions = {}): RecordReader => {
   const rowLines = options.rowLines ?? mostRowLines
-  let finder = options.delimiter === undefined ? undefined : new RowFinder(options.delimiter, rowLines)
+  let delimiter = options.delimiter
+  let finder = delimiter === undefined ? undefined : new RowFinder(delimiter, rowLines)
   let rest: Buffer = Buffer.alloc(0)
   let begun = false
   let line = options.line ?? 1
@@ -199,7 +200,8 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
         }
         start += shown.length
         if (shown.length > 0) line++
-        finder = new RowFinder(shown.delimiter, rowLines)
+        delimiter = shown.delimiter
+        finder = new RowFinder(delimiter, rowLines)
       }
       begun = true
     }
@@ -251,6 +253,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
     push: (bytes) => read(bytes, false),
     end: () => read(new Uint8Array(), true),
     header: () => header,
+    delimiter: () => delimiter,
     problem: () => problem,
     pending: () => rest.length,
     line: () => line

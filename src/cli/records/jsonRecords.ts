@@ -90,6 +90,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
     push: (bytes) => read(bytes, false),
     end: () => read(new Uint8Array(), true),
     header: () => undefined,
+    delimiter: () => undefined,
     problem: () => undefined,
     pending: () => rest.length,
     line: () => line
@@ -260,6 +261,7 @@ export const jsonReader = (): RecordReader => {
       return found
     },
     header: () => undefined,
+    delimiter: () => undefined,
     problem: () => undefined,
     pending: () => text.length,
     line: () => line

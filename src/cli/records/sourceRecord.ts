@@ -24,6 +24,8 @@ export interface RecordReader {
   readonly end: () => ReadonlyArray<SourceRecord>
   /** The header of a CSV file, once it was read. */
   readonly header: () => ReadonlyArray<string> | undefined
+  /** What separates the fields of a CSV file, once it is known. */
+  readonly delimiter: () => string | undefined
   /** Why nothing of the file can be read from here on, once that is so. */
   readonly problem: () => string | undefined
   /** Bytes that were taken and belong to no record yet. */
