@@ -64,17 +64,19 @@ export class TokenService implements Credentials {
 
   provider(current: { readonly id: number }, invalidates: boolean, random: SeededRandom): HeadersProviderShape {
     const { cache, history } = this
-    const note = (outcome: string) => history.add({ e: "headers", stream: current.id, outcome })
     const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
     return {
       getHeaders: (table) =>
         Effect.suspend(() => {
+          // Another stream may be made like this one before the answer comes.
+          const stream = current.id
+          const note = (outcome: string) => history.add({ e: "headers", stream, outcome })
           note("asked")
           return Effect.map(
             Effect.tapError(cache.get(table), (error) => Effect.sync(() => note(error._tag))),
             (token) => {
               note("ok")
-              return { "authorization": bearer(token), "x-sim-stream": String(current.id) }
+              return { "authorization": bearer(token), "x-sim-stream": String(stream) }
             }
           )
         }),
