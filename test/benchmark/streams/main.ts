@@ -53,7 +53,15 @@ interface Measured {
 
 /** The token service of a local server. */
 const startTokens = async (): Promise<TokenPlace & { readonly stop: () => Promise<unknown> }> => {
-  const options = ["--memory", "--port=0", "--http-port=0", "--json", "--table", `${TABLE}(payload STRING)`]
+  const options = [
+    "--memory",
+    "--port=0",
+    "--http-port=0",
+    "--json",
+    "--log-level=error",
+    "--table",
+    `${TABLE}(payload STRING)`
+  ]
   const local = spawn(
     process.execPath,
     ["--conditions=effect-zerobus-source", "--no-warnings", from("../../../src/cli/main.ts"), "local", ...options],
