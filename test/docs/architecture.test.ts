@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { CHUNK_SIZE } from "../../src/internal/landing/chunk.ts"
+import { CHUNK_SIZE, LEAST_CHUNK_SIZE } from "../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM } from "../../src/internal/protobuf/envelope.ts"
 import { defaultLimits } from "../../src/local/stream/streamHost.ts"
 import { flushIntervalOf } from "../../src/testing/localOptions.ts"
@@ -62,7 +62,7 @@ describe("the page on architecture", () => {
   it("has the figures of the sources", () => {
     const text = page.replace(/\s+/g, " ")
     for (const figure of [
-      `a chunk of ${CHUNK_SIZE / 1024} KiB`,
+      `a chunk of ${LEAST_CHUNK_SIZE / 1024} to ${CHUNK_SIZE / 1024} KiB`,
       `the ${HEAD_ROOM} bytes that are free in front`,
       `at most every ${defaultLimits.ackInterval} ms`,
       `up for ${STABLE_UPTIME / 1000} seconds`
