@@ -43,7 +43,11 @@ export const syncedDisk = (): SyncedDisk => {
   const waiting = new Map<number, { readonly done: () => void; readonly fail: (error: Error) => void }>()
 
   const start = (): Worker => {
-    const started = new Worker(entry, { name: "effect-zerobus-log" })
+    const started = new Worker(entry, {
+      name: "effect-zerobus-log",
+      // It holds nothing but a number at a time.
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
+    })
     const end = (why: string): void => {
       if (worker === started) worker = undefined
       const lost = [...waiting.values()]
