@@ -63,10 +63,10 @@ describe.runIf(process.platform !== "win32")("a folder that the server's user ma
   }, 60_000)
 
   it("is named when a table is created, of which nothing is left", async () => {
-    await readOnly(at(".wal"), async () => {
+    await readOnly(at("main"), async () => {
       const created = await run("table", "create", "main.other.u(id BIGINT)")
       assert.strictEqual(created.code, 75)
-      assert.match(flat(created.err), new RegExp(`may not read or write ${at(".wal")} \\(EACCES\\)`))
+      assert.match(flat(created.err), new RegExp(`may not read or write ${at("main")} \\(EACCES\\)`))
       assert.isFalse(Fs.existsSync(at("main", "other")))
       assert.notInclude((await run("table", "list", "main.other")).out, "main.other.u")
     })
@@ -79,11 +79,9 @@ describe.runIf(process.platform !== "win32")("a folder that the server's user ma
     server.child.kill("SIGKILL")
     await server.end
     await start()
-    const says = new RegExp(`${t} cannot be opened\\. The server's user may not read or write ${deltaLog} \\(EACCES\\)`)
-    assert.match(flat(server.err()), says)
-    const listed = flat((await run("table", "list")).out)
-    assert.match(listed, says)
-    assert.match(listed, /zerobus table salvage main\.default\.t/)
+    const says = new RegExp(`The server's user may not read or write ${deltaLog} \\(EACCES\\)`)
+    await server.says(says)
+    assert.match(flat((await run("table", "list")).out), says)
     Fs.chmodSync(deltaLog, 0o700)
     await server.says(/The table main\.default\.t is served again/)
     assert.include((await run("table", "list")).out, `${t}  1 column\n`)

@@ -246,10 +246,10 @@ export class TableEngine {
     } catch (error) {
       const failure = storageFailure(error, "reading the table", this.folder)
       if (failure.reason !== "TableRefused") throw failure
-      this.refuse(failure)
+      const refusal = this.refuse(failure)
       // It moves the rows that wait.
       this.flushSoon()
-      throw failure
+      throw refusal
     }
     if (this.refusal !== undefined) throw this.refusal
   }

@@ -4,6 +4,7 @@ import { Effect, Exit, Logger, Option } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { makeTable } from "../../../src/local/delta/newTable.ts"
 import { StorageFailure, TableExists } from "../../../src/local/log/storageErrors.ts"
 import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { discard, logsOf, salvage } from "../../../src/local/store/salvage.ts"
@@ -161,6 +162,19 @@ describe.runIf(process.platform !== "win32")("a link, put where a table is to be
     })
   )
 })
+
+it.live("a table that cannot be served when it was made leaves nothing behind", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    yield* Effect.promise(() => Fs.mkdir(Path.join(folder, "main")))
+    const record = { definition, createdAt: 0, tableId: "id", location: Path.join(folder, "main", "default", "t") }
+    const failed = yield* Effect.promise(() =>
+      makeTable(folder, record, "owner", () => Promise.reject(new Error("not now"))).catch((error) => error)
+    )
+    assert.strictEqual(failed.message, "not now")
+    assert.deepStrictEqual(yield* namesBelow(folder), ["main"])
+  })
+)
 
 it.live(
   "a table whose folder was deleted is given up by taking its records out, dropping it and creating it anew",
