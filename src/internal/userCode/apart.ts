@@ -23,7 +23,8 @@ export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
         own.addObserver((exit) => answer.doneUnsafe(exit))
         return unshielded(effect)
       })
-      wake(Effect.runForkWith(context), run)
+      // Known from here as well: a scheduler may let the fiber begin only after the interruption.
+      wake(() => (own = Effect.runForkWith(context)(run)), undefined)
       return Effect.onInterrupt(restore(answer.await), () =>
         Effect.sync(() => wake(() => own?.interruptUnsafe(), undefined))
       )
