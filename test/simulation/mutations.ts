@@ -156,7 +156,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a chunk goes back to the pool twice",
     file: chunk,
     find: "    this.target?.retain().release()\n    this.target = undefined\n",
-    replace: "    this.target?.retain().release()\n"
+    replace: "    this.target?.retain().release()\n    this.target?.retain().release()\n    this.target = undefined\n"
   },
   {
     name: "flush forgets the last record",
@@ -491,6 +491,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a scheduler that throws ends fibers of the stream",
     file: "internal/userCode/shield.ts",
     find: "Context.add(Scheduler, guardScheduler(scheduler))",
-    replace: "Context.add(Scheduler, scheduler)"
+    replace: "Context.add(Scheduler, scheduler)",
+    also: [
+      {
+        file: "internal/landing/nextTurn.ts",
+        find: "guardScheduler(scheduler).makeDispatcher()",
+        replace: "scheduler.makeDispatcher()"
+      }
+    ]
   }
 ]
