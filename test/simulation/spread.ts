@@ -59,9 +59,9 @@ export const spread = async (run: Run): Promise<{ readonly totals: Totals; reado
       )
       feed()
     })
-  if (run.end - run.first.from <= run.chunkSize) {
-    const chunk = take()
-    if (chunk !== undefined) collect(runChunk(chunk))
+  // Alone it needs no process of its own, which would outlive this one when a run never ends.
+  if (run.workers === 1 || run.end - run.first.from <= run.chunkSize) {
+    for (let chunk = take(); chunk !== undefined; chunk = take()) collect(runChunk(chunk))
   } else {
     const chunks = Math.ceil((run.end - run.first.from) / run.chunkSize)
     await Promise.all(Array.from({ length: Math.min(run.workers, chunks) }, worker))
