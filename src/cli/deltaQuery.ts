@@ -13,6 +13,8 @@ import { partitionText, sameName } from "../local/delta/columnLookup.ts"
 import type { LiveFile, LiveTable } from "../local/delta/liveFiles.ts"
 import type { RowSet } from "../local/delta/roaringBitmap.ts"
 import { rowJson } from "./queryJson.ts"
+import { prepareReading, statementsOf } from "./readingStatement.ts"
+import { visible } from "./terminal/print.ts"
 
 /** A table to query: `catalog.schema.table` and what it consists of. */
 export interface QueryTable {
@@ -212,12 +214,15 @@ export const withTableNames = (sql: string, names: ReadonlyArray<string>): strin
   })
 }
 
-/** Runs SQL over the tables and gives at most `limit` rows. Throws what DuckDB says. */
+/**
+ * Runs one statement that reads over the tables and returns at most `limit` rows; with `writes` any
+ * statements, and the rows of the last one. Throws what DuckDB says, and `NotReading`.
+ */
 export const runQuery = async (
   duckdb: typeof import("@duckdb/node-api"),
   tables: ReadonlyArray<QueryTable>,
   sql: string,
-  limit = 1000
+  { limit = 1000, writes = false }: { readonly limit?: number; readonly writes?: boolean } = {}
 ): Promise<QueryAnswer> => {
   const instance = await duckdb.DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
@@ -225,8 +230,14 @@ export const runQuery = async (
     // Text of timestamps must not depend on where the program runs.
     await connection.run("SET TimeZone = 'UTC'")
     for (const table of tables) await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
-    const names = tables.map((table) => table.name)
-    const reader = await connection.runAndReadUntil(withTableNames(sql, names), limit)
+    const named = withTableNames(
+      sql,
+      tables.map((table) => table.name)
+    )
+    if (writes) await statementsOf(connection, named)
+    const reader = writes
+      ? await connection.runAndReadUntil(named, limit)
+      : await (await prepareReading(duckdb, connection, named)).runAndReadUntil(limit)
     const columns = reader.columnNames()
     const rows = reader.getRows().slice(0, limit)
     return {
@@ -243,7 +254,7 @@ export const runQuery = async (
 /** Rows as aligned text under a header. NULL is shown as such, long values are cut. */
 export const tableText = ({ columns, rows }: QueryResult): string => {
   const cell = (value: string | null) => {
-    const shown = (value ?? "NULL").replace(/\s+/g, " ")
+    const shown = visible((value ?? "NULL").replace(/\s+/g, " "))
     return shown.length > 60 ? `${shown.slice(0, 59)}…` : shown
   }
   const numeric = columns.map((_, index) => rows.every((row) => row[index] === null || /^-?[\d.]+$/.test(row[index]!)))

@@ -2,12 +2,12 @@
  * `zerobus doctor`: looks at all that a stream needs, one thing after another, and says what to do about what
  * fails. What it looks at stands in `doctor/checks.ts`, which is loaded when it runs.
  */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { exitFix, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
+import { print, printJson } from "./terminal/print.ts"
 
 /** The command. */
 export const doctor = Command.make(
@@ -26,7 +26,7 @@ export const doctor = Command.make(
     const { examine } = yield* Effect.promise(() => import("./doctor/checks.ts"))
     const { reportJson, reportText } = yield* Effect.promise(() => import("./doctor/report.ts"))
     const results = yield* examine(Option.getOrUndefined(table))
-    yield* Console.log(json ? reportJson(results) : reportText(results))
+    yield* json ? printJson(reportJson(results)) : print(reportText(results))
     const failures = results.filter(({ result }) => result === "failed")
     if (failures.length === 0) return
     const code = failures.every(({ isRetryable }) => isRetryable) ? exitTryAgain : exitFix

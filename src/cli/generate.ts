@@ -5,7 +5,6 @@
  * which every process on the machine could read. What is written is decided in `cli/generate/generateTable.ts`.
  */
 import * as Config from "effect/Config"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -19,6 +18,7 @@ import type { GeneratedFile } from "./generate/generateTable.ts"
 import type { SourceFormat } from "./generate/tableSource.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { pathFlag } from "./terminal/pathParam.ts"
+import { print } from "./terminal/print.ts"
 
 const setting = (flag: Option.Option<string>, name: string, flagName: string): Effect.Effect<string, CommandFailed> =>
   Option.match(flag, {
@@ -183,7 +183,7 @@ export const generate = Command.make(
         const how = list(["different"]) === "" ? "without --check" : "with --force instead of --check"
         return yield* failed(`Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`)
       }
-      return yield* Console.log(`${generated.length} files are in step with ${definition.name}.`)
+      return yield* print(`${generated.length} files are in step with ${definition.name}.`)
     }
     const different = list(["different"])
     if (different !== "" && !input.force) {
@@ -193,7 +193,7 @@ export const generate = Command.make(
     yield* Effect.mapError(files.makeDirectory(input.outputDir, { recursive: true }), unwritable(input.outputDir))
     for (const { file, path, state } of targets) {
       if (state !== "same") yield* write(path, file)
-      yield* Console.log(state === "same" ? `${path} is unchanged` : `${path} written`)
+      yield* print(state === "same" ? `${path} is unchanged` : `${path} written`)
     }
   })
 ).pipe(

@@ -1,7 +1,6 @@
 /**
  * `zerobus ingest --create`: the table for a file, from the records at its start.
  */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
@@ -13,6 +12,7 @@ import { reader } from "./records/recordFile.ts"
 import type { SourceRecord } from "./records/sourceRecord.ts"
 import type { ValueForms } from "./records/valueForms.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { print, remark } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 
 /** Records and bytes that the columns are told from, at most. */
@@ -64,7 +64,7 @@ const definitionFor = Effect.fnUntraced(function* (
 
 /** Prints the definition of a table for the file. */
 export const printTable = (table: string, input: RecordInput, forms: ValueForms): Effect.Effect<void, CommandFailed> =>
-  Effect.flatMap(definitionFor(table, input, forms), (definition) => Console.log(definitionText(definition)))
+  Effect.flatMap(definitionFor(table, input, forms), (definition) => print(definitionText(definition)))
 
 /** Creates a table for the file, unless there is one of this name. */
 export const createTable = Effect.fnUntraced(function* (
@@ -81,5 +81,5 @@ export const createTable = Effect.fnUntraced(function* (
   if (exists) return
   const definition = yield* definitionFor(table, input, forms)
   yield* withCatalog((catalog) => catalog.createTable(definition))
-  yield* Console.error(`Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`)
+  yield* remark(`Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`)
 })

@@ -2,7 +2,6 @@
  * What `zerobus ingest` does: composes reading, checking, the client and what is shown; each has a module of its own.
  */
 import * as Clock from "effect/Clock"
-import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -27,6 +26,7 @@ import { recordBytes } from "./input/recordBytes.ts"
 import { FileRecords } from "./records/fileRecords.ts"
 import { reader, type SourceRecord } from "./records/recordFile.ts"
 import { because, type CommandFailed, exitRejects, failed } from "./terminal/CommandFailed.ts"
+import { print, printJson } from "./terminal/print.ts"
 import {
   counted,
   noCounts,
@@ -173,7 +173,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
       rejectsFile,
       following: following !== undefined
     }
-    yield* Console.log(input.json ? summaryJson(outcome) : summary(outcome))
+    yield* input.json ? printJson(summaryJson(outcome)) : print(summary(outcome))
     return closed
   })
 

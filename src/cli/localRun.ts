@@ -1,7 +1,6 @@
 /**
  * What `zerobus local` does: the local server until it is stopped, and the environment that a client needs to reach it.
  */
-import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import type { LocalInput } from "./local.ts"
+import { print, printJson, visibleJson } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 import { definitionOf, differenceText } from "./tableDefinition.ts"
 
@@ -116,9 +116,9 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   const tables = (yield* local.listTables).map((table) => table.definition.name)
   const environment = environmentOf(local)
   if (input.json) {
-    yield* Console.log(JSON.stringify({ environment, dataDir: input.memory ? null : dataDir, tables }))
+    yield* printJson(JSON.stringify({ environment, dataDir: input.memory ? null : dataDir, tables }))
   } else {
-    yield* Console.log(
+    yield* print(
       [
         `Local Zerobus server for development, ${input.memory ? "in memory" : `tables in ${dataDir}`}.`,
         tables.length === 0
@@ -135,7 +135,7 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
 })
 
 /** The log as JSON, one object a line, for programs that read it. */
-const jsonLog = Logger.layer([Logger.withConsoleError(Logger.formatJson)])
+const jsonLog = Logger.layer([Logger.withConsoleError(Logger.map(Logger.formatJson, visibleJson))])
 
 /** Runs the command. */
 export const runLocal = (input: LocalInput): Effect.Effect<never, CommandFailed> => {

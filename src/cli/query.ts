@@ -7,10 +7,10 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
+import { CommandFailed, exitFix, failed } from "./terminal/CommandFailed.ts"
+import { print, printJson, remark, visibleLines } from "./terminal/print.ts"
 import type { QueryTable } from "./deltaQuery.ts"
 
 const mostRows = 1000
@@ -25,11 +25,14 @@ const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<
   return { name: table.definition.name, columns: table.definition.columns, live }
 })
 
-/** What DuckDB says, and what it cannot know. */
-const refusal = (message: string): string =>
-  message.startsWith("Catalog Error: Table with name")
-    ? `${message}\n\nName tables in full, such as main.default.flights.`
-    : message
+/** What DuckDB says, on lines that point into the SQL, and what it cannot know. */
+const refusal = (error: unknown): CommandFailed => {
+  const said = visibleLines(error instanceof Error ? error.message : String(error))
+  const message = said.startsWith("Catalog Error: Table with name")
+    ? `${said}\n\nName tables in full, such as main.default.flights.`
+    : said
+  return new CommandFailed({ message, exitCode: exitFix })
+}
 
 /** The command. */
 export const query = Command.make(
@@ -38,9 +41,14 @@ export const query = Command.make(
     sql: Argument.String("sql").pipe(
       Argument.withDescription("SQL of DuckDB; tables by their full names, catalog.schema.table")
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false))
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false)),
+    allowWrites: Flag.Boolean("allow-writes").pipe(
+      Flag.withDescription("Run any statements, also those that write files; without it one that reads"),
+      Flag.withoutNegation,
+      Flag.withDefault(false)
+    )
   },
-  Effect.fn(function* ({ json, sql }) {
+  Effect.fn(function* ({ allowWrites, json, sql }) {
     const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText, withReadableFiles } = yield* deltaQuery
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
@@ -50,21 +58,26 @@ export const query = Command.make(
     const refused = found.find(Result.isFailure)
     if (tables.length === 0 && refused !== undefined) return yield* refused.failure
     const result = yield* Effect.tryPromise({
-      try: () => withReadableFiles(tables, (readable) => runQuery(duckdb, readable, sql, mostRows)),
-      catch: (error) => failed(refusal(error instanceof Error ? error.message : String(error)))
+      try: () =>
+        withReadableFiles(tables, (readable) =>
+          runQuery(duckdb, readable, sql, { limit: mostRows, writes: allowWrites })
+        ),
+      catch: refusal
     })
-    if (result.columns.length === 0) return yield* failed("The SQL holds no statement.")
+    if (result.columns.length === 0) return
     const cut = `The first ${mostRows} rows are shown; use LIMIT, or aggregate.`
     if (json) {
-      yield* Effect.forEach(result.json, (row) => Console.log(row), { discard: true })
-      if (result.rows.length === mostRows) yield* Console.error(cut)
+      yield* Effect.forEach(result.json, (row) => printJson(row), { discard: true })
+      if (result.rows.length === mostRows) yield* remark(cut)
       return
     }
-    yield* Console.log(tableText(result))
-    if (result.rows.length === mostRows) yield* Console.log(cut)
+    yield* print(tableText(result))
+    if (result.rows.length === mostRows) yield* print(cut)
   })
 ).pipe(
-  Command.withDescription("Query tables of the local server with SQL (DuckDB)"),
+  Command.withDescription(
+    "Query tables of the local server with SQL (DuckDB). The SQL can read every file that you can: run only what you trust"
+  ),
   Command.withExamples([
     { command: "zerobus query 'SELECT count(*) FROM main.default.flights'", description: "Rows of a table" },
     {

@@ -4,12 +4,12 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
 import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { failed } from "./terminal/CommandFailed.ts"
+import { print, printJson, visible } from "./terminal/print.ts"
 import { count, counted } from "./terminal/progress.ts"
 import { alter } from "./tableAlter.ts"
 import { tableRegister } from "./tableRegister.ts"
@@ -53,7 +53,7 @@ const create = Command.make(
     const definition = yield* definitionOf(input.definition)
     const { withCatalog } = yield* catalogUse
     const created = yield* withCatalog((catalog) => createOrKeep(catalog, definition))
-    yield* Console.log(
+    yield* print(
       created
         ? `Created ${definition.name} with ${counted(definition.columns.length, "column")}.`
         : `${definition.name} exists already with these columns.`
@@ -85,12 +85,12 @@ const list = Command.make(
   Effect.fn(function* (input) {
     const { withCatalog } = yield* catalogUse
     const tables = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(input.schema)))
-    if (input.json) return yield* Console.log(JSON.stringify(tables.map((table) => table.name)))
-    if (tables.length === 0) return yield* Console.log(`No tables in ${input.schema}.`)
-    const width = tables.reduce((most, { name }) => Math.max(most, name.length), 0)
+    if (input.json) return yield* printJson(JSON.stringify(tables.map((table) => table.name)))
+    if (tables.length === 0) return yield* print(`No tables in ${input.schema}.`)
+    const width = tables.reduce((most, { name }) => Math.max(most, visible(name).length), 0)
     for (const { columnCount, name, problem } of tables) {
       const shown = problem === undefined ? counted(columnCount, "column") : `not served: ${problem}`
-      yield* Console.log(`${name.padEnd(width)}  ${shown}`)
+      yield* print(`${visible(name).padEnd(width)}  ${visible(shown)}`)
     }
   })
 ).pipe(
@@ -115,7 +115,7 @@ const show = Command.make(
     if (input.json) {
       const size =
         live === undefined ? {} : { version: live.version, files: live.files, rows: live.rows, bytes: live.bytes }
-      return yield* Console.log(
+      return yield* printJson(
         JSON.stringify({
           name,
           columns: columns.map((column) => ({
@@ -149,7 +149,7 @@ const show = Command.make(
             `version ${live.version}, ${counted(live.files, "file")}, ${counted(live.rows, "row")}, ${count(live.bytes)} bytes`
           ])
     ]
-    yield* Console.log(lines.join("\n"))
+    yield* print(lines.map(visible).join("\n"))
   })
 ).pipe(
   Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"),
@@ -178,7 +178,7 @@ const snippetOf = Command.make(
     const { filesProblem } = yield* Effect.promise(() => import("./deltaQuery.ts"))
     const problem = input.engine === "spark" ? undefined : filesProblem({ name, columns, live })
     if (problem !== undefined) return yield* failed(problem)
-    yield* Console.log(snippet(input.engine, { name, columns, live }, folder))
+    yield* print(snippet(input.engine, { name, columns, live }, folder))
   })
 ).pipe(
   Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"),
@@ -204,7 +204,7 @@ const drop = Command.make(
       return yield* failed(`This drops ${definition.name} and all its data. If you mean it, add --yes.`)
     }
     yield* withCatalog((catalog) => catalog.dropTable(input.table))
-    yield* Console.log(`Dropped ${input.table}.`)
+    yield* print(`Dropped ${input.table}.`)
   })
 ).pipe(
   Command.withDescription("Drop a table with all its data"),

@@ -3,9 +3,9 @@
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { failed } from "./terminal/CommandFailed.ts"
+import { print } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 
 const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
@@ -31,7 +31,7 @@ export const alter = Command.make(
     const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
     yield* withCatalog((catalog) => catalog.addColumns(input.table, columns))
     const names = columns.map(({ name }) => name).join(", ")
-    yield* Console.log(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)
+    yield* print(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)
   })
 ).pipe(
   Command.withDescription("Add columns to a table of the local server; streams that are open go on"),

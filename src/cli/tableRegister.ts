@@ -3,12 +3,12 @@
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
-import { counted } from "./terminal/progress.ts"
 import { pathArgument } from "./terminal/pathParam.ts"
+import { print } from "./terminal/print.ts"
+import { counted } from "./terminal/progress.ts"
 
 /** `zerobus table register`. */
 export const tableRegister = Command.make(
@@ -23,7 +23,7 @@ export const tableRegister = Command.make(
     const name = path.split(Path.sep).slice(-3).join(".")
     const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
     const { definition } = yield* withCatalog((catalog) => catalog.registerTable(name, pathToFileURL(path).href))
-    yield* Console.log(`Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`)
+    yield* print(`Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`)
   })
 ).pipe(
   Command.withDescription("Serve a Delta table that another program put below the server's data folder"),

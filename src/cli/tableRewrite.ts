@@ -4,9 +4,9 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { failed } from "./terminal/CommandFailed.ts"
+import { print } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 
 /** The command. */
@@ -26,7 +26,7 @@ export const rewrite = Command.make(
       try: () => rewriteVariants(name, folder, now),
       catch: (error) => failed(error instanceof Error ? error.message : String(error))
     })
-    yield* Console.log(
+    yield* print(
       files === 0 && left === 0
         ? `No file of ${name} needs it.`
         : `Rewrote ${counted(files, "file")} of ${name}.` +

@@ -6,7 +6,6 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -14,8 +13,9 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { FoundLog, Salvaged } from "../local/store/salvage.ts"
 import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
-import { counted } from "./terminal/progress.ts"
 import { pathFlag } from "./terminal/pathParam.ts"
+import { print, remark } from "./terminal/print.ts"
+import { counted } from "./terminal/progress.ts"
 
 const salvageOf = () => import("../local/store/salvage.ts")
 
@@ -136,9 +136,9 @@ export const tableSalvage = Command.make(
     const { dataFolder } = place
     const log = yield* logOf(dataFolder, name, input.log)
     const nothing = `All acknowledged records of ${name} are in the table. No file is written.`
-    if (log === undefined) return yield* Console.log(nothing)
+    if (log === undefined) return yield* print(nothing)
     const { damage, ordered, records, segments } = yield* attempt(() => writeTo(input.to, dataFolder, log))
-    yield* Effect.forEach(damage, (sentence) => Console.error(sentence), { discard: true })
+    yield* Effect.forEach(damage, (sentence) => remark(sentence), { discard: true })
     if (damage.length > 0) {
       return yield* failed(
         `${counted(records, "record")} of ${name} could be read` +
@@ -146,19 +146,17 @@ export const tableSalvage = Command.make(
       )
     }
     if (records === 0) {
-      return yield* Console.log(
+      return yield* print(
         ordered
           ? `The acknowledged records of ${name} were salvaged before, and are being dropped from the log. No file is written.`
           : nothing
       )
     }
-    yield* Console.log(`Wrote ${counted(records, "record")} of ${name} to ${input.to}.`)
+    yield* print(`Wrote ${counted(records, "record")} of ${name} to ${input.to}.`)
     if (!input.discard) return
     const { discard } = yield* Effect.promise(salvageOf)
     const done = yield* attempt(() => discard(dataFolder, log, segments))
-    yield* Console.log(
-      done ? "They are dropped from the log." : "The server drops them from the log within half a minute."
-    )
+    yield* print(done ? "They are dropped from the log." : "The server drops them from the log within half a minute.")
   })
 ).pipe(
   Command.withDescription("Write acknowledged records that are not in their table to a file, and drop them if asked"),

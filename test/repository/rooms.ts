@@ -310,7 +310,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "cli/doctor",
-    imports: ["faces", "workspace", "public", "internal/net"],
+    imports: ["faces", "workspace", "public", "internal/net", "cli/terminal"],
     packages: ["effect/*", "node:dns/promises", ...network]
   },
   {
@@ -325,7 +325,7 @@ export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
   "hyparquet": ["local/parquet/parquetLibrary"],
   "hyparquet-writer": ["local/parquet/parquetLibrary"],
   "protobufjs": ["cli/generate/protoSource"],
-  "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson"],
+  "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson", "cli/readingStatement"],
   // For Node's compile cache; it could also load what no import names.
   "node:module": ["cli/main"]
 }

@@ -38,6 +38,14 @@ describe("sources", () => {
     (text) => assert.lengthOf(bannedIn(text), 1)
   )
 
+  it("print what commands say through terminal/print.ts, which shows control characters", () => {
+    const past = files
+      .filter(({ file }) => file.startsWith("cli/") && !file.startsWith("cli/terminal/") && file !== "cli/main.ts")
+      .filter(({ text }) => /\bConsole\.|\bconsole\.|\bstd(?:out|err)\.write\(/.test(text))
+      .map(({ file }) => file)
+    assert.deepStrictEqual(past, ["cli/program.ts"])
+  })
+
   it("have names that say what they hold", () => {
     const vague = /(?:^|[/a-z])(?:utils?|helpers?|manager|common|misc|impl)\.ts$/i
     assert.deepStrictEqual(

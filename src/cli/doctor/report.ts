@@ -2,6 +2,8 @@
  * What `zerobus doctor` found, as text and as JSON.
  */
 
+import { visible } from "../terminal/print.ts"
+
 /** What one check came to. */
 export interface CheckResult {
   readonly name: string
@@ -37,7 +39,11 @@ export const reportText = (results: ReadonlyArray<CheckResult>): string => {
     if (advice !== undefined) lines.push(`        ${advice}`)
   }
   const failed = results.filter(({ result }) => result === "failed").length
-  return [...lines, "", failed === 0 ? "No check failed." : `${failed} of ${results.length} checks failed.`].join("\n")
+  return [
+    ...lines.map(visible),
+    "",
+    failed === 0 ? "No check failed." : `${failed} of ${results.length} checks failed.`
+  ].join("\n")
 }
 
 /** The results as one JSON object. */

@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
 import * as Runtime from "effect/Runtime"
+import { visible } from "./print.ts"
 
 /** The data or the command has to be changed: trying again would end alike. */
 export const exitFix = 2
@@ -27,9 +28,9 @@ export class CommandFailed extends Data.TaggedError("CommandFailed")<{
   }
 }
 
-/** A failure with this message; the data or the command has to be changed. */
+/** A failure with this message, on one line; the data or the command has to be changed. */
 export const failed = (message: string, exitCode: number = exitFix): CommandFailed =>
-  new CommandFailed({ message, exitCode })
+  new CommandFailed({ message: visible(message), exitCode })
 
 /** An error with a sentence of its own, such as those of the client and of the local server. */
 export interface Explained {

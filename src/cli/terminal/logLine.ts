@@ -4,20 +4,16 @@
 import * as Cause from "effect/Cause"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import { visible, visibleLines } from "./print.ts"
 
 const isFields = (part: unknown): part is Record<string, unknown> =>
   typeof part === "object" && part !== null && !Array.isArray(part)
-
-/** Characters that a terminal obeys instead of showing them. */
-const controls = /[\p{Cc}\p{Cf}]/gu
 
 /** A value on one line, with control characters written as `\u{1b}`. */
 const shown = (value: unknown): string =>
   isFields(value)
     ? Object.entries(value).map(named).join(" ")
-    : (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
-        .replace(/\s+/g, " ")
-        .replace(controls, (control) => `\\u{${control.codePointAt(0)!.toString(16)}}`)
+    : visible((typeof value === "string" ? value : (JSON.stringify(value) ?? String(value))).replace(/\s+/g, " "))
 
 const named = ([name, value]: readonly [string, unknown]): string => `${name} ${shown(value)}`
 
@@ -37,6 +33,6 @@ export const logLine: Logger.Logger<unknown, string> = Logger.make(({ cause, dat
       .join(" "),
     numbers.length === 0 ? "" : ` (${numbers.map(named).join(", ")})`,
     explains === undefined ? "" : `: ${shown(fields[explains])}`,
-    cause.reasons.length === 0 ? "" : `\n${Cause.pretty(cause)}`
+    cause.reasons.length === 0 ? "" : `\n${visibleLines(Cause.pretty(cause))}`
   ].join("")
 })

@@ -3,6 +3,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { visible } from "./print.ts"
 
 /** How far an ingest has come. Changed in place while it runs. */
 export interface Counts {
@@ -185,7 +186,7 @@ export const summary = (outcome: Outcome): string => {
             `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To go on from there: --skip ${durableTo.records}`
     )
   }
-  return lines.join("\n")
+  return lines.map(visible).join("\n")
 }
 
 /** The summary for programs: one JSON object. */
