@@ -40,6 +40,14 @@ const flags = {
     Flag.withDescription("Allow a --host that other machines can reach"),
     Flag.withDefault(false)
   ),
+  hostNames: Flag.String("allow-host").pipe(
+    Flag.withAlias("tls-name"),
+    Flag.withDescription(
+      "Further name or address under which clients reach the server, such as host.docker.internal; the certificate of --tls is for it too; repeatable"
+    ),
+    Flag.withMetavar("name"),
+    Flag.atLeast(0)
+  ),
   auth: Flag.Boolean("auth").pipe(
     Flag.withDescription("Check tokens as the service does; on by default, --no-auth takes any token"),
     Flag.withDefault(true)

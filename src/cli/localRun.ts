@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
-import { isLoopback } from "../testing/localOptions.ts"
+import { isHostName, isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import type { LocalInput } from "./local.ts"
@@ -50,6 +50,10 @@ const flagProblem = (input: LocalInput): string | undefined => {
   }
   if (!input.allowRemote && !isLoopback(input.host)) {
     return `The local server listens on loopback only. To let others reach it on ${input.host}, add --allow-remote, and leave --no-auth out.`
+  }
+  const misnamed = input.hostNames.find((name) => !isHostName(name))
+  if (misnamed !== undefined) {
+    return `--allow-host takes names and addresses such as zerobus.test or 10.0.0.5, without port, and not ${JSON.stringify(misnamed)}.`
   }
   if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
   return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
@@ -95,6 +99,7 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
     port: input.port,
     httpPort: input.httpPort,
     allowRemote: input.allowRemote,
+    hostNames: input.hostNames,
     auth: input.auth,
     requestLog: true,
     tls: input.tls,

@@ -30,6 +30,7 @@ import { serveGrpc } from "../local/endpoints/grpcService.ts"
 import { type HttpFault, type HttpPart, makeHttpScript } from "../local/faults/httpScript.ts"
 import { httpService } from "../local/endpoints/httpService.ts"
 import type { PortUnavailable } from "../local/endpoints/listener.ts"
+import type { ServedHosts } from "../local/endpoints/requestAccess.ts"
 import { makeMemoryTableStore } from "../local/store/memoryTableStore.ts"
 import { makePrincipals } from "../local/auth/principals.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
@@ -46,6 +47,7 @@ import {
   boundsOf,
   checkOptions,
   flushIntervalOf,
+  isLoopback,
   limitsOf,
   tokenLifeOf,
   type UnsafeServer,
@@ -130,7 +132,7 @@ const start = Effect.fnUntraced(function* (
       script,
       tell,
       onStored: counters.observer.received,
-      hosts: [host.includes(":") ? `[${host}]` : host]
+      hosts: servedHosts(options)
     })
   })
   const grpc = yield* serveGrpc({
@@ -176,10 +178,17 @@ const start = Effect.fnUntraced(function* (
 })
 
 /** The names and addresses a made certificate is for. */
-const certifiedHosts = ({ host = "127.0.0.1" }: ZerobusLocalOptions): ReadonlyArray<string> => {
+const certifiedHosts = ({ host = "127.0.0.1", hostNames = [] }: ZerobusLocalOptions): ReadonlyArray<string> => {
   const own = ["localhost", "127.0.0.1", "::1"]
-  return own.includes(host) || host === "0.0.0.0" || host === "::" ? own : [...own, host]
+  const listened = host === "0.0.0.0" || host === "::" ? [] : [host]
+  return [...new Set([...own, ...listened, ...hostNames])]
 }
+
+/** The names and addresses under which requests may ask for the server. */
+const servedHosts = ({ host = "127.0.0.1", hostNames = [] }: ZerobusLocalOptions): ServedHosts => ({
+  names: [host, ...hostNames].map((name) => (name.includes(":") ? `[${name}]` : name)),
+  anyAddress: !isLoopback(host)
+})
 
 /** What can keep a server from starting. */
 export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | StorageFailure

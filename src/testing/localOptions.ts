@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import { isIP } from "node:net"
 import type { Latency } from "../local/faults/latency.ts"
 import type { Principal } from "../local/auth/principals.ts"
 import type { StreamLimits } from "../local/stream/streamContract.ts"
@@ -53,6 +54,11 @@ export interface ZerobusLocalOptions extends StreamOptions {
   readonly httpPort?: number | undefined
   /** Listens on addresses others can reach; default false. */
   readonly allowRemote?: boolean | undefined
+  /**
+   * Further host names and addresses under which clients reach the server, such as `host.docker.internal` or
+   * the name of a container. Requests may name them, and the certificate of `tls: true` is for them.
+   */
+  readonly hostNames?: ReadonlyArray<string> | undefined
   /** Whether tokens are checked as the service does; default true. */
   readonly auth?: boolean | undefined
   /**
@@ -150,12 +156,21 @@ export const optionProblem = (options: Partial<ZerobusLocalDiskOptions>): Invali
   for (const limit of [options.rateLimit?.records, options.rateLimit?.bytes]) {
     if (limit !== undefined && !(limit > 0)) return refuse("rateLimit", "above 0")
   }
+  if (options.hostNames?.some((name) => !isHostName(name))) {
+    return refuse("hostNames", 'names and addresses such as "zerobus.test" and "10.0.0.5", without port')
+  }
   for (const option of ["auditBytes", "traceEvents"] as const) {
     const bound = options[option]
     if (bound !== undefined && !(bound >= 0)) return refuse(option, "0 or more")
   }
   return undefined
 }
+
+/** Whether a text is a host name or an address, as a certificate and a Host header can have it. */
+export const isHostName = (name: string): boolean =>
+  isIP(name) !== 0
+    ? !name.includes("%")
+    : name.length <= 253 && /^(?!\d+(?:\.\d+)*$)(?:(?:^|\.)[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?)+$/i.test(name)
 
 const durationProblem = (input: Duration.Input | undefined): boolean => {
   if (input === undefined) return false

@@ -2,6 +2,8 @@
  * `zerobus local` as a process: restarts, TLS, the environment it prints, failures to start.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Https from "node:https"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import { start, startServer, zerobus, zerobusProcess } from "../support/commandLine.ts"
@@ -53,6 +55,32 @@ describe("zerobus local", () => {
     assert.match(distrusting.err, /TLS handshake with https:.* was refused/)
     secure.child.kill("SIGTERM")
     assert.strictEqual((await secure.end).code, 0)
+  }, 60_000)
+
+  it("serves https under names it is given, and with an authority that stays while they do", async () => {
+    const folderOf = Path.join(folder, "named")
+    const serve = async (...args: ReadonlyArray<string>) => {
+      const server = await startServer(["--data-dir", folderOf, "--tls", ...args])
+      const port = Number(new URL(server.environment["DATABRICKS_WORKSPACE_URL"]!).port)
+      const ca = Fs.readFileSync(server.environment["NODE_EXTRA_CA_CERTS"]!, "utf8")
+      const ask = (servername: string) =>
+        new Promise<number | string>((resolve) => {
+          Https.get({ port, servername, ca, path: "/health", headers: { host: `${servername}:${port}` } }, (answer) => {
+            answer.resume()
+            resolve(answer.statusCode!)
+          }).on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""))
+        })
+      const asked = [await ask("zerobus.test"), await ask("other.test"), await ask("localhost")]
+      server.child.kill("SIGTERM")
+      await server.end
+      return { asked, ca }
+    }
+    const wrongName = "ERR_TLS_CERT_ALTNAME_INVALID"
+    const named = await serve("--tls-name", "zerobus.test")
+    assert.deepStrictEqual(named.asked, [200, wrongName, 200])
+    assert.strictEqual((await serve("--allow-host", "zerobus.test")).ca, named.ca)
+    const both = await serve("--allow-host", "zerobus.test", "--allow-host", "other.test")
+    assert.deepStrictEqual(both.asked, [200, 200, 200])
   }, 60_000)
 
   it("shows rows as soon as they are acknowledged when asked to", async () => {
@@ -157,7 +185,8 @@ describe("zerobus local", () => {
     [["--memory", "--stream-life", "soon"], /must be a duration/],
     [["--memory", "--host", "0.0.0.0"], /loopback.*--allow-remote/],
     [["--memory", "--rate-limit", "0"], /at least 1/],
-    [["--memory", "--tls"], /needs a data folder/]
+    [["--memory", "--tls"], /needs a data folder/],
+    [["--memory", "--allow-host", "a:80"], /--allow-host takes names and addresses .* and not "a:80"/]
   ])("%j ends with 1 and says why", async (args, says) => {
     const { code, err, out } = await zerobus(["local", ...args])
     assert.strictEqual(code, 2)

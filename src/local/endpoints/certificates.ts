@@ -46,7 +46,8 @@ const keyIdentifier = (publicKey: Buffer): Buffer => createHash("sha256").update
 
 const addressBytes = (address: string): Buffer => {
   if (isIP(address) === 4) return Buffer.from(address.split(".").map(Number))
-  const [head = "", tail] = address.split("::")
+  // Brings the last four bytes from the form of IPv4 into that of IPv6.
+  const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::")
   const groups = (text: string | undefined) => (text === undefined || text === "" ? [] : text.split(":"))
   const before = groups(head)
   const after = groups(tail)

@@ -2,8 +2,8 @@
  * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest, health and
  * counters, as one `effect/http` handler.
  *
- * It checks where a request claims to go (a page in a browser must not reach a server on loopback through a name of its own), bounds
- * bodies, and checks tokens. The listening HTTP server is the business of `testing/ZerobusLocal.ts`.
+ * It bounds bodies and checks tokens; `requestAccess.ts` keeps pages of browsers out. The listening
+ * HTTP server is the business of `testing/ZerobusLocal.ts`.
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
@@ -22,9 +22,9 @@ import {
 import type { ServerEvent, Tell } from "../activity/serverEvent.ts"
 import type { HttpScript } from "../faults/httpScript.ts"
 import { insertRecords } from "./restIngest.ts"
+import { refuseAccess, refuseBody, type ServedHosts } from "./requestAccess.ts"
 import { refuseIngest } from "../auth/ingestTokens.ts"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
-import { isLoopback } from "../../internal/net/loopback.ts"
 import type { Principals, Privilege } from "../auth/principals.ts"
 import { printable } from "../stream/serverStatus.ts"
 import type { TableStoreShape } from "../store/tableStore.ts"
@@ -50,8 +50,7 @@ export interface HttpServiceOptions {
   readonly tell: Tell
   /** Told of records that came in by REST. */
   readonly onStored: (records: number, bytes: number) => void
-  /** Host names, besides those of loopback, that requests may name. */
-  readonly hosts: ReadonlyArray<string>
+  readonly hosts: ServedHosts
 }
 
 const maxBodyBytes = 1024 * 1024
@@ -65,9 +64,8 @@ export const httpService = (
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    if (!knownHost(request.headers["host"], options.hosts)) {
-      return respond(catalogError(421, "INVALID_HOST", "The Host header names another server than this one."))
-    }
+    const refused = refuseAccess(request, options.hosts)
+    if (refused !== undefined) return respond(refused)
     // Put together rather than resolved: a path such as `//` would be taken for a host.
     const url = new URL(`http://localhost${request.url.startsWith("/") ? "" : "/"}${request.url}`)
     if (url.pathname === "/metrics" && request.method === "GET") {
@@ -106,11 +104,6 @@ const respond = (answer: CatalogAnswer): HttpServerResponse.HttpServerResponse =
     status: answer.status,
     headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" }
   })
-
-const knownHost = (header: string | undefined, hosts: ReadonlyArray<string>): boolean => {
-  const name = header?.replace(/:\d{1,5}$/, "").toLowerCase()
-  return name !== undefined && (isLoopback(name) || hosts.includes(name))
-}
 
 const route = (
   options: HttpServiceOptions,
@@ -166,8 +159,10 @@ const tooLarge = (limit: number) =>
 const token = (
   options: HttpServiceOptions,
   request: HttpServerRequest.HttpServerRequest
-): Effect.Effect<CatalogAnswer> =>
-  request.text.pipe(
+): Effect.Effect<CatalogAnswer> => {
+  const refused = refuseBody(request.headers, "application/x-www-form-urlencoded")
+  if (refused !== undefined) return Effect.succeed(refused)
+  return request.text.pipe(
     Effect.map((body) => {
       const form = new URLSearchParams(body)
       const answer = answerTokenRequest(options, request.headers["authorization"], form, options.timers.now())
@@ -176,6 +171,7 @@ const token = (
     }),
     Effect.catch(() => Effect.succeed(tooLarge(maxBodyBytes)))
   )
+}
 
 const tokenEvent = ({ body, clientId, status, tableName }: TokenAnswer): ServerEvent => {
   const client = clientId === undefined ? undefined : printable(clientId)
@@ -188,8 +184,10 @@ const tokenEvent = ({ body, clientId, status, tableName }: TokenAnswer): ServerE
 const withBody = (
   request: HttpServerRequest.HttpServerRequest,
   next: (body: unknown) => Effect.Effect<CatalogAnswer>
-): Effect.Effect<CatalogAnswer> =>
-  request.text.pipe(
+): Effect.Effect<CatalogAnswer> => {
+  const refused = refuseBody(request.headers, "application/json")
+  if (refused !== undefined) return Effect.succeed(refused)
+  return request.text.pipe(
     Effect.matchEffect({
       onFailure: () => Effect.succeed(tooLarge(maxBodyBytes)),
       onSuccess: (body) => {
@@ -203,6 +201,7 @@ const withBody = (
       }
     })
   )
+}
 
 const insert = (
   options: HttpServiceOptions,
@@ -222,6 +221,8 @@ const insert = (
       refusal._tag === "Unauthenticated" ? ([401, "UNAUTHENTICATED"] as const) : ([403, "PERMISSION_DENIED"] as const)
     return Effect.succeed(catalogError(status, code, `${refusal.message}.`))
   }
+  const refused = refuseBody(request.headers, "application/json")
+  if (refused !== undefined) return Effect.succeed(refused)
   return request.text.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxInsertBytes)),
     Effect.matchEffect({

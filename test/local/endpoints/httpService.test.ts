@@ -42,7 +42,8 @@ const request = (
 
 const catalogHeaders = (local: ZerobusLocalShape) =>
   Effect.map(postToken(local, { grant_type: "client_credentials", scope: "all-apis" }), ({ body }) => ({
-    authorization: `Bearer ${body["access_token"]}`
+    "authorization": `Bearer ${body["access_token"]}`,
+    "content-type": "application/json"
   }))
 
 layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the token endpoint", (it) => {
@@ -304,7 +305,10 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
   it.effect("bounds bodies and headers (V6)", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
-      const large = yield* request(local, "POST", "/oidc/v1/token", { body: Buffer.alloc(3 * 1024 * 1024, 97) }).pipe(
+      const large = yield* request(local, "POST", "/oidc/v1/token", {
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: Buffer.alloc(3 * 1024 * 1024, 97)
+      }).pipe(
         Effect.map((answer) => answer.status),
         // The server may close the connection while the rest is still being sent.
         Effect.orElseSucceed(() => 413)

@@ -8,7 +8,10 @@ const table = "main.default.rest"
 
 const post = Effect.fnUntraced(function* (body: string, name = table, authorization?: string) {
   const local = yield* ZerobusLocal
-  const headers = { authorization: authorization ?? (yield* headersFor(local, name)).authorization }
+  const headers = {
+    "authorization": authorization ?? (yield* headersFor(local, name)).authorization,
+    "content-type": "application/json"
+  }
   return yield* Effect.promise(async () => {
     const url = `${local.workspaceUrl}/zerobus/v1/tables/${encodeURIComponent(name)}/insert`
     const response = await fetch(url, { method: "POST", headers, body: Buffer.from(body) })
