@@ -65,6 +65,27 @@ const flags = {
     Flag.withMetavar("definition"),
     Flag.atLeast(0)
   ),
+  tablesFile: pathFlag("tables").pipe(
+    Flag.withDescription(
+      "File of CREATE TABLE statements. A table that exists as the file has it is kept; one that differs is refused"
+    ),
+    Flag.optional
+  ),
+  watch: Flag.Boolean("watch").pipe(
+    Flag.withDescription(
+      "Follow the file of --tables: create new tables, add nullable columns, and log what differs otherwise"
+    ),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  principals: Flag.String("principal").pipe(
+    Flag.withDescription(
+      "Further service principal, with its grants: 'reader: USE CATALOG, USE SCHEMA, SELECT ON main'; NAME alone may do everything; repeatable. " +
+        "Its secret is printed, or that of ZEROBUS_LOCAL_SECRET_<NAME>"
+    ),
+    Flag.withMetavar("name: grants"),
+    Flag.atLeast(0)
+  ),
   sharedFiles: Flag.Boolean("shared-files").pipe(
     Flag.withDescription("Let other users of this machine read the tables; by default only who runs the server can"),
     Flag.withDefault(false)

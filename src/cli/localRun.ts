@@ -17,7 +17,10 @@ import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts
 import type { LocalInput } from "./local.ts"
 import { print, printJson, visibleJson } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
-import { definitionOf, differenceText } from "./tableDefinition.ts"
+import { grantsText, principalsOf, secretFromEnvironment, shellText } from "./local/principals.ts"
+import { definitionOf, differenceText } from "./local/tableDefinition.ts"
+import { ensureTables, readTablesFile } from "./local/tablesFile.ts"
+import { stateOfFile, watchTables } from "./local/watchTables.ts"
 
 const durationOf = (
   flag: string,
@@ -54,6 +57,10 @@ const flagProblem = (input: LocalInput): string | undefined => {
   const misnamed = input.hostNames.find((name) => !isHostName(name))
   if (misnamed !== undefined) {
     return `--allow-host takes names and addresses such as zerobus.test or 10.0.0.5, without port, and not ${JSON.stringify(misnamed)}.`
+  }
+  if (input.watch && Option.isNone(input.tablesFile)) return "--watch follows the file of --tables. Name one."
+  if (input.principals.length > 0 && !input.auth) {
+    return "--no-auth lets everybody in, so --principal does not go with it. Leave one of them out."
   }
   if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
   return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
@@ -94,6 +101,12 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   if (problem !== undefined) return yield* failed(problem)
   const rateLimit = Option.getOrUndefined(input.rateLimit)
   const definitions = yield* Effect.forEach(input.tables, definitionOf)
+  const file = Option.getOrUndefined(input.tablesFile)
+  const stateOfTables = file === undefined ? "" : yield* stateOfFile(file)
+  const tablesOfFile = file === undefined ? [] : yield* readTablesFile(file)
+  const principals = yield* Effect.forEach(yield* principalsOf(input.principals), (principal) =>
+    Effect.map(secretFromEnvironment(principal.clientId), (clientSecret) => ({ ...principal, clientSecret }))
+  )
   const options = {
     host: input.host,
     port: input.port,
@@ -101,6 +114,8 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
     allowRemote: input.allowRemote,
     hostNames: input.hostNames,
     auth: input.auth,
+    principals,
+    clientSecret: yield* secretFromEnvironment("local-client"),
     requestLog: true,
     tls: input.tls,
     streamLife: yield* durationOf("stream-life", input.streamLife, (millis) => millis > 0),
@@ -118,10 +133,16 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
       })
   const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
   yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
+  if (file !== undefined) yield* ensureTables(local, file, tablesOfFile, input.watch)
   const tables = (yield* local.listTables).map((table) => table.definition.name)
   const environment = environmentOf(local)
   if (input.json) {
-    yield* printJson(JSON.stringify({ environment, dataDir: input.memory ? null : dataDir, tables }))
+    const others = local.principals
+      .slice(1)
+      .map(({ clientId, clientSecret }) => ({ clientId, clientSecret: Redacted.value(clientSecret) }))
+    yield* printJson(
+      JSON.stringify({ environment, principals: others, dataDir: input.memory ? null : dataDir, tables })
+    )
   } else {
     yield* print(
       [
@@ -130,13 +151,20 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
           ? "No tables yet: zerobus table create 'main.default.t(id BIGINT, name STRING)'"
           : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
         "",
-        ...Object.entries(environment).map(([name, value]) => `export ${name}=${value}`),
+        ...Object.entries(environment).map(([name, value]) => `export ${name}=${shellText(value)}`),
+        ...local.principals
+          .slice(1)
+          .flatMap(({ clientId, clientSecret, grants }) => [
+            "",
+            `# ${clientId}: ${grantsText(grants)}`,
+            `export DATABRICKS_CLIENT_ID=${clientId} DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
+          ]),
         "",
         "Ctrl-C stops it."
       ].join("\n")
     )
   }
-  return yield* Effect.never
+  return yield* file !== undefined && input.watch ? watchTables(file, stateOfTables, local) : Effect.never
 })
 
 /** The log as JSON, one object a line, for programs that read it. */

@@ -49,7 +49,7 @@ const create = Command.make(
     )
   },
   Effect.fn(function* (input) {
-    const { definitionOf } = yield* Effect.promise(() => import("./tableDefinition.ts"))
+    const { definitionOf } = yield* Effect.promise(() => import("./local/tableDefinition.ts"))
     const definition = yield* definitionOf(input.definition)
     const { withCatalog } = yield* catalogUse
     const created = yield* withCatalog((catalog) => createOrKeep(catalog, definition))

@@ -32,9 +32,9 @@ import { httpService } from "../local/endpoints/httpService.ts"
 import type { PortUnavailable } from "../local/endpoints/listener.ts"
 import type { ServedHosts } from "../local/endpoints/requestAccess.ts"
 import { makeMemoryTableStore } from "../local/store/memoryTableStore.ts"
-import { makePrincipals } from "../local/auth/principals.ts"
+import { makePrincipals, type Principal } from "../local/auth/principals.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
-import { folderIdentity, newIdentity, type ServerIdentity } from "../local/auth/serverIdentity.ts"
+import { folderIdentity, newIdentity, secretOf, type ServerIdentity } from "../local/auth/serverIdentity.ts"
 import type { StorageFailure } from "../local/log/storageErrors.ts"
 import { makeStreamHub } from "../local/stream/streamHost.ts"
 import type { TableStoreShape } from "../local/store/tableStore.ts"
@@ -65,6 +65,8 @@ export interface ZerobusLocalShape extends ZerobusScript {
   readonly workspaceUrl: string
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
+  /** All service principals, that of `clientId` first. */
+  readonly principals: ReadonlyArray<Principal>
   /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
   readonly tls: { readonly ca: string; readonly caPath: string | undefined } | undefined
   /** Gives the next connection to the gRPC face these faults; called again, the one after that. */
@@ -108,7 +110,11 @@ const start = Effect.fnUntraced(function* (
   const mint = makeTokenMint(identity.tokenKey)
   const clientId = options.clientId ?? identity.clientId
   const clientSecret = options.clientSecret ?? identity.clientSecret
-  const principals = makePrincipals([{ clientId, clientSecret }, ...(options.principals ?? [])])
+  const further = (options.principals ?? []).map((principal) => ({
+    ...principal,
+    clientSecret: principal.clientSecret ?? secretOf(identity, principal.clientId)
+  }))
+  const principals = makePrincipals([{ clientId, clientSecret }, ...further])
   const auth = options.auth ?? true
   const script = makeHttpScript((part, action) =>
     trace.add({ event: "http", part, ...(action === undefined ? {} : { action }) })
@@ -169,6 +175,7 @@ const start = Effect.fnUntraced(function* (
     workspaceUrl: `${scheme}://${called}:${http.port}`,
     clientId,
     clientSecret,
+    principals: principals.all,
     tls: tls === undefined ? undefined : { ca: tls.ca, caPath: tls.caPath },
     injectConnection: (...faults) => Effect.sync(() => void connectionFaults.push(faults)),
     injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),

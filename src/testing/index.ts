@@ -11,6 +11,7 @@ export {
   type ZerobusLocalOptions,
   type ZerobusVirtualOptions,
   type Grant,
+  type LocalPrincipal,
   type Principal,
   type Privilege
 } from "./localOptions.ts"
@@ -20,6 +21,7 @@ export {
   StorageFailure,
   type StorageReason,
   TableExists,
+  TableNotFound,
   UnsupportedColumn
 } from "../local/log/storageErrors.ts"
 export type { ServerCounters } from "../local/endpoints/serverCounters.ts"

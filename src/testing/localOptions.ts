@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { isIP } from "node:net"
 import type { Latency } from "../local/faults/latency.ts"
-import type { Principal } from "../local/auth/principals.ts"
+import type { Grant } from "../local/auth/principals.ts"
 import type { StreamLimits } from "../local/stream/streamContract.ts"
 import { defaultLimits } from "../local/stream/streamHost.ts"
 import { isLoopback } from "../internal/net/loopback.ts"
@@ -17,6 +17,15 @@ import { InvalidArgument } from "../ZerobusError.ts"
 
 export { isLoopback } from "../internal/net/loopback.ts"
 export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
+
+/** A further service principal of a server. */
+export interface LocalPrincipal {
+  readonly clientId: string
+  /** Default: one made for the server, which a data folder keeps. `ZerobusLocalShape.principals` has it. */
+  readonly clientSecret?: Redacted.Redacted<string> | undefined
+  /** Everything is granted when left out. */
+  readonly grants?: ReadonlyArray<Grant> | undefined
+}
 
 /** Options of the streams of a server. Durations are Effect durations; plain numbers are milliseconds. */
 export interface StreamOptions {
@@ -74,7 +83,7 @@ export interface ZerobusLocalOptions extends StreamOptions {
   /** Its secret; default one made at random, which a data folder keeps. */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
   /** Further service principals, with what they may do. */
-  readonly principals?: ReadonlyArray<Principal> | undefined
+  readonly principals?: ReadonlyArray<LocalPrincipal> | undefined
   /** How long tokens are good; default 1 hour. */
   readonly tokenLife?: Duration.Input | undefined
   /**

@@ -6,13 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { tableNameProblem } from "../internal/columns/columnNames.ts"
-import { parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
+import { type ColumnDefinition, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
 import type { Fault, LocalEvent } from "../local/faults/faultScript.ts"
 import type { makeServerCounters, ServerCounters } from "../local/endpoints/serverCounters.ts"
 import {
   InvalidDefinition,
   type StorageFailure,
   type TableExists,
+  type TableNotFound,
   type UnsupportedColumn
 } from "../local/log/storageErrors.ts"
 import type { Audit } from "../local/stream/streamAudit.ts"
@@ -42,6 +43,14 @@ export interface ZerobusScript {
   ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
   /** The table's definition, when it exists. */
   readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
+  /**
+   * Adds nullable columns at the end of a table, and fields to its STRUCTs, named by their paths (`place.height`).
+   * Streams that are open go on. Fails when there is no such table, or a column cannot be added.
+   */
+  readonly addColumns: (
+    table: TableName,
+    columns: ReadonlyArray<ColumnDefinition>
+  ) => Effect.Effect<TableRecord, TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
   /** All tables. */
   readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
   /** Deletes a table with its data; false when there is none. */
@@ -120,6 +129,7 @@ export const serverScript = (server: {
   return {
     createTable: (table) => Effect.flatMap(definitionOf(table), store.create),
     getTable: (table) => store.get(nameOf(table)),
+    addColumns: (table, columns) => store.addColumns(nameOf(table), columns),
     listTables: store.listAll,
     dropTable: (table) => store.drop(nameOf(table)),
     records: (table) => Effect.andThen(flush(table), store.rows(nameOf(table))),

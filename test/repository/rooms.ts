@@ -273,6 +273,7 @@ export const rooms: ReadonlyArray<Room> = [
       "cli/records",
       "cli/ingest",
       "cli/doctor",
+      "cli/local",
       "local/store/salvage",
       "local/delta",
       "local/upkeep/rewriteVariants",
@@ -292,6 +293,11 @@ export const rooms: ReadonlyArray<Room> = [
     name: "cli/generate",
     imports: ["internal/columns", "internal/protobuf"],
     packages: ["effect/*", "protobufjs"]
+  },
+  {
+    name: "cli/local",
+    imports: ["internal/columns", "testing", "cli/terminal"],
+    packages: ["effect/*", "node:fs/promises"]
   },
   {
     name: "cli/terminal",

@@ -13,7 +13,7 @@ import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 import { withTextLengths } from "./textLength.ts"
 
 export { definitionProblem } from "./columnRules.ts"
-export { parseColumns, parseColumnType, parseTableDefinition } from "./columnTypeParser.ts"
+export { parseColumns, parseColumnType, parseTableDefinition, parseTables } from "./columnTypeParser.ts"
 
 /** The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points). */
 export interface TextLength {

@@ -14,6 +14,9 @@ import { scalarTag } from "./scalarTypes.ts"
 /** Longest text that is read, in characters. */
 const maxText = 1_000_000
 
+/** Space and comments of SQL: to the end of the line, or between signs. */
+const space = /(?:\s|--[^\n]*|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/)+/y
+
 class Reader {
   readonly text: string
   position = 0
@@ -30,12 +33,26 @@ class Reader {
   expected(what: string): never {
     const rest = this.text.slice(this.position, this.position + 20)
     return this.refuse(
-      `Expected ${what} at character ${this.position + 1}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`
+      `Expected ${what} at ${this.place(this.position)}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`
     )
   }
 
+  /** A place in the text in words: the character, and the line where there are several. */
+  place(position: number): string {
+    if (!this.text.trimEnd().includes("\n")) return `character ${position + 1}`
+    const before = this.text.slice(0, position).split("\n")
+    return `line ${before.length}, character ${before.at(-1)!.length + 1}`
+  }
+
+  /** Passes over space and comments. */
   skip(): void {
-    while (this.position < this.text.length && /\s/.test(this.text.charAt(this.position))) this.position++
+    while (this.position < this.text.length) {
+      space.lastIndex = this.position
+      if (space.test(this.text)) this.position = space.lastIndex
+      else if (this.text.startsWith("/*", this.position)) {
+        this.refuse(`The comment at ${this.place(this.position)} is not closed.`)
+      } else return
+    }
   }
 
   accept(character: string): boolean {
@@ -75,7 +92,7 @@ class Reader {
     let name: string
     if (this.text.charAt(this.position) === "`") {
       const end = this.text.indexOf("`", this.position + 1)
-      if (end < 0) return this.refuse(`The back quote at character ${this.position + 1} is not closed.`)
+      if (end < 0) return this.refuse(`The back quote at ${this.place(this.position)} is not closed.`)
       name = this.text.slice(this.position + 1, end)
       this.position = end + 1
     } else {
@@ -115,7 +132,7 @@ class Reader {
         return out
       }
     }
-    return this.refuse(`The quote at character ${this.position + 1} is not closed.`)
+    return this.refuse(`The quote at ${this.place(this.position)} is not closed.`)
   }
 
   atEnd(): boolean {
@@ -247,6 +264,26 @@ export const parseTableDefinition = (text: string): Result.Result<TableDefinitio
   Result.flatMap(run(text, readTable), (definition) => {
     const problem = definitionProblem(definition)
     return problem === undefined ? Result.succeed(definition) : Result.fail(problem)
+  })
+
+/**
+ * Reads the tables of `CREATE TABLE` statements that end with semicolons, with comments of SQL between and
+ * in them. Each table has a name of its own, whatever its case.
+ */
+export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefinition>, string> =>
+  run(text, (reader) => {
+    const found = new Map<string, TableDefinition>()
+    while (!reader.atEnd()) {
+      if (reader.accept(";")) continue
+      const at = reader.place(reader.position)
+      if (reader.peekWord().toUpperCase() !== "CREATE") reader.expected("CREATE TABLE")
+      const definition = readTable(reader)
+      const problem = definitionProblem(definition)
+      if (problem !== undefined) reader.refuse(`The table at ${at} cannot be used: ${problem}`)
+      if (found.has(definition.name.toLowerCase())) reader.refuse(`The table ${definition.name} is there twice.`)
+      found.set(definition.name.toLowerCase(), definition)
+    }
+    return [...found.values()]
   })
 
 /** The path of a field, as `columnAddition.ts` has it. */

@@ -27,6 +27,8 @@ export interface Principal {
 /** The principals a server knows. */
 export interface Principals {
   readonly authenticate: (clientId: string, clientSecret: string) => boolean
+  /** All of them, in the order in which they were given. */
+  readonly all: ReadonlyArray<Principal>
   /** The privileges among `needed` that the principal lacks on a table. */
   readonly missing: (clientId: string, table: string, needed: ReadonlyArray<Privilege>) => ReadonlyArray<Privilege>
 }
@@ -43,6 +45,7 @@ export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
   )
   const nobody = digest("")
   return {
+    all: list,
     authenticate: (clientId, clientSecret) => {
       const entry = known.get(clientId)
       // The comparison runs for unknown ids too, so that time does not tell which ids exist.

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { randomBytes, randomUUID } from "node:crypto"
+import { createHmac, randomBytes, randomUUID } from "node:crypto"
 import * as Path from "node:path"
 import { replaceSynced } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
@@ -37,6 +37,12 @@ const identity = (stored: Stored): ServerIdentity => ({
   clientId,
   clientSecret: Redacted.make(stored.clientSecret, { label: "client secret" })
 })
+
+/** The secret of a further principal that brings none: the same for as long as the identity is kept. */
+export const secretOf = ({ tokenKey }: ServerIdentity, clientId: string): Redacted.Redacted<string> => {
+  const derived = createHmac("sha256", Redacted.value(tokenKey)).update(`client secret of ${clientId}`).digest()
+  return Redacted.make(`local-${derived.subarray(0, 18).toString("base64url")}`, { label: "client secret" })
+}
 
 /** An identity for the life of the process. */
 export const newIdentity: Effect.Effect<ServerIdentity> = Effect.sync(() => identity(generate()))

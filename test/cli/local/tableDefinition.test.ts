@@ -1,7 +1,7 @@
 /** How a table differs from a definition, in words. */
 import { assert, describe, it } from "@effect/vitest"
-import { differenceText } from "../../src/cli/tableDefinition.ts"
-import { table } from "../support/storedTables.ts"
+import { differenceText } from "../../../src/cli/local/tableDefinition.ts"
+import { table } from "../../support/storedTables.ts"
 
 const existing = table("main.default.t(id BIGINT NOT NULL, name STRING, place STRUCT<lat: DOUBLE>)")
 const differs = (columns: string) => differenceText(table(`main.default.t(${columns})`), existing)

@@ -8,11 +8,11 @@ import {
   parseTableDefinition,
   type TableDefinition,
   typeText
-} from "../internal/columns/columnType.ts"
-import { type ScalarTag, scalarTypes, sqlName } from "../internal/columns/scalarTypes.ts"
-import { diffDefinitions } from "../internal/columns/tableDiff.ts"
-import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
-import { counted } from "./terminal/progress.ts"
+} from "../../internal/columns/columnType.ts"
+import { type ScalarTag, scalarTypes, sqlName } from "../../internal/columns/scalarTypes.ts"
+import { diffDefinitions } from "../../internal/columns/tableDiff.ts"
+import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+import { counted } from "../terminal/progress.ts"
 
 const knownTypes = `The types are ${Object.keys(scalarTypes)
   .map((tag) => sqlName(tag as ScalarTag))
@@ -29,7 +29,8 @@ export const definitionOf = (text: string): Effect.Effect<TableDefinition, Comma
 
 const mostShown = 10
 
-const partitionsOf = ({ partitionColumns = [] }: TableDefinition): string =>
+/** How a table is partitioned, in words. */
+export const partitionsOf = ({ partitionColumns = [] }: TableDefinition): string =>
   partitionColumns.length === 0 ? "not partitioned" : `partitioned by ${partitionColumns.join(", ")}`
 
 /** The column as it would be added to a table. */

@@ -1,0 +1,110 @@
+/**
+ * `zerobus local --principal`: further service principals with what they may do, and the secrets of all.
+ *
+ * A secret is never on the command line, which every process of the machine can read. It comes from the
+ * environment, or is derived from a key that the data folder keeps.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Grant, Privilege } from "../../testing/localOptions.ts"
+import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+
+/** A principal of the command line. Without `grants` it may do everything. */
+export interface NamedPrincipal {
+  readonly clientId: string
+  readonly grants: ReadonlyArray<Grant> | undefined
+}
+
+const form =
+  "NAME for one that may do everything, NAME: NONE, or NAME: USE CATALOG ON main; USE SCHEMA ON main.default; " +
+  "SELECT, MODIFY ON main.default.orders"
+
+/** Where each privilege can be granted: on how many parts of a name at most. */
+const mostParts: Readonly<Record<Privilege, number>> = { "USE CATALOG": 1, "USE SCHEMA": 2, "SELECT": 3, "MODIFY": 3 }
+const privileges = Object.keys(mostParts) as ReadonlyArray<Privilege>
+
+const grantOf = (text: string): Grant | string => {
+  const [, list, on] =
+    /^(.+?)\s+ON\s+(?:(?:CATALOG|SCHEMA|TABLE)\s+)?([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+){0,2})$/is.exec(text) ?? []
+  if (list === undefined || on === undefined) return `${JSON.stringify(text)} is no grant.`
+  const parts = on.split(".").length
+  const granted: Array<Privilege> = []
+  for (const word of list.split(",").map((each) => each.trim().replace(/\s+/g, " ").toUpperCase())) {
+    if (word === "ALL PRIVILEGES") {
+      granted.push(...privileges.filter((each) => parts <= mostParts[each]))
+      continue
+    }
+    const privilege = privileges.find((each) => each === word)
+    if (privilege === undefined) {
+      return `${JSON.stringify(word)} is no privilege. There are ${privileges.join(", ")} and ALL PRIVILEGES.`
+    }
+    if (parts > mostParts[privilege]) {
+      const level = mostParts[privilege] === 1 ? "a catalog" : "a catalog or a schema"
+      return `${privilege} is granted on ${level}, and ${on} is none.`
+    }
+    granted.push(privilege)
+  }
+  return { on, privileges: granted }
+}
+
+/** Reads one principal. */
+export const principalOf = (text: string): Effect.Effect<NamedPrincipal, CommandFailed> => {
+  const refuse = (why: string) => Effect.fail(failed(`The --principal ${JSON.stringify(text.slice(0, 100))}: ${why}`))
+  const colon = text.indexOf(":")
+  const clientId = (colon < 0 ? text : text.slice(0, colon)).trim()
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(clientId)) {
+    return refuse(`its name has letters, digits, dots, hyphens and underscores. It reads ${form}.`)
+  }
+  if (clientId === "local-client") return refuse("local-client is the principal that every server has.")
+  if (colon < 0) return Effect.succeed({ clientId, grants: undefined })
+  const rest = text.slice(colon + 1).trim()
+  if (rest.toUpperCase() === "NONE") return Effect.succeed({ clientId, grants: [] })
+  const grants: Array<Grant> = []
+  for (const part of rest.split(";").map((each) => each.trim())) {
+    if (part === "") continue
+    const grant = grantOf(part)
+    if (typeof grant === "string") return refuse(`${grant} It reads ${form}.`)
+    grants.push(grant)
+  }
+  return grants.length === 0 ? refuse(`it names no grant. It reads ${form}.`) : Effect.succeed({ clientId, grants })
+}
+
+/** Reads all principals, each of which has a name of its own. */
+export const principalsOf = (
+  texts: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<NamedPrincipal>, CommandFailed> =>
+  Effect.flatMap(Effect.forEach(texts, principalOf), (all) => {
+    const variables = all.map(({ clientId }) => secretVariable(clientId))
+    const twice = all.find(({ clientId }, index) => variables.indexOf(secretVariable(clientId)) !== index)
+    return twice === undefined
+      ? Effect.succeed(all)
+      : Effect.fail(
+          failed(`Two principals have the variable ${secretVariable(twice.clientId)} for their secret. Rename one.`)
+        )
+  })
+
+/** The variable that has the secret of a principal. */
+export const secretVariable = (clientId: string): string =>
+  `ZEROBUS_LOCAL_SECRET_${clientId.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
+
+/** The secret that the environment has for a principal. */
+export const secretFromEnvironment = (clientId: string): Effect.Effect<Redacted.Redacted<string> | undefined> =>
+  Config.Redacted(secretVariable(clientId)).pipe(
+    Effect.option,
+    // A variable that is set to nothing counts as not set: no secret is empty.
+    Effect.map((found) => Option.getOrUndefined(Option.filter(found, (secret) => Redacted.value(secret) !== "")))
+  )
+
+/** The grants of a principal in words. */
+export const grantsText = (grants: ReadonlyArray<Grant> | undefined): string => {
+  if (grants === undefined) return "may do everything"
+  return grants.length === 0
+    ? "may do nothing"
+    : grants.map(({ on, privileges }) => `${privileges.join(", ")} on ${on}`).join("; ")
+}
+
+/** A text as one word of a shell. */
+export const shellText = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,0 +1,66 @@
+/**
+ * `zerobus local --watch`: brings the tables to what the file of `--tables` has, whenever it changes.
+ *
+ * The file is looked at twice a second rather than subscribed to: notifications do not pass the border of a
+ * container, and an editor that replaces a file ends them. A change counts once two looks in a row agree, so
+ * that a file which is being written is not read.
+ */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs/promises"
+import type { ZerobusLocalShape } from "../../testing/ZerobusLocal.ts"
+import { applyChange, changesFor, readTablesFile } from "./tablesFile.ts"
+
+const lookEvery = "500 millis"
+
+/** What tells two states of a file apart. "missing" while there is none. */
+export const stateOfFile = (path: string): Effect.Effect<string> =>
+  Effect.promise(() =>
+    Fs.stat(path, { bigint: true }).then(
+      ({ ctimeNs, ino, mtimeNs, size }) => [ino, size, mtimeNs, ctimeNs].join(),
+      () => "missing"
+    )
+  )
+
+/** Applies the file as it is now, and logs what became of each table. */
+const apply = Effect.fnUntraced(function* (path: string, local: ZerobusLocalShape) {
+  const wanted = yield* readTablesFile(path)
+  let [created, altered] = [0, 0]
+  for (const change of yield* changesFor(local, wanted)) {
+    const table = change.definition.name
+    for (const { column, kind, message } of change.unchangeable) {
+      yield* Effect.logWarning("The table differs from the file, and this cannot be changed", {
+        table,
+        kind,
+        ...(column === undefined ? {} : { column }),
+        message
+      })
+    }
+    const done = yield* Effect.result(applyChange(local, change))
+    if (done._tag === "Failure") {
+      yield* Effect.logWarning("The table could not be brought to what the file has", {
+        table,
+        message: done.failure.message
+      })
+    } else if (change.added === undefined) created++
+    else if (change.added.length > 0) altered++
+  }
+  yield* Effect.logInfo("The file of tables was read", { file: path, tables: wanted.length, created, altered })
+})
+
+/** Follows the file, from the state that it had when it was read. */
+export const watchTables = (path: string, read: string, local: ZerobusLocalShape): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    let known = read
+    let before = read
+    while (true) {
+      yield* Effect.sleep(lookEvery)
+      const now = yield* stateOfFile(path)
+      const settled = now === before
+      before = now
+      if (!settled || now === known) continue
+      known = now
+      yield* apply(path, local).pipe(
+        Effect.catch(({ message }) => Effect.logWarning("The file of tables is left as it was read last", { message }))
+      )
+    }
+  })
