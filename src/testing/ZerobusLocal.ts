@@ -83,7 +83,7 @@ export interface ZerobusLocalShape extends ZerobusScript {
 const shutdownMillis = 1000
 
 /** The request log, or nothing. */
-const requestLogOf = ({ requestLog }: ZerobusLocalOptions): Effect.Effect<Tell> =>
+const requestLogOf = ({ requestLog }: ZerobusLocalOptions): Effect.Effect<Tell, never, Scope.Scope> =>
   requestLog === true ? Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))) : Effect.succeed(() => {})
 
 const start = Effect.fnUntraced(function* (

@@ -6,9 +6,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
 import { statusName } from "../../internal/grpc/grpcStatus.ts"
 import type { ObservedStream } from "../stream/streamContract.ts"
-import type { Timers } from "../timers.ts"
+import { makeScopedTimers, type Timers } from "../timers.ts"
 import type { Ending, ServerEvent, Tell } from "./serverEvent.ts"
 
 /** The least time between two lines about the commits of a table, in milliseconds. */
@@ -24,21 +25,38 @@ interface Commits {
   isDue: boolean
 }
 
-/** Makes the log of the program that it is made in. */
-export const makeRequestLog = (timers: Timers): Effect.Effect<Tell> =>
+/**
+ * Makes the log of the program that it is made in. When the scope closes it writes the lines about commits
+ * that were still to come, so make it before the store whose last commits it has to hold.
+ */
+export const makeRequestLog = (timers: Timers): Effect.Effect<Tell, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const write = Effect.runForkWith(yield* Effect.context())
-    return requestLog(timers, write, yield* LogLevel.isEnabled("Debug"))
+    const context = yield* Effect.context<never>()
+    const own = makeScopedTimers(timers)
+    const commits = new Map<string, Commits>()
+    yield* Effect.addFinalizer(() => {
+      own.end()
+      const owed = [...commits].filter(([, { count }]) => count > 0)
+      const lines = Effect.forEach(owed, ([table, found]) => commitsLine(table, found), { discard: true })
+      return Effect.provideContext(lines, context)
+    })
+    return requestLog(commits, own, Effect.runForkWith(context), yield* LogLevel.isEnabled("Debug"))
   })
 
-/** `write` runs an effect that logs. Without `debug` messages and single commits cost nothing. */
-const requestLog = (timers: Timers, write: (line: Effect.Effect<void>) => void, debug: boolean): Tell => {
-  const commits = new Map<string, Commits>()
+const commitsLine = (table: string, { count, rows, version }: Commits): Effect.Effect<void> =>
+  Effect.logInfo("Table written", { table, commits: count, version, rows })
 
+/** `write` runs an effect that logs. Without `debug` messages and single commits cost nothing. */
+const requestLog = (
+  commits: Map<string, Commits>,
+  timers: Timers,
+  write: (line: Effect.Effect<void>) => void,
+  debug: boolean
+): Tell => {
   const sayCommits = (table: string, found: Commits): void => {
-    const { count, rows, version } = found
+    const line = commitsLine(table, found)
     Object.assign(found, { count: 0, saidAt: timers.now(), isDue: false })
-    write(Effect.logInfo("Table written", { table, commits: count, version, rows }))
+    write(line)
   }
 
   const committed = ({ rows, tableName, version }: Extract<ServerEvent, { readonly _tag: "TableCommitted" }>): void => {

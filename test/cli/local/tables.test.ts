@@ -120,9 +120,16 @@ describe("zerobus local --watch", () => {
 describe("zerobus local --principal", () => {
   it("lets others see what they lack, with secrets that stay", async () => {
     const args = [
-      ...["--data-dir", Path.join(folder, "principals"), "--table", "main.default.t(id BIGINT)"],
-      ...["--principal", "reader: USE CATALOG, USE SCHEMA, SELECT ON main"],
-      ...["--principal", "writer", "--principal", "nobody: NONE"]
+      "--data-dir",
+      Path.join(folder, "principals"),
+      "--table",
+      "main.default.t(id BIGINT)",
+      "--principal",
+      "reader: USE CATALOG, USE SCHEMA, SELECT ON main",
+      "--principal",
+      "writer",
+      "--principal",
+      "nobody: NONE"
     ]
     const record = Path.join(folder, "record.ndjson")
     Fs.writeFileSync(record, '{"id":1}\n')

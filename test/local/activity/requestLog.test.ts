@@ -23,7 +23,11 @@ const logged = <A, E>(
   return Effect.gen(function* () {
     const tell = yield* makeRequestLog(yield* timersOfProgram)
     return yield* use(tell, lines)
-  }).pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, level))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Logger.layer([logger])),
+    Effect.provideService(References.MinimumLogLevel, level)
+  )
 }
 
 const stream = { id: "s-1", tableName: "a.b.c", address: "127.0.0.1:9" }
@@ -106,6 +110,36 @@ describe("the request log", () => {
         assert.deepStrictEqual(lines, expected)
       })
     )
+  )
+
+  it.effect("writes what it owes when its scope closes, and nothing after that", () =>
+    Effect.gen(function* () {
+      let seen: ReadonlyArray<Line> = []
+      let late = (_: ServerEvent): void => {}
+      const commit = (tableName: string, version: number): ServerEvent => ({
+        _tag: "TableCommitted",
+        tableName,
+        version,
+        rows: version
+      })
+      yield* logged("Info", (tell, lines) =>
+        Effect.sync(() => {
+          for (const name of ["a.b.c", "a.b.d"]) tell(commit(name, 1))
+          for (const version of [2, 3]) tell(commit("a.b.c", version))
+          seen = lines
+          late = tell
+        })
+      )
+      const written = seen.map(({ message }) => (message as ReadonlyArray<unknown>)[1])
+      assert.deepStrictEqual(written, [
+        { table: "a.b.c", commits: 1, version: 1, rows: 1 },
+        { table: "a.b.d", commits: 1, version: 1, rows: 1 },
+        { table: "a.b.c", commits: 2, version: 3, rows: 3 }
+      ])
+      late(commit("a.b.c", 4))
+      yield* TestClock.adjust("1 minute")
+      assert.lengthOf(seen, 3)
+    })
   )
 
   it.effect("has each message and commit at the level debug", () =>
