@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { channelSettings, type ChannelSettings, RouteCredentials } from "./internal/grpc/grpcChannel.ts"
 import { toFailure } from "./internal/grpc/grpcFailures.ts"
+import { FrameReader } from "./internal/grpc/grpcFrameReader.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
 import { type CallPings, ConnectionPings } from "./internal/grpc/grpcPings.ts"
 import { onGoAway, sessionOf } from "./internal/grpc/grpcSession.ts"
@@ -136,12 +137,14 @@ const openCall = Effect.fnUntraced(function* (
   let callPings: CallPings | undefined
   let ignoreGoAway: (() => void) | undefined
   let onRetiring: (() => void) | undefined
-  const { call, sender } = yield* Effect.acquireRelease(
+  const { call, reader, sender } = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       if (connection.closed) return yield* clientClosed
       const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
+      const reader = new FrameReader(call, (response) => onResponse?.(response))
       call.on("data", (bytes: Buffer) => {
         answered = true
+        reader.arrived(bytes)
         if (onResponse !== undefined) return onResponse(bytes)
         if (Queue.offerUnsafe(responses, bytes)) return
         call.pause()
@@ -176,12 +179,13 @@ const openCall = Effect.fnUntraced(function* (
       call.on("error", () => {})
       callPings = pings?.add({ session: () => sessionOf(call), isInFlight: () => isInFlight() })
       // Calls that share a connection cannot give it up, so their requests are copied.
-      return { call, sender: new FrameSender(call, exclusive) }
+      return { call, reader, sender: new FrameSender(call, exclusive) }
     }),
-    ({ call, sender }) =>
+    ({ call, reader, sender }) =>
       Effect.sync(() => {
         if (!answered) connection.stuck = true
         callPings?.end()
+        reader.end()
         call.cancel()
         // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
         if (sender.direct) credentials.disconnect()
@@ -224,6 +228,7 @@ const openCall = Effect.fnUntraced(function* (
         listener(next.value)
       }
       onResponse = listener
+      reader.watch()
     },
     onRetiringUnsafe: (listener) => {
       onRetiring = listener

@@ -16,7 +16,7 @@
 import type * as Grpc from "@grpc/grpc-js"
 
 /** Bytes of the frame in front of each message: one for compression, four for the length. */
-const FRAME_HEADER = 5
+export const FRAME_HEADER = 5
 
 type Written = () => void
 
@@ -46,12 +46,13 @@ const frameLayer = (call: Grpc.ClientDuplexStream<Buffer, Buffer>): FrameLayer |
   return typeof layer?.sendMessageWithContext === "function" ? (layer as FrameLayer) : undefined
 }
 
-const isFrameOf = (frame: unknown, request: Uint8Array): boolean =>
+/** Whether these bytes are exactly the frame of a message that is not compressed. */
+export const isFrameOf = (frame: unknown, message: Uint8Array): frame is Buffer =>
   Buffer.isBuffer(frame) &&
-  frame.length === FRAME_HEADER + request.length &&
+  frame.length === FRAME_HEADER + message.length &&
   frame[0] === 0 &&
-  frame.readUInt32BE(1) === request.length &&
-  frame.subarray(FRAME_HEADER).equals(request)
+  frame.readUInt32BE(1) === message.length &&
+  frame.subarray(FRAME_HEADER).equals(message)
 
 /** The requests of one call. */
 export class FrameSender {

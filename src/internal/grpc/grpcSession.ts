@@ -1,28 +1,36 @@
 /**
- * The HTTP/2 session below a call of grpc-js. grpc-js does not hand it out, and reports neither the
- * pings nor the GOAWAY of a session, so it is looked up inside a call. Where a version of grpc-js hides
- * it, there are no pings and no notice of a GOAWAY, and streams recover when the connection is lost.
+ * The HTTP/2 stream and session below a call of grpc-js. grpc-js does not hand them out, and reports
+ * neither the pings nor the GOAWAY of a session, so they are looked up inside a call. Where a version
+ * of grpc-js hides them, there are no pings and no notice of a GOAWAY, and streams recover when the
+ * connection is lost.
  */
 import type * as Grpc from "@grpc/grpc-js"
-import { type ClientHttp2Session, constants } from "node:http2"
+import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2"
+
+type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 
 /** The inside of grpc-js's calls, as far as it is followed. Everything may be missing. */
 interface Inside {
   readonly call?: Inside | null
   readonly child?: Inside | null
   readonly underlyingCalls?: ReadonlyArray<{ readonly call?: Inside }>
-  readonly http2Stream?: { readonly session?: ClientHttp2Session }
+  readonly http2Stream?: ClientHttp2Stream
 }
 
-/** The HTTP/2 session that carries a call; undefined before it is connected or where it is not found. */
-export const sessionOf = (call: Grpc.ClientDuplexStream<Buffer, Buffer>): ClientHttp2Session | undefined => {
+/** The HTTP/2 stream of a call; undefined before it is connected or where it is not found. */
+export const http2StreamOf = (call: Call): ClientHttp2Stream | undefined => {
   let layer = call.call as Inside | null | undefined
   for (let depth = 0; layer !== undefined && layer !== null && depth < 8; depth++) {
-    const session = layer.http2Stream?.session
-    if (session !== undefined) return typeof session.ping === "function" ? session : undefined
+    if (layer.http2Stream !== undefined) return layer.http2Stream
     layer = layer.underlyingCalls?.[0]?.call ?? layer.child ?? layer.call
   }
   return undefined
+}
+
+/** The HTTP/2 session of a call; undefined before it is connected or where it is not found. */
+export const sessionOf = (call: Call): ClientHttp2Session | undefined => {
+  const session = http2StreamOf(call)?.session as ClientHttp2Session | undefined
+  return typeof session?.ping === "function" ? session : undefined
 }
 
 /** Who is told of a GOAWAY, by session: one listener of the session serves all its calls. */
