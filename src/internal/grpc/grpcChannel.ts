@@ -54,6 +54,8 @@ export const channelSettings = (
         // Every client has its own connection: what is shared is decided by who shares a client.
         "grpc.use_local_subchannel_pool": 1,
         "grpc.enable_retries": 0,
+        // Its statistics cost two dates per message, and nobody can ask for them.
+        "grpc.enable_channelz": 0,
         "grpc.max_send_message_length": -1,
         "grpc.max_receive_message_length": LARGEST_RESPONSE,
         "grpc.primary_user_agent": application === "" ? PRODUCT : `${PRODUCT} ${application}`,
