@@ -196,7 +196,7 @@ const openCall = Effect.fnUntraced(function* (
         ignoreGoAway?.()
       })
   )
-  const written = (bytes: number): void => {
+  const countWritten = (bytes: number): void => {
     unwrittenRequests--
     unwrittenBytes -= bytes
     sent++
@@ -206,6 +206,11 @@ const openCall = Effect.fnUntraced(function* (
       full = false
       writable.openUnsafe()
     }
+  }
+  const written = (bytes: number): void => {
+    // Those who wait may end the stream, which must not be done within its own callback.
+    if (ending || full || onSent !== undefined) process.nextTick(countWritten, bytes)
+    else countWritten(bytes)
   }
   const opened: TransportCall = {
     sendUnsafe: (request, room = 0) => {

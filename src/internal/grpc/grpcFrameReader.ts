@@ -15,7 +15,7 @@ import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Stream } from "node:http2"
 import { FRAME_HEADER, isFrameOf } from "./grpcFrames.ts"
 import { LARGEST_RESPONSE } from "./grpcReplies.ts"
-import { http2StreamOf } from "./grpcSession.ts"
+import { committedStreamOf } from "./grpcSession.ts"
 
 type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 
@@ -50,7 +50,7 @@ export class FrameReader {
 
   /** Looks from now on whether responses can be read here. */
   watch(): void {
-    const stream = http2StreamOf(this.call)
+    const stream = committedStreamOf(this.call)
     const listeners = stream?.listeners("data") ?? []
     if (stream === undefined || listeners.length !== 1 || this.mode !== "ordinary") return
     this.mode = "watching"

@@ -197,20 +197,34 @@ describe("requests sent from where they lie", () => {
   )
 
   it("go the ordinary way where grpc-js looks different", () => {
+    const request = requestOf(9, 7)
     const sent: Array<Uint8Array> = []
-    const call = {
+    /** The way of grpc-js, which ends in what `passOn` does. */
+    const shape = (inner: object, passOn: (message: Buffer, written: () => void) => void) => ({
       call: {
+        ...inner,
         sendMessageWithContext: (context: { readonly callback: () => void }, message: Buffer) => {
           sent.push(message)
-          context.callback()
+          passOn(message, context.callback)
         }
       }
-    }
-    const shapes = [call, { call: { ...call.call, call: { child: { sendMessageWithContext: () => assert.fail() } } } }]
-    for (const shape of shapes) {
-      const frames = new FrameSender(shape as never, true)
+    })
+    const say = (_: Buffer, written: () => void) => written()
+    const silent = { write: () => assert.fail("it was written") }
+    const compressing = { write: (_: Buffer, written: () => void) => written() }
+    const shapes = [
+      shape({}, say),
+      shape({ call: { child: {} } }, say),
+      shape({ call: { child: { http2Stream: silent } } }, say),
+      // Of an attempt that another one may take the place of.
+      shape({ call: { child: { underlyingCalls: [{ call: { http2Stream: silent } }] } } }, say),
+      shape({ call: { child: { http2Stream: compressing } } }, (_, written) =>
+        compressing.write(Buffer.from([1, 0, 0, 0, 1, 9]), written)
+      )
+    ]
+    for (const each of shapes) {
+      const frames = new FrameSender(each as never, true)
       let written = 0
-      const request = requestOf(9, 7)
       for (let n = 0; n < 3; n++) frames.send(request, FREE_ROOM, () => written++)
       assert.strictEqual(written, 3)
       assert.isFalse(frames.direct)
@@ -218,7 +232,7 @@ describe("requests sent from where they lie", () => {
     }
     assert.deepStrictEqual(
       sent.map((message) => [...message]),
-      Array.from({ length: 6 }, () => Array.from({ length: 9 }, () => 7))
+      Array.from({ length: 3 * shapes.length }, () => Array.from({ length: 9 }, () => 7))
     )
   })
 
