@@ -14,11 +14,15 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Offset } from "./Offset.ts"
 import { nodeDisk } from "./internal/log/logDisk.ts"
+import { keepPosition, spoolProgress } from "./internal/engine/streamSpool.ts"
+import { MAX_POSITION_BYTES } from "./internal/spool/entries.ts"
 import { openSpool } from "./internal/spool/openSpool.ts"
 import { leftEntries, summarize, waitingEntries } from "./internal/spool/readSpool.ts"
 import { resolvePath } from "./internal/spool/spoolScan.ts"
 import { faultError, type LogFault, type Spool } from "./internal/spooledLog.ts"
-import type { InvalidState, Retryable } from "./ZerobusError.ts"
+import type { RecordAck } from "./RecordAck.ts"
+import { InvalidArgument, type InvalidState, type Retryable, type StreamClosed } from "./ZerobusError.ts"
+import type { ZerobusStream } from "./ZerobusStream.ts"
 
 export type { Spool } from "./internal/spooledLog.ts"
 
@@ -43,8 +47,27 @@ export interface SpoolContent {
   readonly nextOffset: Offset
   /** Bytes on disk. */
   readonly bytes: number
+  /** Records that wait, those of batches included. */
+  readonly waitingRecords: number
+  /** Bytes of the records that wait, with tags and lengths as they travel. */
+  readonly waitingBytes: number
+  /** The serialized `DescriptorProto` of protobuf records; `undefined` for JSON. */
+  readonly descriptor: Uint8Array | undefined
   /** The opaque position of the latest entry that carries one; at most 1 KiB. */
   readonly position: Uint8Array | undefined
+}
+
+/** Where an open stream's spool stands. */
+export interface SpoolProgress {
+  /** The offset that is given out next. */
+  readonly nextOffset: Offset
+  /** The latest position that is on disk. */
+  readonly position: Uint8Array | undefined
+  /**
+   * Records and batches behind that position. A source that goes on there passes over so many, since the spool has them already.
+   * Without a position: all that the spool ever took.
+   */
+  readonly behindPosition: number
 }
 
 /** A record that waits in a spool. */
@@ -98,6 +121,46 @@ export const inspect = (path: string): Effect.Effect<SpoolContent, Retryable | I
     },
     catch: (fault) => faultError(fault as LogFault)
   })
+
+/**
+ * Keeps where the source of a stream stands: an opaque position of at most 1 KiB, such as a file's line
+ * or a Kafka offset. It belongs to the record of the receipt `ack`, or else to the record or batch that the
+ * stream took last; of two positions the one that was kept later counts. Succeeds once record and position
+ * are on disk. Fails with `InvalidArgument` for a position that is too large, with `InvalidState` for a stream
+ * without a spool, and as `ack.persisted` does.
+ *
+ * @example
+ * const ack = yield* stream.ingestRecord(record)
+ * yield* Spool.notePosition(stream, new TextEncoder().encode(String(line)), ack)
+ */
+export const notePosition = (
+  stream: ZerobusStream<any>,
+  position: Uint8Array,
+  ack?: RecordAck
+): Effect.Effect<void, InvalidArgument | InvalidState | Retryable | StreamClosed> =>
+  position.length > MAX_POSITION_BYTES
+    ? Effect.fail(
+        new InvalidArgument({
+          message: `A position has at most ${MAX_POSITION_BYTES} bytes, this one has ${position.length}.`,
+          path: ["position"]
+        })
+      )
+    : keepPosition(stream, position, ack)
+
+/**
+ * Where a stream's spool stands, for a source that goes on behind what an earlier process has ingested: it
+ * starts at `position` and passes over the first `behindPosition` records that the stream would take. Read it
+ * before the first ingest call. Fails with `InvalidState` for a stream without a spool.
+ *
+ * @example
+ * const { behindPosition, position } = yield* Spool.progress(stream)
+ */
+export const progress = (stream: ZerobusStream<any>): Effect.Effect<SpoolProgress, InvalidState> =>
+  Effect.map(spoolProgress(stream), ({ lastPosition, nextOffset }) => ({
+    nextOffset: Offset(nextOffset),
+    position: lastPosition?.bytes,
+    behindPosition: nextOffset - 1 - (lastPosition?.offset ?? -1)
+  }))
 
 /**
  * The records that wait in a spool, in order, without opening it; batches record by record under one offset. Fails as `inspect` does.

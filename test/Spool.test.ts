@@ -329,6 +329,57 @@ describe("a full spool", () => {
   )
 })
 
+describe("positions of a source", () => {
+  const text = (n: number) => Buffer.from(`line ${n}`)
+
+  it.effect("are on disk with their records, and tell the next process how many records lie behind them", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      yield* session(folder, [refusing], (stream) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* Spool.progress(stream), {
+            nextOffset: 0 as never,
+            position: undefined,
+            behindPosition: 0
+          })
+          const first = yield* stream.ingestRecord(A.record(0))
+          yield* stream.ingestRecord(A.record(1))
+          yield* Spool.notePosition(stream, text(1))
+          assert.deepStrictEqual(Buffer.from((yield* Spool.inspect(folder)).position!), text(1))
+          // Of an older record: the one that is kept later counts.
+          yield* Spool.notePosition(stream, text(0), first)
+          yield* stream.ingestRecord(A.record(2))
+        })
+      )
+      yield* session(folder, [refusing], (stream) =>
+        Effect.gen(function* () {
+          const { behindPosition, nextOffset, position } = yield* Spool.progress(stream)
+          assert.deepStrictEqual([behindPosition, nextOffset], [2, 3])
+          assert.deepStrictEqual(Buffer.from(position!), text(0))
+        })
+      )
+    })
+  )
+
+  it.effect("are refused when too large, without a spool, and for a record whose group failed", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { zerobus } = yield* A.client({}, {})
+      const plain = yield* zerobus.createStream(A.table)
+      A.tagged(yield* Effect.flip(Spool.notePosition(plain, text(0))), "InvalidState")
+      A.tagged(yield* Effect.flip(Spool.progress(plain)), "InvalidState")
+      const stream = yield* zerobus.createStream(A.table, options(folder))
+      A.tagged(yield* Effect.flip(Spool.notePosition(stream, new Uint8Array(1025))), "InvalidArgument")
+      yield* Effect.promise(() => Fs.rm(folder, { recursive: true }))
+      const lost = stream.offerUnsafe(A.record(0))!
+      const error = yield* Effect.flip(Spool.notePosition(stream, text(0), lost))
+      assert.strictEqual(A.tagged(error, "Retryable").reason._tag, "SpoolUnavailable")
+      const again = A.tagged(yield* Effect.flip(Spool.notePosition(stream, text(0), lost)), "Retryable")
+      assert.strictEqual(again.reason._tag, "SpoolUnavailable")
+    })
+  )
+})
+
 describe("createStream with a spool", () => {
   it.effect("refuses options that make no sense, by name", () =>
     Effect.gen(function* () {

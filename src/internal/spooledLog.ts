@@ -53,6 +53,8 @@ export interface SpooledLog {
   readonly nextOffset: number
   /** Everything up to this offset is acknowledged. */
   readonly acknowledged: number
+  /** The latest position that is persisted, and the offset that it belongs to. */
+  readonly lastPosition: { readonly offset: number; readonly bytes: Uint8Array } | undefined
   /** Why it takes nothing more. */
   readonly failure: LogFault | undefined
   /** The group that is filled or written, whichever is newer. After `offer`, the one that the entry is in. */
@@ -67,6 +69,8 @@ export interface SpooledLog {
     atomic: boolean,
     force: boolean
   ) => number
+  /** Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes. */
+  readonly notePosition: (offset: number, bytes: Uint8Array) => void
   readonly acknowledge: (offset: number) => void
   readonly close: () => Promise<void>
   /** Called when callers that wait may find room, when there is more to read, and when the log takes nothing more. */

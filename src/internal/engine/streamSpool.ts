@@ -10,16 +10,17 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { Offset } from "../../Offset.ts"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
-import { InvalidArgument, type Retryable, type StreamClosed } from "../../ZerobusError.ts"
+import { InvalidArgument, InvalidState, type Retryable, type StreamClosed } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import { Full } from "../landing/waitingLine.ts"
-import type { LogGroup } from "../spooledLog.ts"
+import type { LogGroup, SpooledLog } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { groupPersisted, lost } from "./spoolAccess.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
 import { awaitOffset, timedOut } from "./streamIngest.ts"
 import { handles } from "./streamRefused.ts"
+import { originOf } from "./streamUnacked.ts"
 
 /** A receipt of a record in a group. Its offset is given out again when the group fails. */
 class SpooledAck implements RecordAck {
@@ -32,6 +33,11 @@ class SpooledAck implements RecordAck {
     this.offset = Offset(offset)
     this.#core = core
     this.#group = group
+  }
+
+  /** The group that the record of a receipt is in; `undefined` for receipts of streams without a spool. */
+  static groupOf(ack: RecordAck): LogGroup | undefined {
+    return ack instanceof SpooledAck ? ack.#group : undefined
   }
 
   get persisted(): Effect.Effect<void, AckError> {
@@ -52,6 +58,39 @@ class SpooledAck implements RecordAck {
     })
   }
 }
+
+/**
+ * Keeps a position in a stream's spool that belongs to the record of a receipt, or else to the one that
+ * the stream took last; succeeds once it is on disk, and with it that record.
+ */
+export const keepPosition = (
+  stream: ZerobusStream<any>,
+  position: Uint8Array,
+  ack: RecordAck | undefined
+): Effect.Effect<void, InvalidState | Retryable | StreamClosed> =>
+  Effect.suspend((): Effect.Effect<void, InvalidState | Retryable | StreamClosed> => {
+    const core = originOf(stream)?.core
+    const log = core?.spooled?.log
+    if (core === undefined || log === undefined) return Effect.fail(withoutSpool())
+    // A group that failed gives its offsets out again: the receipt alone tells its record from another.
+    const outcome = ack === undefined ? undefined : SpooledAck.groupOf(ack)?.outcome
+    const fault = typeof outcome === "object" ? outcome : log.failure
+    if (fault !== undefined) return Effect.fail(lost(core, fault))
+    log.notePosition(ack?.offset ?? log.nextOffset - 1, new Uint8Array(position))
+    return groupPersisted(core, log.latestGroup!)
+  })
+
+/** Where a stream's spool stands. */
+export const spoolProgress = (
+  stream: ZerobusStream<any>
+): Effect.Effect<Pick<SpooledLog, "lastPosition" | "nextOffset">, InvalidState> =>
+  Effect.suspend(() => {
+    const log = originOf(stream)?.core.spooled?.log
+    return log === undefined ? Effect.fail(withoutSpool()) : Effect.succeed(log)
+  })
+
+const withoutSpool = (): InvalidState =>
+  new InvalidState({ message: "The stream has no spool. Give it one with the option spool of createStream." })
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Operation = "ingestRecord" | "ingestRecords"

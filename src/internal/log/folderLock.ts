@@ -112,6 +112,22 @@ const inUse = (folder: string, path: string, owner: LockOwner): string =>
   `The folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
   `Stop that process, or choose another folder. If no such process exists, delete ${path}.`
 
+/** Who holds a lock, as far as it can be told from here. */
+export interface LockHolder {
+  readonly pid: number
+  readonly host: string
+  /** `unknown` for a holder whose processes cannot be looked up: on another machine or in another container. */
+  readonly state: "alive" | "gone" | "unknown"
+}
+
+/** The holder of a folder's lock, without taking it; `undefined` when there is no lock. */
+export const lockHolder = async (folder: string): Promise<LockHolder | undefined> => {
+  const found = await readLock(Path.join(folder, ".lock"))
+  if (found === undefined) return undefined
+  const { host, pid } = found.owner
+  return { pid, host, state: await isAlive(found.owner, await thisProcess()) }
+}
+
 /** Touches the lock until it is released or lost. */
 const hold = (path: string, mine: LockOwner, beat: number, sleep: LockTiming["sleep"]): FolderLock => {
   const released = new AbortController()

@@ -132,19 +132,23 @@ export const GROUP_FRAME = FRAME_PREFIX + groupBytes
 const groupLength = Buffer.from([groupBytes, 0, 0, 0])
 
 /**
- * Whether a whole group frame lies behind `from`, which proves that the bytes at `from` were durable once. When the header is damaged its
- * mark is unknown and any mark counts.
+ * Where the next whole group frame begins behind `from`, or -1. It proves that the bytes at `from`
+ * were durable once. When the header is damaged its mark is unknown and any mark counts.
  */
-export const wasDurable = (file: Buffer, from: number, header: SegmentHeader | undefined): boolean => {
+export const groupBehind = (file: Buffer, from: number, header: SegmentHeader | undefined): number => {
   const mark = header === undefined ? undefined : Buffer.from(header.mark, "hex")
   // The group that starts exactly at `from` may be the torn one.
   for (let start = file.indexOf(groupLength, from + 1); start >= 0; start = file.indexOf(groupLength, start + 1)) {
     const body = start + FRAME_PREFIX
     const end = body + groupBytes
-    if (end > file.length) return false
+    if (end > file.length) return -1
     if (file[body] !== groupKind || file.readDoubleLE(body + 1 + markBytes) !== start) continue
     if (mark !== undefined && mark.compare(file, body + 1, body + 1 + markBytes) !== 0) continue
-    if (crc32(file.subarray(body, end)) === file.readUInt32LE(start + 4)) return true
+    if (crc32(file.subarray(body, end)) === file.readUInt32LE(start + 4)) return start
   }
-  return false
+  return -1
 }
+
+/** Whether the bytes at `from` were durable once: a whole group frame lies behind them. */
+export const wasDurable = (file: Buffer, from: number, header: SegmentHeader | undefined): boolean =>
+  groupBehind(file, from, header) >= 0

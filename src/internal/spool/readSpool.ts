@@ -3,10 +3,11 @@
  * spool may go on.
  */
 import { nodeDisk } from "../log/logDisk.ts"
+import { readAcknowledged } from "./acknowledgedFile.ts"
 import { readLength } from "../protobuf/envelope.ts"
 import { recordEnd } from "./entries.ts"
 import { SpoolReader } from "./spoolReader.ts"
-import { scanSpool } from "./spoolScan.ts"
+import { acknowledgedPath, scanSpool, type SpoolContent } from "./spoolScan.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 
 /** What a spool holds. */
@@ -18,6 +19,11 @@ export interface SpoolSummary {
   readonly nextOffset: number
   /** Bytes on disk. */
   readonly bytes: number
+  /** Records that wait, and their bytes with tags and lengths. */
+  readonly waitingRecords: number
+  readonly waitingBytes: number
+  /** The serialized `DescriptorProto` of protobuf records. */
+  readonly descriptor: Uint8Array | undefined
   /** The position of the latest entry that has one, and its offset. */
   readonly position: { readonly offset: number; readonly bytes: Uint8Array } | undefined
 }
@@ -33,7 +39,7 @@ export interface WaitingEntry {
 /** Looks at a spool. Throws `SpoolFailure`, also when the folder holds none. */
 export const summarize = async (folder: string): Promise<SpoolSummary> => {
   try {
-    const { acknowledged, files, header, next, position } = await scanSpool(nodeDisk, folder)
+    const { acknowledged, files, header, next, position, waiting } = await scanLive(folder)
     if (header === undefined) throw new SpoolFailure("Mismatch", `The folder ${folder} holds no spool.`)
     return {
       tableName: header.table,
@@ -41,6 +47,10 @@ export const summarize = async (folder: string): Promise<SpoolSummary> => {
       firstOffset: acknowledged + 1,
       nextOffset: next,
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      waitingRecords: waiting.records,
+      waitingBytes: waiting.bytes,
+      descriptor:
+        header.descriptor === undefined ? undefined : Uint8Array.from(Buffer.from(header.descriptor, "base64")),
       position
     }
   } catch (error) {
@@ -48,39 +58,62 @@ export const summarize = async (folder: string): Promise<SpoolSummary> => {
   }
 }
 
-/** The entries that wait, in order, in groups of what was read at once. Throws `SpoolFailure`. */
+/** Looks through the files; the process that holds the spool may delete some of them meanwhile. */
+const scanLive = async (folder: string): Promise<SpoolContent> => {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await scanSpool(nodeDisk, folder)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === 10) throw error
+    }
+  }
+}
+
+/**
+ * The entries that wait, in order, in groups of what was read at once. What the process that holds the
+ * spool acknowledges and deletes meanwhile is left out. Throws `SpoolFailure`.
+ */
 export const waitingEntries = async function* (folder: string): AsyncGenerator<ReadonlyArray<WaitingEntry>> {
   try {
-    const { acknowledged, files, next } = await scanSpool(nodeDisk, folder)
-    const reader = new SpoolReader(
-      nodeDisk,
-      folder,
-      { files, recent: undefined, persistedNext: next },
-      acknowledged + 1
-    )
-    try {
-      while (reader.hasMore) {
-        await reader.load()
-        const entries: Array<WaitingEntry> = []
-        for (let entry = reader.peekUnsafe(); entry !== undefined; entry = reader.peekUnsafe()) {
-          const { atomic, buffer, end, offset, records, start } = entry
-          const payloads: Array<Uint8Array> = []
-          for (let at = start; at < end; at = recordEnd(buffer, at)) {
-            const { length, next } = readLength(buffer, at + 1)
-            payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
-          }
-          if (atomic) entries.push({ offset, payloads, atomic })
-          else payloads.forEach((payload, i) => entries.push({ offset: offset + i, payloads: [payload], atomic }))
-          reader.takeUnsafe(records, end - start)
+    let from = 0
+    for (let content = await scanLive(folder); ; content = await scanLive(folder)) {
+      const { acknowledged, files, next } = content
+      from = Math.max(from, acknowledged + 1)
+      const reader = new SpoolReader(nodeDisk, folder, { files, recent: undefined, persistedNext: next }, from)
+      try {
+        while (reader.hasMore) {
+          const entries = await nextEntries(reader)
+          from = reader.offset
+          yield entries
         }
-        yield entries
+        return
+      } catch (error) {
+        if ((await readAcknowledged(nodeDisk, acknowledgedPath(folder))) < from) throw error
+      } finally {
+        await reader.close()
       }
-    } finally {
-      await reader.close()
     }
   } catch (error) {
     throw spoolFailure(error, "reading it", folder)
   }
+}
+
+/** The entries of the next stretch. */
+const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEntry>> => {
+  await reader.load()
+  const found: Array<WaitingEntry> = []
+  for (let entry = reader.peekUnsafe(); entry !== undefined; entry = reader.peekUnsafe()) {
+    const { atomic, buffer, end, offset, records, start } = entry
+    const payloads: Array<Uint8Array> = []
+    for (let at = start; at < end; at = recordEnd(buffer, at)) {
+      const { length, next } = readLength(buffer, at + 1)
+      payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
+    }
+    if (atomic) found.push({ offset, payloads, atomic })
+    else payloads.forEach((payload, i) => found.push({ offset: offset + i, payloads: [payload], atomic }))
+    reader.takeUnsafe(records, end - start)
+  }
+  return found
 }
 
 /** What waits in a spool, entry by entry; `undefined` when the payloads are more than so many bytes. Throws `SpoolFailure`. */

@@ -1,6 +1,7 @@
 /**
  * Why a spool cannot be opened, written or read. Messages are full sentences; none holds the content of a record.
  */
+import * as Path from "node:path"
 import { NotAFile, NotAFolder } from "../log/plainFile.ts"
 import { FolderLocked } from "../log/folderLock.ts"
 import { DamagedLog } from "../log/segmentFiles.ts"
@@ -57,5 +58,5 @@ export const damaged = (path: string, byte: number, bytes: number): SpoolFailure
   new SpoolFailure(
     "Damaged",
     `The spool file ${path} is damaged at byte ${byte} of ${bytes}. Nothing was changed. ` +
-      `Restore the file from a backup, or move it out of the folder to give up its records.`
+      `Restore the file from a backup, or let zerobus spool repair ${Path.dirname(path)} keep what can be read.`
   )

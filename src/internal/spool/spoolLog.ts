@@ -171,11 +171,10 @@ export class SpoolLog {
     return offset
   }
 
-  /** Adds the position that belongs to the latest entry. */
-  notePosition(bytes: Uint8Array): void {
-    const group = this.open
-    if (group === undefined) return
-    group.position = { offset: this.nextOffset - 1, bytes }
+  /** Adds the position that belongs to an offset to the open group. Not to be called after `failure` is set. */
+  notePosition(offset: number, bytes: Uint8Array): void {
+    const group = this.open ?? this.openNext()
+    group.position = { offset, bytes }
   }
 
   /** Notes that everything up to an offset is acknowledged, and deletes files that hold nothing else. */

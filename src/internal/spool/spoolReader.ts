@@ -46,6 +46,7 @@ export class SpoolReader {
   private stretch = Buffer.alloc(0)
   private stretchFile = -1
   private stretchStart = 0
+  private closed = false
   private handle: { readonly file: number; readonly open: LogFile } | undefined
   private readonly entry: Entry = makeEntry()
   /** Where the frame of `entry` ends in its file. */
@@ -114,6 +115,7 @@ export class SpoolReader {
   }
 
   async close(): Promise<void> {
+    this.closed = true
     await this.handle?.open.close().catch(() => {})
     this.handle = undefined
   }
@@ -180,12 +182,17 @@ export class SpoolReader {
 
   private async open(file: number): Promise<LogFile> {
     if (this.handle?.file === file) return this.handle.open
-    await this.close()
-    try {
-      this.handle = { file, open: await this.disk.open(segmentPath(this.folder, file), true) }
-    } catch (error) {
-      throw (error as NodeJS.ErrnoException).code === "ENOENT" ? this.gone() : error
+    await this.handle?.open.close().catch(() => {})
+    this.handle = undefined
+    const open = await this.disk.open(segmentPath(this.folder, file), true).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "ENOENT" ? this.gone() : error
+    })
+    // Closed while the file was being opened: nobody else would close it.
+    if (this.closed) {
+      await open.close().catch(() => {})
+      throw new SpoolFailure("Unavailable", `The spool ${this.folder} is closed.`)
     }
-    return this.handle.open
+    this.handle = { file, open }
+    return open
   }
 }

@@ -5,7 +5,7 @@ import * as Path from "node:path"
 import type { LogDisk } from "../log/logDisk.ts"
 import { readSegmentFiles, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { makeEntry, offsetsOf, type Position, readEntry, readPosition } from "./entries.ts"
+import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, recordEnd } from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { damaged, SpoolFailure } from "./spoolFailure.ts"
 
@@ -30,6 +30,8 @@ export interface SpoolContent {
   /** The offset that comes next. */
   readonly next: number
   readonly position: Position | undefined
+  /** Records that are not acknowledged, and their bytes with tags and lengths. */
+  readonly waiting: { readonly records: number; readonly bytes: number }
 }
 
 /** What a file has at most, but for one with a batch that is larger. */
@@ -38,9 +40,18 @@ const MOST_FILE_BYTES = 36 * 1024 * 1024
 /** Where a spool notes what is acknowledged. */
 export const acknowledgedPath = (folder: string): string => Path.join(folder, "acknowledged")
 
+/** The file that says how far a repair has come, while one is made. */
+export const repairingPath = (folder: string): string => Path.join(folder, "repairing")
+
 /** Reads what a spool holds. Throws `SpoolFailure` when something is damaged or missing. */
 export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolContent> => {
   const files: Array<SpoolFile> = []
+  if ((await disk.list(folder)).includes(Path.basename(repairingPath(folder)))) {
+    throw new SpoolFailure(
+      "Damaged",
+      `A repair of the spool ${folder} was interrupted. Run zerobus spool repair ${folder} --yes again.`
+    )
+  }
   const noted = await readAcknowledged(disk, acknowledgedPath(folder))
   const entry = makeEntry()
   let header: SpoolHeader | undefined
@@ -50,12 +61,14 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   let first = -1
   let next = -1
   let broken = -1
+  const waiting = { records: 0, bytes: 0 }
   const each = (content: Buffer, body: number, end: number): void => {
     position = readPosition(content, body, end) ?? position
     if (!readEntry(content, body, end, entry)) return
     if (first < 0) first = next = entry.offset
     if (entry.offset !== next && broken < 0) broken = body
     next = entry.offset + offsetsOf(entry)
+    if (next > noted + 1) countWaiting(waiting, entry, noted + 1)
   }
   const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, Buffer.allocUnsafeSlow(MOST_FILE_BYTES))
   let expected = -1
@@ -79,7 +92,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
       throw new SpoolFailure(
         "Damaged",
         `The spool ${folder} has no file with the offsets ${expected} to ${file.header.first - 1}, before ${path}. ` +
-          `Nothing was changed. Put the file back, or move all older ones away to give up their records.`
+          `Nothing was changed. Put the file back, or let zerobus spool repair ${folder} keep what can be read.`
       )
     }
     header = file.header
@@ -89,7 +102,17 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     first = next = -1
   }
   const acknowledged = Math.max(noted, (files[0]?.first ?? 0) - 1)
-  return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position }
+  return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position, waiting }
+}
+
+/** Adds the records of an entry from `first` on. */
+const countWaiting = (waiting: { records: number; bytes: number }, entry: Entry, first: number): void => {
+  let { records, start } = entry
+  if (!entry.atomic) {
+    for (let skip = first - entry.offset; skip > 0; skip--, records--) start = recordEnd(entry.buffer, start)
+  }
+  waiting.records += records
+  waiting.bytes += entry.end - start
 }
 
 const positionOf = ({ position }: SpoolHeader): Position | undefined =>

@@ -327,7 +327,7 @@ describe("reading a spool without opening it", () => {
       await append(log, ["c", "d"], true)
       log.acknowledge(0)
       offer(log, ["e"])
-      log.notePosition(Buffer.from("here"))
+      log.notePosition(log.nextOffset - 1, Buffer.from("here"))
       await settled(log.latestGroup)
       const { firstOffset, nextOffset, position, recordType, tableName } = await summarize(folder)
       assert.deepStrictEqual([tableName, recordType, firstOffset, nextOffset], ["main.default.t", "json", 1, 4])
@@ -342,6 +342,22 @@ describe("reading a spool without opening it", () => {
       }
       assert.deepStrictEqual(found, ["1 b", "2 c,d batch", "3 e"])
       assert.strictEqual(await append(log, ["f"]), "persisted")
+      await log.close()
+    })
+  )
+
+  it.live("goes on behind what the holder acknowledges and deletes meanwhile", () =>
+    inFolder(async (folder) => {
+      const log = await open(folder, small)
+      for (const word of ["a", "b", "c", "d"]) await append(log, [word.repeat(1100)])
+      const found: Array<number> = []
+      for await (const entries of waitingEntries(folder)) {
+        found.push(...entries.map(({ offset }) => offset))
+        if (found.length > 1) continue
+        log.acknowledge(1)
+        while ((await segmentNumbers(nodeDisk, folder)).length > 2) await Fs.stat(folder)
+      }
+      assert.deepStrictEqual(found, [0, 2, 3])
       await log.close()
     })
   )

@@ -71,7 +71,7 @@ describe("the log of a spool", () => {
       const log = await open(folder, { maxBytes: 8 * 1024 })
       for (const word of ["a", "b", "c", "d"]) {
         offer(log, [word.repeat(1100)])
-        log.notePosition(Buffer.from(`line ${word}`))
+        log.notePosition(log.nextOffset - 1, Buffer.from(`line ${word}`))
         assert.strictEqual(await settled(log.latestGroup), "persisted")
       }
       assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3, 4])
@@ -102,7 +102,7 @@ describe("the log of a spool", () => {
       for (const length of [65_000, 65_400, 65_450, 130_000, 131_000]) {
         const log = await open(folder)
         offer(log, ["x".repeat(length)])
-        log.notePosition(position)
+        log.notePosition(log.nextOffset - 1, position)
         assert.strictEqual(await settled(log.latestGroup), "persisted")
         await log.close()
         const again = await open(folder)

@@ -1,0 +1,198 @@
+/**
+ * Repairs a damaged spool: files up to the last damaged place are written anew with what can be read
+ * of them, and the old ones are set aside in a folder below the spool's. Nothing is deleted.
+ *
+ *   fresh files in repair/ --> "repairing" names all moves --> old files to damaged-N/ --> fresh ones in --> done
+ *
+ * Offsets of a stream have no gaps, so records in front of lost ones get higher offsets. A repair that
+ * was interrupted is ended by the next one; until then the spool is not opened.
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import { replaceSynced, syncFolder } from "../log/durableFile.ts"
+import { lockFolder } from "../log/folderLock.ts"
+import { type LogDisk, nodeDisk } from "../log/logDisk.ts"
+import { lstatOf, readPlain } from "../log/plainFile.ts"
+import { segmentName } from "../log/segmentFiles.ts"
+import { SegmentWriter } from "../log/segmentWriter.ts"
+import { type DamagedSpool, OffsetLine, surveySpool, walkSegment } from "./damagedSpool.ts"
+import { EntryBuffer, offsetsOf, type Position, recordEnd } from "./entries.ts"
+import type { SpoolHeader } from "./identity.ts"
+import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
+import { repairingPath } from "./spoolScan.ts"
+
+/** Bytes of a group that is written anew. */
+const GROUP_BYTES = 4 * 1024 * 1024
+
+/** The moves of a repair, by names of files. */
+interface Moves {
+  /** The folder that the old files go to. */
+  readonly aside: string
+  readonly old: ReadonlyArray<string>
+  readonly fresh: ReadonlyArray<string>
+}
+
+/** What a repair found and did. */
+export interface Repaired {
+  /** What was found; `undefined` for a repair that ended an interrupted one. */
+  readonly found: DamagedSpool | undefined
+  /** The folder with the old files, and their names; `undefined` when nothing was damaged. */
+  readonly aside: string | undefined
+  readonly setAside: ReadonlyArray<string>
+}
+
+const freshFolder = (folder: string): string => Path.join(folder, "repair")
+
+/** What is damaged, without a change. Throws `SpoolFailure`. */
+export const examineSpool = async (folder: string): Promise<DamagedSpool> => {
+  try {
+    return await surveySpool(nodeDisk, folder)
+  } catch (error) {
+    throw spoolFailure(error, "reading it", folder)
+  }
+}
+
+/** Whether a repair was interrupted. */
+export const isRepairing = async (folder: string): Promise<boolean> =>
+  (await lstatOf(repairingPath(folder))) !== undefined
+
+/** Repairs a spool that no other process holds. Throws `SpoolFailure`. */
+export const repairSpool = async (folder: string): Promise<Repaired> => {
+  try {
+    const lock = await lockFolder(folder)
+    try {
+      if (await isRepairing(folder)) return { ...(await move(folder)), found: undefined }
+      const found = await surveySpool(nodeDisk, folder)
+      if (found.upTo < 0) return { found, aside: undefined, setAside: [] }
+      const fresh = await writeFresh(nodeDisk, folder, found)
+      const old = found.segments.slice(0, Math.max(found.upTo, fresh.upTo) + 1)
+      const moves: Moves = {
+        aside: await freeName(folder),
+        old: old.map(({ number }) => segmentName(number)),
+        fresh: fresh.names
+      }
+      const path = repairingPath(folder)
+      await replaceSynced(path, `${path}.new`, JSON.stringify(moves))
+      await syncFolder(folder)
+      return { ...(await move(folder)), found }
+    } finally {
+      await lock.release()
+    }
+  } catch (error) {
+    throw spoolFailure(error, "repairing it", folder)
+  }
+}
+
+/** The first of `damaged-1`, `damaged-2`, ... that is free. */
+const freeName = async (folder: string): Promise<string> => {
+  for (let n = 1; ; n++) {
+    if ((await lstatOf(Path.join(folder, `damaged-${n}`))) === undefined) return `damaged-${n}`
+  }
+}
+
+/** Makes the moves that are left of a repair. Each is made once, however often this runs. */
+const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
+  const { aside: name, fresh, old } = JSON.parse((await readPlain(repairingPath(folder))).toString("utf8")) as Moves
+  const aside = Path.join(folder, name)
+  const from = freshFolder(folder)
+  await Fs.mkdir(aside, { recursive: true, mode: 0o700 })
+  // A fresh file may have the name of an old one, which is aside then.
+  for (const file of old) {
+    if ((await lstatOf(Path.join(aside, file))) !== undefined) continue
+    await Fs.rename(Path.join(folder, file), Path.join(aside, file))
+  }
+  await syncFolder(aside)
+  for (const file of fresh) {
+    if ((await lstatOf(Path.join(from, file))) === undefined) continue
+    await Fs.rename(Path.join(from, file), Path.join(folder, file))
+  }
+  await syncFolder(folder)
+  await Fs.rm(from, { recursive: true, force: true })
+  await Fs.rm(repairingPath(folder))
+  await syncFolder(folder)
+  return { aside, setAside: old }
+}
+
+/**
+ * Writes what can be read of the damaged files, and of those before them, to new files. They get
+ * numbers from one below the first on; where there is none, everything is written anew behind the last.
+ */
+const writeFresh = async (
+  disk: LogDisk,
+  folder: string,
+  found: DamagedSpool
+): Promise<{ readonly names: ReadonlyArray<string>; readonly upTo: number }> => {
+  const { acknowledged, next, offsets, offsetsUpTo, segments } = found
+  const { header } = segments.findLast((segment) => segment.header !== undefined) ?? {}
+  if (header === undefined) {
+    throw new SpoolFailure(
+      "Damaged",
+      `No file of the spool ${folder} says to which table its records belong. Restore one from a backup, or move the folder away.`
+    )
+  }
+  const [oldest, newest] = [segments[0]!.number, segments.at(-1)!.number]
+  const below = oldest > 0
+  const upTo = below ? found.upTo : segments.length - 1
+  const following = segments[upTo + 1]?.header?.first ?? next
+  let offset = following - (below ? offsetsUpTo : offsets)
+  const target = freshFolder(folder)
+  await Fs.rm(target, { recursive: true, force: true })
+  await disk.makeFolder(target)
+
+  const names: Array<string> = []
+  const entries = new EntryBuffer()
+  let first = offset
+  let position: Position | undefined
+  /** The latest position in front of the open file. */
+  let noted: SpoolHeader["position"]
+  const writer = new SegmentWriter<SpoolHeader>({
+    disk,
+    folder: target,
+    first: below ? oldest - 1 : newest + 1,
+    before: undefined,
+    sync: true,
+    header: () => {
+      const { mark: _, before: __, ...rest } = header
+      return { ...rest, first, position: noted }
+    },
+    begun: (file) => names.push(segmentName(file))
+  })
+  const write = async (): Promise<void> => {
+    entries.seal()
+    if (entries.frames.size > 0) await writer.write(entries.frames)
+    entries.clear(2 * GROUP_BYTES)
+  }
+  const line = new OffsetLine(acknowledged + 1)
+  for (let index = 0; index <= upTo; index++) {
+    first = offset
+    const before = segments[index]!.header?.position
+    if (before !== undefined) position ??= { offset: before.offset, bytes: Buffer.from(before.bytes, "base64") }
+    noted =
+      position === undefined
+        ? undefined
+        : { offset: position.offset, bytes: Buffer.from(position.bytes).toString("base64") }
+    await walkSegment(disk, folder, segments, index, {
+      entry: async (entry) => {
+        if (!line.take(entry)) return
+        const { atomic, buffer, end, records } = entry
+        if (atomic) entries.batch(offset, records, buffer, entry.start, end)
+        else {
+          for (let at = entry.start, n = 0; at < end; n++) {
+            const after = recordEnd(buffer, at)
+            entries.single(offset + n, buffer, at, after)
+            at = after
+          }
+        }
+        offset += offsetsOf(entry)
+        if (entries.frames.size >= GROUP_BYTES) await write()
+      },
+      position: (read) => {
+        position = read
+        entries.position(read)
+      }
+    })
+    await write()
+    await writer.end()
+  }
+  return { names, upTo }
+}
