@@ -7,6 +7,7 @@ import { generate } from "./generate.ts"
 import { ingest } from "./ingest.ts"
 import { local } from "./local.ts"
 import { query } from "./query.ts"
+import { spool } from "./spool.ts"
 import { table } from "./table.ts"
 
 /** The root command. */
@@ -19,5 +20,5 @@ export const zerobus = Command.make("zerobus").pipe(
     },
     { command: "zerobus ingest orders.csv --table main.default.orders", description: "A file into the table" }
   ]),
-  Command.withSubcommands([local, doctor, table, ingest, query, generate])
+  Command.withSubcommands([local, doctor, table, ingest, query, generate, spool])
 )

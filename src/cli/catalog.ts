@@ -7,19 +7,7 @@ import { toTypeJson } from "../internal/columns/columnType.ts"
 import { type CatalogTable, UnityCatalog, UnityCatalogLayer, type UnityCatalogShape } from "../UnityCatalog.ts"
 import type { StreamFailure } from "../ZerobusError.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
-
-/** What to do when the environment lacks a setting, or has one that cannot be read. The value is not repeated. */
-export const missingSetting = (error: { readonly message: string }): CommandFailed => {
-  // The error names the place as `at ["ZEROBUS"]["FLUSH_TIMEOUT"]`.
-  const names = [...error.message.matchAll(/\bat ((?:\["[A-Z][A-Z0-9_]*"\])+)/g)].map(([, path = ""]) =>
-    path.slice(2, -2).replaceAll('"]["', "_")
-  )
-  return failed(
-    `${names.length === 0 ? "A setting" : [...new Set(names)].join(", ")} is not set, or its value cannot be used. The environment needs ` +
-      "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; " +
-      "`zerobus local` prints them for a local server."
-  )
-}
+import { missingSetting } from "./terminal/missingSetting.ts"
 
 /** Uses the catalog of `DATABRICKS_WORKSPACE_URL`. */
 export const withCatalog = <A>(

@@ -87,6 +87,13 @@ const flags = {
     Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
     Flag.optional
   ),
+  spool: pathFlag("spool", "directory").pipe(
+    Flag.withDescription(
+      "Folder to keep records in until the server has acknowledged them: they survive a kill and outages; see zerobus spool"
+    ),
+    Flag.optional
+  ),
+  resume: off("resume", "With --spool: go on behind the last record that the folder got from these files"),
   create: off("create", "Create the table with the columns of the first file, unless it exists"),
   dryRun: off("dry-run", "With --create: print the definition of the table, and do nothing"),
   ignoreUnknown: off("ignore-unknown", "Leave out names the table has no column for, instead of rejecting the record"),

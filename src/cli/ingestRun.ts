@@ -11,22 +11,27 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { AckError } from "../RecordAck.ts"
 import type { Refused } from "../StreamConfigurationOptions.ts"
+import * as Spool from "../Spool.ts"
 import * as TableProperties from "../TableProperties.ts"
 import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
 import * as ZerobusMetrics from "../ZerobusMetrics.ts"
-import { missingSetting, readTable } from "./catalog.ts"
+import { readTable } from "./catalog.ts"
 import type { IngestInput } from "./ingest.ts"
 import { type Followed, followed } from "./ingest/followRun.ts"
 import { countRejects, ingestFile, type IngestSource } from "./ingest/ingestFile.ts"
 import { formsOf, inputsOf, type RecordInput, withColumns } from "./ingest/inputs.ts"
 import { Places } from "./ingest/places.ts"
+import { spoolPlace } from "./ingest/spoolPlace.ts"
 import { openRejects, type WriteRejects } from "./ingest/rejectsFile.ts"
 import { recordBytes } from "./input/recordBytes.ts"
 import { FileRecords } from "./records/fileRecords.ts"
 import { reader, type SourceRecord } from "./records/recordFile.ts"
-import { because, type CommandFailed, exitRejects, failed } from "./terminal/CommandFailed.ts"
-import { print, printJson } from "./terminal/print.ts"
+import { unreachable } from "./spool/unreachable.ts"
+import { because, type CommandFailed, exitRejects, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
+import { missingSetting } from "./terminal/missingSetting.ts"
+import { print, printJson, remark } from "./terminal/print.ts"
 import {
   counted,
   noCounts,
@@ -51,6 +56,12 @@ const flagProblem = (input: IngestInput): string | undefined => {
     return "--max-rejects needs --rejects: without it the first bad record ends the ingest."
   }
   if (input.dryRun && !input.create) return "--dry-run goes with --create."
+  if (input.resume) {
+    if (Option.isNone(input.spool)) return "--resume goes with --spool."
+    if (input.skip > 0) return "--resume goes on where the spool says, so --skip does not go with it."
+    if (input.files.includes("-")) return "--resume reads the files again, which standard input does not allow."
+  }
+  if (input.follow && Option.isSome(input.spool)) return "--follow has its own --state; --spool does not go with it."
   if (input.follow !== Option.isSome(input.state)) return "--follow and --state go together."
   if (input.follow && (input.files.length > 1 || input.files[0] === "-")) return "--follow takes one file."
   return input.follow && input.skip > 0
@@ -65,11 +76,15 @@ const refusedHandler =
     places: Places,
     counts: Counts,
     limit: Pick<IngestSource, "counts" | "maxRejects">,
-    several: boolean
+    several: boolean,
+    numberOf: (offset: number) => number
   ) =>
   ({ cause, offset, payloads }: Refused<SourceRecord>): Effect.Effect<void, unknown> => {
-    const place = places.of(Number(offset))
-    counts.refused += payloads.length
+    const number = numberOf(Number(offset))
+    // An earlier run has left it in the spool.
+    const isOlder = number < 0
+    const place = isOlder ? undefined : places.of(number)
+    if (!isOlder) counts.refused += payloads.length
     const tooMany = countRejects(limit)
     const rejects = payloads.map((payload) => ({
       ...(several ? { file: place?.file } : {}),
@@ -104,6 +119,9 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   const places = new Places()
   const limit = { counts, maxRejects: Option.getOrUndefined(input.maxRejects) }
   const several = inputs.length > 1
+  const spool = Option.getOrUndefined(input.spool)
+  // Offsets go on from one run to the next in a spool.
+  let firstOffset = spool === undefined ? 0 : Infinity
   const stream = yield* zerobus
     .createStream<SourceRecord>(
       { ...TableProperties.json(input.table), codec: records },
@@ -112,16 +130,35 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
         scopeCloseTimeout: "1 second",
         // What is left is in the summary, with the place in the file.
         onUnacked: () => Effect.void,
+        spool: spool === undefined ? undefined : Spool.directory(spool),
         ...(onRejects === undefined
           ? {}
           : {
-              onRefused: refusedHandler(onRejects, places, counts, limit, several),
+              onRefused: refusedHandler(onRejects, places, counts, limit, several, (offset) => offset - firstOffset),
               maxRefusals: Number.MAX_SAFE_INTEGER
             })
       }
     )
     .pipe(Effect.mapError(because))
-  const source = { records, stream, onRejects, skip: input.skip, counts, places, maxRejects: limit.maxRejects }
+  const place =
+    spool === undefined
+      ? undefined
+      : yield* spoolPlace({
+          stream,
+          folder: spool,
+          inputs,
+          codec: records,
+          reading: readingOf(input),
+          resume: input.resume,
+          skip: input.skip
+        })
+  if (place !== undefined) firstOffset = place.firstOffset
+  if (place?.isIgnored === true) {
+    yield* remark(`${spool} holds how far an earlier run got with these files; --resume goes on there.`)
+  }
+  const { maxRejects } = limit
+  const skip = place?.skip ?? input.skip
+  const source = { records, stream, onRejects, skip, counts, places, maxRejects, spooling: place?.spooling }
   const following = input.follow
     ? yield* followed({
         input: inputs[0]!,
@@ -136,7 +173,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   yield* stream.durableOffsets.pipe(
     Stream.runForEach((offset) =>
       Effect.sync(() => {
-        counts.durable = Math.max(counts.durable, offset + 1 - counts.refused)
+        counts.durable = Math.max(counts.durable, offset + 1 - firstOffset - counts.refused)
         places.reached(counts.durable + counts.refused)
       })
     ),
@@ -151,15 +188,33 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
 
   /** Closes the stream, stops the display and prints how far it got. */
   const finish = Effect.fnUntraced(function* (stopped: Outcome["stopped"]) {
-    const closed = yield* (
-      stopped === "interrupted" ? Effect.timeout(stream.close, interruptedLimit) : stream.close
-    ).pipe(Effect.exit)
-    yield* stream.getUnackedRecords.pipe(
-      Effect.map((records) => {
-        counts.durable = counts.accepted - counts.refused - records.length
-      }),
-      Effect.ignore
-    )
+    const close =
+      spool === undefined
+        ? Effect.mapError(stream.close, closeFailure)
+        : Effect.raceFirst(Effect.mapError(stream.close, closeFailure), unreachable(stream))
+    const limited = Effect.timeoutOrElse(close, {
+      duration: interruptedLimit,
+      orElse: () => Effect.fail(failed("The stream was not closed in time.", exitTryAgain))
+    })
+    const closed = yield* Effect.exit(stopped === "interrupted" ? limited : close)
+    if (spool !== undefined) {
+      // A group that could not be written takes no offset.
+      yield* Spool.progress(stream).pipe(
+        Effect.map(({ nextOffset }) => {
+          counts.accepted = nextOffset - firstOffset
+        }),
+        Effect.ignore
+      )
+    }
+    if (Exit.isSuccess(closed)) counts.durable = counts.accepted - counts.refused
+    else if (spool === undefined) {
+      yield* stream.getUnackedRecords.pipe(
+        Effect.map((records) => {
+          counts.durable = counts.accepted - counts.refused - records.length
+        }),
+        Effect.ignore
+      )
+    }
     yield* look
     yield* Fiber.interrupt(progress)
     if (following !== undefined) yield* following.save
@@ -171,6 +226,7 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
       durableTo: places.reached(counts.durable + counts.refused),
       stopped,
       rejectsFile,
+      spool,
       following: following !== undefined
     }
     yield* input.json ? printJson(summaryJson(outcome)) : print(summary(outcome))
@@ -185,14 +241,30 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
     Effect.onInterrupt(() => Effect.ignore(finish("interrupted")))
   )
   yield* exit
-  if (Exit.isFailure(closed))
-    return yield* Effect.mapError(closed, (error) =>
-      because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
-    )
+  yield* closed
   const bad = counts.rejected + counts.refused
   if (input.strict && bad > 0)
     return yield* failed(`${counted(bad, "record")} rejected, and --strict was given.`, exitRejects)
 })
+
+/** The failure that a stream ended with, not that it has ended; and an end that took too long. */
+const closeFailure = (error: AckError): CommandFailed =>
+  because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
+
+/** The flags that decide which records the files hold. */
+const readingOf = ({
+  columns,
+  dateFormat,
+  delimiter,
+  format,
+  gzip,
+  ignoreUnknown,
+  noHeader,
+  ...flags
+}: IngestInput) => [
+  [columns, dateFormat, delimiter, format, flags.timestampFormat].map(Option.getOrNull),
+  [gzip, ignoreUnknown, noHeader, flags.nullWords, flags.rowLines, flags.timestampUnit]
+]
 
 /** The bytes of all files, where all are known. */
 const totalOf = (inputs: ReadonlyArray<RecordInput>): number | undefined =>

@@ -14,6 +14,8 @@ const commands = [
   "query",
   "generate",
   "table",
+  "spool",
+  ..."show drain export repair".split(" ").map((name) => `spool ${name}`),
   ..."create list show snippet alter rewrite register salvage drop".split(" ").map((name) => `table ${name}`)
 ]
 

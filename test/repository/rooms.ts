@@ -274,6 +274,7 @@ export const rooms: ReadonlyArray<Room> = [
       "cli/ingest",
       "cli/doctor",
       "cli/local",
+      "cli/spool",
       "local/store/salvage",
       "local/delta",
       "local/upkeep/rewriteVariants",
@@ -311,7 +312,21 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "cli/ingest",
-    imports: ["faces", "internal/columns", "internal/log/plainFile", "cli/terminal", "cli/input", "cli/records"],
+    imports: [
+      "faces",
+      "public",
+      "internal/columns",
+      "internal/log/plainFile",
+      "internal/recordCodec",
+      "cli/terminal",
+      "cli/input",
+      "cli/records"
+    ],
+    packages: ["effect/*", ...files]
+  },
+  {
+    name: "cli/spool",
+    imports: ["faces", "public", "internal/log/folderLock", "internal/protobuf", "internal/spool", "cli/terminal"],
     packages: ["effect/*", ...files]
   },
   {

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
+import type { RecordAck } from "../../RecordAck.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import type { UnreadableFile } from "../input/recordBytes.ts"
@@ -35,6 +36,16 @@ export interface IngestSource {
   readonly skip: number
   readonly counts: Counts
   readonly places: Places
+  /** The way through a spool, where the stream has one. */
+  readonly spooling?: Spooling | undefined
+}
+
+/** What an ingest with a spool does besides. */
+export interface Spooling {
+  /** Whether the record, which is read again, is in the spool already. */
+  readonly passOver: (record: SourceRecord) => boolean
+  /** Keeps that so many records of the files are read; succeeds when the last one taken and all before it are in the spool. */
+  readonly keep: (last: RecordAck | undefined, recordsRead: number) => Effect.Effect<void, CommandFailed>
 }
 
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
@@ -87,17 +98,17 @@ const queue = Effect.fnUntraced(function* (
   source: IngestSource,
   records: ReadonlyArray<SourceRecord>
 ): Effect.fn.Return<void, CommandFailed> {
-  const { counts, places, skip, stream } = source
+  const { counts, places, skip, spooling, stream } = source
   const rejects: Array<Reject> = []
+  let last: RecordAck | undefined
   for (const record of records) {
-    if (recordsRead(counts) < skip) {
+    if (recordsRead(counts) < skip || spooling?.passOver(record) === true) {
       counts.skipped++
       continue
     }
-    let problem = offer(stream, record)
-    if (problem === false) {
-      problem = yield* stream.ingestRecord(record).pipe(
-        Effect.as(undefined),
+    let taken = offer(stream, record)
+    if (taken === undefined) {
+      taken = yield* stream.ingestRecord(record).pipe(
         Effect.catchTags({
           InvalidArgument: (error) => Effect.succeed(error.message),
           PayloadTooLarge: (error) => Effect.succeed(error.message),
@@ -107,26 +118,29 @@ const queue = Effect.fnUntraced(function* (
         })
       )
     }
-    if (problem === undefined) {
+    if (typeof taken !== "string") {
+      last = taken
       counts.accepted++
       places.add(record.line, recordsRead(counts))
       continue
     }
-    if (source.onRejects === undefined) return yield* placed(source, record.line, problem)
+    if (source.onRejects === undefined) return yield* placed(source, record.line, taken)
     counts.rejected++
-    const reject = { line: record.line, reason: problem, record: record.text }
+    const reject = { line: record.line, reason: taken, record: record.text }
     rejects.push(source.name === undefined ? reject : { file: source.name, ...reject })
     if (countRejects(source) !== undefined) break
   }
   if (rejects.length > 0 && source.onRejects !== undefined) yield* Effect.mapError(source.onRejects(rejects), because)
+  // Behind the rejects, so that a kill leaves none of them out.
+  if (spooling !== undefined) yield* spooling.keep(last, recordsRead(counts))
   const tooMany = countRejects(source)
   if (tooMany !== undefined) return yield* tooMany
 })
 
-/** Queues without waiting: undefined when queued, false when it has to wait, or why the record cannot be sent. */
-const offer = (stream: ZerobusStream<SourceRecord>, record: SourceRecord): undefined | false | string => {
+/** Queues without waiting: the receipt, undefined when it has to wait, or why the record cannot be sent. */
+const offer = (stream: ZerobusStream<SourceRecord>, record: SourceRecord): RecordAck | undefined | string => {
   try {
-    return stream.offerUnsafe(record) === undefined ? false : undefined
+    return stream.offerUnsafe(record)
   } catch (error) {
     if (error instanceof InvalidArgument || error instanceof PayloadTooLarge) return error.message
     throw error

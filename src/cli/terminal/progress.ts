@@ -76,11 +76,15 @@ export interface Output {
 const terminalInterval = "100 millis"
 const plainInterval = "5 seconds"
 
-/** Shows the counts, brought up to date by `look`, until it is interrupted, which clears the line on a terminal. */
+/**
+ * Shows the counts as `lineOf` writes them, brought up to date by `look`, until it is interrupted,
+ * which clears the line on a terminal.
+ */
 export const showProgress = (
   counts: Counts,
   output: Output,
-  look: Effect.Effect<void> = Effect.void
+  look: Effect.Effect<void> = Effect.void,
+  lineOf: (counts: Counts, speed: number, millis: number) => string = progressLine
 ): Effect.Effect<never> => {
   const terminal = output.isTTY === true
   return Effect.gen(function* () {
@@ -95,7 +99,7 @@ export const showProgress = (
       // A moving average over about a second: readable at ten looks a second, exact at one in five.
       speed = terminal && speed > 0 ? speed * 0.9 + latest * 0.1 : latest
       before = { durable: counts.durable, at: now }
-      const line = progressLine(counts, speed, now - started)
+      const line = lineOf(counts, speed, now - started)
       output.write(terminal ? `\r\u001b[K${line.slice(0, (output.columns ?? 80) - 1)}` : `${line}\n`)
     }
   }).pipe(
@@ -122,8 +126,8 @@ export const progressLine = (counts: Counts, speed: number, millis: number): str
   ].join("  ")
 }
 
-/** How much of the files was read, and how long the rest takes at this pace, where their size is known. */
-const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyArray<string> => {
+/** How much of the total was done, and how long the rest takes at this pace, where the total is known. */
+export const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyArray<string> => {
   if (total === undefined || total === 0) return []
   const share = Math.min(stored / total, 1)
   const percent = `${Math.floor(share * 100)} %`
@@ -148,13 +152,15 @@ export interface Outcome {
   /** Why it did not come to the end of the file. */
   readonly stopped: "error" | "interrupted" | undefined
   readonly rejectsFile: string | undefined
+  /** The folder of the spool that keeps what is not durable. */
+  readonly spool?: string | undefined
   /** Whether a state file says where to go on. */
   readonly following?: boolean | undefined
 }
 
 /** The summary in sentences. */
 export const summary = (outcome: Outcome): string => {
-  const { counts, durableTo, following, millis, rejectsFile, stopped, table } = outcome
+  const { counts, durableTo, following, millis, rejectsFile, spool, stopped, table } = outcome
   const lost = counts.accepted - counts.durable - counts.refused
   const bad = counts.rejected + counts.refused
   const lines = [
@@ -174,7 +180,11 @@ export const summary = (outcome: Outcome): string => {
     lines.push("The file ends there, so there was nothing to ingest.")
   }
   if (lost > 0) lines.push(`${counted(lost, "record")} queued and not known to be durable.`)
-  if (following === true) {
+  if (spool !== undefined) {
+    if (stopped === undefined && lost === 0) return lines.join("\n")
+    lines.push(`What is not durable is kept in ${spool}; zerobus spool drain sends it.`)
+    if (stopped !== undefined) lines.push("To go on: the same command with --resume.")
+  } else if (following === true) {
     lines.push("The next start with this --state goes on behind what is durable.")
   } else if (stopped !== undefined || lost > 0) {
     lines.push(

@@ -1,0 +1,153 @@
+/**
+ * `zerobus spool export`: the records that wait, one line each, to a new file or to standard output.
+ *
+ * A record that is a JSON object, or that the spool's descriptor describes, is a line that
+ * `zerobus ingest` reads. Any other is `{"offset", "payloadBase64"}`, so that nothing is left out.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Fs from "node:fs/promises"
+import * as Spool from "../../Spool.ts"
+import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+import { remark } from "../terminal/print.ts"
+import { counted } from "../terminal/progress.ts"
+import { messageTextOf } from "./messageText.ts"
+
+/** What `export` is given. */
+export interface ExportInput {
+  readonly folder: string
+  readonly to: Option.Option<string>
+  readonly payloads: boolean
+}
+
+/** Lines are written once they are so many characters together. */
+const writtenAtOnce = 256 * 1024
+
+/** The lines of a spool's records. */
+const lineOf = (
+  { descriptor, recordType }: Spool.SpoolContent,
+  payloads: boolean
+): ((record: Spool.SpooledRecord) => { readonly line: string; readonly isRecord: boolean }) => {
+  const messageText = descriptor === undefined || payloads ? undefined : messageTextOf(descriptor)
+  const textOf = recordType === "json" && !payloads ? objectText : messageText
+  return ({ offset, payload }) => {
+    const text = textOf?.(payload)
+    return text === undefined
+      ? { line: JSON.stringify({ offset, payloadBase64: Buffer.from(payload).toString("base64") }), isRecord: false }
+      : { line: text, isRecord: true }
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** A JSON object on one line; `undefined` for bytes that are none. */
+const objectText = (payload: Uint8Array): string | undefined => {
+  try {
+    const text = decoder.decode(payload)
+    // Line ends stand between the values of a JSON text only, never within one.
+    JSON.parse(text)
+    return text.replace(/[\r\n]+/g, " ").trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** The reader of standard output has seen enough, such as `head`. */
+class ReaderGone extends Data.TaggedError("ReaderGone") {}
+
+type Write = (text: string) => Effect.Effect<void, CommandFailed | ReaderGone>
+
+const writeAll = Effect.fnUntraced(function* (
+  input: ExportInput,
+  content: Spool.SpoolContent,
+  write: Write
+): Effect.fn.Return<{ readonly records: number; readonly undecoded: number }, CommandFailed | ReaderGone> {
+  const line = lineOf(content, input.payloads)
+  let text = ""
+  let records = 0
+  let undecoded = 0
+  yield* Spool.records(input.folder).pipe(
+    Stream.mapError(because),
+    Stream.runForEach((record) => {
+      const next = line(record)
+      records++
+      if (!next.isRecord) undecoded++
+      text += `${next.line}\n`
+      if (text.length < writtenAtOnce) return Effect.void
+      const full = text
+      text = ""
+      return write(full)
+    })
+  )
+  yield* write(text)
+  return { records, undecoded }
+})
+
+/** A new file, which is deleted again where the export does not come to its end. */
+const toFile = (
+  path: string,
+  use: (write: Write) => Effect.Effect<void, CommandFailed | ReaderGone>
+): Effect.Effect<void, CommandFailed | ReaderGone> => {
+  const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
+    Effect.tryPromise({
+      try: run,
+      catch: (error) =>
+        (error as NodeJS.ErrnoException).code === "EEXIST"
+          ? failed(`${path} exists already, and is not overwritten. Choose another file with --to.`)
+          : failed(`${path} cannot be written: ${(error as Error).message}`)
+    })
+  return Effect.acquireUseRelease(
+    attempt(() => Fs.open(path, "wx", 0o600)),
+    (file) =>
+      Effect.andThen(
+        use((text) => attempt(() => file.writeFile(text))),
+        attempt(() => file.sync())
+      ),
+    (file, exit) =>
+      Effect.promise(async () => {
+        await file.close()
+        if (Exit.isFailure(exit)) await Fs.rm(path, { force: true })
+      })
+  )
+}
+
+/** Standard output, at the pace of its reader. */
+const toOutput = (
+  use: (write: Write) => Effect.Effect<void, CommandFailed | ReaderGone>
+): Effect.Effect<void, CommandFailed | ReaderGone> => {
+  // The callback of each write has the error; without a listener it would end the process as well.
+  const ignore = (): void => {}
+  const write: Write = (text) =>
+    Effect.callback((resume) => {
+      process.stdout.write(text, (error) =>
+        resume(error === undefined || error === null ? Effect.void : Effect.fail(new ReaderGone()))
+      )
+    })
+  return Effect.acquireUseRelease(
+    Effect.sync(() => process.stdout.on("error", ignore)),
+    () => use(write),
+    () => Effect.sync(() => void process.stdout.off("error", ignore))
+  )
+}
+
+/** Writes the records that wait. */
+export const exportSpool = Effect.fnUntraced(function* (input: ExportInput): Effect.fn.Return<void, CommandFailed> {
+  const { folder, payloads, to } = input
+  const content = yield* Effect.mapError(Spool.inspect(folder), because)
+  const path = Option.getOrUndefined(to)
+  const use = Effect.fnUntraced(function* (write: Write): Effect.fn.Return<void, CommandFailed | ReaderGone> {
+    const { records, undecoded } = yield* writeAll(input, content, write)
+    yield* remark(`Wrote ${counted(records, "record")} of ${folder}${path === undefined ? "" : ` to ${path}`}.`)
+    if (undecoded === 0 || payloads) return
+    yield* remark(
+      `${counted(undecoded, "record")} of them as base64: ` +
+        (content.recordType === "json"
+          ? "they are no JSON objects."
+          : "the descriptor of the spool does not describe them in full.")
+    )
+  })
+  yield* (path === undefined ? toOutput(use) : toFile(path, use)).pipe(Effect.catchTag("ReaderGone", () => Effect.void))
+})

@@ -1,0 +1,83 @@
+/**
+ * `zerobus spool show`: table, record type, offsets, what waits, the position, and who holds the
+ * lock. It opens nothing and takes no lock, so the program that uses the spool goes on.
+ */
+import * as Effect from "effect/Effect"
+import * as Path from "node:path"
+import { type LockHolder, lockHolder } from "../../internal/log/folderLock.ts"
+import * as Spool from "../../Spool.ts"
+import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+import { print, printJson, visible } from "../terminal/print.ts"
+import { count, counted } from "../terminal/progress.ts"
+
+/** What `show` is given. */
+export interface ShowInput {
+  readonly folder: string
+  readonly json: boolean
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+/** A position as text where it is printable, else `undefined`. */
+const positionText = (position: Uint8Array): string | undefined => {
+  try {
+    const text = decoder.decode(position)
+    return /\p{Cc}/u.test(text) ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+const holderText: Readonly<Record<LockHolder["state"], string>> = {
+  alive: "runs",
+  gone: "has ended; its lock is taken over by the next program",
+  unknown: "runs in another container or on another machine, or has ended"
+}
+
+/** The holder of the lock; fails where the lock file cannot be read. */
+export const holderOf = (folder: string): Effect.Effect<LockHolder | undefined, CommandFailed> =>
+  Effect.tryPromise({
+    try: () => lockHolder(Path.resolve(folder)),
+    catch: (error) => failed(`The lock of ${folder} cannot be read: ${(error as Error).message}`)
+  })
+
+/** Prints what a spool holds. */
+export const showSpool = Effect.fnUntraced(function* ({
+  folder,
+  json
+}: ShowInput): Effect.fn.Return<void, CommandFailed> {
+  const content = yield* Effect.mapError(Spool.inspect(folder), because)
+  const holder = yield* holderOf(folder)
+  const { bytes, firstOffset, nextOffset, position, recordType, tableName, waitingBytes, waitingRecords } = content
+  const text = position === undefined ? undefined : positionText(position)
+  const base64 = position === undefined ? undefined : Buffer.from(position).toString("base64")
+  if (json) {
+    return yield* printJson(
+      JSON.stringify({
+        table: tableName,
+        recordType,
+        firstOffset,
+        nextOffset,
+        waitingRecords,
+        waitingBytes,
+        bytesOnDisk: bytes,
+        position: base64 === undefined ? null : { base64, ...(text === undefined ? {} : { text }) },
+        lock: holder ?? null
+      })
+    )
+  }
+  const lines = [
+    `table     ${tableName}`,
+    `records   ${recordType === "json" ? "JSON" : "protobuf"}`,
+    waitingRecords === 0
+      ? `waiting   nothing`
+      : `waiting   ${counted(waitingRecords, "record")}, ${count(waitingBytes)} bytes`,
+    `offsets   ${firstOffset === nextOffset ? "" : `${firstOffset} to ${nextOffset - 1} wait, `}next ${nextOffset}`,
+    `on disk   ${count(bytes)} bytes`,
+    ...(base64 === undefined ? [] : [`position  ${text ?? `${base64} (base64)`}`]),
+    holder === undefined
+      ? "lock      free"
+      : `lock      process ${holder.pid} on ${holder.host}, which ${holderText[holder.state]}`
+  ]
+  yield* print(lines.map(visible).join("\n"))
+})
