@@ -4,7 +4,6 @@
  * A record that is a JSON object, or that the spool's descriptor describes, is a line that
  * `zerobus ingest` reads. Any other is `{"offset", "payloadBase64"}`, so that nothing is left out.
  */
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -12,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import * as Spool from "../../Spool.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
-import { remark } from "../terminal/print.ts"
+import { type ReaderGone, remark, visibleJson, withOutput } from "../terminal/print.ts"
 import { counted } from "../terminal/progress.ts"
 import { messageTextOf } from "./messageText.ts"
 
@@ -37,7 +36,7 @@ const lineOf = (
     const text = textOf?.(payload)
     return text === undefined
       ? { line: JSON.stringify({ offset, payloadBase64: Buffer.from(payload).toString("base64") }), isRecord: false }
-      : { line: text, isRecord: true }
+      : { line: visibleJson(text), isRecord: true }
   }
 }
 
@@ -47,16 +46,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const objectText = (payload: Uint8Array): string | undefined => {
   try {
     const text = decoder.decode(payload)
-    // Line ends stand between the values of a JSON text only, never within one.
+    // Line ends and tabs stand between the values of a JSON text only, never within one.
     JSON.parse(text)
-    return text.replace(/[\r\n]+/g, " ").trim()
+    return text.replace(/[\r\n\t]+/g, " ").trim()
   } catch {
     return undefined
   }
 }
-
-/** The reader of standard output has seen enough, such as `head`. */
-class ReaderGone extends Data.TaggedError("ReaderGone") {}
 
 type Write = (text: string) => Effect.Effect<void, CommandFailed | ReaderGone>
 
@@ -114,25 +110,6 @@ const toFile = (
   )
 }
 
-/** Standard output, at the pace of its reader. */
-const toOutput = (
-  use: (write: Write) => Effect.Effect<void, CommandFailed | ReaderGone>
-): Effect.Effect<void, CommandFailed | ReaderGone> => {
-  // The callback of each write has the error; without a listener it would end the process as well.
-  const ignore = (): void => {}
-  const write: Write = (text) =>
-    Effect.callback((resume) => {
-      process.stdout.write(text, (error) =>
-        resume(error === undefined || error === null ? Effect.void : Effect.fail(new ReaderGone()))
-      )
-    })
-  return Effect.acquireUseRelease(
-    Effect.sync(() => process.stdout.on("error", ignore)),
-    () => use(write),
-    () => Effect.sync(() => void process.stdout.off("error", ignore))
-  )
-}
-
 /** Writes the records that wait. */
 export const exportSpool = Effect.fnUntraced(function* (input: ExportInput): Effect.fn.Return<void, CommandFailed> {
   const { folder, payloads, to } = input
@@ -149,5 +126,7 @@ export const exportSpool = Effect.fnUntraced(function* (input: ExportInput): Eff
           : "the descriptor of the spool does not describe them in full.")
     )
   })
-  yield* (path === undefined ? toOutput(use) : toFile(path, use)).pipe(Effect.catchTag("ReaderGone", () => Effect.void))
+  yield* (path === undefined ? withOutput(use) : toFile(path, use)).pipe(
+    Effect.catchTag("ReaderGone", () => Effect.void)
+  )
 })

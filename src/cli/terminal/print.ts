@@ -3,7 +3,8 @@
  * terminal obeys instead of showing them: they are printed as `\u{1b}`.
  */
 import * as Console from "effect/Console"
-import type * as Effect from "effect/Effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
 
 /**
  * Control characters, line and paragraph separators, and marks that change the direction of text.
@@ -32,3 +33,25 @@ export const printJson = (json: string): Effect.Effect<void> => Console.log(visi
 
 /** Prints a remark on standard error, on one line. */
 export const remark = (text: string): Effect.Effect<void> => Console.error(visible(text))
+
+/** The reader of standard output has seen enough, such as `head`. */
+export class ReaderGone extends Data.TaggedError("ReaderGone") {}
+
+/** Writes much to standard output, at the pace of its reader. Texts of others in it have to be visible. */
+export const withOutput = <A, E>(
+  use: (write: (text: string) => Effect.Effect<void, ReaderGone>) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  // The callback of each write has the error; without a listener it would end the process as well.
+  const ignore = (): void => {}
+  const write = (text: string): Effect.Effect<void, ReaderGone> =>
+    Effect.callback((resume) => {
+      process.stdout.write(text, (error) =>
+        resume(error === undefined || error === null ? Effect.void : Effect.fail(new ReaderGone()))
+      )
+    })
+  return Effect.acquireUseRelease(
+    Effect.sync(() => process.stdout.on("error", ignore)),
+    () => use(write),
+    () => Effect.sync(() => void process.stdout.off("error", ignore))
+  )
+}
