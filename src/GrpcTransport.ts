@@ -13,11 +13,11 @@ import { FrameReader } from "./internal/grpc/grpcFrameReader.ts"
 import { FrameSender } from "./internal/grpc/grpcFrames.ts"
 import { type CallPings, ConnectionPings } from "./internal/grpc/grpcPings.ts"
 import { onGoAway, sessionOf } from "./internal/grpc/grpcSession.ts"
-import { clientClosed, Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
+import { clientClosed, type Rpc, Transport, type TransportCall, type TransportFailure } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
-const METHOD = "/databricks.zerobus.Zerobus/EphemeralStream"
+const SERVICE = "/databricks.zerobus.Zerobus"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
@@ -33,8 +33,8 @@ export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, 
       const exclusive = options.connectionPerStream !== false
       const connection = yield* exclusive ? ownConnections(settings) : sharedConnection(settings)
       return {
-        open: Effect.fnUntraced(function* (headers) {
-          return yield* openCall(yield* connection, headers, exclusive)
+        open: Effect.fnUntraced(function* (headers, rpc = "EphemeralStream") {
+          return yield* openCall(yield* connection, rpc, headers, exclusive)
         })
       }
     })
@@ -116,6 +116,7 @@ const HIGH_WATER = 1024 * 1024
 
 const openCall = Effect.fnUntraced(function* (
   connection: Connection,
+  rpc: Rpc,
   headers: Readonly<Record<string, string>>,
   exclusive: boolean
 ) {
@@ -140,7 +141,7 @@ const openCall = Effect.fnUntraced(function* (
   const { call, reader, sender } = yield* Effect.acquireRelease(
     Effect.gen(function* () {
       if (connection.closed) return yield* clientClosed
-      const call = client.makeBidiStreamRequest(METHOD, identity, identity, metadata)
+      const call = client.makeBidiStreamRequest(`${SERVICE}/${rpc}`, identity, identity, metadata)
       const reader = new FrameReader(call, (response) => onResponse?.(response))
       call.on("data", (bytes: Buffer) => {
         answered = true

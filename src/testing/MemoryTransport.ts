@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { type Latency, makeSampler } from "../local/faults/latency.ts"
 import { timersOfProgram } from "../local/timers.ts"
-import { Transport, type TransportCall, TransportFailure } from "../Transport.ts"
+import { type Rpc, Transport, type TransportCall, TransportFailure } from "../Transport.ts"
 
 /** A gRPC status other than OK. */
 export interface MemoryStatus {
@@ -41,7 +41,7 @@ export interface MemoryCall {
 }
 
 /** Accepts calls; the answer handles what the client sends. */
-export type MemoryServer = (headers: Readonly<Record<string, string>>, peer: MemoryPeer) => MemoryCall
+export type MemoryServer = (headers: Readonly<Record<string, string>>, peer: MemoryPeer, rpc?: Rpc) => MemoryCall
 
 /** Carries what is sent. Deliveries of one direction of one call arrive in order, whatever the network does. */
 export interface MemoryNetwork {
@@ -86,7 +86,7 @@ export const seeded = (options: {
 export const layer = (server: MemoryServer, network: MemoryNetwork = immediate): Layer.Layer<Transport> =>
   Layer.sync(Transport, () => {
     let calls = 0
-    return { open: (headers) => openCall(server, network, calls++, headers) }
+    return { open: (headers, rpc = "EphemeralStream") => openCall(server, network, calls++, headers, rpc) }
   })
 
 /** One direction: carried in order, however the network shuffles the deliveries. */
@@ -126,7 +126,8 @@ const openCall = Effect.fnUntraced(function* (
   server: MemoryServer,
   network: MemoryNetwork,
   call: number,
-  headers: Readonly<Record<string, string>>
+  headers: Readonly<Record<string, string>>,
+  rpc: Rpc
 ) {
   const window = network.window ?? 16
   const responses = yield* Queue.unbounded<Uint8Array, TransportFailure | Cause.Done>()
@@ -165,7 +166,7 @@ const openCall = Effect.fnUntraced(function* (
     pause: up.stop,
     resume: up.go
   }
-  const remote = server(headers, peer)
+  const remote = server(headers, peer, rpc)
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       onSent = onResponse = undefined

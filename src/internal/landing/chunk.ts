@@ -113,12 +113,12 @@ export class Message {
   }
 
   /** Stamps the header for one session and returns the whole request, a view of the chunk. */
-  request(wireOffset: number, recordType: "json" | "proto"): Uint8Array {
+  request(wireOffset: number, recordType: "json" | "proto", tagShift = 0): Uint8Array {
     const buffer = this.chunk.buffer
     const batch = this.atomic || this.records > 1
     const contentStart = batch ? this.start : readLength(buffer, this.start + 1).next
     return buffer.subarray(
-      stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch),
+      stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch, tagShift),
       this.end
     )
   }

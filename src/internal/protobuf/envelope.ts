@@ -22,6 +22,9 @@ const OFFSET_TAG = 0x08
 const SINGLE_TAG = 0x12
 const BATCH_TAG = 0x1a
 
+/** How much larger the tags of ingest messages are on a persistent stream: their field numbers are larger by one. */
+export const TAG_SHIFT = 8
+
 /** The tag of the record or batch inside an ingest message, by record type. */
 export const payloadTag = (recordType: "json" | "proto"): number => (recordType === "proto" ? 0x12 : 0x1a)
 
@@ -39,6 +42,7 @@ export const requestSize = (content: number): number => {
 /**
  * Writes the header of an ingest message backwards in front of `contentStart` and returns where the whole request starts. The
  * content is one record's payload (`batch` false) or a sequence of tagged records (`batch` true).
+ * `shift` is added to the outer tag: `TAG_SHIFT` for a persistent stream.
  */
 export const stampHeader = (
   buffer: Uint8Array,
@@ -46,7 +50,8 @@ export const stampHeader = (
   contentEnd: number,
   wireOffset: number,
   tag: number,
-  batch: boolean
+  batch: boolean,
+  shift = 0
 ): number => {
   const length = contentEnd - contentStart
   let position = contentStart - varintSize(length)
@@ -58,7 +63,7 @@ export const stampHeader = (
   const inner = contentEnd - position
   position -= varintSize(inner)
   writeVarint(buffer, inner, position)
-  buffer[--position] = batch ? BATCH_TAG : SINGLE_TAG
+  buffer[--position] = (batch ? BATCH_TAG : SINGLE_TAG) + shift
   return position
 }
 
@@ -77,22 +82,44 @@ export const readLength = (
   }
 }
 
-/** Encodes the create request, the first message of every session. */
-export const encodeCreate = (options: {
+/** What the first request of a session says of a stream. */
+export interface StreamTable {
   readonly tableName: string
   readonly recordType: "json" | "proto"
   readonly descriptor: Uint8Array | undefined
-}): Uint8Array => {
-  const { descriptor, recordType, tableName } = options
+}
+
+const recordTypeNumber = ({ recordType }: StreamTable): number => (recordType === "proto" ? 1 : 2)
+
+/** Encodes the create request, the first message of every session of an ephemeral stream. */
+export const encodeCreate = (table: StreamTable): Uint8Array => {
+  const { descriptor, tableName } = table
   const fields = [textField(1, tableName)]
   if (descriptor !== undefined) fields.push(bytesField(3, descriptor))
-  fields.push(varintField(4, recordType === "proto" ? 1 : 2))
+  fields.push(varintField(4, recordTypeNumber(table)))
   return bytesField(1, concat(fields))
 }
+
+/** Encodes the first message of a persistent stream's first session. */
+export const encodeCreatePersistent = (table: StreamTable): Uint8Array => bytesField(1, encodeCreate(table))
+
+/** Encodes the first message of every later session of a persistent stream. The table is in the call's header alone. */
+export const encodeResume = (table: StreamTable, streamId: string): Uint8Array => {
+  const fields = [textField(1, streamId)]
+  if (table.descriptor !== undefined) fields.push(bytesField(2, table.descriptor))
+  fields.push(varintField(3, recordTypeNumber(table)))
+  return bytesField(2, concat(fields))
+}
+
+/** Encodes the request that ends a persistent stream for good. */
+export const encodeRetire = (tableName: string, streamId: string): Uint8Array =>
+  concat([textField(1, tableName), textField(2, streamId)])
 
 /** What one response says. Several parts in one message are all reported; none of them means an unknown kind. */
 export interface ServerMessage {
   readonly created?: { readonly streamId: string | undefined } | undefined
+  /** `committed` is undefined when nothing was committed yet, -1 when it is negative, and capped at 2^53 - 1. */
+  readonly resumed?: { readonly committed: number | undefined } | undefined
   /** `upTo` is undefined when the field is missing, -1 when it is negative, and capped at 2^53 - 1. */
   readonly acknowledged?: { readonly upTo: number | undefined } | undefined
   /** `afterMillis` is undefined when the server gave no duration. */
@@ -100,11 +127,22 @@ export interface ServerMessage {
 }
 
 /** Decodes one response; `undefined` when the bytes are not a protobuf message. Unknown fields are skipped, never stored. */
-export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => {
+export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => decode(bytes, false)
+
+/** The same for a response of a persistent stream. */
+export const decodePersistentResponse = (bytes: Uint8Array): ServerMessage | undefined => decode(bytes, true)
+
+const decode = (bytes: Uint8Array, persistent: boolean): ServerMessage | undefined => {
   const message: { -readonly [K in keyof ServerMessage]: ServerMessage[K] } = {}
   try {
-    forEachField(bytes, 0, bytes.length, (field, _, start, end) => {
+    forEachField(bytes, 0, bytes.length, (number, _, start, end) => {
       if (start < 0) return
+      if (persistent && number === 2) {
+        message.resumed = { committed: readOffset(bytes, start, end) }
+        return
+      }
+      // A persistent stream has the same parts, with numbers larger by one behind the answer to a resume.
+      const field = persistent && number > 2 ? number - 1 : number
       if (field === 1) {
         let streamId: string | undefined
         forEachField(bytes, start, end, (inner, _, from, to) => {
@@ -113,11 +151,7 @@ export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => 
         })
         message.created = { streamId }
       } else if (field === 2) {
-        let upTo: number | undefined
-        forEachField(bytes, start, end, (inner, offset, from) => {
-          if (inner === 1 && from < 0) upTo = offset
-        })
-        message.acknowledged = { upTo }
+        message.acknowledged = { upTo: readOffset(bytes, start, end) }
       } else if (field === 3) {
         let afterMillis: number | undefined
         forEachField(bytes, start, end, (inner, _, from, to) => {
@@ -131,6 +165,14 @@ export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => 
     throw error
   }
   return message
+}
+
+const readOffset = (bytes: Uint8Array, start: number, end: number): number | undefined => {
+  let offset: number | undefined
+  forEachField(bytes, start, end, (field, value, from) => {
+    if (field === 1 && from < 0) offset = value
+  })
+  return offset
 }
 
 const readDuration = (bytes: Uint8Array, start: number, end: number): number => {
