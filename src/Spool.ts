@@ -41,6 +41,8 @@ export interface SpoolOptions {
 export interface SpoolContent {
   readonly tableName: string
   readonly recordType: "json" | "proto"
+  /** The persistent stream that it belongs to; undefined for that of ephemeral streams. */
+  readonly streamId: string | undefined
   /** The oldest offset that is not acknowledged. Equal to `nextOffset` when nothing waits. */
   readonly firstOffset: Offset
   /** The offset that is given out next. */

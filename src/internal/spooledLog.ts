@@ -39,6 +39,8 @@ export interface LogEntry {
 export interface LogReader {
   /** Whether there are persisted entries that were not taken. */
   readonly hasMore: boolean
+  /** Goes on at an offset instead. Only before anything was read. */
+  readonly startAt: (offset: number) => void
   /** The next entry, or what is left of it; `undefined` when there is none, or when it has to be loaded. */
   readonly peekUnsafe: () => LogEntry | undefined
   /** Takes records of that entry; `bytes` is what they take with tags and lengths. */
@@ -71,6 +73,10 @@ export interface SpooledLog {
   ) => number
   /** Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes. */
   readonly notePosition: (offset: number, bytes: Uint8Array) => void
+  /** The persistent stream that it belongs to; undefined for the log of ephemeral streams, and while it is empty. */
+  readonly streamId: string | undefined
+  /** Makes an empty log that of a persistent stream, everything up to an offset acknowledged. It is on disk with the first entry. */
+  readonly bind: (streamId: string, acknowledged: number) => void
   readonly acknowledge: (offset: number) => void
   readonly close: () => Promise<void>
   /** Called when callers that wait may find room, when there is more to read, and when the log takes nothing more. */
@@ -84,6 +90,8 @@ export interface LogOwner {
   readonly table: string
   readonly recordType: "json" | "proto"
   readonly descriptor: Uint8Array | undefined
+  /** Set for a persistent stream: its id, or none for one that is to be created. */
+  readonly persistent?: { readonly streamId: string | undefined } | undefined
   readonly now: () => { readonly monotonic: number; readonly wall: number }
 }
 

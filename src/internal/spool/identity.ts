@@ -1,5 +1,5 @@
 /**
- * What a spool belongs to: a table, a record type and a descriptor. Records that wait are sent with what the stream that opens the spool
+ * What a spool belongs to: a table, a record type, a descriptor, and for a persistent stream its id. Records that wait are sent with what the stream that opens the spool
  * has, so its descriptor must read them: the same one, or a compatible widening.
  */
 import * as Result from "effect/Result"
@@ -12,16 +12,21 @@ export interface SpoolIdentity {
   readonly table: string
   readonly recordType: "json" | "proto"
   readonly descriptor: Uint8Array | undefined
+  /** Set for a persistent stream: its id, or none for one that is to be created. */
+  readonly persistent?: { readonly streamId: string | undefined } | undefined
 }
 
 /** What the header of a spool's file says. */
 export interface SpoolHeader extends SegmentHeader {
-  readonly version: 1
+  /** 2 for the spool of a persistent stream, which older versions must not open. */
+  readonly version: 1 | 2
   readonly format: "zerobus-spool"
   readonly table: string
   readonly recordType: "json" | "proto"
   /** In base64. */
   readonly descriptor?: string | undefined
+  /** The id of the persistent stream whose offsets these are. */
+  readonly streamId?: string | undefined
   /** The first offset of the file. */
   readonly first: number
   /** The latest position before this file, in base64. */
@@ -36,6 +41,8 @@ export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsReco
   if (header.recordType !== identity.recordType) {
     return `its records are ${header.recordType}, not ${identity.recordType}. Drain it, or use another folder`
   }
+  const stream = streamMismatch(header, identity)
+  if (stream !== undefined) return stream
   if (!holdsRecords || header.descriptor === undefined || identity.descriptor === undefined) return undefined
   const before = Buffer.from(header.descriptor, "base64")
   if (before.equals(identity.descriptor)) return undefined
@@ -45,6 +52,28 @@ export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsReco
   return difference === undefined
     ? undefined
     : `the descriptor does not read the records that wait: ${difference}. Drain the spool first, or use another folder`
+}
+
+/**
+ * Why a stream cannot open a spool without files, of which everything up to an offset is acknowledged: it had
+ * files. Offsets of an ephemeral stream go on; those of a persistent one are the server's.
+ */
+export const leftover = ({ persistent }: SpoolIdentity, acknowledged: number): string | undefined =>
+  persistent === undefined || acknowledged < 0
+    ? undefined
+    : "its files are gone, and with them the id of its stream. Put them back, or use an empty folder"
+
+/** Offsets are those of one stream: what a persistent stream committed would be sent again on any other. */
+const streamMismatch = ({ streamId }: SpoolHeader, { persistent }: SpoolIdentity): string | undefined => {
+  if (persistent === undefined) {
+    return streamId === undefined
+      ? undefined
+      : `it belongs to the persistent stream ${streamId}. Open it with createPersistentStream, or use another folder`
+  }
+  if (streamId === undefined) return "it is that of an ephemeral stream. Drain it, and use another folder"
+  return persistent.streamId === undefined || persistent.streamId === streamId
+    ? undefined
+    : `it belongs to the persistent stream ${streamId}, not to ${persistent.streamId}. Use a folder per stream`
 }
 
 /** What keeps a message from reading what an older one wrote; `undefined` when it only gained fields. */

@@ -5,7 +5,7 @@
 import { lockFolder } from "../log/folderLock.ts"
 import { segmentPath } from "../log/segmentFiles.ts"
 import { AcknowledgedFile } from "./acknowledgedFile.ts"
-import { mismatch } from "./identity.ts"
+import { leftover, mismatch } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { SpoolLog, type SpoolOptions } from "./spoolLog.ts"
 import { acknowledgedPath, scanSpool } from "./spoolScan.ts"
@@ -19,7 +19,8 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
     try {
       const content = await scanSpool(disk, folder)
       const { acknowledged, files, header, next, unfinished } = content
-      const problem = header === undefined ? undefined : mismatch(header, identity, acknowledged + 1 < next)
+      const problem =
+        header === undefined ? leftover(identity, acknowledged) : mismatch(header, identity, acknowledged + 1 < next)
       if (problem !== undefined) {
         throw new SpoolFailure("Mismatch", `The spool ${folder} cannot be opened: ${problem}.`)
       }

@@ -14,6 +14,8 @@ import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 export interface SpoolSummary {
   readonly tableName: string
   readonly recordType: "json" | "proto"
+  /** The persistent stream that it belongs to. */
+  readonly streamId: string | undefined
   /** The oldest offset that is not acknowledged, and the one that comes next. They are equal when nothing waits. */
   readonly firstOffset: number
   readonly nextOffset: number
@@ -44,6 +46,7 @@ export const summarize = async (folder: string): Promise<SpoolSummary> => {
     return {
       tableName: header.table,
       recordType: header.recordType,
+      streamId: header.streamId,
       firstOffset: acknowledged + 1,
       nextOffset: next,
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),

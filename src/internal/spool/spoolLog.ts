@@ -93,6 +93,8 @@ export class SpoolLog {
   onPersisted: () => void = () => {}
   /** Called once when the spool takes nothing more. */
   onFailed: (failure: Pick<SpoolFailure, "kind" | "message">) => void = () => {}
+  /** The persistent stream that the spool belongs to. */
+  streamId: string | undefined
   private readonly options: SpoolOptions
   private readonly lock: FolderLock
   private readonly noted: AcknowledgedFile
@@ -116,6 +118,7 @@ export class SpoolLog {
     this.lockSeen = options.now()
     this.noted = noted
     this.files = content.files
+    this.streamId = content.header?.streamId
     this.position = content.position
     this.acknowledged = content.acknowledged
     this.notedOffset = content.acknowledged
@@ -175,6 +178,17 @@ export class SpoolLog {
   notePosition(offset: number, bytes: Uint8Array): void {
     const group = this.open ?? this.openNext()
     group.position = { offset, bytes }
+  }
+
+  /**
+   * Makes an empty spool that of a persistent stream, which has everything up to an offset. The id is in the
+   * header of each file, so it is on disk with the first record.
+   */
+  bind(streamId: string, acknowledged: number): void {
+    this.streamId = streamId
+    this.acknowledged = this.notedOffset = acknowledged
+    this.nextOffset = this.persistedNext = acknowledged + 1
+    this.reader.startAt(acknowledged + 1)
   }
 
   /** Notes that everything up to an offset is acknowledged, and deletes files that hold nothing else. */
@@ -282,13 +296,14 @@ export class SpoolLog {
 
   private header(): Omit<SpoolHeader, "mark" | "before"> {
     const { descriptor, recordType, table } = this.options.identity
-    const { position } = this
+    const { position, streamId } = this
     return {
-      version: 1,
+      version: streamId === undefined ? 1 : 2,
       format: "zerobus-spool",
       table,
       recordType,
       descriptor: descriptor === undefined ? undefined : Buffer.from(descriptor).toString("base64"),
+      streamId,
       first: this.writing!.first,
       position:
         position === undefined

@@ -59,6 +59,11 @@ export class SpoolReader {
     this.offset = offset
   }
 
+  /** Goes on at an offset instead. Only before anything was read. */
+  startAt(offset: number): void {
+    this.offset = offset
+  }
+
   /** Whether there are entries that were not taken. */
   get hasMore(): boolean {
     return this.offset < this.log.persistedNext

@@ -81,7 +81,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     if (file.header.format !== "zerobus-spool") {
       throw new SpoolFailure("Mismatch", `${folder} is no spool: ${path} is a log of another kind. Use another folder.`)
     }
-    if (file.header.version !== 1) {
+    if (file.header.version !== 1 && file.header.version !== 2) {
       throw new SpoolFailure("Mismatch", `The spool ${folder} was written by a newer version. Open it with that one.`)
     }
     if (first >= 0 && first !== file.header.first) broken = 0
