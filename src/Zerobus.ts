@@ -45,7 +45,9 @@ import {
   type StreamFailure
 } from "./ZerobusError.ts"
 import { checkZerobusOptions, type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
-import type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
+import { checkStreamId, openPersistent } from "./internal/persistent/openPersistent.ts"
+import { retire } from "./internal/persistent/retireStream.ts"
+import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
 
 /** What the {@link Zerobus} service offers. */
 export interface ZerobusShape {
@@ -89,6 +91,41 @@ export interface ZerobusShape {
     table: TableProperties<A>,
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError, Exclude<R1 | R2 | R3 | R4, Scope.Scope>>
+  /**
+   * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With a spool that belongs to a persistent
+   * stream already it resumes that one, so that a program does the same at each start. Fails with `Unsupported` where the server has no
+   * persistent streams, and with `InvalidArgument` for `onRefused`. `batching` has no effect. An answer that is lost leaves a stream on
+   * the server that nobody knows the id of.
+   *
+   * @example
+   * const stream = yield* zerobus.createPersistentStream(table, { spool: Spool.directory("spool/orders") })
+   */
+  readonly createPersistentStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
+    table: TableProperties<A>,
+    options?: OptionsByEffect<A, R1, R2, R3, R4>
+  ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
+  /**
+   * Experimental: opens the persistent stream of an id, behind what the server has committed of it. A stream elsewhere that has it open
+   * ends with `InvalidState`. Fails with `InvalidArgument` for an id that the server does not know or that was retired, and for another
+   * record type than it was created with; with `InvalidState` for a spool that belongs to another stream.
+   *
+   * @example
+   * const stream = yield* zerobus.resumePersistentStream(table, streamId)
+   */
+  readonly resumePersistentStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
+    table: TableProperties<A>,
+    streamId: string,
+    options?: OptionsByEffect<A, R1, R2, R3, R4>
+  ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
+  /**
+   * Experimental: ends a persistent stream for good; its records stay. No stream needs to be open, and one that has it open ends. Retiring
+   * it again succeeds. Fails with `InvalidArgument` for an id that the server does not know, and with `Retryable` when it could not be
+   * reached: call it again then. It takes at most `recoveryTimeout` for an attempt.
+   *
+   * @example
+   * yield* zerobus.retireStream("main.default.orders", streamId)
+   */
+  readonly retireStream: (tableName: string, streamId: string) => Effect.Effect<void, StreamFailure>
 }
 
 /**
@@ -134,20 +171,58 @@ const make = <R>(
     const client = yield* makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
-    const create = Effect.fnUntraced(function* <A, R>(
+    /** Opens a stream with the options that are given and the defaults of the client. */
+    const opening = Effect.fnUntraced(function* <A, R, S>(
       table: TableProperties<A>,
-      options: StreamConfigurationOptions<A, R> | undefined
+      options: StreamConfigurationOptions<A, R> | undefined,
+      open: (options: StreamConfigurationOptions<A>) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>
     ) {
       yield* client.whileOpen
       yield* noteStream(table?.tableName)
       const all = yield* withDefaults(defaults, options)
       if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
-      return yield* openStream(table, all, client).pipe(Effect.provideService(Transport, transport))
+      return yield* open(all).pipe(Effect.provideService(Transport, transport))
     })
     const createStream: ZerobusShape["createStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
-    ) => traced(create<A, R1 | R2 | R3 | R4>(table, options), "Zerobus.createStream", { table: table?.tableName })
+    ) => {
+      const opened = opening<A, R1 | R2 | R3 | R4, ZerobusStream<A>>(table, options, (all) =>
+        openStream(table, all, client)
+      )
+      return traced(opened, "Zerobus.createStream", { table: table?.tableName })
+    }
+
+    const createPersistentStream: ZerobusShape["createPersistentStream"] = <A, R1, R2, R3, R4>(
+      table: TableProperties<A>,
+      options?: OptionsByEffect<A, R1, R2, R3, R4>
+    ) => {
+      const opened = opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(table, options, (all) =>
+        openPersistent(table, all, client, undefined)
+      )
+      return traced(opened, "Zerobus.createPersistentStream", { table: table?.tableName })
+    }
+    const resumePersistentStream: ZerobusShape["resumePersistentStream"] = <A, R1, R2, R3, R4>(
+      table: TableProperties<A>,
+      streamId: string,
+      options?: OptionsByEffect<A, R1, R2, R3, R4>
+    ) => {
+      const opened = Effect.andThen(
+        Effect.suspend(() => checkStreamId(streamId)),
+        opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(table, options, (all) =>
+          openPersistent(table, all, client, streamId)
+        )
+      )
+      return traced(opened, "Zerobus.resumePersistentStream", { table: table?.tableName })
+    }
+    const retireStream: ZerobusShape["retireStream"] = (tableName, streamId) => {
+      const retired = Effect.gen(function* () {
+        yield* client.whileOpen
+        const { headersProvider, recoveryTimeout } = yield* Effect.fromResult(resolve(defaults))
+        yield* retire(headersProvider ?? client.provider, tableName, streamId, recoveryTimeout)
+      })
+      return traced(Effect.provideService(retired, Transport, transport), "Zerobus.retireStream", { table: tableName })
+    }
 
     const withStream = <A, B, E, R, R2 = never>(
       table: TableProperties<A>,
@@ -184,7 +259,15 @@ const make = <R>(
         return traced(drained, "Zerobus.sink", { table: table?.tableName })
       })
 
-    return { createStream, withStream, recreateStream, sink }
+    return {
+      createStream,
+      withStream,
+      recreateStream,
+      sink,
+      createPersistentStream,
+      resumePersistentStream,
+      retireStream
+    }
   })
 
 /** The client: opens streams to tables. */

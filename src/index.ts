@@ -52,4 +52,4 @@ export {
 } from "./ZerobusError.ts"
 export * as ZerobusMetrics from "./ZerobusMetrics.ts"
 export { type TlsOptions, zerobusConfig, type ZerobusOptions } from "./ZerobusOptions.ts"
-export type { IngestError, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
+export type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"

@@ -7,15 +7,19 @@ import type { TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 import { regrowUnsafe } from "./messageSize.ts"
 import { failed, type SessionFailure, violation } from "./sessionFailure.ts"
-import type { StreamCore } from "./streamCore.ts"
+import { nextOffsetOf, type StreamCore } from "./streamCore.ts"
 
 /** An open session. */
 export interface Session {
   readonly call: TransportCall
-  /** Messages handed to the transport, which is the next wire offset. */
+  /** The wire offset of its first message. */
+  readonly first: number
+  /** The wire offset of the next message to be handed to the transport. */
   handed: number
-  /** Messages acknowledged; `acknowledged - 1` is the highest acknowledged wire offset. */
+  /** The wire offset of the oldest message that is not acknowledged. */
   acknowledged: number
+  /** Whether it made something durable, or found that something was. */
+  progress: boolean
 }
 
 /** The bookkeeping of what this session has in flight. */
@@ -57,12 +61,66 @@ class Condition {
   }
 }
 
+/** Frees the oldest messages in flight, which are durable as of now, and tells everybody. */
+const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): void => {
+  const { acks, zone } = core
+  core.silence = 0
+  core.durableSinceRefusal = true
+  core.refusalsInRow = 0
+  const acceptedAt = zone.window.at(0).acceptedAt
+  const recordsBefore = zone.acknowledgedRecords
+  const bytesBefore = zone.usedBytes
+  const watermark = zone.acknowledgeUnsafe(count)
+  core.telemetry.acknowledged(zone.acknowledgedRecords - recordsBefore, bytesBefore - zone.usedBytes, now - acceptedAt)
+  if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
+  acks.advanceUnsafe(watermark)
+  zone.admitUnsafe()
+}
+
+/**
+ * Settles what a persistent stream's server has committed, up to this offset, without sending it: its
+ * acknowledgement was lost. Returns how many messages those were, or why the offset cannot be true. Only
+ * while no session is open.
+ */
+export const settleUnsafe = (core: StreamCore<any>, committed: number): number | SessionFailure => {
+  const { acks, spooled, zone } = core
+  const said = `The server resumed the stream at offset ${committed + 1}`
+  if (core.fresh) {
+    // Nothing was given out yet: offsets go on where the stream is.
+    core.fresh = false
+    acks.watermark = committed
+    zone.nextOffset = committed + 1
+    spooled?.startUnsafe(core.rpc.resumes, committed)
+    return 0
+  }
+  if (committed < acks.watermark) {
+    return violation(`${said}, although offset ${acks.watermark} was acknowledged before. Nothing was deleted.`)
+  }
+  if (committed >= nextOffsetOf(core)) {
+    const next = nextOffsetOf(core)
+    return violation(`${said}, although this stream gives out offset ${next} next. Does another process write it?`)
+  }
+  if (spooled?.isWaiting === true) {
+    const settled = committed - acks.watermark
+    spooled.goOnUnsafe(committed)
+    acks.advanceUnsafe(committed)
+    zone.admitUnsafe()
+    return settled
+  }
+  const count = committed - acks.watermark
+  for (let taken = 0; taken < count; taken++) zone.nextUnsafe()
+  if (count > 0 && (zone.window.inFlight < count || zone.window.at(count - 1).sends === 0)) {
+    return violation(`${said}, although the record before it was not sent yet. Does another process write it?`)
+  }
+  if (count > 0) makeDurableUnsafe(core, count, core.now())
+  return count
+}
+
 /** `onDefect` is told of a defect in what the transport calls. */
 export const makeFlight = <A>(core: StreamCore<A>, session: Session, onDefect: (defect: unknown) => void): Flight => {
-  const { acks, zone } = core
   const busy = new Condition(() => session.handed > session.acknowledged)
   const idle = new Condition(() => session.handed === session.acknowledged)
-  let held = -1
+  let held = session.first - 1
   /** Whether the transport tells of requests that have left, as it does once an acknowledgement came before that. */
   let listening = false
   /** Whether the session has ended. */
@@ -79,26 +137,13 @@ export const makeFlight = <A>(core: StreamCore<A>, session: Session, onDefect: (
   }
   const apply = (): void => {
     // The create message is the first request that leaves, so it is not counted.
-    const upTo = Math.min(held, session.call.sentUnsafe() - 2)
+    const upTo = Math.min(held, session.first + session.call.sentUnsafe() - 2)
     const count = upTo + 1 - session.acknowledged
     if (count <= 0) return
     session.acknowledged += count
-    core.silence = 0
-    core.durableSinceRefusal = true
-    core.refusalsInRow = 0
+    session.progress = true
     flight.silentSince = core.now()
-    const acceptedAt = zone.window.at(0).acceptedAt
-    const recordsBefore = zone.acknowledgedRecords
-    const bytesBefore = zone.usedBytes
-    const watermark = zone.acknowledgeUnsafe(count)
-    core.telemetry.acknowledged(
-      zone.acknowledgedRecords - recordsBefore,
-      bytesBefore - zone.usedBytes,
-      flight.silentSince - acceptedAt
-    )
-    if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
-    acks.advanceUnsafe(watermark)
-    zone.admitUnsafe()
+    makeDurableUnsafe(core, count, flight.silentSince)
     if (session.handed === session.acknowledged) idle.holdsUnsafe()
   }
   const flight: Flight = {
@@ -118,8 +163,10 @@ export const makeFlight = <A>(core: StreamCore<A>, session: Session, onDefect: (
       if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
       if (upTo < 0) return violation("The server acknowledged a negative offset.")
       if (upTo >= session.handed) {
+        const sent = session.handed - session.first
         return violation(
-          `The server acknowledged offset ${upTo}, but only ${session.handed} messages were sent on this connection.`
+          `The server acknowledged offset ${upTo}, but only ${sent} messages were sent on this connection` +
+            `${session.first > 0 ? `, from offset ${session.first} on` : ""}.`
         )
       }
       // A repeated or lower one changes nothing and does not feed the silence timer.

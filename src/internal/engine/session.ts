@@ -1,9 +1,10 @@
 /**
  * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close and drain.
  *
- * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ... Since acknowledgements are
- * cumulative and the window is in order, "wire offset n is durable" means that the n + 1 oldest messages of the session are. What is
- * left when it ends is the next session's to send again. Whether there is a next one is the supervisor's decision.
+ * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ..., or on a persistent stream
+ * those that follow the last committed one. Since acknowledgements are cumulative and the window is in order, "wire offset n is
+ * durable" means that the oldest messages of the session up to that one are. What is left when it ends is the next session's to
+ * send again. Whether there is a next one is the supervisor's decision.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -17,10 +18,10 @@ import type * as Scope from "effect/Scope"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { Transport, type TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
-import { decodeResponse, encodeCreate, FREE_ROOM, type ServerMessage } from "../protobuf/envelope.ts"
+import { FREE_ROOM, type ServerMessage } from "../protobuf/envelope.ts"
 import type { Message } from "../landing/chunk.ts"
 import { sendSuspects } from "./isolation.ts"
-import { type Flight, makeFlight, type Session, watchSilence } from "./flight.ts"
+import { type Flight, makeFlight, type Session, settleUnsafe, watchSilence } from "./flight.ts"
 import { Opening } from "./opening.ts"
 import { failed, fromTransport, type SessionFailure, violation } from "./sessionFailure.ts"
 import { sessionHeaders, withoutCredentials } from "./sessionHeaders.ts"
@@ -39,7 +40,7 @@ const nextBytes = (core: StreamCore<any>, call: TransportCall): Effect.Effect<Ui
 
 const nextResponse = (core: StreamCore<any>, call: TransportCall): Effect.Effect<ServerMessage, SessionFailure> =>
   Effect.flatMap(nextBytes(core, call), (bytes) => {
-    const message = decodeResponse(bytes)
+    const message = core.rpc.decode(bytes)
     return message === undefined ? Effect.fail(malformed()) : Effect.succeed(message)
   })
 
@@ -57,19 +58,22 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const headers = sessionHeaders(given, core.table.tableName)
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
-  const call = yield* Effect.mapError(transport.open(headers.success), (failure) => failed(failure))
+  const { rpc } = core
+  const call = yield* Effect.mapError(transport.open(headers.success, rpc.name), (failure) => failed(failure))
   if (opening !== undefined) {
     opening.waitingFor = () => call.waitingForUnsafe?.() ?? "the server's answer to the create request"
   }
-  call.sendUnsafe(encodeCreate(core.table))
-  const answer = yield* nextResponse(core, call)
-  if (answer.created === undefined) {
-    return yield* violation("The server's first response does not answer the create request.")
-  }
-  core.sessionId = answer.created.streamId ?? core.sessionId
+  call.sendUnsafe(rpc.firstRequest())
+  const answer = rpc.opened(yield* nextResponse(core, call))
+  if (typeof answer === "string") return yield* violation(answer)
+  const { committed, streamId } = answer
+  core.sessionId = streamId ?? core.sessionId
   core.streamId ??= core.sessionId ?? streamIdOf(core)
   core.telemetry.sessionOpened()
-  const session: Session = { call, handed: 0, acknowledged: 0 }
+  const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
+  if (typeof settled !== "number") return yield* settled
+  const first = committed === undefined ? 0 : committed + 1
+  const session: Session = { call, first, handed: first, acknowledged: first, progress: settled > 0 }
   call.watchInFlightUnsafe?.(() => session.handed > session.acknowledged)
   return session
 })
@@ -98,8 +102,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
     session.call.onRetiringUnsafe?.(() => {
       // Before it made anything durable the connection may be one of a proxy that announces the end of
       // every connection at its start: another one would be no better, and this one may last.
-      if (session.acknowledged > 0)
-        Deferred.doneUnsafe(pauseRequested, Exit.succeed(core.options.serverLackOfAckTimeout))
+      if (session.progress) Deferred.doneUnsafe(pauseRequested, Exit.succeed(core.options.serverLackOfAckTimeout))
     })
   }
   /** Runs a part of the session; its failure ends the session, and a defect in it must not go unnoticed. */
@@ -159,13 +162,14 @@ export const runSession = Effect.fnUntraced(function* <A>(
  * this fiber, which waits until the transport is full, and then until it is not. Parks by being interrupted.
  */
 const send = Effect.fnUntraced(function* <A>(core: StreamCore<A>, session: Session, flight: Flight) {
-  const { table, zone } = core
+  const { rpc, table, zone } = core
+  const { tagShift } = rpc
   const hand = (message: Message): boolean => {
     const now = core.now()
     message.sends++
     message.handedAt = now
     core.telemetry.sent(message)
-    const request = message.request(session.handed, table.recordType)
+    const request = message.request(session.handed, table.recordType, tagShift)
     // A transport may answer within the call.
     flight.handedUnsafe(now)
     return session.call.sendUnsafe(request, FREE_ROOM)
@@ -234,15 +238,16 @@ const receive = Effect.fnUntraced(function* <A>(
   end: (exit: Exit.Exit<SessionEnd>) => void
 ): Effect.fn.Return<never, SessionFailure> {
   const read = (bytes: Uint8Array): SessionFailure | undefined => {
-    const message = decodeResponse(bytes)
+    const message = core.rpc.decode(bytes)
     if (message === undefined) return malformed()
-    const { acknowledged, closing, created } = message
+    const { acknowledged, closing, created, resumed } = message
     if (acknowledged !== undefined) {
       const wrong = flight.acknowledgeUnsafe(acknowledged.upTo)
       if (wrong !== undefined) return wrong
     }
     if (closing !== undefined) Deferred.doneUnsafe(pauseRequested, Exit.succeed(closing.afterMillis))
     if (created !== undefined) return violation("The server answered a create request that was not made.")
+    if (resumed !== undefined) return violation("The server answered a resume request that was not made.")
     return acknowledged === undefined && closing === undefined
       ? violation("The server sent a response of an unknown kind.")
       : undefined

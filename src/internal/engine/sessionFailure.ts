@@ -4,11 +4,11 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
-import type { TransportFailure } from "../../Transport.ts"
+import type { HeaderRecord } from "../../HeadersProvider.ts"
+import type { Rpc, TransportFailure } from "../../Transport.ts"
 import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
 import { classify } from "../grpc/grpcStatus.ts"
 import { secretsIn } from "./sessionHeaders.ts"
-import type { StreamCore } from "./streamCore.ts"
 
 /** Why a session could not be opened, or ended. */
 export class SessionFailure extends Data.TaggedError("SessionFailure")<{
@@ -27,6 +27,14 @@ export const failed = (
   options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
 ): SessionFailure => new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
 
+/** A call that has failed: of which table and RPC, with which headers. */
+interface FailedCall {
+  readonly table: { readonly tableName: string }
+  /** `resumes` is the id of a persistent stream that exists. */
+  readonly rpc: { readonly name: Rpc; readonly resumes: string | undefined }
+  readonly headers: Redacted.Redacted<HeaderRecord>
+}
+
 /** INVALID_ARGUMENT and OUT_OF_RANGE. */
 const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 
@@ -34,14 +42,16 @@ const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 export const violation = (message: string) => failed(new ProtocolViolation({ message }))
 
 /** How a call ended, as the failure of its session. */
-export const fromTransport = (core: StreamCore<any>, error: TransportFailure | Cause.Done): SessionFailure => {
+export const fromTransport = (call: FailedCall, error: TransportFailure | Cause.Done): SessionFailure => {
   if (error._tag === "Done") {
     const message = "The server ended the stream."
     return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
       orderly: true
     })
   }
-  const failure = classify(error, core.table.tableName, secretsIn(Redacted.value(core.headers)))
+  const { headers, rpc, table } = call
+  const persistent = rpc.name === "EphemeralStream" ? undefined : { streamId: rpc.resumes }
+  const failure = classify(error, table.tableName, secretsIn(Redacted.value(headers)), persistent)
   return failed(failure, {
     rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",
     refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")

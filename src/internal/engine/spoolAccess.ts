@@ -16,12 +16,14 @@ export const openSpool = (
   spool: Spool
 ): Effect.Effect<void, Retryable | InvalidState, Scope.Scope> => {
   const { descriptor, recordType, tableName: table } = core.table
+  const { name, resumes: streamId } = core.rpc
   const open = Effect.clockWith((clock) =>
     tryLog(() =>
       spool.open({
         table,
         recordType,
         descriptor,
+        persistent: name === "PersistentStream" ? { streamId } : undefined,
         now: () => ({ monotonic: core.now(), wall: clock.currentTimeMillisUnsafe() })
       })
     )
@@ -29,8 +31,15 @@ export const openSpool = (
   return Effect.acquireRelease(
     Effect.gen(function* () {
       const log = yield* open
-      // The server's id of the first session comes after the program has the stream.
-      core.streamId = core.ownId
+      if (core.rpc.name === "EphemeralStream") {
+        // The server's id of the first session comes after the program has the stream.
+        core.streamId = core.ownId
+      } else if (log.streamId !== undefined) {
+        // The log says where the stream goes on, so that it can be used before the server is reached.
+        core.streamId = log.streamId
+        core.rpc.resume(log.streamId)
+        core.fresh = false
+      }
       core.spooled = new SpooledZone(core, core.fed!, log, yield* Scheduler)
       return core.spooled
     }),

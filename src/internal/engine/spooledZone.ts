@@ -35,6 +35,11 @@ export class SpooledZone<A> {
   private readonly waiters: WaitingLine
   private readonly zone: FedZone<A>
   private encoding = false
+  /**
+   * Whether nothing is read from the log yet: a persistent stream reads on behind what its server has
+   * committed, which the first session tells.
+   */
+  isWaiting: boolean
   private pumping = false
   private loading = false
 
@@ -45,6 +50,7 @@ export class SpooledZone<A> {
     this.waiters = new WaitingLine((waiter) => this.place(waiter), scheduler)
     this.writer = new ScratchWriter(core.table.codec)
     this.sizes = new SizeLimits(core.options)
+    this.isWaiting = core.rpc.name === "PersistentStream"
     zone.nextOffset = log.acknowledged + 1
     core.acks.watermark = log.acknowledged
     zone.onRoom = () => {
@@ -54,6 +60,21 @@ export class SpooledZone<A> {
     log.onRoom = () => this.waiters.admit()
     log.onPersisted = () => this.pumpUnsafe()
     log.onFailed = (fault) => this.breakUnsafe(fault)
+    this.pumpUnsafe()
+  }
+
+  /** The empty log becomes that of a persistent stream, which gives out the offset behind this one first. */
+  startUnsafe(streamId: string | undefined, committed: number): void {
+    this.log.bind(streamId!, committed)
+    this.isWaiting = false
+    this.pumpUnsafe()
+  }
+
+  /** Begins to read the log, behind the offset up to which the server has committed it. */
+  goOnUnsafe(committed: number): void {
+    this.log.reader.startAt(committed + 1)
+    this.zone.nextOffset = committed + 1
+    this.isWaiting = false
     this.pumpUnsafe()
   }
 
@@ -134,7 +155,7 @@ export class SpooledZone<A> {
 
   /** Moves persisted entries into the landing zone, as many as it has room for, and reads on from disk where that is needed. */
   private pumpUnsafe(): void {
-    if (this.pumping || this.core.ended) return
+    if (this.pumping || this.isWaiting || this.core.ended) return
     this.pumping = true
     const { reader } = this.log
     let entry = reader.peekUnsafe()

@@ -17,7 +17,7 @@ import { resolve, type StreamConfigurationOptions } from "../../StreamConfigurat
 import type { TableProperties } from "../../TableProperties.ts"
 import { clientClosed, type Transport } from "../../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
-import type { IngestError, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
+import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Message } from "../landing/chunk.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { closeWithScope, makeClose, spentOf } from "./streamClose.ts"
@@ -41,6 +41,7 @@ import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin 
 import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
 import { isMessage } from "../protobuf/reader.ts"
+import { ephemeralRpc, persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
 import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { shielded, traced } from "../userCode/shield.ts"
@@ -67,13 +68,32 @@ export const makeClient = Effect.fnUntraced(function* (
   }
 })
 
+/** What makes a stream a persistent one: its id, or none where the server is to create it. */
+export interface Persistence {
+  readonly streamId: string | undefined
+}
+
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
   table: TableProperties<A>,
   options: StreamConfigurationOptions<A>,
   client: Client
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, table, options, client, []))
+  Effect.uninterruptibleMask((restore) => openInOwnScope(restore, { table, options, client }))
+
+/** Opens a persistent stream in the current scope: a new one, or the one with this id. */
+export const openPersistentStream = <A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  client: Client,
+  persistence: Persistence
+): Effect.Effect<PersistentStream<A>, StreamFailure, Transport | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.map(
+      openInOwnScope(restore, { table, options, client, persistence }),
+      (stream) => stream as PersistentStream<A>
+    )
+  )
 
 /**
  * Opens a stream like an ended one, which hands over what it has left. Refused while that is active, and the second time; when the new
@@ -84,34 +104,37 @@ export const reopenStream = <A>(
   client: Client
 ): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(takeOver(ended), ({ messages, options, table }) =>
-      openInOwnScope(restore, table, options, client, messages).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
+    Effect.flatMap(takeOver(ended), (left) =>
+      openInOwnScope(restore, { ...left, client }).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
     )
   )
 
-/** Opens a stream; `adopted` messages go first. Only what `restore` is applied to can be interrupted. */
+/** What a stream is opened with; `adopted` messages go first. */
+interface StreamOpening<A> {
+  readonly table: TableProperties<A>
+  readonly options: StreamConfigurationOptions<A>
+  readonly client: Client
+  readonly adopted?: ReadonlyArray<Message> | undefined
+  readonly persistence?: Persistence | undefined
+}
+
+/** Opens a stream. Only what `restore` is applied to can be interrupted. */
 const openInOwnScope = <A>(
   restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
-  table: TableProperties<A>,
-  options: StreamConfigurationOptions<A>,
-  client: Client,
-  adopted: ReadonlyArray<Message>
+  opening: StreamOpening<A>
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const caller = yield* Scope.Scope
     const scope = yield* Scope.fork(caller)
-    return yield* restore(open(table, options, client, adopted, scope, caller)).pipe(
+    return yield* restore(open(opening, scope, caller)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
   })
 
 const open = Effect.fnUntraced(function* <A>(
-  table: TableProperties<A>,
-  options: StreamConfigurationOptions<A>,
-  client: Client,
-  adopted: ReadonlyArray<Message>,
+  { adopted = [], client, options, persistence, table }: StreamOpening<A>,
   scope: Scope.Closeable,
   caller: Scope.Scope
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
@@ -142,7 +165,16 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
-  const core = yield* makeStreamCore(table, resolved.success, client.turns)
+  // A committed offset speaks of whole messages, so each call of a persistent stream is one.
+  const settings = persistence === undefined ? resolved.success : { ...resolved.success, coalesceRecords: 1 }
+  const rpc = persistence === undefined ? ephemeralRpc(table) : persistentRpc(table, persistence.streamId)
+  const core = yield* makeStreamCore(table, settings, client.turns, rpc)
+  const [oldest] = adopted
+  if (persistence !== undefined && oldest !== undefined) {
+    core.fresh = false
+    core.zone.nextOffset = oldest.offset
+    core.acks.watermark = oldest.offset - 1
+  }
   core.zone.adoptUnsafe(adopted)
   if (resolved.success.spool !== undefined) yield* openSpool(core, resolved.success.spool)
 
@@ -153,7 +185,9 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const opened = new Answer<void, StreamFailure>()
-  if (core.spooled !== undefined) opened.doneUnsafe(Exit.void)
+  // A spool takes records whether or not the server can be reached, once their offsets are known.
+  const opensLater = core.spooled !== undefined && !core.fresh
+  if (opensLater) opened.doneUnsafe(Exit.void)
   const supervised = supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
     Effect.onExit((exit) =>
@@ -171,10 +205,10 @@ const open = Effect.fnUntraced(function* <A>(
     core.zone.endUnsafe()
     endAll(exit)
   })
-  // A spool takes records whether or not the server can be reached.
-  if (core.spooled === undefined) yield* opened.await
+  if (!opensLater) yield* opened.await
 
-  const stream = makeStream(core, origin)
+  const made = makeStream(core, origin)
+  const stream = persistence === undefined ? made : { ...made, resumedAt: Offset(nextOffsetOf(core)) }
   setOrigin(stream, origin)
   yield* Effect.addFinalizer((exit) => {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
@@ -190,7 +224,8 @@ const takeOver = <A>(
   {
     readonly table: TableProperties<A>
     readonly options: StreamConfigurationOptions<A>
-    readonly messages: ReadonlyArray<Message>
+    readonly adopted: ReadonlyArray<Message>
+    readonly persistence: Persistence | undefined
   },
   InvalidState
 > =>
@@ -207,13 +242,14 @@ const takeOver = <A>(
       )
     }
     origin.recreated = true
-    const { spooled, zone } = origin.core
-    const messages = spooled === undefined ? zone.unackedUnsafe() : []
+    const { rpc, spooled, zone } = origin.core
+    const adopted = spooled === undefined ? zone.unackedUnsafe() : []
     // A spool's records are found by whoever opens it, once its lock is given up.
     return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
       table: stream.table,
       options: origin.options as StreamConfigurationOptions<A>,
-      messages
+      adopted,
+      persistence: rpc.name === "PersistentStream" ? { streamId: rpc.resumes } : undefined
     })
   })
 

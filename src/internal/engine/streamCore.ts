@@ -18,6 +18,7 @@ import { Acknowledgements } from "../receipts/acknowledgements.ts"
 import type { Isolation, RefusalHabits } from "./isolation.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
+import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
@@ -36,6 +37,10 @@ export interface StreamCore<in out A> {
   readonly clock: Clock.Clock
   /** Monotonic time of that clock in milliseconds. */
   readonly now: () => number
+  /** The RPC of its sessions. */
+  readonly rpc: StreamRpc
+  /** Set while it is not known which offset a persistent stream gives out first. */
+  fresh: boolean
   readonly zone: LandingZone<A>
   /** The same zone, when a spool feeds it. */
   readonly fed: FedZone<A> | undefined
@@ -93,7 +98,8 @@ export interface StreamCore<in out A> {
 export const makeStreamCore = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
-  turns: Turns
+  turns: Turns,
+  rpc: StreamRpc = ephemeralRpc(table)
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const context = yield* Effect.context<never>()
@@ -110,6 +116,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     options,
     clock,
     now,
+    rpc,
+    fresh: rpc.name === "PersistentStream",
     zone,
     fed,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),

@@ -197,7 +197,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
       const goesOn = failure._tag === "Retryable" && opened.isDone && (core.zone.isEmpty || spooled)
       if (!goesOn) return yield* fail(failure, log)
       yield* log
-      yield* core.zone.isEmpty ? rest(core) : waitForServer(core)
+      // What waits in a spool is not in the zone before the first session of a persistent stream.
+      yield* core.zone.isEmpty && core.spooled?.isWaiting !== true ? rest(core) : waitForServer(core)
       continue
     }
     const asked = retryAfter(retry)
@@ -258,9 +259,9 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
   const end = yield* inSpan(core, runSession(core, session.value))
-  const { acknowledged, handed } = session.value
+  const { acknowledged, handed, progress } = session.value
   const endedAt = core.now()
-  return { end, openedAt, progress: acknowledged > 0, inFlight: handed - acknowledged, endedAt } satisfies Attempt
+  return { end, openedAt, progress, inFlight: handed - acknowledged, endedAt } satisfies Attempt
 })
 
 /** Runs a session in a span, which fails with the cause when the session was lost. */

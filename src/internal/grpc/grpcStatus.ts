@@ -5,6 +5,7 @@
 import type { TransportFailure } from "../../Transport.ts"
 import {
   InvalidArgument,
+  InvalidState,
   InvalidTable,
   InvalidToken,
   PermissionDenied,
@@ -42,14 +43,20 @@ const names = [
 /** The name of a gRPC status code. */
 export const statusName = (code: number): string => names[code] ?? `status ${code}`
 
+/** A call for a persistent stream; without an id it creates one. */
+export interface PersistentCall {
+  readonly streamId: string | undefined
+}
+
 /**
  * Turns a transport's failure into the client's error. `tableName` names the table in the message; the server's words go without the
- * `secrets`.
+ * `secrets`. Some statuses mean something else for a `persistent` stream.
  */
 export const classify = (
   failure: TransportFailure,
   tableName: string,
-  secrets: ReadonlyArray<string> = []
+  secrets: ReadonlyArray<string> = [],
+  persistent?: PersistentCall
 ): StreamFailure => {
   switch (failure._tag) {
     case "Disconnected":
@@ -73,7 +80,7 @@ export const classify = (
         code: failure.code
       })
     case "Status":
-      return classifyStatus(failure, tableName, secrets)
+      return classifyStatus(failure, tableName, secrets, persistent)
   }
 }
 
@@ -94,7 +101,8 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 const classifyStatus = (
   failure: Extract<TransportFailure, { readonly _tag: "Status" }>,
   tableName: string,
-  secrets: ReadonlyArray<string>
+  secrets: ReadonlyArray<string>,
+  persistent: PersistentCall | undefined
 ): StreamFailure => {
   const status = statusName(failure.code)
   const words = failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`
@@ -110,6 +118,8 @@ const classifyStatus = (
       errorCode: schema.errorCode
     })
   }
+  const own = persistent && classifyPersistent(status, tableName, persistent, said)
+  if (own !== undefined) return own
   switch (status) {
     case "UNAUTHENTICATED":
       return new InvalidToken({ message: `The credentials were refused for ${tableName}. ${said}` })
@@ -131,6 +141,28 @@ const classifyStatus = (
         attempts: 1
       })
   }
+}
+
+/** What a status means for a persistent stream alone; undefined where it means what it does for any. */
+const classifyPersistent = (
+  status: string,
+  tableName: string,
+  { streamId }: PersistentCall,
+  said: string
+): StreamFailure | undefined => {
+  if (status === "UNIMPLEMENTED") {
+    return new Unsupported({ message: `The server has no persistent streams. Use createStream. ${said}` })
+  }
+  // Before it has an id, a status can only mean the table.
+  if (streamId === undefined) return undefined
+  if (status === "ABORTED") {
+    const what = `The persistent stream ${streamId} was resumed on another connection, which has it now.`
+    return new InvalidState({ message: `${what} Let one process at a time write a stream. ${said}` })
+  }
+  if (status !== "NOT_FOUND") return undefined
+  const what = `There is no persistent stream ${streamId} of ${tableName} that can be resumed.`
+  const advice = "It was retired, or is of another table or server: create a new one."
+  return new InvalidArgument({ message: `${what} ${advice} ${said}`, path: ["streamId"] })
 }
 
 /** Reads a schema error out of a serialized `google.rpc.Status`; `undefined` when it holds none. */

@@ -1,0 +1,34 @@
+/**
+ * Opens persistent streams, and refuses the options that they cannot have.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import type { Transport } from "../../Transport.ts"
+import { InvalidArgument, type StreamFailure } from "../../ZerobusError.ts"
+import type { PersistentStream } from "../../ZerobusStream.ts"
+import { type Client, openPersistentStream } from "../engine/stream.ts"
+
+/** Most characters of a stream's id; those of servers are far shorter. */
+const LONGEST_ID = 256
+
+/** Fails with `InvalidArgument` for what cannot be the id of a stream. */
+export const checkStreamId = (streamId: unknown): Effect.Effect<void, InvalidArgument> => {
+  if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_ID) return Effect.void
+  const message = `The id of a stream must be a text of 1 to ${LONGEST_ID} characters: its streamId.`
+  return Effect.fail(new InvalidArgument({ message, path: ["streamId"] }))
+}
+
+/** Opens a persistent stream in the current scope: a new one, or the one with this id. */
+export const openPersistent = <A>(
+  table: TableProperties<A>,
+  options: StreamConfigurationOptions<A>,
+  client: Client,
+  streamId: string | undefined
+): Effect.Effect<PersistentStream<A>, StreamFailure, Transport | Scope.Scope> => {
+  if (options.onRefused === undefined) return openPersistentStream(table, options, client, { streamId })
+  const why = "A persistent stream cannot go on without a refused record, whose offset cannot be left out."
+  const message = `${why} Leave the option onRefused out, or use createStream.`
+  return Effect.fail(new InvalidArgument({ message, path: ["onRefused"] }))
+}
