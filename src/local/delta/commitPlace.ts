@@ -7,7 +7,8 @@
  * commit names yet. So the server keeps a log segment until a later look finds everything in place.
  */
 import * as Fs from "node:fs/promises"
-import { type Add, fileKey, type Remove, type Txn } from "./deltaActions.ts"
+import { type Action, type Add, fileKey, type Remove, type Snapshot, type Txn } from "./deltaActions.ts"
+import { appIdPrefix } from "./deltaCheckpoint.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
 import { propertiesOf } from "./tableProperties.ts"
@@ -74,17 +75,39 @@ export const isInPlace = async (table: string, { commits, paths }: CommitPlace):
  * The number of the last commit of an application; 0 without one. Where the table lets such numbers expire, another writer's
  * checkpoint may lack ours. Then the commits tell it, as long as they are there.
  */
-export const lastNumber = async ({ snapshot, table }: DeltaLog, appId: string): Promise<number> => {
+export const lastNumber = async (log: DeltaLog, appId: string): Promise<number> => (await txnVersion(log, appId)) ?? 0
+
+/** The version of an application's last transaction; undefined without one. As `lastNumber` finds it. */
+const txnVersion = async ({ snapshot, table }: DeltaLog, appId: string): Promise<number | undefined> => {
   const known = snapshot.transactions.get(appId)
   if (known !== undefined) return known.version
-  if (propertiesOf(snapshot.metadata).transactionRetention === undefined) return 0
+  if (propertiesOf(snapshot.metadata).transactionRetention === undefined) return undefined
   for (let version = snapshot.version; version >= 0; version--) {
     const file = await readCommit(table, version, appId)
-    if (file === undefined) return 0
+    if (file === undefined) return undefined
     if (file.commit !== undefined) return file.commit.txn
   }
-  return 0
+  return undefined
 }
+
+/** The name under which a persistent stream's last offset is committed with its rows, in Delta's `txn` action. */
+const streamAppId = (streamId: string): string => `${appIdPrefix}stream-${streamId}`
+
+/** The last offset of a persistent stream whose rows the table has; -1 without any. */
+export const streamOffset = async (log: DeltaLog, streamId: string): Promise<number> =>
+  (await txnVersion(log, streamAppId(streamId))) ?? -1
+
+/** Per persistent stream, what a commit of rows up to these offsets says. An offset that the table has already does not fall. */
+export const streamActions = (
+  { transactions }: Snapshot,
+  streams: ReadonlyMap<string, number>,
+  now: number
+): ReadonlyArray<Action> =>
+  [...streams].map(([streamId, offset]) => {
+    const appId = streamAppId(streamId)
+    const version = Math.max(offset, transactions.get(appId)?.version ?? -1)
+    return { txn: { appId, version, lastUpdated: now } }
+  })
 
 /** Says of each part of a range where it is, in order. */
 export type CommitFinder = (range: RowRange) => Promise<ReadonlyArray<FoundRange>>

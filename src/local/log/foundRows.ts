@@ -5,7 +5,7 @@
 import { FRAME_PREFIX } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { DamagedLog, readSegmentFiles } from "../../internal/log/segmentFiles.ts"
-import { peekRecords } from "./logFrames.ts"
+import { type PeekedRecords, peekRecords } from "./logFrames.ts"
 import { addPlace, type Place } from "./placedRows.ts"
 import { type LogOwner, type OwnedFormat, readNotice } from "./sharedFrames.ts"
 import { StorageFailure } from "./storageErrors.ts"
@@ -17,6 +17,14 @@ export interface FoundPart {
   lastSequence: number
   /** At least so many. */
   rows: number
+  /** Per persistent stream with records in it, the last of its messages. */
+  readonly streams: Map<string, LastMessage>
+}
+
+/** A message of a persistent stream. */
+interface LastMessage {
+  readonly offset: number
+  readonly sequence: number
 }
 
 /** The records of one table, oldest first. */
@@ -84,6 +92,7 @@ const drop = (tables: Map<string, FoundTable>, tableId: string, upTo: number): v
     part.firstSequence = upTo + 1
     // How many rows the entries behind it hold was not counted by itself.
     part.rows = 1
+    for (const [id, last] of part.streams) if (last.sequence <= upTo) part.streams.delete(id)
   }
   if (parts.length > 0) tables.set(tableId, { ...table, parts })
   else tables.delete(tableId)
@@ -95,16 +104,17 @@ const note = (
   file: number,
   start: number,
   end: number,
-  { count, sequence }: { readonly count: number; readonly sequence: number }
+  { count, position, sequence }: PeekedRecords
 ): void => {
   let table = tables.get(owner.tableId)
   if (table === undefined) tables.set(owner.tableId, (table = { owner, parts: [] }))
   let part = table.parts[table.parts.length - 1]
   if (part === undefined || part.places[0]!.file !== file) {
-    part = { places: [], firstSequence: sequence, lastSequence: sequence, rows: 0 }
+    part = { places: [], firstSequence: sequence, lastSequence: sequence, rows: 0, streams: new Map() }
     table.parts.push(part)
   }
   addPlace(part.places, file, start, end)
   part.lastSequence = sequence
   part.rows += count
+  if (position !== undefined) part.streams.set(position.streamId, { offset: position.offset, sequence })
 }

@@ -6,6 +6,12 @@ import type { FrameBuffer, SegmentHeader } from "../../internal/log/frames.ts"
 /** How the records of a writer are encoded; enough to decode them again after a restart. */
 export type LogFormat = { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array }
 
+/** The place of a message in a persistent stream. */
+export interface StreamPosition {
+  readonly streamId: string
+  readonly offset: number
+}
+
 /** What the header of a segment says. */
 export interface TableLogHeader extends SegmentHeader {
   readonly version: 1
@@ -18,10 +24,15 @@ export interface RecordsFrame {
   readonly sequence: number
   readonly format: LogFormat
   readonly records: ReadonlyArray<Uint8Array>
+  /** Set for a message of a persistent stream. */
+  readonly position?: StreamPosition | undefined
 }
 
 const formatKind = 1
 const recordsKind = 2
+/** Records with their position: offset (8 bytes), length of the stream's id (1 byte) and the id follow the count. */
+const placedKind = 3
+const fixedBytes = 17
 
 /** Appends the format of a writer; comes before its first records in each file. */
 export const writeFormat = (frames: FrameBuffer, writer: number, format: LogFormat): void => {
@@ -39,17 +50,19 @@ export const writeRecords = (
   frames: FrameBuffer,
   writer: number,
   sequence: number,
-  records: ReadonlyArray<Uint8Array>
+  records: ReadonlyArray<Uint8Array>,
+  position?: StreamPosition
 ): void => {
-  let size = 17
+  let size = position === undefined ? fixedBytes : fixedBytes + 9 + position.streamId.length
   for (let i = 0; i < records.length; i++) size += 4 + records[i]!.length
   const body = frames.begin(size)
   const bytes = frames.bytes
-  bytes[body] = recordsKind
+  bytes[body] = position === undefined ? recordsKind : placedKind
   bytes.writeUInt32LE(writer, body + 1)
   bytes.writeDoubleLE(sequence, body + 5)
   bytes.writeUInt32LE(records.length, body + 13)
-  let at = body + 17
+  let at = body + fixedBytes
+  if (position !== undefined) at = writePosition(bytes, at, position)
   for (let i = 0; i < records.length; i++) {
     const record = records[i]!
     const length = record.length
@@ -63,6 +76,13 @@ export const writeRecords = (
     at += length
   }
   frames.end()
+}
+
+/** Ids are ASCII and at most 255 characters long. */
+const writePosition = (bytes: Buffer, at: number, { offset, streamId }: StreamPosition): number => {
+  bytes.writeDoubleLE(offset, at)
+  bytes[at + 8] = streamId.length
+  return at + 9 + bytes.write(streamId, at + 9, "latin1")
 }
 
 /** Reads the frames of one file as they come. The records are views into it. */
@@ -81,24 +101,40 @@ export class FramesReader {
     } else {
       const found = peekRecords(body)
       if (found === undefined) return
-      const { sequence, writer } = found
-      this.frames.push({ sequence, format: this.formats.get(writer)!, records: recordsOf(body) })
+      const { position, sequence, writer } = found
+      this.frames.push({ sequence, format: this.formats.get(writer)!, records: recordsOf(body), position })
     }
   }
 }
 
+/** What a frame says of the records that it holds. */
+export interface PeekedRecords {
+  readonly writer: number
+  readonly sequence: number
+  readonly count: number
+  readonly position: StreamPosition | undefined
+}
+
 /** Whose records a frame holds and how many; undefined for other frames. */
-export const peekRecords = (
-  body: Buffer
-): { readonly writer: number; readonly sequence: number; readonly count: number } | undefined =>
-  body[0] === recordsKind
-    ? { writer: body.readUInt32LE(1), sequence: body.readDoubleLE(5), count: body.readUInt32LE(13) }
+export const peekRecords = (body: Buffer): PeekedRecords | undefined =>
+  body[0] === recordsKind || body[0] === placedKind
+    ? {
+        writer: body.readUInt32LE(1),
+        sequence: body.readDoubleLE(5),
+        count: body.readUInt32LE(13),
+        position: body[0] === placedKind ? readPosition(body) : undefined
+      }
     : undefined
+
+const readPosition = (body: Buffer): StreamPosition => {
+  const start = fixedBytes + 9
+  return { offset: body.readDoubleLE(fixedBytes), streamId: body.toString("latin1", start, start + body[start - 1]!) }
+}
 
 /** The records of a frame, as views into it. */
 export const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
   const records: Array<Uint8Array> = []
-  let at = 17
+  let at = body[0] === placedKind ? fixedBytes + 9 + body[fixedBytes + 8]! : fixedBytes
   for (let left = body.readUInt32LE(13); left > 0; left--) {
     const length = body.readUInt32LE(at)
     records.push(body.subarray(at + 4, at + 4 + length))

@@ -68,13 +68,13 @@ export const writeOwn = async (
   })
   const frames = new FrameBuffer()
   const writers = new Map<LogFormat, number>()
-  for (const { format, records: content, sequence } of records) {
+  for (const { format, position, records: content, sequence } of records) {
     let id = writers.get(format)
     if (id === undefined) {
       writers.set(format, (id = writers.size + 1))
       writeFormat(frames, id, format)
     }
-    writeRecords(frames, id, sequence, content)
+    writeRecords(frames, id, sequence, content, position)
   }
   await writer.write(frames)
   // An empty group behind it proves that the records were durable, should they be damaged later.

@@ -79,7 +79,10 @@ const readFrames = (
     const found = peekRecords(body)
     const format = found === undefined ? undefined : formatOf(found.writer)
     if (found !== undefined && format === undefined) return at
-    if (found !== undefined) frames.push({ sequence: found.sequence, format: format!, records: recordsOf(body) })
+    if (found !== undefined) {
+      const { position, sequence } = found
+      frames.push({ sequence, format: format!, records: recordsOf(body), position })
+    }
     at = end
   }
   return at

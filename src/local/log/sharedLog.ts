@@ -18,7 +18,7 @@ import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
 import { DeletedSegment, SegmentWriter } from "../../internal/log/segmentWriter.ts"
 import { findRows, type FoundTable } from "./foundRows.ts"
-import { type LogFormat, type RecordsFrame, writeRecords } from "./logFrames.ts"
+import { type LogFormat, type RecordsFrame, type StreamPosition, writeRecords } from "./logFrames.ts"
 import { sharedFolder } from "./logFolders.ts"
 import { addPlace, type Place, readPlaces } from "./placedRows.ts"
 import { type OwnedFormat, writeDropped, writeOwned } from "./sharedFrames.ts"
@@ -154,7 +154,8 @@ export class SharedLog {
     rows: PlacedRows,
     writer: LogWriter,
     sequence: number,
-    records: ReadonlyArray<Uint8Array>
+    records: ReadonlyArray<Uint8Array>,
+    position?: StreamPosition
   ): number {
     const group = this.open ?? this.openNext()
     const { entries, frames } = group
@@ -164,7 +165,7 @@ export class SharedLog {
       group.writers.push(writer)
       writeOwned(frames, writer.id, writer)
     }
-    writeRecords(frames, writer.id, sequence, records)
+    writeRecords(frames, writer.id, sequence, records, position)
     this.epochBytes += frames.size - start
     const last = entries[entries.length - 1]
     if (last?.rows === rows) last.end = frames.size

@@ -5,7 +5,7 @@
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
 import type { FoundPart } from "./foundRows.ts"
-import type { LogFormat, RecordsFrame } from "./logFrames.ts"
+import type { LogFormat, RecordsFrame, StreamPosition } from "./logFrames.ts"
 import { readFrames } from "./logSegments.ts"
 import { writeOwn } from "./ownLog.ts"
 import type { Place } from "./placedRows.ts"
@@ -87,9 +87,9 @@ export class TableLog implements Appender {
   }
 
   /** Appends the records of one message and answers the number of their group. Copies the bytes. */
-  append(writer: LogWriter, records: ReadonlyArray<Uint8Array>): number {
+  append(writer: LogWriter, records: ReadonlyArray<Uint8Array>, position?: StreamPosition): number {
     if (this.closed) return NO_GROUP
-    const group = this.shared.append(this, this.segment, writer, this.nextSequence++, records)
+    const group = this.shared.append(this, this.segment, writer, this.nextSequence++, records, position)
     this.lastGroup = group
     return group
   }

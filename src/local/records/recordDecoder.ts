@@ -30,12 +30,15 @@ export interface DecodedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
   readonly rows: number
   readonly lastSequence: number
+  /** Per persistent stream, the last offset among them. */
+  readonly streams: ReadonlyMap<string, number>
 }
 
 /** Decodes log entries, which passed the same checks when they were appended. */
 export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>): DecodedRows => {
   const leaves = makeLeaves(tree)
   const decoders = new Map<LogFormat, Decoder>()
+  const streams = new Map<string, number>()
   let rows = 0
   let lastSequence = 0
   for (const frame of frames) {
@@ -47,6 +50,7 @@ export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFram
     for (const record of frame.records) decode(record)
     rows += frame.records.length
     lastSequence = frame.sequence
+    if (frame.position !== undefined) streams.set(frame.position.streamId, frame.position.offset)
   }
-  return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence }
+  return { chunks: leaves.map((leaf) => leaf.seal()), rows, lastSequence, streams }
 }

@@ -15,8 +15,8 @@ export interface Appended {
 
 /** How a writer appends messages. */
 export interface Appending {
-  /** Decodes and logs one message. */
-  readonly append: (records: MessageRecords) => number | RecordRejected
+  /** Decodes and logs one message, by its index. */
+  readonly append: (records: MessageRecords, index: number) => number | RecordRejected
   /** Logs messages whose rows were decoded; undefined where they have to be decoded again. */
   readonly appendDecoded: (
     messages: ReadonlyArray<MessageRecords>,
@@ -41,13 +41,10 @@ export const appendAll = (
 }
 
 /** Appends messages one after another, up to the first that is refused. */
-const appendEach = (
-  messages: ReadonlyArray<MessageRecords>,
-  append: (records: MessageRecords) => number | RecordRejected
-): Appended => {
+const appendEach = (messages: ReadonlyArray<MessageRecords>, append: Appending["append"]): Appended => {
   const tickets: Array<number> = []
-  for (const records of messages) {
-    const ticket = append(records)
+  for (const [index, records] of messages.entries()) {
+    const ticket = append(records, index)
     if (typeof ticket !== "number") return { tickets, problem: ticket }
     tickets.push(ticket)
   }

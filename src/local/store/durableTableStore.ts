@@ -27,10 +27,12 @@ import type { TableEngine } from "./tableEngine.ts"
 import { readRows } from "../delta/tableFiles.ts"
 import { sweepTrash, tableFolders, tablePlace } from "../log/tableFolders.ts"
 import { makeTable } from "../delta/newTable.ts"
+import { StreamRefused } from "../persistent/persistentStreams.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 import { type DecodeThread, decodeThread } from "../records/decodeThread.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
-import { recordOf, ServedTables } from "./servedTables.ts"
+import { recordOf, type ServedTable, ServedTables } from "./servedTables.ts"
 import { withProgress } from "./progress.ts"
 import { tableWriter } from "./tableWriter.ts"
 import { workerFlusher } from "./workerFlusher.ts"
@@ -291,6 +293,25 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return record
   }, change)
 
+  /** A table that is served, where it can be. */
+  const served = (name: string): Effect.Effect<ServedTable, TableNotFound | StorageFailure> =>
+    Effect.andThen(
+      openRefused(name),
+      Effect.suspend(() => {
+        const table = tables.get(name)
+        return table === undefined ? Effect.fail(new TableNotFound({ name })) : Effect.succeed(table)
+      })
+    )
+
+  /** A table as it is now, which takes records of a format. */
+  const writable = Effect.fnUntraced(function* (name: string, format: LogFormat) {
+    const table = yield* served(name)
+    yield* attempt("reading the table", () => table.engine.look())
+    const rejected = refuseFormat(table.engine.definition, format)
+    if (rejected !== undefined) return yield* rejected
+    return table
+  })
+
   /** Fails when a table of this name is there and is not served. */
   const checkServed = (name: string): Effect.Effect<void, TableExists> =>
     Effect.suspend(() => {
@@ -341,15 +362,26 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       )
     }),
     drop: (name) => change(attempt("dropping the table", () => tables.drop(name))),
-    openWriter: Effect.fnUntraced(function* (name: string, format) {
-      yield* openRefused(name)
-      const table = tables.get(name)
-      if (table === undefined) return yield* new TableNotFound({ name })
-      yield* attempt("reading the table", () => table.engine.look())
-      const rejected = refuseFormat(table.engine.definition, format)
-      if (rejected !== undefined) return yield* rejected
-      return tableWriter(table.engine, format, decoding, limits)
+    openWriter: (name, format) =>
+      Effect.map(writable(name, format), ({ engine }) => tableWriter(engine, format, decoding, limits)),
+    openStream: Effect.fnUntraced(function* (name: string, format, { isNew, onReplaced, streamId }) {
+      const { engine, streams } = yield* writable(name, format)
+      const opened = yield* attempt("opening the stream", async () => {
+        const stream = await streams.open(streamId, isNew, format._tag, onReplaced)
+        // Nothing counts as committed that a query does not see.
+        if (ackAfterCommit) await engine.flush()
+        return stream
+      })
+      if (opened instanceof StreamRefused) return yield* opened
+      const { committed, stream } = opened
+      return { writer: tableWriter(engine, format, decoding, limits, stream), committed }
     }),
+    retireStream: Effect.fnUntraced(function* (name: string, streamId: string) {
+      const table = yield* served(name)
+      const refused = yield* attempt("retiring the stream", () => table.streams.retire(streamId))
+      if (refused !== undefined) return yield* refused
+    }),
+    streams: (name) => Effect.sync(() => tables.get(name)?.streams.all ?? []),
     flush,
     stats: (name) =>
       Effect.sync(() => {

@@ -21,7 +21,8 @@ import {
   type MissingRows,
   partitionKey,
   rangeParameters,
-  type RowRange
+  type RowRange,
+  streamActions
 } from "../delta/commitPlace.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
@@ -45,6 +46,8 @@ export interface FlushJob extends PartitionedRows, RowRange {
   readonly tableId: string
   /** The schema that the rows were made for, as `schemaKey` gives it. */
   readonly schema: string
+  /** Per persistent stream, the last offset among the rows. */
+  readonly streams: ReadonlyMap<string, number>
   /** Whether a version may have been replaced since it was read, so that the log is read anew. */
   readonly again: boolean
   /** Files of ours that no look has found in place yet. They are not merged: their rows may have to be committed again. */
@@ -216,7 +219,11 @@ const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> =
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.
       tried = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
-      return tried ? commitActions(job, last, adds, lost, missing.isPartial) : undefined
+      if (!tried) return undefined
+      return [
+        ...commitActions(job, last, adds, lost, missing.isPartial),
+        ...streamActions(snapshot, job.streams, job.now)
+      ]
     })
     committed = tried
   } finally {

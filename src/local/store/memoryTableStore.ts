@@ -15,16 +15,34 @@ import { type Leaf, markOf, rollBack } from "../parquet/columnBuffer.ts"
 import { encodeParquet, type RowGroupInput } from "../parquet/parquet.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
 import { problemOf } from "../records/recordProblem.ts"
-import { RecordRejected, StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
+import type { LogFormat } from "../log/logFrames.ts"
+import {
+  RecordRejected,
+  type SchemaRejected,
+  StorageFailure,
+  storageFailure,
+  TableExists,
+  TableNotFound
+} from "../log/storageErrors.ts"
+import { type HeldStream, PersistentStreams, StreamRefused } from "../persistent/persistentStreams.ts"
+import { noRegister } from "../persistent/streamRegister.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
-import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import {
+  extended,
+  refuseDefinition,
+  refuseFormat,
+  tableKey,
+  type TableStoreShape,
+  type TableWriter
+} from "./tableStore.ts"
 
 interface MemoryTable {
   record: TableRecord
   tree: ColumnTree
   /** New ones after a change of the columns, and with them the decoders of streams. */
   leaves: ReadonlyArray<Leaf>
+  readonly streams: PersistentStreams
   readonly sealed: Array<RowGroupInput>
   rows: number
   total: number
@@ -58,6 +76,54 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
 ): Effect.fn.Return<TableStoreShape> {
   const clock = yield* Clock.Clock
   const tables = new Map<string, MemoryTable>()
+  /** A table that takes records of a format. */
+  const writable = (name: string, format: LogFormat) =>
+    Effect.suspend((): Effect.Effect<MemoryTable, TableNotFound | SchemaRejected> => {
+      const table = tables.get(tableKey(name))
+      if (table === undefined) return Effect.fail(new TableNotFound({ name }))
+      const rejected = refuseFormat(table.record.definition, format)
+      return rejected === undefined ? Effect.succeed(table) : Effect.fail(rejected)
+    })
+  const writerOf = (table: MemoryTable, format: LogFormat, stream?: HeldStream): TableWriter => {
+    const { name } = table.record.definition
+    let leaves: ReadonlyArray<Leaf> | undefined
+    let decode: Decoder
+    return {
+      appendUnsafe: (records, offset = 0) => {
+        if (leaves !== table.leaves) {
+          leaves = table.leaves
+          decode = makeDecoder(table.tree, format, leaves)
+        }
+        const mark = markOf(leaves, table.rows)
+        let index = 0
+        try {
+          for (; index < records.length; index++) decode(records[index]!)
+        } catch (error) {
+          rollBack(leaves, mark)
+          const { expected, path } = problemOf(error)
+          return new RecordRejected(index, path, expected)
+        }
+        table.rows += records.length
+        table.total += records.length
+        if (table.rows >= sealAt) seal(table)
+        const group = ++table.groups
+        stream?.noteUnsafe(group, offset)
+        return group
+      },
+      onDurable: (_ticket, callback) => {
+        later(() =>
+          callback(
+            table.dropped
+              ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+              : undefined
+          )
+        )
+      },
+      pressure: () => false,
+      onRoom: (callback) => callback(),
+      close: () => stream?.release()
+    }
+  }
   return {
     create: (definition: TableDefinition) =>
       Effect.suspend((): ReturnType<TableStoreShape["create"]> => {
@@ -76,6 +142,12 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
           record,
           tree,
           leaves: makeLeaves(tree),
+          streams: new PersistentStreams({
+            register: noRegister,
+            known: [],
+            onDurable: (_group, callback) => later(() => callback(undefined)),
+            now: () => clock.currentTimeMillisUnsafe()
+          }),
           sealed: [],
           rows: 0,
           total: 0,
@@ -115,48 +187,22 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         table.dropped = true
         return tables.delete(tableKey(name))
       }),
-    openWriter: (name, format) =>
-      Effect.suspend((): ReturnType<TableStoreShape["openWriter"]> => {
-        const table = tables.get(tableKey(name))
-        if (table === undefined) return Effect.fail(new TableNotFound({ name }))
-        const rejected = refuseFormat(table.record.definition, format)
-        if (rejected !== undefined) return Effect.fail(rejected)
-        let leaves: ReadonlyArray<Leaf> | undefined
-        let decode: Decoder
-        return Effect.succeed({
-          appendUnsafe: (records: ReadonlyArray<Uint8Array>) => {
-            if (leaves !== table.leaves) {
-              leaves = table.leaves
-              decode = makeDecoder(table.tree, format, leaves)
-            }
-            const mark = markOf(leaves, table.rows)
-            let index = 0
-            try {
-              for (; index < records.length; index++) decode(records[index]!)
-            } catch (error) {
-              rollBack(leaves, mark)
-              const { expected, path } = problemOf(error)
-              return new RecordRejected(index, path, expected)
-            }
-            table.rows += records.length
-            table.total += records.length
-            if (table.rows >= sealAt) seal(table)
-            return ++table.groups
-          },
-          onDurable: (_ticket: number, callback: (failure: StorageFailure | undefined) => void) => {
-            later(() =>
-              callback(
-                table.dropped
-                  ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
-                  : undefined
-              )
-            )
-          },
-          pressure: () => false,
-          onRoom: (callback: () => void) => callback(),
-          close: () => {}
-        })
-      }),
+    openWriter: (name, format) => Effect.map(writable(name, format), (table) => writerOf(table, format)),
+    openStream: Effect.fnUntraced(function* (name: string, format, { isNew, onReplaced, streamId }) {
+      const table = yield* writable(name, format)
+      const { streams } = table
+      const opened = yield* Effect.promise(() => streams.open(streamId, isNew, format._tag, onReplaced))
+      if (opened instanceof StreamRefused) return yield* opened
+      const { committed, stream } = opened
+      return { writer: writerOf(table, format, stream), committed }
+    }),
+    retireStream: Effect.fnUntraced(function* (name: string, streamId: string) {
+      const table = tables.get(tableKey(name))
+      if (table === undefined) return yield* new TableNotFound({ name })
+      const refused = yield* Effect.promise(() => table.streams.retire(streamId))
+      if (refused !== undefined) return yield* refused
+    }),
+    streams: (name) => Effect.sync(() => tables.get(tableKey(name))?.streams.all ?? []),
     flush: () => Effect.void,
     stats: (name) =>
       Effect.sync(() => {

@@ -9,6 +9,7 @@ import type { DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"
+import type { HeldStream } from "../persistent/persistentStreams.ts"
 import type { Waiting } from "./backlog.ts"
 import type { LogWriter } from "../log/sharedLog.ts"
 import type { TableLog } from "../log/tableLog.ts"
@@ -18,7 +19,12 @@ export interface GroupMark {
   readonly group: number
   readonly mark: Mark
   readonly lastSequence: number
+  /** Per persistent stream, the last offset before them. */
+  readonly streams: ReadonlyMap<string, number>
 }
+
+/** The offsets of rows that no persistent stream has. */
+export const noStreams: ReadonlyMap<string, number> = new Map()
 
 /** The rows of a sealed batch. */
 export interface SealedRows {
@@ -27,6 +33,8 @@ export interface SealedRows {
   bytes: number
   chunks: ReadonlyArray<LeafChunk> | undefined
   marks: ReadonlyArray<GroupMark>
+  /** Per persistent stream, the last offset among them; what is decoded again tells it itself. */
+  streams: ReadonlyMap<string, number>
 }
 
 /**
@@ -49,12 +57,15 @@ export interface Batch extends SealedRows {
  */
 export class EngineWriter {
   readonly log: LogWriter
+  /** The persistent stream that it writes for. */
+  readonly stream: HeldStream | undefined
   private batch: OpenBatch
   private decoder: Decoder
   private decodeTarget: DecodeTarget
 
-  constructor(log: LogWriter, batch: OpenBatch) {
+  constructor(log: LogWriter, batch: OpenBatch, stream: HeldStream | undefined) {
     this.log = log
+    this.stream = stream
     this.batch = batch
     this.decoder = makeDecoder(batch.tree, log.format, batch.leaves)
     this.decodeTarget = { columns: batch.columns, format: log.format }
@@ -85,6 +96,7 @@ export class OpenBatch {
   rows = 0
   private readonly messageMark: { rows: number; entries: Float64Array; sizes: Float64Array }
   private marks: Array<GroupMark> = []
+  private streams = new Map<string, number>()
 
   constructor(columns: ReadonlyArray<ColumnDefinition>) {
     this.columns = columns
@@ -101,8 +113,16 @@ export class OpenBatch {
     return bytes
   }
 
-  /** Decodes all records or none, logs them, and answers the number of their log group. */
-  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, wal: TableLog): number | RecordRejected {
+  /**
+   * Decodes all records or none, logs them, and answers the number of their log group. `offset` of the message,
+   * which counts for a persistent stream.
+   */
+  append(
+    writer: EngineWriter,
+    records: ReadonlyArray<Uint8Array>,
+    offset: number,
+    wal: TableLog
+  ): number | RecordRejected {
     const decode = writer.decoderOf(this)
     this.noteMark()
     let index = 0
@@ -115,13 +135,14 @@ export class OpenBatch {
     }
     this.markGroup(wal)
     this.rows += records.length
-    return wal.append(writer.log, records)
+    return this.log(writer, records, offset, wal)
   }
 
   /** Takes rows that another thread decoded from these messages, logs the messages, and answers the number of their log group. */
   appendDecoded(
     writer: EngineWriter,
     messages: ReadonlyArray<MessageRecords>,
+    offset: number,
     chunks: ReadonlyArray<LeafChunk>,
     wal: TableLog
   ): number {
@@ -129,11 +150,21 @@ export class OpenBatch {
     this.markGroup(wal)
     let group = 0
     for (let i = 0; i < this.leaves.length; i++) this.leaves[i]!.append(chunks[i]!)
-    for (const records of messages) {
+    for (const [index, records] of messages.entries()) {
       this.rows += records.length
       // Groups are closed between turns of the event loop, so all messages join this one.
-      group = wal.append(writer.log, records)
+      group = this.log(writer, records, offset + index, wal)
     }
+    return group
+  }
+
+  /** Logs the records of a message, and notes how far a persistent stream is. */
+  private log({ log, stream }: EngineWriter, records: MessageRecords, offset: number, wal: TableLog): number {
+    if (stream === undefined) return wal.append(log, records)
+    const { streamId } = stream
+    const group = wal.append(log, records, { streamId, offset })
+    this.streams.set(streamId, offset)
+    stream.noteUnsafe(group, offset)
     return group
   }
 
@@ -156,7 +187,8 @@ export class OpenBatch {
       this.marks.push({
         group,
         mark: { rows: this.rows, entries, sizes: mark.sizes.slice() },
-        lastSequence: wal.lastSequence
+        lastSequence: wal.lastSequence,
+        streams: this.streams.size === 0 ? noStreams : new Map(this.streams)
       })
     }
   }
@@ -173,16 +205,18 @@ export class OpenBatch {
     if (found === undefined) return
     rollBack(this.leaves, found.mark)
     this.rows = found.mark.rows
+    this.streams = new Map(found.streams)
     this.marks = this.marks.filter((each) => each.group < firstGroup)
   }
 
   /** Hands over the rows and starts empty again. Not for a batch without rows. */
   seal(): SealedRows {
-    const { marks, rows } = this
+    const { marks, rows, streams } = this
     const chunks = sealAll(this.leaves)
     this.rows = 0
     this.marks = []
-    return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks }
+    this.streams = new Map()
+    return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks, streams }
   }
 }
 

@@ -16,7 +16,7 @@ import type { TableLog } from "../log/tableLog.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
-import type { Batch } from "./openBatch.ts"
+import { type Batch, noStreams } from "./openBatch.ts"
 import { framesIn, recoverSegments } from "./recovery.ts"
 import { decodeAgain, type TableForm } from "./tableForm.ts"
 import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
@@ -71,11 +71,16 @@ export class RowCommitter {
     const { firstSequence, segment } = batch
     if (batch.rows === 0) return wal.removeSegment(segment)
     // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
-    const { chunks, lastSequence, rows } =
+    const { chunks, lastSequence, rows, streams } =
       batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
     batch.chunks = undefined
     if (rows === 0) return wal.removeSegment(segment)
-    const outcome = await this.commitRows(form, { chunks, rows, lastSequence }, firstSequence, batch.again === true)
+    const outcome = await this.commitRows(
+      form,
+      { chunks, rows, lastSequence, streams },
+      firstSequence,
+      batch.again === true
+    )
     if (outcome === undefined) return this.commitBatch(batch)
     const { place } = outcome
     await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place }])
@@ -110,6 +115,7 @@ export class RowCommitter {
         chunks: decoded.chunks,
         firstSequence,
         lastSequence: decoded.lastSequence,
+        streams: decoded.streams,
         again,
         unconfirmed: this.written.paths,
         now: now(),
@@ -158,7 +164,7 @@ export class RowCommitter {
       const bytes = bytesAt(held.flatMap(({ places }) => places))
       const segment = wal.adopt(held)
       const again = committed >= firstSequence
-      const sealed = { rows, bytes, chunks: undefined, marks: [], lastGroup: 0, since: now() }
+      const sealed = { rows, bytes, chunks: undefined, streams: noStreams, marks: [], lastGroup: 0, since: now() }
       batches.push({ segment, firstSequence, lastSequence, again, ...sealed })
       open = undefined
     }

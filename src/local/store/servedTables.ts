@@ -6,7 +6,7 @@
  * table would write one log. The store lets them take turns.
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
-import { commitFinder, lastNumber } from "../delta/commitPlace.ts"
+import { commitFinder, lastNumber, streamOffset } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
@@ -18,6 +18,8 @@ import { placeProblem } from "../log/tableFolders.ts"
 import type { SharedLog } from "../log/sharedLog.ts"
 import { moveOutFound } from "../log/ownLog.ts"
 import { TableLog } from "../log/tableLog.ts"
+import { PersistentStreams } from "../persistent/persistentStreams.ts"
+import { folderRegister, knownStreams } from "../persistent/streamRegister.ts"
 import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import { Backlog } from "./backlog.ts"
 import type { EngineLimits } from "./engineLimits.ts"
@@ -36,10 +38,11 @@ import { unservedIn } from "./unserved.ts"
 export interface ServedTable {
   readonly record: TableRecord
   readonly engine: TableEngine
+  readonly streams: PersistentStreams
 }
 
 /** The record of a table as of the last look. */
-export const recordOf = ({ engine, record }: ServedTable): TableRecord => ({
+export const recordOf = ({ engine, record }: Omit<ServedTable, "streams">): TableRecord => ({
   ...record,
   definition: engine.definition,
   ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
@@ -237,17 +240,31 @@ export class ServedTables {
       ackAfterCommit,
       committed: (size) => this.options.committed(name, size)
     })
+    /** Per persistent stream, the last offset in the log. What the log holds is about to be in the table. */
+    const logged = new Map<string, number>()
+    const note = (streamId: string, offset: number) =>
+      logged.set(streamId, Math.max(offset, logged.get(streamId) ?? offset))
+    for (const { streams } of found) for (const [streamId, { offset }] of streams) note(streamId, offset)
     // First look at everything, then change anything: damage must be found before records are moved.
     for await (const segment of readSegments(own, name)) {
-      for (const frame of segment.frames) lastSequence = Math.max(lastSequence, frame.sequence)
+      for (const { position, sequence } of segment.frames) {
+        lastSequence = Math.max(lastSequence, sequence)
+        if (position !== undefined) note(position.streamId, position.offset)
+      }
     }
+    const streams = new PersistentStreams({
+      register: folderRegister(own),
+      known: await knownStreams(own, (streamId) => streamOffset(delta, streamId), logged),
+      onDurable: (group, callback) => log.onDurable(group, callback),
+      now
+    })
     await engine.recover(readSegments(own, name), committed, commitFinder(delta))
     const current = ownFiles.length === 0 ? delta : ((await this.read(name, record.location)) ?? delta)
     await engine.adopt(found, await lastNumber(current, appId), commitFinder(current))
     shared.found.delete(tableId)
     for (const part of found) await shared.release(part, part.places)
     log.startAt(lastSequence + 1)
-    const table = { record, engine }
+    const table = { record, engine, streams }
     this.byKey.set(tableKey(name), table)
     this.byId.set(record.tableId.toLowerCase(), name)
     return table

@@ -136,16 +136,16 @@ export class TableEngine {
   }
 
   /** A new writer for records of this format. */
-  openWriter(format: LogFormat): EngineWriter {
-    return new EngineWriter(this.wal.writerOf(format), this.form.open)
+  openWriter(format: LogFormat, stream?: EngineWriter["stream"]): EngineWriter {
+    return new EngineWriter(this.wal.writerOf(format), this.form.open, stream)
   }
 
   /**
    * Decodes all records or none, logs them, and answers the number of their log group. A refused table
    * takes nothing: `onDurable` of the answer calls back with the refusal.
    */
-  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>): number | RecordRejected {
-    return this.take((open, wal) => open.append(writer, records, wal))
+  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, offset = 0): number | RecordRejected {
+    return this.take((open, wal) => open.append(writer, records, offset, wal))
   }
 
   /** Has `add` put records into the open batch and the log, and answers what it does. A refused table takes nothing. */
@@ -208,6 +208,7 @@ export class TableEngine {
       if (found === undefined) continue
       if (batch.chunks !== undefined) rollBackChunks(batch.chunks, found.mark)
       batch.rows = found.mark.rows
+      batch.streams = found.streams
       batch.lastSequence = found.lastSequence
       batch.marks = []
     }

@@ -27,6 +27,7 @@ import {
 } from "../log/storageErrors.ts"
 import { type TableRecord, unsupportedColumn } from "../delta/tableFolder.ts"
 
+import type { PersistentStreamRecord, Replaced, StreamRefused } from "../persistent/persistentStreams.ts"
 import type { Appended } from "./appended.ts"
 export type { TableRecord } from "../delta/tableFolder.ts"
 
@@ -37,9 +38,9 @@ export type Ticket = number
 export interface TableWriter {
   /**
    * Decodes and checks all records of one message, all or nothing, and appends them to the open log group. Answers the group's
-   * number, or why the batch is refused. The bytes are copied.
+   * number, or why the batch is refused. The bytes are copied. A persistent stream needs the `offset` of the message.
    */
-  readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>) => Ticket | RecordRejected
+  readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>, offset?: number) => Ticket | RecordRejected
   /**
    * Whether a message of so many bytes is decoded in another thread, given the bytes of its stream
    * that are not durable, its own among them. A lone message is not: crossing a thread takes longer.
@@ -48,10 +49,12 @@ export interface TableWriter {
   /**
    * Does what `appendUnsafe` does for messages in order, up to the first that is refused, and has
    * another thread decode them. `done` is called once; the messages keep their bytes until then.
+   * `offset` of the first one.
    */
   readonly appendElsewhere?: (
     messages: ReadonlyArray<ReadonlyArray<Uint8Array>>,
-    done: (appended: Appended) => void
+    done: (appended: Appended) => void,
+    offset?: number
   ) => void
   /** Calls back when the group is on disk, or with the failure that kept it from getting there. */
   readonly onDurable: (ticket: Ticket, callback: (failure: StorageFailure | undefined) => void) => void
@@ -60,6 +63,19 @@ export interface TableWriter {
   /** Calls back once, as soon as `pressure` is false; at once when it is already. */
   readonly onRoom: (callback: () => void) => void
   readonly close: () => void
+}
+
+/** Which persistent stream is to be opened. `onReplaced` is told when another connection takes it, or it is retired. */
+export interface StreamRequest {
+  readonly streamId: string
+  readonly isNew: boolean
+  readonly onReplaced: (why: Replaced) => void
+}
+
+/** The writer of a persistent stream, whose messages up to an offset are durable; -1 for none. */
+export interface OpenedStream {
+  readonly writer: TableWriter
+  readonly committed: number
 }
 
 /** What lies in the data folder and is not served: a table that is refused, or a log whose table is gone. */
@@ -102,6 +118,22 @@ export interface TableStoreShape {
     name: string,
     format: LogFormat
   ) => Effect.Effect<TableWriter, TableNotFound | SchemaRejected | StorageFailure>
+  /**
+   * Opens the writer of a persistent stream: of a new one, which is on disk then, or of one that was created
+   * before, which the connection that has it open loses.
+   */
+  readonly openStream: (
+    name: string,
+    format: LogFormat,
+    request: StreamRequest
+  ) => Effect.Effect<OpenedStream, TableNotFound | SchemaRejected | StorageFailure | StreamRefused>
+  /** Ends a persistent stream for good, on disk; its rows stay. */
+  readonly retireStream: (
+    name: string,
+    streamId: string
+  ) => Effect.Effect<void, TableNotFound | StorageFailure | StreamRefused>
+  /** The persistent streams of a table, oldest first; none for an unknown one. */
+  readonly streams: (name: string) => Effect.Effect<ReadonlyArray<PersistentStreamRecord>>
   /** Commits everything acknowledged so far, of one table or of all. */
   readonly flush: (name?: string) => Effect.Effect<void, StorageFailure>
   /** Version, live files, rows and bytes of the committed table; zeros for an unknown one. */

@@ -4,8 +4,9 @@
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import type { DecodeTarget } from "../records/decodeBlock.ts"
+import type { HeldStream } from "../persistent/persistentStreams.ts"
 import type { DecodeThread } from "../records/decodeThread.ts"
-import { appendAll } from "./appended.ts"
+import { type Appended, appendAll } from "./appended.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { EngineWriter } from "./openBatch.ts"
 import type { TableEngine } from "./tableEngine.ts"
@@ -24,18 +25,27 @@ export const tableWriter = (
   engine: TableEngine,
   format: LogFormat,
   thread: DecodeThread | undefined,
-  limits: DecodeLimits
+  limits: DecodeLimits,
+  stream?: HeldStream
 ): TableWriter => {
-  const writer = engine.openWriter(format)
+  const writer = engine.openWriter(format, stream)
   return {
-    appendUnsafe: (records) => engine.append(writer, records),
+    appendUnsafe: (records, offset = 0) => engine.append(writer, records, offset),
     ...(thread === undefined ? {} : elsewhere(engine, writer, thread, limits)),
     onDurable: (ticket, callback) => engine.onDurable(ticket, callback),
     pressure: () => engine.pressure,
     onRoom: (callback) => engine.onRoom(callback),
-    close: () => thread?.forget(engine.targetOf(writer))
+    close: () => {
+      stream?.release()
+      thread?.forget(engine.targetOf(writer))
+    }
   }
 }
+
+const failed = (message: string): Appended => ({
+  tickets: [],
+  problem: new StorageFailure({ reason: "Io", message })
+})
 
 const elsewhere = (
   engine: TableEngine,
@@ -49,22 +59,22 @@ const elsewhere = (
       if (messageBytes < largeMessageBytes && undurableBytes < bulkBytes) return false
       return thread.isReady() || (messageBytes >= worthWaiting && !thread.isBroken())
     },
-    appendElsewhere: (messages, done) => {
+    appendElsewhere: (messages, done, offset = 0) => {
       const target = engine.targetOf(writer)
       // The table's columns changed since the last block.
       if (last !== undefined && last !== target) thread.forget(last)
       last = target
       thread.decode(target, messages, (result) => {
-        if (result instanceof Error) {
-          return done({ tickets: [], problem: new StorageFailure({ reason: "Io", message: result.message }) })
-        }
+        if (result instanceof Error) return done(failed(result.message))
+        // Its client resends what it has no acknowledgement of, with the same offsets.
+        if (writer.stream?.isHeld === false) return done(failed("The stream was resumed on another connection."))
         done(
           appendAll(messages, result === "undecoded" ? undefined : result, {
-            append: (records) => engine.append(writer, records),
+            append: (records, index) => engine.append(writer, records, offset + index),
             // Rows for columns that the table no longer has are decoded again.
             appendDecoded: (taken, chunks) =>
               engine.take((open, wal) =>
-                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, chunks, wal) : undefined
+                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, offset, chunks, wal) : undefined
               )
           })
         )

@@ -1,0 +1,79 @@
+/**
+ * Which persistent streams a table has, on disk: a line of JSON for each that was created, and for each that
+ * was retired, beside the table's own log. Up to which offset a stream is durable stands in the log and in
+ * the commits of its rows.
+ */
+import * as Path from "node:path"
+import { AppendedLines } from "../../internal/log/appendedLines.ts"
+import { makeFoldersIn } from "../../internal/log/durableFile.ts"
+import { readPlain } from "../../internal/log/plainFile.ts"
+import type { PersistentStreamRecord } from "./persistentStreams.ts"
+
+/** Notes what has to survive the server. Each resolves once it does. */
+export interface StreamRegister {
+  readonly created: (stream: Pick<PersistentStreamRecord, "streamId" | "kind" | "createdAt">) => Promise<void>
+  readonly retired: (stream: { readonly streamId: string; readonly retiredAt: number }) => Promise<void>
+}
+
+/** What the register says of a stream. */
+type RegisteredStream = Omit<PersistentStreamRecord, "committed">
+
+/** The register of a server in memory. */
+export const noRegister: StreamRegister = { created: async () => {}, retired: async () => {} }
+
+const fileIn = (folder: string): string => Path.join(folder, "streams.ndjson")
+
+/** The register in a folder, which is made with the first stream. */
+export const folderRegister = (folder: string): StreamRegister => {
+  const lines = new AppendedLines(fileIn(folder), Infinity)
+  const append = async (line: object): Promise<void> => {
+    const above = Path.dirname(folder)
+    await makeFoldersIn(Path.dirname(above), [Path.basename(above), Path.basename(folder)])
+    await lines.append(`${JSON.stringify(line)}\n`)
+  }
+  return { created: append, retired: append }
+}
+
+/** The streams that a register has, oldest first. A line that a crash has torn was not answered. */
+const readRegister = async (folder: string): Promise<ReadonlyArray<RegisteredStream>> => {
+  const streams = new Map<string, RegisteredStream>()
+  const text = await readPlain(fileIn(folder)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error
+    return Buffer.alloc(0)
+  })
+  for (const line of text.toString("utf8").split("\n")) {
+    const entry = parsed(line)
+    if (entry === undefined) continue
+    const { createdAt, kind, retiredAt, streamId } = entry
+    const known = streams.get(streamId)
+    if (kind !== undefined && createdAt !== undefined) {
+      streams.set(streamId, { streamId, kind, createdAt, retiredAt: undefined })
+    } else if (known !== undefined && retiredAt !== undefined) streams.set(streamId, { ...known, retiredAt })
+  }
+  return [...streams.values()]
+}
+
+/** The streams that a register has, each durable up to what is committed of it, and what the log holds beyond. */
+export const knownStreams = async (
+  folder: string,
+  committedOf: (streamId: string) => Promise<number>,
+  logged: ReadonlyMap<string, number>
+): Promise<ReadonlyArray<PersistentStreamRecord>> => {
+  const known: Array<PersistentStreamRecord> = []
+  for (const stream of await readRegister(folder)) {
+    const committed = await committedOf(stream.streamId)
+    known.push({ ...stream, committed: Math.max(committed, logged.get(stream.streamId) ?? -1) })
+  }
+  return known
+}
+
+const parsed = (line: string): ({ readonly streamId: string } & Partial<RegisteredStream>) | undefined => {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === "object" && value !== null && "streamId" in value
+      ? (value as { readonly streamId: string })
+      : undefined
+  } catch {
+    return undefined
+  }
+}
