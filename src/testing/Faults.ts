@@ -130,6 +130,37 @@ export const refuse = (options: {
   ]
 }
 
+/**
+ * Refuses the resume of a persistent stream instead of answering it.
+ *
+ * @example
+ * yield* local.inject(orders, Faults.rejectResume({ status: "NOT_FOUND" }))
+ */
+export const rejectResume = (
+  options: When & {
+    readonly status: StatusName
+    readonly message?: string | undefined
+    readonly details?: Uint8Array | undefined
+  }
+): Fault => fault("resume", options, status(options))
+
+/**
+ * Answers the resume of a persistent stream with a committed offset that is `by` ahead of the real one, or behind it when negative. The
+ * stream itself goes on behind the real one.
+ *
+ * @example
+ * yield* local.inject(orders, Faults.committedOffset(-1))
+ */
+export const committedOffset = (by: number, when: When = {}): Fault => fault("resume", when, { _tag: "Committed", by })
+
+/**
+ * Breaks the connection instead of answering the create request. A persistent stream exists by then, and nobody knows its id.
+ *
+ * @example
+ * yield* local.inject(orders, Faults.loseCreateAnswer())
+ */
+export const loseCreateAnswer = (when: When = {}): Fault => disconnect({ ...when, at: "create" })
+
 /** Ends an open stream with OK although the client did not ask for it. */
 export const endStream = (options: When & { readonly at?: FaultPoint | undefined }): Fault =>
   fault(options.at ?? "message", options, { _tag: "End" })

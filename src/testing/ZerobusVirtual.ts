@@ -22,6 +22,7 @@ import { type Latency, makeSampler } from "../local/faults/latency.ts"
 import { makeMemoryTableStoreWith } from "../local/store/memoryTableStore.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
 import { invalidArgument, unauthenticated } from "../local/stream/serverStatus.ts"
+import { startRetirement } from "../local/stream/retirement.ts"
 import { startStream } from "../local/stream/serverStream.ts"
 import type { Peer } from "../local/stream/streamContract.ts"
 import { makeStreamHub, type StreamHub } from "../local/stream/streamHost.ts"
@@ -102,7 +103,7 @@ const makeTokens = (): Tokens => {
 
 const serverOf =
   (hub: StreamHub, { revoked }: Tokens): MemoryTransport.MemoryServer =>
-  (headers, link) => {
+  (headers, link, rpc) => {
     const authorization = headers["authorization"] ?? ""
     const tableName = headers["x-databricks-zerobus-table-name"]
     const peer: Peer = {
@@ -122,5 +123,7 @@ const serverOf =
       peer.finish(unauthenticated("The token has expired, fetch a new one"))
       return refused
     }
-    return startStream(hub, peer, tableName)
+    return rpc === "RetireStream"
+      ? startRetirement(hub, peer, tableName)
+      : startStream(hub, peer, tableName, rpc === "PersistentStream")
   }

@@ -44,6 +44,7 @@ const actions: { readonly [Tag in FaultAction["_tag"]]: OptionRules<Omit<Member<
   BadAck: { kind: required(oneOf("future", "lower", "repeated", "negative", "missing")) },
   Raw: { bytes: required(bytes) },
   AckAndClose: { afterMillis: required(millis) },
+  Committed: { by: required(that("a whole number", Number.isSafeInteger)) },
   ExpireToken: {},
   AckAt: { acks: required(offsets), afterwards: required(oneOf("automatic", "silence", "halfClose")) },
   AckLatency: { latency: required(latency), seed: required(that("a number", Number.isFinite)) }
@@ -56,7 +57,7 @@ const action: OptionRule = {
 }
 
 const rules: OptionRules<Fault> = {
-  at: required(oneOf("connect", "create", "message", "durable", "ack", "halfClose")),
+  at: required(oneOf("connect", "create", "resume", "message", "durable", "ack", "halfClose")),
   nth: count(),
   afterRecords: count(),
   offset: count(0),
@@ -91,6 +92,7 @@ const contradiction = (
   if (when.offset !== undefined && !["message", "durable", "ack"].includes(at)) {
     return refuse("offset", `is not for the point "${at}", which has no wire offset; give nth`)
   }
+  if (_tag === "Committed" && at !== "resume") return refuse("at", 'must be "resume" for Committed')
   if (_tag === "Lose" && at !== "message") return refuse("at", 'must be "message" for Lose')
   return undefined
 }

@@ -3,6 +3,7 @@
  */
 import type * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 import { makeFaultScript } from "../../src/local/faults/faultScript.ts"
+import { StreamRefused } from "../../src/local/persistent/persistentStreams.ts"
 import { startStream } from "../../src/local/stream/serverStream.ts"
 import type { Peer, StreamHost, StreamTable } from "../../src/local/stream/streamContract.ts"
 import { makeStreamAudit } from "../../src/local/stream/streamAudit.ts"
@@ -12,6 +13,9 @@ import type { Plan, TimedFault } from "./plan.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { Store } from "./store.ts"
 import type { VirtualTime } from "./virtualTime.ts"
+
+/** Simulated clients open no persistent streams. */
+const noPersistentStream = new StreamRefused({ reason: "Unknown", message: "The simulation has none" })
 
 const table = "main.default.simulated"
 
@@ -114,7 +118,9 @@ export class Server {
         time.after(random.between(0, 3), () => {
           if (alive()) done(store.writer(link.conn))
         })
-      }
+      },
+      openStream: (_, __, ___, done) => done(noPersistentStream),
+      retire: (_, __, done) => done(noPersistentStream)
     }
     const server = startStream(host, peer, table)
     link.server = server

@@ -20,7 +20,8 @@ import {
   type ServerStatus,
   unauthenticated
 } from "../stream/serverStatus.ts"
-import { startStream } from "../stream/serverStream.ts"
+import { startRetirement } from "../stream/retirement.ts"
+import { type ServerStream, startStream } from "../stream/serverStream.ts"
 import type { Peer, StreamHost } from "../stream/streamContract.ts"
 
 /** What the gRPC face needs. */
@@ -51,18 +52,18 @@ const maxMessageBytes = 16 * 1024 * 1024
 const maxConcurrentCalls = 1000
 const drainMillis = 500
 
-const path = "/databricks.zerobus.Zerobus/EphemeralStream"
+const service = "/databricks.zerobus.Zerobus"
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-const method: Grpc.MethodDefinition<Uint8Array, Uint8Array> = {
-  path,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: asBuffer,
-  requestDeserialize: (bytes) => bytes,
-  responseSerialize: asBuffer,
-  responseDeserialize: (bytes) => bytes
-}
+
+type Start = (host: StreamHost, peer: Peer, tableName: string) => ServerStream
+
+/** What starts with a call of each RPC. On the wire a unary call is a stream with one message in each direction. */
+const rpcs: ReadonlyArray<readonly [name: string, start: Start]> = [
+  ["EphemeralStream", startStream],
+  ["PersistentStream", (host, peer, tableName) => startStream(host, peer, tableName, true)],
+  ["RetireStream", startRetirement]
+]
 
 /** Serves streams until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveGrpc = Effect.fnUntraced(function* (
@@ -102,23 +103,26 @@ export const serveGrpc = Effect.fnUntraced(function* (
     injector.destroy()
     return listener.drained(drainMillis)
   })
-  server.register(
-    path,
-    (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
-      serveCall(call, options, revoked, (how) => {
-        const socket = listener.socketOf(call.getPeer())
-        if (how === "reset") socket?.resetAndDestroy()
-        else socket?.destroy()
-      }),
-    method.responseSerialize,
-    method.requestDeserialize,
-    "bidi"
-  )
+  for (const [name, start] of rpcs) {
+    server.register(
+      `${service}/${name}`,
+      (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
+        serveCall(call, start, options, revoked, (how) => {
+          const socket = listener.socketOf(call.getPeer())
+          if (how === "reset") socket?.resetAndDestroy()
+          else socket?.destroy()
+        }),
+      asBuffer,
+      (bytes) => bytes,
+      "bidi"
+    )
+  }
   return { port: listener.port }
 })
 
 const serveCall = (
   call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>,
+  start: Start,
   options: GrpcServiceOptions,
   revoked: Set<string>,
   cut: (how: "reset" | "fin") => void
@@ -157,7 +161,7 @@ const serveCall = (
       .refused(undefined, refusal)
     return peer.finish(refusal)
   }
-  const stream = startStream(options.streams, peer, tableName)
+  const stream = start(options.streams, peer, tableName)
   // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
   call.on("data", stream.receive)

@@ -11,16 +11,26 @@ import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
  * Points in the life of a stream where a fault can strike.
  *
  * - `connect`: a call arrived, before anything of it was read.
- * - `create`: the create request was accepted, before it is answered.
+ * - `create`: the create request was accepted, before it is answered. A persistent stream exists by then.
+ * - `resume`: the resume request of a persistent stream was accepted, before it is answered.
  * - `message`: a record or batch arrived, before it is stored.
  * - `durable`: records became durable, before that is acknowledged.
  * - `ack`: an acknowledgement is about to be sent.
  * - `halfClose`: the client said that it sends no more.
  */
-export type FaultPoint = "connect" | "create" | "message" | "durable" | "ack" | "halfClose"
+export type FaultPoint = "connect" | "create" | "resume" | "message" | "durable" | "ack" | "halfClose"
 
 /** What a test can wait for: the points above, and what the server or the client did then. */
-export type LocalEvent = FaultPoint | "created" | "acked" | "closeSignal" | "held" | "fault" | "cancelled" | "end"
+export type LocalEvent =
+  | FaultPoint
+  | "created"
+  | "resumed"
+  | "acked"
+  | "closeSignal"
+  | "held"
+  | "fault"
+  | "cancelled"
+  | "end"
 
 /** What happens at a point. */
 export type FaultAction =
@@ -51,6 +61,8 @@ export type FaultAction =
   | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
   /** Says in the same message as the next acknowledgement that the stream ends in so many milliseconds, and ends it then. */
   | { readonly _tag: "AckAndClose"; readonly afterMillis: number }
+  /** Answers a resume with the committed offset and so many more, or less. At other points it does nothing. */
+  | { readonly _tag: "Committed"; readonly by: number }
   /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
   | { readonly _tag: "ExpireToken" }
   /** Not at one occurrence of `ack` but for whole connections: when acknowledgements are sent, and how long they take. */

@@ -25,6 +25,7 @@ export const newEntry = (number: number, streamId: string, peer: string | undefi
   shown: {
     number,
     streamId,
+    firstOffset: 0,
     peer,
     created: undefined,
     received: [],
@@ -48,20 +49,25 @@ type Received = ConnectionRecorder["received"]
 export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => {
   const { ackedLost, shown, unacked } = entry
   const acked = (upTo: number) => {
-    if (upTo + 1 <= shown.ackedMessages) return
+    const messages = upTo + 1 - shown.firstOffset
+    if (messages <= shown.ackedMessages) return
     const from = shown.ackedMessages
-    for (const [index, records] of unacked.splice(0, upTo + 1 - from).entries()) {
+    for (const [index, records] of unacked.splice(0, messages - from).entries()) {
       entry.ackedRecords += records
       if (!shown.lostMessages.includes(from + index)) continue
       ackedLost.messages++
       ackedLost.records += records
     }
-    shown.ackedMessages = upTo + 1
+    shown.ackedMessages = messages
   }
   return {
     number: shown.number,
     created: (kind, descriptor) => {
       shown.created = { kind, descriptor: descriptor?.slice() }
+    },
+    resumed: (streamId, firstOffset) => {
+      shown.streamId = streamId
+      shown.firstOffset = firstOffset
     },
     received: (records, bytes) => {
       shown.receivedMessages++

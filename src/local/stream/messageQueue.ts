@@ -101,7 +101,8 @@ export class MessageQueue {
         this.target.appended(block, result)
         if (this.isBusy && !this.isDropped) this.next(writer)
         this.target.moved()
-      }
+      },
+      block[0]!.offset
     )
   }
 

@@ -32,6 +32,12 @@ export const deadlineExceeded = (text: string): ServerStatus => status(4, text, 
 export const tableNotFound = (tableName: string): ServerStatus =>
   status(5, `The table ${printable(tableName)} does not exist`, 4004, 1)
 
+/** NOT_FOUND for a persistent stream that does not exist, or does not any more. */
+export const streamNotFound = (text: string): ServerStatus => status(5, text, 4014, 1)
+
+/** ABORTED for a persistent stream that another connection has taken. */
+export const aborted = (text: string): ServerStatus => status(10, text, 4015, 1)
+
 /** PERMISSION_DENIED for a principal without the privileges. */
 export const permissionDenied = (text: string): ServerStatus => status(7, text, 4003, 1)
 

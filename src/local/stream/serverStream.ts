@@ -1,5 +1,5 @@
 /**
- * One ephemeral stream on the server, as a machine without gRPC and sockets: a `Peer` carries its
+ * One connection of a stream on the server, as a machine without gRPC and sockets: a `Peer` carries its
  * responses, and its owner delivers what arrives. Only the opening of the table's writer is
  * asynchronous, so that a simulation can run a stream on a virtual clock.
  *
@@ -12,7 +12,8 @@
  * A refusal and the end of the lifetime turn `Open` into `Ending` too. `Ending` lasts until
  * everything received is acknowledged, so that the client resends as little as possible. Every
  * phase becomes `Ended` when the client goes away or a fault ends the call; the first three also
- * when a request is refused.
+ * when a request is refused. A persistent stream may be resumed instead of created, by its id: its wire
+ * offsets go on, and an older connection that has it ends at once.
  *
  * The terms of all files on acknowledgements, in the order of a message's way:
  *
@@ -25,10 +26,10 @@
  * - acknowledged (`acked`): that acknowledgement was sent; a rule may delay it after the decision.
  */
 import type { ServerStatus } from "./serverStatus.ts"
-import { deadlineExceeded, invalidArgument, unavailable } from "./serverStatus.ts"
+import { aborted, deadlineExceeded, invalidArgument, streamNotFound, unavailable } from "./serverStatus.ts"
 import type { Inbound } from "./inboundLane.ts"
-import { createProblem, openProblem } from "./streamChecks.ts"
-import type { OpenResult, Peer, StreamContext, StreamHost } from "./streamContract.ts"
+import { createProblem, openProblem, resumeProblem } from "./streamChecks.ts"
+import type { OpenFailure, Peer, StreamContext, StreamHost } from "./streamContract.ts"
 import { faultPasser, type StruckStream } from "./streamFaults.ts"
 import { type IntakeStream, StreamIntake } from "./streamIntake.ts"
 import {
@@ -37,10 +38,13 @@ import {
   type CreateRequest,
   type IngestRequest,
   readRequest,
-  type RecordKind
+  type RecordKind,
+  resumedResponse,
+  type ResumeRequest
 } from "./streamMessages.ts"
 import type { LogFormat } from "../log/logFrames.ts"
-import type { TableWriter } from "../store/tableStore.ts"
+import type { Replaced } from "../persistent/persistentStreams.ts"
+import type { OpenedStream, TableWriter } from "../store/tableStore.ts"
 import { makeScopedTimers } from "../timers.ts"
 
 /** A stream, driven by its owner. */
@@ -55,11 +59,11 @@ export interface ServerStream {
 type Status = ServerStatus | undefined
 
 type Phase =
-  /** Without a create request. */
+  /** Without a create or resume request. */
   | { readonly _tag: "New" }
   /** The store opens the table's writer. */
   | { readonly _tag: "Creating" }
-  /** The writer is open and the create request not answered. */
+  /** The writer is open and the first request not answered. */
   | { readonly _tag: "Answering"; readonly writer: TableWriter }
   | { readonly _tag: "Open"; readonly writer: TableWriter; readonly kind: RecordKind }
   /** Nothing is accepted; ends with the status once everything received is acknowledged. */
@@ -70,8 +74,8 @@ type Phase =
 const createTimeoutMillis = 30_000
 
 /** Starts a stream of an authorised call that named `tableName` in its header. */
-export const startStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
-  const stream = new Machine(host, peer, tableName)
+export const startStream = (host: StreamHost, peer: Peer, tableName: string, persistent = false): ServerStream => {
+  const stream = new Machine(host, peer, tableName, persistent)
   return {
     receive: (request) => stream.arrive(request),
     halfClosed: () => stream.arrive("halfClose"),
@@ -84,12 +88,12 @@ class Machine implements IntakeStream, StruckStream {
   readonly intake: StreamIntake
   private readonly host: StreamHost
   private readonly tableName: string
-  private readonly streamId: string
+  private streamId: string
   private readonly context: StreamContext
   private readonly leaveHost: () => void
   private phase: Phase = { _tag: "New" }
 
-  constructor(host: StreamHost, peer: Peer, tableName: string) {
+  constructor(host: StreamHost, peer: Peer, tableName: string, persistent: boolean) {
     const { limits } = host
     const { audit, script } = host.table(tableName)
     this.host = host
@@ -98,7 +102,7 @@ class Machine implements IntakeStream, StruckStream {
     const recorder = audit.connect(this.streamId, peer.address)
     const timers = makeScopedTimers(host.timers)
     const observer = host.observe({ id: this.streamId, tableName, address: peer.address })
-    const context = { limits, observer, peer, recorder, script, timers }
+    const context = { limits, observer, peer, persistent, recorder, script, timers }
     this.context = { ...context, pass: faultPasser(context, this) }
     this.intake = new StreamIntake(this.context, this)
     this.leaveHost = host.enroll(() => this.shutDown())
@@ -118,10 +122,12 @@ class Machine implements IntakeStream, StruckStream {
     if (this.phase._tag === "Ending" || this.phase._tag === "Ended" || this.intake.isClosing) return
     if (this.intake.inbound.defer(item)) return
     if (item === "halfClose") return this.halfClose()
-    const request = readRequest(item)
+    const request = readRequest(item, this.context.persistent)
     switch (request._tag) {
       case "Create":
         return this.create(request)
+      case "Resume":
+        return this.resume(request)
       case "Ingest":
         return this.ingest(request)
       case "Malformed":
@@ -130,43 +136,85 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   private create(request: CreateRequest): void {
-    const { host, tableName } = this
     if (this.phase._tag !== "New") {
       return this.intake.endInOrder(invalidArgument("The stream was created already", 4006))
     }
-    const problem = createProblem(request, tableName)
+    const problem = createProblem(request, this.tableName)
     if (problem !== undefined) return this.endWith(problem)
+    this.openWriter(request, true)
+  }
+
+  private resume(request: ResumeRequest): void {
+    if (this.phase._tag !== "New") {
+      return this.intake.endInOrder(invalidArgument("The stream is open already", 4006, 9))
+    }
+    const problem = resumeProblem(request)
+    if (problem !== undefined) return this.endWith(problem)
+    this.streamId = request.streamId!
+    this.openWriter(request, false)
+  }
+
+  /** Has the store open the writer for the records of the first request. */
+  private openWriter({ descriptor, recordType }: CreateRequest | ResumeRequest, isNew: boolean): void {
+    const { context, host, streamId, tableName } = this
     this.phase = { _tag: "Creating" }
-    const { descriptor } = request
-    const kind = request.recordType === 1 ? "Proto" : "Json"
-    this.context.recorder.created(kind, descriptor)
+    const kind = recordType === 1 ? "Proto" : "Json"
+    context.recorder.created(kind, descriptor)
     const proto = { _tag: "Proto", descriptor: descriptor! } as const
     const format: LogFormat = kind === "Proto" ? proto : { _tag: kind }
-    host.openWriter(tableName, format, (result) => this.created(kind, result))
+    const onReplaced = (why: Replaced) => this.replaced(why)
+    if (!context.persistent) {
+      return host.openWriter(tableName, format, (result) =>
+        this.opened(kind, isNew, "_tag" in result ? result : { writer: result, committed: -1 })
+      )
+    }
+    host.openStream(tableName, format, { streamId, isNew, onReplaced }, (result) => this.opened(kind, isNew, result))
   }
 
-  /** The store opened the table's writer, or refused to. */
-  private created(kind: RecordKind, result: OpenResult): void {
-    const isWriter = !("_tag" in result)
+  /** The store opened the writer, or refused to. */
+  private opened(kind: RecordKind, isNew: boolean, result: OpenedStream | OpenFailure): void {
+    const isOpened = !("_tag" in result)
     if (this.phase._tag === "Ended") {
-      if (isWriter) result.close()
+      if (isOpened) result.writer.close()
       return
     }
-    if (!isWriter) return this.endWith(openProblem(result, this.tableName))
-    this.phase = { _tag: "Answering", writer: result }
-    this.intake.flow.watch(result)
-    const { inbound } = this.intake
-    this.context.pass({ point: "create", lane: inbound }, () => this.answer(kind, result))
+    if (!isOpened) return this.endWith(openProblem(result, this.tableName))
+    const { committed, writer } = result
+    this.phase = { _tag: "Answering", writer }
+    this.intake.begin(committed)
+    this.intake.flow.watch(writer)
+    const lane = this.intake.inbound
+    if (isNew) {
+      const answer = createdResponse(this.streamId)
+      return this.context.pass({ point: "create", lane }, () => this.answer(kind, writer, answer, "created"))
+    }
+    this.context.recorder.resumed(this.streamId, committed + 1)
+    let answered = committed
+    const shift = (by: number) => {
+      answered = Math.max(-1, committed + by)
+    }
+    this.context.pass({ point: "resume", lane, shift }, () =>
+      this.answer(kind, writer, resumedResponse(answered), "resumed")
+    )
   }
 
-  private answer(kind: RecordKind, writer: TableWriter): void {
+  private answer(kind: RecordKind, writer: TableWriter, answer: Uint8Array, event: "created" | "resumed"): void {
     const { limits, observer, peer, recorder, script, timers } = this.context
     this.phase = { _tag: "Open", writer, kind }
     observer.opened(kind)
-    peer.write(createdResponse(this.streamId))
-    script.note("created", recorder.number)
+    peer.write(answer)
+    script.note(event, recorder.number)
     if (limits.streamLife === Infinity) return
     timers.after(limits.streamLife, () => this.announceEnd(limits.closeGrace, false))
+  }
+
+  /** Another connection has the stream now, or nobody will any more. */
+  private replaced(why: Replaced): void {
+    this.finish(
+      why === "Resumed"
+        ? aborted("The stream was resumed on another connection, which has it now")
+        : streamNotFound("The stream was retired")
+    )
   }
 
   private ingest(request: IngestRequest): void {
@@ -184,7 +232,7 @@ class Machine implements IntakeStream, StruckStream {
 
   announceEnd(graceMillis: number, withNextAck: boolean): void {
     const { peer, recorder, script, timers } = this.context
-    const signal = closeSignalResponse(graceMillis)
+    const signal = closeSignalResponse(graceMillis, this.context.persistent)
     if (withNextAck) this.intake.acks.sender.attach(signal)
     else peer.write(signal)
     script.note("closeSignal", recorder.number)
@@ -226,7 +274,7 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   private shutDown(): void {
-    if (this.isOpen) this.context.peer.write(closeSignalResponse(0))
+    if (this.isOpen) this.context.peer.write(closeSignalResponse(0, this.context.persistent))
     this.endWith(unavailable("The server shuts down, open a new stream", 6003))
   }
 

@@ -37,6 +37,11 @@ export class StreamAcks implements Lane {
     this.sender = new AckSender(context, () => stream.acksMoved())
   }
 
+  /** Everything up to this wire offset was acknowledged on earlier connections. */
+  begin(committed: number): void {
+    this.decidedUpTo = this.readyUpTo = committed
+  }
+
   /** Whether everything ready is acknowledged. */
   get isSettled(): boolean {
     return this.decidedUpTo >= this.readyUpTo && !this.isStopped && this.sender.isIdle

@@ -11,11 +11,13 @@ export interface ConnectionAudit {
   /** 1 for the first connection of the table since the server started. */
   readonly number: number
   readonly streamId: string
+  /** The wire offset of its first message: 0, or where a persistent stream was resumed. */
+  readonly firstOffset: number
   /** The client's address and port, where there is one: streams over one connection have the same. */
   readonly peer: string | undefined
   /** The accepted create request. */
   readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
-  /** The received messages; their index is the wire offset. Empty when recording is off. */
+  /** The received messages; their index and `firstOffset` make the wire offset. Empty when recording is off. */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
   readonly receivedRecords: number
@@ -24,7 +26,7 @@ export interface ConnectionAudit {
   readonly durableRecords: number
   /** Acknowledged messages; more than the durable ones only after a false acknowledgement. */
   readonly ackedMessages: number
-  /** Wire offsets of received messages that `Faults.loseMessages` threw away. */
+  /** Indexes of received messages that `Faults.loseMessages` threw away. */
   readonly lostMessages: ReadonlyArray<number>
   /** How it ended: `open`, `OK`, the name of a status, `cut` or `cancelled`. */
   readonly ended: string
@@ -60,6 +62,8 @@ export interface Audit {
 export interface ConnectionRecorder {
   readonly number: number
   readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
+  /** It resumed the persistent stream of this id, whose next message has this wire offset. */
+  readonly resumed: (streamId: string, firstOffset: number) => void
   readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => void
   readonly durable: (messages: number, records: number) => void
   /** An acknowledgement up to this wire offset was sent. */

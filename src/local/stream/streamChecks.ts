@@ -7,12 +7,13 @@ import {
   printable,
   schemaMismatch,
   type ServerStatus,
+  streamNotFound,
   tableNotFound,
   unavailable,
   unimplemented
 } from "./serverStatus.ts"
-import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
-import type { CreateRequest, IngestRequest, RecordKind } from "./streamMessages.ts"
+import type { OpenFailure } from "./streamContract.ts"
+import type { CreateRequest, IngestRequest, RecordKind, ResumeRequest } from "./streamMessages.ts"
 
 /** What is wrong with a create request on a call whose header named `tableName`. */
 export const createProblem = (request: CreateRequest, tableName: string): ServerStatus | undefined => {
@@ -24,12 +25,27 @@ export const createProblem = (request: CreateRequest, tableName: string): Server
     const text = `The create request names ${named}, the header x-databricks-zerobus-table-name ${tableName}`
     return invalidArgument(text, 4006, 2)
   }
-  if (request.recordType === 4) return unimplemented("Avro records are not supported by this server")
-  if (request.recordType !== 1 && request.recordType !== 2) {
-    return invalidArgument("The create request gives no known record type (record_type: PROTO 1, JSON 2)", 4006, 3)
+  return recordTypeProblem(request)
+}
+
+/** What is wrong with a resume request. */
+export const resumeProblem = (request: ResumeRequest): ServerStatus | undefined =>
+  request.streamId === undefined || request.streamId === ""
+    ? invalidArgument("The resume request names no stream (stream_id)", 4006)
+    : recordTypeProblem(request)
+
+const recordTypeProblem = ({
+  _tag,
+  descriptor,
+  recordType
+}: CreateRequest | ResumeRequest): ServerStatus | undefined => {
+  const request = _tag === "Create" ? "create request" : "resume request"
+  if (recordType === 4) return unimplemented("Avro records are not supported by this server")
+  if (recordType !== 1 && recordType !== 2) {
+    return invalidArgument(`The ${request} gives no known record type (record_type: PROTO 1, JSON 2)`, 4006, 3)
   }
-  if (request.recordType === 1 && (request.descriptor === undefined || request.descriptor.length === 0)) {
-    return invalidArgument("A stream of protobuf records needs descriptor_proto in its create request", 4006, 4)
+  if (recordType === 1 && (descriptor === undefined || descriptor.length === 0)) {
+    return invalidArgument(`A stream of protobuf records needs descriptor_proto in its ${request}`, 4006, 4)
   }
   return undefined
 }
@@ -58,11 +74,12 @@ export const ingestProblem = (
 }
 
 /** Why a stream cannot be opened, in the words of the service, given what the store said. */
-export const openProblem = (
-  failure: TableNotFound | SchemaRejected | StorageFailure,
-  tableName: string
-): ServerStatus => {
+export const openProblem = (failure: OpenFailure, tableName: string): ServerStatus => {
   switch (failure._tag) {
+    case "StreamRefused":
+      return failure.reason === "OtherKind"
+        ? invalidArgument(failure.message, 4006, 8)
+        : streamNotFound(failure.message)
     case "TableNotFound":
       return tableNotFound(tableName)
     case "SchemaRejected":

@@ -9,7 +9,8 @@ import type { ServerStatus } from "./serverStatus.ts"
 import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
 import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
-import type { TableWriter } from "../store/tableStore.ts"
+import type { StreamRefused } from "../persistent/persistentStreams.ts"
+import type { OpenedStream, StreamRequest, TableWriter } from "../store/tableStore.ts"
 import type { ScopedTimers, Timers } from "../timers.ts"
 
 /** The client's end of a stream. Nothing more is sent after `finish` or `cut`. */
@@ -77,8 +78,11 @@ export interface StreamLimits {
   readonly maxBytesPerSecond: number
 }
 
-/** The writer of a table, or why it could not be opened. */
-export type OpenResult = TableWriter | TableNotFound | SchemaRejected | StorageFailure
+/** Why a stream could not be opened. */
+export type OpenFailure = TableNotFound | SchemaRejected | StorageFailure | StreamRefused
+
+/** The writer of a stream, or why it could not be opened. */
+export type OpenResult = TableWriter | OpenFailure
 
 /** What a stream needs of the server. */
 export interface StreamHost {
@@ -90,6 +94,15 @@ export interface StreamHost {
   /** Adds a running stream, which the server's shutdown ends; returns how to remove it. */
   readonly enroll: (shutdown: () => void) => () => void
   readonly openWriter: (tableName: string, format: LogFormat, done: (result: OpenResult) => void) => void
+  /** Opens a persistent stream. */
+  readonly openStream: (
+    tableName: string,
+    format: LogFormat,
+    request: StreamRequest,
+    done: (result: OpenedStream | OpenFailure) => void
+  ) => void
+  /** Retires a persistent stream. */
+  readonly retire: (tableName: string, streamId: string, done: (failure: OpenFailure | undefined) => void) => void
 }
 
 /** What the parts of one stream share. */
@@ -99,6 +112,8 @@ export interface StreamContext {
   /** Passes a point of the stream's life, where the script may strike. */
   readonly pass: Pass
   readonly peer: Peer
+  /** Whether the stream is a persistent one, which has other messages. */
+  readonly persistent: boolean
   readonly recorder: ConnectionRecorder
   readonly script: FaultScript
   /** They end with the stream. */

@@ -41,6 +41,8 @@ export interface AtPoint {
   readonly skip?: (() => void) | undefined
   /** Reports a message as received without storing it. */
   readonly lose?: (() => void) | undefined
+  /** Lets the answer to a resume name another offset than the committed one. */
+  readonly shift?: ((by: number) => void) | undefined
 }
 
 /** Passes a point of a stream's life: carries out the script's action there, or else proceeds. */
@@ -48,8 +50,8 @@ export type Pass = (at: AtPoint, proceed: () => void) => void
 
 /** Makes the function that a stream calls at its points. */
 export const faultPasser =
-  ({ peer, recorder, script, timers }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
-  ({ lane, lose = nothing, offset, point, records = 0, skip = nothing }, proceed) => {
+  ({ peer, persistent, recorder, script, timers }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
+  ({ lane, lose = nothing, offset, point, records = 0, shift = nothing, skip = nothing }, proceed) => {
     const action = script.next(point, recorder.number, records, offset)
     switch (action?._tag) {
       case undefined:
@@ -77,13 +79,16 @@ export const faultPasser =
         return proceed()
       case "BadAck":
         if (action.kind === "future") recorder.falseAck(farAhead(stream))
-        peer.write(ackResponse(falseOffset(action.kind, stream)))
+        peer.write(ackResponse(falseOffset(action.kind, stream), persistent))
         return proceed()
       case "Raw":
         peer.write(action.bytes)
         return proceed()
       case "AckAndClose":
         stream.announceEnd(action.afterMillis, true)
+        return proceed()
+      case "Committed":
+        shift(action.by)
         return proceed()
       case "ExpireToken":
         peer.revoke?.()

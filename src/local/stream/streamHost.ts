@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { randomUUID } from "node:crypto"
 import { type FaultScript, makeFaultScript } from "../faults/faultScript.ts"
-import type { ObserveStream, StreamHost, StreamLimits, StreamTable } from "./streamContract.ts"
+import type { ObserveStream, OpenFailure, StreamHost, StreamLimits, StreamTable } from "./streamContract.ts"
 import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
 import { tableKey, type TableStoreShape } from "../store/tableStore.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
@@ -35,6 +35,21 @@ export interface StreamHub extends StreamHost {
 /** Tables whose scripts and audits are kept; a client cannot fill the memory with made-up names. */
 const maxTables = 10_000
 
+/** Runs an effect of the store and hands over what it gives or fails with. */
+const run = <A>(
+  effect: Effect.Effect<A, OpenFailure>,
+  failed: string,
+  done: (result: A | OpenFailure) => void
+): void => {
+  Effect.runCallback(effect, {
+    onExit: (exit) => {
+      if (Exit.isSuccess(exit)) return done(exit.value)
+      const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
+      done(failure?.error ?? new StorageFailure({ reason: "Io", message: failed }))
+    }
+  })
+}
+
 /** Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace` gets what the streams do. */
 export const makeStreamHub = (options: {
   readonly store: TableStoreShape
@@ -44,7 +59,7 @@ export const makeStreamHub = (options: {
   readonly auditBytes: number
   readonly trace?: Trace | undefined
 }): StreamHub => {
-  const { trace } = options
+  const { store, trace } = options
   const tables = new Map<string, StreamTable>()
   const table = (name: string): StreamTable => {
     const key = tableKey(name)
@@ -80,14 +95,14 @@ export const makeStreamHub = (options: {
         for (const shutdown of running) shutdown()
         if (running.size === 0) resume(Effect.void)
       }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid),
-    openWriter: (name, format, done) => {
-      Effect.runCallback(options.store.openWriter(name, format), {
-        onExit: (exit) => {
-          if (Exit.isSuccess(exit)) return done(exit.value)
-          const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
-          done(failure?.error ?? new StorageFailure({ reason: "Io", message: "Opening the table's writer failed." }))
-        }
-      })
-    }
+    openWriter: (name, format, done) => run(store.openWriter(name, format), "Opening the table's writer failed.", done),
+    openStream: (name, format, request, done) =>
+      run(store.openStream(name, format, request), "Opening the stream failed.", done),
+    retire: (name, streamId, done) =>
+      run<OpenFailure | undefined>(
+        Effect.as(store.retireStream(name, streamId), undefined),
+        "Retiring the stream failed.",
+        done
+      )
   }
 }

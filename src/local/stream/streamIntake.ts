@@ -53,6 +53,13 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.flow = new StreamFlow(context, this, this.inbound)
   }
 
+  /** Goes on behind what earlier connections of a persistent stream have made durable. */
+  begin(committed: number): void {
+    this.nextOffset = committed + 1
+    this.groups.takenUpTo = committed
+    this.acks.begin(committed)
+  }
+
   get arrived(): number {
     return this.nextOffset + (this.hasHalfClosed ? 1 : 0)
   }
@@ -128,7 +135,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
       this.queue.add(message, writer)
       return this.flow.update()
     }
-    const ticket = writer.appendUnsafe(records)
+    const ticket = writer.appendUnsafe(records, offset)
     if (typeof ticket === "number") this.stored(message, ticket, writer)
     else this.refuse(offset, ticket)
   }

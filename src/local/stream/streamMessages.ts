@@ -1,5 +1,6 @@
 /**
- * The messages of an ephemeral stream as the server sees them: reads requests from untrusted bytes and writes responses.
+ * The messages of a stream as the server sees them: reads requests from untrusted bytes and writes responses. Those of
+ * persistent streams have a resume and its answer besides, and larger field numbers behind them.
  *
  * Records are views of the message they came in, not copies. What the parts mean, and whether they come in the right order, is the
  * business of `serverStream.ts`.
@@ -19,6 +20,12 @@ export interface CreateRequest {
   readonly recordType: number
 }
 
+/** The first request of a later connection of a persistent stream. */
+export interface ResumeRequest extends Omit<CreateRequest, "_tag" | "tableName"> {
+  readonly _tag: "Resume"
+  readonly streamId: string | undefined
+}
+
 /** A message with one record, or with a batch. */
 export interface IngestRequest {
   readonly _tag: "Ingest"
@@ -32,7 +39,11 @@ export interface IngestRequest {
 }
 
 /** One request. `problem` is a sentence for the author of the client. */
-export type StreamRequest = CreateRequest | IngestRequest | { readonly _tag: "Malformed"; readonly problem: string }
+export type StreamRequest =
+  | CreateRequest
+  | ResumeRequest
+  | IngestRequest
+  | { readonly _tag: "Malformed"; readonly problem: string }
 
 /** Records of one batch; more are refused, so that tiny records cannot fill the memory with views. */
 export const maxBatchRecords = 200_000
@@ -44,20 +55,22 @@ const kinds: ReadonlyArray<RecordKind> = ["None", "None", "Proto", "Json", "Avro
 class TooManyRecords extends Error {}
 
 /** Reads one request. Of several payloads in one message the last one counts, as protobuf has it. Never throws. */
-export const readRequest = (bytes: Uint8Array): StreamRequest => {
+export const readRequest = (bytes: Uint8Array, persistent = false): StreamRequest => {
+  const last = persistent ? 4 : 3
   let field = 0
   let start = 0
   let end = 0
   try {
     forEachField(bytes, 0, bytes.length, (number, _, from, to) => {
-      if (number > 3 || from < 0) return
+      if (number > last || from < 0) return
       field = number
       start = from
       end = to
     })
-    switch (field) {
+    if (persistent && field === 2) return readResume(bytes, start, end)
+    switch (persistent && field > 2 ? field - 1 : field) {
       case 1:
-        return readCreate(bytes, start, end)
+        return persistent ? readCreatePersistent(bytes, start, end) : readCreate(bytes, start, end)
       case 2:
         return readRecord(bytes, start, end)
       case 3:
@@ -72,12 +85,35 @@ export const readRequest = (bytes: Uint8Array): StreamRequest => {
   }
 }
 
+const readCreatePersistent = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
+  let inside: readonly [number, number] = [start, start]
+  forEachField(bytes, start, end, (number, _, from, to) => {
+    if (number === 1 && from >= 0) inside = [from, to]
+  })
+  return readCreate(bytes, ...inside)
+}
+
+const readText = (bytes: Uint8Array, start: number, end: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString()
+
+const readResume = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
+  let streamId: string | undefined
+  let descriptor: Uint8Array | undefined
+  let recordType = 1
+  forEachField(bytes, start, end, (number, value, from, to) => {
+    if (number === 1 && from >= 0) streamId = readText(bytes, from, to)
+    else if (number === 2 && from >= 0) descriptor = bytes.subarray(from, to)
+    else if (number === 3 && from < 0) recordType = value
+  })
+  return { _tag: "Resume", streamId, descriptor, recordType }
+}
+
 const readCreate = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
   let tableName: string | undefined
   let descriptor: Uint8Array | undefined
   let recordType = 1
   forEachField(bytes, start, end, (number, value, from, to) => {
-    if (number === 1 && from >= 0) tableName = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString()
+    if (number === 1 && from >= 0) tableName = readText(bytes, from, to)
     else if (number === 3 && from >= 0) descriptor = bytes.subarray(from, to)
     else if (number === 4 && from < 0) recordType = value
   })
@@ -126,14 +162,36 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
 /** The answer to a create request. */
 export const createdResponse = (streamId: string): Uint8Array => bytesField(1, textField(1, streamId))
 
+/** The answer to a resume request: up to which offset everything is durable, -1 for nothing. */
+export const resumedResponse = (committed: number): Uint8Array =>
+  bytesField(2, committed < 0 ? new Uint8Array(0) : varintField(1, committed))
+
+/** Reads the request that retires a persistent stream; undefined for bytes that are none. */
+export const readRetirement = (
+  bytes: Uint8Array
+): { readonly tableName: string | undefined; readonly streamId: string | undefined } | undefined => {
+  let tableName: string | undefined
+  let streamId: string | undefined
+  try {
+    forEachField(bytes, 0, bytes.length, (number, _, from, to) => {
+      if (number === 1 && from >= 0) tableName = readText(bytes, from, to)
+      else if (number === 2 && from >= 0) streamId = readText(bytes, from, to)
+    })
+  } catch (error) {
+    if (error instanceof MalformedMessage) return undefined
+    throw error
+  }
+  return { tableName, streamId }
+}
+
 /** A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault does; it may be negative likewise. */
-export const ackResponse = (upTo: number | undefined): Uint8Array =>
-  bytesField(2, upTo === undefined ? new Uint8Array(0) : varintField(1, upTo))
+export const ackResponse = (upTo: number | undefined, persistent = false): Uint8Array =>
+  bytesField(persistent ? 3 : 2, upTo === undefined ? new Uint8Array(0) : varintField(1, upTo))
 
 /** The announcement that the server will end the stream in so many milliseconds. */
-export const closeSignalResponse = (afterMillis: number): Uint8Array => {
+export const closeSignalResponse = (afterMillis: number, persistent = false): Uint8Array => {
   const seconds = Math.floor(afterMillis / 1000)
   const nanos = Math.round((afterMillis - seconds * 1000) * 1_000_000)
   const parts = [varintField(1, seconds), ...(nanos > 0 ? [varintField(2, nanos)] : [])]
-  return bytesField(3, bytesField(1, concat(parts)))
+  return bytesField(persistent ? 4 : 3, bytesField(1, concat(parts)))
 }

@@ -45,6 +45,7 @@ const tracedAudit = (audit: StreamAudit, arrived: Arrived, add: Add): StreamAudi
 
 const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add): ConnectionRecorder => {
   const { number } = recorder
+  let first = 0
   let received = 0
   let durable = 0
   let ended = false
@@ -55,8 +56,13 @@ const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add
       add(number, { event: "create", kind })
       recorder.created(kind, descriptor)
     },
+    resumed: (streamId, firstOffset) => {
+      first = firstOffset
+      arrived.set(number, firstOffset)
+      recorder.resumed(streamId, firstOffset)
+    },
     received: (records, bytes) => {
-      add(number, { event: "message", offset: received++, records: records.length, bytes })
+      add(number, { event: "message", offset: first + received++, records: records.length, bytes })
       recorder.received(records, bytes)
     },
     lost: () => {
@@ -65,7 +71,7 @@ const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add
     },
     durable: (messages, records) => {
       for (let left = messages; left > 0; durable++) if (!lost.includes(durable)) left--
-      add(number, { event: "durable", offset: durable - 1 })
+      add(number, { event: "durable", offset: first + durable - 1 })
       recorder.durable(messages, records)
     },
     acked: (upTo) => {
