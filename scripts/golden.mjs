@@ -24,7 +24,8 @@ const programs = [
   ["06-proto-bytes.ts", /^batch at offset 10000, \d+ refused\n$/],
   // The lines before it are the log of the first refusals.
   ["08-dead-letters.ts", /(?:^|\n)990 durable, 10 refused\n$/],
-  ["09-spool.ts", /^all durable, the spool is empty\n$/]
+  ["09-spool.ts", /^all durable, the spool is empty\n$/],
+  ["12-persistent.ts", /^resumed at 500, 1000 records once\n$/]
 ]
 
 const readable = readdirSync(golden).filter((file) => file.endsWith(".ts"))

@@ -94,6 +94,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/protobuf",
       "internal/codec",
       "internal/engine",
+      "internal/persistent",
       "internal/log",
       "internal/spool",
       "internal/userCode"
@@ -150,6 +151,12 @@ export const rooms: ReadonlyArray<Room> = [
     ],
     packages: ["effect: stable"]
   },
+  {
+    // Persistent streams beyond the engine: which options they take, and their end.
+    name: "internal/persistent",
+    imports: ["faces", "internal/engine", "internal/protobuf", "internal/columns/tableName"],
+    packages: ["effect: stable"]
+  },
   { name: "internal/log", imports: [], packages: ["node:fs", "node:util", ...files] },
   {
     // The log of a spool. It holds bytes: no record, no stream, no fiber.
@@ -196,9 +203,16 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", ...files]
   },
   {
+    // Persistent streams: who has each open, how far it is durable, and the file that says which there are.
+    name: "local/persistent",
+    imports: ["local/log", "internal/log"],
+    packages: ["effect: pure", ...files]
+  },
+  {
     name: "local/store",
     imports: [
       "local",
+      "local/persistent",
       "local/delta",
       "local/upkeep",
       "local/records",
@@ -212,7 +226,15 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "local/stream",
-    imports: ["local", "local/store", "local/log", "local/faults", "internal/log", "internal/protobuf"],
+    imports: [
+      "local",
+      "local/persistent",
+      "local/store",
+      "local/log",
+      "local/faults",
+      "internal/log",
+      "internal/protobuf"
+    ],
     packages: ["effect/*", "node:crypto"]
   },
   {
