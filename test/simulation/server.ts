@@ -19,7 +19,15 @@ const noPersistentStream = new StreamRefused({ reason: "Unknown", message: "The 
 
 const table = "main.default.simulated"
 
-const unobserved = { opened: () => {}, received: () => {}, acked: () => {}, closed: () => {}, refused: () => {} }
+const unobserved = {
+  opened: () => {},
+  received: () => {},
+  durable: () => {},
+  acked: () => {},
+  noted: () => {},
+  closed: () => {},
+  refused: () => {}
+}
 
 /** The server of one run. */
 export class Server {

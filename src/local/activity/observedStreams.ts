@@ -1,5 +1,5 @@
 /**
- * Turns what a stream's observer is told into events.
+ * Turns what a stream's observer is told into events, and lets two observe the same streams.
  */
 import type { ObserveStream } from "../stream/streamContract.ts"
 import type { Tell } from "./serverEvent.ts"
@@ -23,7 +23,12 @@ export const observedStreams =
         other.received(records, bytes)
         tell({ _tag: "MessageReceived", stream, records, bytes })
       },
+      durable: other.durable,
       acked: other.acked,
+      noted: (note) => {
+        other.noted(note)
+        tell({ ...note, stream })
+      },
       closed: (how, status) => {
         other.closed(how, status)
         tell({ _tag: "StreamEnded", stream, ending: { how, status }, ...total, millis: now() - openedAt })
@@ -31,6 +36,44 @@ export const observedStreams =
       refused: (how, status) => {
         other.refused(how, status)
         tell({ _tag: "StreamRefused", stream, ending: { how, status } })
+      }
+    }
+  }
+
+/** Observes each stream twice. */
+export const observedTwice =
+  (first: ObserveStream, second: ObserveStream): ObserveStream =>
+  (stream) => {
+    const one = first(stream)
+    const other = second(stream)
+    return {
+      opened: (kind) => {
+        one.opened(kind)
+        other.opened(kind)
+      },
+      received: (records, bytes) => {
+        one.received(records, bytes)
+        other.received(records, bytes)
+      },
+      durable: (records) => {
+        one.durable(records)
+        other.durable(records)
+      },
+      acked: (records, latencyMillis) => {
+        one.acked(records, latencyMillis)
+        other.acked(records, latencyMillis)
+      },
+      noted: (note) => {
+        one.noted(note)
+        other.noted(note)
+      },
+      closed: (how, status) => {
+        one.closed(how, status)
+        other.closed(how, status)
+      },
+      refused: (how, status) => {
+        one.refused(how, status)
+        other.refused(how, status)
       }
     }
   }

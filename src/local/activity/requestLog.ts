@@ -92,6 +92,18 @@ const requestLog = (
       case "MessageReceived":
         if (!debug) return
         return write(Effect.logDebug("Message", { ...named(event.stream), records: event.records, bytes: event.bytes }))
+      case "FaultStruck": {
+        const { action, at, stream } = event
+        return write(Effect.logInfo("Fault struck", { ...named(stream), at, fault: action }))
+      }
+      case "HttpFaultStruck":
+        return write(Effect.logInfo("Fault struck", { request: event.part, fault: event.action }))
+      case "ConnectionFaultsStruck":
+        return write(Effect.logInfo("Fault struck", { on: "connection", fault: event.actions.join(", ") }))
+      // The line about the stream's end tells of these.
+      case "StreamRotated":
+      case "RecordRefused":
+        return
       case "TokenMinted":
         return write(
           Effect.logInfo("Token minted", {

@@ -1,8 +1,9 @@
 /**
  * What happens in a server, as values that its request log writes.
  */
+import type { HttpPart } from "../faults/httpScript.ts"
 import type { ServerStatus } from "../stream/serverStatus.ts"
-import type { ObservedStream } from "../stream/streamContract.ts"
+import type { ObservedStream, StreamNote } from "../stream/streamContract.ts"
 import type { RecordKind } from "../stream/streamMessages.ts"
 
 /** How a stream or call ended: in one word, or by a status. */
@@ -33,6 +34,9 @@ export type ServerEvent =
   | { readonly _tag: "TokenRefused"; readonly clientId: string | undefined; readonly reason: string }
   | { readonly _tag: "TableCreated" | "TableAltered" | "TableRegistered" | "TableDropped"; readonly tableName: string }
   | { readonly _tag: "TableCommitted"; readonly tableName: string; readonly version: number; readonly rows: number }
+  | (StreamNote & { readonly stream: ObservedStream })
+  | { readonly _tag: "HttpFaultStruck"; readonly part: HttpPart; readonly action: string }
+  | { readonly _tag: "ConnectionFaultsStruck"; readonly actions: ReadonlyArray<string> }
 
 /** Takes what happens. It must not throw. */
 export type Tell = (event: ServerEvent) => void

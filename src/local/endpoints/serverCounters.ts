@@ -37,7 +37,10 @@ export const makeServerCounters = (): {
         counters.records += records
         counters.bytes += bytes
       },
-      acked: (latencyMillis) => {
+      durable: () => {},
+      noted: () => {},
+      acked: (_, latencyMillis) => {
+        if (latencyMillis === undefined) return
         counters.acks++
         latencySum += latencyMillis
         for (let n = 0; n < bounds.length; n++) if (latencyMillis <= bounds[n]!) buckets[n] = buckets[n]! + 1

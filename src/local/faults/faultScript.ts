@@ -120,6 +120,8 @@ export interface FaultScript {
   readonly hold: (resume: () => void) => void
   /** Lets everything go on that is held now; returns how much that was. */
   readonly releaseUnsafe: () => number
+  /** Faults that have yet to strike, apart from rules for acknowledgements, and what is held. */
+  readonly pending: () => { readonly faults: number; readonly held: number }
   /** How often an event happened so far. */
   readonly count: (event: LocalEvent) => number
   /** Calls back once an event has happened `count` times in all, at once if it has already; returns how to stop waiting. */
@@ -184,6 +186,7 @@ export const makeFaultScript = (): FaultScript => {
       for (const resume of free) resume()
       return free.length
     },
+    pending: () => ({ faults: armed.length, held: held.length }),
     count: (event) => counts.get(event) ?? 0,
     when: (event, count, resume) => {
       if ((counts.get(event) ?? 0) >= count) {

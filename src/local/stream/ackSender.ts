@@ -53,11 +53,11 @@ export class AckSender {
 
   private sendNow(upTo: number, since: number | undefined): void {
     const { observer, peer, persistent, recorder, script, timers } = this.context
-    recorder.acked(upTo)
+    const records = recorder.acked(upTo)
     const bytes = ackResponse(upTo, persistent)
     peer.write(this.attached === undefined ? bytes : Buffer.concat([bytes, this.attached]))
     this.attached = undefined
-    if (since !== undefined) observer.acked(timers.now() - since)
+    observer.acked(records, since === undefined ? undefined : timers.now() - since)
     script.note("acked")
   }
 }

@@ -48,9 +48,10 @@ type Received = ConnectionRecorder["received"]
 /** Makes what a stream reports to; `keep` takes the records of each message. */
 export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => {
   const { ackedLost, shown, unacked } = entry
-  const acked = (upTo: number) => {
+  const acked = (upTo: number): number => {
     const messages = upTo + 1 - shown.firstOffset
-    if (messages <= shown.ackedMessages) return
+    if (messages <= shown.ackedMessages) return 0
+    const before = entry.ackedRecords
     const from = shown.ackedMessages
     for (const [index, records] of unacked.splice(0, messages - from).entries()) {
       entry.ackedRecords += records
@@ -59,6 +60,7 @@ export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => 
       ackedLost.records += records
     }
     shown.ackedMessages = messages
+    return entry.ackedRecords - before
   }
   return {
     number: shown.number,

@@ -231,11 +231,12 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   announceEnd(graceMillis: number, withNextAck: boolean): void {
-    const { peer, recorder, script, timers } = this.context
+    const { observer, peer, recorder, script, timers } = this.context
     const signal = closeSignalResponse(graceMillis, this.context.persistent)
     if (withNextAck) this.intake.acks.sender.attach(signal)
     else peer.write(signal)
     script.note("closeSignal", recorder.number)
+    observer.noted({ _tag: "StreamRotated", graceMillis })
     const over = "The stream's lifetime is over, open a new one"
     timers.after(graceMillis, () => this.endWith(unavailable(over, 6002)))
   }

@@ -66,8 +66,8 @@ export interface ConnectionRecorder {
   readonly resumed: (streamId: string, firstOffset: number) => void
   readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => void
   readonly durable: (messages: number, records: number) => void
-  /** An acknowledgement up to this wire offset was sent. */
-  readonly acked: (upTo: number) => void
+  /** An acknowledgement up to this wire offset was sent; returns how many records it is the first of. */
+  readonly acked: (upTo: number) => number
   /** The same for one that a fault invented. */
   readonly falseAck: (upTo: number) => void
   /** The message that was received last is thrown away. */

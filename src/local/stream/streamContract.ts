@@ -3,12 +3,17 @@
  * the store, the counters; and what the parts of one stream share.
  */
 import type { LogFormat } from "../log/logFrames.ts"
-import type { FaultScript } from "../faults/faultScript.ts"
+import type { FaultPoint, FaultScript, StruckAction } from "../faults/faultScript.ts"
 import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"
 import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
-import type { SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
+import type {
+  RecordRejected,
+  SchemaRejected,
+  StorageFailure,
+  TableNotFound
+} from "../log/storageErrors.ts"
 import type { StreamRefused } from "../persistent/persistentStreams.ts"
 import type { OpenedStream, StreamRequest, TableWriter } from "../store/tableStore.ts"
 import type { ScopedTimers, Timers } from "../timers.ts"
@@ -47,14 +52,25 @@ export interface ObservedStream {
 /** Makes the observer of a stream. */
 export type ObserveStream = (stream: ObservedStream) => StreamObserver
 
+/** What happens to an open stream now and then. */
+export type StreamNote =
+  /** The client was told that the stream ends in this many milliseconds. */
+  | { readonly _tag: "StreamRotated"; readonly graceMillis: number }
+  /** The message with this wire offset holds a record that does not fit. */
+  | { readonly _tag: "RecordRefused"; readonly offset: number; readonly problem: RecordRejected }
+  | { readonly _tag: "FaultStruck"; readonly at: FaultPoint; readonly action: StruckAction["_tag"] }
+
 /** Is told what becomes of one stream. It must not throw. */
 export interface StreamObserver {
   /** The create request was answered. */
   readonly opened: (kind: RecordKind) => void
   /** A message was received, with this many records and bytes. */
   readonly received: (records: number, bytes: number) => void
-  /** An acknowledgement was sent, this long after its oldest message was received. */
-  readonly acked: (latencyMillis: number) => void
+  /** This many records became durable. */
+  readonly durable: (records: number) => void
+  /** An acknowledgement of these records was sent, this long after its oldest message was received. */
+  readonly acked: (records: number, latencyMillis: number | undefined) => void
+  readonly noted: (note: StreamNote) => void
   /** An open stream ended: `how` is `OK`, `cut`, `cancelled`, or left out where a status says it. */
   readonly closed: (how: string | undefined, status: ServerStatus | undefined) => void
   /** The call was refused, or ended in another way, before there was a stream. */

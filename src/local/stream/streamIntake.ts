@@ -156,6 +156,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   private refuse(offset: number, problem: RecordRejected | StorageFailure): void {
     this.closing = true
     if (problem._tag === "RecordRejected") {
+      this.context.observer.noted({ _tag: "RecordRefused", offset, problem })
       return this.stream.endWith(invalidArgument(`At offset ${offset}: ${problem.message}`, 4009))
     }
     this.stream.endWith(unavailable(`The server could not decode a record (${problem.reason}), try again`, 5001))
@@ -186,8 +187,11 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   }
 
   private synced(group: PendingGroup, failure: StorageFailure | undefined): void {
-    const { recorder, timers } = this.context
-    if (failure === undefined) recorder.durable(group.messages, group.records)
+    const { observer, recorder, timers } = this.context
+    if (failure === undefined) {
+      recorder.durable(group.messages, group.records)
+      observer.durable(group.records)
+    }
     if (timers.isEnded()) return
     if (failure !== undefined) {
       // The log fails a group together with all later ones, so no pending group will be durable.

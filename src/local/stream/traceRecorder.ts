@@ -76,7 +76,7 @@ const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add
     },
     acked: (upTo) => {
       add(number, { event: "ack", offset: upTo, received: arrived.get(number) ?? 0 })
-      recorder.acked(upTo)
+      return recorder.acked(upTo)
     },
     ended: (how) => {
       if (!ended) add(number, { event: "end", how, received: arrived.get(number) ?? 0 })

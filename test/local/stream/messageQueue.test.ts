@@ -56,7 +56,15 @@ const open = Effect.fnUntraced(function* (maxUndurableBytes = 10_000) {
     timers: makeTimers(yield* Clock.Clock),
     limits: { ...defaultLimits, streamLife: Infinity, ackInterval: 0, maxUndurableBytes },
     auditBytes: 1024,
-    observe: () => ({ opened: () => {}, closed: () => {}, refused: () => {}, received: () => {}, acked: () => {} })
+    observe: () => ({
+      opened: () => {},
+      closed: () => {},
+      refused: () => {},
+      received: () => {},
+      durable: () => {},
+      acked: () => {},
+      noted: () => {}
+    })
   })
   const said: Array<string> = []
   let reading = true

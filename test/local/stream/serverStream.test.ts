@@ -62,7 +62,9 @@ const open = Effect.fnUntraced(function* (limits: Partial<StreamLimits> = {}) {
       closed: () => counts.closed++,
       refused: () => {},
       received: () => {},
-      acked: (latency) => counts.latencies.push(latency)
+      durable: () => {},
+      noted: () => {},
+      acked: (_, latency) => counts.latencies.push(latency ?? Number.NaN)
     })
   })
   const said: Array<string> = []
