@@ -8,6 +8,7 @@ import { footerOf } from "../parquet/fileFooter.ts"
 import { readParquet } from "../parquet/parquetRows.ts"
 import { partitionText, sameName } from "./columnLookup.ts"
 import { deletedRows } from "./deletionVectors.ts"
+import type { Add } from "./deltaActions.ts"
 import { openLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
@@ -15,33 +16,61 @@ import { partitionValue } from "./partitions.ts"
 import { hasRow } from "./roaringBitmap.ts"
 import type { TableRecord } from "./tableFolder.ts"
 
+type Row = Record<string, unknown>
+
 /**
  * All committed rows of a table, without the deleted ones. Fails with a `StorageFailure` that names the
  * file whose rows cannot be told: a damaged deletion vector, or VARIANTs in parts.
  */
-export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Record<string, unknown>>> => {
+export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Row>> => {
+  const { files, read } = await openFiles(record)
+  const rows: Array<Row> = []
+  for (const add of files) for (const row of await read(add, Infinity)) rows.push(row)
+  return rows
+}
+
+/** A look at the last rows reads no more of a table than this, in bytes of its files. */
+const lookBytes = 32 * 1024 * 1024
+
+/**
+ * The last rows of the newest files, at most `limit`, in their order. Stops before a file that would take
+ * the look beyond 32 MiB. Fails as `readRows` does.
+ */
+export const readLastRows = async (record: TableRecord, limit: number): Promise<ReadonlyArray<Row>> => {
+  const { files, read } = await openFiles(record)
+  const newest = files.reverse().sort((one, other) => other.modificationTime - one.modificationTime)
+  let rows: ReadonlyArray<Row> = []
+  let bytes = 0
+  for (const add of newest) {
+    bytes += add.size
+    if (rows.length >= limit || bytes > lookBytes) break
+    rows = [...(await read(add, limit - rows.length)), ...rows]
+  }
+  return rows
+}
+
+/** The live files of a table, and what reads the last rows of one, without those that are deleted. */
+const openFiles = async (record: TableRecord) => {
   const log = await openLog(record.location)
-  const rows: Array<Record<string, unknown>> = []
   const { columns } = record.definition
   const partitionColumns = log?.snapshot.metadata?.partitionColumns ?? []
   const partitioned = columns.filter(({ name }) => partitionColumns.some((each) => sameName(each, name)))
   const variants = columns.filter(({ type }) => hasVariant(type)).map(({ name }) => name)
-  for (const add of log?.snapshot.files.values() ?? []) {
+  const read = async (add: Add, limit: number): Promise<ReadonlyArray<Row>> => {
     const bytes = await readPlain(filePath(record.location, add.path))
-    const shredded = variants.length === 0 ? undefined : keyOfFirst(footerOf(bytes).shreddedVariants, variants)
+    const footer = footerOf(bytes)
+    const shredded = variants.length === 0 ? undefined : keyOfFirst(footer.shreddedVariants, variants)
     if (shredded !== undefined) throw shreddedFailure(record.definition.name, add.path, shredded)
-    const found = await readParquet(bytes, columns)
-    const deleted = await deletedRows(record.location, add, found.length)
+    const found = await readParquet(bytes, columns, limit)
+    const before = footer.rows - found.length
+    const deleted = await deletedRows(record.location, add, footer.rows)
     const values = partitioned.map(
       ({ name, type }) => [name, partitionValue(type, partitionText(add.partitionValues, name))] as const
     )
-    found.forEach((row, index) => {
-      if (deleted !== undefined && hasRow(deleted, index)) return
-      for (const [name, value] of values) row[name] = value
-      rows.push(row)
-    })
+    for (const row of found) for (const [name, value] of values) row[name] = value
+    return deleted === undefined ? found : found.filter((_, index) => !hasRow(deleted, before + index))
   }
-  return rows
+  return { files: [...(log?.snapshot.files.values() ?? [])], read }
 }
 
 const hasVariant = (type: ColumnType): boolean => {

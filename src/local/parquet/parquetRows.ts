@@ -12,16 +12,21 @@ import { decodeVariant, type VariantBytes } from "./variant.ts"
 
 const decoder = new TextDecoder()
 
-/** All rows of one file, given the columns of the table. A column the file lacks reads as NULL. */
+/**
+ * All rows of one file, or the last `limit`, given the columns of the table. A column the file lacks
+ * reads as NULL.
+ */
 export const readParquet = async (
   bytes: Uint8Array,
-  columns: ReadonlyArray<ColumnDefinition>
+  columns: ReadonlyArray<ColumnDefinition>,
+  limit = Infinity
 ): Promise<ReadonlyArray<Record<string, unknown>>> => {
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
   const metadata = withoutAnnotations(parquetMetadata(file))
   const rows = await parquetReadObjects({
     file,
     metadata,
+    rowStart: Math.max(0, Number(metadata.num_rows) - limit),
     utf8: false,
     parsers: microseconds,
     ...(decompressZstd === undefined ? {} : { compressors: { ZSTD: decompressZstd } })

@@ -24,7 +24,7 @@ import { openSharedLog } from "../log/sharedLog.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
 import { defaultLimits, type EngineLimits } from "./engineLimits.ts"
 import type { TableEngine } from "./tableEngine.ts"
-import { readRows } from "../delta/tableFiles.ts"
+import { readLastRows, readRows } from "../delta/tableFiles.ts"
 import { sweepTrash, tableFolders, tablePlace } from "../log/tableFolders.ts"
 import { makeTable } from "../delta/newTable.ts"
 import { StreamRefused } from "../persistent/persistentStreams.ts"
@@ -320,6 +320,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       return refused.has(name) ? openRefused(name) : Effect.void
     }).pipe(Effect.mapError(({ message }) => new TableExists({ name, problem: message })))
 
+  const rowsOf = (name: string, read: typeof readRows): ReturnType<TableStoreShape["rows"]> =>
+    Effect.suspend(() => {
+      const table = tables.get(name)
+      return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => read(recordOf(table)))
+    })
+
   return {
     create: (definition) => Effect.andThen(checkServed(definition.name), createTable(definition)),
     get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(name)), recordOf)),
@@ -388,10 +394,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         const { bytes, files, rows, version } = tables.get(name)?.engine.size ?? noSize
         return { version, files, rows, bytes }
       }),
-    rows: (name) =>
-      Effect.suspend(() => {
-        const table = tables.get(name)
-        return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => readRows(recordOf(table)))
-      })
+    rows: (name) => rowsOf(name, readRows),
+    lastRows: (name, limit) => rowsOf(name, (record) => readLastRows(record, limit))
   }
 })

@@ -70,6 +70,18 @@ const addColumns = (table: MemoryTable, definition: TableDefinition): void => {
   table.leaves = makeLeaves(tree)
 }
 
+/** The last rows of a table, at most `limit`, from as few of its groups as hold them. */
+const readBack = (table: MemoryTable, limit: number) => {
+  seal(table)
+  const { record, sealed, tree } = table
+  let from = sealed.length
+  for (let rows = 0; from > 0 && rows < limit; from--) rows += sealed[from - 1]!.rows
+  return Effect.tryPromise({
+    try: () => readParquet(encodeParquet(tree, sealed.slice(from)), record.definition.columns, limit),
+    catch: (error) => storageFailure(error, "reading the table", record.location)
+  })
+}
+
 /** Makes an empty store. `later` runs what tells that records are durable; calls of it must not overtake each other. */
 export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
   later: (tell: () => void) => void
@@ -213,11 +225,12 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const table = tables.get(tableKey(name))
         if (table === undefined || table.total === 0) return Effect.succeed([])
-        seal(table)
-        return Effect.tryPromise({
-          try: () => readParquet(encodeParquet(table.tree, table.sealed), table.record.definition.columns),
-          catch: (error) => storageFailure(error, "reading the table", table.record.location)
-        })
+        return readBack(table, Infinity)
+      }),
+    lastRows: (name, limit) =>
+      Effect.suspend(() => {
+        const table = tables.get(tableKey(name))
+        return table === undefined || table.total === 0 ? Effect.succeed([]) : readBack(table, limit)
       })
   }
 })

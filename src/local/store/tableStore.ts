@@ -140,6 +140,11 @@ export interface TableStoreShape {
   readonly stats: (name: string) => Effect.Effect<TableSize>
   /** The committed rows, for small tables. BIGINT and timestamps (microseconds) are bigint, DATE is days, DECIMAL text, BINARY bytes, MAP a `Map`. */
   readonly rows: (name: string) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /** The last committed rows, at most `limit`, in the forms of `rows`; reads no more than the newest files. */
+  readonly lastRows: (
+    name: string,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
 }
 
 /** The store as a service. */
