@@ -1,9 +1,11 @@
-// Builds dist from src: compiles the sources and makes the command executable.
+// Builds dist from src: compiles the sources, bundles the page of the console and makes the command
+// executable.
 // The build starts from an empty folder, so that nothing of an earlier build ends in the package.
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { pageFiles } from "./consolePage.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = join(root, "dist")
@@ -11,6 +13,9 @@ const dist = join(root, "dist")
 rmSync(dist, { recursive: true, force: true })
 const compiled = spawnSync("tsc", ["-p", "src"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" })
 if (compiled.status !== 0) process.exit(compiled.status ?? 1)
+
+const page = JSON.stringify(await pageFiles())
+writeFileSync(join(dist, "local/console/page.js"), `export const pageFiles = async () => (${page})\n`)
 
 const command = join(dist, "cli", "main.js")
 if (existsSync(command)) {

@@ -52,6 +52,12 @@ const flags = {
     Flag.withDescription("Check tokens as the service does; on by default, --no-auth takes any token"),
     Flag.withDefault(true)
   ),
+  console: Flag.Boolean("console").pipe(
+    Flag.withDescription(
+      "Serve the console, a page that shows the server live; on by default on loopback, --no-console leaves it out"
+    ),
+    Flag.optional
+  ),
   tls: Flag.Boolean("tls").pipe(
     Flag.withDescription(
       "Serve https with a certificate of the server's own, kept in the data folder; clients trust it with NODE_EXTRA_CA_CERTS"

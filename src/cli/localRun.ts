@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
+import { clientVariables, secretVariable } from "../testing/clientVariables.ts"
 import { isHostName, isLoopback } from "../testing/localOptions.ts"
 import { ZerobusLocal, type ZerobusLocalShape } from "../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
@@ -68,12 +69,9 @@ const flagProblem = (input: LocalInput): string | undefined => {
 
 /** The variables that `ZerobusLayer` and the commands read. */
 const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
-  ZEROBUS_SERVER_ENDPOINT: local.serverEndpoint,
-  DATABRICKS_WORKSPACE_URL: local.workspaceUrl,
-  DATABRICKS_CLIENT_ID: local.clientId,
+  ...clientVariables(local),
   // This secret is valid for this server alone. It is printed because its user needs it.
-  DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret),
-  ...(local.tls?.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: local.tls.caPath })
+  [secretVariable]: Redacted.value(local.clientSecret)
 })
 
 /** Creates the table. One that exists is kept, and the log says in what it differs. */
@@ -117,6 +115,7 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
     principals,
     clientSecret: yield* secretFromEnvironment("local-client"),
     requestLog: true,
+    console: Option.getOrElse(input.console, () => isLoopback(input.host)),
     tls: input.tls,
     streamLife: yield* durationOf("stream-life", input.streamLife, (millis) => millis > 0),
     ackInterval: yield* durationOf("ack-interval", input.ackInterval, (millis) => millis >= 0),
@@ -136,13 +135,19 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   if (file !== undefined) yield* ensureTables(local, file, tablesOfFile, input.watch)
   const tables = (yield* local.listTables).map((table) => table.definition.name)
   const environment = environmentOf(local)
+  const consoleUrl = local.consoleUrl && Redacted.value(local.consoleUrl)
   if (input.json) {
     const others = local.principals
       .slice(1)
       .map(({ clientId, clientSecret }) => ({ clientId, clientSecret: Redacted.value(clientSecret) }))
-    yield* printJson(
-      JSON.stringify({ environment, principals: others, dataDir: input.memory ? null : dataDir, tables })
-    )
+    const printed = {
+      environment,
+      principals: others,
+      dataDir: input.memory ? null : dataDir,
+      tables,
+      console: consoleUrl ?? null
+    }
+    yield* printJson(JSON.stringify(printed))
   } else {
     yield* print(
       [
@@ -160,6 +165,7 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
             `export DATABRICKS_CLIENT_ID=${clientId} DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
           ]),
         "",
+        ...(consoleUrl === undefined ? [] : [`Console: ${consoleUrl}`, ""]),
         "Ctrl-C stops it."
       ].join("\n")
     )

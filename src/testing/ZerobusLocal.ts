@@ -17,12 +17,12 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { observedStore } from "../local/activity/observedStore.ts"
-import { observedStreams } from "../local/activity/observedStreams.ts"
+import { type Listeners, makeListeners } from "../local/activity/listeners.ts"
+import { observedStreams, observedTwice } from "../local/activity/observedStreams.ts"
 import { makeRequestLog } from "../local/activity/requestLog.ts"
-import type { Tell } from "../local/activity/serverEvent.ts"
 import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/endpoints/certificates.ts"
 import { makeDurableTableStore } from "../local/store/durableTableStore.ts"
 import type { ConnectionFault } from "../local/faults/faultySocket.ts"
@@ -37,6 +37,7 @@ import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
 import { folderIdentity, newIdentity, secretOf, type ServerIdentity } from "../local/auth/serverIdentity.ts"
 import type { StorageFailure } from "../local/log/storageErrors.ts"
 import { makeStreamHub } from "../local/stream/streamHost.ts"
+import type { ObserveStream } from "../local/stream/streamContract.ts"
 import type { TableStoreShape } from "../local/store/tableStore.ts"
 import { makeTimers } from "../local/timers.ts"
 import { makeTokenMint } from "../local/auth/tokens.ts"
@@ -54,7 +55,9 @@ import {
   type ZerobusLocalDiskOptions,
   type ZerobusLocalOptions
 } from "./localOptions.ts"
+import { clientVariables, secretVariable } from "./clientVariables.ts"
 import { serveHttp } from "./serveHttp.ts"
+import type { ServerConsole } from "./serverConsole.ts"
 import { serverScript, type ZerobusScript } from "./serverScript.ts"
 
 /** What {@link ZerobusLocal} offers. */
@@ -69,6 +72,8 @@ export interface ZerobusLocalShape extends ZerobusScript {
   readonly principals: ReadonlyArray<Principal>
   /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
   readonly tls: { readonly ca: string; readonly caPath: string | undefined } | undefined
+  /** The link that opens the console, with its token; undefined without the option `console`. */
+  readonly consoleUrl: Redacted.Redacted<string> | undefined
   /** Gives the next connection to the gRPC face these faults; called again, the one after that. */
   readonly injectConnection: (...faults: ReadonlyArray<ConnectionFault>) => Effect.Effect<void>
   /** Adds faults to the script of the token endpoint and the catalog. */
@@ -82,43 +87,79 @@ export interface ZerobusLocalShape extends ZerobusScript {
 /** How long stopping waits for records under way to become durable and acknowledged. */
 const shutdownMillis = 1000
 
-/** The request log, or nothing. */
-const requestLogOf = ({ requestLog }: ZerobusLocalOptions): Effect.Effect<Tell, never, Scope.Scope> =>
-  requestLog === true ? Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))) : Effect.succeed(() => {})
+/** Those who are told what happens: the request log, where there is one. */
+const listenersOf = Effect.fnUntraced(function* ({
+  requestLog
+}: ZerobusLocalOptions): Effect.fn.Return<Listeners, never, Scope.Scope> {
+  const listeners = makeListeners()
+  if (requestLog === true) listeners.add(yield* Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))))
+  return listeners
+})
+
+type Reached = Pick<ZerobusLocalShape, "clientId" | "serverEndpoint" | "tls" | "workspaceUrl">
+
+/** What a server in memory and one on disk have each in its own way. */
+interface Parts {
+  readonly store: TableStoreShape
+  readonly listeners: Listeners
+  readonly identity: ServerIdentity
+  readonly tls: (ServerCertificates & { readonly caPath?: string }) | undefined
+  readonly dataDir: string | undefined
+  readonly bounds: { readonly auditBytes: number; readonly traceEvents: number }
+}
 
 const start = Effect.fnUntraced(function* (
-  given: TableStoreShape,
-  tell: Tell,
-  identity: ServerIdentity,
-  tls: (ServerCertificates & { readonly caPath?: string }) | undefined,
-  options: ZerobusLocalOptions,
-  bounds: { readonly auditBytes: number; readonly traceEvents: number }
+  { bounds, dataDir, identity, listeners, store: given, tls }: Parts,
+  options: ZerobusLocalOptions
 ): Effect.fn.Return<ZerobusLocalShape, PortUnavailable, Scope.Scope> {
+  const { tell } = listeners
   const timers = makeTimers(yield* Clock.Clock)
   const store = observedStore(given, tell)
   const counters = makeServerCounters()
   const trace = makeTrace(bounds.traceEvents, timers.now)
   const { auditBytes } = bounds
+  const clientId = options.clientId ?? identity.clientId
+  const clientSecret = options.clientSecret ?? identity.clientSecret
+  const scheme = tls === undefined ? "http" : "https"
+  const startConsole: Effect.Effect<ServerConsole> = Effect.flatMap(
+    Effect.promise(() => import("./serverConsole.ts")),
+    ({ makeServerConsole }) =>
+      makeServerConsole({
+        store,
+        timers,
+        scheme,
+        dataDir,
+        secret: clientSecret,
+        scriptOf: (name) => hub.script(name),
+        environment: () => ({ environment: clientVariables(reached()), secretName: secretVariable })
+      })
+  )
+  const ownConsole = options.console === true ? yield* startConsole : undefined
+  if (ownConsole !== undefined) listeners.add(ownConsole.feed.tell)
+  const counted: ObserveStream = () => counters.observer
   const hub = makeStreamHub({
     store,
     timers,
     limits: limitsOf(options),
-    observe: observedStreams(tell, timers.now, () => counters.observer),
+    observe: observedStreams(
+      tell,
+      timers.now,
+      ownConsole === undefined ? counted : observedTwice(counted, ownConsole.feed.observe)
+    ),
     auditBytes,
     trace: bounds.traceEvents > 0 ? trace : undefined
   })
   const mint = makeTokenMint(identity.tokenKey)
-  const clientId = options.clientId ?? identity.clientId
-  const clientSecret = options.clientSecret ?? identity.clientSecret
   const further = (options.principals ?? []).map((principal) => ({
     ...principal,
     clientSecret: principal.clientSecret ?? secretOf(identity, principal.clientId)
   }))
   const principals = makePrincipals([{ clientId, clientSecret }, ...further])
   const auth = options.auth ?? true
-  const script = makeHttpScript((part, action) =>
+  const script = makeHttpScript((part, action) => {
     trace.add({ event: "http", part, ...(action === undefined ? {} : { action }) })
-  )
+    if (action !== undefined) tell({ _tag: "HttpFaultStruck", part, action: action._tag })
+  })
   /** Per connection to come, oldest first. */
   const connectionFaults: Array<ReadonlyArray<ConnectionFault>> = []
   const host = options.host ?? "127.0.0.1"
@@ -137,7 +178,11 @@ const start = Effect.fnUntraced(function* (
       metrics: counters.prometheus,
       script,
       tell,
-      onStored: counters.observer.received,
+      onStored: (tableName, records, bytes) => {
+        counters.observer.received(records, bytes)
+        ownConsole?.feed.stored(tableName, records, bytes)
+      },
+      console: ownConsole?.routes,
       hosts: servedHosts(options)
     })
   })
@@ -148,6 +193,7 @@ const start = Effect.fnUntraced(function* (
     connectionFaults: () => {
       const faults = connectionFaults.shift() ?? []
       trace.add({ event: "socket", faults })
+      if (faults.length > 0) tell({ _tag: "ConnectionFaultsStruck", actions: faults.map(({ _tag }) => _tag) })
       return faults
     },
     streams: hub,
@@ -157,10 +203,15 @@ const start = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => hub.shutdown(shutdownMillis))
   // A wildcard address is for listening, not for calling.
   const called = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
-
-  const scheme = tls === undefined ? "http" : "https"
+  const reached = (): Reached => ({
+    serverEndpoint: `${scheme}://${called}:${grpc.port}`,
+    workspaceUrl: `${scheme}://${called}:${http.port}`,
+    clientId,
+    tls: tls === undefined ? undefined : { ca: tls.ca, caPath: tls.caPath }
+  })
 
   return {
+    ...reached(),
     ...serverScript({
       store,
       hub,
@@ -171,12 +222,9 @@ const start = Effect.fnUntraced(function* (
         http.forEach(script.inject)
       }
     }),
-    serverEndpoint: `${scheme}://${called}:${grpc.port}`,
-    workspaceUrl: `${scheme}://${called}:${http.port}`,
-    clientId,
     clientSecret,
     principals: principals.all,
-    tls: tls === undefined ? undefined : { ca: tls.ca, caPath: tls.caPath },
+    consoleUrl: ownConsole && Redacted.make(`${reached().workspaceUrl}/${Redacted.value(ownConsole.fragment)}`),
     injectConnection: (...faults) => Effect.sync(() => void connectionFaults.push(faults)),
     injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),
     clearHttpFaults: Effect.sync(script.clear),
@@ -212,13 +260,14 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       this,
       Effect.gen(function* () {
         yield* checkOptions(options)
-        const tell = yield* requestLogOf(options)
+        const listeners = yield* listenersOf(options)
         const store = yield* makeDurableTableStore({
           folder: options.dataDir,
           readers: options.sharedFiles === true ? "everyone" : "owner",
           flushIntervalMillis: flushIntervalOf(options),
           visibleOnceAcked: options.visibleOnceAcked ?? false,
-          committed: (tableName, { rows, version }) => tell({ _tag: "TableCommitted", tableName, rows, version })
+          committed: (tableName, { rows, version }) =>
+            listeners.tell({ _tag: "TableCommitted", tableName, rows, version })
         })
         const identity = yield* folderIdentity(options.dataDir)
         const now = yield* Clock.currentTimeMillis
@@ -226,7 +275,8 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
           options.tls === true
             ? yield* folderCertificates(options.dataDir, certifiedHosts(options), now)
             : options.tls || undefined
-        return yield* start(store, tell, identity, tls, options, boundsOf(options, 0, 0))
+        const bounds = boundsOf(options, 0, 0)
+        return yield* start({ store, listeners, identity, tls, dataDir: options.dataDir, bounds }, options)
       }).pipe(onRealTime)
     )
 
@@ -236,11 +286,13 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       this,
       Effect.gen(function* () {
         yield* checkOptions(options)
-        const tell = yield* requestLogOf(options)
+        const listeners = yield* listenersOf(options)
         const store = yield* makeMemoryTableStore
         const now = yield* Clock.currentTimeMillis
         const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined
-        return yield* start(store, tell, yield* newIdentity, tls, options, boundsOf(options, 256 * 1024 * 1024, 10_000))
+        const identity = yield* newIdentity
+        const bounds = boundsOf(options, 256 * 1024 * 1024, 10_000)
+        return yield* start({ store, listeners, identity, tls, dataDir: undefined, bounds }, options)
       }).pipe(onRealTime)
     )
 

@@ -92,6 +92,12 @@ export interface ZerobusLocalOptions extends StreamOptions {
    * debug also each message and commit. Default false.
    */
   readonly requestLog?: boolean | undefined
+  /**
+   * Serves the console, a page that shows the server live, at the address of the HTTP face; `consoleUrl`
+   * is its link. On every `host`, so others who have the link reach it too where `allowRemote` lets them.
+   * Default false.
+   */
+  readonly console?: boolean | undefined
   /** Runs although `NODE_ENV` is `production`; default false. */
   readonly allowProduction?: boolean | undefined
 }

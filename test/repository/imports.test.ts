@@ -199,6 +199,7 @@ describe("the package", () => {
     const declared = new Set([
       ...Object.keys(manifest.dependencies ?? {}),
       ...Object.keys(manifest.peerDependencies ?? {}),
+      ...Object.keys(manifest.imports),
       // Loaded only by `zerobus query`, which says how to install it when it is missing.
       "@duckdb/node-api"
     ])

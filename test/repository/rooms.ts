@@ -239,14 +239,21 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "local/activity",
-    imports: ["local", "local/stream", "local/store", "internal/grpc/grpcStatus"],
+    imports: ["local", "local/stream", "local/store", "local/faults", "internal/grpc/grpcStatus"],
     packages: ["effect: stable"]
+  },
+  {
+    // What the console tells its page. The page itself is in the folder console, beside src.
+    name: "local/console",
+    imports: ["local", "local/activity", "local/stream", "local/store", "internal/columns", "internal/grpc/grpcStatus"],
+    packages: ["effect/*", "node:crypto"]
   },
   {
     name: "local/endpoints",
     imports: [
       "local",
       "local/activity",
+      "local/console",
       "local/stream",
       "local/store",
       "local/auth",
@@ -276,9 +283,10 @@ export const rooms: ReadonlyArray<Room> = [
       "local/store",
       "local/stream",
       "local/activity",
+      "local/console",
       "local/endpoints"
     ],
-    packages: ["effect/*", "@effect/platform-node/*", ...network]
+    packages: ["effect/*", "@effect/platform-node/*", "#console-page", ...network]
   },
   {
     name: "cli",
@@ -365,6 +373,8 @@ export const rooms: ReadonlyArray<Room> = [
 
 /** Packages that few files import. The rest of their room goes through them. */
 export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
+  // The bundled page: made on demand where the sources run, see `imports` in package.json.
+  "#console-page": ["testing/serverConsole"],
   "hyparquet": ["local/parquet/parquetLibrary"],
   "hyparquet-writer": ["local/parquet/parquetLibrary"],
   "protobufjs": ["cli/generate/protoSource"],

@@ -20,6 +20,7 @@ import {
   listTables
 } from "./catalogApi.ts"
 import type { ServerEvent, Tell } from "../activity/serverEvent.ts"
+import type { ConsoleRoutes } from "../console/consoleRoutes.ts"
 import type { HttpScript } from "../faults/httpScript.ts"
 import { insertRecords } from "./restIngest.ts"
 import { refuseAccess, refuseBody, type ServedHosts } from "./requestAccess.ts"
@@ -49,7 +50,9 @@ export interface HttpServiceOptions {
   /** Told of tokens. */
   readonly tell: Tell
   /** Told of records that came in by REST. */
-  readonly onStored: (records: number, bytes: number) => void
+  readonly onStored: (tableName: string, records: number, bytes: number) => void
+  /** The console, which has paths of its own. */
+  readonly console: ConsoleRoutes | undefined
   readonly hosts: ServedHosts
 }
 
@@ -71,6 +74,8 @@ export const httpService = (
     if (url.pathname === "/metrics" && request.method === "GET") {
       return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
     }
+    const shown = options.console?.(request, url)
+    if (shown !== undefined) return yield* shown
     const part = url.pathname === "/oidc/v1/token" ? "token" : url.pathname.startsWith(tables) ? "catalog" : undefined
     const fault = part === undefined ? undefined : options.script.next(part)
     switch (fault?._tag) {
@@ -227,7 +232,8 @@ const insert = (
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxInsertBytes)),
     Effect.matchEffect({
       onFailure: () => Effect.succeed(tooLarge(maxInsertBytes)),
-      onSuccess: (body) => insertRecords(options.store, name, body, options.onStored)
+      onSuccess: (body) =>
+        insertRecords(options.store, name, body, (records, bytes) => options.onStored(name, records, bytes))
     })
   )
 }

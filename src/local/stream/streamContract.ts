@@ -8,12 +8,7 @@ import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"
 import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
-import type {
-  RecordRejected,
-  SchemaRejected,
-  StorageFailure,
-  TableNotFound
-} from "../log/storageErrors.ts"
+import type { RecordRejected, SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
 import type { StreamRefused } from "../persistent/persistentStreams.ts"
 import type { OpenedStream, StreamRequest, TableWriter } from "../store/tableStore.ts"
 import type { ScopedTimers, Timers } from "../timers.ts"

@@ -50,10 +50,7 @@ export type Pass = (at: AtPoint, proceed: () => void) => void
 
 /** Makes the function that a stream calls at its points. */
 export const faultPasser =
-  (
-    { observer, peer, persistent, recorder, script, timers }: Omit<StreamContext, "pass">,
-    stream: StruckStream
-  ): Pass =>
+  ({ observer, peer, persistent, recorder, script, timers }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
   ({ lane, lose = nothing, offset, point, records = 0, shift = nothing, skip = nothing }, proceed) => {
     const action = script.next(point, recorder.number, records, offset)
     if (action !== undefined) observer.noted({ _tag: "FaultStruck", at: point, action: action._tag })

@@ -1,0 +1,134 @@
+/**
+ * The page's way to the server: the token of the link becomes a cookie, and the event stream is
+ * read for as long as the page is looked at.
+ */
+import type { ConsoleMessage, FaultName, TableView } from "../src/local/console/consoleMessages.ts"
+
+/** How the page stands with its server. */
+export type Status =
+  | { readonly _tag: "Connecting" }
+  | { readonly _tag: "Live" }
+  /** The connection is gone and is tried again. */
+  | { readonly _tag: "Lost" }
+  /** The server knows no session of this browser. */
+  | { readonly _tag: "Locked"; readonly wasOpen: boolean }
+  /** The server takes no further page. */
+  | { readonly _tag: "Full" }
+
+/** What a connection tells. */
+export interface Listener {
+  readonly status: (status: Status) => void
+  readonly message: (message: ConsoleMessage) => void
+}
+
+/** The first pause before another attempt, and the longest, in milliseconds. */
+const pauses = { first: 500, longest: 5000 }
+/** A page that nobody looks at for so long gives its connection back. */
+const hiddenMillis = 60_000
+
+const post = (path: string, body: unknown): Promise<Response> =>
+  fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body)
+  })
+
+/** Exchanges the token of the link for a cookie. The address keeps no token. */
+const logIn = async (): Promise<void> => {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token")
+  if (token === null) return
+  history.replaceState(null, "", location.pathname)
+  await post("/console/session", { token })
+}
+
+/** Reads server-sent events and hands on their data. Ends when the stream does. */
+const readEvents = async (
+  body: ReadableStream<Uint8Array>,
+  onData: (data: string) => void
+): Promise<void> => {
+  const reader = body
+    .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)
+    .getReader()
+  let rest = ""
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    const frames = (rest + value).split("\n\n")
+    rest = frames.pop()!
+    for (const frame of frames) if (frame.startsWith("data: ")) onData(frame.slice(6))
+  }
+}
+
+/** Connects, and connects again whenever that is needed. Runs for the life of the page. */
+export const connect = (listener: Listener): void => {
+  let current: AbortController | undefined
+  let wasOpen = false
+  let pause = pauses.first
+
+  const run = async (): Promise<void> => {
+    current?.abort()
+    const own = (current = new AbortController())
+    const { signal } = own
+    try {
+      await logIn()
+      const response = await fetch("/console/events", {
+        signal,
+        headers: { accept: "text/event-stream" }
+      })
+      if (response.status === 401) return listener.status({ _tag: "Locked", wasOpen })
+      if (response.status === 503) listener.status({ _tag: "Full" })
+      if (!response.ok || response.body === null) throw new Error(`status ${response.status}`)
+      await readEvents(response.body, (data) => {
+        listener.status({ _tag: "Live" })
+        wasOpen = true
+        pause = pauses.first
+        listener.message(JSON.parse(data) as ConsoleMessage)
+      })
+      throw new Error("the stream ended")
+    } catch {
+      if (signal.aborted) return
+      if (wasOpen) listener.status({ _tag: "Lost" })
+      setTimeout(() => {
+        if (current === own) void run()
+      }, pause)
+      pause = Math.min(pauses.longest, pause * 2)
+    }
+  }
+
+  let hiding: ReturnType<typeof setTimeout> | undefined
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding)
+    if (document.hidden) {
+      hiding = setTimeout(() => {
+        current?.abort()
+        current = undefined
+      }, hiddenMillis)
+    } else if (current === undefined) void run()
+  })
+  // A new link pasted into this tab changes nothing but the hash.
+  addEventListener("hashchange", () => void run())
+  void run()
+}
+
+const answerOf = async <A>(response: Response): Promise<A> => {
+  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as A
+  const message = await response.json().then(
+    (body: { readonly message?: string }) => body.message,
+    () => undefined
+  )
+  throw new Error(message ?? `The server answered with status ${response.status}.`)
+}
+
+/** A table with its last rows. */
+export const fetchTable = async (name: string): Promise<TableView> =>
+  answerOf(await fetch(`/console/table?name=${encodeURIComponent(name)}`))
+
+/** The secret of the client; called only where the user asked for it. */
+export const fetchSecret = async (): Promise<string> => {
+  const { secret } = await answerOf<{ readonly secret: string }>(await post("/console/secret", {}))
+  return secret
+}
+
+/** Scripts a fault of a table, or clears its faults. */
+export const scriptFault = async (table: string, fault: FaultName): Promise<void> =>
+  answerOf(await post("/console/faults", { table, fault }))

@@ -1,0 +1,7 @@
+/**
+ * The start of the page.
+ */
+import { render } from "preact"
+import { App } from "./app.tsx"
+
+render(<App />, document.body)

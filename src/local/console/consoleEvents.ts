@@ -1,0 +1,116 @@
+/**
+ * What the console tells of the server's events: a title, the table, and the detail in one
+ * sentence. Texts that came from a client are cut, and hold no control characters and no marks that
+ * turn text around.
+ */
+import { statusName } from "../../internal/grpc/grpcStatus.ts"
+import type { Ending, ServerEvent } from "../activity/serverEvent.ts"
+import type { ConsoleEvent } from "./consoleMessages.ts"
+import { shownText } from "./shownValue.ts"
+
+/** An event before it has its number and time. */
+export type Told = Omit<ConsoleEvent, "n" | "at">
+
+const count = (records: number): string =>
+  `${records.toLocaleString("en-US")} record${records === 1 ? "" : "s"}`
+
+const ended = ({ how, status }: Ending): Pick<Told, "title" | "tone"> => {
+  if (status !== undefined)
+    return { title: "Stream failed", tone: status.code === 14 ? "warn" : "bad" }
+  if (how === "cut") return { title: "Connection cut", tone: "warn" }
+  if (how === "cancelled") return { title: "Client gone", tone: "warn" }
+  return { title: "Stream closed", tone: "good" }
+}
+
+const reason = ({ status }: Ending): string =>
+  status === undefined ? "" : `${statusName(status.code)}: ${status.message}`
+
+const changes = {
+  TableCreated: "Table created",
+  TableAltered: "Table altered",
+  TableRegistered: "Table registered",
+  TableDropped: "Table dropped"
+} as const
+
+const told = (event: ServerEvent): Told | undefined => {
+  switch (event._tag) {
+    case "StreamOpened": {
+      const { address, tableName } = event.stream
+      const from = address === undefined ? "" : ` from ${address}`
+      return {
+        tone: "good",
+        title: "Stream opened",
+        table: tableName,
+        detail: `${event.kind}${from}`
+      }
+    }
+    case "StreamEnded": {
+      const { ending, millis, records, stream } = event
+      const sums = `${count(records)} in ${(millis / 1000).toFixed(1)} s`
+      const why = reason(ending)
+      return {
+        ...ended(ending),
+        table: stream.tableName,
+        detail: why === "" ? sums : `${sums}. ${why}`
+      }
+    }
+    case "StreamRefused": {
+      const { ending, stream } = event
+      const why =
+        ending.status === undefined
+          ? "The client went away before the stream was open."
+          : reason(ending)
+      return { tone: "bad", title: "Stream refused", table: stream.tableName, detail: why }
+    }
+    case "StreamRotated": {
+      const seconds = (event.graceMillis / 1000).toFixed(0)
+      const detail = `The client was told that the stream ends in ${seconds} s.`
+      return { tone: "plain", title: "Stream rotated", table: event.stream.tableName, detail }
+    }
+    case "RecordRefused": {
+      const { offset, problem, stream } = event
+      const column = problem.path === "" ? "" : `Column ${problem.path}: `
+      const where = `record ${problem.index} of the message at offset ${offset}`
+      const detail = `${column}${problem.expected} (${where})`
+      return { tone: "bad", title: "Record refused", table: stream.tableName, detail }
+    }
+    case "FaultStruck":
+      return fault(event.stream.tableName, event.action, `at ${event.at}`)
+    case "HttpFaultStruck":
+      return fault(
+        "",
+        event.action,
+        `a request for ${event.part === "token" ? "a token" : "the catalog"}`
+      )
+    case "ConnectionFaultsStruck":
+      return fault("", event.actions.join(", "), "a connection")
+    case "TokenRefused": {
+      const client = event.clientId === undefined ? "" : `${event.clientId}: `
+      return { tone: "bad", title: "Token refused", table: "", detail: `${client}${event.reason}` }
+    }
+    case "TableCreated":
+    case "TableAltered":
+    case "TableRegistered":
+    case "TableDropped":
+      return { tone: "plain", title: changes[event._tag], table: event.tableName, detail: "" }
+    case "MessageReceived":
+    case "TableCommitted":
+    case "TokenMinted":
+      return undefined
+  }
+}
+
+const fault = (table: string, action: string, where: string): Told => ({
+  tone: "warn",
+  title: "Fault struck",
+  table,
+  detail: `${action}, ${where}`
+})
+
+/** What the console tells of an event; undefined for one that it only counts. */
+export const toldOf = (event: ServerEvent): Told | undefined => {
+  const found = told(event)
+  return (
+    found && { ...found, table: shownText(found.table, 800), detail: shownText(found.detail, 400) }
+  )
+}

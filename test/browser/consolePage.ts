@@ -1,0 +1,85 @@
+/**
+ * The console's page in a real Chromium: a browser for a test file, pages that note what goes wrong
+ * in them, and a local server to look at.
+ */
+import { assert } from "@effect/vitest"
+import { Effect, Exit, Layer, ManagedRuntime, Redacted, Scope } from "effect"
+import type { Zerobus } from "effect-zerobus"
+import {
+  ZerobusLocal,
+  type ZerobusLocalOptions,
+  type ZerobusLocalShape
+} from "effect-zerobus/testing"
+import * as Path from "node:path"
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+
+/** The browser to drive, which `scripts/browser.mjs` finds; without one the tests are skipped. */
+export const executablePath = process.env["CHROMIUM_PATH"]
+
+/** Where screenshots are kept. */
+export const reports = Path.resolve(import.meta.dirname, "../../reports/console")
+
+/** Starts the browser. Its sandbox is left out for root, for whom it does not start. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: executablePath!,
+    args: process.getuid?.() === 0 ? ["--no-sandbox"] : []
+  })
+
+/** A page with a note of everything that must not happen in it. */
+export interface WatchedPage {
+  readonly page: Page
+  /** Fails when the page logged an error, threw, or asked another server for anything. */
+  readonly assertClean: () => void
+  readonly close: () => Promise<void>
+}
+
+/** Opens a page on the console of a server, by its link unless `address` says otherwise. */
+export const openPage = async (
+  browser: Browser,
+  local: ZerobusLocalShape,
+  { address, ...options }: BrowserContextOptions & { readonly address?: string } = {}
+): Promise<WatchedPage> => {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options })
+  const page = await context.newPage()
+  const wrong: Array<string> = []
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") wrong.push(message.text())
+  })
+  page.on("pageerror", (error) => wrong.push(error.message))
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== local.workspaceUrl)
+      wrong.push(`asked for ${request.url()}`)
+  })
+  await page.goto(address ?? Redacted.value(local.consoleUrl!))
+  return {
+    page,
+    assertClean: () => assert.deepStrictEqual(wrong, []),
+    close: () => context.close()
+  }
+}
+
+/** Waits until the page shows live data. */
+export const untilLive = (page: Page): Promise<void> => page.locator(".status.live").waitFor()
+
+/** A local server in memory with a console, and what runs effects with it and its client. */
+export const startLocal = async (options: ZerobusLocalOptions = {}) => {
+  const runtime = ManagedRuntime.make(
+    Layer.fresh(ZerobusLocal.layerMemoryWith({ console: true, ...options }))
+  )
+  const local = await runtime.runPromise(ZerobusLocal)
+  const scope = Scope.makeUnsafe()
+  return {
+    local,
+    /** Runs an effect; what it opens stays open until the server stops. */
+    run: <A, E>(effect: Effect.Effect<A, E, Zerobus | Scope.Scope>): Promise<A> =>
+      runtime.runPromise(Effect.provideService(effect, Scope.Scope, scope)),
+    stop: async () => {
+      await runtime.runPromise(Scope.close(scope, Exit.void))
+      await runtime.dispose()
+    }
+  }
+}
+
+/** A server that was started. */
+export type RunningLocal = Awaited<ReturnType<typeof startLocal>>
