@@ -67,14 +67,23 @@ export interface KilledClients {
   readonly seconds: number
 }
 
-/** Kills so many clients, one after another on the same spool, and lets a last one drain it. */
-export const killClients = async (kills: number, seed: number): Promise<KilledClients> => {
+/** A stream with a spool, a persistent stream with one, or one without whose source goes on where it is resumed. */
+export type ClientMode = "ephemeral" | "persistent" | "source"
+
+/** Kills so many clients, one after another on the same spool or stream, and lets a last one finish. */
+export const killClients = async (
+  kills: number,
+  seed: number,
+  mode: ClientMode = "ephemeral"
+): Promise<KilledClients> => {
   const folder = mkdtempSync(join(tmpdir(), "zerobus-client-kills-"))
   const [data, spool] = [join(folder, "data"), join(folder, "spool")]
   const started = performance.now()
   const random = seeded(seed)
   const taken = new Set<number>()
   let next = 0
+  /** The stream that a source goes on with. */
+  let streamId = ""
   let serverKills = 0
   try {
     await Effect.runPromise(
@@ -85,13 +94,18 @@ export const killClients = async (kills: number, seed: number): Promise<KilledCl
     let server = await startServer(data, ["0", "0"])
     /** Runs a client until it has taken so many records, and has ended. */
     const client = async (records: number, count?: number): Promise<boolean> => {
+      const from = mode === "source" ? streamId : String(next)
       const args = count === undefined ? [] : [String(count)]
-      const child = start("clientProcess.ts", [spool, String(next), ...args], server.environment)
+      const child = start("clientProcess.ts", [mode, spool, from, ...args], server.environment)
       let left = records
       let done = false
       const lines = createInterface({ input: child.stdout })
       lines.on("line", (line) => {
         done ||= line === "done"
+        if (line.startsWith("stream ")) {
+          streamId = line.slice("stream ".length)
+          return
+        }
         const n = Number(line.slice("taken ".length))
         if (line.startsWith("taken ")) taken.add(n)
         if (--left <= 0) child.kill("SIGKILL")
@@ -110,7 +124,9 @@ export const killClients = async (kills: number, seed: number): Promise<KilledCl
       }
       await running
     }
-    if (!(await client(Infinity, 1))) throw new Error("the last client did not drain the spool")
+    // What a source's stream had in flight is read from the source again.
+    const rest = mode === "source" ? Math.max(-1, ...taken) + 1 : 1
+    if (!(await client(Infinity, rest))) throw new Error("the last client did not finish")
     await kill(server.child)
     const rows = await Effect.runPromise(
       Effect.flatMap(ZerobusLocal, (local) => local.records("main.default.kills")).pipe(
