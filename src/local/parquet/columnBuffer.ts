@@ -62,16 +62,20 @@ export class Leaf {
   /** Set by the protobuf decoder when the list open in this leaf began with an empty packed run. */
   emptyRun = false
   private definitions: Uint8Array = none
+  /** Entries whose definition level is written. Those behind have values; their level is filled in later. */
+  private defined = 0
   private repetitions: Uint8Array = none
   private values: Uint8Array = none
   private words: Int32Array = new Int32Array(0)
   private lastStart = 0
+  private readonly isRepeated: boolean
   /** Entries and bytes that the next first growth makes room for, by what was sealed last. */
   private expectedEntries = 0
   private expectedBytes = 0
 
   constructor(shape: LeafShape) {
     this.shape = shape
+    this.isRepeated = shape.maxRepetition > 0
   }
 
   private setValues(values: Uint8Array): void {
@@ -79,16 +83,21 @@ export class Leaf {
     this.words = new Int32Array(values.buffer, 0, values.length >> 2)
   }
 
-  private entry(repetition: number, definition: number): void {
+  private entry(repetition: number): void {
     const index = this.entries++
-    if (this.shape.maxDefinition > 0) {
-      if (index >= this.definitions.length) this.definitions = grown(this.definitions, index + 1, this.expectedEntries)
-      this.definitions[index] = definition
-    }
-    if (this.shape.maxRepetition > 0) {
-      if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1, this.expectedEntries)
-      this.repetitions[index] = repetition
-    }
+    if (!this.isRepeated) return
+    if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1, this.expectedEntries)
+    this.repetitions[index] = repetition
+  }
+
+  /** Writes the definition levels of all entries so far, with room for `count`. */
+  private define(count: number): void {
+    const { maxDefinition } = this.shape
+    if (maxDefinition === 0) return
+    if (count > this.definitions.length) this.definitions = grown(this.definitions, count, this.expectedEntries)
+    if (this.defined === this.entries) return
+    this.definitions.fill(maxDefinition, this.defined, this.entries)
+    this.defined = this.entries
   }
 
   private reserve(bytes: number): number {
@@ -102,27 +111,31 @@ export class Leaf {
 
   /** Appends an entry without a value: a null, or an empty list, at the given definition level. */
   addNull(repetition: number, definition: number): void {
+    const index = this.entries
+    this.define(index + 1)
+    this.definitions[index] = definition
+    this.defined = index + 1
     this.lastStart = this.size
-    this.entry(repetition, definition)
+    this.entry(repetition)
   }
 
   /** Appends a BOOLEAN, one byte until the page is written. */
   addBoolean(repetition: number, value: boolean): void {
-    this.entry(repetition, this.shape.maxDefinition)
+    this.entry(repetition)
     const at = this.reserve(1)
     this.values[at] = value ? 1 : 0
   }
 
   /** Appends 32 bits: an INT32, or the bits of a FLOAT. */
   addWord(repetition: number, bits: number): void {
-    this.entry(repetition, this.shape.maxDefinition)
+    this.entry(repetition)
     const at = this.reserve(4)
     this.words[at >> 2] = bits
   }
 
   /** Appends 64 bits as two halves: an INT64, or the bits of a DOUBLE. */
   addWords(repetition: number, low: number, high: number): void {
-    this.entry(repetition, this.shape.maxDefinition)
+    this.entry(repetition)
     const at = this.reserve(8) >> 2
     this.words[at] = low
     this.words[at + 1] = high
@@ -130,7 +143,7 @@ export class Leaf {
 
   /** Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of exactly the leaf's width. */
   addBytes(repetition: number, source: Uint8Array, start: number, end: number): void {
-    this.entry(repetition, this.shape.maxDefinition)
+    this.entry(repetition)
     const length = end - start
     let at: number
     if (this.shape.width === 0) {
@@ -157,8 +170,9 @@ export class Leaf {
     const first = this.entries
     const end = first + entries
     if (this.shape.maxDefinition > 0) {
-      if (end > this.definitions.length) this.definitions = grown(this.definitions, end, this.expectedEntries)
+      this.define(end)
       this.definitions.set(definitions.subarray(0, entries), first)
+      this.defined = end
     }
     if (this.shape.maxRepetition > 0) {
       if (end > this.repetitions.length) this.repetitions = grown(this.repetitions, end, this.expectedEntries)
@@ -172,13 +186,13 @@ export class Leaf {
 
   /** Takes back the entry appended last; used when a protobuf field occurs again and the last occurrence wins. */
   removeLast(): void {
-    this.entries--
-    this.size = this.lastStart
+    this.cut(this.entries - 1, this.lastStart)
   }
 
   /** Cuts the leaf back to an earlier position. */
   cut(entries: number, size: number): void {
     this.entries = entries
+    if (this.defined > entries) this.defined = entries
     this.size = size
     this.lastStart = size
   }
@@ -191,6 +205,7 @@ export class Leaf {
 
   /** Copies what was appended so far to a place in a buffer, and starts empty. */
   copyTo(buffer: ArrayBuffer, start: number): LeafChunk {
+    this.define(this.entries)
     const { entries, shape, size } = this
     const place = (bytes: Uint8Array, at: number, length: number): Uint8Array => {
       const copy = new Uint8Array(buffer, at, length)
@@ -213,6 +228,7 @@ export class Leaf {
 
   /** Hands out what was appended so far and starts empty; room comes with the next value. */
   seal(): LeafChunk {
+    this.define(this.entries)
     const { definitions, entries, repetitions, size, values } = this
     this.expectedEntries = entries
     this.expectedBytes = size
