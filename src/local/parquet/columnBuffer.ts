@@ -41,6 +41,8 @@ export interface Mark {
 const copiedBytes = 64 * 1024
 /** Larger buffers are not kept for the next batch when content was copied. */
 const keptBytes = 16 * 1024
+/** Values of so many bytes are copied by the runtime, shorter ones by a loop. */
+const longBytes = 48
 const none: Uint8Array = new Uint8Array(0)
 
 /** The next multiple of 8. */
@@ -141,28 +143,62 @@ export class Leaf {
     this.words[at + 1] = high
   }
 
-  /** Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of exactly the leaf's width. */
-  addBytes(repetition: number, source: Uint8Array, start: number, end: number): void {
+  /**
+   * Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of exactly
+   * the leaf's width. Answers whether all bytes are known to be ASCII; of long values that is not known.
+   */
+  addBytes(repetition: number, source: Uint8Array, start: number, end: number): boolean {
     this.entry(repetition)
     const length = end - start
-    let at: number
-    if (this.shape.width === 0) {
-      at = this.reserve(4 + length)
-      const values = this.values
-      values[at] = length
-      values[at + 1] = length >>> 8
-      values[at + 2] = length >>> 16
-      values[at + 3] = length >>> 24
+    const { width } = this.shape
+    let at = this.reserve(width === 0 ? 4 + length : length)
+    if (width === 0) {
+      this.setLength(at, length)
       at += 4
-    } else {
-      at = this.reserve(length)
     }
-    const values = this.values
-    if (length < 48) {
-      for (let i = start; i < end; i++) values[at++] = source[i]!
-    } else {
+    const { values } = this
+    if (length >= longBytes) {
       values.set(source.subarray(start, end), at)
+      return false
     }
+    let all = 0
+    for (let i = start; i < end; i++) all |= values[at++] = source[i]!
+    return all < 0x80
+  }
+
+  /**
+   * Appends what lies in front of the first special byte of `source` as a BYTE_ARRAY, and answers
+   * where that byte is; with its sign turned where the value is not all ASCII. Answers `end` and
+   * appends nothing where there is no special byte. Takes room for all bytes up to `end`.
+   */
+  addUntil(repetition: number, source: Uint8Array, start: number, end: number, special: Uint8Array): number {
+    const from = this.size + 4
+    const most = from + end - start
+    if (most > this.values.length) this.setValues(grown(this.values, most, this.expectedBytes))
+    const { values } = this
+    let at = start
+    let to = from
+    let all = 0
+    for (; at < end; at++) {
+      const byte = source[at]!
+      if (special[byte] !== 0) break
+      values[to++] = byte
+      all |= byte
+    }
+    if (at >= end) return end
+    this.setLength(from - 4, to - from)
+    this.lastStart = from - 4
+    this.size = to
+    this.entry(repetition)
+    return all < 0x80 ? at : -at
+  }
+
+  private setLength(at: number, length: number): void {
+    const { values } = this
+    values[at] = length
+    values[at + 1] = length >>> 8
+    values[at + 2] = length >>> 16
+    values[at + 3] = length >>> 24
   }
 
   /** Appends the sealed content of a leaf of the same shape. */

@@ -8,7 +8,7 @@
  * with a part of it appended: `jsonDecoder.ts` takes that back and has `jsonValues.ts` refuse it.
  */
 import { isUtf8 } from "node:buffer"
-import { jsonScalar, type ReadJson, textEnd } from "./jsonScalars.ts"
+import { beginRecord, jsonScalar, type ReadJson, textEnd } from "./jsonScalars.ts"
 import { type JsonAppend, omittedValue, valueAppender } from "./jsonValues.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
@@ -23,6 +23,7 @@ export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => bool
 export const jsonReader = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ReadRecord => {
   const read = structReader(tree.names, tree.columns, leaves)
   return (bytes, start, end) => {
+    beginRecord()
     const at = read(bytes, behindSpace(bytes, start, end), end, 0)
     return at >= 0 && behindSpace(bytes, at, end) === end
   }

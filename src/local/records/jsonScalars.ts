@@ -25,6 +25,21 @@ const quote = 0x22
 /** 1 for the bytes at which a text ends or needs a closer look: quotes, backslashes, controls. */
 const special = Uint8Array.from({ length: 256 }, (_, byte) => (byte < 0x20 || byte === quote || byte === 0x5c ? 1 : 0))
 
+/** With more bytes of a record in front of them, texts are measured before room is taken for them. */
+const longRecord = 64 * 1024
+
+/** Whether the rest of the record is known to be UTF-8. The first text that is not ASCII has it looked at. */
+let isChecked = false
+
+/** Says that the values that are read next are of another record. */
+export const beginRecord = (): void => {
+  isChecked = false
+}
+
+/** Whether the text at `at`, which is not ASCII, and all of the record behind it are UTF-8. */
+const isText = (bytes: Uint8Array, at: number, end: number): boolean =>
+  isChecked || (isChecked = isUtf8(bytes.subarray(at, end)))
+
 /**
  * The position of the closing quote of a text without escapes whose first byte behind the opening
  * quote lies at `at`; -1 when the text has escapes, controls or bytes that are no UTF-8.
@@ -38,7 +53,7 @@ export const textEnd = (bytes: Uint8Array, start: number, end: number): number =
     at++
   }
   if (at >= end || byte !== quote) return -1
-  return all < 0x80 || isUtf8(bytes.subarray(start, at)) ? at : -1
+  return all < 0x80 || isText(bytes, start, end) ? at : -1
 }
 
 /** The last integer that `readInteger` read. */
@@ -61,6 +76,25 @@ const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
   if (at < end && (byte === 0x2e || (byte | 0x20) === 0x65)) return -1
   integer = negative ? -value : value
   return at
+}
+
+/**
+ * Appends the text whose first byte behind the opening quote lies at `start`, and answers the
+ * position behind the closing one. Appends nothing and answers -1 where `textEnd` does.
+ */
+const addText = (leaf: Leaf, bytes: Uint8Array, start: number, end: number, repetition: number): number => {
+  if (end - start > longRecord) {
+    const stop = textEnd(bytes, start, end)
+    if (stop < 0) return -1
+    leaf.addBytes(repetition, bytes, start, stop)
+    return stop + 1
+  }
+  const found = leaf.addUntil(repetition, bytes, start, end, special)
+  const at = Math.abs(found)
+  if (at === end) return -1
+  if (bytes[at] === quote && (found >= 0 || isText(bytes, start, end))) return at + 1
+  leaf.removeLast()
+  return -1
 }
 
 /** The reader of a type; undefined for types without a short way. */
@@ -133,10 +167,7 @@ export const jsonScalar = (type: SimpleType, leaf: Leaf): ReadJson | undefined =
       if (type.textLength !== undefined) return undefined
       return (bytes, at, end, repetition) => {
         if (bytes[at] !== quote) return -1
-        const stop = textEnd(bytes, at + 1, end)
-        if (stop < 0) return -1
-        leaf.addBytes(repetition, bytes, at + 1, stop)
-        return stop + 1
+        return addText(leaf, bytes, at + 1, end, repetition)
       }
     case "Binary":
     case "Variant":

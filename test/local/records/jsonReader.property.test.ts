@@ -91,6 +91,27 @@ describe("JSON read from its bytes", () => {
     })
   }
 
+  it("refuses a text that is not UTF-8 behind and in front of others, in short and in long records", () => {
+    const definition = table("main.default.texts(a STRING, b STRING, c MAP<STRING, STRING>)")
+    const refused = Buffer.from([0xc3, 0x28])
+    for (const long of ["", "x".repeat(47), "x".repeat(48), "é".repeat(70_000)]) {
+      const texts = [`{"a":"é${long}","b":"`, `","c":{"é":"${long}`, `"}}`].map((text) => Buffer.from(text))
+      const [first, second, third] = texts as [Buffer, Buffer, Buffer]
+      const good = Buffer.concat([first, Buffer.from("ü"), second, third])
+      const refusals = agree(definition, [
+        good,
+        Buffer.concat([first, refused, second, third]),
+        good,
+        Buffer.concat([first, second, refused, third]),
+        Buffer.concat([Buffer.from('{"b":"'), refused, Buffer.from('","a":"é"}')])
+      ])
+      assert.deepStrictEqual(
+        refusals.map((refusal) => refusal !== undefined),
+        [false, true, false, true, true]
+      )
+    }
+  })
+
   it("gives the cells of values at the edges of each type", () => {
     const numbers = [
       "0",
