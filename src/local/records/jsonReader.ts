@@ -43,7 +43,7 @@ const behindSpace = (bytes: Uint8Array, start: number, end: number): number => {
 interface Field {
   /** The key with its quotes, as it stands in the record. */
   readonly key: Uint8Array
-  readonly read: ReadJson
+  readonly value: ReadValue
   readonly omitted: (repetition: number) => void
   /** The object that had the field last. */
   seen: number
@@ -63,14 +63,20 @@ const structReader = (
 ): ReadJson => {
   const fields = nodes.map((node, index): Field => ({
     key: Buffer.from(JSON.stringify(names[index]!)),
-    read: nullableReader(node, leaves),
+    value: valueReader(node, leaves),
     omitted: omittedValue(node, leaves),
     seen: 0,
     next: undefined
   }))
   // Keys with escapes are none of these, so the whole record is left to the caller.
   const byKey = new Map(fields.map((field) => [Buffer.from(field.key).toString("latin1"), field]))
-  const first: Field = { key: new Uint8Array(0), read: () => -1, omitted: () => {}, seen: 0, next: fields[0] }
+  const first: Field = {
+    key: new Uint8Array(0),
+    value: { read: refused, rest: refused },
+    omitted: () => {},
+    seen: 0,
+    next: fields[0]
+  }
   fields.forEach((field, index) => (field.next = fields[index + 1]))
   const found = (bytes: Uint8Array, at: number, end: number): Field | undefined => {
     const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
@@ -103,8 +109,11 @@ const structReader = (
         }
         at++
         if (bytes[at]! <= 0x20) at = behindSpace(bytes, at, end)
-        at = field.read(bytes, at, end, repetition)
-        if (at < 0) return -1
+        const { value } = field
+        let next = value.read(bytes, at, end, repetition)
+        if (next < 0) next = value.rest(bytes, at, end, repetition)
+        if (next < 0) return -1
+        at = next
         if (bytes[at]! <= 0x20) at = behindSpace(bytes, at, end)
         const sign = bytes[at++]
         if (sign === 0x7d) break
@@ -123,9 +132,32 @@ const structReader = (
   }
 }
 
-/** Reads a value, or `null` where the node may have it. */
-const nullableReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
-  const read = valueReader(node, leaves)
+/** How a value is read: in the form that nearly all have, and where that answers -1, in the others. */
+interface ReadValue {
+  readonly read: ReadJson
+  readonly rest: ReadJson
+}
+
+const refused: ReadJson = () => -1
+
+/** Reads a value of a node, or `null` where the node may have it. */
+const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadValue => {
+  switch (node.kind) {
+    case "leaf": {
+      const parse = parsed(valueAppender(node, leaves))
+      return { read: jsonScalar(node.type, leaves[node.firstLeaf]!) ?? refused, rest: orNull(node, leaves, parse) }
+    }
+    case "struct":
+      return { read: structReader(node.names, node.fields, leaves), rest: orNull(node, leaves, refused) }
+    case "list":
+      return { read: listReader(node, leaves), rest: orNull(node, leaves, refused) }
+    case "map":
+      return { read: mapReader(node, leaves), rest: orNull(node, leaves, refused) }
+  }
+}
+
+/** Reads `null`, where the node may have it, and leaves all else to `read`. */
+const orNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>, read: ReadJson): ReadJson => {
   if (!node.nullable) return read
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const { nullDefinition } = node
@@ -137,28 +169,8 @@ const nullableReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadJson
   }
 }
 
-const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
-  switch (node.kind) {
-    case "leaf": {
-      const parse = parsed(valueAppender(node, leaves))
-      const read = jsonScalar(node.type, leaves[node.firstLeaf]!)
-      if (read === undefined) return parse
-      return (bytes, at, end, repetition) => {
-        const next = read(bytes, at, end, repetition)
-        return next >= 0 ? next : parse(bytes, at, end, repetition)
-      }
-    }
-    case "struct":
-      return structReader(node.names, node.fields, leaves)
-    case "list":
-      return listReader(node, leaves)
-    case "map":
-      return mapReader(node, leaves)
-  }
-}
-
 const listReader = (node: ListNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
-  const element = nullableReader(node.element, leaves)
+  const element = valueReader(node.element, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   return (bytes, start, end, repetition) => {
     if (bytes[start] !== 0x5b) return -1
@@ -169,9 +181,10 @@ const listReader = (node: ListNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
     }
     let level = repetition
     for (;;) {
-      at = element(bytes, at, end, level)
-      if (at < 0) return -1
-      at = behindSpace(bytes, at, end)
+      let next = element.read(bytes, at, end, level)
+      if (next < 0) next = element.rest(bytes, at, end, level)
+      if (next < 0) return -1
+      at = behindSpace(bytes, next, end)
       const sign = bytes[at++]
       if (sign === 0x5d) return at > end ? -1 : at
       if (sign !== 0x2c) return -1
@@ -193,7 +206,7 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   const { type } = node.key
   if (type._tag !== "String" || type.textLength !== undefined) return parse
   const keys = leaves[node.key.firstLeaf]!
-  const value = nullableReader(node.value, leaves)
+  const value = valueReader(node.value, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const starts = new Int32Array(maxEntries)
   const stops = new Int32Array(maxEntries)
@@ -233,9 +246,11 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
       keys.addBytes(level, bytes, at + 1, stop)
       at = behindSpace(bytes, stop + 1, end)
       if (bytes[at] !== 0x3a) return -1
-      at = value(bytes, behindSpace(bytes, at + 1, end), end, level)
-      if (at < 0) return -1
-      at = behindSpace(bytes, at, end)
+      at = behindSpace(bytes, at + 1, end)
+      let next = value.read(bytes, at, end, level)
+      if (next < 0) next = value.rest(bytes, at, end, level)
+      if (next < 0) return -1
+      at = behindSpace(bytes, next, end)
       const sign = bytes[at++]
       if (sign === 0x7d) return at > end ? -1 : at
       if (sign !== 0x2c) return -1
