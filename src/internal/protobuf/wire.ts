@@ -26,6 +26,16 @@ const tooLong = (): never => {
 
 /** Reads a varint of up to ten bytes and returns the position behind it. What does not fit 64 bits is dropped. */
 export const readVarint = (bytes: Uint8Array, start: number, end: number): number => {
+  if (start >= end) cutOff()
+  const byte = bytes[start]!
+  // Most have one byte, and this much is inlined into the callers.
+  if (byte >= 0x80) return readLongVarint(bytes, start, end)
+  low = byte
+  high = 0
+  return start + 1
+}
+
+const readLongVarint = (bytes: Uint8Array, start: number, end: number): number => {
   let at = start
   let byte = 0
   let value = 0

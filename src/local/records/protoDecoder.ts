@@ -29,6 +29,9 @@ type ReadField = (
 
 interface Field {
   readonly read: ReadField
+  /** Reads the first occurrence of a scalar in a message, if it has this wire type. */
+  readonly scalar?: ReadScalar | undefined
+  readonly wire?: number | undefined
   readonly absent: (repetition: number) => void
   seen: number
 }
@@ -58,10 +61,17 @@ const messageReader = (
   const byName = new Map(shape.fields.map((field) => [field.name.toLowerCase(), field]))
   nodes.forEach((node, index) => {
     const fieldShape = byName.get(names[index]!.toLowerCase())
-    const field =
+    const parts =
       fieldShape === undefined
-        ? { read: unknownField(path), absent: absentValue(node, leaves), seen: 0 }
+        ? { read: unknownField(path), absent: absentValue(node, leaves) }
         : fieldReader(node, fieldShape, leaves)
+    const field: Field = {
+      read: parts.read,
+      scalar: parts.scalar,
+      wire: parts.wire,
+      absent: parts.absent,
+      seen: 0
+    }
     fields.push(field)
     if (fieldShape !== undefined) byNumber.set(fieldShape.number, field)
   })
@@ -85,7 +95,12 @@ const messageReader = (
       }
       const first = field.seen !== stamp
       field.seen = stamp
-      at = field.read(bytes, at, end, tag & 7, first, repetition)
+      const wire = tag & 7
+      const { scalar } = field
+      at =
+        scalar !== undefined && first && wire === field.wire
+          ? scalar(bytes, at, end, repetition)
+          : field.read(bytes, at, end, wire, first, repetition)
     }
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!
@@ -120,20 +135,20 @@ const absentValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetitio
   }
 }
 
-const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): Field => {
+const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   switch (node.kind) {
     case "leaf":
-      return { ...scalarField(node, field, leaves), seen: 0 }
+      return scalarField(node, field, leaves)
     case "struct":
-      return { ...structField(node, field, leaves), seen: 0 }
+      return structField(node, field, leaves)
     case "list":
-      return { ...listField(node, field, leaves), seen: 0 }
+      return listField(node, field, leaves)
     case "map":
-      return { ...mapField(node, field, leaves), seen: 0 }
+      return mapField(node, field, leaves)
   }
 }
 
-type FieldParts = Pick<Field, "read" | "absent">
+type FieldParts = Omit<Field, "seen">
 
 /** The leaf of the value of a VARIANT, whose first leaf is its metadata. */
 const secondLeaf = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
@@ -153,6 +168,8 @@ const scalarField = (node: LeafNode, field: FieldShape, leaves: ReadonlyArray<Le
       }
       return scalar(bytes, at, end, repetition)
     },
+    scalar,
+    wire: expected,
     absent: absentValue(node, leaves)
   }
 }

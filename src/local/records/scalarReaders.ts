@@ -188,7 +188,7 @@ export const scalarReader = (
       return (bytes, at, end, repetition) => {
         const start = readLength(bytes, at, end)
         const stop = start + low
-        if (!isText(bytes, start, stop)) refuse()
+        if (!isUtf8(bytes.subarray(start, stop))) refuse()
         const variant = encodeVariant(
           Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8")
         )
@@ -210,7 +210,7 @@ export const scalarReader = (
         return (bytes, at, end, repetition) => {
           const start = readLength(bytes, at, end)
           const stop = start + low
-          if (!isText(bytes, start, stop)) refuse()
+          if (!isUtf8(bytes.subarray(start, stop))) refuse()
           const text = fittedText(
             Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8"),
             textLength
@@ -224,20 +224,9 @@ export const scalarReader = (
       return (bytes, at, end, repetition) => {
         const start = readLength(bytes, at, end)
         const stop = start + low
-        if (!isText(bytes, start, stop)) refuse()
-        leaf.addBytes(repetition, bytes, start, stop)
+        if (!leaf.addBytes(repetition, bytes, start, stop) && !isUtf8(bytes.subarray(start, stop))) refuse()
         return stop
       }
     }
   }
-}
-
-/** Whether `[start, end)` is valid UTF-8; short ASCII is decided without leaving JavaScript. */
-const isText = (bytes: Uint8Array, start: number, end: number): boolean => {
-  if (end - start < 64) {
-    let at = start
-    while (at < end && bytes[at]! < 0x80) at++
-    if (at === end) return true
-  }
-  return isUtf8(bytes.subarray(start, end))
 }
