@@ -37,8 +37,8 @@ const { values: flags } = parseArgs({
 })
 const rows = Number(flags.rows)
 const rounds = Number(flags.rounds)
-/** Rows before each measurement, so that compiling is not measured. */
-const warmUp = 50_000
+/** Rows before the measurements, so that compiling and the first touch of memory are not measured. */
+const warmUp = 200_000
 const eightMegabytes = 8 * 1024 * 1024
 
 const nodeArguments = ["--conditions=effect-zerobus-source", "--no-warnings"]
