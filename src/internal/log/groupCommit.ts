@@ -7,6 +7,7 @@
 export class GroupCommit<Group> {
   private readonly write: (group: Group) => Promise<void>
   private readonly settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void
+  private readonly soon: (run: () => void) => void
   private readonly queue: Array<Group> = []
   private writing: Group | undefined
   /** Whether the loop runs, or is about to. */
@@ -15,14 +16,16 @@ export class GroupCommit<Group> {
 
   /**
    * `write` begins with taking the group out of reach of further records. `settle` gets a group that was written, or the one that failed
-   * and all behind it, which fail with it: they follow it in the log.
+   * and all behind it, which fail with it: they follow it in the log. `soon` runs a task in the next turn of the event loop.
    */
   constructor(
     write: (group: Group) => Promise<void>,
-    settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void
+    settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void,
+    soon: (run: () => void) => void = setImmediate
   ) {
     this.write = write
     this.settle = settle
+    this.soon = soon
   }
 
   /** The oldest group that is neither on disk nor failed. */
@@ -40,7 +43,7 @@ export class GroupCommit<Group> {
     this.queue.push(group)
     if (this.running) return
     this.running = true
-    setImmediate(() => void this.run())
+    this.soon(() => void this.run())
   }
 
   /** Resolves when every group is settled. */

@@ -3,6 +3,7 @@
  */
 import * as Fs from "node:fs/promises"
 import { makeFolder, syncFolder } from "./durableFile.ts"
+import { type FolderLock, lockFolder } from "./folderLock.ts"
 import { isFolder, openPlain, readPlain } from "./plainFile.ts"
 
 const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
@@ -40,6 +41,8 @@ export interface LogDisk {
   readonly makeFolder: (folder: string) => Promise<void>
   /** Makes new names in a folder durable. */
   readonly syncFolder: (folder: string) => Promise<void>
+  /** Keeps other processes off a folder. Rejects with `FolderLocked`. */
+  readonly lock: (folder: string) => Promise<FolderLock>
 }
 
 const nodeFile = (handle: Fs.FileHandle): LogFile => ({
@@ -103,5 +106,6 @@ export const nodeDisk: LogDisk = {
     }
   },
   makeFolder: (folder) => makeFolder(folder),
-  syncFolder
+  syncFolder,
+  lock: (folder) => lockFolder(folder)
 }

@@ -2,8 +2,9 @@
  * Opens a spool: takes its lock, looks through its files, and compares what it belongs to. Nothing is changed before all of that went
  * well; then a torn end is cut off.
  */
-import { lockFolder } from "../log/folderLock.ts"
+import * as Path from "node:path"
 import { segmentPath } from "../log/segmentFiles.ts"
+import type { LogDisk } from "../log/logDisk.ts"
 import { AcknowledgedFile } from "./acknowledgedFile.ts"
 import { leftover, mismatch } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
@@ -12,10 +13,10 @@ import { acknowledgedPath, scanSpool } from "./spoolScan.ts"
 
 /** Opens the spool of a folder, which is made when it is missing. Throws `SpoolFailure`. */
 export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
-  const { disk, folder, identity } = options
+  const { disk, folder, identity, sync } = options
   try {
     await disk.makeFolder(folder)
-    const lock = await lockFolder(folder)
+    const lock = await disk.lock(folder)
     try {
       const content = await scanSpool(disk, folder)
       const { acknowledged, files, header, next, unfinished } = content

@@ -71,6 +71,8 @@ export interface SpoolOptions {
   readonly disk: LogDisk
   /** Milliseconds of a clock that only rises, and of one that may be set. Either may stand still while the machine sleeps. */
   readonly now: () => { readonly monotonic: number; readonly wall: number }
+  /** Runs a task in the next turn of the event loop; `setImmediate` by default. */
+  readonly soon?: ((run: () => void) => void) | undefined
 }
 
 /** The log of an open spool. Made by `openSpool`. */
@@ -136,7 +138,8 @@ export class SpoolLog {
     })
     this.groups = new GroupCommit<SpoolGroup>(
       (group) => this.write(group),
-      (groups, failed) => this.settle(groups, failed)
+      (groups, failed) => this.settle(groups, failed),
+      options.soon
     )
     void lock.lost.then(() => this.fail(this.replaced()))
     this.keep()
