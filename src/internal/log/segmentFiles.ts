@@ -49,22 +49,24 @@ export interface FoundFile<Header extends SegmentHeader> {
 
 /**
  * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of every frame in `content`, after
- * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`. With a `buffer` the
- * content of a file is only there until the next one is read.
+ * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`. With `reuse` the
+ * content of a file is only there until the next one is read, which is read into the same memory where it fits.
  */
 export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   disk: LogDisk,
   folder: string,
   repair: boolean,
   each: (content: Buffer, body: number, end: number) => void,
-  buffer?: Buffer
+  reuse = false
 ): AsyncGenerator<FoundFile<Header>> {
   const numbers = await segmentNumbers(disk, folder)
+  let buffer: Buffer | undefined = reuse ? Buffer.alloc(0) : undefined
   for (const [index, number] of numbers.entries()) {
     const path = segmentPath(folder, number)
     const next = numbers[index + 1]
     const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
-    const file = await disk.readFile(path, buffer)
+    const file: Buffer = await disk.readFile(path, buffer)
+    if (buffer !== undefined && file.length > buffer.length) buffer = file
     const bound = following?.before?.file === number ? following.before.bytes : undefined
     const content = bound === undefined ? file : file.subarray(0, bound)
     const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))

@@ -34,9 +34,6 @@ export interface SpoolContent {
   readonly waiting: { readonly records: number; readonly bytes: number }
 }
 
-/** What a file has at most, but for one with a batch that is larger. */
-const MOST_FILE_BYTES = 36 * 1024 * 1024
-
 /** Where a spool notes what is acknowledged. */
 export const acknowledgedPath = (folder: string): string => Path.join(folder, "acknowledged")
 
@@ -70,7 +67,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     next = entry.offset + offsetsOf(entry)
     if (next > noted + 1) countWaiting(waiting, entry, noted + 1)
   }
-  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, Buffer.allocUnsafeSlow(MOST_FILE_BYTES))
+  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, true)
   let expected = -1
   for await (const file of found) {
     const path = segmentPath(folder, file.number)
