@@ -33,7 +33,9 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
         throw new NotAFolder(`${path} is a file, where a folder is needed`, "Choose another folder.")
       }
       if (found === undefined) throw error
+      return
     }
+    await syncFolder(Path.dirname(path))
   }
   try {
     await make()

@@ -1,8 +1,12 @@
 /**
- * Up to which offset the records of a spool are acknowledged, in a file of two slots that are written in turn. A slot that a crash has
- * torn leaves the other. It is written and not synchronised: after a power loss an older value only means that more is sent again.
+ * Up to which offset the records of a spool are acknowledged, in a file of two slots that are
+ * written in turn. A slot that a crash has torn leaves the other. Most writes are not synchronised:
+ * after a loss of power an older value only means that more is sent again. Only what makes files of
+ * the log superfluous is synchronised before they are deleted. Otherwise a loss of power could leave
+ * an older value and bring an older file back, so that the log looks as if files were missing.
  */
 import { crc32 } from "node:zlib"
+import * as Path from "node:path"
 import type { LogDisk, LogFile } from "../log/logDisk.ts"
 
 const slotBytes = 32
@@ -18,11 +22,17 @@ export class AcknowledgedFile {
   private readonly path: string
   private file: LogFile | undefined
   private count: number
+  private offset: number
+  /** Whether the file's name and its latest write are on disk for sure. */
+  private isNamed = false
+  private isSynced = false
+  private hasFailed = false
 
-  private constructor(disk: LogDisk, path: string, count: number) {
+  private constructor(disk: LogDisk, path: string, { count, offset }: Slot) {
     this.disk = disk
     this.path = path
     this.count = count
+    this.offset = offset
   }
 
   /** Reads the offset, -1 when there is none. The file is made with the first write. */
@@ -30,26 +40,49 @@ export class AcknowledgedFile {
     disk: LogDisk,
     path: string
   ): Promise<{ readonly file: AcknowledgedFile; readonly offset: number }> {
-    const { count, offset } = await read(disk, path)
-    return { file: new AcknowledgedFile(disk, path, count), offset }
+    const slot = await read(disk, path)
+    return { file: new AcknowledgedFile(disk, path, slot), offset: slot.offset }
   }
 
   /** Notes that everything up to an offset is acknowledged. Not to be called again before it has ended. */
   async write(offset: number): Promise<void> {
-    this.file ??= await this.disk.open(this.path, false).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error
-      return this.disk.create(this.path)
-    })
+    const file = await this.opened()
+    this.isSynced = false
+    this.offset = offset
     const slot = Buffer.alloc(slotBytes)
-    slot.writeDoubleLE(++this.count, 8)
+    // A write that failed may have left a torn slot, so the next one goes there and not to the other.
+    const count = this.count + 1
+    slot.writeDoubleLE(count, 8)
     slot.writeDoubleLE(offset, 16)
     slot.writeUInt32LE(crc32(slot.subarray(8)), 0)
-    await this.file.write([slot], (this.count % 2) * slotBytes)
+    await file.write([slot], (count % 2) * slotBytes)
+    this.count = count
+  }
+
+  /** Resolves when the latest write is on disk. Not to be called before that has ended. */
+  async synchronise(): Promise<void> {
+    if (this.isSynced || this.count === 0) return
+    // After a failure the system may take bytes for written that it has lost.
+    if (this.hasFailed) await this.write(this.offset)
+    const file = await this.opened()
+    this.hasFailed = true
+    await file.datasync()
+    if (!this.isNamed) await this.disk.syncFolder(Path.dirname(this.path))
+    this.hasFailed = false
+    this.isNamed = this.isSynced = true
   }
 
   async close(): Promise<void> {
     await this.file?.close()
     this.file = undefined
+  }
+
+  private async opened(): Promise<LogFile> {
+    this.file ??= await this.disk.open(this.path, false).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error
+      return this.disk.create(this.path)
+    })
+    return this.file
   }
 }
 

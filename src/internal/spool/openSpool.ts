@@ -9,7 +9,7 @@ import { AcknowledgedFile } from "./acknowledgedFile.ts"
 import { leftover, mismatch } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { SpoolLog, type SpoolOptions } from "./spoolLog.ts"
-import { acknowledgedPath, scanSpool } from "./spoolScan.ts"
+import { acknowledgedPath, scanSpool, type SpoolFile } from "./spoolScan.ts"
 
 /** Opens the spool of a folder, which is made when it is missing. Throws `SpoolFailure`. */
 export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
@@ -28,6 +28,7 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
       const last = files.at(-1)
       if (unfinished !== undefined) await disk.remove(segmentPath(folder, unfinished))
       if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)
+      if (sync === "group") await synchronise(disk, folder, files)
       const noted = await AcknowledgedFile.open(disk, acknowledgedPath(folder))
       return new SpoolLog(options, content, lock, noted.file)
     } catch (error) {
@@ -37,4 +38,27 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
   } catch (error) {
     throw spoolFailure(error, "opening it", folder)
   }
+}
+
+/**
+ * Makes the files and their names durable. A process that was killed leaves groups that it had
+ * written and not synchronised, and one with `sync: "os"` synchronised nothing. They are sent, and
+ * the log goes on behind them. The last file is written once more: after a synchronisation that
+ * failed the system takes its bytes for written, and the next one succeeds without them.
+ */
+const synchronise = async (disk: LogDisk, folder: string, files: ReadonlyArray<SpoolFile>): Promise<void> => {
+  for (const { bytes, file } of files) {
+    const open = await disk.open(segmentPath(folder, file), false)
+    try {
+      if (file === files.at(-1)!.file) {
+        const content = Buffer.allocUnsafeSlow(bytes)
+        await open.write([content.subarray(0, await open.read(content, bytes, 0))], 0)
+      }
+      await open.datasync()
+    } finally {
+      await open.close()
+    }
+  }
+  await disk.syncFolder(folder)
+  await disk.syncFolder(Path.dirname(folder))
 }

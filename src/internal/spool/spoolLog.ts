@@ -198,6 +198,8 @@ export class SpoolLog {
   acknowledge(offset: number): void {
     if (offset <= this.acknowledged || this.closed) return
     this.acknowledged = offset
+    // An empty log has room for a call however large its last file is, which stays.
+    if (this.nextOffset === offset + 1) this.onRoom()
     this.keep()
   }
 
@@ -210,7 +212,8 @@ export class SpoolLog {
     await this.reader.close()
     await this.noted.close().catch(() => {})
     await this.writer.end()
-    await this.lock.release()
+    // A lock that cannot be deleted is taken over when this process is gone.
+    await this.lock.release().catch(() => {})
   }
 
   private fits(open: SpoolGroup | undefined, bytes: number): boolean {
@@ -342,6 +345,7 @@ export class SpoolLog {
     }
     if (files.length < 2 || files[1]!.first > acknowledged + 1) return undefined
     return async () => {
+      await noted.synchronise()
       await this.options.disk.remove(segmentPath(this.options.folder, files[0]!.file))
       files.shift()
       this.onRoom()
