@@ -120,8 +120,11 @@ export class SpooledZone<A> {
   /** Notes what is acknowledged and closes the log. */
   async close(): Promise<void> {
     this.log.acknowledge(this.core.acks.watermark)
-    await this.log.close()
-    this.closed.doneUnsafe(Exit.void)
+    try {
+      await this.log.close()
+    } finally {
+      this.closed.doneUnsafe(Exit.void)
+    }
   }
 
   private place({ atomic, content, records }: Waiter): Admission {

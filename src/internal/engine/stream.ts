@@ -126,11 +126,22 @@ const openInOwnScope = <A>(
   Effect.gen(function* () {
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const caller = yield* Scope.Scope
-    const scope = yield* Scope.fork(caller)
-    return yield* restore(open(opening, scope, caller)).pipe(
+    let spoolClosed: Effect.Effect<void> = Effect.void
+    const around = yield* Scope.fork(caller)
+    // A scope that is being closed does not hold up a second one that closes it. The caller's scope
+    // waits until the spool is closed all the same, so that the next stream finds its lock given up.
+    yield* Scope.addFinalizer(
+      around,
+      Effect.suspend(() => spoolClosed)
+    )
+    const scope = yield* Scope.fork(around)
+    yield* Scope.addFinalizer(scope, Scope.close(around, Exit.void))
+    const stream = yield* restore(open(opening, scope, caller)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
+    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void
+    return stream
   })
 
 const open = Effect.fnUntraced(function* <A>(

@@ -38,6 +38,8 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
       Deferred.doneUnsafe(core.closeRequested, Exit.void)
       yield* core.finished.await
       yield* leaveScope(origin)
+      // The supervisor may have begun to leave, and not be done.
+      if (core.spooled !== undefined) yield* core.spooled.closed.await
       return yield* exit
     })
     // However the fiber ends: callers wait for nothing else.

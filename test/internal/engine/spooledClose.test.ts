@@ -1,0 +1,82 @@
+/** A stream with a spool is closed once the lock of its folder is given up, whoever closes it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
+import { openSpool } from "../../../src/internal/spool/openSpool.ts"
+import type { Spool } from "../../../src/internal/spooledLog.ts"
+import * as A from "../../support/acceptance.ts"
+import { code } from "../../support/scriptedServer.ts"
+import { temporaryFolder } from "../../support/storedTables.ts"
+
+/** A spool whose lock is given up when the gate opens; `leaving` completes when that has begun. */
+const gated = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const [leaving, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+  const spool: Spool = {
+    path: folder,
+    open: ({ now, ...identity }) =>
+      openSpool({
+        folder,
+        identity,
+        maxBytes: 1_000_000_000,
+        sync: "group",
+        now,
+        disk: {
+          ...nodeDisk,
+          lock: async (path) => {
+            const lock = await nodeDisk.lock(path)
+            return {
+              ...lock,
+              release: async () => {
+                Deferred.doneUnsafe(leaving, Exit.void)
+                await Effect.runPromise(Deferred.await(gate))
+                await lock.release()
+              }
+            }
+          }
+        }
+      }),
+    left: () => Promise.resolve(undefined)
+  }
+  return { gate, leaving, spool }
+})
+
+/** The fiber is not done after it had turns enough to be. */
+const isWaiting = (fiber: Fiber.Fiber<unknown, unknown>) =>
+  Effect.gen(function* () {
+    for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+    assert.isUndefined(fiber.pollUnsafe())
+  })
+
+describe("a stream with a spool", () => {
+  it.effect("that has failed is closed when its lock is given up", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { gate, leaving, spool } = yield* gated
+        const { zerobus } = yield* A.client(A.refusing(code.PERMISSION_DENIED))
+        const stream = yield* zerobus.createStream(A.table, { spool })
+        yield* Deferred.await(leaving)
+        const closing = yield* Effect.forkChild(Effect.exit(stream.close))
+        yield* isWaiting(closing)
+        yield* Deferred.succeed(gate, undefined)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(closing)))
+      })
+    )
+  )
+
+  it.effect("that has failed holds up its scope until then", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { gate, leaving, spool } = yield* gated
+        const { zerobus } = yield* A.client(A.refusing(code.PERMISSION_DENIED))
+        const scope = yield* Scope.make()
+        yield* Scope.provide(zerobus.createStream(A.table, { spool }), scope)
+        yield* Deferred.await(leaving)
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* isWaiting(closing)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(closing)
+      })
+    )
+  )
+})
