@@ -10,11 +10,11 @@ import { type Records, tables } from "./records.ts"
 import type { Hostility } from "./hostile.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { Credentials } from "./tokens.ts"
-import type { VirtualTime } from "./virtualTime.ts"
+import type { Turns } from "./virtualTime.ts"
 
 /** What the users share. */
 export interface World {
-  readonly time: VirtualTime
+  readonly time: Turns
   readonly history: History
   readonly records: Records
   readonly random: SeededRandom
@@ -94,7 +94,7 @@ export const perhapsInterrupted = <A, E, R>(
 /** Runs the effect in a fiber whose observer throws. The next task of the loop goes on with its exit. */
 const observed = <A, E, R>(
   hostility: Hostility,
-  time: VirtualTime,
+  time: Turns,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.contextWith((context: Context.Context<R>) =>

@@ -1,14 +1,16 @@
 /**
- * A stretch of work, one piece after another, and its sums: simulations of seeds, sequences of calls against the model, or sequences of
- * replies against the reference.
+ * A stretch of work, one piece after another, and its sums: simulations of seeds, with or without
+ * crashes of the client, sequences of calls against the model, or sequences of replies against the
+ * reference.
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"
+import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runReplies } from "./replies.ts"
 import { runSeed, type Statistics } from "./simulation.ts"
 
 /** What a run is made of. */
-export type Kind = "seeds" | "model" | "replies"
+export type Kind = "seeds" | "crashes" | "model" | "replies"
 
 export interface Chunk {
   readonly kind: Kind
@@ -60,30 +62,59 @@ export const emptyTotals = (): Totals => ({
 const repeatEvery = 20
 
 /** Runs the seeds `base/from`, `base/from+1`, ... */
-export const runChunk = (chunk: Chunk): ChunkResult => {
+export const runChunk = async (chunk: Chunk): Promise<ChunkResult> => {
   const totals = emptyTotals()
   const failures: Array<Failure> = []
   for (let index = chunk.from; index < chunk.from + chunk.count; index++) {
-    const failure = run[chunk.kind](chunk, index, totals)
+    const failure = await run[chunk.kind](chunk, index, totals)
     totals.seeds++
     if (failure !== undefined && failures.push(failure) >= chunk.failures) break
   }
   return { totals, failures }
 }
 
-const runSimulation = ({ base, generation }: Chunk, index: number, totals: Totals): Failure | undefined => {
-  const seed = `${base}/${index}`
-  const { hash, plan, statistics, violations } = runSeed(seed, generation)
+interface Judged {
+  readonly hash: string
+  readonly violations: ReadonlyArray<string>
+  readonly statistics: Statistics
+}
+
+/** Runs a seed, and again when it failed or its turn has come: the trace must be the same. */
+const repeated = async <Result extends Judged>(
+  index: number,
+  totals: Totals,
+  aboutOf: (result: Result) => string,
+  once: () => Promise<Result> | Result
+): Promise<Failure | undefined> => {
+  const result = await once()
+  const { hash, statistics, violations } = result
   for (const key of Object.keys(statistics) as Array<keyof Statistics>) totals[key] += statistics[key]
   const failed = violations.length > 0
   if (!failed && index % repeatEvery !== 0) return undefined
-  const again = runSeed(seed, generation).hash
+  const again = (await once()).hash
   const repeats = again === hash
-  if (failed) return { index, about: plan.profile, hash, violations, repeats }
+  const about = aboutOf(result)
+  if (failed) return { index, about, hash, violations, repeats }
   totals.repeated++
   if (repeats) return undefined
-  return { index, about: plan.profile, hash, violations: [`I15: the second run gave the trace ${again}`], repeats }
+  return { index, about, hash, violations: [`I15: the second run gave the trace ${again}`], repeats }
 }
+
+const runSimulation = ({ base, generation }: Chunk, index: number, totals: Totals) =>
+  repeated(
+    index,
+    totals,
+    ({ plan }) => plan.profile,
+    () => runSeed(`${base}/${index}`, generation)
+  )
+
+const runCrashes = ({ base }: Chunk, index: number, totals: Totals) =>
+  repeated(
+    index,
+    totals,
+    ({ plan }) => `crashes, ${plan.base.profile}`,
+    () => runCrashSeed(`${base}/${index}`)
+  )
 
 const runModel = (_: Chunk, index: number): Failure | undefined => {
   const difference = firstDifference(index, 1)
@@ -108,8 +139,11 @@ const runReplySequence = ({ base }: Chunk, index: number, totals: Totals): Failu
   }
 }
 
-const run: Record<Kind, (chunk: Chunk, index: number, totals: Totals) => Failure | undefined> = {
+type Run = (chunk: Chunk, index: number, totals: Totals) => Promise<Failure | undefined> | Failure | undefined
+
+const run: Record<Kind, Run> = {
   seeds: runSimulation,
+  crashes: runCrashes,
   model: runModel,
   replies: runReplySequence
 }

@@ -106,6 +106,33 @@ export type Happening =
   | { readonly e: "response"; readonly conn: number; readonly text: ResponseText; readonly hostile: boolean }
   | { readonly e: "ended"; readonly conn: number; readonly ended: Ended }
   | { readonly e: "stored" | "durable"; readonly conn: number; readonly records: ReadonlyArray<number> }
+  /** A process of the client starts, crashes alone or with the power, or ends in order. */
+  | {
+      readonly e: "process"
+      readonly process: number
+      readonly how: "start" | "kill" | "power" | "end"
+      readonly sync: "group" | "os"
+      readonly maxBytes: number
+      /** At the start, what its spool calls acknowledged; at an end in order, also what is left of it. */
+      readonly acknowledged?: number
+      readonly files?: number
+      readonly bytes?: number
+      /** Whether everything was acknowledged when it ended. */
+      readonly drained?: boolean
+      readonly fibers?: number
+      readonly sleeps?: number
+    }
+  /** Records reach a file of the spool, and are durable there; the spool calls offsets up to this one acknowledged. */
+  | { readonly e: "logged"; readonly offset: number; readonly batch: boolean; readonly records: ReadonlyArray<number> }
+  | { readonly e: "synced"; readonly records: ReadonlyArray<number> }
+  | { readonly e: "noted"; readonly offset: number }
+  /** A spool was opened; `text` is its latest position. */
+  | { readonly e: "restored"; readonly text: string | undefined }
+  /** The log takes more bytes than before. */
+  | { readonly e: "logBytes"; readonly bytes: number }
+  | { readonly e: "diskFailure"; readonly call: string }
+  /** A refused record is written down. */
+  | { readonly e: "letter"; readonly records: ReadonlyArray<number> }
   | { readonly e: "broken"; readonly what: string }
   | { readonly e: "fault"; readonly what: string; readonly conn?: number }
   | { readonly e: "probe"; readonly stream: number; readonly accepted: number; readonly capacity: number }

@@ -23,7 +23,7 @@ import { sinkLife, type Striking, withStreamLife } from "./faces.ts"
 import type { Outcome, StreamSettings } from "./history.ts"
 import type { Plan, StreamPlan } from "./plan.ts"
 import { makeRandom } from "./seededRandom.ts"
-import { simulate } from "./simulation.ts"
+import { simulate, type SoleWorld } from "./simulation.ts"
 
 const settings: StreamSettings = {
   maxInflightRecords: 3,
@@ -82,7 +82,7 @@ type Where = { readonly by: "operation" | "turn"; readonly at: number }
 
 /** Runs the call and interrupts it at the given point, after a call of `before`; counts the points that it has. */
 const interrupted = <A, E, R>(
-  world: World,
+  world: SoleWorld,
   where: Where | undefined,
   counts: { operations: number; turns: number },
   call: Effect.Effect<A, E, R>,

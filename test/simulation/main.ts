@@ -1,7 +1,9 @@
 /**
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations, spread over processes, and says which of
- * them broke a rule. Exit code 1 when any did. Instead of simulations,
+ * them broke a rule. Exit code 1 when any did. Every fourth seed is also run with crashes of the
+ * client, whose streams have a spool then; `--no-crashes` leaves that out. Instead of simulations,
  *
+ * - `--crashes` runs N simulations with crashes alone,
  * - `--model` compares N random sequences of calls with the model of the stream,
  * - `--replies R` holds the engine against the reference for sequences with R random replies in all,
  * - `--soak-days D` runs one simulation of D days.
@@ -12,6 +14,7 @@
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
 import type { Kind } from "./chunks.ts"
+import { runCrashSeed } from "./crashes/crashRun.ts"
 import { traceModel } from "./model.ts"
 import { runReplies } from "./replies.ts"
 import { runSeed } from "./simulation.ts"
@@ -26,12 +29,14 @@ const { values } = parseArgs({
     "generation": { type: "string", default: "4" },
     "workers": { type: "string", default: String(Os.availableParallelism()) },
     "trace": { type: "boolean", default: false },
+    "crashes": { type: "boolean" },
     "model": { type: "boolean", default: false },
     "replies": { type: "string" },
     "soak-days": { type: "string" },
     "failures": { type: "string", default: "10" },
     "worker": { type: "boolean", default: false }
-  }
+  },
+  allowNegative: true
 })
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
@@ -46,20 +51,31 @@ const whole = (option: keyof typeof values, least: number): number => {
 }
 
 const generation = ([1, 2, 3] as const).find((known) => String(known) === values.generation) ?? 4
-const kind: Kind = values.model ? "model" : values.replies === undefined ? "seeds" : "replies"
+const kind: Kind = values.model
+  ? "model"
+  : values.replies !== undefined
+    ? "replies"
+    : values.crashes === true
+      ? "crashes"
+      : "seeds"
+/** Of so many seeds one is also run with crashes. */
+const seedsPerCrash = 4
 const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.seed)
 
 /** The options that make the same run of one index again. */
-const repeat = (index: number): string => {
+const repeat = (kind: Kind, index: number): string => {
   const one = `--from ${index} --seeds 1`
   if (kind === "model") return `--model ${one}`
   if (kind === "replies") return `--replies 1 --seed ${base} ${one}`
-  return `--seed ${base} ${one}${generation === 4 ? "" : ` --generation ${generation}`}`
+  if (kind === "crashes") return `--crashes --seed ${base} ${one}`
+  return `--no-crashes --seed ${base} ${one}${generation === 4 ? "" : ` --generation ${generation}`}`
 }
 
-const trace = (from: number): void => {
-  if (kind === "seeds") {
-    const { hash, history, plan, violations } = runSeed(`${values.seed}/${from}`, generation)
+const trace = async (from: number): Promise<void> => {
+  if (kind === "seeds" || kind === "crashes") {
+    const seed = `${values.seed}/${from}`
+    const { hash, history, plan, violations } =
+      kind === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)
     say(JSON.stringify(plan))
     for (const event of history.events) say(JSON.stringify(event))
     for (const violation of violations) say(violation)
@@ -79,15 +95,11 @@ const trace = (from: number): void => {
 }
 
 /** Pieces of one chunk: a second of work or less. */
-const chunkSizes: Record<Kind, number> = { seeds: 25, model: 50, replies: 500 }
+const chunkSizes: Record<Kind, number> = { seeds: 25, crashes: 25, model: 50, replies: 500 }
 
-const runAll = async (): Promise<void> => {
-  const [from, seeds, workers, failuresShown] = [
-    whole("from", 0),
-    whole("seeds", 1),
-    whole("workers", 1),
-    whole("failures", 1)
-  ]
+/** Runs all pieces of a kind; returns how many passed and failed. */
+const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: number, failed: number]> => {
+  const [from, workers, failuresShown] = [whole("from", 0), whole("workers", 1), whole("failures", 1)]
   const replies = kind === "replies" ? whole("replies", 1) : Infinity
   // Sequences of replies differ in length, so that their number follows from the replies; one of them can be asked for.
   const endless = kind === "replies" && seeds !== 1
@@ -104,23 +116,36 @@ const runAll = async (): Promise<void> => {
     const name = kind === "model" ? "model" : values.seed
     say(`seed ${name}/${index} (${about}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`)
     for (const violation of violations.slice(0, 3)) say(`  ${violation.slice(0, 300)}`)
-    say(`  repeat: npm run sim -- ${repeat(index)}    (trace ${hash}, add --trace for the history)`)
+    say(`  repeat: npm run sim -- ${repeat(kind, index)}    (trace ${hash}, add --trace for the history)`)
   }
+  const isSeeds = kind === "seeds" || kind === "crashes"
   const seconds = (performance.now() - began) / 1000
-  const pace = `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ${kind === "seeds" ? "seeds" : "sequences"}/s)`
-  if (kind === "seeds") {
+  const pace = `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ${isSeeds ? "seeds" : "sequences"}/s)`
+  if (isSeeds) {
     say(
-      `${totals.seeds} seeds of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
+      `${totals.seeds} seeds ${kind === "crashes" ? "with crashes " : ""}of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
         `${totals.duplicates} duplicates, ${totals.connections} connections, ${totals.mints} tokens minted, ${totals.expiries} refused as expired, ` +
         `${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ${pace}; ${totals.repeated} repeated with the same trace`
     )
-    if (failures.length === 0 && seeds === 1) say(`trace ${runSeed(`${values.seed}/${from}`, generation).hash}`)
+    if (failures.length === 0 && seeds === 1) {
+      const seed = `${values.seed}/${from}`
+      say(`trace ${(kind === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)).hash}`)
+    }
   } else {
     const what = kind === "model" ? "of calls" : `with ${totals.replies} replies`
     say(`${totals.seeds} sequences ${what} from ${from}: ${failures.length} failed; ${pace}`)
   }
-  say(`${totals.seeds - failures.length} checks passed, ${failures.length} failed`)
-  process.exitCode = failures.length === 0 ? 0 : 1
+  return [totals.seeds - failures.length, failures.length]
+}
+
+const runKinds = async (): Promise<void> => {
+  const seeds = whole("seeds", 1)
+  const results = [await runAll(kind, seeds)]
+  const crashes = Math.floor(seeds / seedsPerCrash)
+  if (kind === "seeds" && values.crashes === undefined && crashes > 0) results.push(await runAll("crashes", crashes))
+  const sum = (index: 0 | 1) => results.reduce((total, result) => total + result[index], 0)
+  say(`${sum(0)} checks passed, ${sum(1)} failed`)
+  process.exitCode = sum(1) === 0 ? 0 : 1
 }
 
 const runSoak = (): void => {
@@ -134,5 +159,5 @@ const runSoak = (): void => {
 
 if (values.worker) serveChunks()
 else if (values["soak-days"] !== undefined) runSoak()
-else if (values.trace) trace(whole("from", 0))
-else await runAll()
+else if (values.trace) await trace(whole("from", 0))
+else await runKinds()

@@ -26,6 +26,8 @@ export interface Link {
   token: string
   /** The client does not use it any more, or was told that it is over. */
   over: boolean
+  /** The process that opened it has crashed. */
+  gone: boolean
   /** Until when a direction delivers nothing. */
   readonly stalled: { up: number; down: number }
   /** Ingest messages handed over by the client. */
@@ -39,7 +41,7 @@ export interface Link {
 export class Network {
   readonly links: Array<Link> = []
   /** Connections that the client has opened and not given up. */
-  openConnections = 0
+  private readonly unreleased = new Set<number>()
   private instant = false
   private readonly time: VirtualTime
   private readonly history: History
@@ -61,6 +63,11 @@ export class Network {
     this.records = options.records
   }
 
+  /** Connections that the client has opened and not given up. */
+  get openConnections(): number {
+    return this.unreleased.size
+  }
+
   /** The links that are in use. */
   get live(): ReadonlyArray<Link> {
     return this.links.filter((link) => !link.over)
@@ -78,6 +85,7 @@ export class Network {
         server: undefined,
         token: headers["authorization"] ?? "",
         over: false,
+        gone: false,
         stalled: { up: 0, down: 0 },
         sent: 0,
         acknowledged: -1,
@@ -204,6 +212,22 @@ export class Network {
     this.instant = false
   }
 
+  /** The client's process is gone: what it had handed over may still arrive, and nothing reaches it any more. */
+  loseClient(): void {
+    for (const conn of this.unreleased) {
+      const link = this.links[conn]
+      if (link?.over !== true) this.history.add({ e: "ended", conn, ended: { how: "lost" } })
+      this.history.add({ e: "released", conn })
+      if (link === undefined) continue
+      link.gone = link.over = true
+      this.time.after(this.random.pick([0, 1, 50, 5_000]), () => {
+        link.stalled.up = Infinity
+        this.cutServer(link)
+      })
+    }
+    this.unreleased.clear()
+  }
+
   private nag(link: Link, times = 150): void {
     if (link.over) return
     if (times === 0) return this.cutClient(link)
@@ -217,6 +241,7 @@ export class Network {
         if (link.stalled[direction] < Infinity) this.time.after(link.stalled[direction] - this.time.now, deliver)
         return
       }
+      if (link.gone && direction === "down") return
       if (direction === "down") this.noteArrival(link)
       arrive()
     }
@@ -252,12 +277,12 @@ export class Network {
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           history.add({ e: "open", conn, stream, token: headers["authorization"] ?? "" })
-          this.openConnections++
+          this.unreleased.add(conn)
         }),
         () =>
           Effect.sync(() => {
             released = true
-            this.openConnections--
+            this.unreleased.delete(conn)
             const link = this.links[conn]
             if (link !== undefined) link.over = true
             if (this.plan.soak === true) time.after(3_600_000, () => delete this.links[conn])
@@ -272,7 +297,7 @@ export class Network {
       const handed: Array<{ readonly view: Uint8Array; readonly copy: Uint8Array }> = []
       const report = () => {
         const request = handed[reported++]!
-        if (released) return
+        if (released || link.gone) return
         if (!link.over && !Buffer.from(request.view).equals(request.copy)) {
           history.add({
             e: "broken",

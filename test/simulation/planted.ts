@@ -50,7 +50,8 @@ const plant = (mutation: Mutation | undefined): string => {
 }
 
 const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
-  simulation: [],
+  simulation: ["--no-crashes"],
+  crashes: ["--crashes"],
   model: ["--model"],
   replies: ["--replies", "200000"]
 }

@@ -14,7 +14,7 @@ import { Hostility } from "./hostile.ts"
 import { makeRandom } from "./seededRandom.ts"
 import { Server } from "./server.ts"
 import { Store } from "./store.ts"
-import { Tokens } from "./tokens.ts"
+import { type Credentials, Tokens } from "./tokens.ts"
 import { TokenService } from "./tokenService.ts"
 import { VirtualTime } from "./virtualTime.ts"
 
@@ -44,10 +44,15 @@ export interface Statistics {
 export const runSeed = (seed: string, generation: Generation = 4): RunResult =>
   simulate(seed, makePlan(seed, generation), program)
 
+/** The world of the one process of a run. */
+export interface SoleWorld extends World {
+  readonly time: VirtualTime
+}
+
 /** What a run of many days has besides: nothing may pile up in the world, and somebody looks at it now and then. */
 export interface LongRun {
   readonly archive: Archive
-  readonly begun: (world: World) => void
+  readonly begun: (world: SoleWorld) => void
 }
 
 /** What the checker says; a history that it cannot read counts, so that the run is named. */
@@ -63,7 +68,7 @@ const judged = (events: ReadonlyArray<HistoryEvent>, profile: Plan["profile"]): 
 export const simulate = (
   seed: string,
   plan: Plan,
-  users: (world: World) => Effect.Effect<void, never, Zerobus>,
+  users: (world: SoleWorld) => Effect.Effect<void, never, Zerobus>,
   long?: LongRun
 ): RunResult => {
   const random = makeRandom(`${seed}/run`)
@@ -94,7 +99,7 @@ export const simulate = (
     random: random.fork("server"),
     expired: tokens.expired
   })
-  const world: World = {
+  const world: SoleWorld = {
     time,
     history,
     records,
@@ -135,21 +140,25 @@ export const simulate = (
   // The history of a run that spins is too long to be judged.
   const { events } = history
   if (terminated) violations.push(...judged(events, plan.profile))
+  const statistics = statisticsOf(events, network.links.length, tokens, time.now)
+  return { seed, plan, history, hash: history.hash, violations, statistics }
+}
+
+/** Counts what happened in a run. */
+export const statisticsOf = (
+  events: ReadonlyArray<HistoryEvent>,
+  connections: number,
+  { expiries, mints }: Pick<Credentials, "mints" | "expiries">,
+  virtualMillis: number
+): Statistics => {
   const durable = events.flatMap((event) => (event.e === "durable" ? event.records : []))
   return {
-    seed,
-    plan,
-    history,
-    hash: history.hash,
-    violations,
-    statistics: {
-      records: events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
-      durable: new Set(durable).size,
-      duplicates: durable.length - new Set(durable).size,
-      connections: network.links.length,
-      mints: tokens.mints,
-      expiries: tokens.expiries,
-      virtualMillis: time.now
-    }
+    records: events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
+    durable: new Set(durable).size,
+    duplicates: durable.length - new Set(durable).size,
+    connections,
+    mints,
+    expiries,
+    virtualMillis
   }
 }

@@ -15,7 +15,7 @@ import { type Format, makeFaults, type Plan, type StreamPlan } from "./plan.ts"
 import { step } from "./program.ts"
 import { awaitReaders, startReaders } from "./readers.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
-import { simulate } from "./simulation.ts"
+import { simulate, type SoleWorld } from "./simulation.ts"
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -226,7 +226,7 @@ export const soak = (
   const archive = new PackedEvents()
   const gc = collectGarbage()
   const samples: Array<Sample> = []
-  const sample = (world: World, n: number) => {
+  const sample = (world: SoleWorld, n: number) => {
     gc()
     const { arrayBuffers, heapUsed } = process.memoryUsage()
     const taken: Sample = {

@@ -20,7 +20,7 @@ export interface Run {
 
 /** Answers chunks that the parent process sends, until it has no more. */
 export const serveChunks = (): void => {
-  process.on("message", (chunk: Chunk) => process.send!(runChunk(chunk)))
+  process.on("message", (chunk: Chunk) => void runChunk(chunk).then((result) => process.send!(result)))
   process.on("disconnect", () => process.exit())
 }
 
@@ -61,7 +61,7 @@ export const spread = async (run: Run): Promise<{ readonly totals: Totals; reado
     })
   // Alone it needs no process of its own, which would outlive this one when a run never ends.
   if (run.workers === 1 || run.end - run.first.from <= run.chunkSize) {
-    for (let chunk = take(); chunk !== undefined; chunk = take()) collect(runChunk(chunk))
+    for (let chunk = take(); chunk !== undefined; chunk = take()) collect(await runChunk(chunk))
   } else {
     const chunks = Math.ceil((run.end - run.first.from) / run.chunkSize)
     await Promise.all(Array.from({ length: Math.min(run.workers, chunks) }, worker))

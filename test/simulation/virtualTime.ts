@@ -34,6 +34,15 @@ interface Timer {
 
 const startOfTime = 1_750_000_000_000
 
+/** What a process needs of the event loop. */
+export type Turns = Pick<VirtualTime, "now" | "soon" | "after" | "strikeAfter">
+
+/** Counts fibers that have started and not ended, and those that sleep. */
+export interface FiberCounts {
+  fibers: number
+  sleeps: number
+}
+
 /** The event loop of one run. */
 export class VirtualTime {
   /** Milliseconds since the start; never goes back. */
@@ -42,8 +51,10 @@ export class VirtualTime {
   wallSkew = 0
   /** Counts the moments at which nobody could go on. */
   quiet = 0
-  /** Fibers that have started and not ended. */
-  fibers = 0
+  /** Fibers of the one process of most runs. */
+  private readonly counts: FiberCounts = { fibers: 0, sleeps: 0 }
+  /** Set by what resolves promises: `runAsync` lets their continuations run before the next task. */
+  hasPromises = false
   tasks = 0
   /** A run with more of them is stuck in a loop. */
   maxTasks = 1_000_000
@@ -57,7 +68,6 @@ export class VirtualTime {
   private first = 0
   private heap: Array<Timer> = []
   private orders = 0
-  private liveSleeps = 0
   private readonly random: SeededRandom
   private readonly plan: SchedulePlan
 
@@ -71,9 +81,14 @@ export class VirtualTime {
     return this.heap.length
   }
 
+  /** Fibers that have started and not ended. */
+  get fibers(): number {
+    return this.counts.fibers
+  }
+
   /** Fibers asleep right now. */
   get sleeps(): number {
-    return this.liveSleeps
+    return this.counts.sleeps
   }
 
   /** Runs the task as soon as it is its turn. */
@@ -112,23 +127,41 @@ export class VirtualTime {
   /** Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a loop. */
   run(done: () => boolean): boolean {
     for (;;) {
-      if (this.first < this.ready.length) {
-        if (++this.tasks > this.maxTasks) return false
-        this.onTask?.()
-        turn(this.takeReady())
-        continue
-      }
-      this.ready.length = this.first = 0
-      this.quiet++
-      if (done()) return true
-      let timer = pop(this.heap)
-      while (timer !== undefined && !timer.alive) timer = pop(this.heap)
-      if (timer === undefined) return true
-      timer.alive = false
-      this.now = Math.max(this.now, timer.at)
-      if (++this.tasks > this.maxTasks) return false
-      turn(timer.run)
+      const end = this.step(done)
+      if (end !== undefined) return end
     }
+  }
+
+  /** The same for code with promises: what a task resolves continues before the next task, as in Node. */
+  async runAsync(done: () => boolean): Promise<boolean> {
+    for (;;) {
+      const end = this.step(done)
+      if (end !== undefined) return end
+      if (!this.hasPromises) continue
+      this.hasPromises = false
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** Runs one task. Returns how the run ended, or undefined when it goes on. */
+  private step(done: () => boolean): boolean | undefined {
+    if (this.first < this.ready.length) {
+      if (++this.tasks > this.maxTasks) return false
+      this.onTask?.()
+      turn(this.takeReady())
+      return undefined
+    }
+    this.ready.length = this.first = 0
+    this.quiet++
+    if (done()) return true
+    let timer = pop(this.heap)
+    while (timer !== undefined && !timer.alive) timer = pop(this.heap)
+    if (timer === undefined) return true
+    timer.alive = false
+    this.now = Math.max(this.now, timer.at)
+    if (++this.tasks > this.maxTasks) return false
+    turn(timer.run)
+    return undefined
   }
 
   /** Runs what is ready, without letting time pass. */
@@ -152,18 +185,18 @@ export class VirtualTime {
     return task
   }
 
-  private sleep(duration: Duration.Duration): Effect.Effect<void> {
+  private sleep(duration: Duration.Duration, turns: Turns, counts: FiberCounts): Effect.Effect<void> {
     const millis = Duration.toMillis(duration)
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
-      this.liveSleeps++
+      counts.sleeps++
       let asleep = true
       // A fiber that is interrupted between its waking and its next turn is woken and cleaned up after: it counts once.
       const wake = () => {
-        if (asleep) this.liveSleeps--
+        if (asleep) counts.sleeps--
         asleep = false
       }
-      const stop = this.after(millis, () => {
+      const stop = turns.after(millis, () => {
         wake()
         resume(Effect.void)
       })
@@ -174,8 +207,8 @@ export class VirtualTime {
     })
   }
 
-  /** What Effect programs of this run have to be run with. */
-  context(): Context.Context<never> {
+  /** What Effect programs of this run, or of one process of it, have to be run with. */
+  context(turns: Turns = this, counts: FiberCounts = this.counts): Context.Context<never> {
     const wall = () => Math.floor(startOfTime + this.now + this.wallSkew)
     const nanos = () => BigInt(Math.floor(this.now * 1000)) * 1000n
     const clock: Clock.Clock = {
@@ -185,9 +218,9 @@ export class VirtualTime {
       currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
       monotonicTimeNanosUnsafe: nanos,
       monotonicTimeNanos: Effect.sync(nanos),
-      sleep: (duration) => this.sleep(duration)
+      sleep: (duration) => this.sleep(duration, turns, counts)
     }
-    const scheduler = new Scheduler.MixedScheduler("async", (task) => this.soon(task))
+    const scheduler = new Scheduler.MixedScheduler("async", (task) => turns.soon(task))
     const { random } = this
     const { yields } = this.plan
     const effectRandom = random.fork("effect")
@@ -204,8 +237,8 @@ export class VirtualTime {
       }),
       Context.add(Logger.CurrentLoggers, new Set()),
       Context.add(Metric.FiberRuntimeMetrics, {
-        recordFiberStart: () => void this.fibers++,
-        recordFiberEnd: () => void this.fibers--
+        recordFiberStart: () => void counts.fibers++,
+        recordFiberEnd: () => void counts.fibers--
       })
     ) as Context.Context<never>
   }

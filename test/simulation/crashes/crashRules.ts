@@ -1,0 +1,236 @@
+/**
+ * The judge of a run with crashes: what the client promised of a spool, held against the table, the disk and the wire. Rules start with
+ * the name that the README lists.
+ */
+import { checkConnections } from "../connectionRules.ts"
+import type { HistoryEvent } from "../history.ts"
+import { type Call, makeView, type View } from "../view.ts"
+import type { CrashPlan } from "./crashPlan.ts"
+import { type Place, placesOf, type Report } from "./places.ts"
+import { checkSending } from "./sendingRules.ts"
+
+/** Judges a history; each violation starts with the rule it breaks. */
+export const checkCrashes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan): ReadonlyArray<string> => {
+  const violations: Array<string> = []
+  const report: Report = (rule, text) => void violations.push(`${rule}: ${text}`)
+  const view = makeView(events, plan.base.profile)
+  // A stream whose spool fails gives its connection up at once.
+  const spoolFailed = events.some(({ e }) => e === "diskFailure")
+  checkConnections(view, (rule, text) => {
+    if (!spoolFailed || (rule !== "silence" && rule !== "connect")) report(rule, text)
+  })
+  const places = placesOf(events)
+  checkSending(view, places, report)
+  const taken = [...view.calls.values()].filter((call) => isTaken(view, call))
+  checkTaken(view, taken, places, report)
+  checkOffsets(taken, places, report)
+  checkTable(view, places, report)
+  checkStatements(view, report)
+  checkOpening(view, report)
+  checkPositions(view, report)
+  checkNotes(events, plan, report)
+  checkBytes(view, report)
+  checkEnds(view, report)
+  return violations
+}
+
+/** Whether the client said that all records of the call are in the spool. */
+const isTaken = (view: View, call: Call): boolean => {
+  if (call.records.length === 0) return false
+  const answer = call.end?.outcome._tag
+  if (call.op === "ingest" || call.op === "ingestBatch") return answer === "Offset"
+  if (call.op === "sinkIngest") return answer === "Taken"
+  if (call.op !== "offer") return false
+  for (const other of view.streams.get(call.stream)?.calls ?? []) {
+    if (other.op === "persisted" && other.from === call.id) return other.end?.outcome._tag === "Done"
+  }
+  return false
+}
+
+const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
+
+/** CRASH: what was taken is in the table, or written down as refused, when the last process has drained the spool. */
+const checkTaken = (
+  view: View,
+  taken: ReadonlyArray<Call>,
+  places: ReadonlyMap<number, Place>,
+  report: Report
+): void => {
+  const end = view.events.findLast((event) => event.e === "process")
+  if (end?.e !== "process" || end.drained !== true) report("LIVE", "the last process could not drain the spool")
+  const letters = lettersBy(view.events, Infinity)
+  for (const call of taken) {
+    const lost = call.records.filter((record) => !view.durable.has(record) && !letters.has(record))
+    if (lost.length === 0) continue
+    const at = places.get(lost[0]!)
+    report("CRASH", `${name(call)} was taken and is lost; ${at === undefined ? "never logged" : `offset ${at.offset}`}`)
+  }
+}
+
+const lettersBy = (events: ReadonlyArray<HistoryEvent>, seq: number): ReadonlySet<number> =>
+  new Set(events.flatMap((event) => (event.e === "letter" && event.seq < seq ? event.records : [])))
+
+/** OFFSET: an offset that was answered is that of the log, and no other call's. */
+const checkOffsets = (taken: ReadonlyArray<Call>, places: ReadonlyMap<number, Place>, report: Report): void => {
+  const owners = new Map<number, Call>()
+  for (const call of taken) {
+    const place = places.get(call.records[0]!)
+    const { outcome } = call.end!
+    if (outcome._tag === "Offset" && place !== undefined && place.offset !== outcome.offset) {
+      report("OFFSET", `${name(call)} got offset ${outcome.offset}, the log has it at ${place.offset}`)
+    }
+    if (place === undefined) continue
+    const other = owners.get(place.offset)
+    if (other !== undefined) report("OFFSET", `${name(call)} and ${name(other)} have the same offset ${place.offset}`)
+    owners.set(place.offset, call)
+  }
+}
+
+/** ORDER: records appear in the table in the order of their offsets, however often some of them were sent. */
+const checkTable = (view: View, places: ReadonlyMap<number, Place>, report: Report): void => {
+  const found = [...view.durable]
+    .flatMap(([record, { place }]) => {
+      const at = places.get(record)
+      if (at === undefined) report("ORDER", `record ${record} is in the table and was never logged`)
+      return at === undefined ? [] : [{ record, place, ...at }]
+    })
+    .sort((a, b) => a.offset - b.offset || a.index - b.index)
+  let before: (typeof found)[number] | undefined
+  for (const each of found) {
+    if (before !== undefined && each.place < before.place) {
+      report("ORDER", `record ${each.record} of offset ${each.offset} is in the table before offset ${before.offset}`)
+      return
+    }
+    before = each
+  }
+}
+
+/** I2: durable, and acknowledged in the spool's own file, means stored or written down as refused. */
+const checkStatements = (view: View, report: Report): void => {
+  /** Records that are logged and neither stored nor written down, by their offsets. */
+  const open = new Map<number, number>()
+  const offsets = new Map<number, ReadonlyArray<number>>()
+  const settled = new Set<number>()
+  const settle = (records: ReadonlyArray<number>) => {
+    for (const record of records) {
+      settled.add(record)
+      open.delete(record)
+    }
+  }
+  const claim = (upTo: number, what: string) => {
+    for (const [record, offset] of open) {
+      if (offset <= upTo)
+        return report("I2", `${what} says ${upTo}, but record ${record} of offset ${offset} is not stored`)
+    }
+  }
+  for (const event of view.events) {
+    if (event.e === "logged") {
+      for (const [index, record] of event.records.entries()) {
+        const offset = event.batch ? event.offset : event.offset + index
+        // The offset of a group that failed, or that a crash took, is given out again.
+        for (const older of offsets.get(offset) ?? []) if (!event.records.includes(older)) open.delete(older)
+        offsets.set(offset, event.batch ? event.records : [record])
+        if (!settled.has(record)) open.set(record, offset)
+      }
+    } else if (event.e === "durable" || event.e === "letter") settle(event.records)
+    else if (event.e === "watermark") claim(event.offset, `the watermark of stream ${event.stream}`)
+    else if (event.e === "noted") claim(event.offset, "the file of what is acknowledged")
+  }
+}
+
+/** OPEN: a spool that crashes alone produced opens; a disk that fails now is the only excuse. */
+const checkOpening = (view: View, report: Report): void => {
+  for (const { id, opening } of view.streams.values()) {
+    const { end, start } = opening
+    if (end === undefined || end.outcome._tag === "Done" || end.outcome._tag === "Interrupted") continue
+    const failed = view.events.some(
+      (event) => event.e === "diskFailure" && event.seq > start.seq && event.seq < end.seq
+    )
+    const excused = end.outcome._tag === "Error" && end.outcome.reason === "SpoolUnavailable" && failed
+    if (!excused) report("OPEN", `stream ${id} cannot open the spool: ${JSON.stringify(end.outcome)}`)
+  }
+}
+
+/** POSITION: an opened spool has the latest position that was kept, or one whose keeping a crash cut short. */
+const checkPositions = (view: View, report: Report): void => {
+  const calls = [...view.calls.values()].filter(({ op }) => op === "position")
+  for (const event of view.events) {
+    if (event.e !== "restored") continue
+    const found = calls.find(({ from = 0 }) => event.text === `${from & 0xff},${from >> 8}`)
+    const end = found === undefined ? -1 : (found.end?.seq ?? Infinity)
+    const later = calls.find((call) => {
+      const isKept = call.end?.outcome._tag === "Done" && call.end.seq < event.seq
+      return isKept && call.start.seq > end
+    })
+    if (later === undefined && (found === undefined) === (event.text === undefined)) continue
+    report("POSITION", `the spool has the position ${event.text}, that of record ${later?.from} was kept`)
+  }
+}
+
+/** NOTED: what the client has heard as acknowledged is in the spool's file when a process ends, unless it was about to be written. */
+const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report: Report): void => {
+  const slack = 4 * (plan.latency[1] + plan.syncLatency[1]) + 1
+  let heard: { readonly offset: number; readonly t: number } | undefined
+  let failed = false
+  for (const event of events) {
+    if (event.e === "diskFailure") failed = true
+    if (event.e === "watermark" && event.offset > (heard?.offset ?? -1)) heard = { offset: event.offset, t: event.t }
+    if (event.e !== "process") continue
+    const { acknowledged = -1, files = 0, how, process } = event
+    if (how === "end" && event.drained === true && !failed) {
+      if (files > 1) report("FILES", `process ${process} acknowledged everything and left ${files} files`)
+    }
+    const late = how === "end" || (heard !== undefined && event.t - heard.t > slack)
+    const slow = plan.troubles.some(({ kind }) => kind === "slow")
+    if (
+      how !== "start" &&
+      how !== "power" &&
+      heard !== undefined &&
+      late &&
+      !slow &&
+      !failed &&
+      acknowledged < heard.offset
+    ) {
+      report("NOTED", `process ${process} heard of ${heard.offset} and ended with ${acknowledged} in the spool's file`)
+    }
+    heard = undefined
+    failed = false
+  }
+}
+
+/** BYTES: the log keeps within its bound, but for the largest call and the file that is written. */
+const checkBytes = (view: View, report: Report): void => {
+  const largest = [...view.calls.values()].reduce((most, { bytes }) => Math.max(most, bytes), 0)
+  let bound = Infinity
+  let reported = false
+  for (const event of view.events) {
+    if (event.e === "process" && event.how === "start") {
+      bound = Math.max(event.maxBytes, event.bytes ?? 0) + event.maxBytes / 4 + 2 * largest + 8_192
+    }
+    if (event.e === "diskFailure") bound = Infinity
+    if (event.e !== "logBytes" || event.bytes <= bound || reported) continue
+    reported = true
+    report("BYTES", `the log takes ${event.bytes} bytes, its bound is ${bound}`)
+  }
+}
+
+/** I10, LIVE, defect, broken: a process that ends in order leaves nothing, and all of its calls have ended. */
+const checkEnds = (view: View, report: Report): void => {
+  let from = 0
+  for (const event of view.events) {
+    if (event.e === "broken") report("broken", event.what)
+    if (event.e === "unacked") report("I1", `stream ${event.stream} gave records of its spool to onUnacked`)
+    if (event.e === "return" && event.outcome._tag === "Defect") report("defect", event.outcome.message)
+    if (event.e !== "process") continue
+    if (event.how === "end") {
+      if (event.fibers !== 0) report("I10", `process ${event.process} ended with ${event.fibers} fibers`)
+      if (event.sleeps !== 0) report("I10", `process ${event.process} ended with ${event.sleeps} timers`)
+      for (const call of view.calls.values()) {
+        if (call.end === undefined && call.start.seq > from && call.start.seq < event.seq) {
+          report("LIVE", `${name(call)} of stream ${call.stream} never ended`)
+        }
+      }
+    }
+    from = event.seq
+  }
+}

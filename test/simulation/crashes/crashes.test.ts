@@ -1,0 +1,121 @@
+/** Runs with crashes: they keep every promise, meet what they are for, and the disk loses what a real one may lose. */
+import { assert, describe, it } from "@effect/vitest"
+import { makeRandom } from "../seededRandom.ts"
+import { runCrashSeed } from "./crashRun.ts"
+import { DiskImage } from "./diskImage.ts"
+
+/** What has to have happened in some run before the runs mean anything. */
+const mustHappen = [
+  "kill",
+  "power",
+  "end",
+  "group",
+  "os",
+  "sync changes",
+  "bound changes",
+  "resumes with records",
+  "loses bytes",
+  "time",
+  "task",
+  "operation",
+  "disk",
+  "fail",
+  "slow",
+  "full",
+  "letter",
+  "position",
+  "duplicates",
+  "kill of the server"
+]
+
+describe("simulation with crashes of the client", () => {
+  it("keeps every promise on 60 seeds", { timeout: 120_000 }, async () => {
+    const happened = new Set<string>()
+    let durable = 0
+    for (let index = 0; index < 60; index++) {
+      const { history, plan, statistics, violations } = await runCrashSeed(`suite/${index}`)
+      assert.deepStrictEqual(violations, [], `npm run sim -- --crashes --seed suite --from ${index} --seeds 1`)
+      durable += statistics.durable
+      if (statistics.duplicates > 0) happened.add("duplicates")
+      for (const { kind } of plan.troubles) happened.add(kind)
+      for (const [i, { crash, maxBytes, sync }] of plan.processes.entries()) {
+        const before = plan.processes[i - 1]
+        happened.add(sync)
+        if (crash !== undefined) happened.add(crash.moment.at)
+        if (before !== undefined && before.sync !== sync) happened.add("sync changes")
+        if (before !== undefined && before.maxBytes !== maxBytes) happened.add("bound changes")
+      }
+      let bytes = 0
+      for (const event of history.events) {
+        if (event.e === "letter") happened.add("letter")
+        if (event.e === "call" && event.op === "position") happened.add("position")
+        if (event.e === "fault" && event.what.startsWith("kill")) happened.add("kill of the server")
+        if (event.e === "logBytes") bytes = event.bytes
+        if (event.e !== "process") continue
+        happened.add(event.how)
+        if (event.how === "power" && (event.bytes ?? 0) < bytes && event.files! > 0) happened.add("loses bytes")
+        if (event.how === "start" && event.files! > 0) happened.add("resumes with records")
+      }
+    }
+    assert.isAbove(durable, 1_000)
+    assert.deepStrictEqual(
+      mustHappen.filter((what) => !happened.has(what)),
+      []
+    )
+  })
+
+  it("gives the same trace for the same seed, and another one for another", async () => {
+    const hashes = [1, 2, 1, 2].map(async (index) => (await runCrashSeed(`suite/${index}`)).hash)
+    const [first, second, ...again] = await Promise.all(hashes)
+    assert.deepStrictEqual(again, [first, second])
+    assert.notStrictEqual(first, second)
+  })
+})
+
+describe("a file of the simulated disk", () => {
+  const sector = 512
+  const filled = (text: string, sectors = 1) => Buffer.from(text.repeat(sector * sectors))
+  /** What a loss of power leaves of a file, over many seeds: the first letters of its sectors. */
+  const outcomes = (before: (image: DiskImage) => void) =>
+    new Set(
+      Array.from({ length: 300 }, (_, seed) => {
+        const image = new DiskImage()
+        before(image)
+        image.losePower(makeRandom(`disk/${seed}`))
+        const { content } = image
+        return Array.from({ length: Math.ceil(content.length / sector) }, (_, i) =>
+          String.fromCharCode(content[i * sector]! || 0x30)
+        ).join("")
+      })
+    )
+
+  it("keeps what was synchronised, and any sectors of what was written since", () => {
+    const found = outcomes((image) => {
+      image.write(0, filled("a"))
+      image.sync()
+      image.write(sector, filled("b", 2))
+    })
+    assert.deepStrictEqual([...found].sort(), ["a", "a00", "a0b", "ab0", "abb"])
+  })
+
+  it("loses what a failed synchronisation did not write, also after one that succeeds", () => {
+    const found = outcomes((image) => {
+      image.write(0, filled("a"))
+      image.failSync({ ...makeRandom("failed"), pick: (choices) => choices[0]! })
+      assert.strictEqual(image.content.length, sector)
+      image.write(sector, filled("b"))
+      image.sync()
+    })
+    assert.deepStrictEqual([...found], ["0b"])
+  })
+
+  it("may come back to its length before it was cut", () => {
+    const found = outcomes((image) => {
+      image.write(0, filled("a", 2))
+      image.sync()
+      image.truncate(sector)
+    })
+    // The bytes that were cut off may be zeros by then.
+    assert.deepStrictEqual([...found].sort(), ["a", "a0", "aa"])
+  })
+})

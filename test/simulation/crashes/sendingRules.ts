@@ -1,0 +1,109 @@
+/**
+ * What goes over the wire from a spool: in the order of the log, only what is durable on disk where that is promised, again only what
+ * was not settled, and after a restart from where the disk says.
+ */
+import { ackedAtLeast, ackedAtMost, type Connection, type View } from "../view.ts"
+import type { Place, Report } from "./places.ts"
+
+/** A message as offsets of the log. */
+interface Sent {
+  readonly first: number
+  readonly last: number
+  readonly seq: number
+}
+
+/** Checks every connection of every process. */
+export const checkSending = (view: View, places: ReadonlyMap<number, Place>, report: Report): void => {
+  checkSynced(view, report)
+  let settled = { least: -1, most: -1 }
+  let base = -1
+  let noted = -1
+  let stream = -1
+  for (const event of view.events) {
+    if (event.e === "process" && event.how === "start") {
+      base = noted = event.acknowledged ?? -1
+      stream = -1
+    }
+    if (event.e === "noted") noted = Math.max(noted, event.offset)
+    if (event.e !== "open") continue
+    const connection = view.connections.get(event.conn)!
+    if (event.stream !== stream) {
+      // A stream that is opened again in the same process starts where the last one's acknowledgements were written down.
+      base = Math.max(base, noted)
+      settled = { least: base, most: base }
+      stream = event.stream
+    }
+    settled = checkConnection(view, connection, places, settled, report)
+  }
+}
+
+/** SYNCED: nothing is sent before it is durable on disk. */
+const checkSynced = (view: View, report: Report): void => {
+  const synced = new Set<number>()
+  let promised = false
+  for (const event of view.events) {
+    if (event.e === "process") promised = event.sync === "group"
+    if (event.e === "synced") for (const record of event.records) synced.add(record)
+    if (event.e !== "send" || !promised) continue
+    const early = event.records.find((record) => !synced.has(record))
+    if (early === undefined) continue
+    report("SYNCED", `connection ${event.conn} sends record ${early} before it is durable on disk`)
+    return
+  }
+}
+
+/** I5, I6, batch: returns what is settled after the connection, at least and at most. */
+const checkConnection = (
+  view: View,
+  connection: Connection,
+  places: ReadonlyMap<number, Place>,
+  before: { readonly least: number; readonly most: number },
+  report: Report
+): { readonly least: number; readonly most: number } => {
+  const { conn } = connection
+  const sent: Array<Sent> = []
+  const refused = view.streams.get(connection.stream)!.refused
+  const isRefused = (offset: number, seq: number) => refused.some((each) => each.offset === offset && each.seq < seq)
+  let { least, most } = before
+  for (let again = true; again;) {
+    again = false
+    for (const { offset, seq } of refused) {
+      if (seq > connection.open.seq) continue
+      if (offset === least + 1) again = (least++, true)
+      if (offset === most + 1) again = (most++, true)
+    }
+  }
+  for (const [index, { event }] of connection.messages.entries()) {
+    if (event.wireOffset !== index)
+      report("I5", `connection ${conn} sends wire offset ${event.wireOffset} for ${index}`)
+    const at = event.records.map((record) => places.get(record))
+    const [first] = at
+    const last = at.at(-1)
+    if (first === undefined || last === undefined) {
+      report("I4", `connection ${conn} sends [${event.records.join(",")}], which was never logged`)
+      return before
+    }
+    for (const [i, place] of at.entries()) {
+      const due = first.batch ? first.offset : first.offset + i
+      if (place?.offset !== due || place.batch !== first.batch || (first.batch && place.index !== i)) {
+        report(
+          "batch",
+          `message ${index} of connection ${conn} holds [${event.records.join(",")}], not what was logged`
+        )
+        break
+      }
+    }
+    let expected = sent.length === 0 ? Math.max(least + 1, Math.min(first.offset, most + 1)) : sent.at(-1)!.last + 1
+    while (expected < first.offset && isRefused(expected, event.seq)) expected++
+    if (first.offset !== expected) {
+      report("I6", `connection ${conn} sends offset ${first.offset} where ${expected} is due`)
+      return before
+    }
+    sent.push({ first: first.offset, last: last.offset, seq: event.seq })
+  }
+  const upTo = (count: number, otherwise: number) => Math.max(otherwise, count === 0 ? -1 : sent[count - 1]!.last)
+  return {
+    least: upTo(ackedAtLeast(connection, Infinity), least),
+    most: upTo(ackedAtMost(connection, Infinity), most)
+  }
+}
