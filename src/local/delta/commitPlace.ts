@@ -6,7 +6,7 @@
  * name can replace a version file of ours. A VACUUM below the retention can delete a data file that no
  * commit names yet. So the server keeps a log segment until a later look finds everything in place.
  */
-import * as Fs from "node:fs/promises"
+import { lstatSync } from "node:fs"
 import { type Action, type Add, fileKey, type Remove, type Snapshot, type Txn } from "./deltaActions.ts"
 import { appIdPrefix } from "./deltaCheckpoint.ts"
 import type { DeltaLog } from "./deltaLog.ts"
@@ -67,7 +67,7 @@ export const partitionKey = (values: Add["partitionValues"]): string =>
 /** Whether the versions are still the same files, and the data files exist. A false answer needs `commitFinder`. */
 export const isInPlace = async (table: string, { commits, paths }: CommitPlace): Promise<boolean> => {
   for (const { identity, version } of commits) if ((await identityOf(table, version)) !== identity) return false
-  for (const path of paths) if (!(await exists(filePath(table, path)))) return false
+  for (const path of paths) if (!exists(filePath(table, path))) return false
   return true
 }
 
@@ -180,7 +180,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
           known.add(key)
           if (!snapshot.files.has(fileKey(add))) {
             if (replaced.has(add.path)) missing.add(key)
-          } else if (await exists(filePath(table, add.path))) paths.push(add.path)
+          } else if (exists(filePath(table, add.path))) paths.push(add.path)
           else {
             missing.add(key)
             lost.push(add)
@@ -284,7 +284,8 @@ const commitOf = (text: string, appId: string): OurCommit | undefined => {
   return { txn, adds, removed, isPartial, ...(range ?? { first: 0, last: txn }) }
 }
 
-const exists = async (path: string): Promise<boolean> => (await orMissing(Fs.lstat(path))) !== undefined
+/** The call stays on the thread, as that of `identityOfFile`. */
+const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 const orMissing = async <A>(work: Promise<A>): Promise<A | undefined> => {
   try {

@@ -13,7 +13,7 @@ import { mergedTag } from "./mergeMarks.ts"
 import { propertiesOf } from "./tableProperties.ts"
 import { checksumName } from "./versionFile.ts"
 import { type Readers, replaceSynced, syncFolder } from "../../internal/log/durableFile.ts"
-import { readPlain } from "../../internal/log/plainFile.ts"
+import { readPlainHere } from "../../internal/log/plainFile.ts"
 import { jsonObjectAppender } from "../records/jsonValues.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { columnPaths, readParquet } from "../parquet/parquetRows.ts"
@@ -213,7 +213,7 @@ const eachAction = async (
   snapshot: Snapshot,
   use: (action: Readonly<Record<string, unknown>>) => void
 ): Promise<void> => {
-  const bytes = await readPlain(path)
+  const bytes = await readPlainHere(path)
   if (path.endsWith(".parquet") && eachRow(tree, bytes, use)) return
   for (const action of await foreignActions(path, bytes, snapshot)) use(action)
 }

@@ -128,6 +128,8 @@ export class DeltaLog {
     this.snapshot = snapshot
     this.lastCheckpoint = lastCheckpoint
     this.recent = recent
+    const last = recent[recent.length - 1]
+    if (last?.version === snapshot.version && last.identity !== "") this.identity = last.identity
   }
 
   /**

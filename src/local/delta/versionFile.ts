@@ -4,7 +4,7 @@
  */
 import { lstatSync } from "node:fs"
 import * as Path from "node:path"
-import { readPlain } from "../../internal/log/plainFile.ts"
+import { readPlainHere } from "../../internal/log/plainFile.ts"
 import { versionName } from "./deltaActions.ts"
 
 /** The log folder of a table folder. */
@@ -15,7 +15,7 @@ const versionFile = (table: string, version: number): string =>
 
 /** The text of a version. Rejects with code `ENOENT` where there is none. */
 export const readVersion = async (table: string, version: number): Promise<string> =>
-  (await readPlain(versionFile(table, version))).toString("utf8")
+  (await readPlainHere(versionFile(table, version))).toString("utf8")
 
 /**
  * The file in which Hadoop, and so Spark on a local disk, keeps the checksum of another one. It has to
