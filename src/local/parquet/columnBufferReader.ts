@@ -40,6 +40,18 @@ const columnsOf = ({ schema }: FileMetaData): string =>
     )
   )
 
+/** What `columnsOf` gives for the files of a tree: a file is made to find out, which many collectors share. */
+const columnsOfTrees = new WeakMap<ColumnTree, string>()
+
+const columnsOfTree = (tree: ColumnTree): string => {
+  let columns = columnsOfTrees.get(tree)
+  if (columns === undefined) {
+    columns = columnsOf(parquetMetadata(memoryOf(encodeParquet(tree, []))))
+    columnsOfTrees.set(tree, columns)
+  }
+  return columns
+}
+
 /** Collects the leaves of several files. */
 export class LeafCollector {
   rows = 0
@@ -50,7 +62,7 @@ export class LeafCollector {
 
   constructor(tree: ColumnTree) {
     this.tree = tree
-    this.columns = columnsOf(parquetMetadata(memoryOf(encodeParquet(tree, []))))
+    this.columns = columnsOfTree(tree)
     this.parts = tree.leaves.map(() => ({ entries: 0, definitions: [], repetitions: [], values: [] }))
   }
 
