@@ -5,7 +5,6 @@
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { lstatOf } from "../../internal/log/plainFile.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { dataFilePrefix, fileName } from "../delta/filePaths.ts"
 import { versionOf } from "../delta/replay.ts"
@@ -24,15 +23,13 @@ export const sweepOrphans = async ({ snapshot, table }: DeltaLog): Promise<numbe
 
 const sweepFolder = async (folder: string, named: ReadonlySet<string>): Promise<number> => {
   let removed = 0
-  for (const name of await Fs.readdir(folder)) {
-    // A table has many of these, and asking the disk for each takes long.
+  for (const entry of await Fs.readdir(folder, { withFileTypes: true })) {
+    const { name } = entry
     if (named.has(name) || versionOf(name) !== undefined) continue
-    const path = Path.join(folder, name)
-    const found = await lstatOf(path)
     const ours = name.startsWith(dataFilePrefix) && name.endsWith(".parquet")
-    if (found?.isDirectory() === true) removed += await sweepFolder(path, named)
-    else if (found?.isFile() === true && (ours || name.startsWith(".tmp-"))) {
-      await Fs.rm(path, { force: true })
+    if (entry.isDirectory()) removed += await sweepFolder(Path.join(folder, name), named)
+    else if (entry.isFile() && (ours || name.startsWith(".tmp-"))) {
+      await Fs.rm(Path.join(folder, name), { force: true })
       removed++
     }
   }
