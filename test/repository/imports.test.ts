@@ -18,7 +18,7 @@ const source = Path.join(root, "src")
 const computed: Readonly<Record<string, ReadonlyArray<string>>> = {
   "local/log/syncThread": ["import.meta", "new URL(`./syncWorker.${extension}`, import.meta.url)"],
   "local/records/decodeThread": ["import.meta", "new URL(`./decodeWorker.${extension}`, import.meta.url)"],
-  "local/store/workerFlusher": ["import.meta", "new URL(`./flushWorker.${extension}`, import.meta.url)"]
+  "local/flush/workerFlusher": ["import.meta", "new URL(`./flushWorker.${extension}`, import.meta.url)"]
 }
 
 interface Import {

@@ -209,10 +209,17 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: pure", ...files]
   },
   {
+    // Brings rows into a table. It has no log and no stream, and runs in a thread of its own.
+    name: "local/flush",
+    imports: ["local/delta", "local/upkeep", "local/parquet", "local/log", "internal/log"],
+    packages: ["effect/*", "node:worker_threads", ...files]
+  },
+  {
     name: "local/store",
     imports: [
       "local",
       "local/persistent",
+      "local/flush",
       "local/delta",
       "local/upkeep",
       "local/records",
@@ -222,7 +229,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/protobuf",
       "internal/columns"
     ],
-    packages: ["effect/*", ...files, "node:worker_threads"]
+    packages: ["effect/*", ...files]
   },
   {
     name: "local/stream",

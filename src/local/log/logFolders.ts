@@ -23,6 +23,18 @@ export const sharedFolder = (dataFolder: string): string => Path.join(logsFolder
 /** Where the own log of a table lies, if it has one. */
 export const walFolder = (dataFolder: string, tableId: string): string => Path.join(logsFolder(dataFolder), tableId)
 
+/** The ids that have a folder for a log of their own below a data folder, without case. */
+export interface OwnLogs {
+  readonly has: (tableId: string) => boolean
+}
+
+/** Lists them once, for those who open many tables. */
+export const ownLogs = async (dataFolder: string): Promise<OwnLogs> => {
+  const names = await Fs.readdir(logsFolder(dataFolder)).catch(none)
+  const known = new Set(names.map((name) => name.toLowerCase()))
+  return { has: (tableId) => known.has(tableId.toLowerCase()) }
+}
+
 /** What becomes of acknowledged records in the log of a table that takes none, and how they are taken out. */
 export const logAdvice = (table: string): string =>
   `Acknowledged records stay in its log until then; to take them out: zerobus table salvage ${table} --to FILE ` +

@@ -96,7 +96,7 @@ export const tableRefused = "TABLE_REFUSED"
 export const storageFailure = (error: unknown, doing: string, place: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
   if (error instanceof FolderLocked) return new StorageFailure({ reason: "Locked", message: error.message })
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  const code = typeof error === "object" && error !== null && "code" in error && error.code ? String(error.code) : ""
   const path = (typeof error === "object" && error !== null && (error as NodeJS.ErrnoException).path) || place
   switch (code) {
     case tableRefused:

@@ -35,7 +35,7 @@ export const folderRegister = (folder: string): StreamRegister => {
 }
 
 /** The streams that a register has, oldest first. A line that a crash has torn was not answered. */
-const readRegister = async (folder: string): Promise<ReadonlyArray<RegisteredStream>> => {
+export const registeredStreams = async (folder: string): Promise<ReadonlyArray<RegisteredStream>> => {
   const streams = new Map<string, RegisteredStream>()
   const text = await readPlain(fileIn(folder)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error
@@ -53,19 +53,19 @@ const readRegister = async (folder: string): Promise<ReadonlyArray<RegisteredStr
   return [...streams.values()]
 }
 
-/** The streams that a register has, each durable up to what is committed of it, and what the log holds beyond. */
-export const knownStreams = async (
-  folder: string,
-  committedOf: (streamId: string) => Promise<number>,
+/**
+ * Registered streams, each durable up to its last offset in the table, and what the log holds beyond.
+ * Both are by stream.
+ */
+export const knownStreams = (
+  registered: ReadonlyArray<RegisteredStream>,
+  committed: ReadonlyMap<string, number>,
   logged: ReadonlyMap<string, number>
-): Promise<ReadonlyArray<PersistentStreamRecord>> => {
-  const known: Array<PersistentStreamRecord> = []
-  for (const stream of await readRegister(folder)) {
-    const committed = await committedOf(stream.streamId)
-    known.push({ ...stream, committed: Math.max(committed, logged.get(stream.streamId) ?? -1) })
-  }
-  return known
-}
+): ReadonlyArray<PersistentStreamRecord> =>
+  registered.map((stream) => ({
+    ...stream,
+    committed: Math.max(committed.get(stream.streamId) ?? -1, logged.get(stream.streamId) ?? -1)
+  }))
 
 const parsed = (line: string): ({ readonly streamId: string } & Partial<RegisteredStream>) | undefined => {
   try {

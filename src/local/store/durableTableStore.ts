@@ -18,7 +18,7 @@ import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { modeWarning } from "../log/folderMode.ts"
 import { noSize, type TableSize } from "../delta/tableSize.ts"
-import { type Flusher, localFlusher } from "./flushTable.ts"
+import { type Flusher, localFlusher } from "../flush/flusher.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { openSharedLog } from "../log/sharedLog.ts"
 import { StorageFailure, storageFailure, TableExists, TableNotFound } from "../log/storageErrors.ts"
@@ -34,8 +34,9 @@ import type { TableRecord } from "../delta/tableFolder.ts"
 import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
 import { recordOf, type ServedTable, ServedTables } from "./servedTables.ts"
 import { withProgress } from "./progress.ts"
+import { servedAgain, TableReports } from "./tableReports.ts"
 import { tableWriter } from "./tableWriter.ts"
-import { workerFlusher } from "./workerFlusher.ts"
+import { workerFlusher } from "../flush/workerFlusher.ts"
 
 /** Options of the durable store. */
 export interface DurableOptions {
@@ -64,8 +65,10 @@ export interface DurableOptions {
   readonly limits?: Partial<EngineLimits> | undefined
 }
 
-const servedAgain = (name: string): string => `The table ${name} is served again.`
-/** How long a start waits for rows that it found in the log to reach their tables, in milliseconds. */
+/**
+ * How long a start takes at least, in milliseconds, while rows that it found in the log go into their
+ * tables. Opening many tables takes longer, and nothing is waited for.
+ */
 const writeFoundMillis = 1000
 
 /** Opens the store of a data folder. Closing the scope flushes and releases the lock. */
@@ -143,6 +146,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     } else
       yield* Effect.logError(`${location} is not served: its name differs from ${other} in case only. Move one away.`)
   }
+  const began = now()
   yield* withProgress("opened", places.length, (done) =>
     attempt("opening the tables", () =>
       tables.openAll(places, (name, location, error) => {
@@ -155,7 +159,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   // Most of what a kill left is in the tables before somebody can ask; a long log does not hold up the start.
   yield* Effect.timeoutOption(
     Effect.promise(() => tables.writeFound()),
-    writeFoundMillis
+    Math.max(0, began + writeFoundMillis - now())
   )
   for (const { problem } of yield* unserved) yield* Effect.logError(problem)
 
@@ -249,24 +253,13 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       )
     )
   )
-  const reported = new Map<TableEngine, string>()
-  const refusedEngines = new Set<TableEngine>()
+  const reports = new TableReports()
   yield* Effect.sleep(options.flushIntervalMillis ?? (ackAfterCommit ? 200 : 1000)).pipe(
     Effect.andThen(
       Effect.suspend(() => {
-        const warnings: Array<string> = []
-        const news: Array<string> = []
         tables.backlog.lookAtAge()
-        for (const { engine, record } of tables.all) {
-          engine.flushSoon()
-          const problem = engine.lastProblem ?? ""
-          if (problem !== (reported.get(engine) ?? "")) {
-            reported.set(engine, problem)
-            if (problem !== "") warnings.push(`${record.definition.name}: ${problem}`)
-          }
-          if (engine.refusal !== undefined) refusedEngines.add(engine)
-          else if (refusedEngines.delete(engine)) news.push(servedAgain(record.definition.name))
-        }
+        for (const { engine } of tables.all) engine.flushSoon()
+        const { news, warnings } = reports.take(tables.all)
         return Effect.andThen(
           Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }),
           Effect.forEach(news, (line) => Effect.logInfo(line), { discard: true })
@@ -287,7 +280,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     const location = Path.join(folder, catalog, schema, table)
     const record: TableRecord = { definition, createdAt: now(), tableId: randomUUID(), location }
     const created = yield* attempt("creating the table", () =>
-      makeTable(folder, record, readers, (log) => tables.serve(record, log))
+      makeTable(folder, record, readers, (log) => Promise.resolve(tables.serveNew(record, log)))
     )
     if (created === undefined) return yield* new TableExists({ name: definition.name })
     return record

@@ -2,20 +2,51 @@
  * What a store does at its start with the log segments of a table: rows that the table lacks are
  * committed, and every segment is kept until a later look.
  */
-import type { CommitFinder, CommitPlace, RowRange } from "../delta/commitPlace.ts"
+import type { CommitPlace, RowRange } from "../delta/commitPlace.ts"
+import type { LocatedRows } from "../flush/flusher.ts"
+import type { FoundPart } from "../log/foundRows.ts"
 import type { FoundSegment } from "../log/logSegments.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { SegmentRows, WrittenRows } from "./writtenSegments.ts"
+
+/** How far the log of a table goes. */
+export class LoggedRows {
+  /** The number of the last entry. */
+  lastSequence = 0
+  /** Per persistent stream, the last offset. What the log holds is about to be in the table. */
+  readonly offsets = new Map<string, number>()
+
+  /** Notes what a part of the shared log holds. */
+  notePart({ lastSequence, streams }: FoundPart): void {
+    this.lastSequence = Math.max(this.lastSequence, lastSequence)
+    for (const [streamId, { offset }] of streams) this.noteOffset(streamId, offset)
+  }
+
+  /** Notes entries of the table's own log. */
+  noteFrames(frames: FoundSegment["frames"]): void {
+    for (const { position, sequence } of frames) {
+      this.lastSequence = Math.max(this.lastSequence, sequence)
+      if (position !== undefined) this.noteOffset(position.streamId, position.offset)
+    }
+  }
+
+  private noteOffset(streamId: string, offset: number): void {
+    this.offsets.set(streamId, Math.max(offset, this.offsets.get(streamId) ?? offset))
+  }
+}
+
+/** What was found of a range of log entries. */
+export type FindRows = (range: Omit<RowRange, "appId">) => ReadonlyArray<LocatedRows>
 
 /** What a table holds of its log. */
 export interface Commits {
   /** The number of the last commit. */
   readonly committed: number
   /**
-   * Finds the commits of a range on disk. The number of the last commit is no proof alone: another writer may have replaced
-   * an earlier one.
+   * What a look at the commits found of the entries of a segment. The number of the last commit is no proof alone: another writer
+   * may have replaced an earlier one.
    */
-  readonly find: CommitFinder
+  readonly find: FindRows
 }
 
 /** The log entries of a segment; undefined without any. */
@@ -56,12 +87,12 @@ export const recoverSegments = async (segments: AsyncIterable<FoundSegment>, tab
       await remove(segment)
       continue
     }
-    const parts = (await find(range)).map(({ firstSequence, lastSequence, missing, place }) => {
+    const parts = find(range).map(({ firstSequence, lastSequence, missing, place }) => {
       const held = framesIn(frames, { firstSequence, lastSequence })
       const rows = held.reduce((sum, { records }) => sum + records.length, 0)
       return {
         rows: { segment, rows, firstSequence, lastSequence, place },
-        decoded: missing === undefined ? undefined : decode(held)
+        decoded: missing === "none" ? undefined : decode(held)
       }
     })
     await writing

@@ -5,7 +5,7 @@
  * Rows whose column buffers are gone, after a flush that failed or a change of the columns, are
  * decoded again from the log, so nothing depends on what a failed flush left behind.
  */
-import type { CommitFinder, CommitPlace } from "../delta/commitPlace.ts"
+import type { CommitPlace } from "../delta/commitPlace.ts"
 import { tableChanged } from "../delta/deltaLog.ts"
 import { TableRefused } from "../delta/writability.ts"
 import type { FoundPart } from "../log/foundRows.ts"
@@ -15,9 +15,9 @@ import { StorageFailure } from "../log/storageErrors.ts"
 import type { TableLog } from "../log/tableLog.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { EngineLimits } from "./engineLimits.ts"
-import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
+import type { Flusher, FlushOutcome, LocatedRows, TableLook } from "../flush/flusher.ts"
 import { type Batch, noStreams } from "./openBatch.ts"
-import { framesIn, recoverSegments } from "./recovery.ts"
+import { type FindRows, framesIn, recoverSegments } from "./recovery.ts"
 import { decodeAgain, type TableForm } from "./tableForm.ts"
 import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
 
@@ -152,10 +152,15 @@ export class RowCommitter {
 
   /**
    * Takes over the records that a start found in the shared log: those in the table wait for the look,
-   * the others become batches, neighbours together. `committed` is the number of the last commit.
+   * the others become batches, neighbours together. `committed` is the number of the last commit, `located` says where the rows of
+   * each part are.
    */
-  async adopt(parts: ReadonlyArray<FoundPart>, committed: number, find: CommitFinder): Promise<ReadonlyArray<Batch>> {
-    const { appId, limits, now, wal } = this.table
+  async adopt(
+    parts: ReadonlyArray<FoundPart>,
+    committed: number,
+    located: ReadonlyArray<ReadonlyArray<LocatedRows>>
+  ): Promise<ReadonlyArray<Batch>> {
+    const { limits, now, wal } = this.table
     const batches: Array<Batch> = []
     let open: MissingRun | undefined
     const endRun = (): void => {
@@ -168,17 +173,16 @@ export class RowCommitter {
       batches.push({ segment, firstSequence, lastSequence, again, ...sealed })
       open = undefined
     }
-    for (const part of parts) {
-      const range = { appId, firstSequence: part.firstSequence, lastSequence: part.lastSequence }
-      const found = await find(range)
+    for (const [index, part] of parts.entries()) {
+      const found = located[index]!
       for (const { firstSequence, lastSequence, missing, place } of found) {
         const rows = found.length === 1 ? part.rows : 1
-        if (missing === undefined) {
+        if (missing === "none") {
           endRun()
           await this.written.keep([{ segment: wal.adopt([part]), rows, firstSequence, lastSequence, place }])
           continue
         }
-        const isAbsent = place === undefined && !missing.isPartial
+        const isAbsent = missing === "all"
         if (open === undefined || !isAbsent || !open.isAbsent || open.rows + rows > limits.maxBatchRows) {
           endRun()
           open = { isAbsent, firstSequence, lastSequence, rows, parts: [part] }
@@ -194,7 +198,7 @@ export class RowCommitter {
   }
 
   /** Commits the records of segments found at start-up that `find` does not find in the table. */
-  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
+  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: FindRows): Promise<void> {
     const { appId, form, wal } = this.table
     return recoverSegments(segments, {
       appId,

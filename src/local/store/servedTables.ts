@@ -6,31 +6,28 @@
  * table would write one log. The store lets them take turns.
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
-import { commitFinder, lastNumber, streamOffset } from "../delta/commitPlace.ts"
-import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
+import type { DeltaLog } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
-import { checkPlace, refusalOf, TableRefused, writeProblem } from "../delta/writability.ts"
-import { discardOrdered, isDiscardOrdered, logIn, logsIn, walFolder } from "../log/logFolders.ts"
+import { refusalOf, TableRefused, writeProblem } from "../delta/writability.ts"
+import { discardOrdered, isDiscardOrdered, logIn, logsIn, type OwnLogs, ownLogs, walFolder } from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
-import { placeProblem } from "../log/tableFolders.ts"
 import type { SharedLog } from "../log/sharedLog.ts"
 import { moveOutFound } from "../log/ownLog.ts"
 import { TableLog } from "../log/tableLog.ts"
-import { PersistentStreams } from "../persistent/persistentStreams.ts"
-import { folderRegister, knownStreams } from "../persistent/streamRegister.ts"
-import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
+import { type PersistentStreamRecord, PersistentStreams } from "../persistent/persistentStreams.ts"
+import { folderRegister, knownStreams, registeredStreams } from "../persistent/streamRegister.ts"
 import { Backlog } from "./backlog.ts"
 import type { EngineLimits } from "./engineLimits.ts"
-import { sweepOrphans } from "../upkeep/sweepOrphans.ts"
-import type { Flusher } from "./flushTable.ts"
-import { FlushTurns } from "./flushTurns.ts"
+import type { Flusher, FlushOutcome, PreparedTable, PrepareJob, TableLook } from "../flush/flusher.ts"
+import { FlushTurns } from "../flush/flushTurns.ts"
 import { RefusedTables } from "./refusedTables.ts"
 import { TableEngine } from "./tableEngine.ts"
 import { usableDefinition } from "./tableForm.ts"
 import { checkTableId } from "./tableIds.ts"
 import { checkOwner, checkWritten, idOf, logsToDrop, removeTable } from "./tableRemoval.ts"
+import { LoggedRows, rangeOf } from "./recovery.ts"
 import { appIdOf, tableKey, type UnservedTable } from "./tableStore.ts"
 import { unservedIn } from "./unserved.ts"
 
@@ -113,10 +110,11 @@ export class ServedTables {
   async open(name: string, location: string): Promise<ServedTable | undefined> {
     const open = this.get(name)
     if (open !== undefined) return open
-    const log = await this.read(name, location)
-    if (log === undefined) return undefined
-    await this.checkId(name, log)
-    return this.prepare(name, location, log)
+    const look = await this.options.flusher.open(location, name)
+    if (look === undefined) return undefined
+    const logs = await ownLogs(this.options.folder)
+    await this.checkId(name, look, logs)
+    return this.prepare(name, location, look, logs)
   }
 
   /**
@@ -129,21 +127,25 @@ export class ServedTables {
   ): Promise<void> {
     const reads = new FlushTurns(opensAtOnce)
     const work = new FlushTurns(opensAtOnce)
-    const logs = found.map(([name, location]) => {
-      const log = reads.run(() => this.read(name, location))
+    const logs = await ownLogs(this.options.folder)
+    const looks = found.map(([name, location]) => {
+      const look = reads.run(() => this.options.flusher.open(location, name))
       // Awaited below, in order.
-      log.catch(() => {})
-      return log
+      look.catch(() => {})
+      return look
     })
     const opening: Array<Promise<void>> = []
     for (const [index, [name, location]] of found.entries()) {
       try {
-        const log = await logs[index]
-        if (log === undefined) continue
-        await this.checkId(name, log)
+        const look = await looks[index]
+        if (look === undefined) {
+          done(name, location, undefined)
+          continue
+        }
+        await this.checkId(name, look, logs)
         opening.push(
           work
-            .run(() => this.prepare(name, location, log))
+            .run(() => this.prepare(name, location, look, logs))
             .then(
               () => done(name, location, undefined),
               (error: unknown) => done(name, location, error)
@@ -164,106 +166,122 @@ export class ServedTables {
     await Promise.all(this.all.map(({ engine }) => (engine.hasWaiting ? engine.flush().catch(() => {}) : undefined)))
   }
 
-  /** Reads the log of the table in a folder. */
-  private async read(name: string, location: string): Promise<DeltaLog | undefined> {
-    try {
-      if (placeProblem(location)?.kind !== undefined) checkPlace(name, location)
-      return await this.readLog(location)
-    } catch (error) {
-      throw refusalOf(name, error)
-    }
-  }
-
-  private async readLog(location: string): Promise<DeltaLog | undefined> {
-    const { readers } = this.options
-    let log = await openLog(location, readers)
-    if (log?.isDoubtful === true) {
-      await removeFalseCheckpoints(location)
-      log = await openLog(location, readers)
-    }
-    return log !== undefined && (await log.look()) ? log : undefined
-  }
-
   /** Throws unless the table may have the log that its id names. */
-  private async checkId(name: string, { snapshot }: DeltaLog): Promise<void> {
-    const tableId = snapshot.metadata!.id
+  private async checkId(name: string, { metadata }: TableLook, logs: OwnLogs): Promise<void> {
+    const tableId = metadata.id
     const { folder, log } = this.options
     const waiting = log.found.get(tableId)?.owner.table
-    await checkTableId(folder, { name, tableId }, this.byId.get(tableId.toLowerCase()), waiting)
+    await checkTableId(folder, { name, tableId }, this.byId.get(tableId.toLowerCase()), waiting, logs)
     this.byId.set(tableId.toLowerCase(), name)
   }
 
   /** Brings a table into the state that it is served from, and serves it. */
-  private async prepare(name: string, location: string, log: DeltaLog): Promise<ServedTable> {
-    const { folder, now } = this.options
-    const metadata = log.snapshot.metadata!
+  private async prepare(name: string, location: string, look: TableLook, logs: OwnLogs): Promise<ServedTable> {
+    const { flusher, folder } = this.options
+    const { metadata, protocol } = look
     try {
-      await discardOrdered(walFolder(folder, metadata.id))
-      const problem = writeProblem({ protocol: log.snapshot.protocol!, metadata })
+      const hasOwn = logs.has(metadata.id)
+      if (hasOwn) await discardOrdered(walFolder(folder, metadata.id))
+      const problem = writeProblem({ protocol, metadata })
       if (problem !== undefined) throw new TableRefused(name, problem)
       const definition = usableDefinition(name, metadata)
-      await undoBrokenMerges(log, now())
-      await sweepOrphans(log)
       const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
-      return await this.serve(record, log)
+      return await this.recover(record, look, hasOwn)
     } catch (error) {
       this.byId.delete(metadata.id.toLowerCase())
+      await flusher.forget(location).catch(() => {})
       throw refusalOf(name, error)
     }
   }
 
-  /** Serves a table whose log is open: commits what the write-ahead log holds beyond it. */
-  async serve(record: TableRecord, delta: DeltaLog): Promise<ServedTable> {
-    const { ackAfterCommit, flusher, folder, limits, log: shared, now } = this.options
-    const { name } = record.definition
-    const { tableId } = record
+  /** Serves a table that was just made. */
+  serveNew(record: TableRecord, { seen, snapshot }: DeltaLog): ServedTable {
+    const size = { ...sizeOf(snapshot), committed: false, seen }
+    return this.serve(record, this.engineOf(record, schemaKey(snapshot.metadata!), [], size), [])
+  }
+
+  /** Serves a table once what the write-ahead log holds beyond it is committed, or waits for its flush. */
+  private async recover(record: TableRecord, look: TableLook, hasOwn: boolean): Promise<ServedTable> {
+    const { flusher, folder, log: shared, now } = this.options
+    const { definition, location, tableId } = record
+    const { metadata, protocol: _, ...size } = look
     const own = walFolder(folder, tableId)
-    const ownFiles = await segmentNumbers(own)
-    const appId = appIdOf(tableId)
-    const committed = await lastNumber(delta, appId)
-    const found = shared.found.get(tableId)?.parts ?? []
-    let lastSequence = Math.max(committed, ...found.map((part) => part.lastSequence))
-    const log = new TableLog(shared, { tableId, table: name }, own, ownFiles)
-    const engine = new TableEngine({
-      definition: record.definition,
-      tableId: record.tableId,
-      schema: schemaKey(delta.snapshot.metadata!),
-      folder: record.location,
-      appId,
-      wal: log,
+    const ownFiles = hasOwn ? await segmentNumbers(own) : []
+    const registered = hasOwn ? await registeredStreams(own) : []
+    const streams = registered.map(({ streamId }) => streamId)
+    const engine = this.engineOf(record, schemaKey(metadata), ownFiles, { ...size, committed: false })
+    const prepared = (ranges: PrepareJob["ranges"]): Promise<PreparedTable> =>
+      flusher.prepare({ name: definition.name, folder: location, appId: appIdOf(tableId), ranges, streams, now: now() })
+    const logged = new LoggedRows()
+    if (ownFiles.length > 0) await this.recoverOwn(engine, own, logged, prepared)
+    const parts = shared.found.get(tableId)?.parts ?? []
+    for (const part of parts) logged.notePart(part)
+    // After the own log is in the table: a crash amid a move leaves records in both.
+    const found = await prepared(parts.map(({ firstSequence, lastSequence }) => ({ firstSequence, lastSequence })))
+    await engine.adopt(parts, found)
+    shared.found.delete(tableId)
+    for (const part of parts) await shared.release(part, part.places)
+    engine.wal.startAt(Math.max(logged.lastSequence, found.committed) + 1)
+    return this.serve(record, engine, knownStreams(registered, found.offsets, logged.offsets))
+  }
+
+  /** Commits the records of a table's own log that the table lacks. */
+  private async recoverOwn(
+    engine: TableEngine,
+    own: string,
+    logged: LoggedRows,
+    prepared: (ranges: PrepareJob["ranges"]) => Promise<PreparedTable>
+  ): Promise<void> {
+    const { name } = engine.definition
+    // First look at everything, then change anything: damage must be found before records are moved.
+    const ranges: Array<PrepareJob["ranges"][number]> = []
+    for await (const { frames } of readSegments(own, name)) {
+      logged.noteFrames(frames)
+      const range = rangeOf(appIdOf(engine.tableId), frames)
+      if (range === undefined) continue
+      ranges.push({ firstSequence: range.firstSequence, lastSequence: range.lastSequence })
+    }
+    const { committed, found } = await prepared(ranges)
+    const byFirst = new Map(ranges.map(({ firstSequence }, index) => [firstSequence, found[index]!]))
+    await engine.recover(readSegments(own, name), committed, ({ firstSequence }) => byFirst.get(firstSequence)!)
+  }
+
+  private engineOf(
+    record: TableRecord,
+    schema: string,
+    ownFiles: ReadonlyArray<number>,
+    size: FlushOutcome
+  ): TableEngine {
+    const { ackAfterCommit, flusher, folder, limits, log, now } = this.options
+    const { definition, location, tableId } = record
+    const { name } = definition
+    return new TableEngine({
+      definition,
+      tableId,
+      schema,
+      folder: location,
+      appId: appIdOf(tableId),
+      wal: new TableLog(log, { tableId, table: name }, walFolder(folder, tableId), ownFiles),
       flusher,
       limits,
       turns: this.turns,
       backlog: this.backlog,
       now,
-      size: { ...sizeOf(delta.snapshot), committed: false, seen: delta.seen },
+      size,
       ackAfterCommit,
       committed: (size) => this.options.committed(name, size)
     })
-    /** Per persistent stream, the last offset in the log. What the log holds is about to be in the table. */
-    const logged = new Map<string, number>()
-    const note = (streamId: string, offset: number) =>
-      logged.set(streamId, Math.max(offset, logged.get(streamId) ?? offset))
-    for (const { streams } of found) for (const [streamId, { offset }] of streams) note(streamId, offset)
-    // First look at everything, then change anything: damage must be found before records are moved.
-    for await (const segment of readSegments(own, name)) {
-      for (const { position, sequence } of segment.frames) {
-        lastSequence = Math.max(lastSequence, sequence)
-        if (position !== undefined) note(position.streamId, position.offset)
-      }
-    }
+  }
+
+  private serve(record: TableRecord, engine: TableEngine, known: ReadonlyArray<PersistentStreamRecord>): ServedTable {
+    const { folder, now } = this.options
+    const { name } = record.definition
     const streams = new PersistentStreams({
-      register: folderRegister(own),
-      known: await knownStreams(own, (streamId) => streamOffset(delta, streamId), logged),
-      onDurable: (group, callback) => log.onDurable(group, callback),
+      register: folderRegister(walFolder(folder, record.tableId)),
+      known,
+      onDurable: (group, callback) => engine.wal.onDurable(group, callback),
       now
     })
-    await engine.recover(readSegments(own, name), committed, commitFinder(delta))
-    const current = ownFiles.length === 0 ? delta : ((await this.read(name, record.location)) ?? delta)
-    await engine.adopt(found, await lastNumber(current, appId), commitFinder(current))
-    shared.found.delete(tableId)
-    for (const part of found) await shared.release(part, part.places)
-    log.startAt(lastSequence + 1)
     const table = { record, engine, streams }
     this.byKey.set(tableKey(name), table)
     this.byId.set(record.tableId.toLowerCase(), name)

@@ -19,7 +19,6 @@
  * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
-import type { CommitFinder } from "../delta/commitPlace.ts"
 import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { isLatest, type SeenVersion } from "../delta/deltaLog.ts"
@@ -30,16 +29,17 @@ import type { FoundSegment } from "../log/logSegments.ts"
 import { type RecordRejected, StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback } from "../log/sharedLog.ts"
 import type { TableLog } from "../log/tableLog.ts"
-import { rollBackChunks } from "../parquet/columnBuffer.ts"
 import { type Backlog, nothingWaits, TableBacklog } from "./backlog.ts"
 import { CommitWaits } from "./commitWaits.ts"
 import type { DecodeTarget } from "../records/decodeBlock.ts"
 import type { EngineLimits } from "./engineLimits.ts"
-import type { Flusher, FlushOutcome, TableLook } from "./flushTable.ts"
-import type { FlushTurns } from "./flushTurns.ts"
-import { type Batch, EngineWriter, type OpenBatch, waitingOf } from "./openBatch.ts"
+import type { Flusher, FlushOutcome, PreparedTable, TableLook } from "../flush/flusher.ts"
+import type { FlushTurns } from "../flush/flushTurns.ts"
+import { EngineWriter, type OpenBatch } from "./openBatch.ts"
+import { PendingRows } from "./pendingRows.ts"
+import type { FindRows } from "./recovery.ts"
 import { RowCommitter } from "./rowCommitter.ts"
-import { followed, formOf, type TableForm } from "./tableForm.ts"
+import { followed, formOf } from "./tableForm.ts"
 
 /** The log group of records that a refused table did not take; it never becomes durable. */
 const REFUSED_GROUP = -1
@@ -59,17 +59,12 @@ export class TableEngine {
   size: FlushOutcome
   readonly wal: TableLog
   private readonly flusher: Flusher
-  private readonly limits: EngineLimits
   private readonly turns: FlushTurns
   private readonly backlog: TableBacklog
-  private readonly now: () => number
-  private form: TableForm
-  private readonly batches: Array<Batch> = []
+  private readonly pending: PendingRows
   private readonly committer: RowCommitter
   private flushing: Promise<void> | undefined
   private readonly commits: CommitWaits | undefined
-  /** When the first row of the open batch came, in milliseconds. */
-  private openSince = Infinity
   private stopped: StorageFailure | undefined
   /** Why the table cannot be written; undefined while it can. A later look or flush may take it back. */
   refusal: StorageFailure | undefined
@@ -100,15 +95,14 @@ export class TableEngine {
     this.folder = folder
     this.wal = wal
     this.flusher = flusher
-    this.limits = limits
     this.turns = options.turns
     this.backlog = new TableBacklog(options.backlog, limits)
-    this.now = now
     this.size = options.size
     this.seen = options.size.seen
     this.commits = options.ackAfterCommit ? new CommitWaits() : undefined
-    this.form = formOf(options.definition, options.schema)
-    const currentForm = () => this.form
+    const form = formOf(options.definition, options.schema)
+    const pending = new PendingRows({ form, wal, limits, now, endGroups: options.ackAfterCommit })
+    this.pending = pending
     this.committer = new RowCommitter({
       tableId,
       folder,
@@ -118,7 +112,7 @@ export class TableEngine {
       limits,
       now,
       get form() {
-        return currentForm()
+        return pending.form
       },
       follow: (look) => this.follow(look),
       committed: (outcome) => {
@@ -132,12 +126,12 @@ export class TableEngine {
 
   /** The columns of the table as of the last look at it. */
   get definition(): TableDefinition {
-    return this.form.definition
+    return this.pending.form.definition
   }
 
   /** A new writer for records of this format. */
   openWriter(format: LogFormat, stream?: EngineWriter["stream"]): EngineWriter {
-    return new EngineWriter(this.wal.writerOf(format), this.form.open, stream)
+    return new EngineWriter(this.wal.writerOf(format), this.pending.form.open, stream)
   }
 
   /**
@@ -151,11 +145,9 @@ export class TableEngine {
   /** Has `add` put records into the open batch and the log, and answers what it does. A refused table takes nothing. */
   take<A>(add: (open: OpenBatch, wal: TableLog) => A): A | number {
     if (this.refusal !== undefined) return REFUSED_GROUP
-    const { open } = this.form
-    if (open.rows === 0) this.openSince = this.now()
-    const answer = add(open, this.wal)
-    if (open.rows >= this.limits.maxBatchRows || open.bytes >= this.limits.maxBatchBytes) {
-      this.sealBatch()
+    const answer = this.pending.take(add)
+    if (this.pending.isOpenFull) {
+      this.pending.seal()
       this.flushSoon()
     }
     this.noteWaiting()
@@ -164,7 +156,7 @@ export class TableEngine {
 
   /** By what another thread decodes records of a writer now. */
   targetOf(writer: EngineWriter): DecodeTarget {
-    return writer.targetOf(this.form.open)
+    return writer.targetOf(this.pending.form.open)
   }
 
   /** Calls back when the group is durable (with `ackAfterCommit`: committed) or has failed. */
@@ -198,39 +190,22 @@ export class TableEngine {
   /** Notes what waits for its flush, after each change of it. */
   private noteWaiting(): void {
     const isTaken = this.refusal === undefined && this.stopped === undefined
-    this.backlog.set(isTaken ? waitingOf(this.batches, this.form.open, this.openSince) : nothingWaits)
+    this.backlog.set(isTaken ? this.pending.waiting : nothingWaits)
   }
 
-  /** Undoes everything from a failed group on, in the open buffers and in sealed batches. */
+  /** Undoes everything from a failed group on. */
   private cutBack(firstGroup: number): void {
-    for (const batch of this.batches) {
-      const found = batch.marks.find((each) => each.group >= firstGroup)
-      if (found === undefined) continue
-      if (batch.chunks !== undefined) rollBackChunks(batch.chunks, found.mark)
-      batch.rows = found.mark.rows
-      batch.streams = found.streams
-      batch.lastSequence = found.lastSequence
-      batch.marks = []
-    }
-    this.form.open.cutBack(firstGroup)
+    this.pending.cutBack(firstGroup)
     this.noteWaiting()
   }
 
   /** Starts a flush, if there is anything to do, once the table has its turn. */
   flushSoon(): void {
     const blocked = this.refusal !== undefined && this.refusal.reason !== "TableRefused"
-    const isDue = this.form.open.rows > 0 || this.batches.length > 0 || this.committer.written.due.length > 0
+    const isDue = this.hasWaiting || this.committer.written.due.length > 0
     if (this.flushing !== undefined || !(isDue || blocked)) return
     // A failure stays in the queue and is tried again with the next flush; `flush` reports it.
     void this.flushAll().catch(() => {})
-  }
-
-  /** Ends the open batch, if it has rows. */
-  private sealBatch(): void {
-    if (this.form.open.rows === 0) return
-    const lastSequence = this.wal.lastSequence
-    const { firstSequence, segment } = this.wal.rotate(this.commits !== undefined)
-    this.batches.push({ segment, firstSequence, lastSequence, since: this.openSince, ...this.form.open.seal() })
   }
 
   /**
@@ -286,7 +261,7 @@ export class TableEngine {
   /** The failure with how to get at the records in the log, where it holds any. */
   private withAdvice(failure: StorageFailure): StorageFailure {
     const { reason } = failure
-    const hasRecords = this.form.open.rows > 0 || this.batches.length > 0 || !this.committer.written.isEmpty
+    const hasRecords = this.hasWaiting || !this.committer.written.isEmpty
     if (reason !== "TableRefused" || !hasRecords) return failure
     return new StorageFailure({ reason, message: `${failure.message} ${logAdvice(this.definition.name)}` })
   }
@@ -294,19 +269,16 @@ export class TableEngine {
   /** Moves the rows of a table that cannot be written into its own log. Where that fails too, they stay where they are. */
   private async moveOutRefused({ reason }: StorageFailure): Promise<void> {
     if (this.stopped !== undefined || reason === "DiskFull") return
-    this.sealBatch()
+    this.pending.seal()
     await this.wal.moveOut().catch(() => {})
   }
 
   /** Takes over what a look found. Rows that are not committed yet are decoded again for new columns. */
   private follow({ metadata, protocol, seen, ...size }: TableLook): void {
-    const form = followed(this.form, this.tableId, { metadata, protocol })
+    const form = followed(this.pending.form, this.tableId, { metadata, protocol })
     this.size = { ...size, committed: false }
     this.seen = seen
-    if (form === this.form) return
-    this.sealBatch()
-    for (const batch of this.batches) batch.chunks = undefined
-    this.form = form
+    if (form !== this.pending.form) this.pending.change(form)
   }
 
   /** Resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
@@ -315,7 +287,7 @@ export class TableEngine {
     const last = this.wal.lastSequence
     this.flushSoon()
     await this.flushing
-    while (this.waitsUpTo(last)) {
+    while (this.pending.waitsUpTo(last)) {
       if (this.stopped !== undefined) throw this.stopped
       await (this.flushing ?? this.flushAll())
     }
@@ -323,17 +295,12 @@ export class TableEngine {
 
   /** Whether rows wait for their commit. */
   get hasWaiting(): boolean {
-    return this.form.open.rows > 0 || this.batches.length > 0
-  }
-
-  /** Whether rows up to a log entry wait for their commit. */
-  private waitsUpTo(sequence: number): boolean {
-    if (this.form.open.rows > 0 && this.wal.segmentStart <= sequence) return true
-    return this.batches.some(({ firstSequence }) => firstSequence <= sequence)
+    return !this.pending.isEmpty
   }
 
   /** Flushes the rows that wait when the turn comes. The next round takes those that come meanwhile, so that each round ends. */
   private flushAll(): Promise<void> {
+    const { batches } = this.pending
     const work = async (): Promise<void> => {
       try {
         if (this.stopped !== undefined) return
@@ -341,12 +308,12 @@ export class TableEngine {
         if (this.refusal?.reason === "TableRefused") await this.followTable()
         else await this.checkPlace()
         await this.committer.look()
-        this.sealBatch()
-        for (const batch of this.batches.slice()) {
+        this.pending.seal()
+        for (const batch of batches.slice()) {
           await this.settled(batch.lastGroup)
           if (this.stopped !== undefined) return
           await this.committer.commitBatch(batch)
-          this.batches.shift()
+          batches.shift()
           this.lastProblem = this.size.warning
           this.refusal = undefined
           this.commits?.reach(batch.lastGroup)
@@ -361,7 +328,7 @@ export class TableEngine {
       } finally {
         this.flushing = undefined
       }
-      if (this.batches.length > 0) void this.flushAll().catch(() => {})
+      if (batches.length > 0) void this.flushAll().catch(() => {})
     }
     return (this.flushing = this.turns.run(work))
   }
@@ -372,20 +339,21 @@ export class TableEngine {
   }
 
   /** Commits the records of the table's own log that `find` does not find in the table. */
-  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: CommitFinder): Promise<void> {
+  recover(segments: AsyncIterable<FoundSegment>, committed: number, find: FindRows): Promise<void> {
     return this.committer.recover(segments, committed, find)
   }
 
   /** Takes over records that a start found in the shared log. Those that the table lacks wait for a flush. */
-  async adopt(parts: ReadonlyArray<FoundPart>, committed: number, find: CommitFinder): Promise<void> {
-    this.batches.push(...(await this.committer.adopt(parts, committed, find)))
+  async adopt(parts: ReadonlyArray<FoundPart>, { committed, found, ...size }: PreparedTable): Promise<void> {
+    this.size = { ...size, committed: false }
+    this.pending.batches.push(...(await this.committer.adopt(parts, committed, found)))
     this.noteWaiting()
   }
 
   /** Moves what waits of a table that cannot be written into its own log. */
   async moveOut(): Promise<void> {
     await this.flushing?.catch(() => {})
-    this.sealBatch()
+    this.pending.seal()
     await this.wal.moveOut()
   }
 

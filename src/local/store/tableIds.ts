@@ -7,7 +7,7 @@ import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
 import { TableRefused } from "../delta/writability.ts"
-import { logIn } from "../log/logFolders.ts"
+import { logIn, type OwnLogs } from "../log/logFolders.ts"
 import { tableKey } from "./tableStore.ts"
 
 type Named = Pick<TableRecord, "tableId"> & { readonly name: string }
@@ -18,20 +18,24 @@ const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 /** File systems may tell no case. */
 const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose log names it.
- * `waiting` is the table that records with this id in the shared log are for. */
+/**
+ * Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose
+ * log names it. `waiting` is the table that records with this id in the shared log are for; `logs` are those of single tables.
+ */
 export const checkTableId = async (
   dataFolder: string,
   { name, tableId }: Named,
   served: string | undefined,
-  waiting: string | undefined
+  waiting: string | undefined,
+  logs: OwnLogs
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
     const needed = "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
     throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`, moveOut)
   }
   if (served !== undefined) throw copyOf(name, served)
-  const original = await namedByLog(dataFolder, { name, tableId }, waiting)
+  const own = logs.has(tableId) ? await logIn(dataFolder, tableId) : undefined
+  const original = await namedByLog(dataFolder, { name, tableId }, own?.table ?? waiting)
   if (original !== undefined) throw copyOf(name, original)
 }
 
@@ -48,9 +52,8 @@ const copyOf = (name: string, original: string): TableRefused =>
 const namedByLog = async (
   dataFolder: string,
   { name, tableId }: Named,
-  waiting: string | undefined
+  table: string | undefined
 ): Promise<string | undefined> => {
-  const table = (await logIn(dataFolder, tableId))?.table ?? waiting
   if (table === undefined || tableKey(table) === tableKey(name) || tableNameProblem(table) !== undefined)
     return undefined
   const id = await openLog(Path.join(dataFolder, ...table.split("."))).then(

@@ -9,7 +9,12 @@ import {
   type Replaced,
   StreamRefused
 } from "../../../src/local/persistent/persistentStreams.ts"
-import { folderRegister, knownStreams, noRegister } from "../../../src/local/persistent/streamRegister.ts"
+import {
+  folderRegister,
+  knownStreams,
+  noRegister,
+  registeredStreams
+} from "../../../src/local/persistent/streamRegister.ts"
 
 /** A log whose groups settle when a test says so. */
 const makeLog = () => {
@@ -140,8 +145,11 @@ describe("the register", () => {
       const file = join(folder, "streams.ndjson")
       writeFileSync(file, `${readFileSync(file, "utf8")}{"streamId":"c","ki`)
       await folderRegister(folder).created({ streamId: "d", kind: "Json", createdAt: 4 })
-      const committed: Readonly<Record<string, number>> = { a: 4, b: 1, d: -1 }
-      const known = await knownStreams(folder, async (id) => committed[id]!, new Map([["b", 9]]))
+      const committed = new Map([
+        ["a", 4],
+        ["b", 1]
+      ])
+      const known = knownStreams(await registeredStreams(folder), committed, new Map([["b", 9]]))
       assert.deepStrictEqual(known, [
         { streamId: "a", kind: "Json", createdAt: 1, retiredAt: 3, committed: 4 },
         { streamId: "b", kind: "Proto", createdAt: 2, retiredAt: undefined, committed: 9 },
@@ -150,5 +158,5 @@ describe("the register", () => {
     }))
 
   it("is empty where there is none", () =>
-    inFolder(async (folder) => assert.deepStrictEqual(await knownStreams(folder, async () => 0, new Map()), [])))
+    inFolder(async (folder) => assert.deepStrictEqual(await registeredStreams(folder), [])))
 })

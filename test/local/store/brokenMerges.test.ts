@@ -11,7 +11,7 @@ import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { readRows } from "../../../src/local/delta/tableFiles.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL)")

@@ -8,6 +8,7 @@ import { parseColumns } from "../../../src/internal/columns/columnTypeParser.ts"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
 import { blockDecoder, blockOf, type MessageRecords } from "../../../src/local/records/decodeBlock.ts"
 import type { DecodeThread } from "../../../src/local/records/decodeThread.ts"
+import { localFlusher } from "../../../src/local/flush/flusher.ts"
 import type { Appended } from "../../../src/local/store/appended.ts"
 import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import type { TableWriter } from "../../../src/local/store/tableStore.ts"
@@ -144,10 +145,9 @@ describe("messages decoded in another thread", () => {
       const folder = yield* temporaryFolder
       const definition = table("main.default.t(id BIGINT)")
       const flusher = {
+        ...localFlusher(),
         flush: () => Promise.reject(new Error("planted")),
-        look: () => Promise.reject(new Error("planted")),
-        forget: async () => {},
-        close: async () => {}
+        look: () => Promise.reject(new Error("planted"))
       }
       yield* Effect.scoped(
         Effect.gen(function* () {

@@ -190,6 +190,8 @@ describe.runIf(process.platform !== "win32")("links and special files in a data 
             const store = yield* open({
               folder,
               flusher: {
+                open: () => new Promise(() => {}),
+                prepare: () => new Promise(() => {}),
                 look: () => new Promise(() => {}),
                 flush: () => Promise.reject(new Error("not now")),
                 forget: async () => {},

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, type FlushJob, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, type FlushJob, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const format = { _tag: "Json" } as const

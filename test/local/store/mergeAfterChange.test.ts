@@ -9,7 +9,7 @@ import type { ColumnType, TableDefinition } from "../../../src/internal/columns/
 import { logFolder } from "../../../src/local/delta/deltaLog.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 

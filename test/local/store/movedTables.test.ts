@@ -100,6 +100,8 @@ describe.runIf(process.platform !== "win32")(
           const moved = Path.join(elsewhere, "moved")
           const path = Path.join(folder, "main", "default", "t")
           const failing = {
+            open: () => Promise.reject(new Error("not now")),
+            prepare: () => Promise.reject(new Error("not now")),
             look: () => Promise.reject(new Error("not now")),
             flush: () => Promise.reject(new Error("not now")),
             forget: async () => {},

@@ -12,7 +12,7 @@ import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT, name STRING, place STRUCT<lat: DOUBLE>)")

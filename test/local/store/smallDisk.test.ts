@@ -10,7 +10,7 @@ import { openLog } from "../../../src/local/delta/deltaLog.ts"
 import { fileName } from "../../../src/local/delta/filePaths.ts"
 import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { hasSmallDisks, smallDisk } from "../../support/smallDisk.ts"
 import { append, byHand, json, table } from "../../support/storedTables.ts"
 

@@ -7,9 +7,9 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Worker } from "node:worker_threads"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { StorageFailure, TableNotFound } from "../../../src/local/log/storageErrors.ts"
-import { workerFlusher } from "../../../src/local/store/workerFlusher.ts"
+import { workerFlusher } from "../../../src/local/flush/workerFlusher.ts"
 import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL)")
@@ -98,6 +98,8 @@ describe("a table", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const never: Flusher = {
+        open: () => new Promise(() => {}),
+        prepare: () => new Promise(() => {}),
         look: () => new Promise(() => {}),
         flush: () => Promise.reject(new Error("not now")),
         forget: async () => {},
@@ -203,6 +205,8 @@ describe("a table", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const never: Flusher = {
+        open: () => new Promise(() => {}),
+        prepare: () => new Promise(() => {}),
         look: () => new Promise(() => {}),
         flush: () => Promise.reject(new Error("not now")),
         forget: async () => {},

@@ -6,7 +6,7 @@ import type { Add } from "../../../src/local/delta/deltaActions.ts"
 import { logFolder } from "../../../src/local/delta/deltaLog.ts"
 import { checkpointsIn } from "../../../src/local/delta/replay.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { type Flusher, localFlusher } from "../../../src/local/store/flushTable.ts"
+import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { otherWriter } from "../../support/otherWriter.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 

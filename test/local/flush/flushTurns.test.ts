@@ -1,6 +1,6 @@
 /** The turns of flushes: how many at once, and in which order. */
 import { assert, describe, it } from "@effect/vitest"
-import { FlushTurns } from "../../../src/local/store/flushTurns.ts"
+import { FlushTurns } from "../../../src/local/flush/flushTurns.ts"
 
 /** Works that end when they are told to, and the order in which they began. */
 const works = (turns: FlushTurns) => {

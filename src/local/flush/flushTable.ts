@@ -10,9 +10,9 @@ import * as Fs from "node:fs/promises"
 import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
 import { compactIfDue } from "../upkeep/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
-import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion, TableChanged } from "../delta/deltaLog.ts"
+import { type DeltaLog, TableChanged } from "../delta/deltaLog.ts"
 import { schemaKey } from "../delta/tableFolder.ts"
-import { checkPlace, refusalOf, tableGone, TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
+import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import {
   type CommitPlace,
   commitFinder,
@@ -25,144 +25,20 @@ import {
   streamActions
 } from "../delta/commitPlace.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
-import type { Readers } from "../../internal/log/durableFile.ts"
 import { writeDataFile } from "../delta/dataFile.ts"
 import { filePath } from "../delta/filePaths.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
-import { type PartitionedRows, type PartitionPart, splitByPartition } from "../delta/partitions.ts"
-import { sizeOf, type TableSize } from "../delta/tableSize.ts"
+import { type PartitionPart, splitByPartition } from "../delta/partitions.ts"
+import { sizeOf } from "../delta/tableSize.ts"
 import { fileStatistics } from "../delta/statistics.ts"
 import { propertiesOf } from "../delta/tableProperties.ts"
 import { undoBrokenMerges } from "../upkeep/brokenMerges.ts"
 import { removeExpired } from "../upkeep/retention.ts"
 import { upgradedProtocol } from "../delta/tableFolder.ts"
+import type { FlushJob, FlushOutcome } from "./flusher.ts"
 
-/** What a flush works on. `now` in milliseconds. */
-export interface FlushJob extends PartitionedRows, RowRange {
-  /** The table's name, for messages. */
-  readonly name: string
-  readonly folder: string
-  /** The id in the table's metaData: another table may have taken the folder. */
-  readonly tableId: string
-  /** The schema that the rows were made for, as `schemaKey` gives it. */
-  readonly schema: string
-  /** Per persistent stream, the last offset among the rows. */
-  readonly streams: ReadonlyMap<string, number>
-  /** Whether a version may have been replaced since it was read, so that the log is read anew. */
-  readonly again: boolean
-  /** Files of ours that no look has found in place yet. They are not merged: their rows may have to be committed again. */
-  readonly unconfirmed: ReadonlyArray<string>
-  readonly now: number
-  /** From how many small files of about the same size on a flush also merges them; 0 never does. */
-  readonly compactFiles: number
-}
-
-/** What a flush answers; `warning` tells of upkeep that failed. */
-export interface FlushOutcome extends TableSize {
-  readonly committed: boolean
-  /** The version up to which the table was checked before the rows were committed, the commit included. */
-  readonly seen?: SeenVersion | undefined
-  /** Where a later look finds the rows; undefined when their commit is older than the log. */
-  readonly place?: CommitPlace | undefined
-  readonly warning?: string | undefined
-}
-
-/** A table as the last look found it. */
-export interface TableLook extends TableSize, TableRules {
-  readonly seen: SeenVersion
-}
-
-/** Where flushes run. */
-export interface Flusher {
-  /**
-   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table into one
-   * that this server cannot write, and with `TableChanged` when the schema is not the job's any more.
-   */
-  readonly flush: (job: FlushJob) => Promise<FlushOutcome>
-  /** Reads what other writers did. Rejects with `TableRefused` when there is no table any more. */
-  readonly look: (folder: string, name: string) => Promise<TableLook>
-  /** Forgets what is cached about a table folder, before it is dropped. */
-  readonly forget: (folder: string) => Promise<void>
-  readonly close: () => Promise<void>
-}
-
-/**
- * A flusher that works on the calling thread: tables beside one another, what concerns one table one
- * after another. `readers` of the files that it writes.
- */
-export const localFlusher = (readers: Readers = "owner"): Flusher => {
-  const tables = new Map<string, DeltaLog>()
-  const inTurn = turnsByName()
-  /** The folders that may have got a checkpoint from here. */
-  const written = new Set<string>()
-  /** The log with all that others committed, read anew when the folder holds another table now. */
-  const current = async (folder: string, name: string): Promise<DeltaLog> => {
-    checkPlace(name, folder)
-    const known = tables.get(folder)
-    if (known !== undefined && (await known.look())) return known
-    tables.delete(folder)
-    // Our checkpoint may hold a version that another writer replaced just after it was made.
-    if (written.has(folder)) await removeFalseCheckpoints(folder)
-    const log = await openLog(folder, readers)
-    if (log === undefined) throw tableGone(name)
-    tables.set(folder, log)
-    written.add(folder)
-    await log.look()
-    return log
-  }
-  /** Runs with a log whose cache is dropped on failure: the next call replays it from disk. */
-  const withLog = async <A>(folder: string, name: string, use: (log: DeltaLog) => Promise<A>): Promise<A> => {
-    try {
-      return await use(await current(folder, name))
-    } catch (error) {
-      tables.delete(folder)
-      throw refusalOf(name, error)
-    }
-  }
-  return {
-    flush: (job) =>
-      inTurn(job.folder, async () => {
-        if (job.again) {
-          tables.delete(job.folder)
-          written.add(job.folder)
-        }
-        return withLog(job.folder, job.name, (log) => flushTable(log, job))
-      }),
-    look: (folder, name) =>
-      inTurn(folder, () =>
-        withLog(folder, name, async (log) => ({
-          ...sizeOf(log.snapshot),
-          ...rulesOf(log.snapshot),
-          seen: log.seen
-        }))
-      ),
-    forget: (folder) =>
-      inTurn(folder, async () => {
-        tables.delete(folder)
-        written.delete(folder)
-      }),
-    close: async () => {
-      tables.clear()
-    }
-  }
-}
-
-/** Runs the works of each name one after another. */
-const turnsByName = () => {
-  const last = new Map<string, Promise<unknown>>()
-  return <A>(name: string, work: () => Promise<A>): Promise<A> => {
-    const running = (last.get(name) ?? Promise.resolve()).then(work)
-    const ended = running
-      .catch(() => {})
-      .then(() => {
-        if (last.get(name) === ended) last.delete(name)
-      })
-    last.set(name, ended)
-    return running
-  }
-}
-
-const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({ metadata: metadata!, protocol: protocol! })
+/** What a table asks of its writers. */
+export const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({ metadata: metadata!, protocol: protocol! })
 
 /** Throws unless the rows of a job may be committed to the table as it is now. */
 const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
@@ -187,7 +63,8 @@ const treeOf = (log: DeltaLog, { columns, partitionColumns, schema }: FlushJob):
 
 const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
 
-const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
+/** Writes the rows of a job into files and commits them, as far as the table lacks them; then does what is due of its upkeep. */
+export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
   const found = await commitFinder(log)(job)
   const known = placeOf(found)
   const missing = missingOf(job, found)

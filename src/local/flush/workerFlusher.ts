@@ -5,7 +5,8 @@
  * the lost rows from the log again. The worker's own code is `flushWorker.ts`.
  */
 import { Worker } from "node:worker_threads"
-import type { Flusher, FlushJob, FlushOutcome, TableLook } from "./flushTable.ts"
+import { type StorageReason, StorageFailure } from "../log/storageErrors.ts"
+import type { Flusher, FlushJob, FlushOutcome, PreparedTable, PrepareJob, TableLook } from "./flusher.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
 import { giveMemory } from "../parquet/columnMemory.ts"
@@ -13,7 +14,8 @@ import { giveMemory } from "../parquet/columnMemory.ts"
 /** What goes to the worker. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
-  | { readonly id: number; readonly kind: "look"; readonly folder: string; readonly name: string }
+  | { readonly id: number; readonly kind: "open" | "look"; readonly folder: string; readonly name: string }
+  | { readonly id: number; readonly kind: "prepare"; readonly job: PrepareJob }
   | { readonly id: number; readonly kind: "forget"; readonly folder: string }
 
 /** What is kept of an error. */
@@ -22,11 +24,19 @@ export interface WorkerError {
   readonly code: string | undefined
   readonly path: string | undefined
   readonly syscall: string | undefined
+  /** Of a `StorageFailure`. */
+  readonly reason: StorageReason | undefined
 }
+
+const errorOf = ({ message, reason, ...rest }: WorkerError): Error =>
+  reason === undefined ? Object.assign(new Error(message), rest) : new StorageFailure({ reason, message })
+
+/** What a request answers. */
+export type Outcome = FlushOutcome | PreparedTable | TableLook | undefined | void
 
 /** What comes back. */
 export type WorkerReply =
-  | { readonly id: number; readonly outcome: FlushOutcome | TableLook | undefined }
+  | { readonly id: number; readonly outcome: Outcome }
   | { readonly id: number; readonly error: WorkerError }
 
 interface Waiting {
@@ -74,7 +84,7 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       waiting.delete(reply.id)
       if (found !== undefined) giveMemory(found.memory)
       if (waiting.size === 0) worker.unref()
-      if ("error" in reply) found?.reject(Object.assign(new Error(reply.error.message), reply.error))
+      if ("error" in reply) found?.reject(errorOf(reply.error))
       else found?.resolve(reply.outcome)
     })
     worker.on("error", (error) => end(`The flush worker failed: ${error.message}`))
@@ -96,6 +106,8 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
 
   return {
     flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
+    open: (folder, name) => request({ id: nextId++, kind: "open", folder, name }),
+    prepare: (job) => request({ id: nextId++, kind: "prepare", job }),
     look: (folder, name) => request({ id: nextId++, kind: "look", folder, name }),
     forget: async (folder) => {
       if (running !== undefined) await request({ id: nextId++, kind: "forget", folder })

@@ -1,11 +1,15 @@
 /**
- * Flushes in a worker thread: what the end of one worker does to the requests of the next.
+ * Flushes in a worker thread: what the end of one worker does to the requests of the next, and how
+ * failures arrive.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
 import type { Worker } from "node:worker_threads"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { workerFlusher } from "../../../src/local/store/workerFlusher.ts"
+import { workerFlusher } from "../../../src/local/flush/workerFlusher.ts"
+import { type StorageFailure, storageFailure } from "../../../src/local/log/storageErrors.ts"
 import { byHand, table, temporaryFolder } from "../../support/storedTables.ts"
 
 describe("a flush worker that fails", () => {
@@ -37,6 +41,34 @@ describe("a flush worker that fails", () => {
         assert.deepStrictEqual(await look, found)
       })
       assert.lengthOf(workers, 2)
+    })
+  )
+})
+
+describe("a failure in the worker", () => {
+  it.live("arrives with its own message and reason", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      const definition = table("main.default.t(id BIGINT)")
+      const { location } = yield* store.create(definition)
+      const flusher = workerFlusher()
+      yield* Effect.addFinalizer(() => Effect.promise(() => flusher.close()))
+      yield* Effect.promise(async () => {
+        const failing = (): Promise<StorageFailure> =>
+          flusher.open(location, definition.name).then(
+            () => assert.fail("the table was opened"),
+            (error: unknown) => storageFailure(error, "opening the table", location)
+          )
+        const version = Path.join(location, "_delta_log", `${"0".repeat(20)}.json`)
+        await Fs.appendFile(version, "{")
+        assert.match((await failing()).message, /damaged: version 0 is not valid JSON/)
+        await Fs.rm(version)
+        await Fs.mkdir(version)
+        const refused = await failing()
+        assert.strictEqual(refused.reason, "TableRefused")
+        assert.include(refused.message, version)
+      })
     })
   )
 })

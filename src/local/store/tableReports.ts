@@ -1,0 +1,38 @@
+/**
+ * What the log of the server says of its tables: problems of their flushes, and refusals that are
+ * over, each once.
+ */
+import type { ServedTable } from "./servedTables.ts"
+import type { TableEngine } from "./tableEngine.ts"
+
+/** That a table is served which was refused before. */
+export const servedAgain = (name: string): string => `The table ${name} is served again.`
+
+/** What is to be logged, by level. */
+export interface Reports {
+  readonly warnings: ReadonlyArray<string>
+  readonly news: ReadonlyArray<string>
+}
+
+/** Remembers what was reported of the tables of a store. */
+export class TableReports {
+  private readonly problems = new Map<TableEngine, string>()
+  private readonly refused = new Set<TableEngine>()
+
+  /** What is new since the last call. */
+  take(tables: ReadonlyArray<ServedTable>): Reports {
+    const warnings: Array<string> = []
+    const news: Array<string> = []
+    for (const { engine, record } of tables) {
+      const { name } = record.definition
+      const problem = engine.lastProblem ?? ""
+      if (problem !== (this.problems.get(engine) ?? "")) {
+        this.problems.set(engine, problem)
+        if (problem !== "") warnings.push(`${name}: ${problem}`)
+      }
+      if (engine.refusal !== undefined) this.refused.add(engine)
+      else if (this.refused.delete(engine)) news.push(servedAgain(name))
+    }
+    return { warnings, news }
+  }
+}
