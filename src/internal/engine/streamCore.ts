@@ -107,7 +107,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const scheduler = Context.get(context, Scheduler)
   const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
-  const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  // Divided as a number: a division of two bigints makes a third one.
+  const now = () => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
   const parts = { turns, codec: table.codec, limits: options, now, scheduler }
   const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
   const zone = fed ?? new LandingZone<A>(parts)

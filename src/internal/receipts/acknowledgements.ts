@@ -144,6 +144,8 @@ export class Acknowledgements<E> {
         arrival: this.arrivals++,
         index: -1,
         deadline: Infinity,
+        before: undefined,
+        behind: undefined,
         expire: () => {
           this.waiters.remove(waiter)
           // Where many are answered, its turn may not have come.

@@ -6,8 +6,14 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { PIECE } from "../userCode/pieces.ts"
 
-/** One wait. */
-export interface Limited {
+/** A place in the line of waits. */
+interface Place {
+  before: Place | undefined
+  behind: Place | undefined
+}
+
+/** One wait. The limit keeps its neighbours, both undefined while it is not in the line. */
+export interface Limited extends Place {
   /** When it has lasted for too long, in milliseconds. */
   deadline: number
   /** Answers it then. It must not throw. */
@@ -15,8 +21,8 @@ export interface Limited {
 }
 
 export class WaitLimit {
-  /** The waits that go on, oldest first. */
-  private readonly waits = new Set<Limited>()
+  /** The two ends of the line, in which the oldest wait stands behind it and the latest before it. */
+  private readonly ends: { before: Place; behind: Place }
   /** Sleeps until the oldest wait has reached the limit; ends when it finds none. */
   private timer: Fiber.Fiber<void> | undefined
   /** Whether it runs. It may end while it is being started. */
@@ -27,6 +33,9 @@ export class WaitLimit {
 
   /** `now` gives milliseconds, by the clock of the fibers that `fork` starts. */
   constructor(millis: number, now: () => number, fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>) {
+    const ends: Place = { before: undefined, behind: undefined }
+    ends.before = ends.behind = ends
+    this.ends = ends as typeof this.ends
     this.millis = millis
     this.now = now
     this.fork = fork
@@ -35,15 +44,24 @@ export class WaitLimit {
   /** A wait begins. */
   add(wait: Limited): void {
     wait.deadline = this.now() + this.millis
-    this.waits.add(wait)
+    const { ends } = this
+    const latest = ends.before
+    wait.before = latest
+    wait.behind = ends
+    latest.behind = wait
+    ends.before = wait
     if (this.watching) return
     this.watching = true
     this.timer = this.fork(this.watch)
   }
 
-  /** A wait has ended. */
+  /** A wait has ended. Nothing happens when it is not in the line. */
   delete(wait: Limited): void {
-    this.waits.delete(wait)
+    const { before, behind } = wait
+    if (before === undefined || behind === undefined) return
+    before.behind = behind
+    behind.before = before
+    wait.before = wait.behind = undefined
   }
 
   /** Ends the timer. Nobody waits, or will. */
@@ -53,12 +71,13 @@ export class WaitLimit {
 
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
     let answered = 0
-    for (const oldest of this.waits) {
+    while (this.ends.behind !== this.ends) {
+      const oldest = this.ends.behind as Limited
       const left = oldest.deadline - this.now()
       if (left > 0) return Effect.andThen(Effect.sleep(left), this.watch)
       // Sockets and timers must not wait for all of them.
       if (answered++ === PIECE) return Effect.andThen(Effect.yieldNow, this.watch)
-      this.waits.delete(oldest)
+      this.delete(oldest)
       oldest.expire()
     }
     this.watching = false

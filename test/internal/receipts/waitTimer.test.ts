@@ -24,7 +24,12 @@ const make = Effect.gen(function* () {
       return fiber
     }
   )
-  const wait = (name: string): Limited => ({ deadline: 0, expire: () => void expired.push(name) })
+  const wait = (name: string): Limited => ({
+    deadline: 0,
+    before: undefined,
+    behind: undefined,
+    expire: () => void expired.push(name)
+  })
   return { expired, forked, limit, wait }
 })
 
