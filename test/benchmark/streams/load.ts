@@ -2,6 +2,7 @@
  * The process of one client of `bench:streams`: opens its streams, sends at the pace that the parent
  * orders, and measures itself.
  */
+import { PerformanceObserver } from "node:perf_hooks"
 import { byteRecords, paced } from "../clients/client.ts"
 import { percentile } from "../figures.ts"
 import type { LoneSpec, OpenLone } from "./lone.ts"
@@ -31,10 +32,23 @@ export interface LoneResult {
   readonly p50: number
   readonly p99: number
   readonly max: number
+  /** The time of the first record, and the most of all the others. */
+  readonly first: number
+  readonly rest: number
+  /** The longest pause for garbage collection. */
+  readonly gc: number
   /** 99th percentile of what a 10 ms timer was late. */
   readonly late: number
   readonly rss: number
 }
+
+const most = (times: ReadonlyArray<number>): number => times.reduce((so, time) => Math.max(so, time), 0)
+
+/** The longest garbage collection since it was set to 0, in milliseconds. */
+let collecting = 0
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) collecting = Math.max(collecting, duration)
+}).observe({ entryTypes: ["gc"] })
 
 /** Bytes of a record. */
 const SIZE = 100
@@ -74,6 +88,7 @@ try {
   const carryOut = async ({ millis, observeEvery, rate }: LoneOrder): Promise<LoneResult> => {
     const times: Array<number> = []
     const stopTimer = watchTimer()
+    collecting = 0
     const before = count
     const cpuBefore = process.cpuUsage()
     const reached = await paced(rate, millis, (due) => {
@@ -91,7 +106,10 @@ try {
       cpu: (system + user) / 1e6,
       p50: percentile(times, 0.5),
       p99: percentile(times, 0.99),
-      max: times.reduce((most, time) => Math.max(most, time), 0),
+      max: most(times),
+      first: times[0] ?? Number.NaN,
+      rest: most(times.slice(1)),
+      gc: collecting,
       late: percentile(late, 0.99),
       rss: process.memoryUsage.rss()
     }

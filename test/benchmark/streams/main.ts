@@ -2,8 +2,11 @@
  * `npm run bench:streams -- [options]`: what many streams cost that have a record now and then.
  *
  * - `--streams N`, `--rate N`: so many streams with so many records of 100 B a second each; 1,000 and 10 by default.
- * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20 and 4.
+ * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20 and 4,
+ *   or 0 rounds to skip that.
  * - `--openings N`: how often each client opens its streams, with tokens and without; 3, or 0 to skip that.
+ * - `--slowest N`: how often each client is started for the slowest acknowledgements of one stream
+ *   with a hundred records a second; 3, or 0 to skip that.
  * - `--base FOLDER`: another checkout that is measured in turns with this one.
  * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its processor profile.
  *
@@ -22,6 +25,7 @@ import { digits, spreadOf, spreadText, table } from "../figures.ts"
 import { fetchNative } from "../nativeSdk.ts"
 import { nextMessage, start, startSink, stop } from "../processes.ts"
 import type { LoneOpened, LoneOrder, LoneResult } from "./load.ts"
+import { measureSlowest, SLOWEST_HEAD } from "./slowest.ts"
 import type { LoneName, LoneSpec, TokenPlace } from "./lone.ts"
 
 const { values: flags } = parseArgs({
@@ -31,6 +35,7 @@ const { values: flags } = parseArgs({
     seconds: { type: "string", default: "20" },
     rounds: { type: "string", default: "4" },
     openings: { type: "string", default: "3" },
+    slowest: { type: "string", default: "3" },
     base: { type: "string" },
     only: { type: "string" },
     profile: { type: "string" }
@@ -88,10 +93,10 @@ const sink = await startSink()
 await sink.order({ ackInterval: 0 })
 
 const profile = flags.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${flags.profile}`]
-const startLoad = async (spec: Measured["spec"]) => {
+const startLoad = async (spec: Measured["spec"], count = streams) => {
   const child = start(
     new URL("./load.ts", import.meta.url),
-    [JSON.stringify({ ...spec, streams, port: sink.port })],
+    [JSON.stringify({ ...spec, streams: count, port: sink.port })],
     profile
   )
   try {
@@ -200,9 +205,14 @@ console.log(
 const tokens = await startTokens()
 try {
   const rows: Array<ReadonlyArray<string>> = []
-  for (const observeEvery of [1, 16]) rows.push(...(await measureLoad(observeEvery)))
+  for (const observeEvery of rounds > 0 ? [1, 16] : []) rows.push(...(await measureLoad(observeEvery)))
   const head = ["client", "receipts", "CPU us/record", "over grpc-js", "ack p50 ms", "ack p99 ms", "ack max ms"]
-  console.log(table([...head, "10 ms timer late p99 ms", "RSS MiB", "thousand records/s"], rows))
+  if (rows.length > 0) console.log(table([...head, "10 ms timer late p99 ms", "RSS MiB", "thousand records/s"], rows))
+  if (Number(flags.slowest) > 0) {
+    const clients = measured.map(([, client]) => client)
+    const slowest = await measureSlowest(clients, Number(flags.slowest), ({ spec }) => startLoad(spec, 1))
+    console.log(`\nOne stream with 100 records a second:\n\n${table(SLOWEST_HEAD, slowest)}`)
+  }
   if (Number(flags.openings) > 0) {
     console.log(`\n${table(["streams opened", "s", "RSS grown, MiB"], await measureOpening(tokens))}`)
   }
