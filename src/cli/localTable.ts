@@ -18,6 +18,14 @@ export const localFolder = ({ location }: { readonly location: string | undefine
   }
 }
 
+/** Why a table has no folder on this machine, and the way out. */
+export const notHere = (name: string, location: string | undefined, otherwise: string): CommandFailed =>
+  failed(
+    location?.startsWith("memory:") === true
+      ? `The table ${name} is in the memory of the local server, and has no files. Start the server without --memory to have them.`
+      : `The table ${name} is not on this machine. ${otherwise}`
+  )
+
 /** A table on this machine with its live files. */
 export const liveTable = Effect.fnUntraced(function* (
   table: CatalogTable
@@ -25,7 +33,7 @@ export const liveTable = Effect.fnUntraced(function* (
   const { name } = table.definition
   const folder = localFolder(table)
   if (folder === undefined) {
-    return yield* failed(`The table ${name} is not on this machine. Read it in its workspace.`)
+    return yield* notHere(name, table.location, "Read it in its workspace.")
   }
   const live = yield* readLog(folder)
   if (live === undefined) {

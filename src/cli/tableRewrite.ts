@@ -15,12 +15,12 @@ export const rewrite = Command.make(
   { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")) },
   Effect.fn(function* (input) {
     const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
-    const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
+    const { localFolder, notHere } = yield* Effect.promise(() => import("./localTable.ts"))
     const { rewriteVariants } = yield* Effect.promise(() => import("../local/upkeep/rewriteVariants.ts"))
     const table = yield* readTable(input.table)
     const { name } = table.definition
     const folder = localFolder(table)
-    if (folder === undefined) return yield* failed(`The table ${name} is not on this machine.`)
+    if (folder === undefined) return yield* notHere(name, table.location, "Run it where the server runs.")
     const now = yield* Clock.currentTimeMillis
     const { files, left } = yield* Effect.tryPromise({
       try: () => rewriteVariants(name, folder, now),

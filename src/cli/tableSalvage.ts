@@ -37,7 +37,7 @@ const placeOfServer = Effect.fnUntraced(function* (
   schema: string
 ): Effect.fn.Return<Place, CommandFailed> {
   const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
-  const { localFolder } = yield* Effect.promise(() => import("./localTable.ts"))
+  const { localFolder, notHere } = yield* Effect.promise(() => import("./localTable.ts"))
   const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema))).pipe(
     Effect.mapError(({ exitCode, message }) =>
       failed(`${message} Where no server runs, name its data folder: --data-dir DIR`, exitCode)
@@ -52,7 +52,7 @@ const placeOfServer = Effect.fnUntraced(function* (
   }
   const folder = localFolder(place)
   if (folder === undefined) {
-    return yield* failed(`The log of ${name} is not on this machine. Name its data folder where it is: --data-dir DIR`)
+    return yield* notHere(name, place.location, "Name its data folder where it is: --data-dir DIR")
   }
   return { dataFolder: Path.resolve(folder, "../../.."), served: place.problem === undefined }
 })

@@ -20,11 +20,12 @@ const makeOne = async (path: string, readers: Readers): Promise<void> => {
 }
 
 /**
- * Makes a folder, and those above it that are missing; a link to a folder counts as one. Node's own recursive way never ends where
- * folders cannot be made although the one above is there, such as in `/proc`.
+ * Makes a folder, and those above it that are missing; a link to a folder counts as one. Returns whether
+ * there was none. Node's own recursive way never ends where folders cannot be made although the one above
+ * is there, such as in `/proc`.
  */
-export const makeFolder = async (path: string, readers: Readers = "owner"): Promise<void> => {
-  const make = async () => {
+export const makeFolder = async (path: string, readers: Readers = "owner"): Promise<boolean> => {
+  const make = async (): Promise<boolean> => {
     try {
       await makeOne(path, readers)
     } catch (error) {
@@ -33,17 +34,18 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
         throw new NotAFolder(`${path} is a file, where a folder is needed`, "Choose another folder.")
       }
       if (found === undefined) throw error
-      return
+      return false
     }
     await syncFolder(Path.dirname(path))
+    return true
   }
   try {
-    await make()
+    return await make()
   } catch (error) {
     const above = Path.dirname(path)
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error
     await makeFolder(above, readers)
-    await make()
+    return make()
   }
 }
 

@@ -105,7 +105,7 @@ export const nodeDisk: LogDisk = {
       await handle.close()
     }
   },
-  makeFolder: (folder) => makeFolder(folder),
+  makeFolder: async (folder) => void (await makeFolder(folder)),
   syncFolder,
   lock: (folder) => lockFolder(folder)
 }

@@ -37,9 +37,9 @@ export const catalogError = (status: number, code: string, message: string): Cat
   body: { error_code: code, message, details: [] }
 })
 
-/** The URL of a table. A table in memory has no path. */
+/** The URL of a table. One in memory has no path, and a URL that starts with `memory:`. */
 const locationOf = ({ location }: { readonly location: string }): string =>
-  location === "" ? "" : Path.isAbsolute(location) ? pathToFileURL(location).href : `file://${location}`
+  Path.isAbsolute(location) ? pathToFileURL(location).href : location
 
 /** The property that tells why a table is not served. */
 const propertiesOf = ({ problem }: { readonly problem?: string | undefined }) =>

@@ -14,7 +14,7 @@ import { availableParallelism } from "node:os"
 import * as Path from "node:path"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { addColumns } from "../delta/alterTable.ts"
-import { makeFolder, type Readers } from "../../internal/log/durableFile.ts"
+import { makeFolder, type Readers, writeSynced } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { modeWarning } from "../log/folderMode.ts"
 import { noSize, type TableSize } from "../delta/tableSize.ts"
@@ -86,7 +86,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   const lock = yield* Effect.acquireRelease(
     attempt("opening the data folder", async () => {
-      await makeFolder(folder, readers)
+      const isNew = await makeFolder(folder, readers)
+      // Tables and credentials belong in no repository, wherever the folder is made.
+      if (isNew) await writeSynced(Path.join(folder, ".gitignore"), "*\n", readers)
       await isFolder(Path.join(folder, ".wal"))
       return lockFolder(folder)
     }),

@@ -82,6 +82,20 @@ describe.runIf(process.platform !== "win32")("a data folder", () => {
     )
   }
 
+  it.live("that is made new is ignored by Git, and one that exists is left as it is", () =>
+    Effect.gen(function* () {
+      const above = yield* temporaryFolder
+      yield* Effect.sync(() => execFileSync("git", ["init", "--quiet", above]))
+      const folder = Path.join(above, "data")
+      yield* Effect.scoped(useFolder({ folder }))
+      const status = () => execFileSync("git", ["-C", above, "status", "--porcelain"], { encoding: "utf8" })
+      assert.strictEqual(yield* Effect.sync(status), "")
+      yield* Effect.promise(() => Fs.rm(Path.join(folder, ".gitignore")))
+      yield* Effect.scoped(open({ folder }))
+      assert.strictEqual(yield* Effect.sync(status), "?? data/\n")
+    })
+  )
+
   it.live("that others can enter keeps its mode, and one warning says so", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
