@@ -5,19 +5,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import type * as Command from "effect/cli/Command"
+import { zerobus as zerobusCommand } from "../../src/cli/Commands.ts"
 import { temporaryFolder, zerobus } from "../support/commandLine.ts"
 
-const commands = [
-  "",
-  "local",
-  "ingest",
-  "query",
-  "generate",
-  "table",
-  "spool",
-  ..."show drain export repair".split(" ").map((name) => `spool ${name}`),
-  ..."create list show snippet alter rewrite register salvage drop".split(" ").map((name) => `table ${name}`)
+/** The names of a command and of all below it, as they are typed. */
+const namesBelow = (command: Command.Command.Any, above: string): ReadonlyArray<string> => [
+  above,
+  ...command.subcommands.flatMap(({ commands }) =>
+    commands.flatMap((each) => namesBelow(each, `${above} ${each.name}`.trim()))
+  )
 ]
+const commands = namesBelow(zerobusCommand, "")
 
 describe("the help of a command", () => {
   it.each(commands)("ends with two examples: %s", async (command) => {
@@ -32,51 +31,82 @@ describe("the help of a command", () => {
     )
   })
 
-  it("lists every command that there is", async () => {
+  it("lists every command that there is, and so does the documentation", async () => {
     const { out } = await zerobus(["--help"])
-    for (const name of commands.filter((command) => command !== "" && !command.includes(" ")))
+    const page = Fs.readFileSync(Path.join(import.meta.dirname, "../../docs/cli.md"), "utf8")
+    const top = commands.filter((command) => command !== "" && !command.includes(" "))
+    assert.isAbove(top.length, 5)
+    for (const name of top) {
       assert.include(out, `  ${name} `)
+      assert.include(page, `\n## \`zerobus ${name}`)
+    }
   })
 })
 
-describe("completions", () => {
-  const bash = spawnSync("bash", ["--version"]).status === 0
+/** What a shell offers for a line, in a folder that holds the script of completions; each word once. */
+const shells: Readonly<Record<string, (line: string, folder: string) => ReadonlyArray<string>>> = {
+  bash: (line, folder) => {
+    const words = line.split(" ")
+    const script = `source ./completions
+COMP_LINE=${JSON.stringify(line)}; COMP_POINT=\${#COMP_LINE}; COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
+_zerobus zerobus ${JSON.stringify(words.at(-1))} ${JSON.stringify(words.at(-2))} 2>/dev/null
+printf '%s\\n' "\${COMPREPLY[@]}"`
+    return linesOf(execFileSync("bash", ["--norc", "-c", script], { cwd: folder, encoding: "utf8" }))
+  },
+  zsh: (line, folder) => {
+    Fs.renameSync(Path.join(folder, "completions"), Path.join(folder, "_zerobus"))
+    const harness = Path.join(import.meta.dirname, "../support/completeInZsh.zsh")
+    return linesOf(execFileSync("zsh", ["-f", harness, line], { cwd: folder, encoding: "utf8", timeout: 60_000 }))
+  },
+  fish: (line, folder) => {
+    const script = `source ./completions; complete -C ${JSON.stringify(line)}`
+    const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder }
+    const out = execFileSync("fish", ["--no-config", "-c", script], { cwd: folder, encoding: "utf8", env })
+    return linesOf(out).map((offered) => offered.split("\t")[0]!.replace(/\/$/, ""))
+  }
+}
 
+const linesOf = (text: string): ReadonlyArray<string> => [
+  ...new Set(text.split("\n").map((word) => word.trim().replaceAll("\\ ", " ")))
+]
+
+const isInstalled = (shell: string) => spawnSync(shell, ["--version"]).status === 0
+
+describe("completions", () => {
   it.each(["bash", "zsh", "fish", "powershell"])("are printed for %s", async (shell) => {
     const { code, out } = await zerobus(["--completions", shell])
     assert.strictEqual(code, 0)
     for (const word of ["ingest", "rejects", "ndjson"]) assert.include(out, word)
   })
 
-  it.skipIf(!bash).each<readonly [line: string, expected: ReadonlyArray<string>]>([
-    ["zerobus ing", ["ingest"]],
-    ["zerobus ingest re", ["readings one.csv", "records.ndjson"].map((name) => name.replace(" ", "\\ "))],
-    ["zerobus ingest records.ndjson re", ["readings\\ one.csv", "records.ndjson"]],
-    ["zerobus ingest -t a.b.c --rejects rec", ["records.ndjson"]],
-    ["zerobus ingest --state da", ["data"]],
-    ["zerobus ingest --format nd", ["ndjson"]],
-    ["zerobus ingest --max", ["--max-rejects"]],
-    ["zerobus local --data-dir da", ["data"]],
-    ["zerobus generate --from rec", ["records.ndjson"]],
-    ["zerobus table register da", ["data"]]
-  ])("complete in bash: %s", async (line, expected) => {
-    const folder = temporaryFolder()
-    Fs.mkdirSync(Path.join(folder, "data"))
-    for (const name of ["readings one.csv", "records.ndjson", "other.txt"])
-      Fs.writeFileSync(Path.join(folder, name), "")
-    const { out } = await zerobus(["--completions", "bash"])
-    Fs.writeFileSync(Path.join(folder, "completions"), out)
-    const words = line.split(" ")
-    const script = `source ./completions
-COMP_LINE=${JSON.stringify(line)}; COMP_POINT=\${#COMP_LINE}; COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
-_zerobus zerobus ${JSON.stringify(words.at(-1))} ${JSON.stringify(words.at(-2))} 2>/dev/null
-printf '%s\\n' "\${COMPREPLY[@]}"`
-    const completed = execFileSync("bash", ["--norc", "-c", script], { cwd: folder, encoding: "utf8" })
-    const found = completed
-      .split("\n")
-      .map((word) => word.trim())
-      .filter((word) => word !== "")
-    assert.deepStrictEqual(found.sort(), [...expected].sort())
-    Fs.rmSync(folder, { recursive: true })
-  })
+  for (const [shell, complete] of Object.entries(shells)) {
+    // The title says why nothing ran: a shell that is not there has to be installed to be tried.
+    const there = isInstalled(shell)
+    describe.skipIf(!there)(`in ${shell}${there ? "" : ", which is not installed"}`, () => {
+      it.each<readonly [line: string, expected: ReadonlyArray<string>]>([
+        ["zerobus ing", ["ingest"]],
+        ["zerobus table sh", ["show"]],
+        ["zerobus ingest re", ["readings one.csv", "records.ndjson"]],
+        ["zerobus ingest records.ndjson re", ["readings one.csv", "records.ndjson"]],
+        ["zerobus ingest -t a.b.c --rejects rec", ["records.ndjson"]],
+        ["zerobus ingest --state da", ["data"]],
+        ["zerobus ingest --format nd", ["ndjson"]],
+        ["zerobus ingest --max", ["--max-rejects"]],
+        ["zerobus local --data-dir da", ["data"]],
+        ["zerobus local --tables rec", ["records.ndjson"]],
+        ["zerobus generate --from rec", ["records.ndjson"]],
+        ["zerobus table register da", ["data"]]
+      ])("complete %s", async (line, expected) => {
+        const folder = temporaryFolder()
+        Fs.mkdirSync(Path.join(folder, "data"))
+        for (const name of ["readings one.csv", "records.ndjson", "other.txt"])
+          Fs.writeFileSync(Path.join(folder, name), "")
+        const { out } = await zerobus(["--completions", shell])
+        Fs.writeFileSync(Path.join(folder, "completions"), out)
+        const found = complete(line, folder).filter((word) => word !== "")
+        assert.deepStrictEqual([...found].sort(), [...expected].sort())
+        Fs.rmSync(folder, { recursive: true })
+      })
+    })
+  }
 })

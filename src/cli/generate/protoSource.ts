@@ -33,14 +33,28 @@ const scalarOf = (type: string, path: string): ColumnType => {
   }
 }
 
+/**
+ * Most fields of a table, those of its messages included. A message that is used twice counts twice: a few
+ * lines can name one that has two of the next, sixty deep.
+ */
+const maxFields = 100_000
+
 const columnsOf = (
   message: protobuf.Type,
   path: string,
-  around: ReadonlyArray<protobuf.Type>
+  around: ReadonlyArray<protobuf.Type>,
+  fields: { count: number }
 ): ReadonlyArray<ColumnDefinition> => {
   if (around.includes(message))
     return refuse(`The message ${message.name} contains itself. A table cannot hold recursive records.`)
   if (around.length > maxDepth) return refuse(`The message ${message.name} is nested deeper than ${maxDepth} levels.`)
+  fields.count += message.fieldsArray.length
+  if (fields.count > maxFields) {
+    const limit = maxFields.toLocaleString("en-US")
+    return refuse(
+      `The table would have more than ${limit} fields, as the messages hold each other. Leave fields out of the .proto file.`
+    )
+  }
   const within = [...around, message]
   return message.fieldsArray.map((field): ColumnDefinition => {
     const at = path === "" ? field.name : `${path}.${field.name}`
@@ -49,7 +63,7 @@ const columnsOf = (
       return refuse(`The field ${at} is an enum, which no column has. Use int32 or string.`)
     const inner: ColumnType =
       resolved instanceof protobuf.Type
-        ? { _tag: "Struct", fields: columnsOf(resolved, at, within) }
+        ? { _tag: "Struct", fields: columnsOf(resolved, at, within, fields) }
         : scalarOf(field.type, at)
     const type: ColumnType =
       field instanceof protobuf.MapField
@@ -103,7 +117,7 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
   const comment = record.comment
   return {
     name: tableName,
-    columns: columnsOf(record, "", []),
+    columns: columnsOf(record, "", [], { count: 0 }),
     ...(comment === null || comment === "" ? {} : { comment })
   }
 }

@@ -298,6 +298,22 @@ describe("generateTable", () => {
     assert.match(failure(generateTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"), { origin: "x" })), /array of arrays/)
   })
 
+  it("bounds what a few lines of a .proto file can ask for", async () => {
+    const chain = (depth: number, uses: number) => {
+      const lines = Array.from({ length: depth }, (_, n) => {
+        const fields = Array.from({ length: uses }, (_, k) => `optional M${n + 1} f${k} = ${k + 1};`)
+        return `message M${n} { ${fields.join(" ")} }`
+      })
+      return `syntax = "proto2"; ${lines.join("\n")} message M${depth} { optional int64 id = 1; }`
+    }
+    const read = (text: string) => readTableSource("proto", text, "c.s.t")
+    assert.match(failure(await read(chain(60, 2))), /would have more than 100,000 fields/)
+    assert.match(failure(await read(chain(3, 60))), /would have more than 100,000 fields/)
+    assert.match(failure(await read(chain(120, 1))), /nested deeper than 100 levels/)
+    assert.strictEqual((await read(chain(60, 1)))._tag, "Success")
+    assert.strictEqual((await read(chain(10, 2)))._tag, "Success")
+  })
+
   it("reads its own descriptor back", () => {
     for (let seed = 0; seed < 50; seed++) {
       const definition = randomTable(seed)

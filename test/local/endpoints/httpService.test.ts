@@ -221,6 +221,18 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
     ["no JSON", "{", 400, /not JSON/],
     ["an array", "[]", 400, /JSON object/],
     ["no name", "{}", 400, /catalog_name is missing/],
+    [
+      "a location on another host",
+      '{"table_type":"EXTERNAL","storage_location":"file://host/main/default/t"}',
+      400,
+      /needs the storage_location file:/
+    ],
+    [
+      "a location that is no path",
+      '{"table_type":"EXTERNAL","storage_location":"file:///a%2Fb"}',
+      400,
+      /storage_location/
+    ],
     ["no columns", '{"catalog_name":"a","schema_name":"b","name":"c"}', 400, /columns/],
     [
       "a column without a type",
