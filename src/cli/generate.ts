@@ -185,7 +185,7 @@ export const generate = Command.make(
         const how = list(["different"]) === "" ? "without --check" : "with --force instead of --check"
         return yield* failed(`Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`)
       }
-      return yield* print(`${generated.length} files are in step with ${definition.name}.`)
+      return yield* print(`The files are in step with ${definition.name}.`)
     }
     const different = list(["different"])
     if (different !== "" && !input.force) {

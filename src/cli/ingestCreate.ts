@@ -2,12 +2,14 @@
  * `zerobus ingest --create`: the table for a file, from the records at its start.
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
 import { withCatalog } from "./catalog.ts"
 import { inferColumns } from "./ingest/inferTable.ts"
 import type { RecordInput } from "./ingest/inputs.ts"
 import { recordBytes } from "./input/recordBytes.ts"
+import { startOfBytes } from "./input/startOfBytes.ts"
 import { reader } from "./records/recordFile.ts"
 import type { SourceRecord } from "./records/sourceRecord.ts"
 import type { ValueForms } from "./records/valueForms.ts"
@@ -26,60 +28,63 @@ const sqlText = (text: string): string => (text.includes("<") ? text : text.toUp
 export const definitionText = ({ columns, name }: TableDefinition): string =>
   `${name}(${columns.map((column) => `${column.name} ${sqlText(fullTypeText(column.type))}`).join(", ")})`
 
-/** The definition of a table for the file. */
+/** The definition of a table for the file, and the file as it is to be read from now on. */
 const definitionFor = Effect.fnUntraced(function* (
   table: string,
   input: RecordInput,
   forms: ValueForms
-): Effect.fn.Return<TableDefinition, CommandFailed> {
-  if (input.file === "-") {
-    return yield* failed("--create looks at the file first, which standard input does not allow. Name a file.")
-  }
+): Effect.fn.Return<readonly [TableDefinition, RecordInput], CommandFailed, Scope.Scope> {
   if (input.csv.names?.length === 0) {
     return yield* failed("--create needs the names of the columns. Add --columns, or leave --no-header out.")
   }
   const one = reader(input.format, input.csv)
   const records: Array<SourceRecord> = []
   let bytes = 0
-  yield* recordBytes(input.file, { gzip: input.gzip }).pipe(
-    Stream.takeWhile(() => bytes < mostBytes && records.length < mostRecords && one.problem() === undefined),
-    Stream.runForEach((chunk) =>
-      Effect.sync(() => {
-        bytes += chunk.length
-        for (const record of one.push(chunk)) records.push(record)
-      })
-    ),
-    Effect.mapError(because)
-  )
+  const isEnough = () => bytes >= mostBytes || records.length >= mostRecords || one.problem() !== undefined
+  const take = (chunk: Uint8Array): boolean => {
+    if (isEnough()) return false
+    bytes += chunk.length
+    for (const record of one.push(chunk)) records.push(record)
+    return !isEnough()
+  }
+  const source = recordBytes(input.file, { gzip: input.gzip })
+  // A file is read anew afterwards, so that what was read shows in the progress. Standard input cannot be.
+  const read =
+    input.file === "-"
+      ? Effect.map(startOfBytes(source, take), (whole) => ({ ...input, bytes: whole }))
+      : Effect.as(Stream.runDrain(Stream.takeWhile(source, take)), input)
+  const then = yield* Effect.mapError(read, because)
   if (bytes < mostBytes && records.length < mostRecords) records.push(...one.end())
   const problem = one.problem()
   if (problem !== undefined) return yield* failed(`The columns of ${input.name} cannot be told: ${problem}.`)
   const found = inferColumns(records.slice(0, mostRecords), one.header(), forms)
   if ("problem" in found) return yield* failed(`The columns of ${input.name} cannot be told: ${found.problem}.`)
   const text = definitionText({ name: table, columns: found.columns })
-  return yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
+  const definition = yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
     failed(`The columns of ${input.name} make no table. ${why}`)
   )
+  return [definition, then] as const
 })
 
 /** Prints the definition of a table for the file. */
 export const printTable = (table: string, input: RecordInput, forms: ValueForms): Effect.Effect<void, CommandFailed> =>
-  Effect.flatMap(definitionFor(table, input, forms), (definition) => print(definitionText(definition)))
+  Effect.scoped(Effect.flatMap(definitionFor(table, input, forms), ([definition]) => print(definitionText(definition))))
 
-/** Creates a table for the file, unless there is one of this name. */
+/** Creates a table for the file, unless there is one of this name. Returns the file as it is to be read from now on. */
 export const createTable = Effect.fnUntraced(function* (
   table: string,
   input: RecordInput,
   forms: ValueForms
-): Effect.fn.Return<void, CommandFailed> {
+): Effect.fn.Return<RecordInput, CommandFailed, Scope.Scope> {
   const exists = yield* withCatalog((catalog) =>
     catalog.getTable(table).pipe(
       Effect.as(true),
       Effect.catchTag("InvalidTable", () => Effect.succeed(false))
     )
   )
-  if (exists) return
-  const definition = yield* definitionFor(table, input, forms)
+  if (exists) return input
+  const [definition, then] = yield* definitionFor(table, input, forms)
   yield* withCatalog((catalog) => catalog.createTable(definition))
   yield* remark(`Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`)
+  return then
 })

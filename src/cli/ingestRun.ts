@@ -99,11 +99,11 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
   const forms = yield* formsOf(input)
-  const files = yield* inputsOf(input)
+  let files = yield* inputsOf(input)
   if (input.create) {
     const { createTable, printTable } = yield* Effect.promise(() => import("./ingestCreate.ts"))
     if (input.dryRun) return yield* printTable(input.table, files[0]!, forms)
-    yield* createTable(input.table, files[0]!, forms)
+    files = [yield* createTable(input.table, files[0]!, forms), ...files.slice(1)]
   }
   const { definition } = yield* readTable(input.table)
   const inputs = withColumns(files, definition.columns)
@@ -284,12 +284,12 @@ const ingestInputs = (
   const { counts, places } = source
   return Effect.forEach(
     inputs,
-    ({ csv, file, format, gzip, name }) => {
+    ({ bytes, csv, file, format, gzip, name }) => {
       if (several) places.begin(name)
       return ingestFile({
         ...source,
         name: several ? name : undefined,
-        bytes: recordBytes(file, { gzip, onRead: (bytes) => (counts.stored += bytes) }),
+        bytes: bytes ?? recordBytes(file, { gzip, onRead: (read) => (counts.stored += read) }),
         reader: reader(format, csv),
         header: format === "csv"
       })

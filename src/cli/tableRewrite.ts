@@ -32,7 +32,7 @@ export const rewrite = Command.make(
         : `Rewrote ${counted(files, "file")} of ${name}.` +
             (left === 0
               ? ""
-              : ` ${counted(left, "file")} stay, because of deleted rows, other columns or another writer.`)
+              : ` ${counted(left, "file")} ${left === 1 ? "stays" : "stay"}, because of deleted rows, other columns or another writer.`)
     )
   })
 ).pipe(

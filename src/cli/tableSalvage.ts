@@ -142,7 +142,7 @@ export const tableSalvage = Command.make(
     if (damage.length > 0) {
       return yield* failed(
         `${counted(records, "record")} of ${name} could be read` +
-          `${records > 0 ? ` and are in ${input.to}` : ""}. The log is kept: restore its files from a backup.`
+          `${records === 0 ? "" : ` and ${records === 1 ? "is" : "are"} in ${input.to}`}. The log is kept: restore its files from a backup.`
       )
     }
     if (records === 0) {

@@ -275,6 +275,49 @@ describe("--create", () => {
     assert.strictEqual(code, 0, err)
   })
 
+  it.each(["plain", "gzip"])(
+    "looks at standard input, and reads all of it: %s",
+    async (packing) => {
+      const name = `main.default.stdin_${packing}`
+      // More than is looked at.
+      const lines = Array.from({ length: 30_000 }, (_, id) => `${id},${"x".repeat(id % 7)}`)
+      const text = Buffer.from(`id,note\n${lines.join("\n")}\n`)
+      const path = file(`stdin-${packing}`, packing === "gzip" ? gzipSync(text) : text)
+      const run = (...args: ReadonlyArray<string>) => {
+        const running = start(["ingest", "-", "-t", name, "-f", "csv", "--create", ...args], environment, "caller")
+        Fs.createReadStream(path).pipe(running.child.stdin!)
+        return running.end
+      }
+      const dry = await run("--dry-run")
+      assert.deepStrictEqual([dry.code, dry.out], [0, `${name}(id BIGINT, note STRING)\n`], dry.err)
+      const { code, err, out } = await run("--json")
+      assert.strictEqual(code, 0, err)
+      assert.match(err, /Created main\.default\.stdin_\w+\(id BIGINT, note STRING\) with 2 columns\./)
+      const summary = JSON.parse(out)
+      assert.deepStrictEqual(
+        [summary.records, summary.durable, summary.rejected, summary.bytes],
+        [30_000, 30_000, 0, text.length]
+      )
+      const found = await rows(name, 30_000, "count(*)::INT AS n, sum(id)::INT AS s, max(id)::INT AS m")
+      assert.deepStrictEqual(found, [[30_000, 449_985_000, 29_999]])
+    },
+    60_000
+  )
+
+  it("takes a short standard input, one without records, and others beside it", async () => {
+    const run = (name: string, args: ReadonlyArray<string>, input: string) =>
+      zerobusProcess(["ingest", "-t", name, "--create", ...args], environment, input)
+    const one = await run("main.default.stdin_one", ["-"], '{"id":1}\n')
+    assert.match(one.out, /^1 record durable in main\.default\.stdin_one/, one.err)
+    const again = await run("main.default.stdin_one", ["-"], '{"id":2}\n')
+    assert.match(again.out, /^1 record durable in main\.default\.stdin_one/, again.err)
+    const both = await run("main.default.stdin_one", ["-", file("beside.ndjson", '{"id":3}\n')], '{"id":4}\n')
+    assert.match(both.out, /^2 records durable/, both.err)
+    const none = await run("main.default.stdin_none", ["-"], "")
+    assert.strictEqual(none.code, 2)
+    assert.match(none.err, /Standard input cannot be told: .*no record to tell columns from/s)
+  }, 60_000)
+
   it("says why there is no table for a file", async () => {
     const bare = await ingest("main.default.never", file("bare.csv", "1,2\n"), "--create", "--dry-run", "--no-header")
     assert.strictEqual(bare.code, 2)

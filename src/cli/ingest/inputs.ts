@@ -3,8 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
 import * as Path from "node:path"
-import { nameOf, sizeOf } from "../input/recordBytes.ts"
+import { nameOf, sizeOf, type UnreadableFile } from "../input/recordBytes.ts"
 import type { CsvOptions } from "../records/csvRecords.ts"
 import { type Format, formats, kindOf } from "../records/fileKind.ts"
 import { type TimeFormat, timeFormat } from "../records/timeFormat.ts"
@@ -37,6 +38,8 @@ export interface RecordInput {
   readonly csv: CsvOptions
   /** Bytes of the file as it is stored; undefined where that is not known. */
   readonly size: number | undefined
+  /** Its bytes, where the start has been read already; they can be read once. */
+  readonly bytes?: Stream.Stream<Uint8Array, UnreadableFile>
 }
 
 /** The delimiter that a user means who cannot easily type it. */

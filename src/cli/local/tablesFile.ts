@@ -18,6 +18,7 @@ import {
 } from "../../internal/columns/columnType.ts"
 import type { ZerobusLocalShape } from "../../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+import { counted } from "../terminal/progress.ts"
 import { partitionsOf } from "./tableDefinition.ts"
 
 /** Something that the file has otherwise than the table, and that cannot be changed. */
@@ -142,7 +143,8 @@ export const ensureTables = Effect.fnUntraced(function* (
     return found.length === 0 ? [] : [`${definition.name}: ${found.join(" ")}`]
   })
   if (differences.length > 0) {
-    const more = differences.length > mostShown ? ` And ${differences.length - mostShown} more tables differ.` : ""
+    const more =
+      differences.length > mostShown ? ` ${counted(differences.length - mostShown, "further table")}, too.` : ""
     return yield* failed(
       `Tables that exist differ from ${path}. ${differences.slice(0, mostShown).join(" ")}${more} Change the file, ` +
         `take another --data-dir, or drop the table and its data${grow ? "" : "; --watch adds columns that may be NULL"}.`

@@ -145,7 +145,7 @@ export class RowCommitter {
     throw new StorageFailure({
       reason: "CorruptLog",
       message:
-        `The log in ${wal.folder} lost ${rows - decoded.rows} acknowledged records of ${form.definition.name} ` +
+        `The log in ${wal.folder} lost acknowledged records of ${form.definition.name} (${rows - decoded.rows}) ` +
         `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
     })
   }

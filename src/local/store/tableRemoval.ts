@@ -50,7 +50,7 @@ export const checkWritten = async (dataFolder: string, name: string, logs: Reado
     }
     if (records > 0) {
       refuse(
-        `its log holds ${records} acknowledged records that are not in the table. Take them out, and drop the table again: ` +
+        `its log holds acknowledged records that are not in the table (${records}). Take them out, and drop the table again: ` +
           `zerobus table salvage ${name} --to FILE --discard`
       )
     }
