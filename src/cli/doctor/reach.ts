@@ -97,14 +97,18 @@ const completed = (route: Route, socket: Net.Socket): Effect.Effect<Found<void>,
     try: (signal) => complete(route, socket, signal),
     catch: (error) => {
       const { code, message, tls } = toFailure(error)
-      const advice = !tls
-        ? "Check the port, and what stands between here and there."
-        : /SELF_SIGNED|UNABLE_TO|DEPTH_ZERO|INVALID_CA/.test(code)
-          ? "Its authority is not known here. Set NODE_EXTRA_CA_CERTS to a PEM file with it."
-          : /ALTNAME|HOSTNAME/.test(code)
-            ? "The certificate is for another host. Check the host's name."
-            : "Check that the port speaks TLS."
-      return finding(`${message} (${code})`, advice, !tls)
+      // A proxy that refuses a host does so again; one that fails may not.
+      const isRefused = code.startsWith("PROXY_4")
+      const advice = isRefused
+        ? "Ask those who run the proxy to allow CONNECT to this host and port. If it can be reached directly, list it in no_proxy."
+        : !tls
+          ? "Check the port, and what stands between here and there."
+          : /SELF_SIGNED|UNABLE_TO|DEPTH_ZERO|INVALID_CA/.test(code)
+            ? "Its authority is not known here. Set NODE_EXTRA_CA_CERTS to a PEM file with it."
+            : /ALTNAME|HOSTNAME/.test(code)
+              ? "The certificate is for another host. Check the host's name."
+              : "Check that the port speaks TLS."
+      return finding(`${message} (${code})`, advice, !tls && !isRefused)
     }
   }).pipe(
     Effect.map((open) => {

@@ -28,6 +28,7 @@ import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } 
 import { segmentNumbers } from "../log/logSegments.ts"
 import { recordText, type RecordText } from "../records/recordText.ts"
 import { framesIn, rangeOf } from "./recovery.ts"
+import { sameId } from "./tableIds.ts"
 import { appIdOf, tableKey } from "./tableStore.ts"
 
 export type { FoundLog } from "../log/logFolders.ts"
@@ -43,14 +44,20 @@ export interface Salvaged {
   readonly damage: ReadonlyArray<string>
 }
 
-/** The logs of a data folder for a table of this name, in any case. A table that was made anew has several. */
+/**
+ * The logs of a data folder for a table of this name, in any case, and for the table that lies there now: one whose
+ * folder was renamed has a log with its former name. A table that was made anew has several.
+ */
 export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> => {
   await separateLogs(dataFolder)
-  const own = (await logsIn(dataFolder)).filter(
-    (log) => log.table !== undefined && tableKey(log.table) === tableKey(table)
-  )
+  const there = (await tableFolders(dataFolder)).tables.find(([name]) => tableKey(name) === tableKey(table))
+  const idThere = there && (await tableAt(there[1]))?.id
+  const isFor = (log: { readonly table: string | undefined; readonly tableId: string }): boolean =>
+    (idThere !== undefined && sameId(log.tableId, idThere)) ||
+    (log.table !== undefined && tableKey(log.table) === tableKey(table))
+  const own = (await logsIn(dataFolder)).filter(isFor)
   const { tables } = await findRows(sharedFolder(dataFolder), false)
-  const shared = [...tables.values()].filter(({ owner }) => tableKey(owner.table) === tableKey(table))
+  const shared = [...tables.values()].filter(({ owner }) => isFor(owner))
   const others = shared.filter(({ owner }) => own.every(({ tableId }) => tableId !== owner.tableId))
   return [
     ...own,
@@ -80,13 +87,23 @@ const separateLogs = async (dataFolder: string): Promise<void> => {
   }
 }
 
-/** What the table holds of a log. Read from the folder of the table's name: when another table lies there, its log holds no commit of this one. */
-const finderOf = async (dataFolder: string, table = ""): Promise<CommitFinder> => {
-  for (const [name, location] of (await tableFolders(dataFolder)).tables) {
-    if (tableKey(name) !== tableKey(table)) continue
-    // What a damaged table holds cannot be told: then all records are salvaged.
-    const delta = await openLog(location).catch(() => undefined)
-    return delta === undefined ? nothingFound : commitFinder(delta)
+/** The table in a folder; undefined when there is none, or its Delta log cannot be read. */
+const tableAt = async (location: string) => {
+  const delta = await openLog(location).catch(() => undefined)
+  const id = delta?.snapshot.metadata?.id
+  return delta === undefined || id === undefined ? undefined : { delta, id }
+}
+
+/**
+ * What the table holds of a log. It is the one with the log's id, first looked for under the name that the log has.
+ * What a damaged table holds cannot be told: then all records are salvaged.
+ */
+const finderOf = async (dataFolder: string, { table = "", tableId }: FoundLog): Promise<CommitFinder> => {
+  const { tables } = await tableFolders(dataFolder)
+  const isNamed = ([name]: readonly [name: string, path: string]) => tableKey(name) === tableKey(table)
+  for (const [, location] of [...tables.filter(isNamed), ...tables.filter((each) => !isNamed(each))]) {
+    const found = await tableAt(location)
+    if (found !== undefined && sameId(found.id, tableId)) return commitFinder(found.delta)
   }
   return nothingFound
 }
@@ -110,7 +127,7 @@ export const salvage = async (
   let ordered = false
   let reader = new FramesReader()
   const appId = appIdOf(log.tableId)
-  const find = await finderOf(dataFolder, log.table)
+  const find = await finderOf(dataFolder, log)
   const pass = async (frames: ReadonlyArray<RecordsFrame>): Promise<void> => {
     const range = rangeOf(appId, frames)
     if (range === undefined) return
@@ -149,7 +166,7 @@ export const salvage = async (
     damage.push(error.message)
     await pass(reader.frames)
   }
-  const findNow = await finderOf(dataFolder, log.table)
+  const findNow = await finderOf(dataFolder, log)
   for (const range of passed) {
     if ((await findNow(range)).some(({ missing }) => missing === undefined)) throw new TableMoved(log.table ?? "")
   }

@@ -15,8 +15,8 @@ type Named = Pick<TableRecord, "tableId"> & { readonly name: string }
 /** Starts with a letter or a digit, so that it leads to no other folder. */
 const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 
-/** File systems may tell no case. */
-const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+/** Whether two ids are one: file systems may tell no case. */
+export const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
 /**
  * Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose

@@ -254,6 +254,18 @@ describe("a log without its table", () => {
     })
   )
 
+  it.live("whose folder was renamed, is found under both names, and gives what its table lacks", () =>
+    Effect.gen(function* () {
+      const { folder, location, stop } = yield* refusedTable
+      yield* stop
+      // The table holds a first record of this log already.
+      yield* Effect.promise(() => Fs.rename(location, Path.join(Path.dirname(location), "renamed")))
+      assert.deepStrictEqual((yield* read(folder)).lines, expected)
+      assert.deepStrictEqual((yield* read(folder, "main.default.RENAMED")).lines, expected)
+      assert.deepStrictEqual(yield* Effect.promise(() => logsOf(folder, "main.default.other")), [])
+    })
+  )
+
   it.live("whose folder another table has, is listed beside that table", () =>
     Effect.gen(function* () {
       const { folder, metadata, commit, stop, tableId } = yield* refusedTable

@@ -45,7 +45,7 @@ describe("a data folder", () => {
       const folder = yield* temporaryFolder
       const deep = Path.join(folder, "not", "there", "yet")
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder: deep, worker: false }))
-      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(deep)), [])
+      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(deep)), [".gitignore"])
       // Where there is a /proc, a folder in it "is not there" and cannot be made.
       const exit = yield* Effect.exit(
         makeDurableTableStore({ ...byHand, folder: "/proc/effect-zerobus/data", worker: false })
