@@ -117,9 +117,18 @@ export interface LocalServer extends Running {
 }
 
 /** Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say otherwise. */
-export const startServer = async (args: ReadonlyArray<string>, uid?: number): Promise<LocalServer> => {
+export const startServer = async (
+  args: ReadonlyArray<string>,
+  uid?: number,
+  variables: Environment = {}
+): Promise<LocalServer> => {
   const free = (flag: string) => (args.includes(flag) ? [] : [flag, "0"])
-  const running = start(["local", "--json", ...free("--port"), ...free("--http-port"), ...args], {}, undefined, uid)
+  const running = start(
+    ["local", "--json", ...free("--port"), ...free("--http-port"), ...args],
+    variables,
+    undefined,
+    uid
+  )
   await running.says(/^\{"environment".*\}$/m)
   const { environment } = JSON.parse(/^\{"environment".*\}$/m.exec(running.out())![0]) as {
     readonly environment: Environment
