@@ -166,7 +166,7 @@ const writeFresh = async (
   for (let index = 0; index <= upTo; index++) {
     first = offset
     const before = segments[index]!.header?.position
-    if (before !== undefined) position ??= { offset: before.offset, bytes: Buffer.from(before.bytes, "base64") }
+    if (before !== undefined) position = { offset: before.offset, bytes: Buffer.from(before.bytes, "base64") }
     noted =
       position === undefined
         ? undefined

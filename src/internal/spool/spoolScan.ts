@@ -54,13 +54,14 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   let header: SpoolHeader | undefined
   let unfinished: number | undefined
   let position: Position | undefined
+  let inFile: Position | undefined
   /** First offset, and next offset, of the file that is read. */
   let first = -1
   let next = -1
   let broken = -1
   const waiting = { records: 0, bytes: 0 }
   const each = (content: Buffer, body: number, end: number): void => {
-    position = readPosition(content, body, end) ?? position
+    inFile = readPosition(content, body, end) ?? inFile
     if (!readEntry(content, body, end, entry)) return
     if (first < 0) first = next = entry.offset
     if (entry.offset !== next && broken < 0) broken = body
@@ -93,10 +94,12 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
       )
     }
     header = file.header
-    position ??= positionOf(header)
+    // A header has the latest position before its file, also where a file between is gone.
+    position = inFile ?? positionOf(header) ?? position
     files.push({ file: file.number, first: header.first, bytes: file.content.length })
     expected = next < 0 ? header.first : next
     first = next = -1
+    inFile = undefined
   }
   const acknowledged = Math.max(noted, (files[0]?.first ?? 0) - 1)
   return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position, waiting }

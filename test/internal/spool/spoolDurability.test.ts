@@ -1,10 +1,11 @@
 /** What is on disk before a spool goes on: a loss of power at any time leaves a log that opens, with everything that was answered. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { segmentNumbers } from "../../../src/internal/log/segmentFiles.ts"
+import { segmentNumbers, segmentPath } from "../../../src/internal/log/segmentFiles.ts"
 import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
-import { append, framed, inFolder, offer, open, readAll, rejection } from "../../support/spoolFolder.ts"
+import { append, framed, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
 
 /** A disk that lists its calls by the names of their files. */
 const listing = () => {
@@ -105,6 +106,33 @@ describe("files that hold only acknowledged records", () => {
         ]
       )
       assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+    })
+  )
+})
+
+describe("a deleted file that a loss of power brings back", () => {
+  it.live("neither hides the position of later files nor sends its records again", () =>
+    inFolder(async (folder) => {
+      const log = await open(folder, small)
+      for (const [offset, word] of ["a", "b", "c"].entries()) {
+        offer(log, [word.repeat(1100)])
+        log.notePosition(offset, Buffer.from(word))
+        await settled(log.latestGroup)
+      }
+      const path = segmentPath(folder, 1)
+      const first = await Fs.readFile(path)
+      log.acknowledge(1)
+      await log.close()
+      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+      // The header of the third file has the second position; the file of its own one is cut off.
+      await Fs.writeFile(path, first)
+      const third = segmentPath(folder, 3)
+      await Fs.truncate(third, (await Fs.stat(third)).size - 1)
+      const again = await open(folder, small)
+      assert.strictEqual(Buffer.from(again.lastPosition!.bytes).toString(), "b")
+      const [left, ...more] = await readAll(again)
+      assert.deepStrictEqual([left?.startsWith("2 "), more], [true, []])
+      await again.close()
     })
   )
 })
