@@ -1,5 +1,5 @@
 /**
- * `npm run sim:planted -- [--seeds N] [--only text]`: proves that the simulation is awake. For each planted bug it writes a copy of the
+ * `npm run sim:planted -- [--seeds N] [--only text] [--by crashes]`: proves that the simulation is awake. For each planted bug it writes a copy of the
  * sources with the bug in it to a temporary folder, runs the simulation there, and expects it to fail.
  */
 import * as ChildProcess from "node:child_process"
@@ -7,13 +7,16 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
-import { type Mutation, mutations } from "./mutations.ts"
+import { crashMutations } from "./crashes/crashMutations.ts"
+import { type Mutation, mutations as engineMutations } from "./mutations.ts"
 import type { Generation } from "./plan.ts"
 
 /** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. */
 const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
 ) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug: string }>
+
+const mutations: ReadonlyArray<Mutation> = [...engineMutations, ...crashMutations]
 
 interface PastSeed {
   readonly base: string
@@ -108,11 +111,18 @@ const findAlone = async (mutation: Mutation, { base, from, generation }: PastSee
   return "none of the next 1,000"
 }
 
+/** Runs with crashes find a bug sooner, and take longer. */
+const seedsWithCrashes = 1_000
+
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
-    options: { seeds: { type: "string", default: "3000" }, only: { type: "string", default: "" } }
+    options: {
+      seeds: { type: "string", default: "3000" },
+      only: { type: "string", default: "" },
+      by: { type: "string", default: "" }
+    }
   })
-  const chosen = mutations.filter(({ name }) => name.includes(values.only))
+  const chosen = mutations.filter(({ by = "simulation", name }) => name.includes(values.only) && by.includes(values.by))
   let passed = 0
   let failed = 0
   const check = (ok: boolean, text: string) => {
@@ -125,14 +135,15 @@ const main = async (): Promise<void> => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation
       try {
-        const { after, rule } = await hunt(mutation, Number(values.seeds))
+        const seeds = Math.min(Number(values.seeds), mutation.by === "crashes" ? seedsWithCrashes : Infinity)
+        const { after, rule } = await hunt(mutation, seeds)
         const found = after !== undefined
         if (harmless)
           check(!found, found ? `harmless, but ${rule} fails after ${after} seeds: ${name}` : `harmless: ${name}`)
         else
           check(
             found,
-            found ? `found by ${rule} after ${after} seeds: ${name}` : `NOT FOUND in ${values.seeds} seeds: ${name}`
+            found ? `found by ${rule} after ${after} seeds: ${name}` : `NOT FOUND in ${seeds} seeds: ${name}`
           )
       } catch (error) {
         // One that cannot be planted must not hide what the others come to.

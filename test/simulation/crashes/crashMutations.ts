@@ -1,0 +1,186 @@
+/**
+ * Planted bugs of the spool, each of which the runs with crashes have to find.
+ */
+import type { Mutation } from "../mutations.ts"
+
+const openSpool = "internal/spool/openSpool.ts"
+const spoolLog = "internal/spool/spoolLog.ts"
+const spoolScan = "internal/spool/spoolScan.ts"
+const acknowledged = "internal/spool/acknowledgedFile.ts"
+const reader = "internal/spool/spoolReader.ts"
+const writer = "internal/log/segmentWriter.ts"
+const zone = "internal/engine/spooledZone.ts"
+const refused = "internal/engine/streamRefused.ts"
+const stream = "internal/engine/stream.ts"
+
+const cutTail = "      if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)\n"
+
+const planted: ReadonlyArray<Omit<Mutation, "by">> = [
+  {
+    name: "a group is answered before it is synchronised",
+    file: writer,
+    find: "this.sync ? file.datasync() : undefined])",
+    replace: "this.sync ? void file.datasync().catch(() => {}) : undefined])"
+  },
+  {
+    name: "a file is deleted when its first record is acknowledged",
+    file: spoolLog,
+    find: "files.length < 2 || files[1]!.first > acknowledged + 1",
+    replace: "files.length < 2 || files[0]!.first > acknowledged"
+  },
+  {
+    name: "the last record is left out when the spool is opened",
+    file: spoolScan,
+    find: "next: Math.max(expected, acknowledged + 1)",
+    replace: "next: Math.max(expected - 1, acknowledged + 1)"
+  },
+  {
+    name: "records are written down as acknowledged when they are sent",
+    file: zone,
+    find: "    this.log.reader.takeUnsafe(count, at - start)\n",
+    replace: "    this.log.reader.takeUnsafe(count, at - start)\n    this.log.acknowledge(this.zone.nextOffset - 1)\n"
+  },
+  {
+    name: "acknowledgements are written down when the stream closes alone",
+    file: spoolLog,
+    find: "    if (this.nextOffset === offset + 1) this.onRoom()\n    this.keep()\n",
+    replace: "    if (this.nextOffset === offset + 1) this.onRoom()\n"
+  },
+  {
+    name: "a torn tail is neither cut off nor left out by the next file",
+    file: openSpool,
+    find: cutTail,
+    replace: "",
+    also: [
+      {
+        file: spoolLog,
+        find: "before: last === undefined ? undefined : { file: last.file, bytes: last.bytes },",
+        replace: "before: undefined,"
+      }
+    ]
+  },
+  {
+    name: "a file is synchronised again after that failed",
+    file: writer,
+    find: "this.sync ? file.datasync() : undefined])",
+    replace: "this.sync ? file.datasync().catch(() => file.datasync()) : undefined])"
+  },
+  {
+    name: "the next group follows one that failed in its file",
+    file: writer,
+    find: "      await file.truncate(size).catch(() => {})\n      await this.end()\n",
+    replace: "      open.size = end\n"
+  },
+  {
+    name: "the lock is ignored",
+    file: openSpool,
+    find: "await disk.lock(folder)",
+    replace:
+      "await disk.lock(folder).catch(() => ({ lost: new Promise<void>(() => {}), isHeld: async () => true, release: async () => {} }))"
+  },
+  {
+    name: "the position is lost with a new file",
+    file: spoolLog,
+    find: "    const { position, streamId } = this\n",
+    replace: "    const { streamId } = this\n    const position = undefined as Position | undefined\n"
+  },
+  {
+    name: "a position of an older file counts for more than that of a later header",
+    file: spoolScan,
+    find: "    position = inFile ?? positionOf(header) ?? position\n",
+    replace: "    position = inFile ?? position ?? positionOf(header)\n"
+  },
+  {
+    name: "a refused record leaves the spool before it is written down",
+    file: refused,
+    find: "  if (onRefused === undefined || !(yield* handled(core, refused, cause))) return ending\n",
+    replace: "  if (onRefused === undefined) return ending\n  yield* Effect.forkDetach(handled(core, refused, cause))\n"
+  },
+  {
+    name: "a file is deleted before it is on disk that its records are acknowledged",
+    file: spoolLog,
+    find: "      await noted.synchronise()\n",
+    replace: ""
+  },
+  {
+    name: "what a killed process has written is sent without being synchronised",
+    file: openSpool,
+    find: '      if (sync === "group") await synchronise(disk, folder, files)\n',
+    replace: ""
+  },
+  {
+    name: "a second synchronisation of what a killed process has written is believed",
+    file: openSpool,
+    find: "      if (file === files.at(-1)!.file) {",
+    replace: "      if (file < 0) {"
+  },
+  {
+    name: "the folder's own name is not durable",
+    file: openSpool,
+    find: "  await disk.syncFolder(Path.dirname(folder))\n",
+    replace: ""
+  },
+  {
+    name: "the name of a new file is not durable",
+    file: writer,
+    find: "      if (this.sync) await this.disk.syncFolder(this.folder)\n",
+    replace: ""
+  },
+  {
+    name: "the header of a new file is not durable before its first group",
+    file: writer,
+    find: "      if (this.sync) await file.datasync()\n",
+    replace: ""
+  },
+  {
+    name: "a note that failed is followed by one in the other slot",
+    file: acknowledged,
+    find: "const count = this.count + 1",
+    replace: "const count = ++this.count"
+  },
+  {
+    name: "an empty spool has no room for those who wait",
+    file: spoolLog,
+    find: "    if (this.nextOffset === offset + 1) this.onRoom()\n",
+    replace: ""
+  },
+  {
+    name: "offsets of a group that failed are not given out again",
+    file: spoolLog,
+    find: "      this.nextOffset = first!.first\n",
+    replace: ""
+  },
+  {
+    name: "a run is sent from its start although a part of it is acknowledged",
+    file: reader,
+    find: "          if (this.taken === 0 && this.offset > entry.offset) this.skip(this.offset - entry.offset)\n",
+    replace: ""
+  },
+  {
+    name: "a scope does not wait until the spool's lock is given up",
+    file: stream,
+    find: "    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void\n",
+    replace: "    spoolClosed = Effect.void\n"
+  },
+  {
+    name: "a persistent stream is resumed at the committed offset instead of behind it",
+    file: zone,
+    find: "this.log.reader.startAt(committed + 1)",
+    replace: "this.log.reader.startAt(committed)"
+  },
+  {
+    name: "the id of a persistent stream is not kept with its spool",
+    file: spoolLog,
+    find: "    this.streamId = streamId\n",
+    replace: ""
+  },
+  {
+    name: "a torn tail stays in its file, where the next file's header leaves it out",
+    file: openSpool,
+    find: cutTail,
+    replace: "",
+    harmless: true
+  }
+]
+
+export const crashMutations: ReadonlyArray<Mutation> = planted.map((mutation) => ({ ...mutation, by: "crashes" }))
