@@ -126,6 +126,8 @@ export type Happening =
   | { readonly e: "logged"; readonly offset: number; readonly batch: boolean; readonly records: ReadonlyArray<number> }
   | { readonly e: "synced"; readonly records: ReadonlyArray<number> }
   | { readonly e: "noted"; readonly offset: number }
+  /** A second process has the spool's lock, in a moment in which the first one did not hold it. */
+  | { readonly e: "rival" }
   /** A spool was opened; `text` is its latest position. */
   | { readonly e: "restored"; readonly text: string | undefined }
   /** The log takes more bytes than before. */

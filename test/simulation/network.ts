@@ -26,6 +26,9 @@ export interface Link {
   token: string
   /** The client does not use it any more, or was told that it is over. */
   over: boolean
+  /** Whether it is of a persistent stream, and the wire offset of its first message then. */
+  readonly persistent: boolean
+  base: number
   /** The process that opened it has crashed. */
   gone: boolean
   /** Until when a direction delivers nothing. */
@@ -77,7 +80,7 @@ export class Network {
   layer(
     accept: (link: Link, headers: Readonly<Record<string, string>>) => MemoryTransport.MemoryCall
   ): Layer.Layer<Transport> {
-    const server: MemoryTransport.MemoryServer = (headers, peer) => {
+    const server: MemoryTransport.MemoryServer = (headers, peer, rpc) => {
       const link: Link = {
         conn: Number(headers["x-sim-conn"]),
         stream: Number(headers["x-sim-stream"]),
@@ -86,6 +89,8 @@ export class Network {
         token: headers["authorization"] ?? "",
         over: false,
         gone: false,
+        persistent: rpc === "PersistentStream",
+        base: 0,
         stalled: { up: 0, down: 0 },
         sent: 0,
         acknowledged: -1,
@@ -107,10 +112,10 @@ export class Network {
       Transport,
       Effect.map(Transport, (inner) =>
         Transport.of({
-          open: (headers) =>
+          open: (headers, rpc) =>
             Effect.suspend(() => {
               const conn = next++
-              return this.watched(conn, headers, inner.open({ ...headers, "x-sim-conn": String(conn) }))
+              return this.watched(conn, headers, inner.open({ ...headers, "x-sim-conn": String(conn) }, rpc))
             })
         })
       )
@@ -119,7 +124,7 @@ export class Network {
 
   /** Says something to the client, on behalf of the server. */
   write(link: Link, response: Uint8Array, isHostile = false): void {
-    link.arriving.push({ text: readResponseText(response), hostile: isHostile })
+    link.arriving.push({ text: readResponseText(response, link.persistent), hostile: isHostile })
     link.peer.write(response)
   }
 
@@ -256,8 +261,9 @@ export class Network {
     const delivery = link.arriving.shift()
     if (link.over || delivery === undefined) return
     if ("text" in delivery) {
-      if (typeof delivery.text.ack === "number") link.acknowledged = Math.max(link.acknowledged, delivery.text.ack)
-      this.history.add({ e: "response", conn: link.conn, text: delivery.text, hostile: delivery.hostile })
+      const text = relative(link, delivery.text)
+      if (typeof text.ack === "number") link.acknowledged = Math.max(link.acknowledged, text.ack)
+      this.history.add({ e: "response", conn: link.conn, text, hostile: delivery.hostile })
     } else {
       link.over = true
       this.history.add({ e: "ended", conn: link.conn, ended: delivery.ended })
@@ -318,14 +324,14 @@ export class Network {
         ...inner,
         sendUnsafe: (request) => {
           try {
-            const text = readRequestText(request)
-            if (text.kind === "create") history.add({ e: "sendCreate", conn })
+            const text = readRequestText(request, link.persistent)
+            if (text.kind !== "ingest") history.add({ e: "sendCreate", conn })
             else {
               link.sent++
               history.add({
                 e: "send",
                 conn,
-                wireOffset: text.wireOffset,
+                wireOffset: text.wireOffset === undefined ? undefined : text.wireOffset - link.base,
                 records: text.payloads.map((payload) => records.recognise(payload))
               })
             }
@@ -347,4 +353,13 @@ export class Network {
       return call
     })
   }
+}
+
+/** A response with the offsets of its own connection, where those of persistent streams go on. */
+const relative = (link: Link, text: ResponseText): ResponseText => {
+  if (text.resumed !== undefined) link.base = text.resumed + 1
+  if (!link.persistent || typeof text.ack !== "number") return text
+  const { ack, ...rest } = text
+  // What earlier connections of the stream sent is settled by the answer to the resume.
+  return ack < link.base ? rest : { ...rest, ack: ack - link.base }
 }

@@ -3,7 +3,11 @@
  */
 import type * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 import { makeFaultScript } from "../../src/local/faults/faultScript.ts"
-import { StreamRefused } from "../../src/local/persistent/persistentStreams.ts"
+import {
+  PersistentStreams,
+  type PersistentStreamRecord,
+  StreamRefused
+} from "../../src/local/persistent/persistentStreams.ts"
 import { startStream } from "../../src/local/stream/serverStream.ts"
 import type { Peer, StreamHost, StreamTable } from "../../src/local/stream/streamContract.ts"
 import { makeStreamAudit } from "../../src/local/stream/streamAudit.ts"
@@ -14,8 +18,8 @@ import type { SeededRandom } from "./seededRandom.ts"
 import type { Store } from "./store.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 
-/** Simulated clients open no persistent streams. */
-const noPersistentStream = new StreamRefused({ reason: "Unknown", message: "The simulation has none" })
+/** Simulated clients retire no persistent streams. */
+const notRetired = new StreamRefused({ reason: "Unknown", message: "The simulation retires none" })
 
 const table = "main.default.simulated"
 
@@ -36,6 +40,9 @@ export class Server {
   private incarnation = 0
   private table: StreamTable = { script: makeFaultScript(), audit: makeStreamAudit(0) }
   private streams = 0
+  private persistent: PersistentStreams
+  /** What the server's register has on disk of persistent streams. */
+  private readonly registered: Array<Omit<PersistentStreamRecord, "committed">> = []
   /** How to end the streams that run, in an orderly way. */
   private readonly running = new Set<() => void>()
   private readonly revoked = new Set<string>()
@@ -64,6 +71,26 @@ export class Server {
     this.plan = options.plan
     this.random = options.random
     this.expired = options.expired
+    this.persistent = this.openStreams()
+  }
+
+  /** The persistent streams as a start of the server finds them. */
+  private openStreams(): PersistentStreams {
+    const { registered, store, time } = this
+    const { incarnation } = this
+    return new PersistentStreams({
+      register: {
+        created: async (stream) => void registered.push({ ...stream, retiredAt: undefined }),
+        retired: async () => {}
+      },
+      known: registered.map((stream) => ({ ...stream, committed: store.committed.get(stream.streamId) ?? -1 })),
+      onDurable: (ticket, callback) =>
+        store.onDurable(ticket, (failure) => {
+          time.hasPromises = true
+          if (this.incarnation === incarnation) callback(failure)
+        }),
+      now: () => time.now
+    })
   }
 
   /** Schedules the plan's faults. */
@@ -127,10 +154,20 @@ export class Server {
           if (alive()) done(store.writer(link.conn))
         })
       },
-      openStream: (_, __, ___, done) => done(noPersistentStream),
-      retire: (_, __, done) => done(noPersistentStream)
+      openStream: (_, { _tag: kind }, { isNew, onReplaced, streamId }, done) => {
+        time.after(random.between(0, 3), () => {
+          if (!alive()) return
+          time.hasPromises = true
+          void this.persistent.open(streamId, isNew, kind, onReplaced).then((result) => {
+            if (!alive()) return
+            if ("_tag" in result) return done(result)
+            done({ writer: store.writer(link.conn, result.stream), committed: result.committed })
+          })
+        })
+      },
+      retire: (_, __, done) => done(notRetired)
     }
-    const server = startStream(host, peer, table)
+    const server = startStream(host, peer, table, link.persistent)
     link.server = server
     return this.inbox(link, server)
   }
@@ -172,6 +209,7 @@ export class Server {
     this.up = false
     this.refusal = how
     this.store.crash()
+    this.persistent = this.openStreams()
     this.running.clear()
     this.table = { script: makeFaultScript(), audit: makeStreamAudit(0) }
     for (const link of this.network.live) {

@@ -2,6 +2,7 @@
  * The server's disk: records become durable in groups, some time after they were appended, and a crash loses what is not durable.
  */
 import { RecordRejected, StorageFailure } from "../../src/local/log/storageErrors.ts"
+import type { HeldStream } from "../../src/local/persistent/persistentStreams.ts"
 import type { TableWriter } from "../../src/local/store/tableStore.ts"
 import type { History } from "./history.ts"
 import type { Records } from "./records.ts"
@@ -11,6 +12,8 @@ import type { VirtualTime } from "./virtualTime.ts"
 interface Group {
   readonly ticket: number
   readonly rows: Array<{ readonly conn: number; readonly record: number }>
+  /** The last offset of each persistent stream in it. */
+  readonly offsets: Map<string, number>
   readonly callbacks: Array<(failure: StorageFailure | undefined) => void>
 }
 
@@ -18,11 +21,13 @@ interface Group {
 export class Store {
   /** The next groups that fail to reach the disk. */
   failing = 0
+  /** Up to which offset persistent streams are durable, by their ids. */
+  readonly committed = new Map<string, number>()
   /** Set by the owner to crash between a group being durable and anybody being told. */
   crashAfterSync: (() => boolean) | undefined
   private open: Group | undefined
   private syncing: Array<Group> = []
-  private tickets = 0
+  private tickets = 1
   private incarnation = 0
   private pressedUntil = 0
   private rooms: Array<() => void> = []
@@ -49,12 +54,12 @@ export class Store {
     this.poison = options.poison
   }
 
-  /** A writer for one connection. */
-  writer(conn: number): TableWriter {
+  /** A writer for one connection, of a persistent stream or not. */
+  writer(conn: number, stream?: HeldStream): TableWriter {
     const { incarnation } = this
     const alive = () => this.incarnation === incarnation
     return {
-      appendUnsafe: (payloads) => {
+      appendUnsafe: (payloads, offset) => {
         const found = payloads.map((payload) => this.records.recognise(payload))
         const bad = this.poison ? found.findIndex((record) => record % 17 === 13) : -1
         if (bad >= 0) return new RecordRejected(bad, "i", "a record without poison")
@@ -64,15 +69,16 @@ export class Store {
         const group = (this.open ??= this.openGroup())
         for (const record of found) group.rows.push({ conn, record })
         this.history.add({ e: "stored", conn, records: found })
+        if (stream !== undefined) {
+          group.offsets.set(stream.streamId, offset!)
+          stream.noteUnsafe(group.ticket, offset!)
+        }
         return group.ticket
       },
-      onDurable: (ticket, callback) => {
-        const group = this.open?.ticket === ticket ? this.open : this.syncing.find((other) => other.ticket === ticket)
-        if (group === undefined) throw new Error("the server asks about a group that is gone")
-        group.callbacks.push((failure) => {
+      onDurable: (ticket, callback) =>
+        this.onDurable(ticket, (failure) => {
           if (alive()) callback(failure)
-        })
-      },
+        }),
       pressure: () => this.time.now < this.pressedUntil,
       onRoom: (callback) => {
         if (this.time.now >= this.pressedUntil) callback()
@@ -81,8 +87,15 @@ export class Store {
             if (alive()) callback()
           })
       },
-      close: () => {}
+      close: () => stream?.release()
     }
+  }
+
+  /** Calls back once a group is durable or has failed. */
+  onDurable(ticket: number, callback: (failure: StorageFailure | undefined) => void): void {
+    const group = this.open?.ticket === ticket ? this.open : this.syncing.find((other) => other.ticket === ticket)
+    if (group === undefined) throw new Error("the server asks about a group that is gone")
+    group.callbacks.push(callback)
   }
 
   /** The disk cannot keep up for a while. */
@@ -105,7 +118,7 @@ export class Store {
   }
 
   private openGroup(): Group {
-    const group: Group = { ticket: this.tickets++, rows: [], callbacks: [] }
+    const group: Group = { ticket: this.tickets++, rows: [], offsets: new Map(), callbacks: [] }
     const { incarnation } = this
     this.time.after(this.random.between(this.fsync[0], this.fsync[1]), () => {
       if (this.incarnation !== incarnation || this.open !== group) return
@@ -130,6 +143,7 @@ export class Store {
       for (const { callbacks } of failed) for (const callback of callbacks) callback(failure)
       return
     }
+    for (const [stream, offset] of group.offsets) this.committed.set(stream, offset)
     const byConnection = new Map<number, Array<number>>()
     for (const { conn, record } of group.rows) byConnection.set(conn, [...(byConnection.get(conn) ?? []), record])
     for (const [conn, records] of byConnection) this.history.add({ e: "durable", conn, records })

@@ -35,35 +35,47 @@ const field = (list: ReadonlyArray<Field>, number: number) => list.find(([n]) =>
 /** A request as the history keeps it. */
 export type RequestText =
   | { readonly kind: "create" }
+  | { readonly kind: "resume" }
   | { readonly kind: "ingest"; readonly wireOffset: number | undefined; readonly payloads: ReadonlyArray<Uint8Array> }
 
-/** Reads a request; throws when the client wrote nonsense. */
-export const readRequestText = (bytes: Uint8Array): RequestText => {
+/** Reads a request, also of a persistent stream; throws when the client wrote nonsense. */
+export const readRequestText = (bytes: Uint8Array, persistent = false): RequestText => {
   const [part] = fields(bytes)
   if (part === undefined || typeof part[1] === "number") throw new Error("a request without payload")
   if (part[0] === 1) return { kind: "create" }
+  if (persistent && part[0] === 2) return { kind: "resume" }
   const inner = fields(part[1])
   const offset = field(inner, 1)
   const content = field(inner, 2) ?? field(inner, 3)
   if (!(content instanceof Uint8Array)) throw new Error("an ingest request without record")
-  const payloads = part[0] === 2 ? [content] : fields(content).map(([, value]) => value as Uint8Array)
+  const payloads =
+    part[0] === (persistent ? 3 : 2) ? [content] : fields(content).map(([, value]) => value as Uint8Array)
   return { kind: "ingest", wireOffset: typeof offset === "number" ? offset : undefined, payloads }
 }
 
 /** A response as the history keeps it; `bad` says that no correct server sends it at any time. */
 export interface ResponseText {
   readonly created?: boolean
+  /** Up to which wire offset everything was durable when a persistent stream was resumed. */
+  readonly resumed?: number
   readonly ack?: number | "missing"
   readonly closeAfter?: number | "none"
   readonly bad?: "unknown" | "malformed"
 }
 
-/** Reads a response. */
-export const readResponseText = (bytes: Uint8Array): ResponseText => {
+/** Reads a response, also of a persistent stream, whose answer to a resume counts as created. */
+export const readResponseText = (bytes: Uint8Array, persistent = false): ResponseText => {
   try {
     const text: { -readonly [K in keyof ResponseText]: ResponseText[K] } = {}
-    for (const [number, value] of fields(bytes)) {
+    for (const [tag, value] of fields(bytes)) {
       if (typeof value === "number") continue
+      if (persistent && tag === 2) {
+        const committed = field(fields(value), 1)
+        text.created = true
+        text.resumed = typeof committed === "number" ? committed : -1
+        continue
+      }
+      const number = persistent && tag > 2 ? tag - 1 : tag
       if (number === 1) text.created = true
       else if (number === 2) {
         const offset = field(fields(value), 1)

@@ -34,7 +34,11 @@ export class ClientProcess implements Turns {
     this.moment = moment
     this.crash = crash
     this.left = moment === undefined || moment.at === "time" ? Infinity : moment.nth
-    time.onOperation = moment?.at === "operation" ? () => this.passes("operation") : undefined
+  }
+
+  /** Whether it is none of the processes that follow each other, and only tries to open the spool. */
+  get isRival(): boolean {
+    return this.id < 0
   }
 
   get now(): number {
@@ -45,6 +49,7 @@ export class ClientProcess implements Turns {
   arm(): void {
     this.isArmed = true
     const { moment } = this
+    if (moment?.at === "operation") this.time.onOperation = () => this.passes("operation")
     if (moment?.at === "time") this.time.after(moment.millis, () => this.end())
   }
 
@@ -80,7 +85,7 @@ export class ClientProcess implements Turns {
   /** Ends in order. */
   leave(): void {
     this.isRunning = false
-    this.time.onOperation = undefined
+    if (this.moment?.at === "operation") this.time.onOperation = undefined
   }
 
   private run(task: () => void): void {

@@ -36,10 +36,14 @@ export type DiskTrouble = { readonly at: number } & (
 export interface CrashPlan {
   readonly base: Plan
   readonly stream: StreamPlan
+  /** Whether the stream is a persistent one, which has each record in the table exactly once. */
+  readonly persistent: boolean
   readonly processes: ReadonlyArray<ProcessPlan>
   readonly latency: readonly [number, number]
   readonly syncLatency: readonly [number, number]
   readonly troubles: ReadonlyArray<DiskTrouble>
+  /** When another process tries to open the spool. */
+  readonly rivals: ReadonlyArray<number>
   /** Milliseconds that the handler of a refused record takes to write it down. */
   readonly letters: readonly [number, number]
 }
@@ -48,7 +52,8 @@ const codes = ["EIO", "ENOSPC", "EACCES", "EROFS"]
 
 /** The plan of a seed. */
 export const makeCrashPlan = (seed: string): CrashPlan => {
-  const base = honest(seed)
+  const persistent = makeRandom(`${seed}/persistent`).chance(0.3)
+  const base = honest(seed, persistent)
   const random = makeRandom(`${seed}/crashes`)
   const calm = base.profile === "calm"
   const syncs = random.pick<ReadonlyArray<"group" | "os">>([["group"], ["group"], ["os"], ["group", "os"]])
@@ -81,17 +86,19 @@ export const makeCrashPlan = (seed: string): CrashPlan => {
   }
   return {
     base,
-    stream: streamOf(base, random.fork("stream")),
+    persistent,
+    stream: streamOf(base, persistent, random.fork("stream")),
     processes,
     latency: [0, random.pick([0, 0, 1, 30])],
     syncLatency: [0, random.pick([0, 2, 10, 200])],
     troubles: calm || random.chance(0.4) ? [] : troublesOf(random.fork("troubles"), base.horizon, syncs.length > 1),
+    rivals: Array.from({ length: random.pick([0, 0, 1, 3]) }, () => random.int(random.pick([100, base.horizon]))),
     letters: [0, random.pick([0, 5, 2_000])]
   }
 }
 
 /** The world of a plan whose server does not lie: what it acknowledges is stored. */
-const honest = (seed: string): Plan => {
+const honest = (seed: string, persistent: boolean): Plan => {
   for (let again = 0; ; again++) {
     const plan = makePlan(`${seed}/world${again}`)
     if (plan.profile === "hostile" || plan.crowd === true) continue
@@ -99,6 +106,8 @@ const honest = (seed: string): Plan => {
     const { readDelay, tokenLife } = plan
     return {
       ...plan,
+      // No stream gets past a record that its server refuses, unless it hands it to its users.
+      poison: plan.poison && !persistent,
       tokens: undefined,
       readDelay: Math.min(readDelay, 100),
       tokenLife: Math.max(tokenLife, 10_000)
@@ -106,12 +115,16 @@ const honest = (seed: string): Plan => {
   }
 }
 
-const streamOf = ({ poison, profile, streams: [first] }: Plan, random: SeededRandom): StreamPlan => {
+const streamOf = (
+  { poison, profile, streams: [first] }: Plan,
+  persistent: boolean,
+  random: SeededRandom
+): StreamPlan => {
   const { policy: _, ...settings } = first!.settings
   const { recoverySchedule: __, ...options } = first!.options
   const maxInflightBytes = random.pick([700, 5_000, 400_100, 134_217_728])
   // Without a handler a refused record ends every stream that is opened on its spool.
-  const handles = poison || profile === "refusing" || random.chance(0.3)
+  const handles = !persistent && (poison || profile === "refusing" || random.chance(0.3))
   const own = {
     recovery: true,
     maxInflightBytes,
@@ -149,7 +162,7 @@ const momentOf = (random: SeededRandom, horizon: number): CrashMoment => {
 const troublesOf = (random: SeededRandom, horizon: number, mixed: boolean): ReadonlyArray<DiskTrouble> =>
   Array.from({ length: random.between(1, random.pick([2, 6])) }, (): DiskTrouble => {
     const at = random.int(random.pick([100, 2_000, horizon]))
-    switch (random.pick(["fail", "fail", "fail", "slow", "full"])) {
+    switch (random.pick(["fail", "fail", "fail", "slow", "full", "full"])) {
       case "slow":
         return { kind: "slow", at, millis: random.pick([100, 10_000]), extra: random.pick([5, 500, 20_000]) }
       case "full":
@@ -157,6 +170,8 @@ const troublesOf = (random: SeededRandom, horizon: number, mixed: boolean): Read
       default: {
         const call = random.pick<DiskCall>([
           "write",
+          "write",
+          "datasync",
           "datasync",
           "create",
           "truncate",

@@ -73,7 +73,10 @@ const open = (place: Workplace, scope: Scope.Scope): Effect.Effect<Life | undefi
       recorded(
         world,
         { stream: current.id, op: "createStream", settings: plan.stream.settings },
-        zerobus.createStream(table, { ...options, ...refusing, spool }).pipe(
+        (plan.persistent
+          ? zerobus.createPersistentStream(table, { ...options, spool })
+          : zerobus.createStream(table, { ...options, ...refusing, spool })
+        ).pipe(
           Scope.provide(scope),
           Effect.tapError(({ message }) =>
             Effect.sync(() => world.history.add({ e: "fault", what: `not opened: ${message}` }))
@@ -147,12 +150,11 @@ const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
     })
     if (ack === undefined) return Effect.void
     const persisted = recorded(world, { stream: life.id, op: "persisted", from, offset: ack.offset }, ack.persisted)
-    if (random.chance(0.6)) return persisted
-    const noted = Spool.notePosition(
-      life.stream,
-      Uint8Array.of(id & 0xff, id >> 8),
-      random.chance(0.5) ? ack : undefined
-    )
+    if (random.chance(0.4)) return persisted
+    // Large ones make the headers of files take several sectors.
+    const position = Buffer.alloc(random.pick([2, 2, 900]))
+    position.writeUInt16LE(id)
+    const noted = Spool.notePosition(life.stream, position, random.chance(0.5) ? ack : undefined)
     return Effect.andThen(recorded(world, { stream: life.id, op: "position", from: id }, noted), persisted)
   })
 

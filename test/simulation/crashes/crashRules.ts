@@ -17,7 +17,9 @@ export const checkCrashes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPla
   // A stream whose spool fails gives its connection up at once.
   const spoolFailed = events.some(({ e }) => e === "diskFailure")
   checkConnections(view, (rule, text) => {
-    if (!spoolFailed || (rule !== "silence" && rule !== "connect")) report(rule, text)
+    if (spoolFailed && (rule === "silence" || rule === "connect")) return
+    if (rule === "I7" && isClosedWhileOpening(view, text)) return
+    report(rule, text)
   })
   const places = placesOf(events)
   checkSending(view, places, report)
@@ -25,13 +27,21 @@ export const checkCrashes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPla
   checkTaken(view, taken, places, report)
   checkOffsets(taken, places, report)
   checkTable(view, places, report)
+  if (plan.persistent) checkOnce(view, report)
   checkStatements(view, report)
-  checkOpening(view, report)
+  checkOpening(view, plan, report)
   checkPositions(view, report)
   checkNotes(events, plan, report)
   checkBytes(view, report)
   checkEnds(view, report)
   return violations
+}
+
+/** Whether the violation is of a connection that was given up in the moment in which its answer came. */
+const isClosedWhileOpening = (view: View, text: string): boolean => {
+  const connection = view.connections.get(Number(/^connection (\d+) was closed without/.exec(text)?.[1]))
+  const opened = connection?.responses.find(({ text }) => text.created === true)
+  return opened !== undefined && opened.quiet === connection?.released?.quiet
 }
 
 /** Whether the client said that all records of the call are in the spool. */
@@ -105,6 +115,18 @@ const checkTable = (view: View, places: ReadonlyMap<number, Place>, report: Repo
   }
 }
 
+/** EXACT: no record of a persistent stream is in the table twice. */
+const checkOnce = (view: View, report: Report): void => {
+  const stored = new Set<number>()
+  for (const event of view.events) {
+    if (event.e !== "durable") continue
+    for (const record of event.records) {
+      if (stored.has(record)) return report("EXACT", `record ${record} is stored twice`)
+      stored.add(record)
+    }
+  }
+}
+
 /** I2: durable, and acknowledged in the spool's own file, means stored or written down as refused. */
 const checkStatements = (view: View, report: Report): void => {
   /** Records that are logged and neither stored nor written down, by their offsets. */
@@ -139,7 +161,7 @@ const checkStatements = (view: View, report: Report): void => {
 }
 
 /** OPEN: a spool that crashes alone produced opens; a disk that fails now is the only excuse. */
-const checkOpening = (view: View, report: Report): void => {
+const checkOpening = (view: View, { persistent }: CrashPlan, report: Report): void => {
   for (const { id, opening } of view.streams.values()) {
     const { end, start } = opening
     if (end === undefined || end.outcome._tag === "Done" || end.outcome._tag === "Interrupted") continue
@@ -147,7 +169,10 @@ const checkOpening = (view: View, report: Report): void => {
       (event) => event.e === "diskFailure" && event.seq > start.seq && event.seq < end.seq
     )
     const excused = end.outcome._tag === "Error" && end.outcome.reason === "SpoolUnavailable" && failed
-    if (!excused) report("OPEN", `stream ${id} cannot open the spool: ${JSON.stringify(end.outcome)}`)
+    // A persistent stream needs its server to open.
+    if (persistent && end.outcome._tag === "Error" && end.outcome.error !== "InvalidState") continue
+    const rival = view.events.some(({ e }) => e === "rival")
+    if (!excused && !rival) report("OPEN", `stream ${id} cannot open the spool: ${JSON.stringify(end.outcome)}`)
   }
 }
 
@@ -156,7 +181,7 @@ const checkPositions = (view: View, report: Report): void => {
   const calls = [...view.calls.values()].filter(({ op }) => op === "position")
   for (const event of view.events) {
     if (event.e !== "restored") continue
-    const found = calls.find(({ from = 0 }) => event.text === `${from & 0xff},${from >> 8}`)
+    const found = calls.find(({ from }) => String(from) === event.text)
     const end = found === undefined ? -1 : (found.end?.seq ?? Infinity)
     const later = calls.find((call) => {
       const isKept = call.end?.outcome._tag === "Done" && call.end.seq < event.seq

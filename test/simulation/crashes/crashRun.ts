@@ -104,7 +104,8 @@ export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
     else process.arm()
     // A process that waits for ever, or for a moment that does not come.
     if (!last) time.after(base.horizon + longestStay, () => process.end())
-    const spool = spoolOf(process, own, disk, time, history)
+    const restored = (text: string | undefined) => history.add({ e: "restored", text })
+    const spool = spoolOf(process, own, disk, time, restored)
     const users = crashProgram({ world, plan, own, spool, opened: () => process.arm(), last })
     const client = Zerobus.layerNoDeps.pipe(Layer.provide([noHeaders, transport]))
     const main = Effect.runForkWith(process.context())(Effect.provide(users, client))
@@ -123,6 +124,23 @@ export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
     })
   }
 
+  /** Another process tries to open the spool while it is in use. */
+  const rival = (): void => {
+    if (disk.owner === undefined) return
+    const other = new ClientProcess(-1, time, undefined, () => {})
+    const opened = (log: SpooledLog) => {
+      // It may have found the lock given up in between.
+      if (disk.owner !== other) history.add({ e: "broken", what: "a second process has opened the spool" })
+      void log.close().then(() => other.leave())
+    }
+    const identity = { table: "main.default.simulated", recordType: "json" as const, descriptor: undefined }
+    const now = () => ({ monotonic: time.now, wall: time.now })
+    spoolOf(other, plan.processes[0]!, disk, time)
+      .open({ ...identity, now })
+      .then(opened, () => {})
+  }
+
+  for (const at of plan.rivals) time.after(at, rival)
   for (const trouble of plan.troubles) time.after(trouble.at, () => strike(disk, time, trouble))
   time.after(base.horizon, () => void (disk.faults = []))
   server.start()
@@ -190,7 +208,7 @@ const spoolOf = (
   { maxBytes, sync }: ProcessPlan,
   simulated: SimulatedDisk,
   time: VirtualTime,
-  history: History
+  restored: (text: string | undefined) => void = () => {}
 ): Spool => {
   const disk = simulated.of(process)
   /** Promises of these calls may need no call of the disk to go on. */
@@ -217,7 +235,7 @@ const spoolOf = (
     log.acknowledge = promising(log.acknowledge.bind(log))
     log.close = promising(log.close.bind(log))
     log.reader.load = promising(log.reader.load.bind(log.reader))
-    history.add({ e: "restored", text: log.lastPosition === undefined ? undefined : String(log.lastPosition.bytes) })
+    restored(log.lastPosition && String(Buffer.from(log.lastPosition.bytes).readUInt16LE()))
     return log
   }
   return {

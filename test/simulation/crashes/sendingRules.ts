@@ -65,6 +65,10 @@ const checkConnection = (
   const refused = view.streams.get(connection.stream)!.refused
   const isRefused = (offset: number, seq: number) => refused.some((each) => each.offset === offset && each.seq < seq)
   let { least, most } = before
+  const resumed = connection.responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
+  // What the server has of a persistent stream is settled when it is resumed.
+  least = Math.max(least, resumed)
+  most = Math.max(most, resumed)
   for (let again = true; again;) {
     again = false
     for (const { offset, seq } of refused) {

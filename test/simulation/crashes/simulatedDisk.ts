@@ -156,9 +156,9 @@ export class SimulatedDisk {
     return [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
   }
 
-  /** Whether a call of the process has begun and not ended. */
-  isBusy(process: ClientProcess): boolean {
-    return [...this.running].some((call) => call.process === process)
+  /** The process that holds the lock of the spool and runs. */
+  get owner(): ClientProcess | undefined {
+    return this.holder?.isRunning === true ? this.holder : undefined
   }
 
   /** The disk as one process uses it. */
@@ -308,6 +308,7 @@ export class SimulatedDisk {
   private lock(process: ClientProcess): FolderLock {
     if (this.holder?.isRunning === true) throw new FolderLocked(`The folder ${spoolFolder} is in use.`)
     this.holder = process
+    if (process.isRival) this.history.add({ e: "rival" })
     return {
       lost: new Promise<never>(() => {}),
       isHeld: () => Promise.resolve(this.holder === process),
