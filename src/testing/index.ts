@@ -31,6 +31,7 @@ export {
   type ConnectionAudit,
   InvalidTrace,
   type NewTable,
+  type PersistentStreamRecord,
   type TableName,
   type ZerobusScript
 } from "./serverScript.ts"

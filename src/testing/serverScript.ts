@@ -16,6 +16,7 @@ import {
   type TableNotFound,
   type UnsupportedColumn
 } from "../local/log/storageErrors.ts"
+import type { PersistentStreamRecord } from "../local/persistent/persistentStreams.ts"
 import type { Audit } from "../local/stream/streamAudit.ts"
 import type { StreamHub } from "../local/stream/streamHost.ts"
 import type { TableRecord, TableStoreShape } from "../local/store/tableStore.ts"
@@ -24,6 +25,7 @@ import { type Replay, replayOf } from "../local/faults/traceReplay.ts"
 import { type InvalidArgument, InvalidTable } from "../ZerobusError.ts"
 import { faultProblem } from "./faultRules.ts"
 
+export type { PersistentStreamRecord } from "../local/persistent/persistentStreams.ts"
 export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
 
 /** A table's name: as text, or of anything that has one. */
@@ -57,6 +59,8 @@ export interface ZerobusScript {
   readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
   /** The rows of a small table, everything acknowledged included. BIGINT and timestamps (microseconds) are bigint, DATE is days. */
   readonly records: (table: TableName) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /** The persistent streams of a table, oldest first, retired ones among them. */
+  readonly streams: (table: TableName) => Effect.Effect<ReadonlyArray<PersistentStreamRecord>>
   /** Commits everything acknowledged, of one table or of all. */
   readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
   /** Version, files, rows and bytes of the committed table. */
@@ -133,6 +137,7 @@ export const serverScript = (server: {
     listTables: store.listAll,
     dropTable: (table) => store.drop(nameOf(table)),
     records: (table) => Effect.andThen(flush(table), store.rows(nameOf(table))),
+    streams: (table) => store.streams(nameOf(table)),
     flush,
     stats: store.stats,
     audit: (table) =>

@@ -287,6 +287,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/log",
       "local/faults",
       "local/auth",
+      "local/persistent",
       "local/store",
       "local/stream",
       "local/activity",

@@ -1,22 +1,54 @@
+/** Persistent streams of the client against the local server, over real gRPC. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import { TableProperties, Zerobus } from "effect-zerobus"
-import { ZerobusLocal } from "effect-zerobus/testing"
+import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
+import {
+  type PersistentStream,
+  Spool,
+  type StreamConfigurationOptions,
+  type StreamFailure,
+  TableProperties,
+  Zerobus
+} from "effect-zerobus"
+import { Faults, ZerobusLocal } from "effect-zerobus/testing"
+import { temporaryFolder } from "../../support/storedTables.ts"
 
 const table = TableProperties.json("main.default.sources")
 const record = (n: number) => ({ n })
-const rows = Effect.gen(function* () {
-  const local = yield* ZerobusLocal
-  return (yield* local.records(table)).map(({ n }) => n)
-})
-const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
+const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
+const rows = ZerobusLocal.use((local) => local.records(table)).pipe(Effect.map((all) => all.map(({ n }) => n)))
+const audit = ZerobusLocal.use((local) => local.audit(table))
+const inject = (...faults: ReadonlyArray<Faults.Fault>) => ZerobusLocal.use((local) => local.inject(table, ...faults))
+
+const quick = { recoveryBackoff: 5, scopeCloseTimeout: 0, drainTimeout: 0 }
+type Options = StreamConfigurationOptions<any>
+const create = (options: Options = {}) =>
+  Zerobus.use((zerobus) => zerobus.createPersistentStream(table, { ...quick, ...options }))
+const resume = (id: string, options: Options = {}) =>
+  Zerobus.use((zerobus) => zerobus.resumePersistentStream(table, id, { ...quick, ...options }))
+const ingest = (stream: PersistentStream<any>, numbers: ReadonlyArray<number>) =>
+  Effect.forEach(numbers, (n) => stream.ingestRecord(record(n)), { discard: true })
 
 /** Runs a program against a server of its own, with the table. */
-const onServer = <A, E>(program: Effect.Effect<A, E, Zerobus | ZerobusLocal>) =>
+const onServer = <A, E>(program: Effect.Effect<A, E, Scope.Scope | Zerobus | ZerobusLocal>) =>
   ZerobusLocal.use((local) => local.createTable("main.default.sources(n INT)")).pipe(
     Effect.andThen(program),
+    Effect.scoped,
     Effect.provide(ZerobusLocal.layerMemory)
   )
+
+/** A stream that was created, took these records, and was closed. */
+const created = (numbers: ReadonlyArray<number>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const stream = yield* create()
+      yield* ingest(stream, numbers)
+      yield* stream.close
+      return stream.streamId
+    })
+  )
+
+const tagOf = <A, R>(effect: Effect.Effect<A, StreamFailure, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error._tag)
 
 describe("a persistent stream", () => {
   it.live("goes on where it was, and is over once it is retired", () =>
@@ -25,9 +57,9 @@ describe("a persistent stream", () => {
         const zerobus = yield* Zerobus
         const id = yield* Effect.scoped(
           Effect.gen(function* () {
-            const stream = yield* zerobus.createPersistentStream(table)
+            const stream = yield* create()
             assert.strictEqual(stream.resumedAt, 0)
-            for (const n of upTo(20)) yield* stream.ingestRecord(record(n))
+            yield* ingest(stream, upTo(20))
             yield* stream.ingestRecords([record(20), record(21)])
             yield* stream.close
             return stream.streamId
@@ -35,7 +67,7 @@ describe("a persistent stream", () => {
         )
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const stream = yield* zerobus.resumePersistentStream(table, id)
+            const stream = yield* resume(id)
             // A batch has one offset.
             assert.strictEqual(stream.resumedAt, 21)
             assert.strictEqual(stream.streamId, id)
@@ -45,11 +77,373 @@ describe("a persistent stream", () => {
           })
         )
         assert.deepStrictEqual(yield* rows, upTo(23))
+        const { perConnection } = yield* audit
+        assert.deepStrictEqual(
+          perConnection.map(({ firstOffset, receivedMessages, streamId }) => [streamId, firstOffset, receivedMessages]),
+          [
+            [id, 0, 21],
+            [id, 21, 1]
+          ]
+        )
         yield* zerobus.retireStream(table.tableName, id)
         yield* zerobus.retireStream(table.tableName, id)
-        const refused = yield* Effect.flip(Effect.scoped(zerobus.resumePersistentStream(table, id)))
-        assert.strictEqual(refused._tag, "InvalidArgument")
-        assert.deepStrictEqual(refused._tag === "InvalidArgument" ? refused.path : [], ["streamId"])
+        const refused = yield* Effect.flip(Effect.scoped(resume(id)))
+        assert.deepStrictEqual([refused._tag, "path" in refused ? refused.path : []], ["InvalidArgument", ["streamId"]])
+        const unknown = yield* Effect.flip(zerobus.retireStream(table.tableName, "nothing"))
+        assert.strictEqual(unknown._tag, "InvalidArgument")
+      })
+    )
+  )
+
+  it.live("settles what was committed when its acknowledgement is lost, and sends only the rest again", () =>
+    onServer(
+      Effect.gen(function* () {
+        // Durable, and not acknowledged, when the connection breaks.
+        yield* inject(Faults.disconnect({ at: "ack", offset: 60 }), Faults.stallAcks({ connection: 1 }))
+        const stream = yield* create()
+        yield* ingest(stream, upTo(100))
+        yield* stream.flush
+        assert.deepStrictEqual(yield* rows, upTo(100))
+        const { connections, duplicates, receivedRecords } = yield* audit
+        assert.deepStrictEqual([connections, duplicates, receivedRecords], [2, 0, 100])
+      })
+    )
+  )
+
+  it.live("is resumed after every loss of its connection, without a record twice", () =>
+    onServer(
+      Effect.gen(function* () {
+        yield* inject(
+          Faults.disconnect({ afterRecords: 50 }),
+          Faults.disconnect({ at: "durable", offset: 120 }),
+          Faults.closeSignal({ afterRecords: 200 }),
+          Faults.disconnect({ at: "resume", nth: 2 }),
+          Faults.rejectResume({ status: "UNAVAILABLE", nth: 4 })
+        )
+        const stream = yield* create()
+        for (const n of upTo(300)) {
+          const ack = yield* stream.ingestRecord(record(n))
+          if (n % 20 === 19) yield* ack.await
+        }
+        yield* stream.flush
+        assert.deepStrictEqual(yield* rows, upTo(300))
+        assert.strictEqual((yield* audit).duplicates, 0)
+      })
+    )
+  )
+
+  it.live("ends when the server says that it has less than it acknowledged before", () =>
+    onServer(
+      Effect.gen(function* () {
+        const stream = yield* create()
+        yield* ingest(stream, upTo(3))
+        yield* stream.flush
+        yield* inject(Faults.committedOffset(-1), Faults.disconnect({}))
+        yield* stream.ingestRecord(record(3))
+        const failure = yield* Effect.flip(stream.flush)
+        assert.strictEqual(failure._tag, "ProtocolViolation")
+        assert.include(failure.message, "offset 2 was acknowledged before")
+        assert.strictEqual((yield* stream.getUnackedRecords).length, 1)
+      })
+    )
+  )
+
+  it.live("ends when the server says that it has committed what was not given out", () =>
+    onServer(
+      Effect.gen(function* () {
+        const stream = yield* create()
+        yield* ingest(stream, upTo(3))
+        yield* stream.flush
+        yield* inject(Faults.committedOffset(2), Faults.disconnect({}))
+        yield* stream.ingestRecord(record(3))
+        const failure = yield* Effect.flip(stream.flush)
+        assert.strictEqual(failure._tag, "ProtocolViolation")
+        assert.include(failure.message, "gives out offset 4 next")
+        assert.strictEqual((yield* stream.getUnackedRecords).length, 1)
+      })
+    )
+  )
+
+  it.live("leaves a stream behind when the answer to its creation is lost", () =>
+    onServer(
+      Effect.gen(function* () {
+        yield* inject(Faults.loseCreateAnswer())
+        const stream = yield* create()
+        yield* ingest(stream, upTo(5))
+        yield* stream.flush
+        assert.deepStrictEqual(yield* rows, upTo(5))
+        assert.strictEqual((yield* audit).connections, 2)
+      })
+    )
+  )
+
+  it.live("ends with InvalidState when it is resumed elsewhere, and the other one goes on", () =>
+    onServer(
+      Effect.gen(function* () {
+        const one = yield* create()
+        yield* ingest(one, upTo(10))
+        const two = yield* resume(one.streamId)
+        // What the older connection had under way was waited for.
+        assert.strictEqual(two.resumedAt, 10)
+        yield* ingest(two, upTo(10, 10))
+        yield* two.flush
+        const failure = yield* Effect.flip(Effect.andThen(one.ingestRecord(record(99)), one.flush))
+        const cause = failure._tag === "StreamClosed" ? failure.cause : failure
+        assert.strictEqual(cause?._tag, "InvalidState")
+        assert.deepStrictEqual(yield* rows, upTo(20))
+      })
+    )
+  )
+
+  it.live("belongs to one of two that resume it at once", () =>
+    onServer(
+      Effect.gen(function* () {
+        const id = yield* created(upTo(7))
+        yield* inject(Faults.hold("resume", 1))
+        const held = yield* Effect.forkScoped(Effect.exit(resume(id)))
+        yield* ZerobusLocal.use((local) => local.waitFor(table, "held"))
+        const second = yield* resume(id)
+        yield* ZerobusLocal.use((local) => local.release(table))
+        const exit = yield* Fiber.join(held)
+        assert.isTrue(Exit.isFailure(exit))
+        yield* ingest(second, upTo(3, 7))
+        yield* second.flush
+        assert.deepStrictEqual(yield* rows, upTo(10))
+      })
+    )
+  )
+
+  it.live("ends when it is retired elsewhere", () =>
+    onServer(
+      Effect.gen(function* () {
+        const stream = yield* create()
+        yield* ingest(stream, upTo(4))
+        yield* stream.flush
+        yield* Zerobus.use((zerobus) => zerobus.retireStream(table.tableName, stream.streamId))
+        const states = yield* stream.ingestRecord(record(4)).pipe(Effect.andThen(stream.flush), Effect.flip)
+        const cause = states._tag === "StreamClosed" ? states.cause : states
+        assert.strictEqual(cause?._tag, "InvalidArgument")
+      })
+    )
+  )
+
+  it.live("ends with the offset of a refused record, everything before it durable", () =>
+    onServer(
+      Effect.gen(function* () {
+        const stream = yield* create()
+        yield* ingest(stream, upTo(30))
+        yield* stream.ingestRecord({ n: "thirty" })
+        yield* ingest(stream, upTo(5, 31))
+        const failure = yield* Effect.flip(stream.flush)
+        assert.deepStrictEqual([failure._tag, "offset" in failure ? failure.offset : -1], ["InvalidArgument", 30])
+        assert.deepStrictEqual(yield* rows, upTo(30))
+        assert.strictEqual((yield* stream.getUnackedRecords).length, 6)
+      })
+    )
+  )
+
+  it.live("is recreated by being resumed, and its records are stored once", () =>
+    onServer(
+      Effect.gen(function* () {
+        yield* inject(Faults.disconnect({ at: "ack", nth: 1 }), Faults.stallAcks({ connection: 1 }))
+        const stream = yield* create({ recovery: false })
+        yield* ingest(stream, upTo(40))
+        assert.strictEqual((yield* Effect.flip(stream.flush))._tag, "Retryable")
+        const again = yield* Zerobus.use((zerobus) => zerobus.recreateStream(stream))
+        assert.strictEqual(again.streamId, stream.streamId)
+        const ack = yield* again.ingestRecord(record(40))
+        assert.strictEqual(ack.offset, 40)
+        yield* again.close
+        assert.deepStrictEqual(yield* rows, upTo(41))
+        assert.strictEqual((yield* audit).duplicates, 0)
+      })
+    )
+  )
+
+  it.live("takes no onRefused, no empty id and no other record type", () =>
+    onServer(
+      Effect.gen(function* () {
+        const id = yield* created([])
+        assert.strictEqual(yield* tagOf(create({ onRefused: () => Effect.void })), "InvalidArgument")
+        assert.strictEqual(yield* tagOf(resume("")), "InvalidArgument")
+        assert.strictEqual(yield* tagOf(resume("x".repeat(300))), "InvalidArgument")
+        const descriptor = new Uint8Array([0x0a, 1, 0x6d, 0x12, 7, 0x0a, 1, 0x6e, 0x18, 1, 0x28, 5])
+        const proto = TableProperties.proto("main.default.sources", descriptor)
+        const other = Zerobus.use((zerobus) => zerobus.resumePersistentStream(proto, id, quick))
+        assert.strictEqual(yield* tagOf(other), "InvalidArgument")
+        const elsewhere = yield* Effect.flip(resume("no-such-stream"))
+        assert.include(elsewhere.message, "no-such-stream")
+        yield* ZerobusLocal.use((local) => local.createTable("main.default.others(n INT)"))
+        const others = TableProperties.json("main.default.others")
+        const foreign = Zerobus.use((zerobus) => zerobus.resumePersistentStream(others, id, quick))
+        assert.strictEqual(yield* tagOf(foreign), "InvalidArgument")
+        // None of them took the stream from anybody.
+        assert.strictEqual((yield* resume(id)).resumedAt, 0)
+      })
+    )
+  )
+
+  it.live("can be given up while it is created or resumed", () =>
+    onServer(
+      Effect.gen(function* () {
+        const id = yield* created(upTo(3))
+        yield* inject(Faults.hold("create", 1), Faults.hold("resume", 1))
+        for (const [opening, held] of [
+          [create(), 1],
+          [resume(id), 2]
+        ] as const) {
+          const fiber = yield* Effect.forkScoped(opening)
+          yield* ZerobusLocal.use((local) => local.waitFor(table, "held", held))
+          yield* Fiber.interrupt(fiber)
+        }
+        yield* ZerobusLocal.use((local) => local.release(table))
+        assert.strictEqual((yield* resume(id)).resumedAt, 3)
+      })
+    )
+  )
+})
+
+describe("a persistent stream with a spool", () => {
+  it.live("resumes its stream at each start, and stores each record once", () =>
+    onServer(
+      Effect.gen(function* () {
+        const spool = Spool.directory(yield* temporaryFolder)
+        const ids = new Set<string>()
+        for (const round of upTo(5)) {
+          // The acknowledgements of each round are lost, and the process with them.
+          yield* inject(Faults.stallAcks({ connection: round + 1 }))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const stream = yield* create({ spool })
+              assert.strictEqual(stream.resumedAt, round * 30)
+              ids.add(stream.streamId)
+              yield* ingest(stream, upTo(30, round * 30))
+              yield* ZerobusLocal.use((local) => local.waitFor(table, "durable"))
+            })
+          )
+        }
+        yield* ZerobusLocal.use((local) => local.clearFaults(table))
+        yield* Effect.scoped(Effect.flatMap(create({ spool }), (stream) => stream.close))
+        assert.strictEqual(ids.size, 1)
+        assert.deepStrictEqual(yield* rows, upTo(150))
+        const { firstOffset, nextOffset, streamId } = yield* Spool.inspect(spool.path)
+        assert.deepStrictEqual([firstOffset, nextOffset, streamId], [150, 150, [...ids][0]])
+      })
+    )
+  )
+
+  it.live("takes records while the server refuses the resume, and sends them later", () =>
+    onServer(
+      Effect.gen(function* () {
+        const spool = Spool.directory(yield* temporaryFolder)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const stream = yield* create({ spool })
+            yield* ingest(stream, upTo(10))
+            yield* stream.close
+          })
+        )
+        yield* inject(Faults.rejectResume({ status: "UNAVAILABLE", times: 3 }))
+        const stream = yield* create({ spool, recoveryRetries: 10 })
+        assert.strictEqual(stream.resumedAt, 10)
+        yield* ingest(stream, upTo(10, 10))
+        yield* stream.flush
+        assert.deepStrictEqual(yield* rows, upTo(20))
+      })
+    )
+  )
+
+  it.live("begins behind what is committed of a stream that it did not write before", () =>
+    onServer(
+      Effect.gen(function* () {
+        const id = yield* created(upTo(8))
+        const spool = Spool.directory(yield* temporaryFolder)
+        for (const from of [8, 12]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const stream = yield* resume(id, { spool })
+              assert.strictEqual(stream.resumedAt, from)
+              yield* ingest(stream, upTo(4, from))
+              yield* stream.close
+            })
+          )
+        }
+        assert.deepStrictEqual(yield* rows, upTo(16))
+      })
+    )
+  )
+
+  it.live("opens no spool of another stream, nor an ephemeral stream its own", () =>
+    onServer(
+      Effect.gen(function* () {
+        const [mine, ephemeral] = [yield* temporaryFolder, yield* temporaryFolder]
+        const filled = (stream: Effect.Effect<PersistentStream<any>, StreamFailure, Zerobus | Scope.Scope>) =>
+          Effect.scoped(Effect.flatMap(stream, (open) => Effect.andThen(ingest(open, [1]), open.close)))
+        yield* filled(create({ spool: Spool.directory(mine) }))
+        const zerobus = yield* Zerobus
+        const plain = (path: string) => zerobus.createStream(table, { ...quick, spool: Spool.directory(path) })
+        yield* Effect.scoped(
+          Effect.flatMap(plain(ephemeral), (stream) => Effect.andThen(stream.ingestRecord(record(2)), stream.close))
+        )
+        const id = yield* created([])
+        const failures = [
+          plain(mine),
+          create({ spool: Spool.directory(ephemeral) }),
+          resume(id, { spool: Spool.directory(ephemeral) }),
+          resume(id, { spool: Spool.directory(mine) })
+        ]
+        for (const failure of failures) assert.strictEqual(yield* tagOf(Effect.scoped(failure)), "InvalidState")
+      })
+    )
+  )
+
+  it.live("keeps everything when its stream is retired while it is full", () =>
+    onServer(
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const spool = Spool.directory(folder, { maxBytes: 16 * 1024 * 1024 })
+        const id = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const stream = yield* create({ spool })
+            yield* stream.ingestRecord(record(0))
+            yield* stream.close
+            return stream.streamId
+          })
+        )
+        yield* inject(Faults.hold("resume", 1))
+        const stream = yield* create({ spool })
+        const begun = Deferred.makeUnsafe<void>()
+        let taken = 0
+        const writing = yield* Effect.forkScoped(
+          Effect.forever(
+            Effect.andThen(
+              stream.ingestRecords(Array.from({ length: 100 }, () => ({ n: 1, pad: "x".repeat(10_000) }))),
+              Effect.sync(() => {
+                if (++taken === 10) Deferred.doneUnsafe(begun, Exit.void)
+              })
+            )
+          )
+        )
+        yield* Deferred.await(begun)
+        yield* Zerobus.use((zerobus) => zerobus.retireStream(table.tableName, id))
+        const exit = yield* Fiber.await(writing)
+        const failure = Exit.isFailure(exit) ? exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error : {}
+        assert.strictEqual((failure as { readonly _tag?: string })._tag, "StreamClosed")
+        const { firstOffset, nextOffset } = yield* Spool.inspect(folder)
+        assert.deepStrictEqual([firstOffset, nextOffset], [1, taken + 1])
+      })
+    )
+  )
+})
+
+describe("a server without persistent streams", () => {
+  it.live("is Unsupported", () =>
+    onServer(
+      Effect.gen(function* () {
+        yield* inject(Faults.reject({ status: "UNIMPLEMENTED" }))
+        const failure = yield* Effect.flip(create())
+        assert.strictEqual(failure._tag, "Unsupported")
+        assert.include(failure.message, "no persistent streams")
       })
     )
   )
