@@ -28,7 +28,7 @@ import type { StreamFailure } from "./ZerobusError.ts"
 import { InvalidArgument, InvalidEndpoint, InvalidTable } from "./ZerobusError.ts"
 import { type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
 
-export type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
+export type { CatalogStream, CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
 export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "clientSecret" | "tls" | "proxy"> {

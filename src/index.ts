@@ -21,6 +21,7 @@ export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"
 export { Transport, type TransportCall, TransportFailure } from "./Transport.ts"
 export {
+  type CatalogStream,
   type CatalogTable,
   type TableSummary,
   UnityCatalog,

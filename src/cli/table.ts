@@ -127,6 +127,7 @@ const show = Command.make(
           partitionColumns,
           location: table.location ?? "",
           ...(table.problem === undefined ? {} : { problem: table.problem }),
+          ...(table.persistentStreams.length === 0 ? {} : { persistentStreams: table.persistentStreams }),
           ...size
         })
       )
@@ -143,6 +144,12 @@ const show = Command.make(
       ),
       ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),
       `location ${folder ?? table.location ?? "unknown"}`,
+      ...table.persistentStreams.map(
+        ({ committedOffset, recordType, retiredAt, streamId }) =>
+          `persistent stream ${streamId}: ${recordType === "json" ? "JSON" : "protobuf"}, ` +
+          (committedOffset < 0 ? "nothing committed" : `committed up to offset ${committedOffset}`) +
+          (retiredAt === undefined ? "" : ", retired")
+      ),
       ...(live === undefined
         ? []
         : [

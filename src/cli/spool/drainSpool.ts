@@ -56,7 +56,7 @@ const countedFor = (table: string) => {
 /** Sends what waits, from opening the stream to closing it, and shows how far it got. */
 const send = Effect.fnUntraced(function* (
   { deadLetters, folder }: DrainInput,
-  { descriptor, nextOffset, tableName, waitingRecords }: Spool.SpoolContent,
+  { descriptor, nextOffset, streamId, tableName, waitingRecords }: Spool.SpoolContent,
   counts: Counts
 ): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(
@@ -70,9 +70,12 @@ const send = Effect.fnUntraced(function* (
       ? {}
       : { onRefused: DeadLetters.file(deadLetters.value), maxRefusals: Number.MAX_SAFE_INTEGER })
   }
+  /** A spool of a persistent stream is opened with the stream that it has. */
+  const openOn = <A>(table: TableProperties.TableProperties<A>) =>
+    streamId === undefined ? zerobus.createStream(table, options) : zerobus.createPersistentStream(table, options)
   const opened: Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope> = descriptor === undefined
-    ? zerobus.createStream(TableProperties.json(tableName), options)
-    : zerobus.createStream(TableProperties.proto(tableName, descriptor), options)
+    ? openOn(TableProperties.json(tableName))
+    : openOn(TableProperties.proto(tableName, descriptor))
   const before = yield* countedFor(tableName)
   const stream = yield* Effect.mapError(opened, because)
   const look = Effect.map(countedFor(tableName), ([durable, refused]) => {

@@ -48,7 +48,8 @@ export const showSpool = Effect.fnUntraced(function* ({
 }: ShowInput): Effect.fn.Return<void, CommandFailed> {
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
   const holder = yield* holderOf(folder)
-  const { bytes, firstOffset, nextOffset, position, recordType, tableName, waitingBytes, waitingRecords } = content
+  const { bytes, firstOffset, nextOffset, position, recordType, streamId, tableName, waitingBytes, waitingRecords } =
+    content
   const text = position === undefined ? undefined : positionText(position)
   const base64 = position === undefined ? undefined : Buffer.from(position).toString("base64")
   if (json) {
@@ -56,6 +57,7 @@ export const showSpool = Effect.fnUntraced(function* ({
       JSON.stringify({
         table: tableName,
         recordType,
+        streamId: streamId ?? null,
         firstOffset,
         nextOffset,
         waitingRecords,
@@ -69,6 +71,7 @@ export const showSpool = Effect.fnUntraced(function* ({
   const lines = [
     `table     ${tableName}`,
     `records   ${recordType === "json" ? "JSON" : "protobuf"}`,
+    ...(streamId === undefined ? [] : [`stream    ${streamId} (persistent)`]),
     waitingRecords === 0
       ? `waiting   nothing`
       : `waiting   ${counted(waitingRecords, "record")}, ${count(waitingBytes)} bytes`,

@@ -23,7 +23,23 @@ export interface CatalogTable {
   readonly location: string | undefined
   /** Why a local server does not write the table, and the way out; undefined for every other table. */
   readonly problem: string | undefined
+  /** Experimental: the persistent streams of a local server's table, oldest first; none for every other table. */
+  readonly persistentStreams: ReadonlyArray<CatalogStream>
 }
+
+/** Experimental: a persistent stream of a local server's table. Times in milliseconds since the epoch. */
+export interface CatalogStream {
+  readonly streamId: string
+  readonly recordType: "json" | "proto"
+  readonly createdAt: number
+  /** Everything up to this offset is durable; -1 for nothing. */
+  readonly committedOffset: number
+  /** Undefined while it can be resumed. */
+  readonly retiredAt: number | undefined
+}
+
+/** The property in which a local server lists the persistent streams of a table, as JSON. */
+export const streamsProperty = "zerobus.persistentStreams"
 
 /** The property in which a local server tells why it does not serve a table. */
 export const problemProperty = "zerobus.problem"
@@ -107,6 +123,31 @@ const readColumn = (
 export const problemOf = (body: unknown): string | undefined =>
   isObject(body) && isObject(body["properties"]) ? text(body["properties"][problemProperty]) : undefined
 
+/** The persistent streams that a table's properties list; what cannot be read is left out. */
+const streamsOf = (body: Readonly<Record<string, unknown>>): ReadonlyArray<CatalogStream> => {
+  const listed = isObject(body["properties"]) ? text(body["properties"][streamsProperty]) : undefined
+  if (listed === undefined) return []
+  const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined)
+  try {
+    const streams: unknown = JSON.parse(listed)
+    return (Array.isArray(streams) ? streams : []).filter(isObject).flatMap((stream): Array<CatalogStream> => {
+      const streamId = text(stream["stream_id"])
+      if (streamId === undefined) return []
+      return [
+        {
+          streamId,
+          recordType: stream["record_type"] === "proto" ? "proto" : "json",
+          createdAt: number(stream["created_at"]) ?? 0,
+          committedOffset: number(stream["last_committed_offset"]) ?? -1,
+          retiredAt: number(stream["retired_at"])
+        }
+      ]
+    })
+  } catch {
+    return []
+  }
+}
+
 /** Reads the body of `GET /tables/{name}`, sorted by position. The failure is a sentence. */
 export const readCatalogTable = (tableName: string, body: unknown): Result.Result<CatalogTable, string> => {
   if (!isObject(body) || !Array.isArray(body["columns"]))
@@ -134,7 +175,8 @@ export const readCatalogTable = (tableName: string, body: unknown): Result.Resul
           tableType: text(body["table_type"]),
           dataSourceFormat: text(body["data_source_format"]),
           location: text(body["storage_location"]),
-          problem: served
+          problem: served,
+          persistentStreams: streamsOf(body)
         })
       : Result.fail(served ?? problem)
   })

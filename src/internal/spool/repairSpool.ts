@@ -130,6 +130,13 @@ const writeFresh = async (
       `No file of the spool ${folder} says to which table its records belong. Restore one from a backup, or move the folder away.`
     )
   }
+  if (header.streamId !== undefined) {
+    throw new SpoolFailure(
+      "Damaged",
+      `The spool ${folder} belongs to the persistent stream ${header.streamId}, whose offsets cannot be given out anew. ` +
+        "Restore the damaged file from a backup, or move the folder away to give up its records."
+    )
+  }
   const [oldest, newest] = [segments[0]!.number, segments.at(-1)!.number]
   const below = oldest > 0
   const upTo = below ? found.upTo : segments.length - 1

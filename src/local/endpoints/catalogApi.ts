@@ -22,7 +22,8 @@ import type {
   TableNotFound,
   UnsupportedColumn
 } from "../log/storageErrors.ts"
-import { describeTable, problemProperty } from "../../internal/columns/tableDescription.ts"
+import { describeTable, problemProperty, streamsProperty } from "../../internal/columns/tableDescription.ts"
+import type { PersistentStreamRecord } from "../persistent/persistentStreams.ts"
 import type { TableRecord, TableStoreShape, UnservedTable } from "../store/tableStore.ts"
 
 /** An answer of the API. */
@@ -41,16 +42,29 @@ export const catalogError = (status: number, code: string, message: string): Cat
 const locationOf = ({ location }: { readonly location: string }): string =>
   Path.isAbsolute(location) ? pathToFileURL(location).href : location
 
-/** The property that tells why a table is not served. */
-const propertiesOf = ({ problem }: { readonly problem?: string | undefined }) =>
-  problem === undefined ? {} : { [problemProperty]: problem }
+/** The properties that tell why a table is not served, and which persistent streams it has. */
+const propertiesOf = (
+  { problem }: { readonly problem?: string | undefined },
+  streams: ReadonlyArray<PersistentStreamRecord> = []
+) => ({
+  ...(problem === undefined ? {} : { [problemProperty]: problem }),
+  ...(streams.length === 0 ? {} : { [streamsProperty]: JSON.stringify(streams.map(streamJson)) })
+})
 
-const tableJson = (record: TableRecord): unknown => ({
+const streamJson = ({ committed, createdAt, kind, retiredAt, streamId }: PersistentStreamRecord) => ({
+  stream_id: streamId,
+  record_type: kind === "Json" ? "json" : "proto",
+  created_at: createdAt,
+  ...(committed < 0 ? {} : { last_committed_offset: committed }),
+  ...(retiredAt === undefined ? {} : { retired_at: retiredAt })
+})
+
+const tableJson = (record: TableRecord, streams?: ReadonlyArray<PersistentStreamRecord>): unknown => ({
   ...describeTable(record.definition),
   full_name: record.definition.name,
   storage_location: locationOf(record),
   owner: "local",
-  properties: propertiesOf(record),
+  properties: propertiesOf(record, streams),
   created_at: record.createdAt,
   created_by: "local",
   updated_at: record.createdAt,
@@ -86,7 +100,10 @@ const unservedNamed = (store: TableStoreShape, name: string) =>
 /** `GET /tables/{full_name}`. One that is not served is answered with the reason among its properties. */
 export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   Effect.flatMap(store.get(name), (served) => {
-    if (Option.isSome(served)) return Effect.succeed({ status: 200, body: tableJson(served.value) })
+    if (Option.isSome(served)) {
+      const { value } = served
+      return Effect.map(store.streams(name), (streams) => ({ status: 200, body: tableJson(value, streams) }))
+    }
     return unservedNamed(store, name).pipe(
       Effect.map((found) => (found === undefined ? noTable(name) : { status: 200, body: unservedJson(found) })),
       Effect.catch(readFailure)
@@ -107,7 +124,7 @@ export const listTables = (store: TableStoreShape, query: URLSearchParams): Effe
   return Effect.all([store.list(catalog, schema), store.unserved]).pipe(
     Effect.map(([served, unserved]) => {
       const others = unserved.filter(({ name }) => name.toLowerCase().startsWith(prefix))
-      const all = [...served.map(tableJson), ...others.map(unservedJson)]
+      const all = [...served.map((record) => tableJson(record)), ...others.map(unservedJson)]
       const next = all.length > start + size ? { next_page_token: String(start + size) } : {}
       return { status: 200, body: { tables: all.slice(start, start + size), ...next } }
     }),
