@@ -25,7 +25,7 @@ export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 export interface When {
   /** Once this many records have arrived since the injection. Not together with `nth` or `offset`. */
   readonly afterRecords?: number | undefined
-  /** Once this wire offset (0, 1, 2, ... per connection) arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`. */
+  /** Once this wire offset (0, 1, 2, ... per connection; those of a persistent stream go on) arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`. */
   readonly offset?: number | undefined
   /** At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may carry, or acknowledge, many records. */
   readonly nth?: number | undefined

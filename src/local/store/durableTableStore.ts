@@ -370,7 +370,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const opened = yield* attempt("opening the stream", async () => {
         const stream = await streams.open(streamId, isNew, format._tag, onReplaced)
         // Nothing counts as committed that a query does not see.
-        if (ackAfterCommit) await engine.flush()
+        if (ackAfterCommit && !isNew) await engine.flush()
         return stream
       })
       if (opened instanceof StreamRefused) return yield* opened
