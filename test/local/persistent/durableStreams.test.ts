@@ -1,7 +1,7 @@
 /** Persistent streams of a server on disk, over real gRPC: what a killed server answers after its restart. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
-import { type PersistentStream, TableProperties, Zerobus } from "effect-zerobus"
+import { type PersistentStream, TableProperties, UnityCatalog, Zerobus } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -106,7 +106,21 @@ describe("the persistent streams of a data folder", () => {
             [ids.retired, 2, true]
           ]
         )
-        yield* Effect.scoped(Effect.andThen(resume(ids.kept), Effect.void))
+        const listed = yield* UnityCatalog.use((catalog) => catalog.getTable(table.tableName)).pipe(
+          Effect.provide(UnityCatalog.layer({ ...local, proxy: false }))
+        )
+        assert.deepStrictEqual(
+          listed.persistentStreams.map(({ committedOffset, recordType, streamId }) => [
+            streamId,
+            recordType,
+            committedOffset
+          ]),
+          [
+            [ids.kept, "json", 2],
+            [ids.retired, "json", 2]
+          ]
+        )
+        assert.isAbove(listed.persistentStreams[1]?.retiredAt ?? 0, 0)
         yield* local.dropTable(table)
         yield* local.createTable(definition)
         assert.strictEqual((yield* Effect.flip(resume(ids.kept)))._tag, "InvalidArgument")
