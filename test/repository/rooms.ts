@@ -262,6 +262,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/activity",
       "local/console",
       "local/stream",
+      "local/persistent",
       "local/store",
       "local/auth",
       "local/faults",
