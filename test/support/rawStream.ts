@@ -32,7 +32,8 @@ const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.by
 /** Starts a call with these headers; the scope ends it. */
 export const openRaw = Effect.fnUntraced(function* (
   serverEndpoint: string,
-  headers: Readonly<Record<string, string>>
+  headers: Readonly<Record<string, string>>,
+  rpc = "EphemeralStream"
 ): Effect.fn.Return<RawStream, never, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => new Grpc.Client(new URL(serverEndpoint).host, Grpc.credentials.createInsecure())),
@@ -43,7 +44,7 @@ export const openRaw = Effect.fnUntraced(function* (
   const responses = yield* Queue.unbounded<InstanceType<typeof EphemeralStreamResponse>>()
   const end = yield* Deferred.make<RawEnd>()
   const call = client.makeBidiStreamRequest(
-    "/databricks.zerobus.Zerobus/EphemeralStream",
+    `/databricks.zerobus.Zerobus/${rpc}`,
     buffer,
     (bytes) => EphemeralStreamResponse.decode(bytes),
     metadata
