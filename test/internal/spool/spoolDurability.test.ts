@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { segmentNumbers, segmentPath } from "../../../src/internal/log/segmentFiles.ts"
-import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
+import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
+import { AcknowledgedFile, readAcknowledged } from "../../../src/internal/spool/acknowledgedFile.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
 import { append, framed, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
 
@@ -106,6 +107,42 @@ describe("files that hold only acknowledged records", () => {
         ]
       )
       assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+    })
+  )
+})
+
+describe("the note of what is acknowledged", () => {
+  it.live("is written again to the slot where it failed, so that the other one stays whole", () =>
+    inFolder(async (folder) => {
+      const path = Path.join(folder, "acknowledged")
+      const slots: Array<number> = []
+      let fails = false
+      const disk: LogDisk = {
+        ...nodeDisk,
+        create: async (name) => {
+          const file = await nodeDisk.create(name)
+          return {
+            ...file,
+            write: async (parts, position) => {
+              slots.push(position)
+              await file.write(fails ? [Buffer.from("torn")] : parts, position)
+              if (fails) throw failure("EIO")
+            }
+          }
+        }
+      }
+      const { file } = await AcknowledgedFile.open(disk, path)
+      await file.write(1)
+      fails = true
+      for (const offset of [2, 3]) {
+        assert.include(String(await rejection(file.write(offset))), "EIO")
+        assert.strictEqual(await readAcknowledged(nodeDisk, path), 1)
+      }
+      fails = false
+      await file.write(4)
+      assert.strictEqual(await readAcknowledged(nodeDisk, path), 4)
+      assert.deepStrictEqual(slots, [32, 0, 0, 0])
+      await file.close()
     })
   )
 })
