@@ -27,7 +27,9 @@ export const writeDataFile = async (
   const name = newFileName(prefix)
   const texts = columns.map((column) => partitionText(values, column))
   const telling = partitionFolders(columns, texts)
-  const folders = (await fits(Path.join(table, ...telling, name))) ? telling : [opaqueFolder(columns, texts)]
+  // Without folders the path of the table alone counts, which was checked when it was made.
+  const isFitting = telling.length === 0 || (await fits(Path.join(table, ...telling, name)))
+  const folders = isFitting ? telling : [opaqueFolder(columns, texts)]
   const folder = await makeFoldersIn(table, folders, readers)
   await writeSynced(Path.join(folder, name), bytes, readers)
   await syncFolder(folder)
