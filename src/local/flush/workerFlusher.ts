@@ -50,6 +50,9 @@ interface Waiting {
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
 
+/** A worker ended before it answered. */
+class WorkerEnded extends Error {}
+
 /** A running worker and the requests that it has not answered. */
 interface Running {
   readonly worker: Worker
@@ -77,7 +80,7 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       if (running === started) running = undefined
       const lost = [...waiting.values()]
       waiting.clear()
-      for (const each of lost) each.reject(new Error(why))
+      for (const each of lost) each.reject(new WorkerEnded(why))
     }
     worker.on("message", (reply: WorkerReply) => {
       const found = waiting.get(reply.id)
@@ -104,10 +107,17 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       )
     })
 
+  /** Tries again with another worker: a table that cannot be opened would be refused until the next start. */
+  const twice = <A>(send: () => Promise<A>): Promise<A> =>
+    send().catch((error: unknown) => {
+      if (error instanceof WorkerEnded) return send()
+      throw error
+    })
+
   return {
     flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
-    open: (folder, name) => request({ id: nextId++, kind: "open", folder, name }),
-    prepare: (job) => request({ id: nextId++, kind: "prepare", job }),
+    open: (folder, name) => twice(() => request<TableLook | undefined>({ id: nextId++, kind: "open", folder, name })),
+    prepare: (job) => twice(() => request<PreparedTable>({ id: nextId++, kind: "prepare", job })),
     look: (folder, name) => request({ id: nextId++, kind: "look", folder, name }),
     forget: async (folder) => {
       if (running !== undefined) await request({ id: nextId++, kind: "forget", folder })

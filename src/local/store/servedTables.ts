@@ -171,7 +171,8 @@ export class ServedTables {
     const tableId = metadata.id
     const { folder, log } = this.options
     const waiting = log.found.get(tableId)?.owner.table
-    await checkTableId(folder, { name, tableId }, this.byId.get(tableId.toLowerCase()), waiting, logs)
+    const served = this.byId.get(tableId.toLowerCase())
+    await checkTableId(folder, { name, tableId }, served, waiting, logs)
     this.byId.set(tableId.toLowerCase(), name)
   }
 

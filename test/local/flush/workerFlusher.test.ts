@@ -72,3 +72,28 @@ describe("a failure in the worker", () => {
     })
   )
 })
+
+describe("a worker that fails while tables are opened", () => {
+  it.live("leaves them to its successor", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      const { definition, location, tableId } = yield* store.create(table("main.default.t(id BIGINT)"))
+      const workers: Array<Worker> = []
+      const flusher = workerFlusher("owner", (worker) => workers.push(worker))
+      yield* Effect.addFinalizer(() => Effect.promise(() => flusher.close()))
+      yield* Effect.promise(async () => {
+        const opening = flusher.open(location, definition.name)
+        workers[0]!.emit("error", new Error("planted"))
+        assert.strictEqual((await opening)?.metadata.id, tableId)
+        const job = { name: definition.name, folder: location, appId: "a", ranges: [], streams: [], now: 0 }
+        const preparing = flusher.prepare(job)
+        workers[1]!.emit("error", new Error("planted"))
+        assert.strictEqual((await preparing).committed, 0)
+        assert.lengthOf(workers, 3)
+        await workers[0]!.terminate()
+        await workers[1]!.terminate()
+      })
+    })
+  )
+})
