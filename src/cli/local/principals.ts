@@ -54,6 +54,16 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
   const refuse = (why: string) => Effect.fail(failed(`The --principal ${JSON.stringify(text.slice(0, 100))}: ${why}`))
   const colon = text.indexOf(":")
   const clientId = (colon < 0 ? text : text.slice(0, colon)).trim()
+  if (/^[A-Za-z0-9._-]+=/.test(clientId)) {
+    // What follows may be a secret, which is not repeated.
+    const name = clientId.slice(0, clientId.indexOf("="))
+    return Effect.fail(
+      failed(
+        `The --principal ${JSON.stringify(name)} takes no secret, which every process could read. Set ` +
+          `${secretVariable(name)}, or leave it to the server, which prints one.`
+      )
+    )
+  }
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(clientId)) {
     return refuse(`its name has letters, digits, dots, hyphens and underscores. It reads ${form}.`)
   }

@@ -53,7 +53,9 @@ export const readTablesFile = (path: string): Effect.Effect<ReadonlyArray<TableD
       },
       catch: (error) => {
         const { code, message } = error as NodeJS.ErrnoException
-        return failed(`The file ${path} of --tables cannot be read: ${code ?? message} Check its name and your rights.`)
+        return failed(
+          `The file ${path} of --tables cannot be read: ${code === undefined ? message : `${code}.`} Check its name and your rights.`
+        )
       }
     })
     return yield* Effect.mapError(Effect.fromResult(parseTables(text)), (problem) =>

@@ -38,7 +38,7 @@ describe("a principal", () => {
   it.effect.each<readonly [text: string, says: RegExp]>([
     ["", /its name has letters/],
     ["a b", /its name has letters/],
-    ["a=secret: NONE", /its name has letters/],
+    ["a-b=secret: NONE", /^The --principal "a-b" takes no secret, .*Set ZEROBUS_LOCAL_SECRET_A_B, or leave it/],
     ["local-client", /the principal that every server has/],
     ["a:", /names no grant/],
     ["a: SELECT", /"SELECT" is no grant/],
