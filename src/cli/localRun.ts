@@ -157,12 +157,13 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
           : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
         "",
         ...Object.entries(environment).map(([name, value]) => `export ${name}=${shellText(value)}`),
+        // Comments, so that all lines can be pasted: the first principal stays.
         ...local.principals
           .slice(1)
           .flatMap(({ clientId, clientSecret, grants }) => [
             "",
-            `# ${clientId}: ${grantsText(grants)}`,
-            `export DATABRICKS_CLIENT_ID=${clientId} DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
+            `# Instead as ${clientId}, which ${grantsText(grants)}:`,
+            `# export DATABRICKS_CLIENT_ID=${clientId} DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
           ]),
         "",
         ...(consoleUrl === undefined ? [] : [`Console: ${consoleUrl}`, ""]),

@@ -107,8 +107,18 @@ describe("zerobus local", () => {
   }, 60_000)
 
   it("prints the environment as lines for a shell", async () => {
-    const running = start(["local", "--memory", "--port", "0", "--http-port", "0"])
+    const args = ["--principal", "reader: SELECT ON main", "--principal", "nobody: NONE"]
+    const running = start(["local", "--memory", "--port", "0", "--http-port", "0", ...args])
     await running.says(/Ctrl-C stops it/)
+    assert.match(
+      running.out(),
+      /^# Instead as reader, which has SELECT on main:\n# export DATABRICKS_CLIENT_ID=reader /m
+    )
+    assert.match(running.out(), /^# Instead as nobody, which may do nothing:$/m)
+    // Pasted as a whole it is the first principal's.
+    assert.deepStrictEqual(running.out().match(/^export DATABRICKS_CLIENT_ID=.*$/gm), [
+      "export DATABRICKS_CLIENT_ID=local-client"
+    ])
     for (const name of [
       "ZEROBUS_SERVER_ENDPOINT",
       "DATABRICKS_WORKSPACE_URL",

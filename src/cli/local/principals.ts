@@ -112,7 +112,7 @@ export const grantsText = (grants: ReadonlyArray<Grant> | undefined): string => 
   if (grants === undefined) return "may do everything"
   return grants.length === 0
     ? "may do nothing"
-    : grants.map(({ on, privileges }) => `${privileges.join(", ")} on ${on}`).join("; ")
+    : `has ${grants.map(({ on, privileges }) => `${privileges.join(", ")} on ${on}`).join("; ")}`
 }
 
 /** A text as one word of a shell. */

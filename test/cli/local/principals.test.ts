@@ -81,7 +81,10 @@ describe("a principal", () => {
 it("grants are said in words", () => {
   assert.strictEqual(grantsText(undefined), "may do everything")
   assert.strictEqual(grantsText([]), "may do nothing")
-  assert.strictEqual(grantsText([{ on: "main", privileges: ["USE CATALOG", "SELECT"] }]), "USE CATALOG, SELECT on main")
+  assert.strictEqual(
+    grantsText([{ on: "main", privileges: ["USE CATALOG", "SELECT"] }]),
+    "has USE CATALOG, SELECT on main"
+  )
 })
 
 it.each(["plain-1", "a b", "it's $HOME `x`", "*", ""])("a text is one word of a shell: %s", (text) => {
