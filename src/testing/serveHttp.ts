@@ -15,16 +15,29 @@ import type { AddressInfo } from "node:net"
 import type { ServerCertificates } from "../local/endpoints/certificates.ts"
 import { PortUnavailable } from "../local/endpoints/listener.ts"
 
+/** How long connections may take, in milliseconds. */
+interface Limits {
+  /** Until all headers of a request are there, counted from the connection or the answer before it. */
+  readonly headersTimeout: number
+  /** Until a request is there with its body. */
+  readonly requestTimeout: number
+  /** Between two looks for connections that are beyond one of these. */
+  readonly connectionsCheckingInterval: number
+}
+
+const usualLimits: Limits = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5000 }
+
 /** Serves until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveHttp = Effect.fnUntraced(function* (options: {
   readonly host: string
   readonly port: number
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: ServerCertificates | undefined
+  readonly limits?: Limits | undefined
   readonly app: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 }): Effect.fn.Return<{ readonly port: number }, PortUnavailable, Scope.Scope> {
   const { app, host, port, tls } = options
-  const limits = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 }
+  const limits = { maxHeaderSize: 16 * 1024, keepAliveTimeout: 5000, ...(options.limits ?? usualLimits) }
   const node: Http.Server =
     tls === undefined
       ? Http.createServer(limits)
