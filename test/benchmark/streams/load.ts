@@ -19,6 +19,13 @@ export interface LoneOrder {
   readonly rate: number
   readonly millis: number
   readonly observeEvery: number
+  /**
+   * So many streams get a record at a time, and the next ones once these are acknowledged, however
+   * long that takes; without it, records go at the rate.
+   */
+  readonly burst?: number | undefined
+  /** Notes the processor time from call to acknowledgement, of one stream at a low rate. */
+  readonly spent?: boolean | undefined
 }
 
 /** What a slice of load used. Times in milliseconds. */
@@ -32,9 +39,11 @@ export interface LoneResult {
   readonly p50: number
   readonly p99: number
   readonly max: number
-  /** The time of the first record, and the most of all the others. */
-  readonly first: number
-  readonly rest: number
+  /**
+   * Processor time of the main thread from a call to its acknowledgement: of the first record, the
+   * median, and the most of all but the first.
+   */
+  readonly spent: { readonly first: number; readonly median: number; readonly rest: number }
   /** The longest pause for garbage collection. */
   readonly gc: number
   /** 99th percentile of what a 10 ms timer was late. */
@@ -53,6 +62,36 @@ new PerformanceObserver((list) => {
 /** Bytes of a record. */
 const SIZE = 100
 const TIMER = 10
+
+/** Processor time of this thread so far, in milliseconds. */
+const usedMillis = (): number => {
+  const { system, user } = process.threadCpuUsage()
+  return (system + user) / 1000
+}
+
+/** How many acknowledgements of a burst are observed. */
+const awaitedOf = (burst: number, every: number): number => Math.max(1, Math.floor(burst / every))
+
+/** Sends a burst, waits for so many acknowledgements, and so on. Gives the records per second. */
+const inBursts = async (
+  burst: number,
+  millis: number,
+  awaited: number,
+  send: (acknowledged: () => void) => void
+): Promise<number> => {
+  const started = performance.now()
+  for (let sent = burst; ; sent += burst) {
+    await new Promise<void>((resolve) => {
+      let left = awaited
+      send(() => {
+        // In a turn of its own: no burst begins within the answer to another.
+        if (--left === 0) setImmediate(resolve)
+      })
+    })
+    const elapsed = performance.now() - started
+    if (elapsed >= millis) return (sent / elapsed) * 1000
+  }
+}
 
 /** Notes how late each timer of a chain is, until it is stopped. */
 const watchTimer = (): (() => ReadonlyArray<number>) => {
@@ -85,18 +124,37 @@ try {
     rss: process.memoryUsage.rss()
   }
   let count = 0
-  const carryOut = async ({ millis, observeEvery, rate }: LoneOrder): Promise<LoneResult> => {
+  const carryOut = async (order: LoneOrder): Promise<LoneResult> => {
+    const { burst, millis, observeEvery, rate, spent: timed } = order
     const times: Array<number> = []
+    const spent: Array<number> = []
     const stopTimer = watchTimer()
     collecting = 0
     const before = count
     const cpuBefore = process.cpuUsage()
-    const reached = await paced(rate, millis, (due) => {
+    const send = (due: number, acknowledged: (millis: number) => void): void =>
       streams.send(
-        Array.from({ length: due }, () => ({ stream: count % spec.streams, observed: count++ % observeEvery === 0 })),
-        (millis) => void times.push(millis)
+        Array.from({ length: due }, () => {
+          const last = count % observeEvery === observeEvery - 1
+          return { stream: count++ % spec.streams, observed: last }
+        }),
+        acknowledged
       )
-    })
+    const reached =
+      burst === undefined
+        ? await paced(rate, millis, (due) => {
+            const from = timed === true ? usedMillis() : 0
+            send(due, (time) => {
+              times.push(time)
+              if (timed === true) spent.push(usedMillis() - from)
+            })
+          })
+        : await inBursts(burst, millis, awaitedOf(burst, observeEvery), (acknowledged) =>
+            send(burst, (time) => {
+              times.push(time)
+              acknowledged()
+            })
+          )
     await streams.flush()
     const { system, user } = process.cpuUsage(cpuBefore)
     const late = stopTimer()
@@ -107,8 +165,11 @@ try {
       p50: percentile(times, 0.5),
       p99: percentile(times, 0.99),
       max: most(times),
-      first: times[0] ?? Number.NaN,
-      rest: most(times.slice(1)),
+      spent: {
+        first: spent[0] ?? Number.NaN,
+        median: percentile(spent, 0.5),
+        rest: most(spent.slice(1))
+      },
       gc: collecting,
       late: percentile(late, 0.99),
       rss: process.memoryUsage.rss()

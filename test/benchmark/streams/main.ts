@@ -4,6 +4,9 @@
  * - `--streams N`, `--rate N`: so many streams with so many records of 100 B a second each; 1,000 and 10 by default.
  * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20 and 4,
  *   or 0 rounds to skip that.
+ * - `--burst N`: sends to N streams at a time, and to the next ones once these are acknowledged,
+ *   instead of at the rate; N is a multiple of 16. Each record is a message of its own then, also on
+ *   a machine that does other work, where records would gather and become cheap.
  * - `--openings N`: how often each client opens its streams, with tokens and without; 3, or 0 to skip that.
  * - `--slowest N`: how often each client is started for the slowest acknowledgements of one stream
  *   with a hundred records a second; 3, or 0 to skip that.
@@ -34,6 +37,7 @@ const { values: flags } = parseArgs({
     rate: { type: "string", default: "10" },
     seconds: { type: "string", default: "20" },
     rounds: { type: "string", default: "4" },
+    burst: { type: "string" },
     openings: { type: "string", default: "3" },
     slowest: { type: "string", default: "3" },
     base: { type: "string" },
@@ -148,7 +152,8 @@ const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<Readonl
 
 /** The load on all clients in turns, with so many of the receipts awaited. */
 const measureLoad = async (observeEvery: number): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
-  const order = { rate, millis, observeEvery }
+  const burst = flags.burst === undefined ? undefined : Number(flags.burst)
+  const order = { rate, millis, observeEvery, burst }
   const loads: Array<Awaited<ReturnType<typeof startLoad>>> = []
   const results: Array<Array<LoneResult>> = []
   try {
