@@ -132,8 +132,8 @@ export const readPlain = async (path: string): Promise<Buffer> => {
 const smallBytes = 256 * 1024
 
 /**
- * Reads a whole plain file as `readPlain` does, a small one on the calling thread: the four calls take some
- * microseconds, and their way to Node's threads and back takes many times that.
+ * Reads a whole plain file as `readPlain` does, a small one on the calling thread: the four calls
+ * take some microseconds, and their way to Node's threads and back takes many times that.
  */
 export const readPlainHere = async (path: string): Promise<Buffer> => {
   if (O_NOFOLLOW === undefined) return readPlain(path)

@@ -63,7 +63,10 @@ const treeOf = (log: DeltaLog, { columns, partitionColumns, schema }: FlushJob):
 
 const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
 
-/** Writes the rows of a job into files and commits them, as far as the table lacks them; then does what is due of its upkeep. */
+/**
+ * Writes the rows of a job into files and commits them, as far as the table lacks them. Then does
+ * what is due of its upkeep.
+ */
 export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
   const found = await commitFinder(log)(job)
   const known = placeOf(found)

@@ -1,9 +1,9 @@
 /**
  * Where tables are flushed: what a flusher does, and one that works on the calling thread.
  *
- * A flusher keeps the state of each table that it has flushed, and brings it up to the latest version
- * before each use. It opens the tables at a start as well, so that the flush of rows that a crash has
- * left finds the state and no other thread reads it. `workerFlusher.ts` runs one in a thread.
+ * A flusher keeps the state of each table that it has flushed, and brings it up to the latest
+ * version before each use. It opens the tables at a start as well: the flush of rows that a crash
+ * has left finds the state, and no other thread reads it. `workerFlusher.ts` runs one in a thread.
  */
 import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion } from "../delta/deltaLog.ts"
 import type { CommitPlace, RowRange } from "../delta/commitPlace.ts"
@@ -151,8 +151,8 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     prepare: (job) =>
       inTurn(job.folder, async () => {
         const prepared = await withLog(job.folder, job.name, (log) => prepareTable(log, job))
-        // The state of a table that gets no rows now is read again for its next flush: those of all tables of
-        // a folder may take much memory.
+        // The state of a table that gets no rows now is read again for its next flush: the states
+        // of all tables of a folder may take much memory.
         const isIdle = prepared.found.flat().every(({ missing }) => missing === "none")
         if (isIdle) tables.delete(job.folder)
         return prepared

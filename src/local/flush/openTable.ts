@@ -1,6 +1,6 @@
 /**
- * What becomes of a table at a start, before it is served: its log is read, what a crash has left is
- * put in order, and the rows that the write-ahead log holds are looked for.
+ * A table at a start, before it is served: reads its log, puts in order what a crash has left, and
+ * looks for the rows that the write-ahead log holds.
  */
 import { commitFinder, type FoundRange, lastNumber, streamOffset } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"

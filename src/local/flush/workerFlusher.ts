@@ -107,7 +107,7 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       )
     })
 
-  /** Tries again with another worker: a table that cannot be opened would be refused until the next start. */
+  /** Tries again with another worker: a table that fails to open is refused until the next start. */
   const twice = <A>(send: () => Promise<A>): Promise<A> =>
     send().catch((error: unknown) => {
       if (error instanceof WorkerEnded) return send()

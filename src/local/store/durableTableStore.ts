@@ -66,8 +66,8 @@ export interface DurableOptions {
 }
 
 /**
- * How long a start takes at least, in milliseconds, while rows that it found in the log go into their
- * tables. Opening many tables takes longer, and nothing is waited for.
+ * How long a start waits for the rows of the log to be in their tables, in milliseconds from when it
+ * began to open the tables. When opening took longer, it does not wait.
  */
 const writeFoundMillis = 1000
 

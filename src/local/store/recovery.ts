@@ -43,8 +43,8 @@ export interface Commits {
   /** The number of the last commit. */
   readonly committed: number
   /**
-   * What a look at the commits found of the entries of a segment. The number of the last commit is no proof alone: another writer
-   * may have replaced an earlier one.
+   * What a look at the commits found of the entries of a segment. The number of the last commit is
+   * no proof alone: another writer may have replaced an earlier one.
    */
   readonly find: FindRows
 }

@@ -152,8 +152,8 @@ export class RowCommitter {
 
   /**
    * Takes over the records that a start found in the shared log: those in the table wait for the look,
-   * the others become batches, neighbours together. `committed` is the number of the last commit, `located` says where the rows of
-   * each part are.
+   * the others become batches, neighbours together. `committed` is the number of the last commit.
+   * `located` says where the rows of each part are.
    */
   async adopt(
     parts: ReadonlyArray<FoundPart>,

@@ -201,7 +201,7 @@ export class ServedTables {
     return this.serve(record, this.engineOf(record, schemaKey(snapshot.metadata!), [], size), [])
   }
 
-  /** Serves a table once what the write-ahead log holds beyond it is committed, or waits for its flush. */
+  /** Serves a table once what the log holds beyond it is committed, or waits for its flush. */
   private async recover(record: TableRecord, look: TableLook, hasOwn: boolean): Promise<ServedTable> {
     const { flusher, folder, log: shared, now } = this.options
     const { definition, location, tableId } = record

@@ -19,8 +19,9 @@ const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 export const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
 /**
- * Throws `TableRefused` for an id that is no name of a folder, and for one that another table has: `served`, or one whose
- * log names it. `waiting` is the table that records with this id in the shared log are for; `logs` are those of single tables.
+ * Throws `TableRefused` for an id that is no name of a folder, and for one that another table has:
+ * `served`, or one whose log names it. `waiting` is the table that records with this id in the
+ * shared log are for; `logs` are those of single tables.
  */
 export const checkTableId = async (
   dataFolder: string,
