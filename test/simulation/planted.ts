@@ -135,7 +135,8 @@ const main = async (): Promise<void> => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation
       try {
-        const seeds = Math.min(Number(values.seeds), mutation.by === "crashes" ? seedsWithCrashes : Infinity)
+        const most = mutation.by !== "crashes" ? Infinity : harmless ? 200 : seedsWithCrashes
+        const seeds = Math.min(Number(values.seeds), most)
         const { after, rule } = await hunt(mutation, seeds)
         const found = after !== undefined
         if (harmless)

@@ -197,7 +197,17 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
   const slack = 4 * (plan.latency[1] + plan.syncLatency[1]) + 1
   let heard: { readonly offset: number; readonly t: number } | undefined
   let failed = false
+  let noted = -1
   for (const event of events) {
+    if (event.e === "noted") {
+      if (event.offset < noted)
+        report("NOTED", `the file of what is acknowledged went from ${noted} to ${event.offset}`)
+      // A write that failed may have reached the file, and the next one goes to the same place.
+      const before = events[event.seq - 1]
+      const isFailed = before?.e === "diskFailure" && before.call === "write"
+      if (!isFailed) noted = event.offset
+    }
+    if (event.e === "process" && event.how === "power") noted = -1
     if (event.e === "diskFailure") failed = true
     if (event.e === "watermark" && event.offset > (heard?.offset ?? -1)) heard = { offset: event.offset, t: event.t }
     if (event.e !== "process") continue

@@ -100,6 +100,7 @@ export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
       readers
     }
     note("start")
+    watch.isSynchronised = own.sync === "group"
     if (own.onceOpen) process.isArmed = false
     else process.arm()
     // A process that waits for ever, or for a moment that does not come.

@@ -28,6 +28,8 @@ export class SpoolWatch {
   private readonly history: History
   private readonly records: Records
   private readonly read = new WeakMap<DiskImage, Read>()
+  /** Whether a group may only follow what is durable. */
+  isSynchronised = false
   private most = 0
   private noted = -1
 
@@ -68,6 +70,9 @@ export class SpoolWatch {
     const read = this.readOf(image)
     if (read.written > image.content.length) read.written = 0
     const { end, entries } = readSpoolText(image.content, read.written)
+    if (this.isSynchronised && entries.length > 0 && read.written > read.durable) {
+      this.history.add({ e: "broken", what: `a group follows bytes of ${name} that are not durable` })
+    }
     read.written = end
     for (const entry of entries) {
       if (entry.kind !== "records") continue
