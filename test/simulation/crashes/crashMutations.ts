@@ -11,7 +11,6 @@ const reader = "internal/spool/spoolReader.ts"
 const writer = "internal/log/segmentWriter.ts"
 const zone = "internal/engine/spooledZone.ts"
 const refused = "internal/engine/streamRefused.ts"
-const stream = "internal/engine/stream.ts"
 
 const cutTail = "      if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)\n"
 
@@ -155,12 +154,6 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     file: reader,
     find: "          if (this.taken === 0 && this.offset > entry.offset) this.skip(this.offset - entry.offset)\n",
     replace: ""
-  },
-  {
-    name: "a scope does not wait until the spool's lock is given up",
-    file: stream,
-    find: "    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void\n",
-    replace: "    spoolClosed = Effect.void\n"
   },
   {
     name: "a persistent stream is resumed at the committed offset instead of behind it",
