@@ -1,53 +1,49 @@
-/** Rounds of a client process with a spool that ends by SIGKILL, against a local server that does so in a third of them. */
-import { Effect } from "effect"
+/**
+ * Rounds of a client process with a spool that ends by SIGKILL, against a local server that does so in a third of them.
+ *
+ * Half of the clients kill themselves in an operation that is aimed at, the others are killed after a random count of records. After
+ * each kill the spool is read: a record may be in the table twice only if it was in the spool at a kill, sent or about to be. At the end
+ * DuckDB reads the table.
+ */
+import { Effect, Stream } from "effect"
+import { Spool } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
+import { createInterface, type Interface } from "node:readline"
+import { loadDuckdb, runQuery } from "../../src/cli/deltaQuery.ts"
+import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
+import type { Aim, ClientOrder } from "./clientProcess.ts"
 
 const scriptOf = (name: string): string => new URL(`./${name}`, import.meta.url).pathname
-const start = (name: string, args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
-  spawn(process.execPath, ["--conditions=effect-zerobus-source", scriptOf(name), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
+
+/** A process that has loaded its modules before it is needed, so that the start of one costs the run little time. */
+interface Loaded {
+  readonly child: ChildProcess
+  readonly lines: Interface
+  readonly ended: Promise<void>
+}
+
+const load = (name: string, args: ReadonlyArray<string>, environment: Readonly<Record<string, string>>): Loaded => {
+  const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", scriptOf(name), ...args], {
+    stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, ...environment }
   })
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve()
-    else child.once("exit", () => resolve())
-  })
-const kill = (child: ChildProcess): Promise<void> => {
+  // A process that was killed closes its end.
+  child.stdin.on("error", () => {})
+  const lines = createInterface({ input: child.stdout })
+  const closed = once(lines, "close")
+  const exited = once(child, "exit")
+  return { child, lines, ended: Promise.all([exited, closed]).then(() => {}) }
+}
+
+const kill = ({ child, ended }: Loaded): Promise<void> => {
   child.kill("SIGKILL")
-  return ended(child)
+  return ended
 }
-
-interface Server {
-  readonly child: ChildProcess
-  readonly environment: Readonly<Record<string, string>>
-  readonly ports: readonly [string, string]
-}
-
-const startServer = (folder: string, ports: readonly [string, string]): Promise<Server> =>
-  new Promise((resolve, reject) => {
-    const child = start("serverProcess.ts", [folder, ...ports])
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it served`)))
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (!line.startsWith("{")) return
-      const { clientId, clientSecret, serverEndpoint, workspaceUrl } = JSON.parse(line)
-      resolve({
-        child,
-        ports: [new URL(serverEndpoint).port, new URL(workspaceUrl).port],
-        environment: {
-          ZEROBUS_SERVER_ENDPOINT: serverEndpoint,
-          DATABRICKS_WORKSPACE_URL: workspaceUrl,
-          DATABRICKS_CLIENT_ID: clientId,
-          DATABRICKS_CLIENT_SECRET: clientSecret
-        }
-      })
-    })
-  })
 
 /** A small generator of its own, so that a run can be repeated. */
 const seeded = (seed: number) => () => {
@@ -61,89 +57,187 @@ const seeded = (seed: number) => () => {
 export interface KilledClients {
   readonly taken: number
   readonly rows: number
-  readonly doubled: number
   readonly lost: number
+  /** Rows beyond the first of their record. */
+  readonly doubled: number
+  /** Those of records that were in the spool at no kill, or more often than that. */
+  readonly doubledWrongly: number
+  /** Records that were in the spool at a kill, and those of them whose acknowledgement the client had and had not recorded. */
+  readonly inSpool: number
+  readonly unrecorded: number
   readonly serverKills: number
+  /** Kills by the operation that was aimed at; `random` for the others. */
+  readonly aims: Readonly<Record<string, number>>
   readonly seconds: number
 }
 
-/** A stream with a spool, a persistent stream with one, or one without whose source goes on where it is resumed. */
-export type ClientMode = "ephemeral" | "persistent" | "source"
+const operations = ["write", "sync", "delete", "connect"] as const
+const moments = ["before", "during", "after"] as const
+/** How many operations of a kind a round has at most before the one that is aimed at. */
+const most: Readonly<Record<Aim["operation"], number>> = { write: 120, sync: 120, delete: 2, connect: 2 }
+
+const variables = ["serverEndpoint", "workspaceUrl", "clientId", "clientSecret"] as const
+const names = {
+  serverEndpoint: "ZEROBUS_SERVER_ENDPOINT",
+  workspaceUrl: "DATABRICKS_WORKSPACE_URL",
+  clientId: "DATABRICKS_CLIENT_ID",
+  clientSecret: "DATABRICKS_CLIENT_SECRET"
+} as const
 
 /** Kills so many clients, one after another on the same spool or stream, and lets a last one finish. */
 export const killClients = async (
   kills: number,
   seed: number,
-  mode: ClientMode = "ephemeral"
+  mode: ClientOrder["mode"] = "ephemeral"
 ): Promise<KilledClients> => {
   const folder = mkdtempSync(join(tmpdir(), "zerobus-client-kills-"))
   const [data, spool] = [join(folder, "data"), join(folder, "spool")]
+  const compiled = { NODE_COMPILE_CACHE: join(folder, "compiled") }
   const started = performance.now()
   const random = seeded(seed)
+  const below = (bound: number): number => Math.floor(random() * bound)
   const taken = new Set<number>()
-  let next = 0
+  /** How often each record was in the spool at a kill. */
+  const waited = new Map<number, number>()
+  const aims: Record<string, number> = {}
+  const running = new Set<Loaded>()
+  let [next, serverKills, unrecorded] = [0, 0, 0]
   /** The stream that a source goes on with. */
-  let streamId = ""
-  let serverKills = 0
+  let streamId: string | undefined
+  const begin = (name: string, args: ReadonlyArray<string>, environment = {}): Loaded => {
+    const loaded = load(name, args, { ...compiled, ...environment })
+    running.add(loaded)
+    void loaded.ended.then(() => running.delete(loaded))
+    return loaded
+  }
+
+  /** The server, and the next one, which begins on the same folder and ports when this one is gone. */
+  let environment: Record<string, string> = {}
+  let ports = ["0", "0"]
+  const serve = (loaded: Loaded): Promise<Loaded> =>
+    new Promise((resolve, reject) => {
+      void loaded.ended.then(() => reject(new Error("the server ended before it served")))
+      loaded.lines.on("line", (line) => {
+        if (!line.startsWith("{")) return
+        const found = JSON.parse(line) as Record<(typeof variables)[number], string>
+        environment = Object.fromEntries(variables.map((name) => [names[name], found[name]]))
+        ports = [new URL(found.serverEndpoint).port, new URL(found.workspaceUrl).port]
+        resolve(loaded)
+      })
+      loaded.child.stdin!.write("go\n")
+    })
+
+  /** Runs a client until it is dead or done. */
+  const live = async (client: Loaded, order: Pick<ClientOrder, "aim" | "end">, records: number): Promise<boolean> => {
+    let left = records
+    let [done, durable] = [false, -1]
+    client.lines.on("line", (line) => {
+      const [word, number] = line.split(" ")
+      if (word === "ready") return
+      done ||= word === "done"
+      if (word === "stream") streamId = number
+      if (word === "durable") durable = Number(number)
+      if (word !== "taken") return
+      taken.add(Number(number))
+      if (--left <= 0) client.child.kill("SIGKILL")
+    })
+    client.child.stdin!.write(
+      `${JSON.stringify({ ...order, mode, spool, first: next, streamId } satisfies ClientOrder)}\n`
+    )
+    await client.ended
+    // What was in a call when the process ended may be in the spool as well, so its number is not used again.
+    next += 1_000_000
+    // What was acknowledged to a persistent stream is not stored again, whatever was in its spool.
+    if (done || mode !== "ephemeral" || !existsSync(spool)) return done
+    const { firstOffset } = await Effect.runPromise(Spool.inspect(spool)).catch(() => ({ firstOffset: 0 }))
+    unrecorded += Math.max(0, durable + 1 - firstOffset)
+    await Effect.runPromise(
+      Effect.ignore(
+        Stream.runForEach(Spool.records(spool), ({ payload }) =>
+          Effect.sync(() => {
+            const n = Number(JSON.parse(Buffer.from(payload).toString("utf8")).n)
+            waited.set(n, (waited.get(n) ?? 0) + 1)
+          })
+        )
+      )
+    )
+    return done
+  }
+
   try {
     await Effect.runPromise(
       Effect.flatMap(ZerobusLocal, (local) => local.createTable("main.default.kills(n BIGINT, pad STRING)")).pipe(
         Effect.provide(ZerobusLocal.layerServer({ dataDir: data }))
       )
     )
-    let server = await startServer(data, ["0", "0"])
-    /** Runs a client until it has taken so many records, and has ended. */
-    const client = async (records: number, count?: number): Promise<boolean> => {
-      const from = mode === "source" ? streamId : String(next)
-      const args = count === undefined ? [] : [String(count)]
-      const child = start("clientProcess.ts", [mode, spool, from, ...args], server.environment)
-      let left = records
-      let done = false
-      const lines = createInterface({ input: child.stdout })
-      lines.on("line", (line) => {
-        done ||= line === "done"
-        if (line.startsWith("stream ")) {
-          streamId = line.slice("stream ".length)
-          return
-        }
-        const n = Number(line.slice("taken ".length))
-        if (line.startsWith("taken ")) taken.add(n)
-        if (--left <= 0) child.kill("SIGKILL")
-      })
-      await Promise.all([ended(child), new Promise((resolve) => lines.once("close", resolve))])
-      // What was in a call when the process ended may be in the spool as well, so its number is not used again.
-      next += 1_000_000
-      return done
-    }
+    const possible = mode === "source" ? (["connect"] as const) : operations
+    let server = await serve(begin("serverProcess.ts", [data, ...ports, "wait"]))
+    let nextServer = begin("serverProcess.ts", [data, ...ports, "wait"])
+    let nextClient = begin("clientProcess.ts", [], environment)
     for (let round = 0; round < kills; round++) {
-      const running = client(1 + Math.floor(random() * 200))
+      const client = nextClient
+      nextClient = begin("clientProcess.ts", [], environment)
+      const operation = round % 2 === 0 ? possible[below(possible.length)]! : undefined
+      const aim =
+        operation === undefined
+          ? undefined
+          : { operation, number: 1 + below(most[operation]), moment: moments[below(moments.length)]! }
+      const name = operation ?? "random"
+      aims[name] = (aims[name] ?? 0) + 1
+      // An aim that is not reached, such as a second connection, ends with many records.
+      const over = live(client, { aim }, aim === undefined ? 1 + below(200) : 600)
       if (round % 3 === 2) {
-        await kill(server.child)
+        await kill(server)
         serverKills++
-        server = await startServer(data, server.ports)
+        server = await serve(nextServer)
+        nextServer = begin("serverProcess.ts", [data, ...ports, "wait"])
       }
-      await running
+      await over
     }
     // What a source's stream had in flight is read from the source again.
-    const rest = mode === "source" ? Math.max(-1, ...taken) + 1 : 1
-    if (!(await client(Infinity, rest))) throw new Error("the last client did not finish")
-    await kill(server.child)
-    const rows = await Effect.runPromise(
-      Effect.flatMap(ZerobusLocal, (local) => local.records("main.default.kills")).pipe(
+    const end = mode === "source" ? Math.max(-1, ...taken) + 1 : next + 1
+    if (!(await live(nextClient, { end }, Infinity))) throw new Error("the last client did not finish")
+    await kill(nextServer)
+    await kill(server)
+    // A start commits what the log holds beyond the table.
+    await Effect.runPromise(
+      Effect.flatMap(ZerobusLocal, (local) => local.flush("main.default.kills")).pipe(
         Effect.provide(ZerobusLocal.layerServer({ dataDir: data }))
       )
     )
-    const numbers = rows.map((row) => Number(row["n"]))
-    const distinct = new Set(numbers)
+    const times = await timesInTable(join(data, "main/default/kills"))
+    const extra = [...times].map(([n, count]) => [n, count - 1] as const).filter(([, count]) => count > 0)
+    const sum = (counts: Iterable<number>): number => [...counts].reduce((total, count) => total + count, 0)
     return {
       taken: taken.size,
-      rows: numbers.length,
-      doubled: numbers.length - distinct.size,
-      lost: [...taken].filter((n) => !distinct.has(n)).length,
+      rows: sum(times.values()),
+      lost: [...taken].filter((n) => !times.has(n)).length,
+      doubled: sum(extra.map(([, count]) => count)),
+      doubledWrongly: sum(extra.map(([n, count]) => Math.max(0, count - (waited.get(n) ?? 0)))),
+      inSpool: sum(waited.values()),
+      unrecorded,
       serverKills,
+      aims,
       seconds: (performance.now() - started) / 1000
     }
   } finally {
+    await Promise.all([...running].map(kill))
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** How often each number is in the table, as DuckDB reads its files. */
+const timesInTable = async (path: string): Promise<ReadonlyMap<number, number>> => {
+  const duckdb = await loadDuckdb()
+  const live = await readLiveTable(path)
+  if (duckdb === undefined || live === undefined) throw new Error("DuckDB or the table is missing")
+  const columns = [
+    { name: "n", type: { _tag: "BigInt" as const }, nullable: true },
+    { name: "pad", type: { _tag: "String" as const }, nullable: true }
+  ]
+  const table = { name: "main.default.kills", columns, live }
+  const { rows } = await runQuery(duckdb, [table], `SELECT n, count(*) FROM ${table.name} GROUP BY n`, {
+    limit: Infinity
+  })
+  return new Map(rows.map(([n, count]) => [Number(n), Number(count)]))
 }

@@ -1,11 +1,17 @@
 /**
- * The local server in a process of its own, to be killed: `serverProcess.ts FOLDER PORT HTTP_PORT`. Prints its endpoints and the
- * client's credentials as one line of JSON when it serves.
+ * The local server in a process of its own, to be killed: `serverProcess.ts FOLDER PORT HTTP_PORT [wait]`. Prints its endpoints and the
+ * client's credentials as one line of JSON when it serves; with `wait` it starts with the first line of standard input.
  */
 import { Effect, Layer, Redacted } from "effect"
+import { once } from "node:events"
 import { ZerobusLocal } from "effect-zerobus/testing"
 
-const [dataDir = "", port = "0", httpPort = "0"] = process.argv.slice(2)
+const [dataDir = "", port = "0", httpPort = "0", wait] = process.argv.slice(2)
+if (wait !== undefined) {
+  // Its parent is gone.
+  process.stdin.once("end", () => process.exit(1))
+  await once(process.stdin, "data")
+}
 
 const serve = Effect.gen(function* () {
   const local = yield* ZerobusLocal
