@@ -165,19 +165,19 @@ export const makeSpooledIngest = <A>(
       return offset === Full ? undefined : receipt(offset)
     },
     ingestChunk: Effect.fnUntraced(function* (records, note) {
-      let last: SpooledAck | undefined
+      let last = Full
       for (const record of records) {
         const offset = core.closing ? streamClosed(core, "ingestRecord") : zone.offerUnsafe([record], false)
         if (typeof offset !== "number") return yield* Effect.fail(offset)
         if (offset === Full) {
           note((yield* wait([record], false, "ingestRecord")).offset)
-          last = undefined
+          last = Full
         } else {
           note(offset)
-          last = receipt(offset)
+          last = offset
         }
       }
-      if (last !== undefined) yield* persisted(last)
+      if (last !== Full) yield* persisted(receipt(last))
     })
   }
 }

@@ -13,7 +13,7 @@ import type { LogDisk } from "../log/logDisk.ts"
 import { segmentPath } from "../log/segmentFiles.ts"
 import { SegmentWriter } from "../log/segmentWriter.ts"
 import type { AcknowledgedFile } from "./acknowledgedFile.ts"
-import { ENTRY_OVERHEAD, EntryBuffer, type Position } from "./entries.ts"
+import { ENTRY_OVERHEAD, EntryBuffer, MAX_POSITION_BYTES, type Position } from "./entries.ts"
 import type { SpoolHeader, SpoolIdentity } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { type RecentGroup, SpoolReader } from "./spoolReader.ts"
@@ -22,8 +22,13 @@ import type { SpoolContent, SpoolFile } from "./spoolScan.ts"
 /** The spool has no room for the call right now. */
 export const Full = -1
 
-/** Bytes of an open group from which on callers wait, so that memory is bounded when the disk is slower than they are. */
+/** Bytes of the memory of a group. */
 const GROUP_BYTES = 4 * 1024 * 1024
+/**
+ * Bytes of an open group above which callers wait, so that memory is bounded when the disk is slower than they are; only one
+ * entry that is larger by itself goes beyond. The rest of the memory is for a position.
+ */
+const MOST_GROUP_BYTES = GROUP_BYTES - 2 * MAX_POSITION_BYTES
 /** Bytes from which on a file is complete, and a spool's bytes over the least number of files. */
 const FILE_BYTES = 32 * 1024 * 1024
 const LEAST_FILES = 8
@@ -217,7 +222,8 @@ export class SpoolLog {
   }
 
   private fits(open: SpoolGroup | undefined, bytes: number): boolean {
-    if (open !== undefined && open.entries.frames.size >= GROUP_BYTES) return false
+    const size = open?.entries.frames.size ?? 0
+    if (size > 0 && size + bytes > MOST_GROUP_BYTES) return false
     // With nothing left to send, what is there is about to be deleted.
     return this.nextOffset === this.acknowledged + 1 || this.bytes + bytes <= this.options.maxBytes
   }
@@ -272,7 +278,7 @@ export class SpoolLog {
 
   private recycle(entries: EntryBuffer | undefined): void {
     if (entries === undefined || this.spare.length >= 2) return
-    entries.clear(GROUP_BYTES * 2)
+    entries.clear(GROUP_BYTES)
     this.spare.push(entries)
   }
 
