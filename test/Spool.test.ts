@@ -8,6 +8,9 @@ import * as A from "./support/acceptance.ts"
 import { reporting } from "./support/reports.ts"
 import { code, type Script, type ScriptedServer } from "./support/scriptedServer.ts"
 import { temporaryFolder } from "./support/storedTables.ts"
+import { openSpool } from "../src/internal/spool/openSpool.ts"
+import type { LogOwner } from "../src/internal/spooledLog.ts"
+import { failure, faultyDisk } from "./support/faultyDisk.ts"
 
 const refusing = A.refusing(code.UNAVAILABLE)
 const options = (folder: string, more: Partial<Spool.SpoolOptions> = {}) =>
@@ -309,6 +312,27 @@ describe("a full spool", () => {
     })
   )
 
+  it.effect("with a waiting sink and a closing scope ends both, and the next stream sends what it took", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const scope = yield* Scope.make()
+      const { zerobus } = yield* A.client(refusing)
+      const stream = yield* Scope.provide(zerobus.createStream(A.table, options(folder, least)), scope)
+      const records = Array.from({ length: 9 }, (_, n) => text(n))
+      const sink = yield* A.started(Stream.run(Stream.fromIterable(records), stream.toSink))
+      // The sixth does not fit. The disk takes its time for the others.
+      while ((yield* Spool.progress(stream)).nextOffset < 5) yield* A.turn
+      yield* A.settle
+      assert.isFalse(sink.done())
+      yield* Scope.close(scope, Exit.void)
+      A.tagged(A.failureOf(yield* Effect.exit(sink.join)), "StreamClosed")
+      const { nextOffset } = yield* Spool.inspect(folder)
+      assert.strictEqual(nextOffset, 5)
+      const { server } = yield* session(folder, [{}], (next) => next.flush)
+      assert.deepStrictEqual(sent(server), [records.slice(0, nextOffset)])
+    })
+  )
+
   it.effect("with a waiting call and a closing scope ends both, and keeps what it took", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -376,6 +400,39 @@ describe("positions of a source", () => {
       assert.strictEqual(A.tagged(error, "Retryable").reason._tag, "SpoolUnavailable")
       const again = A.tagged(yield* Effect.flip(Spool.notePosition(stream, text(0), lost)), "Retryable")
       assert.strictEqual(again.reason._tag, "SpoolUnavailable")
+    })
+  )
+})
+
+describe("a spool whose disk fails", () => {
+  it.effect("fails calls and receipts of a group that was not synchronised, and sends nothing of it", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const disk = faultyDisk()
+      const spool = {
+        path: folder,
+        open: ({ now, ...identity }: LogOwner) =>
+          openSpool({ folder, identity, maxBytes: 1e9, sync: "group", disk, now }),
+        left: () => Promise.resolve(undefined)
+      }
+      const { server, zerobus } = yield* A.client({})
+      const stream = yield* zerobus.createStream(A.table, { spool, scopeCloseTimeout: 0 })
+      yield* stream.ingestRecord(A.record(0))
+      disk.before = (operation) => {
+        if (operation === "datasync") throw failure("EIO")
+      }
+      const receipt = stream.offerUnsafe(A.record(98))!
+      const error = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(99))), "Retryable")
+      assert.strictEqual(error.reason._tag, "SpoolUnavailable")
+      assert.include(error.message, "EIO")
+      for (const outcome of [receipt.persisted, receipt.await]) A.tagged(yield* Effect.flip(outcome), "Retryable")
+      assert.isTrue(Option.isSome(yield* receipt.poll))
+      const whole = yield* Effect.exit(Stream.run(Stream.fromIterable(A.recordsFrom(90, 9)), stream.toSink))
+      A.tagged(A.failureOf(whole), "Retryable")
+      disk.before = () => {}
+      assert.strictEqual((yield* stream.ingestRecord(A.record(1))).offset, 1)
+      yield* stream.flush
+      assert.deepStrictEqual(sent(server), [A.recordsFrom(0, 2)])
     })
   )
 })

@@ -3,6 +3,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { Spool } from "effect-zerobus"
 import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -58,3 +59,35 @@ for (const [when, first, second] of [
     60_000
   )
 }
+
+it.live(
+  "with a spool the record of a letter that was written before the kill is sent again, and its letter written again",
+  () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(Effect.promise(startRefusingServer), ({ close }) =>
+        Effect.sync(close)
+      )
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "letter-kills-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const name = "main.refusals.spooled"
+      const table = server.table(name, { ackAfter: 0, refuses: "in order", unacknowledged: "durable" })
+      const [file, spool] = [join(folder, "letters.ndjson"), join(folder, "spool")]
+      const args = [String(server.port), name, file]
+      assert.strictEqual(yield* run([...args, "after", spool, "10"]), "SIGKILL")
+      // Between the letter and the log, which does not hold yet that its record is done.
+      assert.deepStrictEqual(lettersIn(file), [4])
+      const { firstOffset, nextOffset } = yield* Spool.inspect(spool)
+      assert.isAtMost(firstOffset, 4)
+      // The next run ingests what the spool does not have.
+      assert.strictEqual(yield* run([...args, "never", spool, "0"]), "0")
+      const kept = Array.from({ length: nextOffset }, (_, number) => number)
+      const refused = kept.filter((number) => number === 4 || number === 7)
+      assert.deepStrictEqual(lettersIn(file), [4, ...refused])
+      assert.deepStrictEqual(table.skipped, refused)
+      assert.deepStrictEqual(table.violations, [])
+      assert.strictEqual((yield* Spool.inspect(spool)).waitingRecords, 0)
+    }).pipe(Effect.scoped),
+  60_000
+)

@@ -1,12 +1,12 @@
 /**
  * A program of its own that ingests ten records, of which the fifth and the eighth are bad, keeps dead letters in a file, and kills
- * itself at the first of them: `letterProcess.ts PORT TABLE FILE before|after|never`.
+ * itself at the first of them: `letterProcess.ts PORT TABLE FILE before|after|never [SPOOL RECORDS]`.
  */
 import { Effect, References } from "effect"
-import { DeadLetters, HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
+import { DeadLetters, HeadersProvider, Spool, TableProperties, Zerobus } from "effect-zerobus"
 import { recordOf } from "./refusingServer.ts"
 
-const [port = "", tableName = "", file = "", when = "never"] = process.argv.slice(2)
+const [port = "", tableName = "", file = "", when = "never", spool, records = "10"] = process.argv.slice(2)
 const letters = DeadLetters.file(file)
 const die = Effect.sync(() => process.kill(process.pid, "SIGKILL"))
 
@@ -15,6 +15,7 @@ await Effect.runPromise(
     zerobus.withStream(
       TableProperties.proto(tableName, Uint8Array.of(0x0a, 0x01, 0x54)),
       {
+        spool: spool === undefined ? undefined : Spool.directory(spool),
         onRefused: (refused) =>
           Effect.gen(function* () {
             if (when === "before") yield* die
@@ -24,7 +25,7 @@ await Effect.runPromise(
       },
       (stream) =>
         Effect.gen(function* () {
-          for (let number = 0; number < 10; number++)
+          for (let number = 0; number < Number(records); number++)
             yield* stream.ingestRecord(recordOf(number, number === 4 || number === 7))
         })
     )
