@@ -68,8 +68,11 @@ const bytesIn = (path: string): number =>
   readdirSync(path).reduce((sum, name) => sum + statSync(Path.join(path, name)).size, 0)
 
 const rows: Array<ReadonlyArray<string>> = []
-const row = (what: string, measured: string, ratio: string, goal: string): void =>
-  void rows.push([what, measured, ratio, goal])
+/** Adds a row, which is shown at once as well: a run takes minutes. */
+const row = (...cells: readonly [what: string, measured: string, ratio: string, goal: string]): void => {
+  rows.push(cells)
+  console.error(cells.join(" | "))
+}
 
 let spools = 0
 const newSpool = (): string => Path.join(folder, `spool-${++spools}`)
