@@ -64,6 +64,7 @@ export const repairSpool = async (folder: string): Promise<Repaired> => {
       if (await isRepairing(folder)) return { ...(await move(folder)), found: undefined }
       const found = await surveySpool(nodeDisk, folder)
       if (found.upTo < 0) return { found, aside: undefined, setAside: [] }
+      refusePersistent(folder, found)
       const fresh = await writeFresh(nodeDisk, folder, found)
       const old = found.segments.slice(0, Math.max(found.upTo, fresh.upTo) + 1)
       const moves: Moves = {
@@ -81,6 +82,20 @@ export const repairSpool = async (folder: string): Promise<Repaired> => {
   } catch (error) {
     throw spoolFailure(error, "repairing it", folder)
   }
+}
+
+/**
+ * Offsets of a persistent stream are those of the server, which may have stored some that the spool does
+ * not know to be: a record under another offset could be taken for one of them, and be left out.
+ */
+const refusePersistent = (folder: string, { lost, segments }: DamagedSpool): void => {
+  const streamId = segments.find(({ header }) => header?.streamId !== undefined)?.header?.streamId
+  if (streamId === undefined || lost.length === 0) return
+  throw new SpoolFailure(
+    "Damaged",
+    `The spool ${folder} belongs to the persistent stream ${streamId}, whose records keep their offsets, and some of them are lost. ` +
+      `Restore the files from a backup; or move the folder away, and go on with a new stream.`
+  )
 }
 
 /** The first of `damaged-1`, `damaged-2`, ... that is free. */
