@@ -61,14 +61,16 @@ const openFiles = async (record: TableRecord) => {
     const footer = footerOf(bytes)
     const shredded = variants.length === 0 ? undefined : keyOfFirst(footer.shreddedVariants, variants)
     if (shredded !== undefined) throw shreddedFailure(record.definition.name, add.path, shredded)
-    const found = await readParquet(bytes, columns, limit)
-    const before = footer.rows - found.length
     const deleted = await deletedRows(record.location, add, footer.rows)
+    // How many of the last rows are deleted is not known before.
+    const found = await readParquet(bytes, columns, deleted === undefined ? limit : Infinity)
     const values = partitioned.map(
       ({ name, type }) => [name, partitionValue(type, partitionText(add.partitionValues, name))] as const
     )
     for (const row of found) for (const [name, value] of values) row[name] = value
-    return deleted === undefined ? found : found.filter((_, index) => !hasRow(deleted, before + index))
+    if (deleted === undefined) return found
+    const left = found.filter((_, index) => !hasRow(deleted, index))
+    return limit < left.length ? left.slice(-limit) : left
   }
   return { files: [...(log?.snapshot.files.values() ?? [])], read }
 }
