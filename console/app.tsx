@@ -156,7 +156,7 @@ const Numbers = ({ state, version }: { readonly state: ServerState; readonly ver
     [
       "Acknowledged in",
       state.latency === undefined ? "–" : latency(state.latency.p50),
-      state.latency === undefined ? "median" : `99th percentile ${latency(state.latency.p99)}`
+      state.latency === undefined ? "median" : `median, p99 ${latency(state.latency.p99)}`
     ],
     ["Not acknowledged", brief(waiting), "records received"],
     ["Open streams", count(state.streams.size), `${bytes(totals.bytes)} received`],

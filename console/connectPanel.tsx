@@ -6,13 +6,17 @@ import type { ServerInfo } from "../src/local/console/consoleMessages.ts"
 import { fetchSecret } from "./connection.ts"
 import { CopyButton } from "./copy.tsx"
 
+/** A text as one word of a shell. */
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
 /** The panel. */
 export const ConnectPanel = ({ server }: { readonly server: ServerInfo }) => {
   const [secret, setSecret] = useState<string>()
   const [problem, setProblem] = useState<string>()
   const lines = (value: string) =>
     [...Object.entries(server.environment), [server.secretName, value]]
-      .map(([name, text]) => `export ${name}=${text}`)
+      .map(([name, text]) => `export ${name}=${shellWord(text!)}`)
       .join("\n")
   const show = () =>
     fetchSecret().then(

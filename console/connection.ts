@@ -41,19 +41,22 @@ const logIn = async (): Promise<void> => {
   await post("/console/session", { token })
 }
 
-/** Reads server-sent events and hands on their data. Ends when the stream does. */
+/** The server sends something every 15 seconds; after so long without it the connection is dead. */
+const silentMillis = 40_000
+
+/** Reads server-sent events and hands on their data. Ends when the stream does, or is silent. */
 const readEvents = async (
   body: ReadableStream<Uint8Array>,
   onData: (data: string) => void
 ): Promise<void> => {
-  const reader = body
-    .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)
-    .getReader()
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
   let rest = ""
   for (;;) {
-    const { done, value } = await reader.read()
+    const silence = setTimeout(() => void reader.cancel(), silentMillis)
+    const { done, value } = await reader.read().finally(() => clearTimeout(silence))
     if (done) return
-    const frames = (rest + value).split("\n\n")
+    const frames = (rest + decoder.decode(value, { stream: true })).split("\n\n")
     rest = frames.pop()!
     for (const frame of frames) if (frame.startsWith("data: ")) onData(frame.slice(6))
   }

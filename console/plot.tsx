@@ -25,7 +25,7 @@ interface PlotProps {
   readonly version: number
 }
 
-const plotHeight = 150
+const plotHeight = 160
 
 /** The colour of a CSS variable as a canvas takes it. */
 const color = (name: string): string => {
@@ -68,10 +68,17 @@ const optionsOf = ({ leastTop, lines, text }: PlotProps, width: number): uPlot.O
       {
         ...axis,
         grid: { show: false },
+        size: 26,
         space: 90,
         values: (_, splits) => splits.map((at) => timeOfDay(at * 1000))
       },
-      { ...axis, grid, size: 58, space: 32, values: (_, splits) => splits.map(text) }
+      {
+        ...axis,
+        grid,
+        size: 58,
+        space: 30,
+        values: (_, splits) => splits.map((at) => (at === 0 ? "0" : text(at)))
+      }
     ],
     series: [
       {},
@@ -173,7 +180,7 @@ export const Plots = ({ state, version }: Pick<PlotProps, "state" | "version">) 
       title="Acknowledgement latency"
       lines={[
         { label: "median", color: "--median" },
-        { label: "99th percentile", color: "--tail" }
+        { label: "p99", color: "--tail" }
       ]}
       valuesOf={({ samples }) => [samples.p50, samples.p99]}
       text={latency}

@@ -52,8 +52,8 @@ export const RowGrid = <Row,>(props: GridProps<Row>) => {
       wanted === "" ? [...rows] : rows.filter((row) => textOf(row).toLowerCase().includes(wanted))
     const { sortBy } = columns[sort.column]!
     const keyed = found.map((row) => ({ row, key: sortBy(row), name: keyOf(row) }))
-    keyed.sort((one, other) => compare(one.key, other.key) || compare(one.name, other.name))
-    if (sort.isDown) keyed.reverse()
+    const sign = sort.isDown ? -1 : 1
+    keyed.sort((one, other) => sign * compare(one.key, other.key) || compare(one.name, other.name))
     return keyed.map(({ row }) => row)
   }, [rows, filter, sort])
 

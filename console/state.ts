@@ -16,7 +16,8 @@ export type Rated<Row> = Row & { readonly perSecond: number; readonly ratedAt: n
 /** One second of the plots; times in seconds, as the plot wants them. */
 export interface Samples {
   readonly time: Array<number>
-  readonly rate: Array<number>
+  /** Null where the page was not connected. */
+  readonly rate: Array<number | null>
   readonly p50: Array<number | null>
   readonly p99: Array<number | null>
 }
@@ -116,6 +117,10 @@ export class ServerState {
     if (this.server?.instance !== server.instance) {
       this.samples = noSamples()
       this.events = []
+    } else if (this.sampledAt > 0) {
+      // The page was away: the lines of the plots pause.
+      this.samples.time.push((this.sampledAt + 1) / 1000)
+      for (const name of ["rate", "p50", "p99"] as const) this.samples[name].push(null)
     }
     this.server = server
     this.tables.clear()

@@ -42,12 +42,12 @@ export const StreamsPanel = ({
     },
     {
       title: "Client",
-      width: 140,
+      width: 134,
       sortBy: (row) => row.client,
       cell: (row) => <span class="mono">{row.client}</span>
     },
-    { title: "Kind", width: 84, sortBy: kind, cell: kind },
-    { title: "Age", isNumber: true, width: 90, sortBy: (row) => -row.openedAt, cell: age },
+    { title: "Kind", width: 78, sortBy: kind, cell: kind },
+    { title: "Age", isNumber: true, width: 84, sortBy: (row) => -row.openedAt, cell: age },
     {
       title: "Received",
       isNumber: true,
@@ -58,28 +58,28 @@ export const StreamsPanel = ({
     {
       title: "Durable",
       isNumber: true,
-      width: 80,
+      width: 74,
       sortBy: (row) => row.durable,
       cell: (row) => brief(row.durable)
     },
     {
       title: "Acked",
       isNumber: true,
-      width: 80,
+      width: 70,
       sortBy: (row) => row.acked,
       cell: (row) => brief(row.acked)
     },
     {
       title: "Lag",
       isNumber: true,
-      width: 64,
+      width: 56,
       sortBy: lag,
       cell: (row) => <span class={lag(row) > 0 ? "" : "muted"}>{brief(lag(row))}</span>
     },
     {
       title: "Records/s",
       isNumber: true,
-      width: 96,
+      width: 92,
       sortBy: rateOf,
       cell: (row) => <span class={rateOf(row) > 0 ? "lively" : "muted"}>{rate(rateOf(row))}</span>
     }

@@ -51,7 +51,6 @@ export const TableDialog = ({ name, onClose, row, storage }: DialogProps) => {
     dialog.current?.querySelector<HTMLElement>(`#tab-${tabs.indexOf(next)}`)?.focus()
   }
 
-  const stale = row !== undefined && view !== undefined && tab === "Last rows"
   return (
     <dialog
       ref={dialog}
@@ -106,11 +105,6 @@ export const TableDialog = ({ name, onClose, row, storage }: DialogProps) => {
               )}
             </button>
           ))}
-          {stale && (
-            <button type="button" class="button quiet again" disabled={isLoading} onClick={load}>
-              Read again
-            </button>
-          )}
         </div>
         <div
           class="tab-content"
@@ -125,7 +119,7 @@ export const TableDialog = ({ name, onClose, row, storage }: DialogProps) => {
           ) : view === undefined ? (
             <p class="empty small">Reading the table</p>
           ) : tab === "Last rows" ? (
-            <Rows view={view} />
+            <Rows view={view} isLoading={isLoading} onAgain={load} />
           ) : tab === "Columns" ? (
             <Columns view={view} />
           ) : (
@@ -140,7 +134,15 @@ export const TableDialog = ({ name, onClose, row, storage }: DialogProps) => {
 const isNumeric = (type: string): boolean =>
   /^(?:TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL)\b/i.test(type)
 
-const Rows = ({ view }: { readonly view: TableView }) => {
+const Rows = ({
+  isLoading,
+  onAgain,
+  view
+}: {
+  readonly view: TableView
+  readonly isLoading: boolean
+  readonly onAgain: () => void
+}) => {
   const { columns, columnsLeftOut, rows, rowsProblem } = view
   if (rowsProblem !== null) return <p class="problem">{rowsProblem}</p>
   if (rows.length === 0) {
@@ -188,8 +190,13 @@ const Rows = ({ view }: { readonly view: TableView }) => {
         </table>
       </div>
       <p class="note">
-        The last {count(rows.length)} rows, newest first. Long values are cut.
-        {columnsLeftOut > 0 && ` ${count(columnsLeftOut)} further columns are left out.`}
+        <span>
+          The last {count(rows.length)} rows, newest first. Long values are cut.
+          {columnsLeftOut > 0 && ` ${count(columnsLeftOut)} further columns are left out.`}
+        </span>
+        <button type="button" class="button quiet" disabled={isLoading} onClick={onAgain}>
+          Read again
+        </button>
       </p>
     </>
   )

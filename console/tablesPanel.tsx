@@ -37,7 +37,7 @@ export const TableName = ({ name }: { readonly name: string }) => {
   return (
     <span class="name" title={name}>
       <span class="path">{name.slice(0, cut)}</span>
-      {name.slice(cut)}
+      <span>{name.slice(cut)}</span>
     </span>
   )
 }

@@ -5,6 +5,7 @@
  */
 import { statusName } from "../../internal/grpc/grpcStatus.ts"
 import type { Ending, ServerEvent } from "../activity/serverEvent.ts"
+import type { RecordKind } from "../stream/streamMessages.ts"
 import type { ConsoleEvent } from "./consoleMessages.ts"
 import { shownText } from "./shownValue.ts"
 
@@ -25,6 +26,13 @@ const ended = ({ how, status }: Ending): Pick<Told, "title" | "tone"> => {
 const reason = ({ status }: Ending): string =>
   status === undefined ? "" : `${statusName(status.code)}: ${status.message}`
 
+const kinds: Readonly<Record<RecordKind, string>> = {
+  Proto: "protobuf",
+  Json: "JSON",
+  Avro: "Avro",
+  None: "no kind"
+}
+
 const changes = {
   TableCreated: "Table created",
   TableAltered: "Table altered",
@@ -41,7 +49,7 @@ const told = (event: ServerEvent): Told | undefined => {
         tone: "good",
         title: "Stream opened",
         table: tableName,
-        detail: `${event.kind}${from}`
+        detail: `${kinds[event.kind]}${from}`
       }
     }
     case "StreamEnded": {
