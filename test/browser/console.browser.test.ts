@@ -51,7 +51,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
       [true, "Strict", "/console"]
     )
     assert.include(await page.locator(".grid-streams .empty").innerText(), "No stream is open")
-    assert.include(await row(page, "air_quality").innerText(), "main.default.air_quality")
+    assert.include(await row(page, "air_quality").textContent(), "main.default.air_quality")
     opened.assertClean()
   })
 

@@ -62,11 +62,16 @@ export const openPage = async (
 /** Waits until the page shows live data. */
 export const untilLive = (page: Page): Promise<void> => page.locator(".status.live").waitFor()
 
-/** A local server in memory with a console, and what runs effects with it and its client. */
-export const startLocal = async (options: ZerobusLocalOptions = {}) => {
-  const runtime = ManagedRuntime.make(
-    Layer.fresh(ZerobusLocal.layerMemoryWith({ console: true, ...options }))
-  )
+/** A local server with a console, on disk where there is a `dataDir`, and what runs effects with it. */
+export const startLocal = async ({
+  dataDir,
+  ...options
+}: ZerobusLocalOptions & { readonly dataDir?: string } = {}) => {
+  const layer =
+    dataDir === undefined
+      ? ZerobusLocal.layerMemoryWith({ console: true, ...options })
+      : ZerobusLocal.layer({ console: true, dataDir, ...options })
+  const runtime = ManagedRuntime.make(Layer.fresh(layer))
   const local = await runtime.runPromise(ZerobusLocal)
   const scope = Scope.makeUnsafe()
   return {
