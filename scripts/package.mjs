@@ -16,7 +16,8 @@ const needed = [
   "dist/index.d.ts",
   "dist/testing/index.js",
   "dist/testing/index.d.ts",
-  "dist/cli/main.js"
+  "dist/cli/main.js",
+  "dist/local/console/page.js"
 ]
 const missing = [...needed, "README.md", "LICENSE"].filter((file) => !files.includes(file))
 check("nothing that users need is missing", missing.length === 0 ? undefined : missing.join("\n"))
@@ -81,6 +82,23 @@ check(
   "imports from the installed package",
   verdict(run(process.execPath, ["first.js"], { cwd: project, mayFail: true }))
 )
+
+writeFileSync(
+  join(project, "console.js"),
+  `import { Effect, Redacted } from "effect"
+import { ZerobusLocal } from "effect-zerobus/testing"
+const program = Effect.gen(function*() {
+  const { consoleUrl, workspaceUrl } = yield* ZerobusLocal
+  if (!Redacted.value(consoleUrl).startsWith(workspaceUrl + "/#token=")) throw new Error("the link is another one")
+  for (const path of ["/", "/console/console.js", "/console/console.css", "/console/icon.svg"]) {
+    const response = yield* Effect.promise(() => fetch(workspaceUrl + path))
+    if (response.status !== 200) throw new Error(path + " has status " + response.status)
+  }
+})
+await Effect.runPromise(program.pipe(Effect.provide(ZerobusLocal.layerServerMemory({ console: true }))))
+`
+)
+check("the console's page is served", verdict(run(process.execPath, ["console.js"], { cwd: project, mayFail: true })))
 
 // The threads of the local server are files of their own, which nothing imports.
 writeFileSync(
