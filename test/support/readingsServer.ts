@@ -6,6 +6,13 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type LocalServer, startServer, temporaryFolder, zerobus } from "./commandLine.ts"
 
+/** What `table show` says of a table. */
+interface Shown {
+  readonly rows: number
+  readonly version: number
+  readonly persistentStreams?: ReadonlyArray<{ readonly streamId: string; readonly committedOffset: number }>
+}
+
 /** The table that the server has from its start. */
 export const readings = "main.default.readings(device STRING NOT NULL, temp INT, seen TIMESTAMP, price DECIMAL(10,2))"
 
@@ -33,7 +40,7 @@ export const readingsServer = () => {
   }
 
   /** The table as `table show` has it, once all that was acknowledged is committed: rows are waited for, not slept for. */
-  const show = async (table: string, rows: number): Promise<{ rows: number; version: number }> => {
+  const show = async (table: string, rows: number): Promise<Shown> => {
     for (;;) {
       const { code, err, out } = await zerobus(["table", "show", table, "--json"], environment)
       assert.strictEqual(code, 0, err)

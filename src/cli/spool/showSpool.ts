@@ -57,7 +57,7 @@ export const showSpool = Effect.fnUntraced(function* ({
       JSON.stringify({
         table: tableName,
         recordType,
-        streamId: streamId ?? null,
+        ...(streamId === undefined ? {} : { streamId }),
         firstOffset,
         nextOffset,
         waitingRecords,

@@ -1,6 +1,6 @@
 /** `zerobus spool`: what waits is shown, sent, written to files, and kept where the spool is damaged. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, References } from "effect"
+import { Effect, Redacted, References } from "effect"
 import {
   Column,
   HeadersProvider,
@@ -97,6 +97,45 @@ describe("zerobus spool drain", () => {
     assert.deepStrictEqual(JSON.parse(again.out), { table, records: 0, refused: 0, left: 0 })
     // The position stays for the program that goes on.
     assert.include((await zerobus(["spool", "show", path])).out, "position  line 7")
+  })
+
+  it("resumes the persistent stream that a spool belongs to, and stores its records once", async () => {
+    const name = await newTable()
+    const path = Fs.mkdtempSync(Path.join(folder, "spool-"))
+    const table = Properties.json(name)
+    const settings = {
+      serverEndpoint: environment["ZEROBUS_SERVER_ENDPOINT"]!,
+      workspaceUrl: environment["DATABRICKS_WORKSPACE_URL"]!,
+      clientId: environment["DATABRICKS_CLIENT_ID"]!,
+      clientSecret: Redacted.make(environment["DATABRICKS_CLIENT_SECRET"]!)
+    }
+    /** The second time the server cannot be reached, and the spool says which stream it is. */
+    for (const serverEndpoint of [settings.serverEndpoint, "http://127.0.0.1:1"]) {
+      await Effect.gen(function* () {
+        const client = yield* Zerobus
+        const stream = yield* client.createPersistentStream(table, {
+          spool: Spool.directory(path),
+          scopeCloseTimeout: 0
+        })
+        for (const record of readings) yield* stream.ingestRecord(record)
+        if (serverEndpoint === settings.serverEndpoint) yield* stream.close
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Zerobus.layer({ ...settings, serverEndpoint, proxy: false })),
+        Effect.provideService(References.MinimumLogLevel, "None"),
+        Effect.runPromise
+      )
+    }
+    const { streamId } = JSON.parse((await zerobus(["spool", "show", path, "--json"])).out)
+    assert.include((await zerobus(["spool", "show", path])).out, `stream    ${streamId} (persistent)`)
+    const { code, err } = await zerobus(["spool", "drain", path], environment)
+    assert.strictEqual(code, 0, err)
+    const { persistentStreams = [], rows } = await show(name, 10)
+    assert.strictEqual(rows, 10)
+    assert.deepStrictEqual(
+      persistentStreams.map((stream) => [stream.streamId, stream.committedOffset]),
+      [[streamId, 9]]
+    )
   })
 
   it("ends with 75 where the server cannot be reached, and everything still waits", async () => {
