@@ -33,9 +33,10 @@ export const TransportFailure = Data.taggedEnum<TransportFailure>()
 /** One open duplex call. It ends when its scope closes; closing the scope cancels a call that is still running. */
 export interface TransportCall {
   /**
-   * Hands over one encoded request. The bytes belong to the transport until it counts the request as sent, or the
-   * call's scope has closed. `room` bytes in front of it in the same buffer, none by default, are the transport's to overwrite.
-   * Returns `false` when the transport is full: the request is still taken, but await `writable` before the next one.
+   * Hands over one encoded request. The bytes belong to the transport until it counts the request
+   * as sent, or the call's scope has closed. `room` bytes in front of it in the same buffer, none
+   * by default, are the transport's to overwrite. Returns `false` when the transport is full: the
+   * request is still taken, but await `writable` before the next one.
    */
   readonly sendUnsafe: (request: Uint8Array, room?: number) => boolean
   /** Completes when the transport takes requests again, or has ended. */
@@ -70,13 +71,17 @@ export interface TransportCall {
    * without it, responses are taken from `responses`.
    */
   readonly onResponseUnsafe?: ((listener: (response: Uint8Array) => void) => void) | undefined
-  /** Encoded responses in order; ends with `Done` when the server closed with OK, else with the failure. */
+  /**
+   * Encoded responses in order; ends with `Done` when the server closed with OK, else with the
+   * failure.
+   */
   readonly responses: Queue.Dequeue<Uint8Array, TransportFailure | Cause.Done>
 }
 
 /**
- * The RPCs that a call can be. `PersistentStream` and `RetireStream` are in development at the service; the local server has them.
- * `RetireStream` takes one request, and answers with one response or with its status alone.
+ * The RPCs that a call can be. `PersistentStream` and `RetireStream` are in development at the
+ * service; the local server has them. `RetireStream` takes one request, and answers with one
+ * response or with its status alone.
  */
 export type Rpc = "EphemeralStream" | "PersistentStream" | "RetireStream"
 
@@ -85,8 +90,9 @@ export class Transport extends Context.Service<
   Transport,
   {
     /**
-     * Starts one call of an RPC (default `EphemeralStream`) with these headers. Connecting goes on in the background; a failure to connect ends `responses`. Fails with
-     * `InvalidState` when the transport was closed, which ends the stream.
+     * Starts one call of an RPC (default `EphemeralStream`) with these headers. Connecting goes on
+     * in the background; a failure to connect ends `responses`. Fails with `InvalidState` when the
+     * transport was closed, which ends the stream.
      */
     readonly open: (
       headers: Readonly<Record<string, string>>,

@@ -92,22 +92,25 @@ export interface ZerobusShape {
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError, Exclude<R1 | R2 | R3 | R4, Scope.Scope>>
   /**
-   * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With a spool that belongs to a persistent
-   * stream already it resumes that one, so that a program does the same at each start. Fails with `Unsupported` where the server has no
-   * persistent streams, and with `InvalidArgument` for `onRefused`. `batching` has no effect. An answer that is lost leaves a stream on
-   * the server that nobody knows the id of.
+   * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
+   * a spool that belongs to a persistent stream already it resumes that one, so that a program does
+   * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
+   * and with `InvalidArgument` for `onRefused`. `batching` has no effect. An answer that is lost
+   * leaves a stream on the server that nobody knows the id of.
    *
    * @example
-   * const stream = yield* zerobus.createPersistentStream(table, { spool: Spool.directory("spool/orders") })
+   * const spool = Spool.directory("spool/orders")
+   * const stream = yield* zerobus.createPersistentStream(table, { spool })
    */
   readonly createPersistentStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Experimental: opens the persistent stream of an id, behind what the server has committed of it. A stream elsewhere that has it open
-   * ends with `InvalidState`. Fails with `InvalidArgument` for an id that the server does not know or that was retired, and for another
-   * record type than it was created with; with `InvalidState` for a spool that belongs to another stream.
+   * Experimental: opens the persistent stream of an id, behind what the server has committed of it.
+   * A stream elsewhere that has it open ends with `InvalidState`. Fails with `InvalidArgument` for
+   * an id that the server does not know or that was retired, and for another record type than it
+   * was created with; with `InvalidState` for a spool that belongs to another stream.
    *
    * @example
    * const stream = yield* zerobus.resumePersistentStream(table, streamId)
@@ -118,9 +121,10 @@ export interface ZerobusShape {
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Experimental: ends a persistent stream for good; its records stay. No stream needs to be open, and one that has it open ends. Retiring
-   * it again succeeds. Fails with `InvalidArgument` for an id that the server does not know, and with `Retryable` when it could not be
-   * reached: call it again then. It takes at most `recoveryTimeout` for an attempt.
+   * Experimental: ends a persistent stream for good; its records stay. No stream needs to be open,
+   * and one that has it open ends. Retiring it again succeeds. Fails with `InvalidArgument` for an
+   * id that the server does not know, and with `Retryable` when it could not be reached: call it
+   * again then. It takes at most `recoveryTimeout` for an attempt.
    *
    * @example
    * yield* zerobus.retireStream("main.default.orders", streamId)

@@ -91,12 +91,14 @@ export interface ZerobusStream<in out A> {
 }
 
 /**
- * Experimental: a stream whose offsets the server keeps, so that it can be resumed by its `streamId`, also by another process, and no
- * record is stored twice. One process writes it at a time: a resume elsewhere ends it with `InvalidState`. For servers that have
- * persistent streams, which are in development at the service; the local server has them.
+ * Experimental: a stream whose offsets the server keeps, so that it can be resumed by its
+ * `streamId`, also by another process, and no record is stored twice. One process writes it at a
+ * time: a resume elsewhere ends it with `InvalidState`. For servers that have persistent streams,
+ * which are in development at the service; the local server has them.
  *
- * Each call is one message with one offset, so `ingestRecords` is what makes it fast. Its offsets go on over resumes. A refused record
- * ends it, since no offset can be left out. Closing it ends the connection and not the stream; `retireStream` does that.
+ * Each call is one message with one offset, so `ingestRecords` is what makes it fast. Its offsets
+ * go on over resumes. A refused record ends it, since no offset can be left out. Closing it ends
+ * the connection and not the stream; `retireStream` does that.
  *
  * @example
  * const stream = yield* zerobus.resumePersistentStream(table, streamId)
@@ -107,8 +109,9 @@ export interface PersistentStream<in out A> extends ZerobusStream<A> {
   /** The id to resume the stream by. */
   readonly streamId: string
   /**
-   * The offset that this stream gives out first: the one after the spool's last record, or else after the last one that the server has
-   * committed. A source that can be read from any position goes on there and needs no spool.
+   * The offset that this stream gives out first: the one after the spool's last record, or else
+   * after the last one that the server has committed. A source that can be read from any position
+   * goes on there and needs no spool.
    */
   readonly resumedAt: Offset
 }

@@ -73,9 +73,15 @@ export interface SpooledLog {
   ) => number
   /** Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes. */
   readonly notePosition: (offset: number, bytes: Uint8Array) => void
-  /** The persistent stream that it belongs to; undefined for the log of ephemeral streams, and while it is empty. */
+  /**
+   * The persistent stream that it belongs to; undefined for the log of ephemeral streams, and while
+   * it is empty.
+   */
   readonly streamId: string | undefined
-  /** Makes an empty log that of a persistent stream, everything up to an offset acknowledged. It is on disk with the first entry. */
+  /**
+   * Makes an empty log that of a persistent stream, everything up to an offset acknowledged. It is
+   * on disk with the first entry.
+   */
   readonly bind: (streamId: string, acknowledged: number) => void
   readonly acknowledge: (offset: number) => void
   readonly close: () => Promise<void>

@@ -25,7 +25,10 @@ export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 export interface When {
   /** Once this many records have arrived since the injection. Not together with `nth` or `offset`. */
   readonly afterRecords?: number | undefined
-  /** Once this wire offset (0, 1, 2, ... per connection; those of a persistent stream go on) arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`. */
+  /**
+   * Once this wire offset (0, 1, 2, ... per connection; those of a persistent stream go on)
+   * arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`.
+   */
   readonly offset?: number | undefined
   /** At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may carry, or acknowledge, many records. */
   readonly nth?: number | undefined
@@ -145,8 +148,8 @@ export const rejectResume = (
 ): Fault => fault("resume", options, status(options))
 
 /**
- * Answers the resume of a persistent stream with a committed offset that is `by` ahead of the real one, or behind it when negative. The
- * stream itself goes on behind the real one.
+ * Answers the resume of a persistent stream with a committed offset that is `by` ahead of the real
+ * one, or behind it when negative. The stream itself goes on behind the real one.
  *
  * @example
  * yield* local.inject(orders, Faults.committedOffset(-1))
@@ -154,7 +157,8 @@ export const rejectResume = (
 export const committedOffset = (by: number, when: When = {}): Fault => fault("resume", when, { _tag: "Committed", by })
 
 /**
- * Breaks the connection instead of answering the create request. A persistent stream exists by then, and nobody knows its id.
+ * Breaks the connection instead of answering the create request. A persistent stream exists by
+ * then, and nobody knows its id.
  *
  * @example
  * yield* local.inject(orders, Faults.loseCreateAnswer())

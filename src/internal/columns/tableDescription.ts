@@ -23,11 +23,17 @@ export interface CatalogTable {
   readonly location: string | undefined
   /** Why a local server does not write the table, and the way out; undefined for every other table. */
   readonly problem: string | undefined
-  /** Experimental: the persistent streams of a local server's table, oldest first; none for every other table. */
+  /**
+   * Experimental: the persistent streams of a local server's table, oldest first; none for every
+   * other table.
+   */
   readonly persistentStreams: ReadonlyArray<CatalogStream>
 }
 
-/** Experimental: a persistent stream of a local server's table. Times in milliseconds since the epoch. */
+/**
+ * Experimental: a persistent stream of a local server's table. Times in milliseconds since the
+ * epoch.
+ */
 export interface CatalogStream {
   readonly streamId: string
   readonly recordType: "json" | "proto"

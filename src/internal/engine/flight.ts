@@ -78,9 +78,9 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
 }
 
 /**
- * Settles what a persistent stream's server has committed, up to this offset, without sending it: its
- * acknowledgement was lost. Returns how many messages those were, or why the offset cannot be true. Only
- * while no session is open.
+ * Settles what a persistent stream's server has committed, up to this offset, without sending it:
+ * its acknowledgement was lost. Returns how many messages those were, or why the offset cannot be
+ * true. Only while no session is open.
  */
 export const settleUnsafe = (core: StreamCore<any>, committed: number): number | SessionFailure => {
   const { acks, spooled, zone } = core

@@ -1,10 +1,11 @@
 /**
  * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close and drain.
  *
- * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ..., or on a persistent stream
- * those that follow the last committed one. Since acknowledgements are cumulative and the window is in order, "wire offset n is
- * durable" means that the oldest messages of the session up to that one are. What is left when it ends is the next session's to
- * send again. Whether there is a next one is the supervisor's decision.
+ * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ...,
+ * or on a persistent stream those that follow the last committed one. Since acknowledgements are
+ * cumulative and the window is in order, "wire offset n is durable" means that the oldest messages
+ * of the session up to that one are. What is left when it ends is the next session's to send again.
+ * Whether there is a next one is the supervisor's decision.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"

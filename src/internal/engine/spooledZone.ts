@@ -36,8 +36,8 @@ export class SpooledZone<A> {
   private readonly zone: FedZone<A>
   private encoding = false
   /**
-   * Whether nothing is read from the log yet: a persistent stream reads on behind what its server has
-   * committed, which the first session tells.
+   * Whether nothing is read from the log yet: a persistent stream reads on behind what its server
+   * has committed, which the first session tells.
    */
   isWaiting: boolean
   private pumping = false
@@ -63,7 +63,10 @@ export class SpooledZone<A> {
     this.pumpUnsafe()
   }
 
-  /** The empty log becomes that of a persistent stream, which gives out the offset behind this one first. */
+  /**
+   * The empty log becomes that of a persistent stream, which gives out the offset behind this one
+   * first.
+   */
   startUnsafe(streamId: string | undefined, committed: number): void {
     this.log.bind(streamId!, committed)
     this.isWaiting = false

@@ -143,7 +143,9 @@ const classifyStatus = (
   }
 }
 
-/** What a status means for a persistent stream alone; undefined where it means what it does for any. */
+/**
+ * What a status means for a persistent stream alone; undefined where it means what it does for any.
+ */
 const classifyPersistent = (
   status: string,
   tableName: string,

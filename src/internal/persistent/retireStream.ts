@@ -15,8 +15,8 @@ import { encodeRetire } from "../protobuf/envelope.ts"
 import { checkStreamId } from "./openPersistent.ts"
 
 /**
- * Ends a persistent stream for good, once more with other credentials when these are refused. `limit` of each attempt in
- * milliseconds.
+ * Ends a persistent stream for good, once more with other credentials when these are refused.
+ * `limit` of each attempt in milliseconds.
  */
 export const retire = Effect.fnUntraced(function* (
   provider: HeadersProviderShape,

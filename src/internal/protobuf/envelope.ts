@@ -22,7 +22,10 @@ const OFFSET_TAG = 0x08
 const SINGLE_TAG = 0x12
 const BATCH_TAG = 0x1a
 
-/** How much larger the tags of ingest messages are on a persistent stream: their field numbers are larger by one. */
+/**
+ * How much larger the tags of ingest messages are on a persistent stream: their field numbers are
+ * larger by one.
+ */
 export const TAG_SHIFT = 8
 
 /** The tag of the record or batch inside an ingest message, by record type. */
@@ -103,7 +106,10 @@ export const encodeCreate = (table: StreamTable): Uint8Array => {
 /** Encodes the first message of a persistent stream's first session. */
 export const encodeCreatePersistent = (table: StreamTable): Uint8Array => bytesField(1, encodeCreate(table))
 
-/** Encodes the first message of every later session of a persistent stream. The table is in the call's header alone. */
+/**
+ * Encodes the first message of every later session of a persistent stream. The table is in the
+ * call's header alone.
+ */
 export const encodeResume = (table: StreamTable, streamId: string): Uint8Array => {
   const fields = [textField(1, streamId)]
   if (table.descriptor !== undefined) fields.push(bytesField(2, table.descriptor))
@@ -118,7 +124,10 @@ export const encodeRetire = (tableName: string, streamId: string): Uint8Array =>
 /** What one response says. Several parts in one message are all reported; none of them means an unknown kind. */
 export interface ServerMessage {
   readonly created?: { readonly streamId: string | undefined } | undefined
-  /** `committed` is undefined when nothing was committed yet, -1 when it is negative, and capped at 2^53 - 1. */
+  /**
+   * `committed` is undefined when nothing was committed yet, -1 when it is negative, and capped at
+   * 2^53 - 1.
+   */
   readonly resumed?: { readonly committed: number | undefined } | undefined
   /** `upTo` is undefined when the field is missing, -1 when it is negative, and capped at 2^53 - 1. */
   readonly acknowledged?: { readonly upTo: number | undefined } | undefined

@@ -1,6 +1,7 @@
 /**
- * The two RPCs that a stream's sessions can be: how each is opened, and how its messages are tagged. What
- * the engine does is the same for both, but for what a session's answer says of earlier ones.
+ * The two RPCs that a stream's sessions can be: how each is opened, and how its messages are
+ * tagged. What the engine does is the same for both, but for what a session's answer says of
+ * earlier ones.
  *
  * |                    | ephemeral              | persistent                                   |
  * | ------------------ | ---------------------- | -------------------------------------------- |
@@ -22,7 +23,9 @@ import {
 /** What the answer to the first request says. */
 export interface Opened {
   readonly streamId: string | undefined
-  /** Up to which offset everything is committed, -1 for nothing; undefined where offsets begin anew. */
+  /**
+   * Up to which offset everything is committed, -1 for nothing; undefined where offsets begin anew.
+   */
   readonly committed: number | undefined
 }
 

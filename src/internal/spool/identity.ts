@@ -1,6 +1,7 @@
 /**
- * What a spool belongs to: a table, a record type, a descriptor, and for a persistent stream its id. Records that wait are sent with what the stream that opens the spool
- * has, so its descriptor must read them: the same one, or a compatible widening.
+ * What a spool belongs to: a table, a record type, a descriptor, and for a persistent stream its
+ * id. Records that wait are sent with what the stream that opens the spool has, so its descriptor
+ * must read them: the same one, or a compatible widening.
  */
 import * as Result from "effect/Result"
 import type { SegmentHeader } from "../log/frames.ts"
@@ -55,15 +56,19 @@ export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsReco
 }
 
 /**
- * Why a stream cannot open a spool without files, of which everything up to an offset is acknowledged: it had
- * files. Offsets of an ephemeral stream go on; those of a persistent one are the server's.
+ * Why a stream cannot open a spool without files, of which everything up to an offset is
+ * acknowledged: it had files. Offsets of an ephemeral stream go on; those of a persistent one are
+ * the server's.
  */
 export const leftover = ({ persistent }: SpoolIdentity, acknowledged: number): string | undefined =>
   persistent === undefined || acknowledged < 0
     ? undefined
     : "its files are gone, and with them the id of its stream. Put them back, or use an empty folder"
 
-/** Offsets are those of one stream: what a persistent stream committed would be sent again on any other. */
+/**
+ * Offsets are those of one stream: what a persistent stream committed would be sent again on any
+ * other.
+ */
 const streamMismatch = ({ streamId }: SpoolHeader, { persistent }: SpoolIdentity): string | undefined => {
   if (persistent === undefined) {
     return streamId === undefined

@@ -189,8 +189,8 @@ export class SpoolLog {
   }
 
   /**
-   * Makes an empty spool that of a persistent stream, which has everything up to an offset. The id is in the
-   * header of each file, so it is on disk with the first record.
+   * Makes an empty spool that of a persistent stream, which has everything up to an offset. The id
+   * is in the header of each file, so it is on disk with the first record.
    */
   bind(streamId: string, acknowledged: number): void {
     this.streamId = streamId

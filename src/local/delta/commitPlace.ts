@@ -77,7 +77,10 @@ export const isInPlace = async (table: string, { commits, paths }: CommitPlace):
  */
 export const lastNumber = async (log: DeltaLog, appId: string): Promise<number> => (await txnVersion(log, appId)) ?? 0
 
-/** The version of an application's last transaction; undefined without one. As `lastNumber` finds it. */
+/**
+ * The version of an application's last transaction; undefined without one. As `lastNumber` finds
+ * it.
+ */
 const txnVersion = async ({ snapshot, table }: DeltaLog, appId: string): Promise<number | undefined> => {
   const known = snapshot.transactions.get(appId)
   if (known !== undefined) return known.version
@@ -90,14 +93,20 @@ const txnVersion = async ({ snapshot, table }: DeltaLog, appId: string): Promise
   return undefined
 }
 
-/** The name under which a persistent stream's last offset is committed with its rows, in Delta's `txn` action. */
+/**
+ * The name under which a persistent stream's last offset is committed with its rows, in Delta's
+ * `txn` action.
+ */
 const streamAppId = (streamId: string): string => `${appIdPrefix}stream-${streamId}`
 
 /** The last offset of a persistent stream whose rows the table has; -1 without any. */
 export const streamOffset = async (log: DeltaLog, streamId: string): Promise<number> =>
   (await txnVersion(log, streamAppId(streamId))) ?? -1
 
-/** Per persistent stream, what a commit of rows up to these offsets says. An offset that the table has already does not fall. */
+/**
+ * Per persistent stream, what a commit of rows up to these offsets says. An offset that the table
+ * has already does not fall.
+ */
 export const streamActions = (
   { transactions }: Snapshot,
   streams: ReadonlyMap<string, number>,

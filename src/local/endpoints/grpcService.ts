@@ -58,7 +58,10 @@ const asBuffer = (bytes: Uint8Array): Buffer =>
 
 type Start = (host: StreamHost, peer: Peer, tableName: string) => ServerStream
 
-/** What starts with a call of each RPC. On the wire a unary call is a stream with one message in each direction. */
+/**
+ * What starts with a call of each RPC. On the wire a unary call is a stream with one message in
+ * each direction.
+ */
 const rpcs: ReadonlyArray<readonly [name: string, start: Start]> = [
   ["EphemeralStream", startStream],
   ["PersistentStream", (host, peer, tableName) => startStream(host, peer, tableName, true)],

@@ -61,7 +61,10 @@ export type FaultAction =
   | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
   /** Says in the same message as the next acknowledgement that the stream ends in so many milliseconds, and ends it then. */
   | { readonly _tag: "AckAndClose"; readonly afterMillis: number }
-  /** Answers a resume with the committed offset and so many more, or less. At other points it does nothing. */
+  /**
+   * Answers a resume with the committed offset and so many more, or less. At other points it does
+   * nothing.
+   */
   | { readonly _tag: "Committed"; readonly by: number }
   /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
   | { readonly _tag: "ExpireToken" }

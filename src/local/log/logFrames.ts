@@ -31,8 +31,8 @@ export interface RecordsFrame {
 const formatKind = 1
 const recordsKind = 2
 /**
- * Records with their position: offset (8 bytes), length of the stream's id (1 byte) and the id follow the count. The
- * kinds 0 and 3 are those of any log, 4 and 5 those of `sharedFrames.ts`.
+ * Records with their position: offset (8 bytes), length of the stream's id (1 byte) and the id
+ * follow the count. The kinds 0 and 3 are those of any log, 4 and 5 those of `sharedFrames.ts`.
  */
 const placedKind = 6
 const fixedBytes = 17

@@ -1,15 +1,16 @@
 /**
- * The persistent streams of one table: which there are, who has each open, and up to which offset they are
- * durable.
+ * The persistent streams of one table: which there are, who has each open, and up to which offset
+ * they are durable.
  *
  *   create, resume -> HeldStream -- noteUnsafe: a message joined a group of the log --> marks
  *                          |                          group on disk --> durable up to its offset
  *                          |                          group failed  --> its marks are dropped
  *                          +-- replaced by a later resume, or retired: `onReplaced`
  *
- * A resume answers once every group that an earlier connection joined is on disk or has failed, so that the
- * offset it gives is that of the log: what is behind it has to be sent again, and nothing else. What survives
- * the server is the business of `streamRegister.ts`, and of the log and the commits of the table's rows.
+ * A resume answers once every group that an earlier connection joined is on disk or has failed, so
+ * that the offset it gives is that of the log: what is behind it has to be sent again, and nothing
+ * else. What survives the server is the business of `streamRegister.ts`, and of the log and the
+ * commits of the table's rows.
  */
 import * as Data from "effect/Data"
 import type { LogFormat } from "../log/logFrames.ts"
@@ -116,7 +117,10 @@ export class PersistentStreams {
   private readonly onDurable: OnDurable
   private readonly now: () => number
 
-  /** `known` are those that the register and the table tell of; `now` in milliseconds since the epoch. */
+  /**
+   * `known` are those that the register and the table tell of; `now` in milliseconds since the
+   * epoch.
+   */
   constructor(options: {
     readonly register: StreamRegister
     readonly known: ReadonlyArray<PersistentStreamRecord>
@@ -141,8 +145,8 @@ export class PersistentStreams {
   }
 
   /**
-   * Opens a stream: a new one, which is on disk then, or one that was created before, which the connection that has
-   * it open loses.
+   * Opens a stream: a new one, which is on disk then, or one that was created before, which the
+   * connection that has it open loses.
    */
   async open(
     streamId: string,

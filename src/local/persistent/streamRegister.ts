@@ -1,7 +1,7 @@
 /**
- * Which persistent streams a table has, on disk: a line of JSON for each that was created, and for each that
- * was retired, beside the table's own log. Up to which offset a stream is durable stands in the log and in
- * the commits of its rows.
+ * Which persistent streams a table has, on disk: a line of JSON for each that was created, and for
+ * each that was retired, beside the table's own log. Up to which offset a stream is durable stands
+ * in the log and in the commits of its rows.
  */
 import * as Path from "node:path"
 import { AppendedLines } from "../../internal/log/appendedLines.ts"

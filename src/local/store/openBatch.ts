@@ -114,8 +114,8 @@ export class OpenBatch {
   }
 
   /**
-   * Decodes all records or none, logs them, and answers the number of their log group. `offset` of the message,
-   * which counts for a persistent stream.
+   * Decodes all records or none, logs them, and answers the number of their log group. `offset` of
+   * the message, which counts for a persistent stream.
    */
   append(
     writer: EngineWriter,

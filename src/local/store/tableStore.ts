@@ -37,8 +37,9 @@ export type Ticket = number
 /** Takes the records of one stream. */
 export interface TableWriter {
   /**
-   * Decodes and checks all records of one message, all or nothing, and appends them to the open log group. Answers the group's
-   * number, or why the batch is refused. The bytes are copied. A persistent stream needs the `offset` of the message.
+   * Decodes and checks all records of one message, all or nothing, and appends them to the open log
+   * group. Answers the group's number, or why the batch is refused. The bytes are copied. A
+   * persistent stream needs the `offset` of the message.
    */
   readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>, offset?: number) => Ticket | RecordRejected
   /**
@@ -65,7 +66,10 @@ export interface TableWriter {
   readonly close: () => void
 }
 
-/** Which persistent stream is to be opened. `onReplaced` is told when another connection takes it, or it is retired. */
+/**
+ * Which persistent stream is to be opened. `onReplaced` is told when another connection takes it,
+ * or it is retired.
+ */
 export interface StreamRequest {
   readonly streamId: string
   readonly isNew: boolean
@@ -119,8 +123,8 @@ export interface TableStoreShape {
     format: LogFormat
   ) => Effect.Effect<TableWriter, TableNotFound | SchemaRejected | StorageFailure>
   /**
-   * Opens the writer of a persistent stream: of a new one, which is on disk then, or of one that was created
-   * before, which the connection that has it open loses.
+   * Opens the writer of a persistent stream: of a new one, which is on disk then, or of one that
+   * was created before, which the connection that has it open loses.
    */
   readonly openStream: (
     name: string,

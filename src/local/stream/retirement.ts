@@ -1,5 +1,6 @@
 /**
- * The call that retires a persistent stream on the server: one request, one empty answer. Driven as a stream is.
+ * The call that retires a persistent stream on the server: one request, one empty answer. Driven as
+ * a stream is.
  */
 import { invalidArgument, printable, tableNotFound } from "./serverStatus.ts"
 import { openProblem } from "./streamChecks.ts"
@@ -7,7 +8,10 @@ import type { Peer, StreamHost } from "./streamContract.ts"
 import { readRetirement } from "./streamMessages.ts"
 import type { ServerStream } from "./serverStream.ts"
 
-/** Starts a retirement of an authorised call that named `tableName` in its header. Retiring a stream again succeeds. */
+/**
+ * Starts a retirement of an authorised call that named `tableName` in its header. Retiring a stream
+ * again succeeds.
+ */
 export const startRetirement = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {
   let requested = false
   const refuse = (text: string, state: number) => peer.finish(invalidArgument(text, 4016, state))

@@ -1,6 +1,6 @@
 /**
- * One connection of a stream on the server, as a machine without gRPC and sockets: a `Peer` carries its
- * responses, and its owner delivers what arrives. Only the opening of the table's writer is
+ * One connection of a stream on the server, as a machine without gRPC and sockets: a `Peer` carries
+ * its responses, and its owner delivers what arrives. Only the opening of the table's writer is
  * asynchronous, so that a simulation can run a stream on a virtual clock.
  *
  *     New -create-> Creating -writer-> Answering -response-> Open -half-close-> Ending -> Ended
@@ -12,8 +12,8 @@
  * A refusal and the end of the lifetime turn `Open` into `Ending` too. `Ending` lasts until
  * everything received is acknowledged, so that the client resends as little as possible. Every
  * phase becomes `Ended` when the client goes away or a fault ends the call; the first three also
- * when a request is refused. A persistent stream may be resumed instead of created, by its id: its wire
- * offsets go on, and an older connection that has it ends at once.
+ * when a request is refused. A persistent stream may be resumed instead of created, by its id: its
+ * wire offsets go on, and an older connection that has it ends at once.
  *
  * The terms of all files on acknowledgements, in the order of a message's way:
  *

@@ -17,7 +17,10 @@ export interface ConnectionAudit {
   readonly peer: string | undefined
   /** The accepted create request. */
   readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
-  /** The received messages; their index and `firstOffset` make the wire offset. Empty when recording is off. */
+  /**
+   * The received messages; their index and `firstOffset` make the wire offset. Empty when recording
+   * is off.
+   */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
   readonly receivedRecords: number

@@ -1,6 +1,7 @@
 /**
- * The messages of a stream as the server sees them: reads requests from untrusted bytes and writes responses. Those of
- * persistent streams have a resume and its answer besides, and larger field numbers behind them.
+ * The messages of a stream as the server sees them: reads requests from untrusted bytes and writes
+ * responses. Those of persistent streams have a resume and its answer besides, and larger field
+ * numbers behind them.
  *
  * Records are views of the message they came in, not copies. What the parts mean, and whether they come in the right order, is the
  * business of `serverStream.ts`.

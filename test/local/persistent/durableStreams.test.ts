@@ -1,4 +1,7 @@
-/** Persistent streams of a server on disk, over real gRPC: what a killed server answers after its restart. */
+/**
+ * Persistent streams of a server on disk, over real gRPC: what a killed server answers after its
+ * restart.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { type PersistentStream, TableProperties, UnityCatalog, Zerobus } from "effect-zerobus"
@@ -22,14 +25,19 @@ const ingest = (stream: PersistentStream<any>, numbers: ReadonlyArray<number>) =
 
 const disk = (dataDir: string, visibleOnceAcked = false) => ZerobusLocal.layer({ dataDir, visibleOnceAcked })
 
-/** Copies the data folder as a kill leaves it at this moment. The lock of a dead process counts for nothing. */
+/**
+ * Copies the data folder as a kill leaves it at this moment. The lock of a dead process counts for
+ * nothing.
+ */
 const killed = (folder: string, image: string) =>
   Effect.promise(async () => {
     await Fs.cp(folder, image, { recursive: true })
     await Fs.rm(Path.join(image, ".lock"), { force: true })
   })
 
-/** What the commits of a table say of a persistent stream: the version of each `txn`, oldest first. */
+/**
+ * What the commits of a table say of a persistent stream: the version of each `txn`, oldest first.
+ */
 const committedOffsets = (folder: string, streamId: string) =>
   Effect.promise(async () => {
     const log = Path.join(folder, "main", "default", "durable", "_delta_log")

@@ -1,4 +1,7 @@
-/** What broken clients can send to the RPCs of persistent streams: it is refused, and takes the stream from nobody. */
+/**
+ * What broken clients can send to the RPCs of persistent streams: it is refused, and takes the
+ * stream from nobody.
+ */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
