@@ -55,6 +55,28 @@ const copyOf = async (folder: string): Promise<ReadonlyMap<string, string>> => {
 }
 
 describe("a repair", () => {
+  it.live("refuses the spool of a persistent stream, whose offsets it would give out anew", () =>
+    inFolder(async (folder) => {
+      const table = { table: "main.default.t", recordType: "json", descriptor: undefined } as const
+      const identity = { ...table, persistent: { streamId: undefined } }
+      const log = await open(folder, { ...small, identity })
+      log.bind("stream-1", 41)
+      for (const word of ["a", "b", "c"]) {
+        offer(log, [word.repeat(1100)])
+        assert.strictEqual(await settled(log.latestGroup), "persisted")
+      }
+      await log.close()
+      assert.deepStrictEqual((await summarize(folder)).streamId, "stream-1")
+      assert.strictEqual((await summarize(folder)).firstOffset, 42)
+      await spoil(folder, "b")
+      const before = await copyOf(folder)
+      const refused = (await rejection(repairSpool(folder))) as { kind: string; message: string }
+      assert.strictEqual(refused.kind, "Damaged")
+      assert.include(refused.message, "stream-1")
+      assert.deepStrictEqual(await copyOf(folder), before)
+    })
+  )
+
   it.live("leaves a whole spool, and one with a torn end, as they are", () =>
     inFolder(async (folder) => {
       await filled(folder, ["a", "b"])
