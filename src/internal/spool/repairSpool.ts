@@ -85,8 +85,9 @@ export const repairSpool = async (folder: string): Promise<Repaired> => {
 }
 
 /**
- * Offsets of a persistent stream are those of the server, which may have stored some that the spool does
- * not know to be: a record under another offset could be taken for one of them, and be left out.
+ * Refuses a spool of a persistent stream that has lost offsets. A repair gives the records before
+ * a lost one higher offsets, and the server skips offsets that it has stored already. Where all
+ * waiting records are readable, each keeps its offset.
  */
 const refusePersistent = (folder: string, { lost, segments }: DamagedSpool): void => {
   const streamId = segments.find(({ header }) => header?.streamId !== undefined)?.header?.streamId
@@ -143,13 +144,6 @@ const writeFresh = async (
     throw new SpoolFailure(
       "Damaged",
       `No file of the spool ${folder} says to which table its records belong. Restore one from a backup, or move the folder away.`
-    )
-  }
-  if (header.streamId !== undefined) {
-    throw new SpoolFailure(
-      "Damaged",
-      `The spool ${folder} belongs to the persistent stream ${header.streamId}, whose offsets cannot be given out anew. ` +
-        "Restore the damaged file from a backup, or move the folder away to give up its records."
     )
   }
   const [oldest, newest] = [segments[0]!.number, segments.at(-1)!.number]

@@ -55,16 +55,36 @@ const copyOf = async (folder: string): Promise<ReadonlyMap<string, string>> => {
 }
 
 describe("a repair", () => {
-  it.live("refuses the spool of a persistent stream, whose offsets it would give out anew", () =>
+  const table = { table: "main.default.t", recordType: "json", descriptor: undefined } as const
+
+  /** The spool of a persistent stream with three records, from offset 42 on. */
+  const boundSpool = async (folder: string) => {
+    const log = await open(folder, { identity: { ...table, persistent: { streamId: undefined } } })
+    log.bind("stream-1", 41)
+    for (const word of ["a", "b", "c"]) {
+      offer(log, [word.repeat(1100)])
+      assert.strictEqual(await settled(log.latestGroup), "persisted")
+    }
+    return log
+  }
+
+  it.live("keeps the offsets of a persistent stream where only acknowledged records are damaged", () =>
     inFolder(async (folder) => {
-      const table = { table: "main.default.t", recordType: "json", descriptor: undefined } as const
-      const identity = { ...table, persistent: { streamId: undefined } }
-      const log = await open(folder, { ...small, identity })
-      log.bind("stream-1", 41)
-      for (const word of ["a", "b", "c"]) {
-        offer(log, [word.repeat(1100)])
-        assert.strictEqual(await settled(log.latestGroup), "persisted")
-      }
+      const log = await boundSpool(folder)
+      log.acknowledge(42)
+      await log.close()
+      await spoil(folder, "a")
+      const { found } = await repairSpool(folder)
+      assert.deepStrictEqual(found?.lost, [])
+      assert.deepStrictEqual(await letters(folder), ["b", "c"])
+      const { firstOffset, nextOffset, streamId } = await summarize(folder)
+      assert.deepStrictEqual([streamId, firstOffset, nextOffset], ["stream-1", 43, 45])
+    })
+  )
+
+  it.live("refuses the spool of a persistent stream that has lost offsets", () =>
+    inFolder(async (folder) => {
+      const log = await boundSpool(folder)
       await log.close()
       assert.deepStrictEqual((await summarize(folder)).streamId, "stream-1")
       assert.strictEqual((await summarize(folder)).firstOffset, 42)
