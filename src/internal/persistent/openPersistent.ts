@@ -9,14 +9,12 @@ import type { Transport } from "../../Transport.ts"
 import { InvalidArgument, type StreamFailure } from "../../ZerobusError.ts"
 import type { PersistentStream } from "../../ZerobusStream.ts"
 import { type Client, openPersistentStream } from "../engine/stream.ts"
-
-/** Most characters of a stream's id; those of servers are far shorter. */
-const LONGEST_ID = 256
+import { LONGEST_STREAM_ID } from "../protobuf/streamRpc.ts"
 
 /** Fails with `InvalidArgument` for what cannot be the id of a stream. */
 export const checkStreamId = (streamId: unknown): Effect.Effect<void, InvalidArgument> => {
-  if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_ID) return Effect.void
-  const message = `The id of a stream must be a text of 1 to ${LONGEST_ID} characters: its streamId.`
+  if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_STREAM_ID) return Effect.void
+  const message = `The id of a stream must be a text of 1 to ${LONGEST_STREAM_ID} characters: its streamId.`
   return Effect.fail(new InvalidArgument({ message, path: ["streamId"] }))
 }
 

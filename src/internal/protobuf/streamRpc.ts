@@ -20,6 +20,9 @@ import {
   TAG_SHIFT
 } from "./envelope.ts"
 
+/** Most characters of a persistent stream's id; those of servers are far shorter. */
+export const LONGEST_STREAM_ID = 256
+
 /** What the answer to the first request says. */
 export interface Opened {
   readonly streamId: string | undefined
@@ -85,6 +88,9 @@ export const persistentRpc = (table: StreamTable, streamId: string | undefined):
       if (created === undefined || resumed !== undefined) return noAnswer("create")
       if (created.streamId === undefined || created.streamId === "") {
         return "The server created a persistent stream without an id, so that it could not be resumed."
+      }
+      if (created.streamId.length > LONGEST_STREAM_ID) {
+        return `The server created a persistent stream with an id of more than ${LONGEST_STREAM_ID} characters.`
       }
       id = created.streamId
       return { streamId: id, committed: -1 }

@@ -89,12 +89,13 @@ describe("the answer to the first request", () => {
     assert.deepStrictEqual(opened("old", { resumeStreamResponse: {} })[0], { streamId: "old", committed: -1 })
   })
 
-  it("breaks the protocol without an id, with a negative offset, and as the answer to another request", () => {
+  it("breaks the protocol without a usable id, with a negative offset, and as the answer to another request", () => {
     const created = { createStreamResponse: { streamId: "new" } }
     const resumed = { resumeStreamResponse: { lastCommittedOffset: 1 } }
     for (const [id, content, words] of [
       [undefined, { createStreamResponse: {} }, "without an id"],
       [undefined, { createStreamResponse: { streamId: "" } }, "without an id"],
+      [undefined, { createStreamResponse: { streamId: "x".repeat(257) } }, "more than 256"],
       [undefined, resumed, "create request"],
       [undefined, { ingestRecordResponse: { durabilityAckUpToOffset: 0 } }, "create request"],
       ["old", created, "resume request"],
