@@ -101,6 +101,13 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
     return violation(`${said}, although this stream gives out offset ${next} next. Does another process write it?`)
   }
   if (spooled?.isWaiting === true) {
+    // Nothing was sent since the spool was opened.
+    const { firstNew } = spooled
+    if (committed >= firstNew) {
+      return violation(
+        `${said}, although nothing from offset ${firstNew} on was sent yet. Does another process write it?`
+      )
+    }
     const settled = committed - acks.watermark
     spooled.goOnUnsafe(committed)
     acks.advanceUnsafe(committed)

@@ -40,6 +40,8 @@ export class SpooledZone<A> {
    * has committed, which the first session tells.
    */
   isWaiting: boolean
+  /** The offset of the first record that the log takes after it was opened. */
+  readonly firstNew: number
   private pumping = false
   private loading = false
 
@@ -47,6 +49,7 @@ export class SpooledZone<A> {
     this.core = core
     this.zone = zone
     this.log = log
+    this.firstNew = log.nextOffset
     this.waiters = new WaitingLine((waiter) => this.place(waiter), scheduler)
     this.writer = new ScratchWriter(core.table.codec)
     this.sizes = new SizeLimits(core.options)

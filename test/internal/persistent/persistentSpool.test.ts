@@ -113,6 +113,36 @@ describe("a persistent stream with a spool", () => {
     )
   )
 
+  it.live("ends when another process wrote its stream, also when it took records before it knew", () =>
+    onServer(
+      Effect.gen(function* () {
+        const spool = Spool.directory(yield* temporaryFolder)
+        const id = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const stream = yield* create({ spool })
+            yield* ingest(stream, upTo(3))
+            yield* stream.close
+            return stream.streamId
+          })
+        )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const other = yield* resume(id)
+            yield* ingest(other, upTo(2, 100))
+            yield* other.close
+          })
+        )
+        yield* inject(Faults.rejectResume({ status: "UNAVAILABLE" }))
+        const stream = yield* create({ spool, recoveryBackoff: 100 })
+        yield* ingest(stream, upTo(5, 3))
+        assert.strictEqual((yield* Effect.flip(stream.flush))._tag, "ProtocolViolation")
+        const { firstOffset, nextOffset } = yield* Spool.inspect(spool.path)
+        assert.deepStrictEqual([firstOffset, nextOffset], [3, 8])
+        assert.deepStrictEqual(yield* rows, [0, 1, 2, 100, 101])
+      })
+    )
+  )
+
   it.live("keeps everything when its stream is retired while it is full", () =>
     onServer(
       Effect.gen(function* () {
