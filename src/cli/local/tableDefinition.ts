@@ -18,13 +18,14 @@ const knownTypes = `The types are ${Object.keys(scalarTypes)
   .map((tag) => sqlName(tag as ScalarTag))
   .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
 
+/** Why a definition cannot be read, with the types that there are where one is not known. */
+export const problemText = (problem: string): string =>
+  problem.endsWith("is not a supported column type.") ? `${problem} ${knownTypes}` : problem
+
 /** Reads a definition as the command line has it. */
 export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
   Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
-    failed(
-      `The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ${problem}` +
-        (problem.endsWith("is not a supported column type.") ? ` ${knownTypes}` : "")
-    )
+    failed(`The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ` + problemText(problem))
   )
 
 const mostShown = 10

@@ -19,7 +19,7 @@ import {
 import type { ZerobusLocalShape } from "../../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { counted } from "../terminal/progress.ts"
-import { partitionsOf } from "./tableDefinition.ts"
+import { partitionsOf, problemText } from "./tableDefinition.ts"
 
 /** Something that the file has otherwise than the table, and that cannot be changed. */
 export interface Unchangeable {
@@ -59,7 +59,7 @@ export const readTablesFile = (path: string): Effect.Effect<ReadonlyArray<TableD
       }
     })
     return yield* Effect.mapError(Effect.fromResult(parseTables(text)), (problem) =>
-      failed(`The tables of ${path} cannot be read. ${problem}`)
+      failed(`The tables of ${path} cannot be read. ${problemText(problem)}`)
     )
   })
 

@@ -30,6 +30,15 @@ class Reader {
     throw new Refusal(message)
   }
 
+  /** Refuses what stands at a position; in a text of several lines the message begins with the place. */
+  refuseAt(position: number, message: string): never {
+    return this.refuse(this.hasLines() ? `At ${this.place(position)}: ${message}` : message)
+  }
+
+  hasLines(): boolean {
+    return this.text.trimEnd().includes("\n")
+  }
+
   expected(what: string): never {
     const rest = this.text.slice(this.position, this.position + 20)
     return this.refuse(
@@ -39,7 +48,7 @@ class Reader {
 
   /** A place in the text in words: the character, and the line where there are several. */
   place(position: number): string {
-    if (!this.text.trimEnd().includes("\n")) return `character ${position + 1}`
+    if (!this.hasLines()) return `character ${position + 1}`
     const before = this.text.slice(0, position).split("\n")
     return `line ${before.length}, character ${before.at(-1)!.length + 1}`
   }
@@ -89,6 +98,7 @@ class Reader {
 
   name(what: string, table = false): string {
     this.skip()
+    const start = this.position
     let name: string
     if (this.text.charAt(this.position) === "`") {
       const end = this.text.indexOf("`", this.position + 1)
@@ -100,10 +110,11 @@ class Reader {
       if (name === "") return this.expected(`a ${what}`)
       // Such as `bad-name`: all of it is the name that somebody means.
       const whole = /^[^\s:,.()<>`'";]+/.exec(this.text.slice(this.position))![0]
-      if (whole !== name) return this.refuse(nameProblem(what, whole) ?? "")
+      if (whole !== name) return this.refuseAt(start, nameProblem(what, whole) ?? "")
       this.position += name.length
     }
-    return isName(name) || (table && isTablePart(name)) ? name : this.refuse(nameProblem(what, name) ?? "")
+    if (isName(name) || (table && isTablePart(name))) return name
+    return this.refuseAt(start, nameProblem(what, name) ?? "")
   }
 
   integer(): number {
@@ -145,12 +156,13 @@ const readType = (reader: Reader, depth: number): ColumnType => {
   if (depth > maxDepth) return reader.refuse(`The type is nested deeper than ${maxDepth} levels.`)
   const word = reader.peekWord()
   if (word === "") return reader.expected("a type")
+  const start = reader.position
   reader.position += word.length
   switch (word.toUpperCase()) {
     case "DECIMAL":
     case "DEC":
     case "NUMERIC":
-      return readDecimal(reader)
+      return readDecimal(reader, start)
     case "ARRAY": {
       reader.expect("<")
       const element = readType(reader, depth + 1)
@@ -176,12 +188,12 @@ const readType = (reader: Reader, depth: number): ColumnType => {
     }
     default: {
       const tag = scalarTag(word)
-      return tag === undefined ? reader.refuse(unsupportedType(word)) : { _tag: tag }
+      return tag === undefined ? reader.refuseAt(start, unsupportedType(word)) : { _tag: tag }
     }
   }
 }
 
-const readDecimal = (reader: Reader): ColumnType => {
+const readDecimal = (reader: Reader, start: number): ColumnType => {
   let precision = 10
   let scale = 0
   if (reader.accept("(")) {
@@ -190,7 +202,8 @@ const readDecimal = (reader: Reader): ColumnType => {
     reader.expect(")")
   }
   const problem = decimalProblem(precision, scale)
-  return problem === undefined ? { _tag: "Decimal", precision, scale } : reader.refuse(problem)
+  if (problem !== undefined) return reader.refuseAt(start, problem)
+  return { _tag: "Decimal", precision, scale }
 }
 
 const readColumn = (reader: Reader, what: string, depth: number, name = reader.name(what)): ColumnDefinition => {
@@ -230,7 +243,7 @@ const readTable = (reader: Reader): TableDefinition => {
     } else if (comment === undefined && reader.acceptWords("COMMENT")) {
       comment = reader.quoted()
     } else {
-      reader.expected("PARTITIONED BY (...), COMMENT '...' or the end")
+      reader.expected("PARTITIONED BY (...), COMMENT '...', a semicolon or the end")
     }
   }
   return {

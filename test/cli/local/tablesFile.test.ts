@@ -38,7 +38,12 @@ create table main.shop.\`items\`(id BIGINT)
     ["CREATE TABLE t(a INT)", /The table at character 1 cannot be used: /],
     ["CREATE TABLE main.default.t(a INT /* b", /The comment at character 35 is not closed/],
     ["CREATE TABLE main.default.t(\na INT COMMENT 'b", /The quote at line 2, character 15 is not closed/],
-    ["CREATE TABLE main.default.t(\na MONEY)", /MONEY/]
+    ["CREATE TABLE main.default.t(\na MONEY)", /^At line 2, character 3: MONEY is not a supported/],
+    ["CREATE TABLE main.default.t(\na INT,\n b VARCHAR(9))", /^At line 3, character 4: VARCHAR .* STRING/],
+    ["CREATE TABLE main.default.t(\na DECIMAL(50))", /^At line 2, character 3: .*DECIMAL/],
+    ["CREATE TABLE main.default.t(\n`a b` INT)", /^At line 2, character 1: .*a b/],
+    ["CREATE TABLE main.default.t(\na-b INT)", /^At line 2, character 1: .*a-b/],
+    ["CREATE TABLE main.default.t(a MONEY)", /^MONEY is not a supported column type/]
   ])("is refused with the place: %j", (text, says) => {
     assert.match(String(Result.getOrThrow(Result.flip(parseTables(text)))), says)
   })
@@ -49,6 +54,12 @@ create table main.shop.\`items\`(id BIGINT)
       const refused = (path: string) => Effect.map(Effect.flip(readTablesFile(path)), ({ message }) => message)
       assert.match(yield* refused(Path.join(folder, "none.sql")), /none\.sql of --tables cannot be read: ENOENT/)
       assert.match(yield* refused(folder), /It is no file/)
+      const unknown = Path.join(folder, "unknown.sql")
+      Fs.writeFileSync(unknown, "CREATE TABLE main.default.t(\na MONEY);")
+      assert.match(
+        yield* refused(unknown),
+        /unknown\.sql cannot be read\. At line 2, .*MONEY .*type\. The types are BOOLEAN/
+      )
       const pipe = Path.join(folder, "pipe")
       execFileSync("mkfifo", [pipe])
       assert.match(yield* refused(pipe), /It is no file/)
