@@ -178,8 +178,8 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     const told = (
       await page.locator(".events li", { hasText: "Fault struck" }).allInnerTexts()
     ).join()
-    assert.include(told, "Cut, at message")
-    assert.include(told, "Hold, at ack")
+    assert.include(told, "Connection broken, at message")
+    assert.include(told, "Held, at ack")
     await server.run(stream.close)
     opened.assertClean()
   })

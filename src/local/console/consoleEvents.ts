@@ -83,7 +83,7 @@ const told = (event: ServerEvent): Told | undefined => {
       return { tone: "bad", title: "Record refused", table: stream.tableName, detail }
     }
     case "FaultStruck":
-      return fault(event.stream.tableName, event.action, `at ${event.at}`)
+      return fault(event.stream.tableName, struck[event.action], `at ${event.at}`)
     case "HttpFaultStruck":
       return fault(
         "",
@@ -106,6 +106,23 @@ const told = (event: ServerEvent): Told | undefined => {
     case "TokenMinted":
       return undefined
   }
+}
+
+/** What a fault did, in words. */
+const struck: Readonly<Record<Extract<ServerEvent, { _tag: "FaultStruck" }>["action"], string>> = {
+  AckAndClose: "Acknowledged, with the end of the stream announced",
+  BadAck: "Acknowledged against the protocol",
+  CloseSignal: "End of the stream announced",
+  Committed: "Answered with another committed offset",
+  Cut: "Connection broken",
+  Delay: "Delayed",
+  End: "Stream ended",
+  ExpireToken: "Token expired",
+  Hold: "Held",
+  Lose: "Message lost",
+  Raw: "Answered with raw bytes",
+  Skip: "Left out",
+  Status: "Stream ended with an error"
 }
 
 const fault = (table: string, action: string, where: string): Told => ({
