@@ -3,6 +3,7 @@
  */
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
+const decimal = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 })
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 })
 const clock = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
@@ -16,6 +17,19 @@ export const count = (value: number): string => whole.format(value)
 /** At most five digits: `12,345`, then `123K`. */
 export const brief = (value: number): string =>
   Math.abs(value) < 100_000 ? whole.format(value) : short.format(value)
+
+/** The marks of an axis of counts, all in thousands or millions where one has to be. */
+export const countMarks = (marks: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const top = Math.max(...marks)
+  const [unit, sign] = top < 100_000 ? [1, ""] : top < 1e6 ? [1e3, "K"] : [1e6, "M"]
+  return marks.map((mark) => (mark === 0 ? "0" : `${decimal.format(mark / unit)}${sign}`))
+}
+
+/** The marks of an axis of milliseconds, all in seconds where one has to be. */
+export const latencyMarks = (marks: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const [unit, sign] = Math.max(...marks) < 10_000 ? [1, "ms"] : [1000, "s"]
+  return marks.map((mark) => (mark === 0 ? "0" : `${decimal.format(mark / unit)} ${sign}`))
+}
 
 /** A rate, of which the first digit counts most. */
 export const rate = (perSecond: number): string =>

@@ -3,7 +3,7 @@
  */
 import { useEffect, useRef } from "preact/hooks"
 import uPlot from "uplot"
-import { brief, latency, timeOfDay } from "./format.ts"
+import { brief, countMarks, latency, latencyMarks, timeOfDay } from "./format.ts"
 import { plotSeconds, type ServerState } from "./state.ts"
 
 interface Line {
@@ -18,6 +18,8 @@ interface PlotProps {
   readonly lines: ReadonlyArray<Line>
   readonly valuesOf: (state: ServerState) => ReadonlyArray<ReadonlyArray<number | null>>
   readonly text: (value: number) => string
+  /** The texts of the marks of its axis. */
+  readonly marks: (values: ReadonlyArray<number>) => ReadonlyArray<string>
   /** The lowest end of the scale, so that small noise does not fill the plot. */
   readonly leastTop: number
   readonly state: ServerState
@@ -39,7 +41,7 @@ const color = (name: string): string => {
 
 const transparent = (rgb: string): string => rgb.replace(/^rgb\((.*)\)$/, "rgba($1, 0.13)")
 
-const optionsOf = ({ leastTop, lines, text }: PlotProps, width: number): uPlot.Options => {
+const optionsOf = ({ leastTop, lines, marks }: PlotProps, width: number): uPlot.Options => {
   const axis = {
     stroke: color("--muted"),
     font: "11px system-ui, sans-serif",
@@ -77,7 +79,7 @@ const optionsOf = ({ leastTop, lines, text }: PlotProps, width: number): uPlot.O
         grid,
         size: 58,
         space: 30,
-        values: (_, splits) => splits.map((at) => (at === 0 ? "0" : text(at)))
+        values: (_, splits) => [...marks(splits)]
       }
     ],
     series: [
@@ -172,6 +174,7 @@ export const Plots = ({ state, version }: Pick<PlotProps, "state" | "version">) 
       lines={[{ label: "received", color: "--rate", isFilled: true }]}
       valuesOf={({ samples }) => [samples.rate]}
       text={brief}
+      marks={countMarks}
       leastTop={10}
       state={state}
       version={version}
@@ -184,6 +187,7 @@ export const Plots = ({ state, version }: Pick<PlotProps, "state" | "version">) 
       ]}
       valuesOf={({ samples }) => [samples.p50, samples.p99]}
       text={latency}
+      marks={latencyMarks}
       leastTop={10}
       state={state}
       version={version}
