@@ -102,8 +102,8 @@ export const StreamsPanel = ({
             <b class={rateOf(row) > 0 ? "lively" : "muted"}>{rate(rateOf(row))}/s</b>
           </div>
           <small>
-            {kind(row)} · {row.client} · {age(row)} · {brief(row.acked)} acked, lag{" "}
-            {brief(lag(row))}
+            lag {brief(lag(row))} · {brief(row.acked)} acked · {age(row)} · {kind(row)} ·{" "}
+            {row.client}
           </small>
         </>
       )}

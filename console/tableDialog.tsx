@@ -278,7 +278,7 @@ const faults: ReadonlyArray<readonly [fault: FaultName, title: string, text: str
   [
     "refuse",
     "Refuse",
-    "The next message is refused as invalid. The client finds out which record it means."
+    "The next message is refused once. The client looks for a bad record, finds none and goes on."
   ],
   [
     "expireToken",
