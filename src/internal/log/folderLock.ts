@@ -233,7 +233,7 @@ const ownerOf = (text: string): LockOwner => {
 
 const thisProcess = async (): Promise<LockOwner> => ({
   pid: process.pid,
-  started: await startOf(process.pid),
+  started: (await statOf(process.pid)).started,
   host: Os.hostname(),
   boot: (await Fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "")).trim(),
   space: await Fs.readlink("/proc/self/ns/pid").catch(() => ""),
@@ -250,17 +250,26 @@ const isAlive = async (owner: LockOwner, mine: LockOwner): Promise<"alive" | "go
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return "gone"
   }
-  const started = await startOf(owner.pid)
+  const { hasEnded, started } = await statOf(owner.pid)
+  if (hasEnded) return "gone"
   return started === "" || owner.started === "" || started === owner.started ? "alive" : "gone"
 }
 
-const startOf = async (pid: number): Promise<string> => {
+/**
+ * When a process started, as the kernel counts; empty where that cannot be seen. A process has ended
+ * when only its exit status is left for a parent that has not asked for it, as in a container whose
+ * first process never does. The first thread of a killed process ends before threads that write.
+ */
+const statOf = async (pid: number): Promise<{ readonly started: string; readonly hasEnded: boolean }> => {
   try {
     const stat = await Fs.readFile(`/proc/${pid}/stat`, "utf8")
-    // The name in parentheses may hold spaces; the start time is the 20th field behind it.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+    // The name in parentheses may hold spaces; the state follows it, and as the 18th and the 20th
+    // field the number of threads and the start time.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    const hasEnded = fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1)
+    return { started: fields[19] ?? "", hasEnded }
   } catch {
-    return ""
+    return { started: "", hasEnded: false }
   }
 }
 

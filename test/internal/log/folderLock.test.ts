@@ -3,10 +3,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { FolderLocked, lockFolder, type LockTiming } from "../../../src/internal/log/folderLock.ts"
+import { setImmediate } from "node:timers/promises"
+import { FolderLocked, lockFolder, lockHolder, type LockTiming } from "../../../src/internal/log/folderLock.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const inFolder = (body: (folder: string) => Promise<void>) =>
@@ -100,6 +103,31 @@ describe("the lock of a folder", () => {
         await lock.release()
       }
     })
+  )
+
+  it.live.runIf(process.platform === "linux")(
+    "is taken over from a process that has ended and that its parent has not asked for",
+    () =>
+      inFolder(async (folder) => {
+        // The shell becomes a program that never asks how its children ended.
+        const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], {
+          stdio: ["ignore", "pipe", "ignore"]
+        })
+        try {
+          const [line] = await once(parent.stdout, "data")
+          const pid = Number(line)
+          const stat = (of = pid) => Fs.readFile(`/proc/${of}/stat`, "utf8")
+          while (!(await stat(parent.pid)).includes("(sleep)")) await setImmediate()
+          process.kill(pid, "SIGKILL")
+          while (!(await stat()).includes(") Z ")) await setImmediate()
+          const started = (await stat()).split(") ")[1]!.split(" ")[19]!
+          await Fs.writeFile(lockIn(folder), owner({ pid, started }))
+          assert.strictEqual((await lockHolder(folder))?.state, "gone")
+          await (await lockFolder(folder)).release()
+        } finally {
+          parent.kill("SIGKILL")
+        }
+      })
   )
 
   it.live("is not released by an owner that lost it", () =>
