@@ -18,7 +18,7 @@ import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { StreamFailure } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import { unreachable } from "./unreachable.ts"
-import { because, type CommandFailed } from "../terminal/CommandFailed.ts"
+import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { missingSetting } from "../terminal/missingSetting.ts"
 import { print, printJson } from "../terminal/print.ts"
 import { count, counted, type Counts, noCounts, shareDone, showProgress } from "../terminal/progress.ts"
@@ -100,9 +100,9 @@ const send = Effect.fnUntraced(function* (
 
 /** Sends what waits in a spool. */
 export const drainSpool = Effect.fnUntraced(function* (input: DrainInput): Effect.fn.Return<void, CommandFailed> {
-  const { folder, json } = input
+  const { deadLetters, folder, json } = input
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
-  const { tableName, waitingRecords } = content
+  const { streamId, tableName, waitingRecords } = content
   const counts = noCounts()
   /** What the spool itself holds when the stream is closed. */
   const report = Effect.gen(function* () {
@@ -121,6 +121,12 @@ export const drainSpool = Effect.fnUntraced(function* (input: DrainInput): Effec
       ].join("\n")
     )
   })
+  if (streamId !== undefined && Option.isSome(deadLetters)) {
+    return yield* failed(
+      `The spool ${folder} belongs to a persistent stream, which cannot go on without a refused record. ` +
+        `Leave --dead-letters out; take refused records out with: zerobus spool export ${folder}`
+    )
+  }
   if (waitingRecords === 0) return yield* Effect.mapError(report, because)
   return yield* Effect.scoped(send(input, content, counts)).pipe(Effect.onExit(() => Effect.ignore(report)))
 })
