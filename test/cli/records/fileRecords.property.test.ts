@@ -25,8 +25,10 @@ const cellsOf = (columns: ReadonlyArray<ColumnDefinition>, json: Uint8Array): st
   jsonDecoder(tree, leaves)(json)
   return leaves
     .map((leaf) => leaf.seal())
-    .map(({ definitions, repetitions, values }) =>
-      [definitions, repetitions, values].map((part) => Buffer.from(part).toString("hex")).join(":")
+    .map(({ definitions, entries, repetitions, size, values }) =>
+      [definitions.subarray(0, entries), repetitions.subarray(0, entries), values.subarray(0, size)]
+        .map((part) => Buffer.from(part).toString("hex"))
+        .join(":")
     )
     .join("\n")
 }
