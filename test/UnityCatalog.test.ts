@@ -349,7 +349,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
       const columns = table.columns.map((column, position) => ({ ...column, position }))
       assert.deepStrictEqual([read, tableType], [{ ...table, columns }, "MANAGED"])
       assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables(" main.default ")), [
-        { name, tableType: "MANAGED", columnCount: 4, location: `file://memory:${name}`, problem: undefined }
+        { name, tableType: "MANAGED", columnCount: 4, location: `memory:${name}`, problem: undefined }
       ])
       yield* catalog.dropTable(name)
       assert.strictEqual((yield* failing(catalog.dropTable(name)))._tag, "InvalidTable")
