@@ -72,7 +72,11 @@ const optionsOf = ({ leastTop, lines, marks }: PlotProps, width: number): uPlot.
         grid: { show: false },
         size: 26,
         space: 90,
-        values: (_, splits) => splits.map((at) => timeOfDay(at * 1000))
+        // A text at the right end would be cut.
+        values: (plot, splits) =>
+          splits.map((at) =>
+            plot.valToPos(at, "x") > plot.over.clientWidth - 20 ? "" : timeOfDay(at * 1000)
+          )
       },
       {
         ...axis,

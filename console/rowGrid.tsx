@@ -119,8 +119,8 @@ export const RowGrid = <Row,>(props: GridProps<Row>) => {
           <input
             class="filter"
             type="search"
-            placeholder={`Filter ${title.toLowerCase()}`}
-            aria-label={`Filter ${title.toLowerCase()}`}
+            placeholder={`Filter ${name}`}
+            aria-label={`Filter ${name}`}
             spellcheck={false}
             value={filter}
             onInput={(event) => {
