@@ -219,8 +219,8 @@ const Columns = ({ view }: { readonly view: TableView }) => (
               {name}
               {partition && <span class="flag">partition</span>}
             </td>
-            <td class="mono type" title={type}>
-              {type}
+            <td class="type" title={type}>
+              <span>{type}</span>
             </td>
             <td>{nullable ? "yes" : "no"}</td>
           </tr>

@@ -156,6 +156,12 @@ describe.skipIf(executablePath === undefined)("the looks of the console", () => 
       const dialog = page.getByRole("dialog")
       await dialog.locator("tbody tr").first().waitFor()
       await page.screenshot({ path: join(reports, `${name}.png`) })
+      await dialog.getByRole("tab", { name: "Columns" }).click()
+      await page.screenshot({ path: join(reports, `${name}-columns.png`) })
+      // A short type stands on one line.
+      for (const row of await dialog.locator(".schema tbody tr").all()) {
+        assert.isBelow((await row.boundingBox())!.height, 40)
+      }
       await dialog.getByRole("tab", { name: "Faults" }).click()
       await page.screenshot({ path: join(reports, `${name}-faults.png`) })
       const box = (await dialog.boundingBox())!
