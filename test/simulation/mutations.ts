@@ -95,7 +95,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement counts before its request has left",
     file: flight,
-    find: "Math.min(held, session.call.sentUnsafe() - 2)",
+    find: "Math.min(held, session.first + session.call.sentUnsafe() - 2)",
     replace: "held"
   },
   {
@@ -143,7 +143,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "time is taken from the wall clock",
     file: "internal/engine/streamCore.ts",
-    find: "Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)",
+    find: "Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)",
     replace: "clock.currentTimeMillisUnsafe()"
   },
   {
