@@ -70,7 +70,7 @@ const fromFile = Effect.fnUntraced(function* (
   const files = yield* FileSystem.FileSystem
   const { size, type } = yield* Effect.mapError(files.stat(file), unreadable(file))
   // A pipe or a device could go on for ever.
-  if (type !== "File") return yield* failed(`${file} is no file. Write the definition to one.`)
+  if (type !== "File") return yield* failed(`${file} is not a plain file. Write the definition to one.`)
   if (Number(size) > maxSource)
     return yield* failed(`The file ${file} is larger than ${maxSource} bytes, which no table definition is.`)
   const text = yield* Effect.mapError(files.readFileString(file), unreadable(file))

@@ -50,9 +50,9 @@ describe("the file of rejects", () => {
     [
       "a file that is not of rejects",
       (path) => Fs.writeFileSync(path, "precious\n"),
-      /exists and is no file of rejects/
+      /exists and is not a file of rejects/
     ],
-    ["a file of other JSON", (path) => Fs.writeFileSync(path, '{"id":1}\n'), /exists and is no file of rejects/],
+    ["a file of other JSON", (path) => Fs.writeFileSync(path, '{"id":1}\n'), /exists and is not a file of rejects/],
     ["a link", (path) => Fs.symlinkSync(file("target.ndjson", ""), path), /is a link/],
     ["a dangling link", (path) => Fs.symlinkSync(Path.join(folder, "nowhere"), path), /is a link/],
     ["a second name", (path) => Fs.linkSync(file("first.ndjson", ""), path), /hard link/],

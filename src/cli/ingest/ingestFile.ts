@@ -40,11 +40,14 @@ export interface IngestSource {
   readonly spooling?: Spooling | undefined
 }
 
-/** What an ingest with a spool does besides. */
+/** The further steps of an ingest with a spool. */
 export interface Spooling {
   /** Whether the record, which is read again, is in the spool already. */
   readonly passOver: (record: SourceRecord) => boolean
-  /** Keeps that so many records of the files are read; succeeds when the last one taken and all before it are in the spool. */
+  /**
+   * Stores how many records of the files were read. Succeeds when the last record taken, and all before
+   * it, are in the spool.
+   */
   readonly keep: (last: RecordAck | undefined, recordsRead: number) => Effect.Effect<void, CommandFailed>
 }
 

@@ -83,7 +83,7 @@ const openOwn = async (path: string, sources: ReadonlyArray<string>): Promise<Fs
     if (process.getuid !== undefined && uid !== process.getuid()) refuse("belongs to another user")
     if (size > 0) {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(size, shown)), 0, Math.min(size, shown), 0)
-      if (!isOfRejects(buffer.toString("utf8", 0, bytesRead))) refuse("exists and is no file of rejects")
+      if (!isOfRejects(buffer.toString("utf8", 0, bytesRead))) refuse("exists and is not a file of rejects")
       const { buffer: last } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
       // A process that was killed may have left the last line without its end.
       if (last[0] !== 0x0a) await handle.appendFile("\n")

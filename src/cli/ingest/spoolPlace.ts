@@ -84,7 +84,10 @@ const startOf = Effect.fnUntraced(function* (
   })
 })
 
-/** Where the files go on; `reading` says how they are read, since other flags make other records of them. */
+/**
+ * The position in the files where an ingest resumes. `reading` has the flags that decide which records
+ * the files have.
+ */
 export const spoolPlace = Effect.fnUntraced(function* (options: {
   readonly stream: ZerobusStream<SourceRecord>
   readonly folder: string

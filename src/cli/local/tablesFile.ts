@@ -47,7 +47,7 @@ export const readTablesFile = (path: string): Effect.Effect<ReadonlyArray<TableD
     const text = yield* Effect.tryPromise({
       try: async () => {
         const found = await Fs.stat(path)
-        if (!found.isFile()) throw new Error("It is no file.")
+        if (!found.isFile()) throw new Error("It is not a plain file.")
         if (found.size > maxBytes) throw new Error(`It is larger than ${maxBytes} bytes, which no list of tables is.`)
         return Fs.readFile(path, "utf8")
       },
