@@ -12,13 +12,13 @@ import type { AckError } from "../../RecordAck.ts"
 import { type FlushTimeout, StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
 import { nextOffsetOf, refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
-import { signalled } from "./signals.ts"
 import { spoolSettled } from "./spoolAccess.ts"
 import { logInSpool, logLeft, logUnreadable, logWaitEnded, logWaiting } from "./streamLogs.ts"
 import { leaveScope, type Origin, readBack } from "./streamUnacked.ts"
 import { Answer } from "../userCode/answer.ts"
 import { apart } from "../userCode/apart.ts"
 import { shielded } from "../userCode/shield.ts"
+import { signalled } from "../userCode/signals.ts"
 
 /**
  * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { signalled } from "../../../src/internal/engine/signals.ts"
+import { signalled } from "../../../src/internal/userCode/signals.ts"
 import * as A from "../../support/acceptance.ts"
 
 const program = fileURLToPath(new URL("../../support/signalledProgram.ts", import.meta.url))

@@ -5,7 +5,7 @@
  * engine listens as well while such a scope waits, so that a second signal ends the wait.
  */
 import * as Effect from "effect/Effect"
-import { wake } from "../userCode/wake.ts"
+import { wake } from "./wake.ts"
 
 const signals = ["SIGINT", "SIGTERM"] as const
 
