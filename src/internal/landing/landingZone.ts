@@ -28,6 +28,17 @@ import { ZoneMessages } from "./zoneMessages.ts"
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
 
+/** What a landing zone is made of. */
+export interface ZoneParts<A> {
+  readonly turns: Turns
+  readonly codec: RecordCodec<A>
+  readonly limits: LandingZoneLimits
+  /** Milliseconds, read once per message. */
+  readonly now: () => number
+  /** Gives the turns in which messages are sent and many callers are let in; by default Effect's own. */
+  readonly scheduler?: Scheduler
+}
+
 export class LandingZone<A> extends ZoneMessages {
   /** Bytes of a message of single records, at most; and messages that were acknowledged while they are less than the option. */
   coalesceBytes: number
@@ -44,15 +55,7 @@ export class LandingZone<A> extends ZoneMessages {
   /** While a record is encoded: what its getters call must not write as well. */
   private encoding = false
 
-  constructor(options: {
-    readonly turns: Turns
-    readonly codec: RecordCodec<A>
-    readonly limits: LandingZoneLimits
-    /** Milliseconds, read once per message. */
-    readonly now: () => number
-    /** Gives the turns in which messages are sent and many callers are let in; by default Effect's own. */
-    readonly scheduler?: Scheduler
-  }) {
+  constructor(options: ZoneParts<A>) {
     const { scheduler = new MixedScheduler() } = options
     super(new MessageQueue(options.turns.nextOf(scheduler)))
     this.turns = options.turns
@@ -222,7 +225,7 @@ export class LandingZone<A> extends ZoneMessages {
     return this.nextOffset > Number.MAX_SAFE_INTEGER ? exhausted() : this.sizes.check(payload, content)
   }
 
-  private fits(charge: number): boolean {
+  protected fits(charge: number): boolean {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     // An encoder may have closed the stream; its record then waits, and is told so.
     return (
