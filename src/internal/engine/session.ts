@@ -87,6 +87,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
  * | the call ends, a protocol violation, silence | stops at once | Failed, by that cause |
  * | pause announced, or the end of a connection that made something durable (GOAWAY), recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
  * | pause announced, recovery off | sends no more; half-closes and drains | Failed, by that cause or as a lost connection |
+ * | the pool asks for its slot | as above, without an end announced by the server: waits for its last acknowledgement as long as for any | Rotated; Failed as above |
  * | close requested | sends no more; half-closes and drains | Closed; Failed when the credentials are refused |
  */
 export const runSession = Effect.fnUntraced(function* <A>(
@@ -128,15 +129,19 @@ export const runSession = Effect.fnUntraced(function* <A>(
   const first = yield* Effect.raceAllFirst([
     Deferred.await(ended),
     Effect.map(Deferred.await(pauseRequested), (afterMillis) => ({ _tag: "Pause", afterMillis }) as const),
-    Effect.as(Deferred.await(core.closeRequested), { _tag: "Close" } as const)
+    Effect.as(Deferred.await(core.closeRequested), { _tag: "Close" } as const),
+    ...(core.slot === undefined ? [] : [Effect.as(core.slot.dismissed, { _tag: "Dismissed" } as const)])
   ])
   if (first._tag === "Failed" || first._tag === "Rotated" || first._tag === "Closed") return first
   yield* Fiber.interrupt(sender)
 
-  if (first._tag === "Pause" && recovery) {
-    core.telemetry.paused()
+  if ((first._tag === "Pause" && recovery) || first._tag === "Dismissed") {
+    if (first._tag === "Pause") core.telemetry.paused()
     core.states.enterUnsafe("paused")
-    const grace = Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
+    const grace =
+      first._tag === "Dismissed"
+        ? core.options.serverLackOfAckTimeout
+        : Math.min(first.afterMillis ?? 0, streamPausedMaxWaitTime ?? Infinity)
     const during = yield* Effect.raceAllFirst([
       endWithin(grace),
       Effect.as(flight.idle, undefined),

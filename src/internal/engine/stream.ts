@@ -37,6 +37,7 @@ import { logDefect } from "./streamLogs.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
 import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
+import { Pooled, unpooled } from "./pooling.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
@@ -179,7 +180,10 @@ const open = Effect.fnUntraced(function* <A>(
   // A committed offset speaks of whole messages, so each call of a persistent stream is one.
   const settings = persistence === undefined ? resolved.success : { ...resolved.success, coalesceRecords: 1 }
   const rpc = persistence === undefined ? ephemeralRpc(table) : persistentRpc(table, persistence.streamId)
-  const core = yield* makeStreamCore(table, settings, client.turns, rpc)
+  const pooling = yield* Pooled
+  const outside = pooling === undefined ? undefined : unpooled(options)
+  if (outside !== undefined) return yield* outside
+  const core = yield* makeStreamCore(table, settings, pooling?.turns ?? client.turns, rpc, pooling)
   const [oldest] = adopted
   if (persistence !== undefined && oldest !== undefined) {
     core.fresh = false
@@ -196,8 +200,9 @@ const open = Effect.fnUntraced(function* <A>(
   }
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const opened = new Answer<void, StreamFailure>()
-  // A spool takes records whether or not the server can be reached, once their offsets are known.
-  const opensLater = core.spooled !== undefined && !core.fresh
+  // A spool takes records whether or not the server can be reached, once their offsets are known;
+  // so does a pool, whose tables take turns.
+  const opensLater = core.slot !== undefined || (core.spooled !== undefined && !core.fresh)
   if (opensLater) opened.doneUnsafe(Exit.void)
   const supervised = supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
     // A defect must reach those who wait: nobody joins this fiber.
@@ -209,8 +214,11 @@ const open = Effect.fnUntraced(function* <A>(
             Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void
           )
     ),
+    Effect.ensuring(Effect.sync(() => core.slot?.leaveUnsafe())),
     Effect.ensuring(leaveScope(origin)),
-    Effect.annotateLogs({ table: table.tableName })
+    Effect.annotateLogs({ table: table.tableName }),
+    // A handler may open streams of its own.
+    Effect.provideService(Pooled, undefined)
   )
   yield* forkShieldedIn(supervised, scope, (exit) => {
     core.zone.endUnsafe()

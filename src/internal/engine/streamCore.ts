@@ -16,6 +16,7 @@ import type { TableProperties } from "../../TableProperties.ts"
 import { StreamClosed, type StreamFailure } from "../../ZerobusError.ts"
 import { Acknowledgements } from "../receipts/acknowledgements.ts"
 import type { Isolation, RefusalHabits } from "./isolation.ts"
+import type { Pooling, StreamSlot } from "./pooling.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
@@ -42,6 +43,8 @@ export interface StreamCore<in out A> {
   /** Set while it is not known which offset a persistent stream gives out first. */
   fresh: boolean
   readonly zone: LandingZone<A>
+  /** Its place in a pool, without which it may open no session; `undefined` for a stream of its own. */
+  readonly slot: StreamSlot | undefined
   /** The same zone, when a spool feeds it. */
   readonly fed: FedZone<A> | undefined
   readonly acks: Acknowledgements<AckFailure>
@@ -99,7 +102,8 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
   turns: Turns,
-  rpc: StreamRpc = ephemeralRpc(table)
+  rpc: StreamRpc = ephemeralRpc(table),
+  pooling?: Pooling
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const context = yield* Effect.context<never>()
@@ -111,7 +115,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   const now = () => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
   const parts = { turns, codec: table.codec, limits: options, now, scheduler }
   const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
-  const zone = fed ?? new LandingZone<A>(parts)
+  const zone = fed ?? pooling?.makeZone(parts) ?? new LandingZone<A>(parts)
   const core: StreamCore<A> = {
     table,
     options,
@@ -120,6 +124,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     rpc,
     fresh: rpc.name === "PersistentStream",
     zone,
+    slot: pooling?.slot,
     fed,
     telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(scheduler),

@@ -36,9 +36,14 @@ const left = (core: StreamCore<any>) => ({
 export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.window.toReplay })
 
-/** The server announced the end of the connection, and another one is opened. */
+/** The server announced the end of the connection, and another one is opened; or the pool asked for the stream's slot. */
 export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
-  Effect.logDebug("The server rotated the stream's connection", { unacknowledged: core.zone.usedRecords })
+  Effect.logDebug(
+    core.slot?.isDismissed === true
+      ? "The stream gave its slot in the pool back"
+      : "The server rotated the stream's connection",
+    { unacknowledged: core.zone.usedRecords }
+  )
 
 const RECOVERIES = {
   "lost": "The stream lost its connection and recovers",

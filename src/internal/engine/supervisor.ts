@@ -38,6 +38,7 @@ import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd } from "./session.ts"
 import { SessionFailure } from "./sessionFailure.ts"
+import { takeSlot } from "./pooling.ts"
 import { finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
@@ -118,6 +119,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
   )
 
   for (;;) {
+    if (core.slot !== undefined) yield* takeSlot(core, core.slot)
     // Closed during a pause: no credentials are asked for any more.
     if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* close
     attempts++
@@ -254,11 +256,13 @@ const attemptSession = Effect.fnUntraced(function* <A>(
     } satisfies Attempt
   }
   const openedAt = core.now()
+  core.slot?.openedUnsafe()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
   core.states.enterUnsafe(core.zone.window.toReplay > 0 ? "replaying" : "open")
   opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
   const end = yield* inSpan(core, runSession(core, session.value))
+  core.slot?.closedUnsafe()
   const { acknowledged, handed, progress } = session.value
   const endedAt = core.now()
   return { end, openedAt, progress, inFlight: handed - acknowledged, endedAt } satisfies Attempt
@@ -297,6 +301,7 @@ const isWorthSomething = ({ now, zone }: StreamCore<any>, { openedAt, progress }
 /** Waits without a connection for the next record, or for the close. */
 const rest = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.gen(function* () {
+    core.slot?.leaveUnsafe()
     core.states.enterUnsafe("idle")
     yield* logIdle(core)
     yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))
@@ -322,9 +327,13 @@ const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
     return closedAttempt
   })
 
-/** Waits, but not longer than the stream lives. */
+/** Waits, but not longer than the stream lives. Other tables of its pool may use its slot. */
 const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
-  millis <= 0 ? Effect.void : Effect.raceFirst(Effect.sleep(millis), Deferred.await(core.closeRequested))
+  Effect.suspend(() => {
+    if (millis <= 0) return Effect.void
+    core.slot?.leaveUnsafe()
+    return Effect.raceFirst(Effect.sleep(millis), Deferred.await(core.closeRequested))
+  })
 
 /** How long the token service wants to be left alone, in milliseconds. The provider is the user's, so it may give any number. */
 const retryAfter = ({ reason }: Retryable): number =>

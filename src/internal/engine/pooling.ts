@@ -1,0 +1,77 @@
+/**
+ * What makes a stream one of a pool: a zone within the pool's budget, and a slot that it needs for every session.
+ *
+ *   records wait --> takeSlot --> the pool admits --> attempts and sessions --+
+ *        ^                                                                    |
+ *        +--- the pool dismisses the stream; or it pauses, or is idle: leaves +
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import { InvalidArgument } from "../../ZerobusError.ts"
+import type { LandingZone, ZoneParts } from "../landing/landingZone.ts"
+import type { Turns } from "../landing/turns.ts"
+import type { StreamCore } from "./streamCore.ts"
+
+/** A stream's place in a pool. */
+export interface StreamSlot {
+  /** Whether the stream may open a session: it was admitted, and its visit has not lasted long enough yet. */
+  readonly isHeld: boolean
+  /** Whether it was asked to leave, since it was admitted last. */
+  readonly isDismissed: boolean
+  /** Stands in line, and completes once the stream is admitted. */
+  readonly enter: Effect.Effect<void>
+  /** Completes when the stream is asked to end its session. */
+  readonly dismissed: Effect.Effect<void>
+  /** A session is open: from now on the pool may dismiss the stream. */
+  readonly openedUnsafe: () => void
+  /** That session has ended. */
+  readonly closedUnsafe: () => void
+  /** Gives the slot back, or leaves the line; nothing happens without either. No session is open. */
+  readonly leaveUnsafe: () => void
+}
+
+/** What a pool gives to the stream of one table. */
+export interface Pooling {
+  readonly turns: Turns
+  readonly makeZone: <A>(parts: ZoneParts<A>) => LandingZone<A>
+  readonly slot: StreamSlot
+}
+
+/** The pool's part in the stream that an effect opens; `undefined` for a stream of its own. */
+export const Pooled: Context.Reference<Pooling | undefined> = Context.Reference<Pooling | undefined>(
+  "effect-zerobus/internal/Pooled",
+  { defaultValue: () => undefined }
+)
+
+/** Waits, without a connection, for something to send and then for a slot; or for the close. */
+export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (slot.isHeld) return Effect.void
+    slot.leaveUnsafe()
+    const first = core.states.current === "connecting"
+    core.states.enterUnsafe("idle")
+    const { zone } = core
+    // What was sent before and is not acknowledged is something to send, too.
+    const record = Effect.suspend(() => (zone.isEmpty ? zone.awaitNext : Effect.void))
+    const admitted = Effect.andThen(record, slot.enter)
+    return Effect.andThen(
+      Effect.raceFirst(admitted, Deferred.await(core.closeRequested)),
+      Effect.sync(() => core.states.enterUnsafe(first ? "connecting" : "recovering"))
+    )
+  })
+
+/** Why streams with these options cannot be in a pool. */
+export const unpooled = ({
+  recovery,
+  spool
+}: Pick<StreamConfigurationOptions, "recovery" | "spool">): InvalidArgument | undefined => {
+  if (recovery === false) {
+    const message = "The streams of a pool share slots and need recovery: leave the option recovery out."
+    return new InvalidArgument({ message, path: ["recovery"] })
+  }
+  if (spool === undefined) return undefined
+  const message = "A spool belongs to one table, so the streams of a pool have none: leave the option spool out."
+  return new InvalidArgument({ message, path: ["spool"] })
+}
