@@ -20,6 +20,7 @@ import * as Credentials from "./Credentials.ts"
 import * as GrpcTransport from "./GrpcTransport.ts"
 import { HeadersProvider } from "./HeadersProvider.ts"
 import { capture } from "./internal/engine/capture.ts"
+import { Pooled } from "./internal/engine/pooling.ts"
 import { makeClient, openStream, reopenStream } from "./internal/engine/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
 import { makeStreamChurn } from "./internal/engine/streamChurn.ts"
@@ -184,7 +185,10 @@ const make = <R>(
       yield* client.whileOpen
       yield* noteStream(table?.tableName)
       const all = yield* withDefaults(defaults, options)
-      if (all.beforeOpen !== undefined) yield* withinAttempt(all.beforeOpen, all)
+      // What it opens itself is not in the pool that the stream is for.
+      if (all.beforeOpen !== undefined) {
+        yield* Effect.provideService(withinAttempt(all.beforeOpen, all), Pooled, undefined)
+      }
       return yield* open(all).pipe(Effect.provideService(Transport, transport))
     })
     const createStream: ZerobusShape["createStream"] = <A, R1, R2, R3, R4>(

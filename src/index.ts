@@ -16,6 +16,7 @@ export {
   type Unacked
 } from "./StreamConfigurationOptions.ts"
 export * as Spool from "./Spool.ts"
+export * as StreamPool from "./StreamPool.ts"
 export type { StreamState } from "./StreamState.ts"
 export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"

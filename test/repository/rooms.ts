@@ -84,7 +84,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "public",
-    files: ["Column", "DeadLetters", "Spool", "Table", "Zerobus"],
+    files: ["Column", "DeadLetters", "Spool", "StreamPool", "Table", "Zerobus"],
     imports: [
       "faces",
       "transport",
@@ -95,6 +95,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/codec",
       "internal/engine",
       "internal/persistent",
+      "internal/pool",
       "internal/log",
       "internal/spool",
       "internal/userCode"
@@ -155,6 +156,12 @@ export const rooms: ReadonlyArray<Room> = [
     // Persistent streams beyond the engine: which options they take, and their end.
     name: "internal/persistent",
     imports: ["faces", "internal/engine", "internal/protobuf", "internal/columns/tableName"],
+    packages: ["effect: stable"]
+  },
+  {
+    // Pools: which table has a stream, and for how long. Records are the streams' own business.
+    name: "internal/pool",
+    imports: ["faces", "internal/engine", "internal/landing", "internal/userCode"],
     packages: ["effect: stable"]
   },
   { name: "internal/log", imports: [], packages: ["node:fs", "node:util", ...files] },

@@ -1,0 +1,229 @@
+/**
+ * The tables of a pool: the stream of each, opened with its first record, and what becomes of one that fails.
+ *
+ *   first record --> open --> its stream, which waits for slots by itself
+ *                      ^         | fails
+ *                      |         v
+ *                      +-- resting: its records are handed back, calls fail with the cause
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { AckError, RecordAck } from "../../RecordAck.ts"
+import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
+import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
+import { Pooled, type Pooling } from "../engine/pooling.ts"
+import type { StreamCore } from "../engine/streamCore.ts"
+import { originOf } from "../engine/streamUnacked.ts"
+import { SharedBudget, SharedZone } from "../landing/sharedZone.ts"
+import { Answer } from "../userCode/answer.ts"
+import { forkShieldedIn } from "../userCode/forkIn.ts"
+import { shielded } from "../userCode/shield.ts"
+import { Slots } from "./slots.ts"
+
+/** How long calls for a table that failed fail with its cause, in milliseconds. */
+const REST = 10_000
+
+/** What a pool is made of. */
+export interface PoolParts<R> {
+  /** The client, which opens the streams. */
+  readonly zerobus: {
+    readonly createStream: (
+      table: TableProperties<any>,
+      options: StreamConfigurationOptions<any, R>
+    ) => Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope | R>
+  }
+  readonly maxOpen: number
+  readonly idleMillis: number
+  readonly maxInflightBytes: number
+  /** Monotonic time in milliseconds. */
+  readonly now: () => number
+  /** Options of each stream. */
+  readonly stream: StreamConfigurationOptions<any, R>
+}
+
+/** The stream of a table, and what is behind it. */
+interface Opened {
+  readonly stream: ZerobusStream<any>
+  readonly core: StreamCore<any>
+}
+
+/** One table. */
+interface Entry {
+  /** As it came first. */
+  readonly table: TableProperties<any>
+  /** Its stream, while it has one. */
+  opened: Opened | undefined
+  /** While that is being opened. */
+  opening: Answer<Opened, StreamFailure> | undefined
+  /** Why its latest stream ended, and until when calls are told that. */
+  failure: { readonly cause: StreamFailure; readonly until: number } | undefined
+}
+
+/** Opens a pool in the current scope. */
+export const openPool = Effect.fnUntraced(function* <R>({
+  idleMillis,
+  maxInflightBytes,
+  maxOpen,
+  now,
+  stream: options,
+  zerobus
+}: PoolParts<R>) {
+  const context = yield* Effect.context<R>()
+  const fork = yield* shielded(Effect.map(Effect.context<never>(), Effect.runForkWith))
+  const budget = new SharedBudget(maxInflightBytes)
+  const slots = new Slots({ maxOpen, idleMillis, now, fork })
+  const entries = new Map<string, Entry>()
+  // Its own, so that all tables are flushed at once, each with the whole time.
+  const inside = yield* Scope.make("parallel")
+  let closed = false
+  yield* Effect.addFinalizer((exit) =>
+    Effect.suspend(() => {
+      closed = true
+      return Effect.ensuring(
+        Scope.close(inside, exit),
+        Effect.sync(() => slots.endUnsafe())
+      )
+    })
+  )
+
+  /** What the pool gives to the stream of one table. */
+  const pooling = (): Pooling => {
+    let isEmpty = (): boolean => true
+    const slot = slots.slotOf(() => isEmpty())
+    return {
+      slot,
+      turns: budget.turns,
+      makeZone: (parts) => {
+        const zone = new SharedZone(parts, budget, () => slot.emptiedUnsafe())
+        isEmpty = () => zone.isEmpty
+        return zone
+      }
+    }
+  }
+
+  /** The stream of a table has ended: hands back what it has left. */
+  const retire = (entry: Entry, { core }: Opened, scope: Scope.Closeable): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { failure: cause } = core
+      entry.opened = undefined
+      if (cause !== undefined) entry.failure = { cause, until: now() + REST }
+      return Scope.close(scope, Exit.void)
+    })
+
+  const openStream = (entry: Entry): Effect.Effect<Opened, StreamFailure, R> =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(inside)
+      const opened = yield* zerobus.createStream(entry.table, options).pipe(
+        Effect.flatMap((stream) => {
+          const core = originOf(stream)?.core
+          return core === undefined ? Effect.fail(foreign) : Effect.succeed({ stream, core })
+        }),
+        Effect.provideService(Scope.Scope, scope),
+        Effect.provideService(Pooled, pooling()),
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      )
+      const ended = Effect.andThen(opened.core.finished.await, Effect.uninterruptible(retire(entry, opened, scope)))
+      yield* forkShieldedIn(ended, inside, () => {})
+      return opened
+    })
+
+  /** Opens the stream of a table, in the context of the pool, once for all who wait for it. */
+  const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
+    Effect.suspend(() => {
+      if (entry.opening !== undefined) return entry.opening.await
+      const opening = new Answer<Opened, StreamFailure>()
+      entry.opening = opening
+      const opens = openStream(entry).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            entry.opening = undefined
+            if (Exit.isSuccess(exit)) entry.opened = exit.value
+            else entries.delete(entry.table.tableName)
+            opening.doneUnsafe(exit)
+          })
+        ),
+        Effect.updateContext((_: Context.Context<never>) => context)
+      )
+      return Effect.andThen(
+        forkShieldedIn(opens, inside, (exit) => {
+          // In a scope that is closed it never began.
+          if (Exit.isFailure(exit)) opening.doneUnsafe(exit)
+        }),
+        opening.await
+      )
+    })
+
+  /** The entry of a table, or why its records are not taken. */
+  const entryOf = (table: TableProperties<any>): Entry | InvalidArgument | InvalidState | StreamFailure => {
+    if (closed) return new InvalidState({ message: "The scope of the pool has closed, so it takes no more records." })
+    if (typeof table?.tableName !== "string") return noTable()
+    const known = entries.get(table.tableName)
+    if (known === undefined) {
+      const entry: Entry = { table, opened: undefined, opening: undefined, failure: undefined }
+      entries.set(table.tableName, entry)
+      return entry
+    }
+    if (!isSame(known.table, table)) return otherFormat(table.tableName)
+    if (known.failure !== undefined && now() < known.failure.until) return known.failure.cause
+    return known
+  }
+
+  const ingestLater = <A>(table: TableProperties<A>, record: A) => {
+    const entry = entryOf(table)
+    if ("_tag" in entry) return Effect.fail(entry)
+    return entry.opened === undefined
+      ? Effect.flatMap(open(entry), ({ stream }) => stream.ingestRecord(record))
+      : entry.opened.stream.ingestRecord(record)
+  }
+
+  return {
+    ingest: <A>(
+      table: TableProperties<A>,
+      record: A
+    ): Effect.Effect<RecordAck, IngestError | StreamFailure | InvalidState> =>
+      Effect.suspend(() => {
+        const entry = entries.get(table?.tableName)
+        return entry?.opened !== undefined && entry.table === table && !closed
+          ? entry.opened.stream.ingestRecord(record)
+          : ingestLater(table, record)
+      }),
+    flush: Effect.suspend((): Effect.Effect<void, AckError> => {
+      const open = [...entries.values()].filter((entry) => entry.opened?.core.zone.isEmpty === false)
+      const flushed = Effect.forEach(open, (entry) => Effect.exit(entry.opened!.stream.flush), {
+        concurrency: "unbounded"
+      })
+      return Effect.flatMap(flushed, (exits) => exits.find(Exit.isFailure) ?? Effect.void)
+    })
+  }
+})
+
+/** Whether two tables of one name take records of the same format, by the same rules. */
+const isSame = (one: TableProperties<any>, other: TableProperties<any>): boolean =>
+  one === other ||
+  (one.recordType === other.recordType &&
+    one.codec === other.codec &&
+    (one.descriptor === other.descriptor ||
+      (one.descriptor !== undefined &&
+        other.descriptor !== undefined &&
+        Buffer.compare(one.descriptor, other.descriptor) === 0)))
+
+const noTable = (): InvalidArgument =>
+  new InvalidArgument({
+    message: "The first argument must be a table, made with TableProperties or Table.make.",
+    path: ["table"]
+  })
+
+const otherFormat = (tableName: string): InvalidState =>
+  new InvalidState({
+    message:
+      `The pool has records of ${tableName.slice(0, 200)} in another format or of another schema already. ` +
+      "Make the table once and use it for all its records."
+  })
+
+const foreign = new InvalidState({
+  message: "The pool's streams do not come from Zerobus.layer or ZerobusLayer. Provide one of them."
+})
