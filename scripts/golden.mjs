@@ -10,6 +10,8 @@ const { check, end } = checklist()
 
 const tables = [
   "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
+  "main.default.air_quality_b(device_name STRING, temp INT, humidity BIGINT)",
+  "main.default.air_quality_c(device_name STRING, temp INT, humidity BIGINT)",
   "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
   "main.default.blobs(payload BINARY)"
 ]
@@ -25,6 +27,7 @@ const programs = [
   // The lines before it are the log of the first refusals.
   ["08-dead-letters.ts", /(?:^|\n)990 durable, 10 refused\n$/],
   ["09-spool.ts", /^all durable, the spool is empty\n$/],
+  ["11-pool.ts", /^3000 records durable in 3 tables over 2 streams\n$/],
   ["12-persistent.ts", /^resumed at 500, 1000 records once\n$/]
 ]
 
