@@ -16,6 +16,8 @@ const needed = [
   "dist/index.d.ts",
   "dist/testing/index.js",
   "dist/testing/index.d.ts",
+  "dist/cluster/index.js",
+  "dist/cluster/index.d.ts",
   "dist/cli/main.js",
   "dist/local/console/page.js"
 ]
@@ -69,7 +71,9 @@ writeFileSync(
   join(project, "first.js"),
   `import * as client from "effect-zerobus"
 import * as testing from "effect-zerobus/testing"
+import * as cluster from "effect-zerobus/cluster"
 if (client.Zerobus === undefined || client.ZerobusLayer === undefined || testing.ZerobusLocal === undefined) throw new Error("an export is missing")
+if (cluster.ZerobusShards?.layer === undefined) throw new Error("an export of the cluster is missing")
 try {
   await import("effect-zerobus/dist/internal/envelope.js")
   throw new Error("internal modules can be imported")

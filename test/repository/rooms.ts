@@ -305,6 +305,20 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "@effect/platform-node/*", "#console-page", ...network]
   },
   {
+    // Ingestion over many processes: a subpath of its own, which the client does not load.
+    name: "cluster",
+    imports: [
+      "faces",
+      "public",
+      "internal/optionRules",
+      "internal/columns/tableName",
+      "internal/landing/scratchWriter",
+      "internal/landing/sizeLimits",
+      "internal/protobuf/reader"
+    ],
+    packages: ["effect: stable", "effect/cluster/*", "effect/rpc/*", "node:crypto"]
+  },
+  {
     name: "cli",
     imports: [
       "faces",
