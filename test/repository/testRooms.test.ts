@@ -28,6 +28,7 @@ const halls = new Set([".", "internal", "local"])
 const suites = [
   "acceptance",
   "benchmark",
+  "bridges",
   "browser",
   "docs",
   "faults",
