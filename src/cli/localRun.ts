@@ -22,6 +22,7 @@ import { grantsText, principalsOf, secretFromEnvironment, shellText } from "./lo
 import { definitionOf, differenceText } from "./local/tableDefinition.ts"
 import { ensureTables, readTablesFile } from "./local/tablesFile.ts"
 import { stateOfFile, watchTables } from "./local/watchTables.ts"
+import { boundYoungGeneration } from "./local/youngGeneration.ts"
 
 const durationOf = (
   flag: string,
@@ -97,6 +98,7 @@ const ensureTable = Effect.fnUntraced(function* (
 const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
+  yield* boundYoungGeneration
   const rateLimit = Option.getOrUndefined(input.rateLimit)
   const definitions = yield* Effect.forEach(input.tables, definitionOf)
   const file = Option.getOrUndefined(input.tablesFile)

@@ -358,7 +358,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "cli/local",
     imports: ["internal/columns", "testing", "cli/terminal"],
-    packages: ["effect/*", "node:fs/promises"]
+    packages: ["effect/*", "node:fs/promises", "node:perf_hooks", "node:v8"]
   },
   {
     name: "cli/terminal",

@@ -71,7 +71,8 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       workerData: readers,
-      resourceLimits: { maxOldGenerationSizeMb: 2048 }
+      // Three halves of the young generation count, each 8 MiB: V8's own limit is 64 MiB for each.
+      resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 24 }
     })
     // Each worker has a map: a worker that failed exits later, when its successor holds requests.
     const waiting = new Map<number, Waiting>()

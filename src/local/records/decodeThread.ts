@@ -80,7 +80,8 @@ export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry
     try {
       worker = new Worker(entry, {
         name: "effect-zerobus-decode",
-        resourceLimits: { maxOldGenerationSizeMb: 2048 }
+        // As in the flush thread.
+        resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 24 }
       })
     } catch {
       // Node's permission model can forbid threads.

@@ -3,11 +3,12 @@
  * It tells its parent the port once it serves, a sample of itself for each order to measure, and
  * ends when it is told to stop.
  *
- * The faces and the store are those of `zerobus local`, without tokens. Around the store is a
+ * The faces, the store and the bounds of memory are those of `zerobus local`, without tokens. Around the store is a
  * wrapper that notes when rows of a table became durable, so that the age of the oldest one that is
  * not in the table is known here and no client has to ask.
  */
 import { Clock, Effect, Fiber } from "effect"
+import { boundYoungGeneration } from "../../../src/cli/local/youngGeneration.ts"
 import { serveGrpc } from "../../../src/local/endpoints/grpcService.ts"
 import { makeServerCounters } from "../../../src/local/endpoints/serverCounters.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
@@ -62,6 +63,7 @@ const watch = (watched: Watched, writer: TableWriter): TableWriter => {
 }
 
 const serve = Effect.fnUntraced(function* (folder: string, tables: number) {
+  yield* boundYoungGeneration
   const store = yield* makeDurableTableStore({ folder })
   const names = Array.from({ length: tables }, (_, n) => tableName(n))
   for (const name of names) {

@@ -1,0 +1,51 @@
+/**
+ * Bounds the young generation of the server's JavaScript heap.
+ *
+ * V8 doubles the space for new objects up to two times 64 MiB in each thread, and a server that
+ * allocates all the time soon uses all of it. A quarter is enough: what the server makes for a
+ * message lives for milliseconds. The limit of a process is a flag of the Node command, which
+ * nobody types for `npx zerobus`, so the growth is stopped here once the space is large enough, and
+ * permitted again after V8 has shrunk it, as it does while the server is idle.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { PerformanceObserver } from "node:perf_hooks"
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
+
+/** Bytes of the young generation from which on it does not grow: two halves of 16 MiB. */
+const enoughBytes = 32 * 1024 * 1024
+/**
+ * The halves of a thread that starts later, in MiB. They do not grow either, and would stay at 1 MiB.
+ * The threads have this as their limit, too.
+ */
+const threadMebibytes = 8
+
+const youngBytes = (): number =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0
+
+/** How many times its size the space has after it grew; 1 keeps it from growing. */
+const growBy = (factor: number): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`)
+
+/** Bounds it while the scope is open. Node 22 bounds it to the same by itself. */
+export const boundYoungGeneration: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      let factor = 2
+      const look = (): void => {
+        const next = youngBytes() < enoughBytes ? 2 : 1
+        if (next !== factor) growBy((factor = next))
+      }
+      const observer = new PerformanceObserver(look)
+      setFlagsFromString(`--min-semi-space-size=${threadMebibytes}`)
+      observer.observe({ entryTypes: ["gc"] })
+      look()
+      return observer
+    }),
+    (observer) =>
+      Effect.sync(() => {
+        observer.disconnect()
+        setFlagsFromString("--min-semi-space-size=0")
+        growBy(2)
+      })
+  )
+)
