@@ -7,7 +7,8 @@
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
-import { type ColumnTree, columnTree } from "../parquet/columnTree.ts"
+import type { ColumnTree } from "../parquet/columnTree.ts"
+import { sharedTrees } from "../parquet/sharedTrees.ts"
 import { compactIfDue } from "../upkeep/compaction.ts"
 import { type Action, type Add, fileKey, type Snapshot } from "../delta/deltaActions.ts"
 import { type DeltaLog, TableChanged } from "../delta/deltaLog.ts"
@@ -49,17 +50,11 @@ const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
 }
 
-const trees = new WeakMap<DeltaLog, { readonly schema: string; readonly tree: ColumnTree }>()
+const sharedTree = sharedTrees()
 
 /** The columns of the data files of a job, without those that partition the table. */
-const treeOf = (log: DeltaLog, { columns, partitionColumns, schema }: FlushJob): ColumnTree => {
-  const known = trees.get(log)
-  if (known?.schema === schema) return known.tree
-  const partitioned = new Set(partitionColumns)
-  const tree = columnTree(columns.filter((column) => !partitioned.has(column.name)))
-  trees.set(log, { schema, tree })
-  return tree
-}
+const treeOf = ({ columns, partitionColumns, schema }: FlushJob): ColumnTree =>
+  sharedTree(schema, () => columns.filter(({ name }) => !partitionColumns.includes(name))).tree
 
 const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
 
@@ -75,7 +70,7 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   checkTable(log, job)
   await upgradeProtocol(log, job.now)
   const problem = await undoBrokenMerges(log, job.now)
-  const tree = treeOf(log, job)
+  const tree = treeOf(job)
   const { lost, parts } = partsOf(job, missing)
   // The lost files held other rows of these log entries.
   if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }

@@ -7,7 +7,7 @@
  * statistics and files are the business of `parquet.ts`.
  */
 
-import { giveMemory, takeMemory } from "./columnMemory.ts"
+import { giveBlock, isBlock, takeBlock } from "./columnBlocks.ts"
 
 /** How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide decimals. */
 export type PhysicalType = "BOOLEAN" | "INT32" | "INT64" | "FLOAT" | "DOUBLE" | "BYTE_ARRAY" | "FIXED"
@@ -33,27 +33,34 @@ export interface LeafChunk {
 /** A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf. */
 export interface Mark {
   readonly rows: number
-  readonly entries: Float64Array
-  readonly sizes: Float64Array
+  readonly entries: ReadonlyArray<number>
+  readonly sizes: ReadonlyArray<number>
 }
 
 /** Content of a table up to so many bytes is copied when it is sealed: less work than passing on the buffers of each column. */
 const copiedBytes = 64 * 1024
-/** Larger buffers are not kept for the next batch when content was copied. */
-const keptBytes = 16 * 1024
 /** Values of so many bytes are copied by the runtime, shorter ones by a loop. */
 const longBytes = 48
 const none: Uint8Array = new Uint8Array(0)
+const noWords = new Int32Array(0)
 
 /** The next multiple of 8. */
 const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8
 
 /** A copy with room for `needed` bytes, and for `expected` ones when it is the first. */
 const grown = (bytes: Uint8Array, needed: number, expected: number): Uint8Array => {
-  const next = takeMemory(Math.max(needed, bytes.length * 2, bytes.length === 0 ? expected : 0))
+  const next = takeBlock(Math.max(needed, bytes.length * 2, bytes.length === 0 ? expected : 0))
   next.set(bytes)
-  if (bytes !== none) giveMemory([bytes.buffer])
+  if (bytes !== none) giveBlock(bytes)
   return next
+}
+
+/** Memory that another thread may take: the same, or a copy of the used part of a block. */
+const movable = (bytes: Uint8Array, used: number): Uint8Array => {
+  if (!isBlock(bytes)) return bytes
+  const copy = bytes.slice(0, used)
+  giveBlock(bytes)
+  return copy
 }
 
 /** One growing primitive column. Callers pass the repetition level of each entry; a value has the full definition level. */
@@ -68,9 +75,11 @@ export class Leaf {
   private defined = 0
   private repetitions: Uint8Array = none
   private values: Uint8Array = none
-  private words: Int32Array = new Int32Array(0)
+  /** The values as words, where they have 4 or 8 bytes. */
+  private words: Int32Array = noWords
   private lastStart = 0
   private readonly isRepeated: boolean
+  private readonly isWords: boolean
   /** Entries and bytes that the next first growth makes room for, by what was sealed last. */
   private expectedEntries = 0
   private expectedBytes = 0
@@ -78,11 +87,12 @@ export class Leaf {
   constructor(shape: LeafShape) {
     this.shape = shape
     this.isRepeated = shape.maxRepetition > 0
+    this.isWords = shape.width === 4 || shape.width === 8
   }
 
   private setValues(values: Uint8Array): void {
     this.values = values
-    this.words = new Int32Array(values.buffer, 0, values.length >> 2)
+    if (this.isWords) this.words = new Int32Array(values.buffer, values.byteOffset, values.length >> 2)
   }
 
   private entry(repetition: number): void {
@@ -255,24 +265,31 @@ export class Leaf {
     const definitions = hasDefinitions ? place(this.definitions, levels, entries) : none
     const behind = levels + (hasDefinitions ? entries : 0)
     const repetitions = shape.maxRepetition > 0 ? place(this.repetitions, behind, entries) : none
-    if (this.values.length > keptBytes || this.definitions.length > keptBytes) {
-      const { definitions, repetitions, values } = this.seal()
-      giveMemory([definitions, repetitions, values].flatMap((bytes) => (bytes === none ? [] : [bytes.buffer])))
-    } else this.cut(0, 0)
+    for (const bytes of [this.definitions, this.repetitions, this.values]) if (bytes !== none) giveBlock(bytes)
+    this.clear()
     return { entries, size, definitions, repetitions, values }
   }
 
-  /** Hands out what was appended so far and starts empty; room comes with the next value. */
+  /** Hands out what was appended so far and starts empty. */
   seal(): LeafChunk {
     this.define(this.entries)
-    const { definitions, entries, repetitions, size, values } = this
-    this.expectedEntries = entries
-    this.expectedBytes = size
+    const { entries, size } = this
+    const definitions = movable(this.definitions, entries)
+    const repetitions = movable(this.repetitions, entries)
+    const values = movable(this.values, size)
+    this.clear()
+    return { entries, size, definitions, repetitions, values }
+  }
+
+  /** Starts empty and without memory; room comes with the next value. */
+  private clear(): void {
+    this.expectedEntries = this.entries
+    this.expectedBytes = this.size
     this.cut(0, 0)
     this.definitions = none
     this.repetitions = none
-    this.setValues(none)
-    return { entries, size, definitions, repetitions, values }
+    this.values = none
+    this.words = noWords
   }
 }
 
@@ -292,11 +309,11 @@ export const sealAll = (leaves: ReadonlyArray<Leaf>): ReadonlyArray<LeafChunk> =
 
 /** Notes the current position of all leaves. */
 export const markOf = (leaves: ReadonlyArray<Leaf>, rows: number): Mark => {
-  const entries = new Float64Array(leaves.length)
-  const sizes = new Float64Array(leaves.length)
+  const entries: Array<number> = []
+  const sizes: Array<number> = []
   for (let i = 0; i < leaves.length; i++) {
-    entries[i] = leaves[i]!.entries
-    sizes[i] = leaves[i]!.size
+    entries.push(leaves[i]!.entries)
+    sizes.push(leaves[i]!.size)
   }
   return { rows, entries, sizes }
 }

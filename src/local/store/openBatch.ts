@@ -3,7 +3,7 @@
  * flush. A message enters whole or not at all, and groups whose log write failed are cut out again.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
-import { type ColumnTree, columnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
 import type { DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
@@ -94,16 +94,15 @@ export class OpenBatch {
   readonly tree: ColumnTree
   readonly leaves: ReadonlyArray<Leaf>
   rows = 0
-  private readonly messageMark: { rows: number; entries: Float64Array; sizes: Float64Array }
+  private readonly messageMark: { rows: number; entries: Array<number>; sizes: Array<number> }
   private marks: Array<GroupMark> = []
   private streams = new Map<string, number>()
 
-  constructor(columns: ReadonlyArray<ColumnDefinition>) {
+  constructor(columns: ReadonlyArray<ColumnDefinition>, tree: ColumnTree) {
     this.columns = columns
-    this.tree = columnTree(columns)
-    this.leaves = makeLeaves(this.tree)
-    const count = this.leaves.length
-    this.messageMark = { rows: 0, entries: new Float64Array(count), sizes: new Float64Array(count) }
+    this.tree = tree
+    this.leaves = makeLeaves(tree)
+    this.messageMark = { rows: 0, entries: this.leaves.map(() => 0), sizes: this.leaves.map(() => 0) }
   }
 
   /** Bytes of column data and of levels. */

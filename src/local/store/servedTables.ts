@@ -274,9 +274,11 @@ export class ServedTables {
     })
   }
 
-  private serve(record: TableRecord, engine: TableEngine, known: ReadonlyArray<PersistentStreamRecord>): ServedTable {
+  private serve(found: TableRecord, engine: TableEngine, known: ReadonlyArray<PersistentStreamRecord>): ServedTable {
     const { folder, now } = this.options
-    const { name } = record.definition
+    const { definition } = engine
+    const { name } = definition
+    const record = { ...found, definition }
     const streams = new PersistentStreams({
       register: folderRegister(walFolder(folder, record.tableId)),
       known,

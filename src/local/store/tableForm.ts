@@ -14,6 +14,7 @@ import type { RecordsFrame } from "../log/logFrames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { checkDescriptor } from "../records/schemaCheck.ts"
 import { problemOf } from "../records/recordProblem.ts"
+import { sharedTrees } from "../parquet/sharedTrees.ts"
 import { OpenBatch } from "./openBatch.ts"
 
 /** The columns of a table as of the last look, and the buffers of the open batch made for them. */
@@ -24,12 +25,13 @@ export interface TableForm {
   readonly open: OpenBatch
 }
 
-/** The form for these columns, with an empty batch. */
-export const formOf = (definition: TableDefinition, schema: string): TableForm => ({
-  definition,
-  schema,
-  open: new OpenBatch(definition.columns)
-})
+const treeOf = sharedTrees()
+
+/** The form for these columns, with an empty batch. `schema` is their text, as `schemaKey` gives it. */
+export const formOf = (definition: TableDefinition, schema: string): TableForm => {
+  const { columns, key, tree } = treeOf(schema, () => definition.columns)
+  return { definition: { ...definition, columns }, schema: key, open: new OpenBatch(columns, tree) }
+}
 
 /** Reads the definition of a table. Throws `TableRefused` for one that no client could use, such as with a column `total cost $`. */
 export const usableDefinition = (name: string, metadata: Metadata): TableDefinition => {
