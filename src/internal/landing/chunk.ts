@@ -125,15 +125,19 @@ export class Message {
 
   /** Copies of the payloads, in order. */
   payloads(): Array<Uint8Array> {
-    const buffer = this.chunk.buffer
-    const payloads: Array<Uint8Array> = []
-    for (let position = this.start; position < this.end;) {
-      const { length, next } = readLength(buffer, position + 1)
-      payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
-      position = next + length
-    }
-    return payloads
+    return payloadsIn(this.chunk.buffer, this.start, this.end)
   }
+}
+
+/** Copies of the payloads in a stretch of records with tags and lengths, in order. */
+export const payloadsIn = (buffer: Buffer, start: number, end: number): Array<Uint8Array> => {
+  const payloads: Array<Uint8Array> = []
+  for (let position = start; position < end;) {
+    const { length, next } = readLength(buffer, position + 1)
+    payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
+    position = next + length
+  }
+  return payloads
 }
 
 const NOTHING = Buffer.alloc(0)

@@ -37,6 +37,8 @@ export interface ZoneParts<A> {
   readonly now: () => number
   /** Gives the turns in which messages are sent and many callers are let in; by default Effect's own. */
   readonly scheduler?: Scheduler
+  /** Bytes that the size of its chunks is made for; by default those of its bounds. */
+  readonly chunksFor?: number
 }
 
 export class LandingZone<A> extends ZoneMessages {
@@ -51,29 +53,28 @@ export class LandingZone<A> extends ZoneMessages {
   private readonly now: () => number
   protected readonly writer: RecordWriter<A>
   private readonly waiters: WaitingLine
-  private closed = false
+  protected closed = false
   /** While a record is encoded: what its getters call must not write as well. */
   private encoding = false
 
   constructor(options: ZoneParts<A>) {
-    const { scheduler = new MixedScheduler() } = options
+    const { chunksFor = options.limits.maxInflightBytes, scheduler = new MixedScheduler() } = options
     super(new MessageQueue(options.turns.nextOf(scheduler)))
     this.turns = options.turns
     this.turnLine = new TurnLine(options.turns, this, options.now)
-    this.writer = new RecordWriter(options.codec, chunkSize(options.limits.maxInflightBytes))
+    this.writer = new RecordWriter(options.codec, chunkSize(chunksFor))
     this.limits = options.limits
     this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)
     this.now = options.now
-    this.waiters = new WaitingLine((waiter) => this.place(waiter), scheduler)
+    this.waiters = new WaitingLine((waiter) => this.placeUnsafe(waiter), scheduler)
   }
 
   /** Whether the caller must stand in line for a later turn before it hands in more. */
   mustGiveWay(): boolean {
     const { acceptedBytes, acceptedRecords, turnLine } = this
     return (
-      (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) &&
-      turnLine.look(acceptedBytes - this.takenBytes)
+      (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) && turnLine.look(this.queuedBytes)
     )
   }
 
@@ -121,21 +122,13 @@ export class LandingZone<A> extends ZoneMessages {
     admit: (admission: Admission) => void
   ): (() => boolean) | Refusal {
     if (this.encoding) return nested()
-    if (!atomic) this.writer.begin(HEAD_ROOM)
-    const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
-    if (refusal !== undefined) {
+    const content = this.encodeUnsafe(records, atomic)
+    if (!Buffer.isBuffer(content)) {
       // Somebody may have left, or the stream have been closed, by what the encoder called.
       this.admitUnsafe()
-      return refusal
+      return content
     }
-    const { buffer, mark, position } = this.writer
-    const waiter: Waiter = {
-      content: Buffer.from(buffer.subarray(mark, position)),
-      records: records.length,
-      atomic,
-      admit
-    }
-    const leave = this.waiters.join(waiter)
+    const leave = this.waiters.join({ content, records: records.length, atomic, admit })
     this.admitUnsafe()
     return () => {
       if (!leave()) return false
@@ -144,12 +137,22 @@ export class LandingZone<A> extends ZoneMessages {
     }
   }
 
+  /** A copy of the records as they travel, tags and lengths included, or why they are refused. Keeps nothing. */
+  encodeUnsafe(records: ReadonlyArray<A>, atomic: boolean): Buffer | Refusal {
+    if (!atomic) this.writer.begin(HEAD_ROOM)
+    const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
+    if (refusal !== undefined) return refusal
+    const { buffer, mark, position } = this.writer
+    return Buffer.from(buffer.subarray(mark, position))
+  }
+
   /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
   admitUnsafe(): void {
     this.waiters.admit()
   }
 
-  private place(waiter: Waiter): Admission {
+  /** Hands in what a caller brought that waited: its offset, `Full`, or `undefined` when the zone is closed. */
+  placeUnsafe(waiter: Omit<Waiter, "admit">): Admission {
     if (this.closed) return undefined
     if (this.encoding || !this.fits(ALONE + waiter.content.length)) return Full
     const begunBehind = !waiter.atomic && this.begin()
@@ -190,11 +193,17 @@ export class LandingZone<A> extends ZoneMessages {
     this.open = undefined
   }
 
+  /** Whether a small record would join the last queued message. */
+  get isFilling(): boolean {
+    const { open } = this
+    return (
+      open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.coalesceBytes
+    )
+  }
+
   /** Begins the write of a single record; true when it may join the open message. */
   private begin(): boolean {
-    const open = this.open
-    const joins =
-      open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.coalesceBytes
+    const joins = this.isFilling
     this.writer.begin(joins ? 0 : HEAD_ROOM)
     return joins
   }

@@ -25,58 +25,83 @@ export interface Waiter {
 }
 
 /** A caller's place, between its neighbours. */
-interface Place {
-  readonly waiter: Waiter
+interface Place<W> {
+  readonly waiter: W
   stands: boolean
-  before: Place | undefined
-  behind: Place | undefined
+  before: Place<W> | undefined
+  behind: Place<W> | undefined
+}
+
+/** Places in order of arrival. */
+export class Line<W> {
+  /** How many they are. */
+  size = 0
+  private head: Place<W> | undefined
+  private tail: Place<W> | undefined
+
+  /** The caller that has waited longest. */
+  get first(): W | undefined {
+    return this.head?.waiter
+  }
+
+  /** Takes the last place. Returns how to leave it: false when the caller has left before. */
+  join(waiter: W): () => boolean {
+    const place: Place<W> = { waiter, stands: true, before: this.tail, behind: undefined }
+    if (this.tail === undefined) this.head = place
+    else this.tail.behind = place
+    this.tail = place
+    this.size++
+    return () => this.remove(place)
+  }
+
+  /** Removes the caller that has waited longest. */
+  removeFirst(): void {
+    if (this.head !== undefined) this.remove(this.head)
+  }
+
+  private remove(place: Place<W>): boolean {
+    const { before, behind, stands } = place
+    if (!stands) return false
+    place.stands = false
+    if (before === undefined) this.head = behind
+    else before.behind = behind
+    if (behind === undefined) this.tail = before
+    else behind.before = before
+    this.size--
+    return true
+  }
 }
 
 /** Callers in line. */
 export class WaitingLine {
-  /** How many they are. */
-  size = 0
-  private first: Place | undefined
-  private last: Place | undefined
+  private readonly line = new Line<Waiter>()
   private readonly pieces: Pieces
 
   /** `place` hands in what a caller brought and returns its answer, or `Full`. */
   constructor(place: (waiter: Waiter) => Admission, scheduler: Scheduler = new MixedScheduler()) {
     this.pieces = new Pieces(scheduler, () => {
-      const { first } = this
+      const { first } = this.line
       if (first === undefined) return false
-      const admission = place(first.waiter)
+      const admission = place(first)
       if (admission === Full) return false
-      this.remove(first)
-      first.waiter.admit(admission)
+      this.line.removeFirst()
+      first.admit(admission)
       return true
     })
   }
 
+  /** How many callers wait. */
+  get size(): number {
+    return this.line.size
+  }
+
   /** Takes the last place. Returns how to give up: false when the caller was admitted or has left before. */
   join(waiter: Waiter): () => boolean {
-    const place: Place = { waiter, stands: true, before: this.last, behind: undefined }
-    if (this.last === undefined) this.first = place
-    else this.last.behind = place
-    this.last = place
-    this.size++
-    return () => this.remove(place)
+    return this.line.join(waiter)
   }
 
   /** Admits callers in order until `place` returns `Full` for one. */
   admit(): void {
-    if (this.size > 0) this.pieces.runUnsafe()
-  }
-
-  private remove(place: Place): boolean {
-    const { before, behind, stands } = place
-    if (!stands) return false
-    place.stands = false
-    if (before === undefined) this.first = behind
-    else before.behind = behind
-    if (behind === undefined) this.last = before
-    else behind.before = before
-    this.size--
-    return true
+    if (this.line.size > 0) this.pieces.runUnsafe()
   }
 }

@@ -76,6 +76,11 @@ export abstract class ZoneMessages {
     return this.usedRecords === 0
   }
 
+  /** Bytes that no session has taken yet. */
+  get queuedBytes(): number {
+    return this.acceptedBytes - this.takenBytes
+  }
+
   /** Accepted records that are neither durable nor refused. */
   get leftRecords(): number {
     return this.acceptedRecords - this.acknowledgedRecords - this.refusedRecords

@@ -50,9 +50,24 @@ export class Acknowledgements<E> {
 
   /** Raises the watermark and answers those it reaches, in order of offset. A lower value changes nothing. */
   advanceUnsafe(watermark: number): void {
-    if (watermark <= this.watermark) return
+    if (this.raiseUnsafe(watermark)) this.answerUnsafe()
+  }
+
+  /** Raises the watermark and answers nobody yet; false for a lower value. */
+  raiseUnsafe(watermark: number): boolean {
+    if (watermark <= this.watermark) return false
     this.watermark = watermark
+    return true
+  }
+
+  /** Answers those whose offset the watermark has reached. */
+  answerUnsafe(): void {
     if (this.waiters.size > 0) this.pieces.runUnsafe()
+  }
+
+  /** The offset that receipts have for this one of the landing zone: the same, but for one of several lanes. */
+  givenOffset(offset: number): number {
+    return offset
   }
 
   private answerNext(): boolean {
@@ -73,7 +88,7 @@ export class Acknowledgements<E> {
   /** Settles the offset right above the watermark as refused, which its receipt is told. */
   refuseUnsafe(offset: number, cause: E & InvalidArgument): void {
     this.refused ??= new RefusedOffsets()
-    this.refused.add(offset, cause)
+    this.refused.add(this.givenOffset(offset), cause)
     this.advanceUnsafe(offset)
   }
 
