@@ -27,6 +27,7 @@ const programs = [
   // The lines before it are the log of the first refusals.
   ["08-dead-letters.ts", /(?:^|\n)990 durable, 10 refused\n$/],
   ["09-spool.ts", /^all durable, the spool is empty\n$/],
+  ["10-lanes.ts", /^100000 records durable over 4 lanes\n$/],
   ["11-pool.ts", /^3000 records durable in 3 tables over 2 streams\n$/],
   ["12-persistent.ts", /^resumed at 500, 1000 records once\n$/]
 ]

@@ -22,7 +22,7 @@ export interface RecordAck {
   /**
    * Waits until the server has said that the record is durable, at most `flushTimeout`. Fails with what ended the stream, with
    * `StreamClosed`, or with `FlushTimeout`, after which the record may still become durable. Many receipts may be awaited at once,
-   * in any order.
+   * in any order. With several lanes it waits for its own record, whatever the other lanes have.
    */
   readonly await: Effect.Effect<Offset, AckError>
   /** How it stands now: `None` while it is neither durable nor failed. */

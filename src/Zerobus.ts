@@ -23,7 +23,7 @@ import { capture } from "./internal/engine/capture.ts"
 import { Pooled } from "./internal/engine/pooling.ts"
 import { makeClient, openStream, reopenStream } from "./internal/engine/stream.ts"
 import { checkOptions } from "./internal/optionRules.ts"
-import { makeStreamChurn } from "./internal/engine/streamChurn.ts"
+import { makeStreamChurn } from "./internal/userCode/streamChurn.ts"
 import { aroundStream } from "./internal/engine/streamOutcome.ts"
 import { isTakenOver } from "./internal/engine/streamUnacked.ts"
 import { apart } from "./internal/userCode/apart.ts"
@@ -96,7 +96,7 @@ export interface ZerobusShape {
    * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
    * a spool that belongs to a persistent stream already it resumes that one, so that a program does
    * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
-   * and with `InvalidArgument` for `onRefused`. `batching` has no effect. An answer that is lost
+   * and with `InvalidArgument` for `onRefused`, `lanes` and `laneKey`. `batching` has no effect. An answer that is lost
    * leaves a stream on the server that nobody knows the id of.
    *
    * @example

@@ -6,7 +6,7 @@
  * `bytes`, `milliseconds` and the like. The counters and the histogram of a table exist from its first
  * `createStream` on, with 0; `zerobus_token_mints` from the first token that is needed. The gauges carry
  * `stream` as well and disappear with their stream; counters do not, so that opening many streams does
- * not grow the registry.
+ * not grow the registry. Those of a stream with several lanes carry `lane` too, from `"0"`.
  */
 import * as Metric from "effect/Metric"
 

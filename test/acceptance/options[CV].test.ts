@@ -46,6 +46,7 @@ describe("options of a stream", () => {
     const {
       headersProvider,
       ingestTimeout,
+      laneKey,
       onRefused,
       onUnacked,
       recoverySchedule,
@@ -54,8 +55,8 @@ describe("options of a stream", () => {
       ...plain
     } = Result.getOrThrow(resolve())
     assert.deepStrictEqual(
-      [headersProvider, ingestTimeout, onRefused, onUnacked, recoverySchedule, spool, streamPausedMaxWaitTime],
-      Array(7).fill(undefined)
+      [headersProvider, ingestTimeout, laneKey, onRefused, onUnacked, recoverySchedule, spool, streamPausedMaxWaitTime],
+      Array(8).fill(undefined)
     )
     assert.deepStrictEqual(plain, {
       maxInflightRecords: 1_000_000,
@@ -72,7 +73,8 @@ describe("options of a stream", () => {
       flushTimeout: 300_000,
       drainTimeout: 500,
       scopeCloseTimeout: 20_000,
-      maxRefusals: 100
+      maxRefusals: 100,
+      lanes: 1
     })
   })
 

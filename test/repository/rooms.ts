@@ -137,10 +137,23 @@ export const rooms: ReadonlyArray<Room> = [
   },
   // What is settled, and who waits for it.
   { name: "internal/receipts", imports: ["internal/userCode"], packages: ["effect: stable"] },
+  // Several lanes behind one stream: which record goes where, what is settled by all, who waits for room.
+  {
+    name: "internal/lanes",
+    imports: [
+      "internal/recordCodec",
+      "internal/landing",
+      "internal/receipts",
+      "internal/protobuf",
+      "internal/userCode"
+    ],
+    packages: ["effect: stable"]
+  },
   {
     name: "internal/engine",
     imports: [
       "faces",
+      "internal/lanes",
       "internal/spooledLog",
       "internal/landing",
       "internal/receipts",

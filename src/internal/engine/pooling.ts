@@ -64,9 +64,14 @@ export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect
 
 /** Why streams with these options cannot be in a pool. */
 export const unpooled = ({
+  lanes = 1,
   recovery,
   spool
-}: Pick<StreamConfigurationOptions, "recovery" | "spool">): InvalidArgument | undefined => {
+}: Pick<StreamConfigurationOptions, "lanes" | "recovery" | "spool">): InvalidArgument | undefined => {
+  if (lanes !== 1) {
+    const message = "The streams of a pool take turns with one session each: leave the option lanes out."
+    return new InvalidArgument({ message, path: ["lanes"] })
+  }
   if (recovery === false) {
     const message = "The streams of a pool share slots and need recovery: leave the option recovery out."
     return new InvalidArgument({ message, path: ["recovery"] })

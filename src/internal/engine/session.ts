@@ -69,7 +69,8 @@ export const openSession = Effect.fnUntraced(function* <A>(
   if (typeof answer === "string") return yield* violation(answer)
   const { committed, streamId } = answer
   core.sessionId = streamId ?? core.sessionId
-  core.streamId ??= core.sessionId ?? streamIdOf(core)
+  core.whole.sessionId = core.sessionId
+  core.whole.streamId ??= core.sessionId ?? streamIdOf(core)
   core.telemetry.sessionOpened()
   const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
   if (typeof settled !== "number") return yield* settled
@@ -151,7 +152,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
   }
   yield* session.call.halfClose
   // A scope that closes has an end to its time.
-  const drained = yield* endWithin(Math.min(drainTimeout, Math.max(0, core.leaveBy - core.now())))
+  const drained = yield* endWithin(Math.min(drainTimeout, Math.max(0, core.whole.leaveBy - core.now())))
   if (first._tag === "Close") return drained?._tag === "Failed" && drained.cause.rejected ? drained : { _tag: "Closed" }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained

@@ -8,7 +8,7 @@ import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.t
 import { faultError, type LeftEntry, type LogFault, type LogGroup, type Spool } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { SpooledZone } from "./spooledZone.ts"
-import type { StreamCore } from "./streamCore.ts"
+import type { StreamCore, StreamFace } from "./streamCore.ts"
 
 /** Opens the log of a spool for a stream; the scope closes it. */
 export const openSpool = (
@@ -52,7 +52,7 @@ const tryLog = <A>(run: () => Promise<A>): Effect.Effect<A, Retryable | InvalidS
 
 /** What an ended stream has left in its spool, as much as the stream would hold in memory. */
 export const leftInSpool = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   zone: SpooledZone<any>
 ): Effect.Effect<ReadonlyArray<LeftEntry>, InvalidState> => {
   const { maxInflightBytes, spool } = core.options
@@ -76,7 +76,7 @@ export const leftInSpool = (
 }
 
 /** The error of a call whose group failed. */
-export const lost = (core: StreamCore<any>, fault: LogFault): Retryable | StreamClosed => {
+export const lost = (core: StreamFace<any>, fault: LogFault): Retryable | StreamClosed => {
   const error = faultError(fault)
   return error._tag === "Retryable"
     ? error
@@ -84,13 +84,13 @@ export const lost = (core: StreamCore<any>, fault: LogFault): Retryable | Stream
 }
 
 /** Waits until a group is on disk; fails when it could not be written. */
-export const groupPersisted = (core: StreamCore<any>, group: LogGroup): Effect.Effect<void, Retryable | StreamClosed> =>
+export const groupPersisted = (core: StreamFace<any>, group: LogGroup): Effect.Effect<void, Retryable | StreamClosed> =>
   Effect.callback<void, Retryable | StreamClosed>((resume) => {
     group.onSettled((outcome) => wake(resume, outcome === "persisted" ? Effect.void : Effect.fail(lost(core, outcome))))
   })
 
 /** Waits until everything given to the log before is on disk or has failed. */
-export const spoolSettled = (core: StreamCore<any>): Effect.Effect<void> =>
+export const spoolSettled = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const group = core.spooled?.log.latestGroup
     return group === undefined ? Effect.void : Effect.ignore(groupPersisted(core, group))

@@ -18,22 +18,22 @@ import type { TableProperties } from "../../TableProperties.ts"
 import { clientClosed, type Transport } from "../../Transport.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
-import type { Message } from "../landing/chunk.ts"
+import { LandingZone } from "../landing/landingZone.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { closeWithScope, makeClose, spentOf } from "./streamClose.ts"
-import { supervise } from "./supervisor.ts"
+import { forkSupervisor, supervise } from "./supervisor.ts"
 import {
   type AckFailure,
-  endUnsafe,
   makeStreamCore,
   nextOffsetOf,
   type StreamCore,
+  type StreamFace,
   streamClosed,
   streamIdOf
 } from "./streamCore.ts"
 import { openSpool, spoolSettled } from "./spoolAccess.ts"
 import { makeSpooledIngest } from "./streamSpool.ts"
-import { logDefect } from "./streamLogs.ts"
+import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
 import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
@@ -44,7 +44,6 @@ import { Turns } from "../landing/turns.ts"
 import { isMessage } from "../protobuf/reader.ts"
 import { ephemeralRpc, persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
-import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { shielded, traced } from "../userCode/shield.ts"
 
 /** What the streams of one client share. */
@@ -110,12 +109,12 @@ export const reopenStream = <A>(
     )
   )
 
-/** What a stream is opened with; `adopted` messages go first. */
+/** What a stream is opened with; what an `ended` one has left goes first. */
 interface StreamOpening<A> {
   readonly table: TableProperties<A>
   readonly options: StreamConfigurationOptions<A>
   readonly client: Client
-  readonly adopted?: ReadonlyArray<Message> | undefined
+  readonly ended?: StreamFace<A> | undefined
   readonly persistence?: Persistence | undefined
 }
 
@@ -125,28 +124,33 @@ const openInOwnScope = <A>(
   opening: StreamOpening<A>
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const caller = yield* Scope.Scope
-    let spoolClosed: Effect.Effect<void> = Effect.void
-    const around = yield* Scope.fork(caller)
-    // A scope that is being closed does not hold up a second one that closes it. The caller's scope
-    // waits until the spool is closed all the same, so that the next stream finds its lock given up.
-    yield* Scope.addFinalizer(
-      around,
-      Effect.suspend(() => spoolClosed)
-    )
-    const scope = yield* Scope.fork(around)
-    yield* Scope.addFinalizer(scope, Scope.close(around, Exit.void))
+    const { afterSpool, scope } = yield* makeOwnScope(caller)
     const stream = yield* restore(open(opening, scope, caller)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
-    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void
+    afterSpool(originOf(stream)?.core.spooled?.closed.await ?? Effect.void)
     return stream
   })
 
+/** A scope of its own for a stream: one that did not open, or was closed, leaves nothing in the caller's. */
+const makeOwnScope = Effect.fnUntraced(function* (caller: Scope.Scope) {
+  let spoolClosed: Effect.Effect<void> = Effect.void
+  const around = yield* Scope.fork(caller)
+  // A scope that is being closed does not hold up a second one that closes it. The caller's scope
+  // waits until the spool is closed all the same, so that the next stream finds its lock given up.
+  yield* Scope.addFinalizer(
+    around,
+    Effect.suspend(() => spoolClosed)
+  )
+  const scope = yield* Scope.fork(around)
+  yield* Scope.addFinalizer(scope, Scope.close(around, Exit.void))
+  return { scope, afterSpool: (closed: Effect.Effect<void>) => void (spoolClosed = closed) }
+})
+
 const open = Effect.fnUntraced(function* <A>(
-  { adopted = [], client, options, persistence, table }: StreamOpening<A>,
+  { client, ended, options, persistence, table }: StreamOpening<A>,
   scope: Scope.Closeable,
   caller: Scope.Scope
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
@@ -183,48 +187,34 @@ const open = Effect.fnUntraced(function* <A>(
   const pooling = yield* Pooled
   const outside = pooling === undefined ? undefined : unpooled(options)
   if (outside !== undefined) return yield* outside
-  const core = yield* makeStreamCore(table, settings, pooling?.turns ?? client.turns, rpc, pooling)
-  const [oldest] = adopted
-  if (persistence !== undefined && oldest !== undefined) {
-    core.fresh = false
-    core.zone.nextOffset = oldest.offset
-    core.acks.watermark = oldest.offset - 1
-  }
-  core.zone.adoptUnsafe(adopted)
-  if (resolved.success.spool !== undefined) yield* openSpool(core, resolved.success.spool)
+  const core =
+    settings.lanes > 1
+      ? yield* makeLanes(table, settings, client.turns)
+      : yield* makeSingleLane(
+          yield* makeStreamCore(table, settings, pooling?.turns ?? client.turns, rpc, pooling),
+          persistence,
+          ended
+        )
 
-  /** Answers everybody when the supervisor has ended otherwise than by closing or failing the stream. */
-  const endAll = (exit: Exit.Exit<void>): void => {
-    if (Exit.isFailure(exit)) endUnsafe(core, Exit.failCause(exit.cause), "failed")
-    opened.doneUnsafe(exit)
-  }
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
-  const opened = new Answer<void, StreamFailure>()
+  const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))
   // A spool takes records whether or not the server can be reached, once their offsets are known;
   // so does a pool, whose tables take turns.
-  const opensLater = core.slot !== undefined || (core.spooled !== undefined && !core.fresh)
-  if (opensLater) opened.doneUnsafe(Exit.void)
-  const supervised = supervise(core, resolved.success.headersProvider ?? client.provider, opened).pipe(
-    // A defect must reach those who wait: nobody joins this fiber.
-    Effect.onExit((exit) =>
-      Exit.isSuccess(exit)
-        ? Effect.void
-        : Effect.andThen(
-            Effect.sync(() => endAll(exit)),
-            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void
-          )
-    ),
-    Effect.ensuring(Effect.sync(() => core.slot?.leaveUnsafe())),
-    Effect.ensuring(leaveScope(origin)),
-    Effect.annotateLogs({ table: table.tableName }),
-    // A handler may open streams of its own.
-    Effect.provideService(Pooled, undefined)
-  )
-  yield* forkShieldedIn(supervised, scope, (exit) => {
-    core.zone.endUnsafe()
-    endAll(exit)
-  })
-  if (!opensLater) yield* opened.await
+  const opensLater = pooling !== undefined || (core.spooled !== undefined && core.lanes[0]?.fresh === false)
+  const openings: Array<Effect.Effect<void, StreamFailure>> = []
+  for (const lane of core.lanes) {
+    const opened = new Answer<void, StreamFailure>()
+    if (opensLater) opened.doneUnsafe(Exit.void)
+    const supervised = supervise(lane, settings.headersProvider ?? client.provider, opened)
+    const annotated = inItsTime(core, lane, supervised).pipe(
+      Effect.annotateLogs(annotationsOf(core, lane)),
+      // A handler may open streams of its own.
+      Effect.provideService(Pooled, undefined)
+    )
+    yield* forkSupervisor(lane, annotated, opened, scope, leave)
+    openings.push(opened.await)
+  }
+  yield* openedTogether(core, openings, ended)
 
   const made = makeStream(core, origin)
   const stream = persistence === undefined ? made : { ...made, resumedAt: Offset(nextOffsetOf(core)) }
@@ -236,6 +226,24 @@ const open = Effect.fnUntraced(function* <A>(
   return stream
 })
 
+/** Prepares the core of a stream with one lane: it takes over what an ended one has left, and opens its spool. */
+const makeSingleLane = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  persistence: Persistence | undefined,
+  ended: StreamFace<A> | undefined
+) {
+  const adopted = ended?.spooled === undefined && ended?.zone instanceof LandingZone ? ended.zone.unackedUnsafe() : []
+  const [oldest] = adopted
+  if (persistence !== undefined && oldest !== undefined) {
+    core.fresh = false
+    core.zone.nextOffset = oldest.offset
+    core.acks.watermark = oldest.offset - 1
+  }
+  core.zone.adoptUnsafe(adopted)
+  if (core.options.spool !== undefined) yield* openSpool(core, core.options.spool)
+  return core
+})
+
 /** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
 const takeOver = <A>(
   stream: ZerobusStream<A>
@@ -243,7 +251,7 @@ const takeOver = <A>(
   {
     readonly table: TableProperties<A>
     readonly options: StreamConfigurationOptions<A>
-    readonly adopted: ReadonlyArray<Message>
+    readonly ended: StreamFace<A>
     readonly persistence: Persistence | undefined
   },
   InvalidState
@@ -261,13 +269,12 @@ const takeOver = <A>(
       )
     }
     origin.recreated = true
-    const { rpc, spooled, zone } = origin.core
-    const adopted = spooled === undefined ? zone.unackedUnsafe() : []
+    const { rpc, spooled } = origin.core
     // A spool's records are found by whoever opens it, once its lock is given up.
     return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
       table: stream.table,
       options: origin.options as StreamConfigurationOptions<A>,
-      adopted,
+      ended: origin.core,
       persistence: rpc.name === "PersistentStream" ? { streamId: rpc.resumes } : undefined
     })
   })
@@ -284,7 +291,7 @@ const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>)
     return handOver
   })
 
-const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> => {
+const makeStream = <A>(core: StreamFace<A>, origin: Origin): ZerobusStream<A> => {
   const { acks } = core
   const streamId = streamIdOf(core)
   const attributes = { table: core.table.tableName, stream: streamId }
@@ -349,7 +356,7 @@ const makeStream = <A>(core: StreamCore<A>, origin: Origin): ZerobusStream<A> =>
 }
 
 /** An orderly close ends the stream of durable offsets; a failure fails it. */
-const endOfStream = (core: StreamCore<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
+const endOfStream = (core: StreamFace<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
   core.failure === undefined &&
   cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
     ? Stream.empty
@@ -366,7 +373,7 @@ const oneByOne =
     })
 
 const makeSink = <A>(
-  core: StreamCore<A>,
+  core: StreamFace<A>,
   flush: Effect.Effect<void, AckError>,
   ingestChunk: IngestChunk<A>
 ): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {

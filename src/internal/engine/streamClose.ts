@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import { Offset } from "../../Offset.ts"
 import type { AckError } from "../../RecordAck.ts"
 import { type FlushTimeout, StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
-import { nextOffsetOf, refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
+import { nextOffsetOf, refuseRecordsUnsafe, type StreamFace } from "./streamCore.ts"
 import { withinLimit } from "./streamIngest.ts"
 import { spoolSettled } from "./spoolAccess.ts"
 import { logInSpool, logLeft, logUnreadable, logWaitEnded, logWaiting } from "./streamLogs.ts"
@@ -56,7 +56,7 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
 }
 
 /** How an ended stream ended, for whoever closes it then: without a failure well when nothing was left of it. */
-const outcomeOf = (core: StreamCore<any>): Exit.Exit<void, AckError> =>
+const outcomeOf = (core: StreamFace<any>): Exit.Exit<void, AckError> =>
   core.failure === undefined
     ? Exit.asVoid(core.acks.pollUnsafe(Offset(nextOffsetOf(core) - 1))!)
     : Exit.fail(core.failure)
@@ -121,7 +121,7 @@ interface Leaving {
  * Streams of one scope share these times: those that close later were sending while they waited for the earlier ones.
  */
 export const closeWithScope = Effect.fnUntraced(function* (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   origin: Origin,
   streamId: string,
   { interrupted, spent }: Leaving = { interrupted: false, spent: nothingSpent() }
@@ -163,7 +163,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
 
 /** Hands what is left to `onUnacked`, unless somebody has it already. */
 const handOverLeft = Effect.fnUntraced(function* (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   origin: Origin,
   streamId: string,
   cause: ZerobusError,

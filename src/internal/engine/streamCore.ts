@@ -1,6 +1,9 @@
 /**
  * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
  * Sender, receiver and supervisor work on it; the public stream reads it.
+ *
+ * A stream has one core. With several lanes it has one per lane, and a face that stands for all of
+ * them (`streamLanes.ts`): what the public stream reads.
  */
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -20,6 +23,7 @@ import type { Pooling, StreamSlot } from "./pooling.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
+import type { LeftEntry } from "../spooledLog.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "./stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
@@ -31,8 +35,30 @@ import { shielded } from "../userCode/shield.ts"
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
 
-/** Shared by the parts of one stream. */
-export interface StreamCore<in out A> {
+/** What a stream needs of its landing zone, or of those of its lanes together, beyond its sessions. */
+export type Intake<A> = Pick<
+  LandingZone<A>,
+  | "acceptedBytes"
+  | "acceptedRecords"
+  | "acknowledgedRecords"
+  | "closeUnsafe"
+  | "forceUnsafe"
+  | "isEmpty"
+  | "leftRecords"
+  | "mustGiveWay"
+  | "nextOffset"
+  | "offerBatchUnsafe"
+  | "offerUnsafe"
+  | "refusedRecords"
+  | "standInLineUnsafe"
+  | "turnLine"
+  | "usedBytes"
+  | "usedRecords"
+  | "waitUnsafe"
+> & { readonly unackedUnsafe: () => ReadonlyArray<LeftEntry> }
+
+/** What the public stream works on. */
+export interface StreamFace<in out A> {
   readonly table: TableProperties<A>
   readonly options: ResolvedStreamOptions
   readonly clock: Clock.Clock
@@ -40,18 +66,20 @@ export interface StreamCore<in out A> {
   readonly now: () => number
   /** The RPC of its sessions. */
   readonly rpc: StreamRpc
-  /** Set while it is not known which offset a persistent stream gives out first. */
-  fresh: boolean
-  readonly zone: LandingZone<A>
-  /** Its place in a pool, without which it may open no session; `undefined` for a stream of its own. */
-  readonly slot: StreamSlot | undefined
-  /** The same zone, when a spool feeds it. */
-  readonly fed: FedZone<A> | undefined
+  readonly zone: Intake<A>
   readonly acks: Acknowledgements<AckFailure>
   /** Bounds waits for offsets by `flushTimeout`. */
   readonly waitLimit: WaitLimit
-  readonly telemetry: Telemetry
+  readonly telemetry: Pick<Telemetry, "ended">
   readonly states: StateLog
+  /** The stream that it is a lane of, or itself. */
+  readonly whole: StreamFace<any>
+  /** What the receipt of the latest record waits for: the lane that took it, or the stream itself. */
+  readonly receiver: StreamFace<any>
+  /** The supervisor of the stream, or of one of its lanes, has ended; true when that decides how the stream ends. */
+  readonly endedUnsafe: (lane: StreamCore<any>, outcome: Exit.Exit<never, AckFailure>, state: FinalState) => boolean
+  /** Its lanes; itself when it has one. */
+  readonly lanes: ReadonlyArray<StreamCore<any>>
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
   readonly closeRequested: Deferred.Deferred<void>
   /** Completed when the supervisor has ended and everybody was told. */
@@ -64,8 +92,6 @@ export interface StreamCore<in out A> {
   streamId: string | undefined
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
-  /** The headers of the latest session, to say which credentials were refused. */
-  headers: Redacted.Redacted<HeaderRecord>
   /** Set when the stream refuses records: closing, closed or failed. */
   closing: boolean
   /** Set when the supervisor has ended: no session is open and none will be. `finished` completes a little later. */
@@ -74,6 +100,26 @@ export interface StreamCore<in out A> {
   failure: StreamFailure | undefined
   /** Failures of waits and of a sink's records, to be told from those of other streams. */
   readonly raised: WeakSet<object>
+  /** Completed when the scope of the stream begins to close. */
+  readonly leaving: Deferred.Deferred<void>
+  /** When refused records and the connection have to be done with then; milliseconds, as `now` gives them. */
+  leaveBy: number
+  /** The latest reason for a recovery, for messages about what is being waited for. */
+  lastFailure: StreamFailure | undefined
+}
+
+/** Shared by the parts of a stream with one lane, or of one lane of several. */
+export interface StreamCore<in out A> extends StreamFace<A> {
+  readonly zone: LandingZone<A>
+  /** Its place in a pool, without which it may open no session; `undefined` for a stream of its own. */
+  readonly slot: StreamSlot | undefined
+  /** Set while it is not known which offset a persistent stream gives out first. */
+  fresh: boolean
+  /** The same zone, when a spool feeds it. */
+  readonly fed: FedZone<A> | undefined
+  readonly telemetry: Telemetry
+  /** The headers of the latest session, to say which credentials were refused. */
+  headers: Redacted.Redacted<HeaderRecord>
   /**
    * How long the sessions before this one were open with something in flight and nothing becoming durable, in milliseconds, since the
    * last progress.
@@ -89,21 +135,16 @@ export interface StreamCore<in out A> {
   refusalsInRow: number
   /** Log lines about refused records: since when they are counted, how many there were, and what has none. */
   readonly refusalLines: { since: number; count: number; unlogged: number }
-  /** Completed when the scope of the stream begins to close. */
-  readonly leaving: Deferred.Deferred<void>
-  /** When refused records and the connection have to be done with then; milliseconds, as `now` gives them. */
-  leaveBy: number
-  /** The latest reason for a recovery, for messages about what is being waited for. */
-  lastFailure: StreamFailure | undefined
 }
 
-/** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
-export const makeStreamCore = Effect.fnUntraced(function* <A>(
+/** How a stream ends. */
+export type FinalState = "closed" | "failed"
+
+/** What every stream has, whatever its lanes are. */
+export const makeFaceParts = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
-  turns: Turns,
-  rpc: StreamRpc = ephemeralRpc(table),
-  pooling?: Pooling
+  rpc: StreamRpc
 ) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const context = yield* Effect.context<never>()
@@ -113,87 +154,128 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   // Divided as a number: a division of two bigints makes a third one.
   const now = () => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
-  const parts = { turns, codec: table.codec, limits: options, now, scheduler }
-  const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
-  const zone = fed ?? pooling?.makeZone(parts) ?? new LandingZone<A>(parts)
-  const core: StreamCore<A> = {
+  const face = {
     table,
     options,
     clock,
     now,
     rpc,
+    waitLimit: new WaitLimit(options.flushTimeout, now, fork),
+    closeRequested: Deferred.makeUnsafe<void>(),
+    ownId,
+    finished: new Answer<void>(),
+    spooled: undefined,
+    streamId: undefined,
+    sessionId: undefined,
+    closing: false,
+    ended: false,
+    failure: undefined,
+    raised: new WeakSet<object>(),
+    leaving: Deferred.makeUnsafe<void>(),
+    leaveBy: Infinity,
+    lastFailure: undefined
+  }
+  return { context, face, scheduler }
+})
+
+/** What a stream with one lane has besides, or one lane of several. */
+export const makeLaneParts = (now: number) => ({
+  headers: Redacted.make({}),
+  silence: 0,
+  isolation: undefined,
+  habits: { inOrder: undefined, delay: undefined },
+  durableSinceRefusal: false,
+  refusalsInRow: 0,
+  refusalLines: { since: now, count: 0, unlogged: 0 }
+})
+
+/** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
+export const makeStreamCore = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: ResolvedStreamOptions,
+  turns: Turns,
+  rpc: StreamRpc = ephemeralRpc(table),
+  pooling?: Pooling
+) {
+  const { context, face, scheduler } = yield* makeFaceParts(table, options, rpc)
+  const parts = { turns, codec: table.codec, limits: options, now: face.now, scheduler }
+  const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
+  const zone = fed ?? pooling?.makeZone(parts) ?? new LandingZone<A>(parts)
+  const core: StreamCore<A> = {
+    ...face,
+    ...makeLaneParts(face.now()),
     fresh: rpc.name === "PersistentStream",
     zone,
     slot: pooling?.slot,
     fed,
-    telemetry: makeTelemetry(zone, table.tableName, () => streamIdOf(core), context),
+    telemetry: makeTelemetry(zone, { table: table.tableName }, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(scheduler),
-    waitLimit: new WaitLimit(options.flushTimeout, now, fork),
     states: new StateLog("connecting"),
-    closeRequested: Deferred.makeUnsafe(),
-    ownId,
-    finished: new Answer(),
-    spooled: undefined,
-    streamId: undefined,
-    sessionId: undefined,
-    headers: Redacted.make({}),
-    closing: false,
-    ended: false,
-    failure: undefined,
-    raised: new WeakSet(),
-    silence: 0,
-    isolation: undefined,
-    habits: { inOrder: undefined, delay: undefined },
-    durableSinceRefusal: false,
-    refusalsInRow: 0,
-    refusalLines: { since: now(), count: 0, unlogged: 0 },
-    leaving: Deferred.makeUnsafe(),
-    leaveBy: Infinity,
-    lastFailure: undefined
+    endedUnsafe: (_, outcome, state) => {
+      endStreamUnsafe(core, outcome, state)
+      return true
+    },
+    get lanes() {
+      return [core]
+    },
+    get whole() {
+      return core
+    },
+    get receiver() {
+      return core
+    }
   }
   return core
 })
 
 /** The id of a stream, the same over reconnects; it is known from the first session on. */
-export const streamIdOf = (core: StreamCore<any>): string => core.streamId ?? core.ownId
+export const streamIdOf = ({ whole }: StreamFace<any>): string => whole.streamId ?? whole.ownId
 
 /** The error of an operation on a stream that takes no more of them. */
-export const streamClosed = (core: StreamCore<any>, operation: string): StreamClosed =>
+export const streamClosed = (core: StreamFace<any>, operation: string): StreamClosed =>
   new StreamClosed({ operation, cause: core.failure })
 
 /** The offset that the stream gives out next. */
-export const nextOffsetOf = ({ spooled, zone }: StreamCore<any>): number => (spooled ?? zone).nextOffset
+export const nextOffsetOf = ({ spooled, zone }: StreamFace<any>): number => (spooled ?? zone).nextOffset
+
+/** Offsets that the stream gave out and that are not settled. */
+export const pendingOf = ({ spooled, zone }: StreamFace<any>): number => spooled?.left ?? zone.usedRecords
 
 /** Records that the stream took and that are neither durable nor refused; with a spool a batch counts as one. */
-export const leftOf = ({ spooled, zone }: StreamCore<any>): number => spooled?.left ?? zone.leftRecords
+export const leftOf = ({ spooled, zone }: StreamFace<any>): number => spooled?.left ?? zone.leftRecords
 
 /** Refuses records from now on and answers those who wait for room. */
-export const refuseRecordsUnsafe = (core: StreamCore<any>): void => {
+export const refuseRecordsUnsafe = (core: StreamFace<any>): void => {
   core.closing = true
   core.zone.closeUnsafe()
   core.spooled?.closeUnsafe()
 }
 
-/** Ends the stream, closed or failed, and answers everybody. */
-export const finishUnsafe = (core: StreamCore<any>, failure: StreamFailure | undefined): void => {
+/** The supervisor has ended, closed or failed; true when that decides how the stream ends. */
+export const finishUnsafe = (core: StreamCore<any>, failure: StreamFailure | undefined): boolean => {
   core.failure = core.failure ?? failure
   const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
-  endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
+  return endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
 }
 
-/**
- * Ends the stream, once: everything is settled before anybody is woken, so that a woken caller can
- * recreate the stream at once. Everybody is answered, whatever goes wrong on the way.
- */
-export const endUnsafe = (
-  core: StreamCore<any>,
-  outcome: Exit.Exit<never, AckFailure>,
-  state: "closed" | "failed"
-): void => {
-  if (core.ended) return
+/** The supervisor has ended; only the first time counts. */
+export const endUnsafe = (core: StreamCore<any>, outcome: Exit.Exit<never, AckFailure>, state: FinalState): boolean => {
+  if (core.ended) return false
   core.ended = true
   // Whoever keeps the ended stream for its records keeps no token with it.
   core.headers = Redacted.make({})
+  return core.whole.endedUnsafe(core, outcome, state)
+}
+
+/**
+ * Ends the stream: everything is settled before anybody is woken, so that a woken caller can
+ * recreate the stream at once. Everybody is answered, whatever goes wrong on the way.
+ */
+export const endStreamUnsafe = (
+  core: StreamFace<any>,
+  outcome: Exit.Exit<never, AckFailure>,
+  state: FinalState
+): void => {
   core.acks.settleUnsafe(outcome)
   try {
     refuseRecordsUnsafe(core)

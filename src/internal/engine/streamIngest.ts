@@ -31,7 +31,7 @@ import { Full } from "../landing/waitingLine.ts"
 import type { AckLimit } from "../receipts/acknowledgements.ts"
 import { wake } from "../userCode/wake.ts"
 import { handles, insideHandler } from "./streamRefused.ts"
-import { type AckFailure, nextOffsetOf, type StreamCore, streamClosed } from "./streamCore.ts"
+import { type AckFailure, pendingOf, type StreamFace, streamClosed } from "./streamCore.ts"
 
 /**
  * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
@@ -40,9 +40,9 @@ import { type AckFailure, nextOffsetOf, type StreamCore, streamClosed } from "./
 class Ack implements RecordAck {
   readonly offset: Offset
   // Hidden for good: a receipt is likely to be logged, and the core knows credentials and records.
-  readonly #core: StreamCore<any>
+  readonly #core: StreamFace<any>
 
-  constructor(core: StreamCore<any>, offset: number) {
+  constructor(core: StreamFace<any>, offset: number) {
     this.#core = core
     this.offset = Offset(offset)
   }
@@ -73,24 +73,24 @@ class Ack implements RecordAck {
 }
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that was refused. */
-export const awaitOffset = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+export const awaitOffset = (core: StreamFace<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
   Effect.withFiber(
     (fiber) => core.acks.pollUnsafe(offset) ?? waitOutside(core, fiber, (limit) => core.acks.await(offset, limit))
   )
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable or refused. */
-export const awaitSettled = (core: StreamCore<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+export const awaitSettled = (core: StreamFace<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
   Effect.withFiber((fiber) => waitOutside(core, fiber, (limit) => core.acks.settled(offset, limit)))
 
 /** A wait for an offset, up to a limit if there is one. */
 type Wait = (limit: AckLimit<FlushTimeout> | undefined) => Effect.Effect<Offset, AckFailure | FlushTimeout>
 
-const waitOutside = (core: StreamCore<any>, fiber: AnyFiber, wait: Wait): Effect.Effect<Offset, AckError> =>
+const waitOutside = (core: StreamFace<any>, fiber: AnyFiber, wait: Wait): Effect.Effect<Offset, AckError> =>
   handles(core, fiber) ? insideHandler("waitForOffset") : waitLimited(core, fiber, "waitForOffset", wait)
 
 /** Bounds a wait for an offset by `flushTimeout`, by the stream's timer where the fiber has the same clock. */
 export const waitLimited = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   fiber: AnyFiber,
   operation: FlushTimeout["operation"],
   wait: Wait
@@ -102,7 +102,7 @@ export const waitLimited = (
 
 /** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
 export const withinLimit = <A, E>(
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   effect: Effect.Effect<A, E>,
   operation: FlushTimeout["operation"],
   timeoutMillis: number
@@ -114,12 +114,12 @@ export const withinLimit = <A, E>(
 
 /** The error of a wait that has reached its limit. */
 export const timedOut = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   operation: FlushTimeout["operation"],
   timeoutMillis: number
 ): FlushTimeout => {
-  const pending = nextOffsetOf(core) - 1 - core.acks.watermark
-  const timeout = new FlushTimeout({ operation, timeoutMillis, pending, lastFailure: core.lastFailure })
+  const { lastFailure } = core.whole
+  const timeout = new FlushTimeout({ operation, timeoutMillis, pending: pendingOf(core.whole), lastFailure })
   core.raised.add(timeout)
   return timeout
 }
@@ -156,16 +156,16 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
     if (core.closing || core.zone.mustGiveWay()) return this.#door.ingestLater(this.#record, fiber)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
     return typeof result === "number" && result !== Full
-      ? (new Ack(core, result) as never)
+      ? (new Ack(core.receiver, result) as never)
       : this.#door.answer(result, this.#record, fiber)[Symbol.iterator]()
   }
 }
 
 /** What the ingest calls of one stream share. `fiber` is the one that calls. */
 class IngestDoor<A> {
-  readonly core: StreamCore<A>
+  readonly core: StreamFace<A>
 
-  constructor(core: StreamCore<A>) {
+  constructor(core: StreamFace<A>) {
     this.core = core
   }
 
@@ -198,7 +198,7 @@ class IngestDoor<A> {
     if (typeof result !== "number") return Effect.fail(result)
     return result === Full
       ? this.wait([record], false, "ingestRecord", fiber)
-      : Effect.succeed(new Ack(this.core, result))
+      : Effect.succeed(new Ack(this.core.receiver, result))
   }
 
   /** Waits in line for room, at most `ingestTimeout`. */
@@ -212,13 +212,15 @@ class IngestDoor<A> {
     const { ingestTimeout } = core.options
     if (handles(core, fiber)) {
       const forced = core.zone.forceUnsafe(records, atomic)
-      return typeof forced === "number" ? Effect.succeed(new Ack(core, forced)) : Effect.fail(forced)
+      return typeof forced === "number" ? Effect.succeed(new Ack(core.receiver, forced)) : Effect.fail(forced)
     }
     let leave = (): boolean => false
     const admitted = inLine<RecordAck, IngestError>(fiber, (answer) => {
       const waiting = core.zone.waitUnsafe(records, atomic, (offset) =>
         answer(
-          offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(new Ack(core, offset))
+          offset === undefined
+            ? Effect.fail(streamClosed(core, operation))
+            : Effect.succeed(new Ack(core.receiver, offset))
         )
       )
       if (typeof waiting === "function") leave = waiting
@@ -268,7 +270,7 @@ const attempt = <A, E>(call: () => Effect.Effect<A, E>): Effect.Effect<A, E> => 
 
 /** The ingest calls of a stream. */
 export const makeIngest = <A>(
-  core: StreamCore<A>
+  core: StreamFace<A>
 ): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> => {
   const { zone } = core
   const door = new IngestDoor(core)
@@ -277,7 +279,9 @@ export const makeIngest = <A>(
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
     const result = zone.offerBatchUnsafe(records)
     if (typeof result !== "number") return Effect.fail(result)
-    return result === Full ? door.wait(records, true, "ingestRecords", fiber) : Effect.succeed(new Ack(core, result))
+    return result === Full
+      ? door.wait(records, true, "ingestRecords", fiber)
+      : Effect.succeed(new Ack(core.receiver, result))
   }
   const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
     Effect.withFiber((fiber): Effect.Effect<RecordAck | undefined, IngestError> => {
@@ -296,7 +300,7 @@ export const makeIngest = <A>(
       if (core.closing || !zone.turnLine.isEmpty) return undefined
       const result = zone.offerUnsafe(record)
       if (typeof result !== "number") throw result
-      return result === Full ? undefined : new Ack(core, result)
+      return result === Full ? undefined : new Ack(core.receiver, result)
     }
   }
 }

@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import { FlushTimeout, type InvalidArgument, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
 import { shielded } from "../userCode/shield.ts"
 import { thrownKind } from "../userCode/wake.ts"
-import { leftOf, type StreamCore, streamIdOf } from "./streamCore.ts"
+import { leftOf, type StreamCore, type StreamFace, streamIdOf } from "./streamCore.ts"
 
 /** The stream ended, and the spool keeps what is not acknowledged. */
-export const logInSpool = (core: StreamCore<any>, streamId: string): Effect.Effect<void> =>
+export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effect<void> =>
   Effect.logInfo("What the stream had not acknowledged stays in its spool and is sent by the next stream on it", {
     table: core.table.tableName,
     streamId,
@@ -18,7 +18,7 @@ export const logInSpool = (core: StreamCore<any>, streamId: string): Effect.Effe
   })
 
 /** The retry budget is spent; with a spool the stream goes on. */
-export const logWaitingForServer = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
+export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning("The server cannot be reached; records stay in the spool and the stream tries again", {
     streamId: streamIdOf(core),
     cause: core.lastFailure?.message,
@@ -27,9 +27,9 @@ export const logWaitingForServer = (core: StreamCore<any>, millis: number): Effe
   })
 
 /** What an ended stream has left: records, and their bytes with framing. */
-const left = (core: StreamCore<any>) => ({
-  records: leftOf(core),
-  bytes: core.zone.usedBytes
+const left = ({ whole }: StreamFace<any>) => ({
+  records: leftOf(whole),
+  bytes: whole.zone.usedBytes
 })
 
 /** A session is open, and so many messages go first since the one before did not get them acknowledged. */
@@ -55,15 +55,15 @@ const RECOVERIES = {
 export type Recovery = keyof typeof RECOVERIES | "rotated"
 
 /** The retry budget is spent and nothing is unacknowledged: the stream has no connection until the next record. */
-export const logIdle = (core: StreamCore<any>): Effect.Effect<void> =>
+export const logIdle = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.logInfo("The stream is idle: it connects again with the next record", {
     streamId: streamIdOf(core),
-    cause: core.lastFailure?.message
+    cause: core.whole.lastFailure?.message
   })
 
 /** Another attempt follows, after so many milliseconds; `retryAfterMillis` is what the token service asked for, if that decided. */
 export const logRecovery = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   recovery: keyof typeof RECOVERIES,
   failure: StreamFailure,
   millis: number,
@@ -77,7 +77,7 @@ export const logRecovery = (
   })
 
 /** A stream that was open has failed for good. */
-export const logFailure = (core: StreamCore<any>, { _tag, message }: StreamFailure): Effect.Effect<void> =>
+export const logFailure = (core: StreamFace<any>, { _tag, message }: StreamFailure): Effect.Effect<void> =>
   Effect.logError("The stream has failed", {
     streamId: streamIdOf(core),
     cause: _tag,
@@ -86,7 +86,7 @@ export const logFailure = (core: StreamCore<any>, { _tag, message }: StreamFailu
   })
 
 /** A stream ended by a mistake in the program, in the client or in what it was given. */
-export const logDefect = (core: StreamCore<any>, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+export const logDefect = (core: StreamFace<any>, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.logError("The stream ended by a defect", {
     streamId: streamIdOf(core),
     kinds: cause.reasons.map((reason) => (reason._tag === "Die" ? thrownKind(reason.defect) : reason._tag)),
@@ -95,7 +95,7 @@ export const logDefect = (core: StreamCore<any>, cause: Cause.Cause<unknown>): E
 
 /** The scope of a stream closed with records that were not acknowledged, that nobody read and that no handler takes. */
 export const logLeft = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   streamId: string,
   records: number,
   cause: ZerobusError
@@ -110,7 +110,7 @@ export const logLeft = (
   })
 
 /** A record was refused for certain; `unlogged` more were since the last line. */
-export const logRefused = (core: StreamCore<any>, cause: InvalidArgument, unlogged: number): Effect.Effect<void> =>
+export const logRefused = (core: StreamFace<any>, cause: InvalidArgument, unlogged: number): Effect.Effect<void> =>
   Effect.logWarning("The server refused a record; the stream goes on without it", {
     streamId: streamIdOf(core),
     offset: cause.offset,
@@ -119,25 +119,25 @@ export const logRefused = (core: StreamCore<any>, cause: InvalidArgument, unlogg
   })
 
 /** The server refused something among what was in flight, and another connection narrows it down. */
-export const logSearch = (core: StreamCore<any>, suspects: number): Effect.Effect<void> =>
+export const logSearch = (core: StreamFace<any>, suspects: number): Effect.Effect<void> =>
   Effect.logDebug("The server refused a record; the stream searches for it", {
     streamId: streamIdOf(core),
     messagesInFlight: suspects
   })
 
 /** The `onRefused` handler did not take the record, so the stream ends. */
-export const logRefusedHandler = (core: StreamCore<any>, offset: number, why: string): Effect.Effect<void> =>
+export const logRefusedHandler = (core: StreamFace<any>, offset: number, why: string): Effect.Effect<void> =>
   Effect.logError(`The onRefused handler ${why}, so the stream ends with the record unacknowledged`, {
     streamId: streamIdOf(core),
     offset
   })
 
 /** The recovery schedule threw, which ends the recovery as a schedule does that is over. */
-export const logScheduleDefect = (core: StreamCore<any>): Effect.Effect<void> =>
+export const logScheduleDefect = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.logError("The recoverySchedule threw, so the stream does not recover", { streamId: streamIdOf(core) })
 
 /** A scope that closes waits for its stream: whoever ended the program learns why it is still there. */
-export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.Effect<void> =>
+export const logWaiting = (core: StreamFace<any>, limitMillis: number): Effect.Effect<void> =>
   Effect.suspend(() =>
     Effect.logInfo("A scope closes and waits until the records of its stream are durable", {
       table: core.table.tableName,
@@ -148,7 +148,7 @@ export const logWaiting = (core: StreamCore<any>, limitMillis: number): Effect.E
   )
 
 /** A second signal ended the wait of a scope for its stream. */
-export const logWaitEnded = (core: StreamCore<any>): Effect.Effect<void> =>
+export const logWaitEnded = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() =>
     Effect.logWarning("A signal ended the wait of a scope that closes", {
       table: core.table.tableName,
@@ -158,7 +158,7 @@ export const logWaitEnded = (core: StreamCore<any>): Effect.Effect<void> =>
   )
 
 /** The table's codec refuses to read back what it wrote. */
-export const logUnreadable = (core: StreamCore<any>, streamId: string, records: number): Effect.Effect<void> =>
+export const logUnreadable = (core: StreamFace<any>, streamId: string, records: number): Effect.Effect<void> =>
   // Shielded, since it runs in the fiber of whoever reads the records.
   shielded(
     Effect.logError(
@@ -168,11 +168,11 @@ export const logUnreadable = (core: StreamCore<any>, streamId: string, records: 
   )
 
 /** A stream was closed, by its user or by its scope. */
-export const logClosed = (core: StreamCore<any>): Effect.Effect<void> =>
+export const logClosed = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() =>
     Effect.logDebug("The stream was closed", {
       streamId: streamIdOf(core),
-      durable: core.zone.acknowledgedRecords,
+      durable: core.whole.zone.acknowledgedRecords,
       unacknowledged: left(core)
     })
   )

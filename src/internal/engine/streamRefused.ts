@@ -11,7 +11,7 @@ import { Offset } from "../../Offset.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { Message } from "../landing/chunk.ts"
 import { narrowUnsafe } from "./isolation.ts"
-import { type StreamCore, streamIdOf } from "./streamCore.ts"
+import { type StreamCore, type StreamFace, streamIdOf } from "./streamCore.ts"
 import { logRefused, logRefusedHandler, logSearch } from "./streamLogs.ts"
 import { readBack } from "./streamUnacked.ts"
 import { apart } from "../userCode/apart.ts"
@@ -24,18 +24,18 @@ const CLOSING_HANDLER_LIMIT = 5_000
 const LINES_PER_MINUTE = 10
 
 /** The stream whose `onRefused` handler an effect runs in; `undefined` outside of one. */
-export const Handling: Context.Reference<StreamCore<any> | undefined> = Context.Reference<StreamCore<any> | undefined>(
+export const Handling: Context.Reference<StreamFace<any> | undefined> = Context.Reference<StreamFace<any> | undefined>(
   "effect-zerobus/internal/Handling",
   { defaultValue: () => undefined }
 )
 
 /** Whether the fiber runs in the `onRefused` handler of this stream. */
-export const handles = (core: StreamCore<any>, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  fiber.getRef(Handling) === core
+export const handles = ({ whole }: StreamFace<any>, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.getRef(Handling) === whole
 
 /** Fails with `InvalidState` inside the stream's `onRefused` handler, which the stream waits for. */
 export const outsideHandler = <A, E>(
-  core: StreamCore<any>,
+  core: StreamFace<any>,
   operation: string,
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, E | InvalidState> =>
@@ -65,7 +65,8 @@ export const isolate = Effect.fnUntraced(function* <A>(
     yield* logSearch(core, inFlight)
     return undefined
   }
-  const { offset, records } = refused
+  const { records } = refused
+  const offset = core.acks.givenOffset(refused.offset)
   const cause = new InvalidArgument({
     message: `The server refused the record at offset ${offset}. ${withoutValues(failure.message)}`,
     path: [],
@@ -79,7 +80,7 @@ export const isolate = Effect.fnUntraced(function* <A>(
   core.refusalsInRow++
   // The record that was waited for is settled; the silence about the next one begins with its own sending.
   core.silence = 0
-  core.acks.refuseUnsafe(offset, cause)
+  core.acks.refuseUnsafe(refused.offset, cause)
   core.zone.admitUnsafe()
   yield* report(core, cause)
   return core.refusalsInRow >= maxRefusals ? ending : undefined
@@ -87,7 +88,7 @@ export const isolate = Effect.fnUntraced(function* <A>(
 
 /** Runs the handler; true when it took the record. */
 const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Message, cause: InvalidArgument) {
-  const { offset } = message
+  const offset = core.acks.givenOffset(message.offset)
   const tableName = core.table.tableName
   const refused = {
     tableName,
@@ -98,14 +99,16 @@ const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Me
     cause
   }
   const leaving = Effect.suspend(() =>
-    Effect.sleep(Math.max(0, Math.min(CLOSING_HANDLER_LIMIT, core.leaveBy - core.now())))
+    Effect.sleep(Math.max(0, Math.min(CLOSING_HANDLER_LIMIT, core.whole.leaveBy - core.now())))
   )
   const limit = Effect.raceAllFirst([
     Effect.sleep(HANDLER_LIMIT),
     Effect.andThen(Deferred.await(core.leaving), leaving),
     Effect.andThen(Deferred.await(core.closeRequested), Effect.sleep(CLOSING_HANDLER_LIMIT))
   ])
-  const handler = Effect.suspend(() => core.options.onRefused!(refused)).pipe(Effect.provideService(Handling, core))
+  const handler = Effect.suspend(() => core.options.onRefused!(refused)).pipe(
+    Effect.provideService(Handling, core.whole)
+  )
   const exit = yield* Effect.raceFirst(Effect.exit(apart(handler)), Effect.as(limit, undefined))
   if (exit !== undefined && Exit.isSuccess(exit)) return true
   const why =

@@ -17,7 +17,7 @@ import type { LogGroup, SpooledLog } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { groupPersisted, lost } from "./spoolAccess.ts"
 import type { SpooledZone } from "./spooledZone.ts"
-import { type AckFailure, type StreamCore, streamClosed } from "./streamCore.ts"
+import { type AckFailure, type StreamFace, streamClosed } from "./streamCore.ts"
 import { awaitOffset, timedOut } from "./streamIngest.ts"
 import { handles } from "./streamRefused.ts"
 import { originOf } from "./streamUnacked.ts"
@@ -26,10 +26,10 @@ import { originOf } from "./streamUnacked.ts"
 class SpooledAck implements RecordAck {
   readonly offset: Offset
   // Hidden, as in any receipt.
-  readonly #core: StreamCore<any>
+  readonly #core: StreamFace<any>
   readonly #group: LogGroup
 
-  constructor(core: StreamCore<any>, offset: number, group: LogGroup) {
+  constructor(core: StreamFace<any>, offset: number, group: LogGroup) {
     this.offset = Offset(offset)
     this.#core = core
     this.#group = group
@@ -97,7 +97,7 @@ type Operation = "ingestRecord" | "ingestRecords"
 
 /** The ingest calls, and one for the chunks of a sink, which waits once for all of them. */
 export const makeSpooledIngest = <A>(
-  core: StreamCore<A>,
+  core: StreamFace<A>,
   zone: SpooledZone<A>
 ): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> & {
   readonly ingestChunk: (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>

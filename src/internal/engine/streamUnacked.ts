@@ -12,13 +12,13 @@ import type { StreamConfigurationOptions } from "../../StreamConfigurationOption
 import { InvalidState } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import type { LeftEntry } from "../spooledLog.ts"
-import { type StreamCore, streamIdOf } from "./streamCore.ts"
+import { type StreamFace, streamIdOf } from "./streamCore.ts"
 import { logUnreadable } from "./streamLogs.ts"
 import { leftInSpool } from "./spoolAccess.ts"
 
 /** What is behind a stream object. */
 export interface Origin {
-  readonly core: StreamCore<any>
+  readonly core: StreamFace<any>
   readonly scope: Scope.Closeable
   readonly options: StreamConfigurationOptions<any>
   /**
@@ -71,7 +71,7 @@ export const handBackAll = (origin: Origin): Effect.Effect<void> =>
 
 /** Reads messages back, message by message; what cannot be read is listed as bytes. */
 export const readBack = <A>(
-  core: StreamCore<A>,
+  core: StreamFace<A>,
   messages: ReadonlyArray<LeftEntry>
 ): { readonly batches: Array<Array<A>>; readonly records: Array<A>; readonly unreadable: Array<Uint8Array> } => {
   const batches: Array<Array<A>> = []
@@ -93,7 +93,7 @@ export const readBack = <A>(
 
 /** The three ways to read what an ended stream has left. */
 export const makeUnacked = <A>(
-  core: StreamCore<A>,
+  core: StreamFace<A>,
   origin: Origin
 ): Pick<ZerobusStream<A>, "getUnackedRecords" | "getUnackedBatches" | "getUnackedPayloads"> => {
   const unacked = Effect.suspend(() => {

@@ -29,6 +29,7 @@ import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { type ResolvedStreamOptions, STABLE_UPTIME } from "../../StreamConfigurationOptions.ts"
 import type { Transport } from "../../Transport.ts"
@@ -39,9 +40,10 @@ import { Opening, type OpeningAttempt } from "./opening.ts"
 import { openSession, runSession, type SessionEnd } from "./session.ts"
 import { SessionFailure } from "./sessionFailure.ts"
 import { takeSlot } from "./pooling.ts"
-import { finishUnsafe, type StreamCore } from "./streamCore.ts"
+import { endUnsafe, finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
+  logDefect,
   logFailure,
   logIdle,
   logOpen,
@@ -52,6 +54,7 @@ import {
   type Recovery
 } from "./streamLogs.ts"
 import type { Answer } from "../userCode/answer.ts"
+import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { apart } from "../userCode/apart.ts"
 
 /** What one attempt came to. */
@@ -108,8 +111,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
     // A stream that never opened answers its caller alone.
     const log = opened.isDone ? Effect.andThen(first, logFailure(core, final)) : first
     return endThenLog(() => {
-      finishUnsafe(core, final)
+      const decides = finishUnsafe(core, final)
       opened.doneUnsafe(Exit.fail(final))
+      return decides
     }, log)
   }
   const close = endThenLog(
@@ -152,7 +156,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
     rotations = rotated && !worth ? rotations + 1 : 0
     if (worth) credentialsRefused = false
     const { failure, rejected } = attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
-    if (!rotated || !worth) core.lastFailure = failure
+    if (!rotated || !worth) core.lastFailure = core.whole.lastFailure = failure
     const inFlight = options.recovery && attempt.openedAt !== undefined ? attempt.inFlight : 0
     const tooLarge = inFlight > 0 && !attempt.progress ? sizeRefusal(failure) : undefined
     const halved = tooLarge !== undefined && halveUnsafe(core)
@@ -213,9 +217,41 @@ export const supervise = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** Answers everybody, then logs: an answered caller may interrupt this fiber, and still gets the line. */
-const endThenLog = (end: () => void, log: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.andThen(Effect.sync(end), log))
+/** Answers everybody, then logs, when this decides how the stream ends: an answered caller may interrupt this fiber, and still gets the line. */
+const endThenLog = (end: () => boolean, log: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.flatMap(Effect.sync(end), (decides) => (decides ? log : Effect.void)))
+
+/** Runs the supervisor in a fiber of the scope. However that ends, everybody is answered; then `leave` runs. */
+export const forkSupervisor = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  supervised: Effect.Effect<void, never, Transport>,
+  opened: Answer<void, StreamFailure>,
+  scope: Scope.Scope,
+  leave: Effect.Effect<void>
+): Effect.fn.Return<void, never, Transport> {
+  /** Answers everybody when the supervisor has ended otherwise than by closing or failing the stream. */
+  const endAll = (exit: Exit.Exit<void>): void => {
+    if (Exit.isFailure(exit)) endUnsafe(core, Exit.failCause(exit.cause), "failed")
+    opened.doneUnsafe(exit)
+  }
+  const answering = supervised.pipe(
+    // A defect must reach those who wait: nobody joins this fiber.
+    Effect.onExit((exit) =>
+      Exit.isSuccess(exit)
+        ? Effect.void
+        : Effect.andThen(
+            Effect.sync(() => endAll(exit)),
+            Cause.hasDies(exit.cause) ? logDefect(core, exit.cause) : Effect.void
+          )
+    ),
+    Effect.ensuring(Effect.sync(() => core.slot?.leaveUnsafe())),
+    Effect.ensuring(leave)
+  )
+  yield* forkShieldedIn(answering, scope, (exit) => {
+    core.zone.endUnsafe()
+    endAll(exit)
+  })
+})
 
 const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unknown, Retryable> =>
   options.recoverySchedule ??

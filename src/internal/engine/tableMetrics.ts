@@ -12,6 +12,9 @@ import { warnOnce } from "../userCode/wake.ts"
 
 type Registry = Map<string, Metric.Metric.Metadata<any, any>>
 
+/** What the series of a stream are told apart by; `lane` in a stream with several. */
+export type SeriesOf = { readonly table: string; readonly lane?: string }
+
 /** One series. */
 export interface Series {
   readonly update: (input: number) => void
@@ -79,14 +82,14 @@ const keyOf = (
   return key
 }
 
-const makeTableMetrics = (table: string, registry: Registry, attributes: Metric.Metric.AttributeSet) => {
+const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metric.Metric.AttributeSet) => {
   // Without the rest of the stream's context, which must not live as long as the registry.
   const context = Context.empty().pipe(
     Context.add(Metric.MetricRegistry, registry),
     Context.add(Metric.CurrentMetricAttributes, attributes)
   ) as Context.Context<never>
   const of = (metric: Metric.Metric<number, any>, more?: Metric.Metric.AttributeSet): Series =>
-    makeSeries(metric, { table, ...more }, registry, context)
+    makeSeries(metric, { ...series, ...more }, registry, context)
   return {
     recordsIngested: of(ZerobusMetrics.recordsIngested),
     bytesIngested: of(ZerobusMetrics.bytesIngested),
@@ -111,17 +114,19 @@ export type TableMetrics = ReturnType<typeof makeTableMetrics>
 /** By registry, by the attributes that the program gives all its metrics, and by table. */
 const known = new WeakMap<Registry, WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>>()
 
-/** The metrics of a table in a stream's context, which are in the registry from now on. */
-export const tableMetrics = (table: string, context: Context.Context<never>): TableMetrics => {
+/** The metrics of a table, or of a lane to it, in a stream's context, which are in the registry from now on. */
+export const tableMetrics = (series: SeriesOf, context: Context.Context<never>): TableMetrics => {
   const registry = Context.get(context, Metric.MetricRegistry)
   const attributes = Context.get(context, Metric.CurrentMetricAttributes)
   const byAttributes = known.get(registry) ?? new WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>()
   known.set(registry, byAttributes)
   const byTable = byAttributes.get(attributes) ?? new Map<string, TableMetrics>()
   byAttributes.set(attributes, byTable)
-  const metrics = byTable.get(table) ?? makeTableMetrics(table, registry, attributes)
-  byTable.set(table, metrics)
+  // A table's name has no blank.
+  const name = series.lane === undefined ? series.table : `${series.table} ${series.lane}`
+  const metrics = byTable.get(name) ?? makeTableMetrics(series, registry, attributes)
+  byTable.set(name, metrics)
   const { reconnects, ...others } = metrics
-  for (const series of [...Object.values(others), ...reconnects.values()]) series.ensure()
+  for (const one of [...Object.values(others), ...reconnects.values()]) one.ensure()
   return metrics
 }

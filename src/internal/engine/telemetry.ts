@@ -8,7 +8,7 @@ import type { StreamFailure } from "../../ZerobusError.ts"
 import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { LandingZone } from "../landing/landingZone.ts"
-import { tableMetrics } from "./tableMetrics.ts"
+import { type SeriesOf, tableMetrics } from "./tableMetrics.ts"
 import { warnOnce } from "../userCode/wake.ts"
 
 /** The reports of one stream. */
@@ -27,10 +27,10 @@ export interface Telemetry {
   readonly ended: (unacknowledged: number) => void
 }
 
-/** The reports of a stream to `table`. `stream` names it as soon as a session is open. */
+/** The reports of a stream to a table, or of one of its lanes. `stream` names it as soon as a session is open. */
 export const makeTelemetry = (
   zone: LandingZone<any>,
-  table: string,
+  of: SeriesOf,
   stream: () => string,
   context: Context.Context<never>
 ): Telemetry => {
@@ -43,7 +43,7 @@ export const makeTelemetry = (
       warnOnce(registry, "metric registry", error)
     }
   }
-  const metrics = tableMetrics(table, context)
+  const metrics = tableMetrics(of, context)
   const { ackLatency, bytesDurable, bytesIngested, recordsDurable, recordsIngested } = metrics
   let gauges: ReadonlyArray<Metric.Registration> | undefined
   let reportedRecords = 0
@@ -59,7 +59,7 @@ export const makeTelemetry = (
   }
   /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
   const gauge = (metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number) =>
-    Metric.registerUnsafe(Metric.withAttributes(metric, { table, stream: stream() }), context, {
+    Metric.registerUnsafe(Metric.withAttributes(metric, { ...of, stream: stream() }), context, {
       get: () => ({ value: value() }),
       update: () => {},
       modify: () => {}

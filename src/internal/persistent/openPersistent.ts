@@ -25,8 +25,19 @@ export const openPersistent = <A>(
   client: Client,
   streamId: string | undefined
 ): Effect.Effect<PersistentStream<A>, StreamFailure, Transport | Scope.Scope> => {
-  if (options.onRefused === undefined) return openPersistentStream(table, options, client, { streamId })
-  const why = "A persistent stream cannot go on without a refused record, whose offset cannot be left out."
-  const message = `${why} Leave the option onRefused out, or use createStream.`
-  return Effect.fail(new InvalidArgument({ message, path: ["onRefused"] }))
+  const refused = unfit(options)
+  return refused === undefined ? openPersistentStream(table, options, client, { streamId }) : Effect.fail(refused)
+}
+
+/** Why a persistent stream cannot have these options. */
+const unfit = ({ laneKey, lanes = 1, onRefused }: StreamConfigurationOptions): InvalidArgument | undefined => {
+  const [option, why] =
+    onRefused !== undefined
+      ? ["onRefused", "cannot go on without a refused record, whose offset cannot be left out"]
+      : lanes !== 1
+        ? ["lanes", "has one session, whose offsets are its own"]
+        : ["laneKey", "has one session, which keeps all records in order"]
+  if (onRefused === undefined && lanes === 1 && laneKey === undefined) return undefined
+  const message = `A persistent stream ${why}. Leave the option ${option} out, or use createStream.`
+  return new InvalidArgument({ message, path: [option] })
 }

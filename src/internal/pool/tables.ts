@@ -16,7 +16,7 @@ import type { TableProperties } from "../../TableProperties.ts"
 import { InvalidArgument, InvalidState, type StreamFailure } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import { Pooled, type Pooling } from "../engine/pooling.ts"
-import type { StreamCore } from "../engine/streamCore.ts"
+import type { StreamFace } from "../engine/streamCore.ts"
 import { originOf } from "../engine/streamUnacked.ts"
 import { SharedBudget, SharedZone } from "../landing/sharedZone.ts"
 import { Answer } from "../userCode/answer.ts"
@@ -48,7 +48,7 @@ export interface PoolParts<R> {
 /** The stream of a table, and what is behind it. */
 interface Opened {
   readonly stream: ZerobusStream<any>
-  readonly core: StreamCore<any>
+  readonly core: StreamFace<any>
 }
 
 /** One table. */

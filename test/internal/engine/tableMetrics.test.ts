@@ -20,11 +20,11 @@ describe("the metrics of a table", () => {
     const attributes = { service: "a" }
     const registry = new Map()
     const context = contextOf(registry, attributes)
-    const one = tableMetrics("t", context)
-    assert.strictEqual(tableMetrics("t", contextOf(registry, attributes)), one)
-    assert.notStrictEqual(tableMetrics("u", context), one)
-    assert.notStrictEqual(tableMetrics("t", contextOf(registry, { service: "b" })), one)
-    assert.notStrictEqual(tableMetrics("t", contextOf(new Map(), attributes)), one)
+    const one = tableMetrics({ table: "t" }, context)
+    assert.strictEqual(tableMetrics({ table: "t" }, contextOf(registry, attributes)), one)
+    assert.notStrictEqual(tableMetrics({ table: "u" }, context), one)
+    assert.notStrictEqual(tableMetrics({ table: "t" }, contextOf(registry, { service: "b" })), one)
+    assert.notStrictEqual(tableMetrics({ table: "t" }, contextOf(new Map(), attributes)), one)
     one.recordsIngested.update(3)
     one.recordsIngested.update(4)
     assert.deepStrictEqual([ingested(context, "t"), ingested(context, "u")], [7, 0])
@@ -33,18 +33,18 @@ describe("the metrics of a table", () => {
   it("are in the registry from the first stream on, and again from the next one when they were removed", () => {
     const registry = new Map()
     const context = contextOf(registry)
-    tableMetrics("t", context)
+    tableMetrics({ table: "t" }, context)
     const size = registry.size
     assert.isAbove(size, 10)
     registry.clear()
-    tableMetrics("t", context)
+    tableMetrics({ table: "t" }, context)
     assert.strictEqual(registry.size, size)
   })
 
   it("count on in a new series when theirs was removed", () => {
     const registry = new Map()
     const context = contextOf(registry)
-    const { recordsIngested } = tableMetrics("t", context)
+    const { recordsIngested } = tableMetrics({ table: "t" }, context)
     recordsIngested.update(3)
     registry.clear()
     recordsIngested.update(4)

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { makeStreamChurn } from "../../../src/internal/engine/streamChurn.ts"
+import { makeStreamChurn } from "../../../src/internal/userCode/streamChurn.ts"
 import * as A from "../../support/acceptance.ts"
 import { reporting, type Reports } from "../../support/reports.ts"
 

@@ -4,7 +4,7 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import { shielded } from "../userCode/shield.ts"
+import { shielded } from "./shield.ts"
 
 /** Streams to one table within the window that are worth a warning. */
 const MANY = 100

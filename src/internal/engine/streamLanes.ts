@@ -1,0 +1,186 @@
+/**
+ * A stream with several lanes: one core per lane, each with its own landing zone, supervisor and
+ * sessions, and a face that stands for all of them.
+ *
+ *   program --> face --> LanesZone --> zone of a lane --> its supervisor --> its sessions
+ *                 ^                                            |
+ *                 +---- settled by all, states, the end -------+
+ *
+ * A lane recovers, rotates and searches for refused records on its own. When one fails for good, the
+ * others half-close and drain. The stream ends when all have ended, with the cause of the first that
+ * failed; until then nobody is told.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
+import type { StreamState } from "../../StreamState.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import type { StreamFailure } from "../../ZerobusError.ts"
+import type { Turns } from "../landing/turns.ts"
+import { LaneAcknowledgements, LanesAcknowledgements } from "../lanes/laneReceipts.ts"
+import { LanesZone } from "../lanes/lanesZone.ts"
+import { ephemeralRpc } from "../protobuf/streamRpc.ts"
+import { StateLog } from "./stateLog.ts"
+import {
+  type AckFailure,
+  endStreamUnsafe,
+  makeFaceParts,
+  makeLaneParts,
+  type StreamCore,
+  type StreamFace,
+  streamIdOf
+} from "./streamCore.ts"
+import { makeTelemetry } from "./telemetry.ts"
+
+/** How many lanes begin to open within a second. */
+const OPENINGS_PER_SECOND = 64
+
+/** Makes the face of a stream with several lanes, none of which is connected yet. */
+export const makeLanes = Effect.fnUntraced(function* <A>(
+  table: TableProperties<A>,
+  options: ResolvedStreamOptions,
+  turns: Turns
+) {
+  const { context, face, scheduler } = yield* makeFaceParts(table, options, ephemeralRpc(table))
+  const { now } = face
+  const { laneKey } = options
+  const zone = new LanesZone<A>({
+    lanes: options.lanes,
+    laneKey,
+    turns,
+    codec: table.codec,
+    limits: options,
+    now,
+    scheduler
+  })
+  const acks = new LanesAcknowledgements<AckFailure>(() => zone.settledByAll, scheduler)
+  const states = new StateLog("connecting")
+  const { refusalLines } = makeLaneParts(now())
+  let open = zone.lanes.length
+  /** How the stream ends, once a lane has failed. */
+  let failed: Exit.Exit<never, AckFailure> | undefined
+  let failedLane: StreamCore<A> | undefined
+
+  const endedUnsafe: StreamFace<A>["endedUnsafe"] = (lane, outcome, state) => {
+    const decides = state === "failed" && failed === undefined
+    if (decides) {
+      failed = outcome
+      failedLane = lane
+      Deferred.doneUnsafe(whole.closeRequested, Exit.void)
+    }
+    if (--open > 0) return decides
+    whole.ended = true
+    whole.failure = failedLane?.failure
+    for (const other of lanes) other.failure = whole.failure
+    endStreamUnsafe(whole, failed ?? outcome, failed === undefined ? "closed" : "failed")
+    return decides || failed === undefined
+  }
+
+  const lanes = zone.lanes.map((laneZone): StreamCore<A> => {
+    const series = { table: table.tableName, lane: String(laneZone.index) }
+    const laneAcks = new LaneAcknowledgements(laneZone.offsets, acks, scheduler)
+    return {
+      ...face,
+      ...makeLaneParts(now()),
+      rpc: ephemeralRpc(table),
+      fresh: false,
+      zone: laneZone,
+      slot: undefined,
+      fed: undefined,
+      telemetry: makeTelemetry(laneZone, series, () => streamIdOf(whole), context),
+      acks: laneAcks,
+      states: new LaneStates((state) => {
+        zone.setSessionUnsafe(laneZone.index, isConnected(state))
+        if (!whole.ended) states.enterUnsafe(together(lanes))
+      }),
+      endedUnsafe,
+      refusalLines,
+      get lanes() {
+        return lanes
+      },
+      get whole() {
+        return whole
+      },
+      get receiver() {
+        return lanes[laneZone.index]!
+      }
+    }
+  })
+  acks.setLanes(lanes.map((lane) => lane.acks as LaneAcknowledgements<AckFailure>))
+
+  const whole: StreamFace<A> = {
+    ...face,
+    zone,
+    acks,
+    telemetry: { ended: () => lanes.forEach((lane) => lane.telemetry.ended(lane.zone.leftRecords)) },
+    states,
+    endedUnsafe,
+    lanes,
+    get whole() {
+      return whole
+    },
+    get receiver() {
+      return lanes[zone.takenBy]!
+    }
+  }
+  return whole
+})
+
+/** Opens a lane some time after those before it, so that the server does not get all of them at once. */
+export const inItsTime = <E, R>(
+  { closeRequested, lanes }: StreamFace<any>,
+  lane: StreamCore<any>,
+  opening: Effect.Effect<void, E, R>
+): Effect.Effect<void, E, R> => {
+  const index = lanes.indexOf(lane)
+  if (index <= 0) return opening
+  const wait = Effect.sleep((index * 1000) / OPENINGS_PER_SECOND)
+  return Effect.andThen(Effect.raceFirst(wait, Deferred.await(closeRequested)), opening)
+}
+
+/** What the log lines of a lane carry. */
+export const annotationsOf = ({ lanes, table }: StreamFace<any>, lane: StreamCore<any>): Record<string, unknown> =>
+  lanes.length === 1 ? { table: table.tableName } : { table: table.tableName, lane: lanes.indexOf(lane) }
+
+/**
+ * Waits until all lanes are open, and takes over what an ended stream with several lanes has left, which
+ * is sent at once. Fails when a lane failed meanwhile, also one that was open before.
+ */
+export const openedTogether = Effect.fnUntraced(function* (
+  stream: StreamFace<any>,
+  openings: ReadonlyArray<Effect.Effect<void, StreamFailure>>,
+  ended: StreamFace<any> | undefined
+) {
+  for (const opened of openings) yield* opened
+  if (!(stream.zone instanceof LanesZone)) return
+  if (stream.lanes.some((lane) => lane.ended)) {
+    yield* stream.finished.await
+    if (stream.failure !== undefined) return yield* stream.failure
+  }
+  if (ended?.zone instanceof LanesZone) stream.zone.adoptUnsafe(ended.zone)
+})
+
+/** The states of a lane, which the states of its stream follow. */
+class LaneStates extends StateLog {
+  private readonly entered: (state: StreamState) => void
+
+  constructor(entered: (state: StreamState) => void) {
+    super("connecting")
+    this.entered = entered
+  }
+
+  override enterUnsafe(state: StreamState): void {
+    super.enterUnsafe(state)
+    this.entered(state)
+  }
+}
+
+const isConnected = (state: StreamState): boolean => state === "replaying" || state === "open" || state === "paused"
+
+/** What a stream is when one of its lanes is: the first of these. */
+const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "replaying", "paused", "open"]
+
+/** The state of a stream by those of its lanes. An idle lane leaves it to the others. */
+const together = (lanes: ReadonlyArray<StreamCore<any>>): StreamState =>
+  precedence.find((state) => lanes.some((lane) => lane.states.current === state)) ?? "idle"

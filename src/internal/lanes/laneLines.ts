@@ -1,0 +1,87 @@
+/**
+ * The callers that wait for room in a stream with several lanes: a line per lane, and one for records
+ * that any lane may take.
+ *
+ * Room goes to the caller that has waited longest, as with one lane. Callers whose lane has its part
+ * of the budget are passed by: they wait for their lane, and the others must not wait for it too.
+ */
+import type { Scheduler } from "effect/Scheduler"
+import { type Admission, Full, Line, type Waiter } from "../landing/waitingLine.ts"
+import { Pieces } from "../userCode/pieces.ts"
+
+/** A caller in one of the lines. */
+export interface LaneWaiter extends Waiter {
+  /** The lane that its records belong to; the number of lanes when any may take them. */
+  readonly lane: number
+}
+
+interface Arrival {
+  readonly waiter: LaneWaiter
+  readonly arrival: number
+}
+
+export class LaneLines {
+  /** How many callers wait. */
+  size = 0
+  private readonly lines: ReadonlyArray<Line<Arrival>>
+  private readonly isCapped: (waiter: LaneWaiter) => boolean
+  private readonly pieces: Pieces
+  private arrivals = 0
+
+  /**
+   * `place` hands in what a caller brought and returns its answer, or `Full`; `isCapped` says that a
+   * caller waits for its lane alone.
+   */
+  constructor(
+    lanes: number,
+    place: (waiter: LaneWaiter) => Admission,
+    isCapped: (waiter: LaneWaiter) => boolean,
+    scheduler: Scheduler
+  ) {
+    this.lines = Array.from({ length: lanes + 1 }, () => new Line<Arrival>())
+    this.isCapped = isCapped
+    this.pieces = new Pieces(scheduler, () => {
+      const line = this.longest()
+      const first = line?.first
+      if (line === undefined || first === undefined) return false
+      const admission = place(first.waiter)
+      if (admission === Full) return false
+      line.removeFirst()
+      this.size--
+      first.waiter.admit(admission)
+      return true
+    })
+  }
+
+  /** Takes the last place of its line. Returns how to give up: false when the caller was admitted or has left before. */
+  join(waiter: LaneWaiter): () => boolean {
+    const leave = this.lines[waiter.lane]!.join({ waiter, arrival: this.arrivals++ })
+    this.size++
+    return () => {
+      if (!leave()) return false
+      this.size--
+      return true
+    }
+  }
+
+  /** Admits callers until one finds no room. */
+  admit(): void {
+    if (this.size > 0) this.pieces.runUnsafe()
+  }
+
+  /** Whether a new record of the lane has to wait behind callers in line. */
+  holdsBack(lane: number): boolean {
+    return this.size > 0 && (this.lines[lane]!.size > 0 || this.longest() !== undefined)
+  }
+
+  /** The line whose first caller has waited longest, of those that do not wait for their lane alone. */
+  private longest(): Line<Arrival> | undefined {
+    let longest: Line<Arrival> | undefined
+    for (const line of this.lines) {
+      const { first } = line
+      if (first === undefined || this.isCapped(first.waiter)) continue
+      if (longest === undefined || first.arrival < longest.first!.arrival) longest = line
+    }
+    return longest
+  }
+}
