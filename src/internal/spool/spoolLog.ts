@@ -203,9 +203,9 @@ export class SpoolLog {
   acknowledge(offset: number): void {
     if (offset <= this.acknowledged || this.closed) return
     this.acknowledged = offset
+    this.keep()
     // An empty log has room for a call however large its last file is, which stays.
     if (this.nextOffset === offset + 1) this.onRoom()
-    this.keep()
   }
 
   /** Waits for the groups under way and for the notes, then closes the files and gives the lock up. */
@@ -224,8 +224,15 @@ export class SpoolLog {
   private fits(open: SpoolGroup | undefined, bytes: number): boolean {
     const size = open?.entries.frames.size ?? 0
     if (size > 0 && size + bytes > MOST_GROUP_BYTES) return false
-    // With nothing left to send, what is there is about to be deleted.
-    return this.nextOffset === this.acknowledged + 1 || this.bytes + bytes <= this.options.maxBytes
+    if (this.bytes + bytes <= this.options.maxBytes) return true
+    // With nothing left to send, only files that are being deleted are worth waiting for.
+    return this.nextOffset === this.acknowledged + 1 && (this.keeping === undefined || !this.isDeletable())
+  }
+
+  /** Whether all of the oldest file is acknowledged and a later file exists. */
+  private isDeletable(): boolean {
+    const { acknowledged, files } = this
+    return files.length > 1 && files[1]!.first <= acknowledged + 1
   }
 
   private openNext(): SpoolGroup {
@@ -335,7 +342,10 @@ export class SpoolLog {
         this.keep()
       },
       // Only space and repeated sending depend on it.
-      () => void (this.keeping = undefined)
+      () => {
+        this.keeping = undefined
+        this.onRoom()
+      }
     )
   }
 
@@ -349,7 +359,7 @@ export class SpoolLog {
         this.notedOffset = acknowledged
       }
     }
-    if (files.length < 2 || files[1]!.first > acknowledged + 1) return undefined
+    if (!this.isDeletable()) return undefined
     return async () => {
       await noted.synchronise()
       await this.options.disk.remove(segmentPath(this.options.folder, files[0]!.file))

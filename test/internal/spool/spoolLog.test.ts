@@ -4,9 +4,19 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { segmentNumbers } from "../../../src/internal/log/segmentFiles.ts"
-import { Full } from "../../../src/internal/spool/spoolLog.ts"
-import { faultyDisk } from "../../support/faultyDisk.ts"
+import { Full, type SpoolLog } from "../../../src/internal/spool/spoolLog.ts"
+import { failure, faultyDisk } from "../../support/faultyDisk.ts"
 import { append, framed, inFolder, offer, open, readAll, settled } from "../../support/spoolFolder.ts"
+
+/** Waits for room, and offers a record whenever the log reports some. */
+const takenWithRoom = (log: SpoolLog, text: string): Promise<void> =>
+  new Promise((resolve) => {
+    log.onRoom = () => {
+      if (offer(log, [text]) === Full) return
+      log.onRoom = () => {}
+      resolve()
+    }
+  })
 
 describe("the log of a spool", () => {
   it.live("gives offsets to records and batches and reads them in order, from memory and from disk", () =>
@@ -117,29 +127,55 @@ describe("the log of a spool", () => {
     inFolder(async (folder) => {
       const log = await open(folder, { maxBytes: 8 * 1024 })
       const text = "x".repeat(1100)
-      let taken = 0
+      let count = 0
       while (offer(log, [text]) !== Full) {
-        taken++
+        count++
         await settled(log.latestGroup)
       }
-      assert.strictEqual(taken, 6)
+      assert.strictEqual(count, 6)
       assert.strictEqual(offer(log, ["forced"], false, true), 6)
       await settled(log.latestGroup)
-      const room = new Promise<void>((resolve) => {
-        log.onRoom = () => {
-          if (offer(log, [text]) === Full) return
-          log.onRoom = () => {}
-          resolve()
-        }
-      })
+      const taken = takenWithRoom(log, text)
       log.acknowledge(2)
-      await room
+      await taken
       assert.strictEqual(await settled(log.latestGroup), "persisted")
       assert.strictEqual(log.nextOffset, 8)
       // With everything acknowledged there is room, also for what is larger than the bound.
+      const large = takenWithRoom(log, "y".repeat(9000))
       log.acknowledge(7)
-      assert.strictEqual(offer(log, ["y".repeat(9000)]), 8)
+      await large
+      assert.strictEqual(log.nextOffset, 9)
       await log.close()
+    })
+  )
+
+  it.live("stays within its bound while acknowledged files are being deleted, and goes on when that fails", () =>
+    inFolder(async (folder) => {
+      const disk = faultyDisk()
+      const log = await open(folder, { maxBytes: 8 * 1024, disk })
+      let release = (): void => {}
+      const gate = new Promise<void>((resolve) => (release = resolve))
+      disk.before = async (operation) => {
+        if (operation !== "remove") return
+        await gate
+        throw failure("EIO")
+      }
+      const text = "x".repeat(1100)
+      for (let offset = 0; offset < 6; offset++) {
+        assert.strictEqual(offer(log, [text]), offset)
+        assert.strictEqual(await settled(log.latestGroup), "persisted")
+        log.acknowledge(offset)
+      }
+      assert.isAtMost(log.bytes, 8 * 1024)
+      assert.strictEqual(offer(log, [text]), Full)
+      const taken = takenWithRoom(log, text)
+      release()
+      await taken
+      assert.strictEqual(await settled(log.latestGroup), "persisted")
+      disk.before = () => {}
+      log.acknowledge(6)
+      await log.close()
+      assert.strictEqual((await segmentNumbers(nodeDisk, folder)).length, 1)
     })
   )
 
