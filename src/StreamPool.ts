@@ -44,7 +44,7 @@ export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = neve
   /**
    * Bytes that all tables together may have queued and in flight; default 128 MiB. One table may
    * have half of them, so that a table whose records do not get through leaves room for others.
-   * Above it `ingest` waits. Each table with records holds up to one buffer of 256 KiB besides.
+   * Above it `ingest` waits. Each table with records holds up to one buffer of 64 KiB besides.
    */
   readonly maxInflightBytes?: number | undefined
   /**

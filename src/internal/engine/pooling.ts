@@ -36,7 +36,7 @@ export interface StreamSlot {
 export interface Pooling {
   readonly turns: Turns
   readonly makeZone: <A>(parts: ZoneParts<A>) => LandingZone<A>
-  readonly slot: StreamSlot
+  readonly slotOf: (zone: LandingZone<any>) => StreamSlot
 }
 
 /** The pool's part in the stream that an effect opens; `undefined` for a stream of its own. */

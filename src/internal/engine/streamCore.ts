@@ -206,7 +206,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
     ...makeLaneParts(face.now()),
     fresh: rpc.name === "PersistentStream",
     zone,
-    slot: pooling?.slot,
+    slot: pooling?.slotOf(zone),
     fed,
     telemetry: makeTelemetry(zone, { table: table.tableName }, () => streamIdOf(core), context),
     acks: new Acknowledgements<AckFailure>(scheduler),

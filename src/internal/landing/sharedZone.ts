@@ -11,6 +11,9 @@ import { MESSAGE_OVERHEAD, type Message } from "./chunk.ts"
 import { LandingZone, type ZoneParts } from "./landingZone.ts"
 import { Turns } from "./turns.ts"
 
+/** Bytes that chunks are made for, which have up to a quarter of it: many zones hold one that is filled in part. */
+const CHUNKS_FOR = 256 * 1024
+
 export class SharedBudget {
   /** The turns of all zones that share it, which count what they accept. */
   readonly turns = new Turns()
@@ -85,7 +88,7 @@ export class SharedZone<A> extends LandingZone<A> {
 
   /** `onEmpty` is called when everything that it held is settled. */
   constructor(parts: ZoneParts<A>, budget: SharedBudget, onEmpty: () => void) {
-    super(parts)
+    super({ ...parts, chunksFor: Math.min(CHUNKS_FOR, parts.limits.maxInflightBytes) })
     this.budget = budget
     this.onEmpty = onEmpty
   }

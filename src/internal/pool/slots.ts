@@ -11,11 +11,13 @@
  *
  * | while tables wait, a visit ends | |
  * | --- | --- |
- * | once nothing is left to be acknowledged | after 1 second, or less where more tables wait than there are slots |
+ * | once nothing is left to be acknowledged | after 1 second; at once when no record came since it was admitted |
  * | otherwise | after 10 seconds, once what was sent is acknowledged |
  *
- * While none waits, a visit ends when it had nothing to send for `idleTimeToLive`. A visit begins with its
- * session: how long that takes to open is bounded by the stream's own limits.
+ * A visit that ends at once takes a credit, of which there are as many a second as slots: many tables with
+ * a pile each are served one after another, and tables with a record now and then do not open sessions all
+ * the time. While no table waits, a visit ends when it had nothing to send for `idleTimeToLive`. A visit
+ * begins with its session: how long that takes to open is bounded by the stream's own limits.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -28,8 +30,16 @@ import { wake } from "../userCode/wake.ts"
 const FULL_VISIT = 1_000
 const LONGEST_VISIT = 10_000
 
-/** The shortest visit, however many tables wait, in milliseconds: opening a session must stay worth it. */
-const LEAST_VISIT = 100
+/** Credits that a pool has saved at most, per slot. */
+const SAVED_CREDITS = 16
+
+/** What a slot is told of its table's records. */
+export interface TableRecords {
+  /** Whether nothing is unacknowledged. */
+  readonly isEmpty: boolean
+  /** How many were ever accepted. */
+  readonly acceptedRecords: number
+}
 
 /** What the slots of a pool need. */
 export interface SlotOptions {
@@ -46,19 +56,19 @@ export class Slots {
   private readonly visits = new Set<Slot>()
   /** Streams that wait for a slot, the first to come first. */
   private readonly line = new Set<Slot>()
-  /** How many of the visits were dismissed. */
+  /** How many of the visits were dismissed and have nothing left, so that their slots are about to be free. */
   private leaving = 0
+  private credits: number
+  /** When they were counted, in milliseconds. */
+  private creditedAt: number
   private timer: Fiber.Fiber<void> | undefined
   private timerAt = Infinity
   private readonly options: SlotOptions
 
   constructor(options: SlotOptions) {
     this.options = options
-  }
-
-  /** The slot of one table; `isEmpty` tells whether nothing of it is unacknowledged. */
-  slotOf(isEmpty: () => boolean): Slot {
-    return new Slot(this, isEmpty)
+    this.credits = options.maxOpen * SAVED_CREDITS
+    this.creditedAt = options.now()
   }
 
   now(): number {
@@ -80,18 +90,21 @@ export class Slots {
     this.line.delete(slot)
   }
 
-  leaveUnsafe(slot: Slot, wasDismissed: boolean): void {
+  leaveUnsafe(slot: Slot): void {
     this.visits.delete(slot)
-    if (wasDismissed) this.leaving--
+    if (slot.isLeaving) this.leaving--
+    slot.isLeaving = false
     this.admitUnsafe()
   }
 
   /** A visit has begun, or has nothing left to send: ends it if it is due, or looks again when it is. */
   consider(slot: Slot): void {
-    if (!slot.isOpen || slot.isDismissed) return
-    const due = this.dueAt(slot)
-    if (due <= this.now()) this.dismiss(slot)
-    else this.lookAt(due)
+    if (slot.isDismissed) this.noteLeaving(slot)
+    else if (slot.isOpen) {
+      const due = this.dueAt(slot)
+      if (due <= this.now()) this.dismiss(slot)
+      else this.lookAt(due)
+    }
   }
 
   /** Admits those in line as long as slots are free. */
@@ -118,18 +131,35 @@ export class Slots {
   }
 
   private dismiss(slot: Slot): void {
-    this.leaving++
+    if (this.line.size > this.leaving && this.now() < slot.openedAt! + FULL_VISIT) this.credits--
+    this.noteLeaving(slot)
     slot.dismissUnsafe()
+  }
+
+  private noteLeaving(slot: Slot): void {
+    if (slot.isLeaving || !slot.records.isEmpty) return
+    slot.isLeaving = true
+    this.leaving++
+  }
+
+  private hasCredit(): boolean {
+    const now = this.now()
+    const { maxOpen } = this.options
+    const earned = ((now - this.creditedAt) * maxOpen) / 1_000
+    this.credits = Math.min(maxOpen * SAVED_CREDITS, this.credits + earned)
+    this.creditedAt = now
+    return this.credits >= 1
   }
 
   /** When a visit that has had a session has lasted long enough. */
   dueAt(slot: Slot): number {
-    const empty = slot.isEmpty()
+    const { isEmpty } = slot.records
     // Those who wait for a slot that is being given back need no other one.
-    const waiting = this.line.size - this.leaving
-    if (waiting <= 0) return empty ? Math.max(slot.emptiedAt, slot.openedAt!) + this.options.idleMillis : Infinity
-    const share = (FULL_VISIT * this.options.maxOpen) / this.line.size
-    return slot.openedAt! + (empty ? Math.max(LEAST_VISIT, Math.min(FULL_VISIT, share)) : LONGEST_VISIT)
+    if (this.line.size <= this.leaving) {
+      return isEmpty ? Math.max(slot.emptiedAt, slot.openedAt!) + this.options.idleMillis : Infinity
+    }
+    if (isEmpty && slot.isQuiet && this.hasCredit()) return slot.openedAt!
+    return slot.openedAt! + (isEmpty ? FULL_VISIT : LONGEST_VISIT)
   }
 
   private lookAt(due: number): void {
@@ -151,18 +181,26 @@ export class Slot implements StreamSlot {
   openedAt: number | undefined
   /** Whether a session is open. */
   isOpen = false
+  /** Whether it was dismissed and has nothing left; the slots keep it. */
+  isLeaving = false
   /** When it had nothing left last. */
   emptiedAt = -Infinity
-  /** Whether nothing of its table is unacknowledged. */
-  readonly isEmpty: () => boolean
+  readonly records: TableRecords
   private readonly slots: Slots
+  /** Records that its table had been given when it was admitted. */
+  private acceptedBefore = 0
   private admitted = false
   private resume: (() => void) | undefined
   private dismissal = Deferred.makeUnsafe<void>()
 
-  constructor(slots: Slots, isEmpty: () => boolean) {
+  constructor(slots: Slots, records: TableRecords) {
     this.slots = slots
-    this.isEmpty = isEmpty
+    this.records = records
+  }
+
+  /** Whether its table was given no record since it was admitted. */
+  get isQuiet(): boolean {
+    return this.records.acceptedRecords === this.acceptedBefore
   }
 
   get isHeld(): boolean {
@@ -192,6 +230,7 @@ export class Slot implements StreamSlot {
     this.resume = undefined
     this.admitted = true
     this.openedAt = undefined
+    this.acceptedBefore = this.records.acceptedRecords
     this.dismissal = Deferred.makeUnsafe()
     if (resume !== undefined) wake(resume, undefined)
   }
@@ -221,7 +260,7 @@ export class Slot implements StreamSlot {
     this.quitUnsafe()
     if (!this.admitted) return
     this.admitted = this.isOpen = false
-    this.slots.leaveUnsafe(this, this.isDismissed)
+    this.slots.leaveUnsafe(this)
   }
 
   private quitUnsafe(): void {

@@ -8,7 +8,9 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
@@ -22,7 +24,7 @@ import { SharedBudget, SharedZone } from "../landing/sharedZone.ts"
 import { Answer } from "../userCode/answer.ts"
 import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { shielded } from "../userCode/shield.ts"
-import { Slots } from "./slots.ts"
+import { Slot, Slots } from "./slots.ts"
 
 /** How long calls for a table that failed fail with its cause, in milliseconds. */
 const REST = 10_000
@@ -43,6 +45,30 @@ export interface PoolParts<R> {
   readonly now: () => number
   /** Options of each stream. */
   readonly stream: StreamConfigurationOptions<any, R>
+}
+
+/** Why a call takes nothing. */
+type PoolFailure = IngestError | StreamFailure | InvalidState
+
+/**
+ * One call: it finds the table's stream when it runs, and becomes a call of that, which `yield*` may
+ * answer without a turn through the fiber's run loop.
+ */
+class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
+  readonly #find: () => Effect.Effect<RecordAck, PoolFailure>
+
+  constructor(find: () => Effect.Effect<RecordAck, PoolFailure>) {
+    super()
+    this.#find = find
+  }
+
+  asEffect(): Effect.Effect<RecordAck, PoolFailure> {
+    return Effect.suspend(this.#find)
+  }
+
+  override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, PoolFailure>> {
+    return Fiber.getCurrent() === undefined ? super[Symbol.iterator]() : this.#find()[Symbol.iterator]()
+  }
 }
 
 /** The stream of a table, and what is behind it. */
@@ -92,16 +118,11 @@ export const openPool = Effect.fnUntraced(function* <R>({
 
   /** What the pool gives to the stream of one table. */
   const pooling = (): Pooling => {
-    let isEmpty = (): boolean => true
-    const slot = slots.slotOf(() => isEmpty())
+    let slot: Slot | undefined
     return {
-      slot,
       turns: budget.turns,
-      makeZone: (parts) => {
-        const zone = new SharedZone(parts, budget, () => slot.emptiedUnsafe())
-        isEmpty = () => zone.isEmpty
-        return zone
-      }
+      makeZone: (parts) => new SharedZone(parts, budget, () => slot?.emptiedUnsafe()),
+      slotOf: (zone) => (slot = new Slot(slots, zone))
     }
   }
 
@@ -180,17 +201,16 @@ export const openPool = Effect.fnUntraced(function* <R>({
       : entry.opened.stream.ingestRecord(record)
   }
 
+  const ingest = <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> => {
+    const entry = entries.get(table?.tableName)
+    return entry?.opened !== undefined && entry.table === table && !closed
+      ? entry.opened.stream.ingestRecord(record)
+      : ingestLater(table, record)
+  }
+
   return {
-    ingest: <A>(
-      table: TableProperties<A>,
-      record: A
-    ): Effect.Effect<RecordAck, IngestError | StreamFailure | InvalidState> =>
-      Effect.suspend(() => {
-        const entry = entries.get(table?.tableName)
-        return entry?.opened !== undefined && entry.table === table && !closed
-          ? entry.opened.stream.ingestRecord(record)
-          : ingestLater(table, record)
-      }),
+    ingest: <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> =>
+      new PoolIngest(() => ingest(table, record)),
     flush: Effect.suspend((): Effect.Effect<void, AckError> => {
       const open = [...entries.values()].filter((entry) => entry.opened?.core.zone.isEmpty === false)
       const flushed = Effect.forEach(open, (entry) => Effect.exit(entry.opened!.stream.flush), {

@@ -134,7 +134,7 @@ describe("a pool", () => {
       Effect.gen(function* () {
         let records = 0
         let returned = 0
-        for (let seed = 1; seed <= 60; seed++) {
+        for (let seed = 1; seed <= 40; seed++) {
           const result = yield* Effect.scoped(run(seed)).pipe(
             Effect.onError(() => Effect.sync(() => console.error(`seed ${seed}`)))
           )
