@@ -31,6 +31,9 @@ export interface SinkReport {
   readonly records: number
   /** Calls open now. */
   readonly calls: number
+  /** Calls that were opened since, and the most that were open at a time. */
+  readonly opened: number
+  readonly mostCalls: number
   /** CPU time in seconds. */
   readonly cpu: number
   /** Milliseconds from the last cut until the first message of a connection that was made after it. */
@@ -49,6 +52,8 @@ let verify = false
 let messages = 0
 let bytes = 0
 let records = 0
+let opened = 0
+let mostCalls = 0
 let violation: string | undefined
 let cutAt: number | undefined
 let resumedAfter: number | undefined
@@ -176,6 +181,8 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer): Promise<num
   server.on("stream", (stream: Http2.ServerHttp2Stream) => {
     const call = new Call(stream)
     calls.add(call)
+    opened++
+    mostCalls = Math.max(mostCalls, calls.size)
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
     stream.on("data", (chunk: Buffer) => call.read(chunk))
@@ -212,12 +219,15 @@ const report = (): void => {
     bytes,
     records,
     calls: calls.size,
+    opened,
+    mostCalls,
     cpu,
     resumedAfter,
     violation
   }
   process.send?.(answer)
-  messages = bytes = records = 0
+  messages = bytes = records = opened = 0
+  mostCalls = calls.size
   violation = undefined
 }
 
