@@ -29,10 +29,10 @@ import type { IngestError } from "./ZerobusStream.ts"
  */
 export type PoolIngestError = IngestError | StreamFailure | InvalidState
 
-/** Options of every stream of a pool. A spool belongs to one table, and the budget to the pool. */
+/** Options of every stream of a pool. A spool belongs to one table, a slot to one lane, and the budget to the pool. */
 export type PooledStreamOptions<R1 = never, R2 = never, R3 = never, R4 = never> = Omit<
   OptionsByEffect<any, R1, R2, R3, R4>,
-  "maxInflightBytes" | "spool"
+  "laneKey" | "lanes" | "maxInflightBytes" | "spool"
 >
 
 /** Options of a pool. A value out of its range fails with `InvalidArgument` that names it. */
@@ -82,7 +82,7 @@ export interface StreamPool {
   readonly flush: Effect.Effect<void, AckError>
 }
 
-const { maxInflightBytes: _bytes, spool: _spool, ...pooledRules } = streamRules
+const { laneKey: _key, lanes: _lanes, maxInflightBytes: _bytes, spool: _spool, ...pooledRules } = streamRules
 
 const poolRules: OptionRules<StreamPoolOptions> = {
   maxOpen: required(count()),

@@ -68,15 +68,11 @@ export const unpooled = ({
   recovery,
   spool
 }: Pick<StreamConfigurationOptions, "lanes" | "recovery" | "spool">): InvalidArgument | undefined => {
-  if (lanes !== 1) {
-    const message = "The streams of a pool take turns with one session each: leave the option lanes out."
-    return new InvalidArgument({ message, path: ["lanes"] })
+  const refuse = (option: string, why: string) =>
+    new InvalidArgument({ message: `${why}: leave the option ${option} out.`, path: [option] })
+  if (recovery === false) return refuse("recovery", "The streams of a pool share slots and need recovery")
+  if (spool !== undefined) {
+    return refuse("spool", "A spool belongs to one table, so the streams of a pool have none")
   }
-  if (recovery === false) {
-    const message = "The streams of a pool share slots and need recovery: leave the option recovery out."
-    return new InvalidArgument({ message, path: ["recovery"] })
-  }
-  if (spool === undefined) return undefined
-  const message = "A spool belongs to one table, so the streams of a pool have none: leave the option spool out."
-  return new InvalidArgument({ message, path: ["spool"] })
+  return lanes === 1 ? undefined : refuse("lanes", "A stream of a pool has one slot, and so one lane")
 }

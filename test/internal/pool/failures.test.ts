@@ -170,6 +170,7 @@ describe("StreamPool.make", () => {
         [{ ...valid, stream: { maxInflightBytes: 1 } }, ["stream", "maxInflightBytes"]],
         [{ ...valid, stream: { spool: {} } }, ["stream", "spool"]],
         [{ ...valid, stream: { recovery: false } }, ["recovery"]],
+        [{ ...valid, stream: { lanes: 2 } }, ["stream", "lanes"]],
         [{ ...valid, stream: { flushTimeout: -1 } }, ["stream", "flushTimeout"]]
       ] as const) {
         const made = StreamPool.make(options as never).pipe(Effect.provideContext(context))
