@@ -72,6 +72,12 @@ export interface TransportCall {
    */
   readonly onResponseUnsafe?: ((listener: (response: Uint8Array) => void) => void) | undefined
   /**
+   * Calls the listener once when the call has ended, behind its last response: with the failure, or
+   * with nothing when the server closed with OK. At once when it has ended already. The listener
+   * does not throw. One listener at most. Optional; without it, the end is taken from `responses`.
+   */
+  readonly onEndUnsafe?: ((listener: (failure: TransportFailure | undefined) => void) => void) | undefined
+  /**
    * Encoded responses in order; ends with `Done` when the server closed with OK, else with the
    * failure.
    */

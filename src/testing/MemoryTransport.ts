@@ -138,13 +138,18 @@ const openCall = Effect.fnUntraced(function* (
   let sent = 0
   let onSent: (() => void) | undefined
   let onResponse: ((response: Uint8Array) => void) | undefined
+  let onEnd: ((failure: TransportFailure | undefined) => void) | undefined
+  let ended: { readonly failure: TransportFailure | undefined } | undefined
   let over = false
   const finish = (failure: TransportFailure | undefined) => {
     if (over) return
     over = true
+    ended = { failure }
     up.clear()
     if (failure === undefined) Queue.endUnsafe(responses)
     else Queue.failCauseUnsafe(responses, Cause.fail(failure))
+    // First: who waits to send more has nobody to send it to.
+    onEnd?.(failure)
     writable.openUnsafe()
   }
   const peer: MemoryPeer = {
@@ -169,7 +174,7 @@ const openCall = Effect.fnUntraced(function* (
   const remote = server(headers, peer, rpc)
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      onSent = onResponse = undefined
+      onSent = onResponse = onEnd = undefined
       const wasOver = over
       over = true
       up.clear()
@@ -209,6 +214,10 @@ const openCall = Effect.fnUntraced(function* (
         listener(next.value)
       }
       onResponse = listener
+    },
+    onEndUnsafe: (listener) => {
+      onEnd = listener
+      if (ended !== undefined) listener(ended.failure)
     },
     responses: Queue.asDequeue(responses)
   }

@@ -73,8 +73,8 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "transport",
     files: ["GrpcTransport"],
-    imports: ["faces", "internal/grpc", "internal/net"],
-    packages: ["effect: stable", "@grpc/grpc-js"]
+    imports: ["faces", "internal/grpc", "internal/net", "internal/engine/opening"],
+    packages: ["effect: stable"]
   },
   {
     name: "workspace",
@@ -132,11 +132,11 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "internal/grpc",
-    imports: ["faces", "internal/net", "internal/scrub", "internal/protobuf"],
+    imports: ["faces", "internal/net", "internal/scrub", "internal/protobuf", "internal/userCode"],
     packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
-  // What is settled, and who waits for it.
-  { name: "internal/receipts", imports: ["internal/userCode"], packages: ["effect: stable"] },
+  // What a stream tells those who wait: what is settled, and its states.
+  { name: "internal/receipts", imports: ["faces", "internal/userCode"], packages: ["effect: stable"] },
   // Several lanes behind one stream: which record goes where, what is settled by all, who waits for room.
   {
     name: "internal/lanes",

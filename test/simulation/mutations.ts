@@ -77,38 +77,38 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement beyond what was sent is believed",
     file: flight,
-    find: "      if (upTo >= session.handed) {",
-    replace: "      upTo = Math.min(upTo, session.handed - 1)\n      if (upTo >= session.handed) {"
+    find: "    if (upTo >= session.handed) {",
+    replace: "    upTo = Math.min(upTo, session.handed - 1)\n    if (upTo >= session.handed) {"
   },
   {
     name: "an acknowledgement without offset counts as offset 0",
     file: flight,
-    find: `      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")`,
-    replace: "      if (upTo === undefined) upTo = 0"
+    find: `    if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")`,
+    replace: "    if (upTo === undefined) upTo = 0"
   },
   {
     name: "a negative acknowledgement is ignored",
     file: flight,
-    find: `      if (upTo < 0) return violation("The server acknowledged a negative offset.")`,
-    replace: "      if (upTo < 0) return undefined"
+    find: `    if (upTo < 0) return violation("The server acknowledged a negative offset.")`,
+    replace: "    if (upTo < 0) return undefined"
   },
   {
     name: "an acknowledgement counts before its request has left",
     file: flight,
-    find: "Math.min(held, session.first + session.call.sentUnsafe() - 2)",
-    replace: "held"
+    find: "Math.min(this.held, session.first + session.call.sentUnsafe() - 2)",
+    replace: "this.held"
   },
   {
     name: "repeated acknowledgements feed the silence timer",
     file: flight,
-    find: "      if (upTo <= held) {\n",
-    replace: "      if (upTo <= held) {\n        flight.silentSince = core.now()\n"
+    find: "    if (upTo <= this.held) {\n",
+    replace: "    if (upTo <= this.held) {\n      this.silentSince = core.now()\n"
   },
   {
     name: "the silence timer runs while nothing is in flight",
     file: flight,
-    find: "new Condition(() => session.handed > session.acknowledged)",
-    replace: "new Condition(() => session.handed > 0)"
+    find: "this.timing = !this.over && !this.isIdle",
+    replace: "this.timing = !this.over"
   },
   {
     name: "the watermark starts again with each session",
@@ -179,7 +179,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "credentials are asked for while the stream closes",
     file: supervisor,
-    find: "    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* close\n    attempts++\n",
+    find: "    if (core.closeRequested.isDone) return yield* close\n    attempts++\n",
     replace: "    attempts++\n"
   },
   {
@@ -240,8 +240,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an idle stream does not notice its next record",
     file: supervisor,
-    find: "    yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))\n",
-    replace: "    yield* Deferred.await(core.closeRequested)\n"
+    find: "    yield* Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)\n",
+    replace: "    yield* core.closeRequested.await\n"
   },
   {
     name: "the first record of an idle stream has no budget of its own",
@@ -252,8 +252,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the silence of earlier sessions does not count",
     file: flight,
-    find: "core.silence = core.now() - flight.silentSince",
-    replace: "core.silence = 0"
+    find: "this.core.silence = this.core.now() - this.silentSince",
+    replace: "this.core.silence = 0"
   },
   {
     name: "the oldest suspect counts as the refused one",
@@ -302,8 +302,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "sending goes on after the server announced its end",
     file: session,
-    find: "  yield* Fiber.interrupt(sender)\n",
-    replace: ""
+    find: "  const pause = pauseRequested.exit\n  sending.stop()\n",
+    replace: "  const pause = pauseRequested.exit\n"
   },
   {
     name: "the connection is dropped without a half-close",
@@ -314,8 +314,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the old connection stays open during the next one",
     file: supervisor,
-    find: "      Effect.scoped(attemptSession(core, provider, opened)),",
-    replace: "      attemptSession(core, provider, opened) as never,"
+    find: "yield* Effect.scoped(attemptSession(core, provider, opened))",
+    replace: "(yield* attemptSession(core, provider, opened)) as never"
   },
   {
     name: "closing can be left half begun",
@@ -333,7 +333,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement that came before its request left is forgotten",
     file: flight,
-    find: "      if (held >= session.acknowledged) apply()\n",
+    find: "      if (this.held >= this.session.acknowledged) this.apply()\n",
     replace: "",
     by: "replies"
   },

@@ -2,7 +2,6 @@
  * The core of a stream without a connection, for tests of its parts: they play the session that takes messages and has them
  * acknowledged, and the supervisor that ends the stream when it is asked to.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { Message } from "../../src/internal/landing/chunk.ts"
@@ -47,7 +46,7 @@ export const supervised = (core: StreamCore<any>): Effect.Effect<void, never, Sc
   Effect.asVoid(
     Effect.forkScoped(
       Effect.andThen(
-        Deferred.await(core.closeRequested),
+        core.closeRequested.await,
         Effect.sync(() => finishUnsafe(core, undefined))
       ),
       {

@@ -31,11 +31,12 @@ export interface ScriptedGrpc {
 /** Serves the scripted server on a free port of 127.0.0.1. */
 export const scriptedGrpc = (
   scripted: ScriptedServer,
-  credentials: Grpc.ServerCredentials = Grpc.ServerCredentials.createInsecure()
+  credentials: Grpc.ServerCredentials = Grpc.ServerCredentials.createInsecure(),
+  options: Grpc.ServerOptions = {}
 ): Effect.Effect<ScriptedGrpc, never, Scope.Scope> =>
   Effect.gen(function* () {
     const peers: Array<string> = []
-    const server = new Grpc.Server()
+    const server = new Grpc.Server(options)
     server.addService(service, {
       EphemeralStream: (call: Grpc.ServerDuplexStream<Buffer, Buffer>) => {
         peers.push(call.getPeer())

@@ -26,6 +26,8 @@ export const capture = <A, R>(
   context: Context.Context<R>
 ): StreamConfigurationOptions<A> => {
   const { beforeOpen, headersProvider, onRefused, onUnacked, ...rest } = options
+  // Without an effect there is nothing to keep the services for.
+  if (!(beforeOpen ?? headersProvider ?? onRefused ?? onUnacked)) return rest
   const services = ofTheMoment(context) as Context.Context<R>
   const within = <X, E>(effect: Effect.Effect<X, E, R>): Effect.Effect<X, E> => Effect.provideContext(effect, services)
   return {

@@ -3,8 +3,10 @@
  * true, and how long none came.
  */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
+import type { Inbox } from "./traffic.ts"
 import { regrowUnsafe } from "./messageSize.ts"
 import { failed, type SessionFailure, violation } from "./sessionFailure.ts"
 import { nextOffsetOf, type StreamCore } from "./streamCore.ts"
@@ -12,6 +14,7 @@ import { nextOffsetOf, type StreamCore } from "./streamCore.ts"
 /** An open session. */
 export interface Session {
   readonly call: TransportCall
+  readonly inbox: Inbox
   /** The wire offset of its first message. */
   readonly first: number
   /** The wire offset of the next message to be handed to the transport. */
@@ -20,45 +23,6 @@ export interface Session {
   acknowledged: number
   /** Whether it made something durable, or found that something was. */
   progress: boolean
-}
-
-/** The bookkeeping of what this session has in flight. */
-export interface Flight {
-  /** Completes while something is in flight. */
-  readonly busy: Effect.Effect<void>
-  /** Completes while nothing is in flight. */
-  readonly idle: Effect.Effect<void>
-  /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
-  silentSince: number
-  /** The session has ended: keeps the silence for the next one. */
-  readonly endUnsafe: () => void
-  /** A message was handed to the transport, at a time in milliseconds. */
-  readonly handedUnsafe: (now: number) => void
-  /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
-  readonly acknowledgeUnsafe: (upTo: number | undefined) => SessionFailure | undefined
-}
-
-/** What fibers wait for: whether it holds is looked up, so that it costs nothing while nobody waits. */
-class Condition {
-  private waiting: Array<() => void> | undefined
-  readonly await: Effect.Effect<void>
-
-  constructor(holds: () => boolean) {
-    this.await = Effect.callback<void>((resume) => {
-      if (holds()) return resume(Effect.void)
-      const wait = () => resume(Effect.void)
-      this.waiting = [...(this.waiting ?? []), wait]
-      return Effect.sync(() => void (this.waiting = this.waiting?.filter((other) => other !== wait)))
-    })
-  }
-
-  /** Resumes those who wait. To be called when it holds. */
-  holdsUnsafe(): void {
-    const { waiting } = this
-    if (waiting === undefined) return
-    this.waiting = undefined
-    for (const resume of waiting) resume()
-  }
 }
 
 /** Frees the oldest messages in flight, which are durable as of now, and tells everybody. */
@@ -123,93 +87,136 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
   return count
 }
 
-/** `onDefect` is told of a defect in what the transport calls. */
-export const makeFlight = <A>(core: StreamCore<A>, session: Session, onDefect: (defect: unknown) => void): Flight => {
-  const busy = new Condition(() => session.handed > session.acknowledged)
-  const idle = new Condition(() => session.handed === session.acknowledged)
-  let held = session.first - 1
+/** Ends a session from within what a transport or a timer calls. */
+export interface Ending {
+  readonly fail: (cause: SessionFailure) => void
+  /** A defect ends the session, not what called. */
+  readonly die: (defect: unknown) => void
+}
+
+/** The bookkeeping of what one session has in flight. */
+export class Flight {
+  readonly session: Session
+  /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
+  silentSince = 0
+  private readonly core: StreamCore<any>
+  private readonly ending: Ending
+  /** The highest wire offset that was acknowledged, believed or not yet. */
+  private held: number
   /** Whether the transport tells of requests that have left, as it does once an acknowledgement came before that. */
-  let listening = false
+  private listening = false
   /** Whether the session has ended. */
-  let over = false
+  private over = false
+  private whenIdle: Array<() => void> | undefined
+  /** Measures the silence; not running while nothing is in flight, except to find that. */
+  private timer: Fiber.Fiber<void> | undefined
+  private timing = false
+
+  constructor(core: StreamCore<any>, session: Session, ending: Ending) {
+    this.core = core
+    this.session = session
+    this.ending = ending
+    this.held = session.first - 1
+  }
+
+  /** Completes while nothing is in flight. */
+  get idle(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.isIdle) return resume(Effect.void)
+      const wait = () => resume(Effect.void)
+      this.whenIdle = [...(this.whenIdle ?? []), wait]
+      return Effect.sync(() => void (this.whenIdle = this.whenIdle?.filter((other) => other !== wait)))
+    })
+  }
+
+  private get isIdle(): boolean {
+    return this.session.handed === this.session.acknowledged
+  }
+
+  /** A message was handed to the transport, at a time in milliseconds. */
+  handedUnsafe(now: number): void {
+    const { core, session } = this
+    if (session.handed++ !== session.acknowledged) return
+    this.silentSince = now - core.silence
+    if (this.timing) return
+    this.timing = true
+    this.timer = core.fork(this.watchSilence())
+  }
+
+  /** The session has ended: keeps the silence for the next one. */
+  endUnsafe(): void {
+    this.over = true
+    this.timer?.interruptUnsafe()
+    if (!this.isIdle) this.core.silence = this.core.now() - this.silentSince
+  }
+
+  /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
+  acknowledgeUnsafe(upTo: number | undefined): SessionFailure | undefined {
+    const { core, session } = this
+    if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
+    if (upTo < 0) return violation("The server acknowledged a negative offset.")
+    if (upTo >= session.handed) {
+      const sent = session.handed - session.first
+      return violation(
+        `The server acknowledged offset ${upTo}, but only ${sent} messages were sent on this connection` +
+          `${session.first > 0 ? `, from offset ${session.first} on` : ""}.`
+      )
+    }
+    // A repeated or lower one changes nothing and does not feed the silence timer.
+    if (upTo <= this.held) {
+      core.telemetry.staleAcknowledgement()
+      return undefined
+    }
+    this.held = upTo
+    this.apply()
+    if (this.held >= session.acknowledged && !this.listening) {
+      this.listening = true
+      session.call.onSentUnsafe(() => this.applyHeld())
+    }
+    return undefined
+  }
+
   /** Applies an acknowledgement that was held because its request had not left yet. */
-  const applyHeld = (): void => {
-    if (over) return
+  private applyHeld(): void {
+    if (this.over) return
     try {
-      if (held >= session.acknowledged) apply()
+      if (this.held >= this.session.acknowledged) this.apply()
     } catch (defect) {
-      // The transport calls: a defect must end the session, not what called.
-      onDefect(defect)
+      this.ending.die(defect)
     }
   }
-  const apply = (): void => {
+
+  private apply(): void {
+    const { core, session } = this
     // The create message is the first request that leaves, so it is not counted.
-    const upTo = Math.min(held, session.first + session.call.sentUnsafe() - 2)
+    const upTo = Math.min(this.held, session.first + session.call.sentUnsafe() - 2)
     const count = upTo + 1 - session.acknowledged
     if (count <= 0) return
     session.acknowledged += count
     session.progress = true
-    flight.silentSince = core.now()
-    makeDurableUnsafe(core, count, flight.silentSince)
-    if (session.handed === session.acknowledged) idle.holdsUnsafe()
+    this.silentSince = core.now()
+    makeDurableUnsafe(core, count, this.silentSince)
+    const { whenIdle } = this
+    if (whenIdle === undefined || !this.isIdle) return
+    this.whenIdle = undefined
+    for (const resume of whenIdle) resume()
   }
-  const flight: Flight = {
-    busy: busy.await,
-    idle: idle.await,
-    silentSince: 0,
-    handedUnsafe: (now) => {
-      if (session.handed++ !== session.acknowledged) return
-      flight.silentSince = now - core.silence
-      busy.holdsUnsafe()
-    },
-    endUnsafe: () => {
-      over = true
-      if (session.handed > session.acknowledged) core.silence = core.now() - flight.silentSince
-    },
-    acknowledgeUnsafe: (upTo) => {
-      if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
-      if (upTo < 0) return violation("The server acknowledged a negative offset.")
-      if (upTo >= session.handed) {
-        const sent = session.handed - session.first
-        return violation(
-          `The server acknowledged offset ${upTo}, but only ${sent} messages were sent on this connection` +
-            `${session.first > 0 ? `, from offset ${session.first} on` : ""}.`
-        )
-      }
-      // A repeated or lower one changes nothing and does not feed the silence timer.
-      if (upTo <= held) {
-        core.telemetry.staleAcknowledgement()
-        return undefined
-      }
-      held = upTo
-      apply()
-      if (held >= session.acknowledged && !listening) {
-        listening = true
-        session.call.onSentUnsafe(applyHeld)
-      }
-      return undefined
-    }
-  }
-  return flight
-}
 
-/**
- * Fails when records were in flight for too long, over all sessions, and none became durable. Not running while nothing is in flight.
- */
-export const watchSilence = Effect.fnUntraced(function* <A>(
-  core: StreamCore<A>,
-  flight: Flight
-): Effect.fn.Return<never, SessionFailure> {
-  const limit = core.options.serverLackOfAckTimeout
-  for (;;) {
-    yield* flight.busy
-    const left = flight.silentSince + limit - core.now()
-    if (left > 0) yield* Effect.sleep(left)
-    else {
+  /** Ends the session when records were in flight for too long, over all sessions, and none became durable. */
+  private watchSilence(): Effect.Effect<void> {
+    const { core } = this
+    const limit = core.options.serverLackOfAckTimeout
+    const watch: Effect.Effect<void> = Effect.suspend(() => {
+      this.timing = !this.over && !this.isIdle
+      if (!this.timing) return Effect.void
+      const left = this.silentSince + limit - core.now()
+      if (left > 0) return Effect.andThen(Effect.sleep(left), watch)
       // The next session has the whole time again.
-      flight.silentSince = core.now()
+      this.silentSince = core.now()
       const message = `No record became durable for ${limit} ms although ${core.zone.window.inFlight} messages are in flight.`
-      return yield* failed(new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 }))
-    }
+      const failure = new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 })
+      return Effect.sync(() => this.ending.fail(failed(failure)))
+    })
+    return watch
   }
-})
+}

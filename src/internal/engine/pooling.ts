@@ -6,13 +6,13 @@
  *        +--- the pool dismisses the stream; or it pauses, or is idle: leaves +
  */
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
 import { InvalidArgument } from "../../ZerobusError.ts"
 import type { LandingZone, ZoneParts } from "../landing/landingZone.ts"
 import type { Turns } from "../landing/turns.ts"
 import type { StreamCore } from "./streamCore.ts"
+import type { Answer } from "../userCode/answer.ts"
 
 /** A stream's place in a pool. */
 export interface StreamSlot {
@@ -23,7 +23,7 @@ export interface StreamSlot {
   /** Stands in line, and completes once the stream is admitted. */
   readonly enter: Effect.Effect<void>
   /** Completes when the stream is asked to end its session. */
-  readonly dismissed: Effect.Effect<void>
+  readonly dismissed: Answer<void>
   /** A session is open: from now on the pool may dismiss the stream. */
   readonly openedUnsafe: () => void
   /** That session has ended. */
@@ -57,7 +57,7 @@ export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect
     const record = Effect.suspend(() => (zone.isEmpty ? zone.awaitNext : Effect.void))
     const admitted = Effect.andThen(record, slot.enter)
     return Effect.andThen(
-      Effect.raceFirst(admitted, Deferred.await(core.closeRequested)),
+      Effect.raceFirst(admitted, core.closeRequested.await),
       Effect.sync(() => core.states.enterUnsafe(first ? "connecting" : "recovering"))
     )
   })

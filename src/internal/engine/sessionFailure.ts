@@ -1,7 +1,6 @@
 /**
  * Why a session could not be opened, or has ended: the failure of the stream that it means, and what the supervisor has to know of it.
  */
-import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
 import type { HeaderRecord } from "../../HeadersProvider.ts"
@@ -41,9 +40,9 @@ const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 /** The server broke the protocol. */
 export const violation = (message: string) => failed(new ProtocolViolation({ message }))
 
-/** How a call ended, as the failure of its session. */
-export const fromTransport = (call: FailedCall, error: TransportFailure | Cause.Done): SessionFailure => {
-  if (error._tag === "Done") {
+/** How a call ended, as the failure of its session: with this error, or with OK. */
+export const fromTransport = (call: FailedCall, error: TransportFailure | undefined): SessionFailure => {
+  if (error === undefined) {
     const message = "The server ended the stream."
     return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
       orderly: true

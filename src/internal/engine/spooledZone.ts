@@ -10,7 +10,6 @@
  *
  * The zone stays bounded however much waits in the log. All of it is synchronous but loading from disk.
  */
-import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type { Scheduler } from "effect/Scheduler"
 import { readLength } from "../protobuf/envelope.ts"
@@ -217,6 +216,6 @@ export class SpooledZone<A> {
     if (core.ended) return
     core.failure ??= faultError(fault)
     refuseRecordsUnsafe(core)
-    Deferred.doneUnsafe(core.closeRequested, Exit.void)
+    core.closeRequested.doneUnsafe(Exit.void)
   }
 }

@@ -2,7 +2,6 @@
  * How a stream is closed: by `close`, or by its scope, and what happens to the records that are left then.
  */
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -35,7 +34,7 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
     const closing = Effect.gen(function* () {
       const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
       if (Exit.isFailure(exit)) origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
-      Deferred.doneUnsafe(core.closeRequested, Exit.void)
+      core.closeRequested.doneUnsafe(Exit.void)
       yield* core.finished.await
       yield* leaveScope(origin)
       // The supervisor may have begun to leave, and not be done.
@@ -132,7 +131,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
   const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - spent.millis
   let timedOut: FlushTimeout | undefined
   core.leaveBy = deadline - LEAST_HANDLER_LIMIT
-  Deferred.doneUnsafe(core.leaving, Exit.void)
+  core.leaving.doneUnsafe(Exit.void)
   if (!core.ended) {
     refuseRecordsUnsafe(core)
     const settled = Effect.suspend(() => acks.settled(Offset(nextOffsetOf(core) - 1)))
@@ -150,7 +149,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
       const error = flush.cause.reasons.find(Cause.isFailReason)?.error
       if (error?._tag === "FlushTimeout") timedOut = error
     }
-    Deferred.doneUnsafe(core.closeRequested, Exit.void)
+    core.closeRequested.doneUnsafe(Exit.void)
   }
   // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
   yield* core.finished.await

@@ -7,9 +7,9 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { Scheduler } from "effect/Scheduler"
@@ -25,7 +25,7 @@ import { LandingZone } from "../landing/landingZone.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
 import type { LeftEntry } from "../spooledLog.ts"
 import type { SpooledZone } from "./spooledZone.ts"
-import { StateLog } from "./stateLog.ts"
+import { StateLog } from "../receipts/stateLog.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { Turns } from "../landing/turns.ts"
 import { WaitLimit } from "../receipts/waitLimit.ts"
@@ -64,6 +64,8 @@ export interface StreamFace<in out A> {
   readonly clock: Clock.Clock
   /** Monotonic time of that clock in milliseconds. */
   readonly now: () => number
+  /** Runs an effect in a fiber of its own. Whoever starts it has to end it. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   /** The RPC of its sessions. */
   readonly rpc: StreamRpc
   readonly zone: Intake<A>
@@ -81,7 +83,7 @@ export interface StreamFace<in out A> {
   /** Its lanes; itself when it has one. */
   readonly lanes: ReadonlyArray<StreamCore<any>>
   /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
-  readonly closeRequested: Deferred.Deferred<void>
+  readonly closeRequested: Answer<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Answer<void>
   /** The way of its records through a spool, if it has one. */
@@ -101,7 +103,7 @@ export interface StreamFace<in out A> {
   /** Failures of waits and of a sink's records, to be told from those of other streams. */
   readonly raised: WeakSet<object>
   /** Completed when the scope of the stream begins to close. */
-  readonly leaving: Deferred.Deferred<void>
+  readonly leaving: Answer<void>
   /** When refused records and the connection have to be done with then; milliseconds, as `now` gives them. */
   leaveBy: number
   /** The latest reason for a recovery, for messages about what is being waited for. */
@@ -159,9 +161,10 @@ export const makeFaceParts = Effect.fnUntraced(function* <A>(
     options,
     clock,
     now,
+    fork,
     rpc,
     waitLimit: new WaitLimit(options.flushTimeout, now, fork),
-    closeRequested: Deferred.makeUnsafe<void>(),
+    closeRequested: new Answer<void>(),
     ownId,
     finished: new Answer<void>(),
     spooled: undefined,
@@ -171,7 +174,7 @@ export const makeFaceParts = Effect.fnUntraced(function* <A>(
     ended: false,
     failure: undefined,
     raised: new WeakSet<object>(),
-    leaving: Deferred.makeUnsafe<void>(),
+    leaving: new Answer<void>(),
     leaveBy: Infinity,
     lastFailure: undefined
   }

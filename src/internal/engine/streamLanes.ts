@@ -10,7 +10,6 @@
  * others half-close and drain. The stream ends when all have ended, with the cause of the first that
  * failed; until then nobody is told.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
@@ -21,7 +20,7 @@ import type { Turns } from "../landing/turns.ts"
 import { LaneAcknowledgements, LanesAcknowledgements } from "../lanes/laneReceipts.ts"
 import { LanesZone } from "../lanes/lanesZone.ts"
 import { ephemeralRpc } from "../protobuf/streamRpc.ts"
-import { StateLog } from "./stateLog.ts"
+import { StateLog } from "../receipts/stateLog.ts"
 import {
   type AckFailure,
   endStreamUnsafe,
@@ -67,7 +66,7 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
     if (decides) {
       failed = outcome
       failedLane = lane
-      Deferred.doneUnsafe(whole.closeRequested, Exit.void)
+      whole.closeRequested.doneUnsafe(Exit.void)
     }
     if (--open > 0) return decides
     whole.ended = true
@@ -136,7 +135,7 @@ export const inItsTime = <E, R>(
   const index = lanes.indexOf(lane)
   if (index <= 0) return opening
   const wait = Effect.sleep((index * 1000) / OPENINGS_PER_SECOND)
-  return Effect.andThen(Effect.raceFirst(wait, Deferred.await(closeRequested)), opening)
+  return Effect.andThen(Effect.raceFirst(wait, closeRequested.await), opening)
 }
 
 /** What the log lines of a lane carry. */

@@ -3,7 +3,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -103,8 +102,8 @@ const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Me
   )
   const limit = Effect.raceAllFirst([
     Effect.sleep(HANDLER_LIMIT),
-    Effect.andThen(Deferred.await(core.leaving), leaving),
-    Effect.andThen(Deferred.await(core.closeRequested), Effect.sleep(CLOSING_HANDLER_LIMIT))
+    Effect.andThen(core.leaving.await, leaving),
+    Effect.andThen(core.closeRequested.await, Effect.sleep(CLOSING_HANDLER_LIMIT))
   ])
   const handler = Effect.suspend(() => core.options.onRefused!(refused)).pipe(
     Effect.provideService(Handling, core.whole)

@@ -22,7 +22,6 @@
  * | and holds nothing unacknowledged | it is idle until the next record, then the next attempt |
  */
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -93,7 +92,6 @@ export const supervise = Effect.fnUntraced(function* <A>(
   opened: Answer<void, StreamFailure>
 ): Effect.fn.Return<void, never, Transport> {
   const { options } = core
-  const schedule = recoverySchedule(options)
   let step: Step | undefined
   /** Attempts since the budget was refilled. */
   let attempts = 0
@@ -125,12 +123,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
   for (;;) {
     if (core.slot !== undefined) yield* takeSlot(core, core.slot)
     // Closed during a pause: no credentials are asked for any more.
-    if (Deferred.isDoneUnsafe(core.closeRequested)) return yield* close
+    if (core.closeRequested.isDone) return yield* close
     attempts++
-    const attempt = yield* Effect.raceFirst(
-      Effect.scoped(attemptSession(core, provider, opened)),
-      closeWhenNotOpen(core)
-    )
+    const attempt = yield* Effect.scoped(attemptSession(core, provider, opened))
     // A record that comes after the attempt, while credentials are invalidated, is not charged with it.
     const isEmpty = core.zone.isEmpty
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
@@ -138,10 +133,10 @@ export const supervise = Effect.fnUntraced(function* <A>(
       // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the error that caused it.
       const invalidate = Effect.asVoid(provider.invalidate(core.table.tableName, Redacted.value(core.headers)))
       yield* Effect.ignoreCause(
-        Effect.timeoutOption(Effect.raceFirst(invalidate, Deferred.await(core.closeRequested)), options.recoveryTimeout)
+        Effect.timeoutOption(Effect.raceFirst(invalidate, core.closeRequested.await), options.recoveryTimeout)
       )
     }
-    if (Deferred.isDoneUnsafe(core.closeRequested) || attempt.end._tag === "Closed") {
+    if (core.closeRequested.isDone || attempt.end._tag === "Closed") {
       return yield* close
     }
     const worth = isWorthSomething(core, attempt)
@@ -191,11 +186,14 @@ export const supervise = Effect.fnUntraced(function* <A>(
             attempts
           })
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-    const next = Effect.flatMap(step === undefined ? Schedule.toStep(schedule) : Effect.succeed(step), (taken) => {
-      step = taken
-      return Effect.map(taken(now, retry), ([, delay]) => Duration.toMillis(delay))
-    })
-    const delay = yield* Effect.raceFirst(Effect.exit(apart(next)), Deferred.await(core.closeRequested))
+    const next = Effect.flatMap(
+      step === undefined ? Schedule.toStep(recoverySchedule(options)) : Effect.succeed(step),
+      (taken) => {
+        step = taken
+        return Effect.map(taken(now, retry), ([, delay]) => Duration.toMillis(delay))
+      }
+    )
+    const delay = yield* Effect.raceFirst(Effect.exit(apart(next)), core.closeRequested.await)
     if (delay === undefined) return yield* close
     if (Exit.isFailure(delay)) {
       const log = Cause.hasDies(delay.cause) ? logScheduleDefect(core) : Effect.void
@@ -278,6 +276,7 @@ const attemptSession = Effect.fnUntraced(function* <A>(
         return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
       }
     }),
+    Effect.raceFirst(Effect.as(core.closeRequested.await, undefined)),
     Effect.exit
   )
   if (Exit.isFailure(session)) {
@@ -291,6 +290,8 @@ const attemptSession = Effect.fnUntraced(function* <A>(
       endedAt: 0
     } satisfies Attempt
   }
+  // An open session sees to its own orderly close.
+  if (session.value === undefined) return closedAttempt
   const openedAt = core.now()
   core.slot?.openedUnsafe()
   // Before anybody knows of the stream: a close that follows at once must find an open session.
@@ -314,7 +315,9 @@ const inSpan = <R>(core: StreamCore<any>, session: Effect.Effect<SessionEnd, nev
       return Effect.fail(end.cause.failure)
     })
     const attributes = { table: core.table.tableName, session: core.sessionId ?? "" }
-    return Effect.catch(Effect.withSpan(ended, "Zerobus.session", { attributes }), () => Effect.succeed(lost!))
+    return Effect.catch(Effect.withSpan(ended, "Zerobus.session", { attributes, captureStackTrace: false }), () =>
+      Effect.succeed(lost!)
+    )
   })
 
 /** The reason for another attempt when a rotation ended a session that was worth nothing. */
@@ -340,8 +343,8 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     core.slot?.leaveUnsafe()
     core.states.enterUnsafe("idle")
     yield* logIdle(core)
-    yield* Effect.raceFirst(core.zone.awaitNext, Deferred.await(core.closeRequested))
-    if (!Deferred.isDoneUnsafe(core.closeRequested)) core.states.enterUnsafe("recovering")
+    yield* Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)
+    if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
 /** Waits without a connection for the time between two attempts of a stream whose spool keeps its records. */
@@ -351,16 +354,7 @@ const waitForServer = (core: StreamCore<any>): Effect.Effect<void> =>
     core.states.enterUnsafe("waiting")
     yield* logWaitingForServer(core, millis)
     yield* pause(core, millis)
-    if (!Deferred.isDoneUnsafe(core.closeRequested)) core.states.enterUnsafe("recovering")
-  })
-
-/** Ends an attempt when the stream closes while no session is open; an open session sees to its own orderly close. */
-const closeWhenNotOpen = (core: StreamCore<any>): Effect.Effect<Attempt> =>
-  Effect.gen(function* () {
-    yield* Deferred.await(core.closeRequested)
-    const state = core.states.current
-    if (state !== "connecting" && state !== "recovering") return yield* Effect.never
-    return closedAttempt
+    if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
 /** Waits, but not longer than the stream lives. Other tables of its pool may use its slot. */
@@ -368,7 +362,7 @@ const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (millis <= 0) return Effect.void
     core.slot?.leaveUnsafe()
-    return Effect.raceFirst(Effect.sleep(millis), Deferred.await(core.closeRequested))
+    return Effect.raceFirst(Effect.sleep(millis), core.closeRequested.await)
   })
 
 /** How long the token service wants to be left alone, in milliseconds. The provider is the user's, so it may give any number. */

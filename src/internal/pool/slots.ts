@@ -19,11 +19,11 @@
  * the time. While no table waits, a visit ends when it had nothing to send for `idleTimeToLive`. A visit
  * begins with its session: how long that takes to open is bounded by the stream's own limits.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { StreamSlot } from "../engine/pooling.ts"
+import { Answer } from "../userCode/answer.ts"
 import { wake } from "../userCode/wake.ts"
 
 /** How long a visit lasts while others wait, in milliseconds: until nothing is left, and at most. */
@@ -191,7 +191,8 @@ export class Slot implements StreamSlot {
   private acceptedBefore = 0
   private admitted = false
   private resume: (() => void) | undefined
-  private dismissal = Deferred.makeUnsafe<void>()
+  /** Done when the stream is asked to leave; another one for each visit. */
+  dismissed = new Answer<void>()
 
   constructor(slots: Slots, records: TableRecords) {
     this.slots = slots
@@ -209,15 +210,13 @@ export class Slot implements StreamSlot {
   }
 
   get isDismissed(): boolean {
-    return Deferred.isDoneUnsafe(this.dismissal)
+    return this.dismissed.isDone
   }
 
   /** Whether it waits for a slot. */
   get isInLine(): boolean {
     return this.resume !== undefined
   }
-
-  readonly dismissed: Effect.Effect<void> = Effect.suspend(() => Deferred.await(this.dismissal))
 
   readonly enter: Effect.Effect<void> = Effect.callback<void>((resume) => {
     this.resume = () => resume(Effect.void)
@@ -231,12 +230,12 @@ export class Slot implements StreamSlot {
     this.admitted = true
     this.openedAt = undefined
     this.acceptedBefore = this.records.acceptedRecords
-    this.dismissal = Deferred.makeUnsafe()
+    this.dismissed = new Answer()
     if (resume !== undefined) wake(resume, undefined)
   }
 
   dismissUnsafe(): void {
-    Deferred.doneUnsafe(this.dismissal, Exit.void)
+    this.dismissed.doneUnsafe(Exit.void)
   }
 
   openedUnsafe(): void {

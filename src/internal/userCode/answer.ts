@@ -25,13 +25,34 @@ export class Answer<A, E = never> {
   }
 
   /** Waits for the answer. */
-  readonly await: Effect.Effect<A, E> = Effect.callback<A, E>((resume) => {
-    if (this.exit !== undefined) {
+  get await(): Effect.Effect<A, E> {
+    return Effect.callback<A, E>((resume) => {
+      if (this.exit === undefined) return Effect.sync(this.onDone(resume))
       resume(this.exit)
       return undefined
-    }
+    })
+  }
+
+  /** Calls the listener with the answer, which is not there yet. Returns how to stop that. */
+  onDone(listener: (exit: Exit.Exit<A, E>) => void): () => void {
     const waiting = (this.waiting ??= new Set())
-    waiting.add(resume)
-    return Effect.sync(() => waiting.delete(resume))
-  })
+    waiting.add(listener)
+    return () => void waiting.delete(listener)
+  }
 }
+
+/** Waits for the first of several answers, in the fiber that waits and in no others. */
+export const firstOf = (...answers: ReadonlyArray<Pick<Answer<unknown>, "isDone" | "onDone">>): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (answers.some(({ isDone }) => isDone)) return resume(Effect.void)
+    const stop = (): void => {
+      for (const leave of leaving) leave()
+    }
+    const leaving = answers.map((answer) =>
+      answer.onDone(() => {
+        stop()
+        resume(Effect.void)
+      })
+    )
+    return Effect.sync(stop)
+  })

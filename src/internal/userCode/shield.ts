@@ -37,7 +37,8 @@ export const traced = <A, E, R>(
   name: string,
   attributes: Readonly<Record<string, unknown>>
 ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
-  shielded(Effect.withSpan(unshielded(effect), name, { attributes }))
+  // The stack would be that of this package.
+  shielded(Effect.withSpan(unshielded(effect), name, { attributes, captureStackTrace: false }))
 
 const shield = (context: Context.Context<never>): Context.Context<never> => {
   if (Context.get(context, UserServices) !== undefined) return context

@@ -2,7 +2,7 @@
  * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it reports, and who gets what is left.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
 import { closeWithScope, makeClose } from "../../../src/internal/engine/streamClose.ts"
 import { endUnsafe, finishUnsafe, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
@@ -23,7 +23,7 @@ describe("close", () => {
       const close = makeClose(yield* makeOrigin(core), Effect.void)
       assert.isFalse(core.closing)
       const closing = Effect.runFork(close)
-      assert.deepStrictEqual([core.closing, Deferred.isDoneUnsafe(core.closeRequested)], [true, true])
+      assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
       finishUnsafe(core, undefined)
       yield* Fiber.join(closing)
     })

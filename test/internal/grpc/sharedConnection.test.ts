@@ -9,6 +9,8 @@ import * as GrpcTransport from "../../../src/GrpcTransport.ts"
 import { encodeCreate } from "../../../src/internal/protobuf/envelope.ts"
 import { Transport, type TransportFailure } from "../../../src/Transport.ts"
 import * as A from "../../support/acceptance.ts"
+import type { ZerobusStream } from "../../../src/ZerobusStream.ts"
+import type { ZerobusShape } from "../../../src/Zerobus.ts"
 import { realClient } from "../../support/realClient.ts"
 import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
@@ -165,10 +167,13 @@ describe("a shared connection", () => {
 
   it.live("that is stuck stays for those who are still on it, and takes nobody else", () =>
     Effect.gen(function* () {
-      const { call, connections } = yield* shared(1)
+      const { call, connections, server } = yield* shared(0, false, {}, A.silent, A.silent)
+      const kept = yield* call
+      yield* kept.answered
       const first = yield* call
       const second = yield* call
-      yield* carries(connections, 0)
+      yield* until(() => server.connections.filter(({ create }) => create !== undefined).length === 3)
+      yield* kept.giveUp
       yield* first.giveUp
       const third = yield* call
       yield* third.answered
@@ -293,6 +298,105 @@ describe("a shared connection", () => {
         yield* Effect.sleep(5)
       }
       assert.deepStrictEqual(found, [])
+    })
+  )
+})
+
+/** A client over shared connections, each of which may have so many calls, and the way to its server. */
+const limited = (calls: number, ...scripts: ReadonlyArray<Script>) =>
+  Effect.gen(function* () {
+    const server = new ScriptedServer(scripts)
+    const { peers, port } = yield* scriptedGrpc(server, undefined, { "grpc.max_concurrent_streams": calls })
+    const { connections, port: way } = yield* wayTo(port, 0)
+    const zerobus = yield* realClient(`http://127.0.0.1:${way}`, {
+      connectionPerStream: false,
+      stream: { recoverySchedule: Schedule.recurs(20) }
+    })
+    const open = (count: number) =>
+      Effect.all(
+        Array.from({ length: count }, () => zerobus.createStream(A.table)),
+        { concurrency: "unbounded" }
+      )
+    /** How many calls each connection has had. */
+    const spread = () =>
+      [...Map.groupBy(peers, (peer) => peer).values()].map(({ length }) => length).toSorted((a, b) => a - b)
+    return { connections, open, server, spread }
+  })
+
+/** Sends a record over each stream and waits until all are durable. */
+const sendOver = (streams: ReadonlyArray<ZerobusStream<any>>) =>
+  Effect.forEach(streams, (stream, n) => Effect.flatMap(stream.ingestRecord(A.record(n)), ({ await: done }) => done), {
+    concurrency: "unbounded",
+    discard: true
+  })
+
+describe("a server that limits the calls of a connection", () => {
+  it.live("gets as many connections as its limit makes necessary, and streams in equal parts", () =>
+    Effect.gen(function* () {
+      const { connections, open, spread } = yield* limited(3)
+      const streams = yield* open(10)
+      yield* sendOver(streams)
+      assert.strictEqual(connections.length, 4)
+      assert.deepStrictEqual(spread(), [1, 3, 3, 3])
+      // The next ones go where there is room.
+      yield* sendOver(yield* open(2))
+      assert.deepStrictEqual(spread(), [3, 3, 3, 3])
+    })
+  )
+
+  it.live("has a connection closed that no stream needs any more, and keeps the last one", () =>
+    Effect.gen(function* () {
+      const { connections, open } = yield* limited(1)
+      const streams = yield* open(3)
+      assert.strictEqual(connections.length, 3)
+      for (const stream of streams) yield* stream.close
+      yield* until(() => connections.filter(({ closed }) => closed).length === 2)
+      const [again] = yield* open(1)
+      yield* sendOver([again!])
+      assert.strictEqual(connections.length, 3)
+    })
+  )
+
+  it.live("may lose one of the connections: its streams come back, and the others notice nothing", () =>
+    Effect.gen(function* () {
+      const { connections, open, server } = yield* limited(4)
+      const streams = yield* open(12)
+      yield* sendOver(streams)
+      const before = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
+      const lost = connections[1]!
+      lost.socket.resetAndDestroy()
+      yield* until(() => server.connections.length >= 16)
+      yield* sendOver(streams)
+      const after = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
+      assert.strictEqual(after.filter((id, n) => id !== before[n]).length, 4)
+      assert.strictEqual(server.connections.length, 16)
+      assert.strictEqual(connections.length, 4)
+      assert.strictEqual(server.records.length, 24)
+    })
+  )
+
+  it.live("is asked for one connection by all who want one together, and for few by those who try again", () =>
+    Effect.gen(function* () {
+      let made = 0
+      const refusing = Net.createServer((socket) => void (made++, socket.resetAndDestroy()))
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void refusing.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => void refusing.close())
+      )
+      const address = refusing.address() as Net.AddressInfo
+      const openAll = (zerobus: ZerobusShape) =>
+        Effect.all(
+          Array.from({ length: 50 }, () => Effect.flip(zerobus.createStream(A.table))),
+          { concurrency: "unbounded" }
+        )
+      const client = (recoverySchedule: Schedule.Schedule<unknown>) =>
+        realClient(`http://127.0.0.1:${address.port}`, { connectionPerStream: false, stream: { recoverySchedule } })
+      for (const error of yield* openAll(yield* client(Schedule.recurs(0)))) A.tagged(error, "Retryable")
+      assert.strictEqual(made, 1)
+      made = 0
+      yield* openAll(yield* client(Schedule.recurs(1)))
+      // Each stream tried twice. The second tries wait for one another, some longer than others.
+      assert.isBelow(made, 25)
     })
   )
 })

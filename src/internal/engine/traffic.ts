@@ -1,0 +1,186 @@
+/**
+ * The two directions of a session's call.
+ *
+ * In: responses go to one reader after the other, the handshake and then the session, and with a
+ * transport that calls back no fiber waits for them.
+ *
+ * Out: the session hands over what the landing zone has, as long as the transport takes it. What is
+ * queued leaves in the next turn of the event loop without a fiber. Only while the transport is full
+ * does one wait until it is not.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import type { TransportCall, TransportFailure } from "../../Transport.ts"
+import type { Message } from "../landing/chunk.ts"
+import { FREE_ROOM } from "../protobuf/envelope.ts"
+import type { Ending, Flight } from "./flight.ts"
+import { sendSuspects } from "./isolation.ts"
+import type { StreamCore } from "./streamCore.ts"
+
+/** How a call ended: with this failure, or without one. */
+export type CallEnd = TransportFailure | undefined
+
+/** Who is told of what arrives. Neither may throw. */
+export interface InboxReader {
+  readonly response: (bytes: Uint8Array) => void
+  readonly end: (end: CallEnd) => void
+}
+
+export class Inbox {
+  /** What arrived while nobody read. */
+  private early: Array<Uint8Array> = []
+  private ended: { readonly end: CallEnd } | undefined
+  private reader: InboxReader | undefined
+
+  /** Opens the inbox of a call. */
+  static of(call: TransportCall): Effect.Effect<Inbox, never, Scope.Scope> {
+    return Effect.suspend(() => {
+      const inbox = new Inbox()
+      const response = (bytes: Uint8Array): void => inbox.arrivedUnsafe(bytes)
+      const end = (failure: CallEnd): void => inbox.endUnsafe(failure)
+      if (call.onResponseUnsafe !== undefined && call.onEndUnsafe !== undefined) {
+        call.onResponseUnsafe(response)
+        call.onEndUnsafe(end)
+        return Effect.succeed(inbox)
+      }
+      const queued = Effect.forever(Effect.map(Queue.take(call.responses), response)).pipe(
+        Effect.catch((failure) => Effect.sync(() => end(failure._tag === "Done" ? undefined : failure)))
+      )
+      return Effect.as(Effect.forkScoped(queued, { startImmediately: true }), inbox)
+    })
+  }
+
+  /** Gives this reader what arrived meanwhile and what follows, in place of the reader before. */
+  readUnsafe(reader: InboxReader | undefined): void {
+    this.reader = reader
+    while (this.reader !== undefined && this.early.length > 0) this.reader.response(this.early.shift()!)
+    if (this.ended !== undefined) this.reader?.end(this.ended.end)
+  }
+
+  /** Waits for one response; fails with the end of the call. */
+  readonly next: Effect.Effect<Uint8Array, { readonly end: CallEnd }> = Effect.callback((resume) => {
+    const answer = (exit: Exit.Exit<Uint8Array, { readonly end: CallEnd }>): void => {
+      this.readUnsafe(undefined)
+      resume(exit)
+    }
+    this.readUnsafe({
+      response: (bytes) => answer(Exit.succeed(bytes)),
+      end: (end) => answer(Exit.fail({ end }))
+    })
+    return Effect.sync(() => this.readUnsafe(undefined))
+  })
+
+  private arrivedUnsafe(bytes: Uint8Array): void {
+    if (this.reader === undefined) this.early.push(bytes)
+    else this.reader.response(bytes)
+  }
+
+  private endUnsafe(end: CallEnd): void {
+    this.ended = { end }
+    this.reader?.end(end)
+  }
+}
+
+/** Hands messages to a session's call. */
+export class Sending {
+  private readonly core: StreamCore<any>
+  private readonly flight: Flight
+  private readonly ending: Ending
+  private replaying = false
+  private handing = false
+  private stopped = false
+  /** Ends the notice of queued messages; undefined while there is none. */
+  private unlisten: (() => void) | undefined
+  /** Waits for the transport, or searches for a refused record. */
+  private waiting: Fiber.Fiber<void> | undefined
+
+  constructor(core: StreamCore<any>, flight: Flight, ending: Ending) {
+    this.core = core
+    this.flight = flight
+    this.ending = ending
+  }
+
+  /** Begins: with the search for a refused record, if there is one. */
+  start(): void {
+    const { core, flight } = this
+    const begin = (): void => {
+      this.replaying = core.zone.window.toReplay > 0
+      this.listen()
+    }
+    if (core.isolation === undefined) return begin()
+    const search = sendSuspects(core, flight.idle, (message) => this.hand(message), flight.session.call.writable)
+    this.wait(Effect.map(search, begin))
+  }
+
+  /** Sends nothing more. What is left is not this session's to send. */
+  stop(): void {
+    this.stopped = true
+    this.unlisten?.()
+    this.unlisten = undefined
+    this.waiting?.interruptUnsafe()
+  }
+
+  private wait(effect: Effect.Effect<void>): void {
+    const guarded = Effect.catchDefect(effect, (defect) => Effect.sync(() => this.ending.die(defect)))
+    this.waiting = this.core.fork(guarded)
+  }
+
+  private listen(): void {
+    if (this.stopped) return
+    this.unlisten = this.core.zone.listenUnsafe(this.serve)
+    this.serve()
+  }
+
+  private readonly serve = (): void => {
+    try {
+      if (this.handAll()) return
+    } catch (defect) {
+      this.stop()
+      return this.ending.die(defect)
+    }
+    if (this.stopped) return
+    this.unlisten?.()
+    this.unlisten = undefined
+    this.wait(Effect.map(this.flight.session.call.writable, () => this.listen()))
+  }
+
+  private hand(message: Message): boolean {
+    const { core, flight } = this
+    const { session } = flight
+    const now = core.now()
+    message.sends++
+    message.handedAt = now
+    core.telemetry.sent(message)
+    const request = message.request(session.handed, core.table.recordType, core.rpc.tagShift)
+    // A transport may answer within the call.
+    flight.handedUnsafe(now)
+    return session.call.sendUnsafe(request, FREE_ROOM)
+  }
+
+  /** Hands over what there is; false when the transport is full. What is queued meanwhile follows in its order. */
+  private handAll(): boolean {
+    // Metrics of the program, or who is answered, may queue a message, and the scheduler run its turn at once.
+    if (this.handing) return true
+    this.handing = true
+    const { states, zone } = this.core
+    try {
+      // It may be stopped within a call.
+      while (this.unlisten !== undefined) {
+        const message = zone.nextUnsafe()
+        if (message === undefined) return true
+        const more = this.hand(message)
+        if (this.replaying && zone.window.toReplay === 0) {
+          this.replaying = false
+          states.enterUnsafe("open")
+        }
+        if (!more) return false
+      }
+      return true
+    } finally {
+      this.handing = false
+    }
+  }
+}
