@@ -7,9 +7,8 @@ import * as Path from "node:path"
 import * as A from "./support/acceptance.ts"
 import { reporting } from "./support/reports.ts"
 import { code, type Script, type ScriptedServer } from "./support/scriptedServer.ts"
+import { spoolOn } from "./support/spoolFolder.ts"
 import { temporaryFolder } from "./support/storedTables.ts"
-import { openSpool } from "../src/internal/spool/openSpool.ts"
-import type { LogOwner } from "../src/internal/spooledLog.ts"
 import { failure, faultyDisk } from "./support/faultyDisk.ts"
 
 const refusing = A.refusing(code.UNAVAILABLE)
@@ -409,14 +408,8 @@ describe("a spool whose disk fails", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const disk = faultyDisk()
-      const spool = {
-        path: folder,
-        open: ({ now, ...identity }: LogOwner) =>
-          openSpool({ folder, identity, maxBytes: 1e9, sync: "group", disk, now }),
-        left: () => Promise.resolve(undefined)
-      }
       const { server, zerobus } = yield* A.client({})
-      const stream = yield* zerobus.createStream(A.table, { spool, scopeCloseTimeout: 0 })
+      const stream = yield* zerobus.createStream(A.table, { spool: spoolOn(disk, folder), scopeCloseTimeout: 0 })
       yield* stream.ingestRecord(A.record(0))
       disk.before = (operation) => {
         if (operation === "datasync") throw failure("EIO")

@@ -1,10 +1,11 @@
 /** What the tests of spools share: records as a spool takes them, and a spool in a temporary folder. */
 import { Effect } from "effect"
 import { temporaryFolder } from "./storedTables.ts"
-import { nodeDisk } from "../../src/internal/log/logDisk.ts"
+import { type LogDisk, nodeDisk } from "../../src/internal/log/logDisk.ts"
 import { openSpool } from "../../src/internal/spool/openSpool.ts"
 import { recordEnd } from "../../src/internal/spool/entries.ts"
 import type { SpoolGroup, SpoolLog, SpoolOptions } from "../../src/internal/spool/spoolLog.ts"
+import type { Spool } from "../../src/internal/spooledLog.ts"
 
 /** Texts as records with tag and length. */
 export const framed = (...texts: ReadonlyArray<string>): Buffer =>
@@ -86,3 +87,10 @@ export const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     () => Promise.reject(new Error("it succeeded")),
     (error: unknown) => error
   )
+
+/** A spool of streams on a disk of the test; nothing reads what they leave. */
+export const spoolOn = (disk: LogDisk, folder: string, maxBytes = 1_000_000_000): Spool => ({
+  path: folder,
+  open: ({ now, ...identity }) => openSpool({ folder, identity, maxBytes, sync: "group", disk, now }),
+  left: () => Promise.resolve(undefined)
+})

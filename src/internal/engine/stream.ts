@@ -32,7 +32,7 @@ import {
   streamIdOf
 } from "./streamCore.ts"
 import { openSpool, spoolSettled } from "./spoolAccess.ts"
-import { makeSpooledIngest } from "./streamSpool.ts"
+import { type Intake, makeSpooledIngest } from "./streamSpool.ts"
 import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
@@ -350,7 +350,7 @@ const makeStream = <A>(core: StreamFace<A>, origin: Origin): ZerobusStream<A> =>
       Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
     ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
     stateChanges: core.states.changes,
-    toSink: Sink.suspend(() => makeSink(core, stream.flush, spooledIngest?.ingestChunk ?? oneByOne(stream)))
+    toSink: Sink.suspend(() => makeSink(core, stream.flush, spooledIngest?.makeIntake() ?? oneByOne(stream)))
   }
   return stream
 }
@@ -362,38 +362,40 @@ const endOfStream = (core: StreamFace<any>, cause: Cause.Cause<AckFailure>): Str
     ? Stream.empty
     : Stream.failCause(cause)
 
-/** Ingests the records of a chunk, and tells the offset of each. */
-type IngestChunk<A> = (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
-
-const oneByOne =
-  <A>(stream: ZerobusStream<A>): IngestChunk<A> =>
-  (records, note) =>
+const oneByOne = <A>(stream: ZerobusStream<A>): Intake<A> => ({
+  take: (records, note) =>
     Effect.gen(function* () {
       for (const record of records) note((yield* stream.ingestRecord(record)).offset)
-    })
+    }),
+  settled: Effect.void
+})
 
 const makeSink = <A>(
   core: StreamFace<A>,
   flush: Effect.Effect<void, AckError>,
-  ingestChunk: IngestChunk<A>
+  intake: Intake<A>
 ): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
-  const intake = core.spooled ?? core.zone
-  const bytesBefore = intake.acceptedBytes
+  const zone = core.spooled ?? core.zone
+  const bytesBefore = zone.acceptedBytes
   /** The offsets of what it took: few runs, unless others ingest into the stream meanwhile. */
   const taken: Array<OffsetRange> = []
   let records = 0
   let lastOffset = -1
+  const raising = <E extends IngestError>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
+    Effect.tapError(effect, (error) => Effect.sync(() => core.raised.add(error)))
   return Sink.forEachArray((batch: ReadonlyArray<A>) =>
-    ingestChunk(batch, (offset) => {
-      lastOffset = offset
-      extend(taken, offset)
-      records++
-    }).pipe(Effect.tapError((error) => Effect.sync(() => core.raised.add(error))))
+    raising(
+      intake.take(batch, (offset) => {
+        lastOffset = offset
+        extend(taken, offset)
+        records++
+      })
+    )
   ).pipe(
-    Sink.mapEffect(() => (records === 0 ? Effect.void : flush)),
+    Sink.mapEffect(() => (records === 0 ? Effect.void : Effect.andThen(raising(intake.settled), flush))),
     Sink.map((): SinkSummary => {
       const refused = core.acks.refusedIn(taken)
-      return { records: records - refused, refused, bytes: intake.acceptedBytes - bytesBefore, lastOffset }
+      return { records: records - refused, refused, bytes: zone.acceptedBytes - bytesBefore, lastOffset }
     })
   )
 }

@@ -12,6 +12,7 @@ import { Offset } from "../../Offset.ts"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
 import { InvalidArgument, InvalidState, type Retryable, type StreamClosed } from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
+import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import type { LogGroup, SpooledLog } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
@@ -95,12 +96,20 @@ const withoutSpool = (): InvalidState =>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Operation = "ingestRecord" | "ingestRecords"
 
-/** The ingest calls, and one for the chunks of a sink, which waits once for all of them. */
+/** How a sink hands its records over. */
+export interface Intake<A> {
+  /** Takes the records of a chunk, and tells the offset of each. */
+  readonly take: (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
+  /** Fails when some of what it took is lost. */
+  readonly settled: Effect.Effect<void, IngestError>
+}
+
+/** The ingest calls, and those of sinks. */
 export const makeSpooledIngest = <A>(
   core: StreamFace<A>,
   zone: SpooledZone<A>
 ): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> & {
-  readonly ingestChunk: (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
+  readonly makeIntake: () => Intake<A>
 } => {
   const receipt = (offset: number): SpooledAck => new SpooledAck(core, offset, zone.log.latestGroup!)
 
@@ -108,12 +117,13 @@ export const makeSpooledIngest = <A>(
   const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>
     Effect.uninterruptible(Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack))
 
-  /** Waits in line for room, at most `ingestTimeout`, and then for the group. */
-  const wait = (
+  /** Waits in line for room, at most `ingestTimeout`. Leaves the line when a group fails that the records must not come behind. */
+  const admit = (
     records: ReadonlyArray<A>,
     atomic: boolean,
-    operation: Operation
-  ): Effect.Effect<RecordAck, IngestError> =>
+    operation: Operation,
+    before?: LogGroup
+  ): Effect.Effect<SpooledAck, IngestError> =>
     Effect.suspend(() => {
       const { ingestTimeout } = core.options
       let leave = (): boolean => false
@@ -126,13 +136,16 @@ export const makeSpooledIngest = <A>(
         )
         if (typeof waiting === "function") leave = waiting
         else resume(Effect.fail(waiting))
+        before?.onSettled((outcome) => {
+          if (outcome !== "persisted" && leave()) wake(resume, Effect.fail(lost(core, outcome)))
+        })
         return Effect.sync(() => leave())
       })
-      if (ingestTimeout === undefined) return Effect.flatMap(admitted, persisted)
+      if (ingestTimeout === undefined) return admitted
       const late = Effect.suspend(() =>
         leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
       )
-      return Effect.flatMap(Effect.raceFirst(admitted, Effect.delay(late, ingestTimeout)), persisted)
+      return Effect.raceFirst(admitted, Effect.delay(late, ingestTimeout))
     })
 
   const ingest = (
@@ -145,7 +158,37 @@ export const makeSpooledIngest = <A>(
     // Inside the stream's own handler nothing may wait for room.
     const offset = zone.offerUnsafe(records, atomic, handles(core, fiber))
     if (typeof offset !== "number") return Effect.fail(offset)
-    return offset === Full ? wait(records, atomic, operation) : persisted(receipt(offset))
+    return offset === Full
+      ? Effect.flatMap(admit(records, atomic, operation), persisted)
+      : persisted(receipt(offset))
+  }
+
+  /**
+   * A sink waits for room and not for the disk: it encodes while earlier records are written, and fills groups. The group that it
+   * was in last answers for all before, since a group that fails takes those behind it along, and nothing is handed over after that.
+   */
+  const makeIntake = (): Intake<A> => {
+    let latest: LogGroup | undefined
+    const offer = (record: A): number | Refusal | Retryable | StreamClosed => {
+      const outcome = latest?.outcome
+      if (outcome !== undefined && outcome !== "persisted") return lost(core, outcome)
+      return core.closing ? streamClosed(core, "ingestRecord") : zone.offerUnsafe([record], false)
+    }
+    return {
+      take: Effect.fnUntraced(function* (records, note) {
+        for (const record of records) {
+          let offset = offer(record)
+          if (typeof offset !== "number") return yield* Effect.fail(offset)
+          if (offset === Full) {
+            const ack = yield* admit([record], false, "ingestRecord", latest)
+            latest = SpooledAck.groupOf(ack)
+            offset = ack.offset
+          } else latest = zone.log.latestGroup
+          note(offset)
+        }
+      }),
+      settled: Effect.suspend(() => (latest === undefined ? Effect.void : groupPersisted(core, latest)))
+    }
   }
 
   return {
@@ -164,20 +207,6 @@ export const makeSpooledIngest = <A>(
       if (typeof offset !== "number") throw offset
       return offset === Full ? undefined : receipt(offset)
     },
-    ingestChunk: Effect.fnUntraced(function* (records, note) {
-      let last = Full
-      for (const record of records) {
-        const offset = core.closing ? streamClosed(core, "ingestRecord") : zone.offerUnsafe([record], false)
-        if (typeof offset !== "number") return yield* Effect.fail(offset)
-        if (offset === Full) {
-          note((yield* wait([record], false, "ingestRecord")).offset)
-          last = Full
-        } else {
-          note(offset)
-          last = offset
-        }
-      }
-      if (last !== Full) yield* persisted(receipt(last))
-    })
+    makeIntake
   }
 }

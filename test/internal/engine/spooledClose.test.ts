@@ -1,44 +1,31 @@
 /** A stream with a spool is closed once the lock of its folder is given up, whoever closes it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
-import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
-import { openSpool } from "../../../src/internal/spool/openSpool.ts"
-import type { Spool } from "../../../src/internal/spooledLog.ts"
+import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import * as A from "../../support/acceptance.ts"
 import { code } from "../../support/scriptedServer.ts"
+import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 /** A spool whose lock is given up when the gate opens; `leaving` completes when that has begun. */
 const gated = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const [leaving, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-  const spool: Spool = {
-    path: folder,
-    open: ({ now, ...identity }) =>
-      openSpool({
-        folder,
-        identity,
-        maxBytes: 1_000_000_000,
-        sync: "group",
-        now,
-        disk: {
-          ...nodeDisk,
-          lock: async (path) => {
-            const lock = await nodeDisk.lock(path)
-            return {
-              ...lock,
-              release: async () => {
-                Deferred.doneUnsafe(leaving, Exit.void)
-                await Effect.runPromise(Deferred.await(gate))
-                await lock.release()
-              }
-            }
-          }
+  const disk: LogDisk = {
+    ...nodeDisk,
+    lock: async (path) => {
+      const lock = await nodeDisk.lock(path)
+      return {
+        ...lock,
+        release: async () => {
+          Deferred.doneUnsafe(leaving, Exit.void)
+          await Effect.runPromise(Deferred.await(gate))
+          await lock.release()
         }
-      }),
-    left: () => Promise.resolve(undefined)
+      }
+    }
   }
-  return { gate, leaving, spool }
+  return { gate, leaving, spool: spoolOn(disk, folder) }
 })
 
 /** The fiber is not done after it had turns enough to be. */
