@@ -172,17 +172,16 @@ export class Server {
     return this.inbox(link, server)
   }
 
-  /** What arrives is read with a delay, still in order, and also after the client has gone. */
+  /** What arrives is read with a delay, still in order, and also after the client has gone, by the process that it came to. */
   private inbox(link: Link, server: NonNullable<Link["server"]>): MemoryTransport.MemoryCall {
+    const { incarnation } = this
     const { readDelay } = this.plan
-    const later = (deliver: () => void) => {
-      if (readDelay === 0) {
-        if (link.server === server) deliver()
-      } else {
-        this.time.after(readDelay, () => {
-          if (link.server === server) deliver()
-        })
-      }
+    const deliver = (message: () => void) => {
+      if (link.server === server && this.incarnation === incarnation) message()
+    }
+    const later = (message: () => void) => {
+      if (readDelay === 0) deliver(message)
+      else this.time.after(readDelay, () => deliver(message))
     }
     return {
       receive: (request) => later(() => server.receive(request)),
