@@ -61,22 +61,37 @@ export const readSegmentFiles = async function* <Header extends SegmentHeader>(
 ): AsyncGenerator<FoundFile<Header>> {
   const numbers = await segmentNumbers(disk, folder)
   let buffer: Buffer | undefined = reuse ? Buffer.alloc(0) : undefined
-  for (const [index, number] of numbers.entries()) {
-    const path = segmentPath(folder, number)
-    const next = numbers[index + 1]
-    const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
-    const file: Buffer = await disk.readFile(path, buffer)
-    if (buffer !== undefined && file.length > buffer.length) buffer = file
-    const bound = following?.before?.file === number ? following.before.bytes : undefined
-    const content = bound === undefined ? file : file.subarray(0, bound)
-    const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))
-    const isLast = next === undefined || (following === undefined && index === numbers.length - 2)
-    if (wholeBytes < (bound ?? file.length)) {
-      if (!isLast || wasDurable(content, wholeBytes, header)) throw new DamagedLog(path, wholeBytes, file.length)
-      if (repair) await disk.truncate(path, wholeBytes)
+  try {
+    for (const [index, number] of numbers.entries()) {
+      const path = segmentPath(folder, number)
+      const next = numbers[index + 1]
+      const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
+      const file: Buffer = await disk.readFile(path, buffer)
+      if (buffer !== undefined && file.length > buffer.length) {
+        giveBack(buffer)
+        buffer = file
+      }
+      const bound = following?.before?.file === number ? following.before.bytes : undefined
+      const content = bound === undefined ? file : file.subarray(0, bound)
+      const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))
+      const isLast = next === undefined || (following === undefined && index === numbers.length - 2)
+      if (wholeBytes < (bound ?? file.length)) {
+        if (!isLast || wasDurable(content, wholeBytes, header)) throw new DamagedLog(path, wholeBytes, file.length)
+        if (repair) await disk.truncate(path, wholeBytes)
+      }
+      yield { number, header, content: content.subarray(0, wholeBytes) }
     }
-    yield { number, header, content: content.subarray(0, wholeBytes) }
+  } finally {
+    if (buffer !== undefined) giveBack(buffer)
   }
+}
+
+/** Memory of its own is at least so large; smaller buffers may share one. */
+const LARGE = 1024 * 1024
+
+/** Gives large memory back at once, not with the next collection. */
+const giveBack = ({ buffer, length }: Buffer): void => {
+  if (length >= LARGE && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** The header of a file; `undefined` when it has none that is whole. */

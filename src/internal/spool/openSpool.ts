@@ -40,6 +40,9 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
   }
 }
 
+/** Bytes that are written once more in one go. */
+const PIECE = 1024 * 1024
+
 /**
  * Makes the files and their names durable. A process that was killed leaves groups that it had
  * written and not synchronised, and one with `sync: "os"` synchronised nothing. They are sent, and
@@ -51,8 +54,10 @@ const synchronise = async (disk: LogDisk, folder: string, files: ReadonlyArray<S
     const open = await disk.open(segmentPath(folder, file), false)
     try {
       if (file === files.at(-1)!.file) {
-        const content = Buffer.allocUnsafeSlow(bytes)
-        await open.write([content.subarray(0, await open.read(content, bytes, 0))], 0)
+        const piece = Buffer.allocUnsafeSlow(Math.min(bytes, PIECE))
+        for (let at = 0; at < bytes; at += PIECE) {
+          await open.write([piece.subarray(0, await open.read(piece, Math.min(PIECE, bytes - at), at))], at)
+        }
       }
       await open.datasync()
     } finally {

@@ -44,6 +44,8 @@ export class SpoolReader {
   private byte = 0
   private taken = 0
   private stretch = Buffer.alloc(0)
+  /** Memory that stretches are read into. */
+  private memory = Buffer.alloc(0)
   private stretchFile = -1
   private stretchStart = 0
   private closed = false
@@ -102,19 +104,22 @@ export class SpoolReader {
     const handle = await this.open(file)
     const left = known.bytes - this.byte
     let wanted = Math.min(STRETCH, left)
-    let bytes = Buffer.allocUnsafe(wanted)
+    // What was read before is not looked at again.
+    this.stretchFile = -1
+    if (this.memory.length === 0) this.memory = Buffer.allocUnsafeSlow(STRETCH)
+    let bytes = this.memory
     let read = await handle.read(bytes, wanted, this.byte)
     const frame = read < FRAME_PREFIX ? Infinity : FRAME_PREFIX + bytes.readUInt32LE(0)
     if (frame > left) throw damaged(segmentPath(this.folder, file), this.byte, known.bytes)
     if (frame > wanted) {
       wanted = frame
-      bytes = Buffer.allocUnsafe(wanted)
+      bytes = Buffer.allocUnsafeSlow(wanted)
       read = await handle.read(bytes, wanted, this.byte)
     }
-    if (read < wanted || frameEnd(bytes, 0) < 0) {
+    if (read < wanted || frameEnd(bytes.subarray(0, wanted), 0) < 0) {
       throw damaged(segmentPath(this.folder, file), this.byte, known.bytes)
     }
-    this.stretch = bytes
+    this.stretch = bytes.subarray(0, wanted)
     this.stretchFile = file
     this.stretchStart = this.byte
   }
