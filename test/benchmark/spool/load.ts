@@ -12,14 +12,16 @@ import { percentile } from "../figures.ts"
 export interface LoadOrder {
   /**
    * `ingest`: records per second, and processor time. `lone`: single calls one after another. `fill`: records that no server takes.
-   * `drain`: what waits in the spool.
+   * `drain`: what waits in the spool. `open`: how long opening takes.
    */
-  readonly task: "ingest" | "lone" | "fill" | "drain"
+  readonly task: "ingest" | "lone" | "fill" | "drain" | "open"
   readonly port: number
   /** The folder of the spool; none without one. */
   readonly folder?: string | undefined
   readonly bytes: number
   readonly records: number
+  /** The stream's option; its default without one. */
+  readonly maxInflightBytes?: number | undefined
   /** How records are ingested: a sink with chunks of 4,096, 16 callers with batches of 100, or 1,024 callers with single records. */
   readonly by?: "sink" | "batches" | "fibers" | undefined
 }
@@ -41,7 +43,7 @@ export interface Loaded {
 
 const MIB = 1024 * 1024
 const CHUNK = 4_096
-const { by = "sink", bytes, folder, port, records, task } = JSON.parse(process.argv[2]!) as LoadOrder
+const { by = "sink", bytes, folder, maxInflightBytes, port, records, task } = JSON.parse(process.argv[2]!) as LoadOrder
 const record = new Uint8Array(bytes).fill(0x61)
 const table = TableProperties.proto("main.default.benchmark", Uint8Array.of(0x0a, 0x01, 0x54))
 const synced = promisify(fdatasync)
@@ -103,6 +105,7 @@ const program = Effect.gen(function* () {
   const stream = yield* zerobus.createStream(table, {
     scopeCloseTimeout: 0,
     flushTimeout: "20 minutes",
+    maxInflightBytes,
     ...(folder === undefined ? {} : { spool: Spool.directory(folder, { maxBytes: 20 * 1024 * MIB }) })
   })
   const opened = performance.now()
@@ -110,7 +113,7 @@ const program = Effect.gen(function* () {
   let lone: Partial<Loaded> = {}
   let seconds: number | undefined
   if (task === "lone") lone = yield* alternate(stream)
-  else if (task !== "drain") {
+  else if (task !== "drain" && task !== "open") {
     const ingesting = yield* Effect.forkScoped(ingestAll(stream))
     if (folder !== undefined) {
       const offsets = by === "batches" ? records / 100 : by === "sink" ? Math.ceil(records / CHUNK) * CHUNK : records
@@ -119,7 +122,7 @@ const program = Effect.gen(function* () {
     }
     if (task === "ingest") yield* Fiber.join(ingesting)
   }
-  if (task !== "fill" && task !== "lone") yield* stream.flush
+  if (task === "ingest" || task === "drain") yield* stream.flush
   const { system, user } = process.cpuUsage(cpuBefore)
   const loaded: Loaded = {
     seconds: seconds ?? (performance.now() - opened) / 1000,

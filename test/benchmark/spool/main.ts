@@ -1,15 +1,21 @@
 /**
- * What a spool costs, as ratios against the same disk and against no spool: `npm run bench:spool -- [--records N] [--outage N] [--dir DIR]`.
+ * What a spool costs, as ratios against the same disk and against no spool: `npm run bench:spool`. Options are below and in the README.
  *
- * - `--records N`: records of an ingest, 1,000,000 by default.
- * - `--outage N`: records that wait in an outage, 10,000,000 by default.
- * - `--dir DIR`: a folder of the disk to measure; the default is that of temporary files.
- *
- * Each ingest runs in a process of its own, with a spool and without one in turns. The server is the neutral one of the benchmark; it
- * checks that offsets rise by one. Seconds of a machine that does other work say little; ratios and processor time hold.
+ * Each measurement runs in a process of its own, ingest with a spool and without one in turns. The server is the neutral one of the
+ * benchmark; it checks that offsets rise by one. Seconds of a machine that does other work say little; ratios and processor time hold.
  */
 import { spawn } from "node:child_process"
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
@@ -19,18 +25,53 @@ import { digits, percentile, table } from "../figures.ts"
 import { startSink } from "../processes.ts"
 import type { Loaded, LoadOrder } from "./load.ts"
 
+const parts = ["ingest", "lone", "outage", "opening"] as const
+
 const { values } = parseArgs({
   options: {
+    /** One of the parts alone. */
+    only: { type: "string" },
+    /** Records of an ingest. */
     records: { type: "string", default: "1000000" },
-    outage: { type: "string", default: "10000000" },
+    /** Rounds of each ingest and of the opening. */
     rounds: { type: "string", default: "3" },
-    dir: { type: "string", default: tmpdir() }
+    /** Records of 100 B that wait in an outage. */
+    outage: { type: "string", default: "10000000" },
+    /** GiB of the spool that is opened. */
+    opening: { type: "string", default: "4" },
+    /** A folder of the disk to measure. */
+    dir: { type: "string", default: tmpdir() },
+    /** Minutes after which the run is given up. */
+    limit: { type: "string", default: "20" }
   }
 })
+const GIB = 1024 ** 3
+const MIB = 1024 ** 2
 const [records, outage, rounds] = [Number(values.records), Number(values.outage), Number(values.rounds)]
+const openingBytes = Number(values.opening) * GIB
+const runs = (part: (typeof parts)[number]): boolean => values.only === undefined || values.only === part
+if (values.only !== undefined && !parts.some((part) => part === values.only)) {
+  throw new Error(`--only takes ${parts.join(", ")}, not ${values.only}`)
+}
+
+/** Bytes on disk of the largest spool; only one is there at a time. */
+const most = Math.max(
+  runs("ingest") ? records * 1_040 : 0,
+  runs("outage") ? outage * 104 : 0,
+  runs("opening") ? openingBytes : 0,
+  256 * MIB
+)
+const { bavail, bsize } = statfsSync(values.dir)
+if (bavail * bsize < most * 1.1) {
+  throw new Error(
+    `${values.dir} has ${digits((bavail * bsize) / GIB)} GiB free; ${digits((most * 1.1) / GIB)} are needed`
+  )
+}
+console.error(`${values.dir}: up to ${digits(most / GIB)} GiB; at most ${values.limit} minutes`)
+
 const folder = mkdtempSync(Path.join(values.dir, "zerobus-bench-spool-"))
 const script = fileURLToPath(new URL("./load.ts", import.meta.url))
-const MIB = 1024 * 1024
+const limit = AbortSignal.timeout(Number(values.limit) * 60_000)
 
 /** Runs one measurement; after a `fill` the process is killed. */
 const load = (order: LoadOrder): Promise<Loaded> =>
@@ -38,14 +79,21 @@ const load = (order: LoadOrder): Promise<Loaded> =>
     const child = spawn(
       process.execPath,
       ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", script, JSON.stringify(order)],
-      { stdio: ["ignore", "pipe", "inherit"] }
+      { stdio: ["ignore", "pipe", "inherit"], signal: limit, killSignal: "SIGKILL" }
     )
     let loaded: Loaded | undefined
     createInterface({ input: child.stdout }).on("line", (line) => {
       loaded = JSON.parse(line) as Loaded
       if (order.task === "fill") child.kill("SIGKILL")
     })
-    child.once("exit", () => (loaded === undefined ? reject(new Error(`no result of ${order.task}`)) : resolve(loaded)))
+    child.once("error", () => {
+      // With the signal.
+    })
+    child.once("exit", () => {
+      if (limit.aborted) reject(new Error(`not done within ${values.limit} minutes; see --limit and --only`))
+      else if (loaded === undefined) reject(new Error(`no result of ${order.task}`))
+      else resolve(loaded)
+    })
   })
 
 /** Bytes per second that the disk takes in writes of 4 MiB, each synchronised. */
@@ -75,11 +123,21 @@ const row = (...cells: readonly [what: string, measured: string, ratio: string, 
 }
 
 let spools = 0
-const newSpool = (): string => Path.join(folder, `spool-${++spools}`)
-const sink = await startSink()
-try {
-  const { port } = await sink.order({ verify: true })
-  const median = (list: ReadonlyArray<number>): number => percentile(list, 0.5)
+/** Runs with the folder of a spool, which is deleted afterwards. */
+const withSpool = async <A>(run: (path: string) => Promise<A>): Promise<A> => {
+  const path = Path.join(folder, `spool-${++spools}`)
+  try {
+    return await run(path)
+  } finally {
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+const median = (list: ReadonlyArray<number>): number => percentile(list, 0.5)
+/** The option of streams whose memory is measured. */
+const maxInflightBytes = 64 * MIB
+const memoryGoal = `<= ${digits((maxInflightBytes * 1.2) / MIB + 32)} MiB`
+
+const ingest = async (port: number): Promise<void> => {
   for (const [by, bytes] of [
     ["sink", 100],
     ["batches", 100],
@@ -91,9 +149,9 @@ try {
     for (let n = 0; n < rounds; n++) {
       plain.push(await load({ task: "ingest", port, bytes, records: count, by }))
       disks.push(diskRate())
-      const path = newSpool()
-      spooled.push(await load({ task: "ingest", port, bytes, records: count, by, folder: path }))
-      rmSync(path, { recursive: true })
+      spooled.push(await withSpool((path) => load({ task: "ingest", port, bytes, records: count, by, folder: path })))
+      // On both sides of the ingest: disks of virtual machines change their pace.
+      disks[n] = (disks[n]! + diskRate()) / 2
     }
     const rate = count / median(spooled.map(({ seconds }) => seconds))
     const ofDisk = median(spooled.map(({ seconds }, n) => (count * bytes) / seconds / disks[n]!))
@@ -112,38 +170,73 @@ try {
       by === "fibers" ? "" : "<= 2.5"
     )
   }
-  const lonePath = newSpool()
-  const lone = await load({ task: "lone", port, bytes: 100, records: 500, folder: lonePath })
+}
+
+const lone = async (port: number): Promise<void> => {
+  const { call, disk } = await withSpool((path) => load({ task: "lone", port, bytes: 100, records: 500, folder: path }))
   row(
     "lone ingestRecord, median",
-    `${digits(lone.call!)} ms`,
-    `${digits(lone.call! / lone.disk!)} of one fdatasync (${digits(lone.disk!)} ms)`,
-    `<= ${digits(lone.disk! * 1.5 + 0.3)} ms`
+    `${digits(call!)} ms`,
+    `${digits(call! / disk!)} of one fdatasync (${digits(disk!)} ms)`,
+    `<= ${digits(disk! * 1.5 + 0.3)} ms`
   )
-  rmSync(lonePath, { recursive: true })
+}
 
-  // No server listens at the port of this outage.
-  const path = newSpool()
-  const full = await load({ task: "fill", port: 1, bytes: 100, records: outage, folder: path })
-  const bytes = bytesIn(path)
-  row(`outage, ${outage} records of 100 B: memory`, `${digits(full.grown)} MiB`, "", `<= ${digits(64 * 1.2 + 32)} MiB`)
-  await sink.order({})
-  const drained = await load({ task: "drain", port, bytes: 100, records: outage, folder: path })
-  const { records: sent, violation } = await sink.order({})
-  const gibibytes = bytes / 1024 ** 3
-  row(
-    "opening after a kill",
-    `${digits(drained.opening)} s`,
-    `${digits(drained.opening / gibibytes)} s per GiB`,
-    "<= 2"
-  )
-  row("draining: memory", `${digits(drained.grown)} MiB`, "", `<= ${digits(64 * 1.2 + 32)} MiB`)
-  row(
-    "draining",
-    `${digits(outage / drained.seconds / 1000)} thousand records/s`,
-    `${sent} sent${violation === undefined ? ", in order" : `: ${violation}`}`,
-    ""
-  )
+/** No server listens at this port. */
+const nowhere = 1
+
+const outageOf = (port: number): Promise<void> =>
+  withSpool(async (path) => {
+    const order = { bytes: 100, records: outage, folder: path, maxInflightBytes }
+    const full = await load({ ...order, task: "fill", port: nowhere })
+    row(`outage, ${outage} records of 100 B: memory`, `${digits(full.grown)} MiB`, "", memoryGoal)
+    await sink.order({})
+    const drained = await load({ ...order, task: "drain", port })
+    const { records: sent, violation } = await sink.order({})
+    row("draining after a kill: memory", `${digits(drained.grown)} MiB`, "", memoryGoal)
+    row(
+      "draining",
+      `${digits(outage / drained.seconds / 1000)} thousand records/s`,
+      `${sent} sent${violation === undefined ? ", in order" : `: ${violation}`}`,
+      "all, in order"
+    )
+  })
+
+/** The start-up of the stream is measured with an empty spool, and left out of the ratio. */
+const opening = (): Promise<void> =>
+  withSpool(async (path) => {
+    const order = {
+      port: nowhere,
+      bytes: 1_024,
+      records: Math.ceil(openingBytes / 1_040),
+      folder: path,
+      maxInflightBytes
+    }
+    await load({ ...order, task: "fill" })
+    const gibibytes = bytesIn(path) / GIB
+    const open = (folder: string) => load({ ...order, task: "open", folder })
+    const [empty, full]: [Array<Loaded>, Array<Loaded>] = [[], []]
+    for (let n = 0; n < rounds; n++) {
+      empty.push(await withSpool(open))
+      full.push(await open(path))
+    }
+    const [least, seconds] = [empty, full].map((list) => median(list.map((one) => one.opening))) as [number, number]
+    row(
+      `opening ${digits(gibibytes)} GiB after a kill`,
+      `${digits(seconds)} s; an empty spool ${digits(least)} s`,
+      `${digits((seconds - least) / gibibytes)} s per GiB`,
+      "<= 2 s per GiB"
+    )
+    row("opening: memory", `${digits(median(full.map(({ grown }) => grown)))} MiB`, "", memoryGoal)
+  })
+
+const sink = await startSink()
+try {
+  const { port } = await sink.order({ verify: true })
+  if (runs("ingest")) await ingest(port)
+  if (runs("lone")) await lone(port)
+  if (runs("outage")) await outageOf(port)
+  if (runs("opening")) await opening()
   console.log(table(["what", "measured", "ratio", "goal"], rows))
 } finally {
   await sink.stop()
