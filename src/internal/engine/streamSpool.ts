@@ -158,9 +158,7 @@ export const makeSpooledIngest = <A>(
     // Inside the stream's own handler nothing may wait for room.
     const offset = zone.offerUnsafe(records, atomic, handles(core, fiber))
     if (typeof offset !== "number") return Effect.fail(offset)
-    return offset === Full
-      ? Effect.flatMap(admit(records, atomic, operation), persisted)
-      : persisted(receipt(offset))
+    return offset === Full ? Effect.flatMap(admit(records, atomic, operation), persisted) : persisted(receipt(offset))
   }
 
   /**

@@ -16,13 +16,23 @@ const setUp = (script: Script, maxBytes?: number) =>
     const spool = spoolOn(disk, yield* temporaryFolder, maxBytes)
     const stream = yield* zerobus.createStream(A.table, { spool, scopeCloseTimeout: 0 })
     const hold = () => {
-      const gate = Deferred.makeUnsafe<void, Error>()
-      disk.before = (operation) => (operation === "datasync" ? Effect.runPromise(Deferred.await(gate)) : undefined)
+      const [reached, gate] = [Deferred.makeUnsafe<void>(), Deferred.makeUnsafe<void, Error>()]
+      disk.before = (operation) => {
+        if (operation !== "datasync") return undefined
+        Deferred.doneUnsafe(reached, Exit.void)
+        return Effect.runPromise(Deferred.await(gate))
+      }
       const settle = (exit: Exit.Exit<void, Error>) => {
         disk.before = () => {}
         Deferred.doneUnsafe(gate, exit)
       }
-      return { letThrough: () => settle(Exit.void), fail: () => settle(Exit.fail(failure("EIO"))) }
+      return {
+        letThrough: () => settle(Exit.void),
+        fail: Effect.andThen(
+          Deferred.await(reached),
+          Effect.sync(() => settle(Exit.fail(failure("EIO"))))
+        )
+      }
     }
     const nextOffset = Effect.map(Spool.progress(stream), (progress) => Number(progress.nextOffset))
     const taken = (count: number) =>
@@ -66,7 +76,7 @@ describe("a sink into a stream with a spool", () => {
       const sink = yield* A.started(Stream.run(chunks, stream.toSink))
       yield* taken(2)
       const receipt = stream.offerUnsafe(A.record(9))!
-      disk.fail()
+      yield* disk.fail
       A.tagged(yield* Effect.flip(receipt.persisted), "Retryable")
       yield* Deferred.succeed(more, undefined)
       A.tagged(A.failureOf(yield* Effect.exit(sink.join)), "Retryable")
@@ -83,7 +93,7 @@ describe("a sink into a stream with a spool", () => {
       yield* taken(2)
       yield* A.settle
       assert.isFalse(sink.done())
-      disk.fail()
+      yield* disk.fail
       A.tagged(A.failureOf(yield* Effect.exit(sink.join)), "Retryable")
       assert.strictEqual(yield* nextOffset, 1)
       assert.strictEqual((yield* stream.ingestRecord(large(3))).offset, 1)
