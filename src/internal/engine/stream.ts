@@ -383,15 +383,12 @@ const makeSink = <A>(
   let lastOffset = -1
   const raising = <E extends IngestError>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
     Effect.tapError(effect, (error) => Effect.sync(() => core.raised.add(error)))
-  return Sink.forEachArray((batch: ReadonlyArray<A>) =>
-    raising(
-      intake.take(batch, (offset) => {
-        lastOffset = offset
-        extend(taken, offset)
-        records++
-      })
-    )
-  ).pipe(
+  const note = (offset: number): void => {
+    lastOffset = offset
+    extend(taken, offset)
+    records++
+  }
+  return Sink.forEachArray((batch: ReadonlyArray<A>) => raising(intake.take(batch, note))).pipe(
     Sink.mapEffect(() => (records === 0 ? Effect.void : Effect.andThen(raising(intake.settled), flush))),
     Sink.map((): SinkSummary => {
       const refused = core.acks.refusedIn(taken)
