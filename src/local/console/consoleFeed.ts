@@ -144,7 +144,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
         bytes,
         version,
         records: table.records,
-        writtenAt: table.writtenAt,
+        writtenAt: table.writtenAt ?? (yield* store.committedAt(table.name)) ?? null,
         ...pending,
         problem: record.problem ?? null
       })

@@ -102,6 +102,11 @@ export interface Snapshot {
   readonly domains: Map<string, DomainMetadata>
   /** When the version was committed by its own account, in milliseconds; undefined when its commit was not read or holds none. */
   inCommitTimestamp: number | undefined
+  /**
+   * When the version was committed, in milliseconds: as its commit says, or when the newest file was
+   * added where the commit was not read. Undefined where neither is known.
+   */
+  committedAt: number | undefined
   /** Kinds of actions that this module does not know, so that a checkpoint of ours would lose them. */
   readonly unknownActions: Set<string>
 }
@@ -139,6 +144,7 @@ export const emptySnapshot = (): Snapshot => ({
   transactions: new Map(),
   domains: new Map(),
   inCommitTimestamp: undefined,
+  committedAt: undefined,
   unknownActions: new Set()
 })
 
@@ -169,6 +175,7 @@ const addFile = (snapshot: Snapshot, key: string, add: Add): void => {
   ;(snapshot.files as Map<string, Add>).set(key, add)
   snapshot.rows += rowsOf(add) ?? 0
   snapshot.bytes += add.size
+  if (add.modificationTime > (snapshot.committedAt ?? -Infinity)) snapshot.committedAt = add.modificationTime
   snapshot.watch?.added(key, add)
 }
 
@@ -227,16 +234,25 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
   }
 }
 
+/** The times of a `commitInfo`, which any writer may have written. */
+interface CommitTimes {
+  readonly timestamp?: unknown
+  readonly inCommitTimestamp?: unknown
+}
+
 /** Applies the text of one commit file. */
 export const applyCommit = (snapshot: Snapshot, version: number, text: string): void => {
   snapshot.inCommitTimestamp = undefined
+  let committedAt: number | undefined
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue
     const action = JSON.parse(line) as Record<string, unknown>
     applyAction(snapshot, action)
-    const info = action["commitInfo"] as { readonly inCommitTimestamp?: unknown } | undefined
+    const info = action["commitInfo"] as CommitTimes | undefined
     if (typeof info?.inCommitTimestamp === "number") snapshot.inCommitTimestamp = info.inCommitTimestamp
+    if (typeof info?.timestamp === "number") committedAt = info.timestamp
   }
+  snapshot.committedAt = snapshot.inCommitTimestamp ?? committedAt ?? snapshot.committedAt
   snapshot.version = version
 }
 

@@ -11,13 +11,19 @@ export interface TableSize {
   readonly bytes: number
 }
 
+/** A version of a table, and when it was committed, in milliseconds, as far as that is known. */
+export interface CommittedSize extends TableSize {
+  readonly committedAt?: number | undefined
+}
+
 /** The size of what is no table. */
 export const noSize: TableSize = { version: 0, files: 0, rows: 0, bytes: 0 }
 
 /** The size of a snapshot. */
-export const sizeOf = ({ bytes, files, rows, version }: Snapshot): TableSize => ({
+export const sizeOf = ({ bytes, committedAt, files, rows, version }: Snapshot): CommittedSize => ({
   version,
   files: files.size,
   rows,
-  bytes
+  bytes,
+  committedAt
 })

@@ -8,7 +8,7 @@
 import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion } from "../delta/deltaLog.ts"
 import type { CommitPlace, RowRange } from "../delta/commitPlace.ts"
 import type { PartitionedRows } from "../delta/partitions.ts"
-import { sizeOf, type TableSize } from "../delta/tableSize.ts"
+import { type CommittedSize, sizeOf } from "../delta/tableSize.ts"
 import { checkPlace, refusalOf, tableGone, type TableRules } from "../delta/writability.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { flushTable, rulesOf } from "./flushTable.ts"
@@ -35,7 +35,7 @@ export interface FlushJob extends PartitionedRows, RowRange {
 }
 
 /** What a flush answers; `warning` tells of upkeep that failed. */
-export interface FlushOutcome extends TableSize {
+export interface FlushOutcome extends CommittedSize {
   readonly committed: boolean
   /** The version up to which the table was checked before the rows were committed, the commit included. */
   readonly seen?: SeenVersion | undefined
@@ -45,7 +45,7 @@ export interface FlushOutcome extends TableSize {
 }
 
 /** A table as the last look found it. */
-export interface TableLook extends TableSize, TableRules {
+export interface TableLook extends CommittedSize, TableRules {
   readonly seen: SeenVersion
 }
 
@@ -71,7 +71,7 @@ export interface LocatedRows {
 }
 
 /** What a start finds in a table. */
-export interface PreparedTable extends TableSize {
+export interface PreparedTable extends CommittedSize {
   /** The number of the last commit of rows. */
   readonly committed: number
   /** For each stream the last offset whose rows the table has; -1 without any. */

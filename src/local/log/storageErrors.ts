@@ -139,7 +139,7 @@ export const storageFailure = (error: unknown, doing: string, place: string): St
       return new StorageFailure({
         reason: "Io",
         message: `${code === "" ? "An unexpected error" : code} while ${doing} in ${place}${
-          code === "" && error instanceof Error ? `: ${error.message}` : ""
+          code === "" && error instanceof Error ? `: ${error.message.replace(/\.$/, "")}` : ""
         }.`
       })
   }

@@ -17,7 +17,7 @@ import { addColumns } from "../delta/alterTable.ts"
 import { makeFolder, type Readers, writeSynced } from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { modeWarning } from "../log/folderMode.ts"
-import { noSize, type TableSize } from "../delta/tableSize.ts"
+import { type CommittedSize, noSize, type TableSize } from "../delta/tableSize.ts"
 import { type Flusher, localFlusher } from "../flush/flusher.ts"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { openSharedLog } from "../log/sharedLog.ts"
@@ -315,6 +315,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       return refused.has(name) ? openRefused(name) : Effect.void
     }).pipe(Effect.mapError(({ message }) => new TableExists({ name, problem: message })))
 
+  const sizeOf = (name: string): CommittedSize => tables.get(name)?.engine.size ?? noSize
   const rowsOf = (name: string, read: typeof readRows): ReturnType<TableStoreShape["rows"]> =>
     Effect.suspend(() => {
       const table = tables.get(name)
@@ -386,9 +387,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     flush,
     stats: (name) =>
       Effect.sync(() => {
-        const { bytes, files, rows, version } = tables.get(name)?.engine.size ?? noSize
+        const { bytes, files, rows, version } = sizeOf(name)
         return { version, files, rows, bytes }
       }),
+    committedAt: (name) => Effect.sync(() => (sizeOf(name).version > 0 ? sizeOf(name).committedAt : undefined)),
     rows: (name) => rowsOf(name, readRows),
     lastRows: (name, limit) => rowsOf(name, (record) => readLastRows(record, limit))
   }

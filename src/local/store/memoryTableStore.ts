@@ -216,6 +216,7 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
     }),
     streams: (name) => Effect.sync(() => tables.get(tableKey(name))?.streams.all ?? []),
     flush: () => Effect.void,
+    committedAt: () => Effect.succeed(undefined),
     stats: (name) =>
       Effect.sync(() => {
         const table = tables.get(tableKey(name))

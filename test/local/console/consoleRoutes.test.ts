@@ -443,6 +443,17 @@ layer(server, { excludeTestServices: true })("the faults", (it) => {
   )
 })
 
+const serverOf = (dataDir: string) => ZerobusLocal.layer({ dataDir, console: true })
+
+/** The last commit is that of before the restart, up to the time from its making to its notice. */
+const afterRestart = Effect.fnUntraced(function* (writtenAt: number) {
+  const local = yield* ZerobusLocal
+  const next = yield* eventStream(`${local.workspaceUrl}/console/events`, yield* logIn(local))
+  const [row] = (JSON.parse(yield* next) as ConsoleMessage).tables
+  assert.isAtMost(row!.writtenAt!, writtenAt)
+  assert.isAbove(row!.writtenAt!, 0)
+}, Effect.scoped)
+
 describe("a server", () => {
   it.effect("has no console unless it is asked for", () =>
     Effect.gen(function* () {
@@ -482,9 +493,11 @@ describe("a server", () => {
         const [row] = tables
         assert.deepStrictEqual([row?.rows, row?.files, row?.version], [80, 2, 2])
         assert.isNumber(row?.writtenAt)
+        return row!.writtenAt!
       }).pipe(
         Effect.scoped,
-        Effect.provide(ZerobusLocal.layer({ dataDir, console: true })),
+        Effect.provide(serverOf(dataDir)),
+        Effect.flatMap((writtenAt) => Effect.provide(afterRestart(writtenAt), serverOf(dataDir))),
         Effect.ensuring(Effect.sync(() => rmSync(dataDir, { recursive: true })))
       )
     }
