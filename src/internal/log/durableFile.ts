@@ -77,24 +77,44 @@ export const makeFoldersIn = async (
 /** Content up to so many bytes is written on the calling thread: the system takes it into memory sooner than another thread gets to it. */
 const smallBytes = 256 * 1024
 
-/** Writes a whole new file and waits for the disk. Fails with `EEXIST` where something has the name. */
+/**
+ * Writes a whole new file, and answers what waits for the disk, which is to be called once. Fails with
+ * `EEXIST` where something has the name. The file is deleted when either fails.
+ */
+export const writeNew = async (
+  path: string,
+  content: string | Uint8Array,
+  readers: Readers = "owner"
+): Promise<() => Promise<void>> => {
+  const fd = await openNew(path, fileMode[readers])
+  const step = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      closeSync(fd)
+      rmSync(path, { force: true })
+      throw error
+    }
+  }
+  await step(async () => {
+    if (readers === "everyone") fchmodSync(fd, fileMode[readers])
+    if (content.length <= smallBytes) writeFileSync(fd, content)
+    else await writeAll(fd, content)
+  })
+  return async () => {
+    await step(() => synced(fd))
+    closeSync(fd)
+  }
+}
+
+/** Writes a whole new file and waits for the disk. Fails as `writeNew` does. */
 export const writeSynced = async (
   path: string,
   content: string | Uint8Array,
   readers: Readers = "owner"
 ): Promise<void> => {
-  const fd = await openNew(path, fileMode[readers])
-  try {
-    if (readers === "everyone") fchmodSync(fd, fileMode[readers])
-    if (content.length <= smallBytes) writeFileSync(fd, content)
-    else await writeAll(fd, content)
-    await synced(fd)
-  } catch (error) {
-    rmSync(path, { force: true })
-    throw error
-  } finally {
-    closeSync(fd)
-  }
+  const onDisk = await writeNew(path, content, readers)
+  await onDisk()
 }
 
 const synced = promisify(fsync)

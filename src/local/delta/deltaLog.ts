@@ -19,7 +19,14 @@ import {
   withInCommitTimestamp
 } from "./deltaActions.ts"
 import { forgetExpired, lostByCheckpoint, writeCheckpoint } from "./deltaCheckpoint.ts"
-import { makeFolder, makeFoldersIn, type Readers, syncFolder, writeSynced } from "../../internal/log/durableFile.ts"
+import {
+  makeFolder,
+  makeFoldersIn,
+  type Readers,
+  syncFolder,
+  writeNew,
+  writeSynced
+} from "../../internal/log/durableFile.ts"
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { LogDamaged, replay, versionOf } from "./replay.ts"
 import { propertiesOf } from "./tableProperties.ts"
@@ -135,21 +142,27 @@ export class DeltaLog {
   /**
    * Commits what `build` answers for the current state, again for each version that somebody else took first. When `build`
    * answers undefined there is nothing left to do. Throws `TableChanged` when the other writer changed the metadata or the
-   * protocol, or put another table in the folder.
+   * protocol, or put another table in the folder. A commit gets its name after `ready`: the data files that it names are on
+   * disk then.
    */
-  async commit(build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined): Promise<number> {
+  async commit(
+    build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined,
+    ready?: Promise<unknown>
+  ): Promise<number> {
     const { metadata, protocol } = this.snapshot
+    // A commit that fails before it waits tells its own reason.
+    ready?.catch(() => {})
     for (;;) {
       const actions = build(this.snapshot)
       if (actions === undefined) return this.snapshot.version
-      if (await this.tryCommit(actions)) return this.snapshot.version
+      if (await this.tryCommit(actions, ready)) return this.snapshot.version
       await this.refresh()
       if (rulesText(this.snapshot) !== rulesText({ metadata, protocol })) throw new TableChanged(this.table)
     }
   }
 
   /** Tries to take the next version. False when it exists already; the snapshot is then out of date. */
-  async tryCommit(actions: ReadonlyArray<Action>): Promise<boolean> {
+  async tryCommit(actions: ReadonlyArray<Action>, ready?: Promise<unknown>): Promise<boolean> {
     const version = this.snapshot.version + 1
     const folder = logFolder(this.table)
     const target = Path.join(folder, `${versionName(version)}.json`)
@@ -158,7 +171,9 @@ export class DeltaLog {
     let identity: string | undefined
     this.isNamed = false
     try {
-      await writeSynced(temporary, text, this.readers)
+      const onDisk = await writeNew(temporary, text, this.readers)
+      // Beside the data files: each takes its time on the disk, and the commit has no name before all are there.
+      await Promise.all([onDisk(), ready])
       // Before the link: afterwards the name may lead to another writer's file already.
       identity = await identityOfFile(temporary)
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)

@@ -75,13 +75,16 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   // The lost files held other rows of these log entries.
   if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }
   const adds: Array<Add> = []
+  const written: Array<Promise<unknown>> = []
   let tried = false
   let committed = false
   try {
     for (const part of parts) {
       const bytes = encodeParquet(tree, [part])
+      const { onDisk, path } = await writeDataFile(log, job.partitionColumns, part.values, bytes)
+      written.push(onDisk)
       adds.push({
-        path: await writeDataFile(log, job.partitionColumns, part.values, bytes),
+        path,
         partitionValues: part.values,
         size: bytes.length,
         modificationTime: job.now,
@@ -99,7 +102,7 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
         ...commitActions(job, last, adds, lost, missing.isPartial),
         ...streamActions(snapshot, job.streams, job.now)
       ]
-    })
+    }, Promise.all(written))
     committed = tried
   } finally {
     // Each try makes files of its own, and on a full disk those of the last one take the room of the next.

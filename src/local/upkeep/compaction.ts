@@ -87,8 +87,9 @@ export const merge = async (
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
   const { partitionValues } = files[0]!
   const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
+  const { onDisk, path } = await writeDataFile(log, partitionColumns, partitionValues, bytes, prefix)
   const add: Add = {
-    path: await writeDataFile(log, partitionColumns, partitionValues, bytes, prefix),
+    path,
     partitionValues,
     size: bytes.length,
     modificationTime: now,
@@ -102,7 +103,7 @@ export const merge = async (
     await log.commit((snapshot) => {
       tried = files.every((file) => snapshot.files.has(fileKey(file)))
       return tried ? compactActions(add, files, now) : undefined
-    })
+    }, onDisk)
     committed = tried
   } finally {
     if (!committed && !(tried && log.isNamed)) await Fs.rm(filePath(log.table, add.path), { force: true })

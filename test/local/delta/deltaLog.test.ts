@@ -63,6 +63,28 @@ describe("the Delta log", () => {
     30_000
   )
 
+  it.live("gives a commit its name once its data files are on disk, and none when they fail", () =>
+    withTable(async (folder) => {
+      const waiting = (await createLog(folder, first))!
+      const other = (await openLog(folder))!
+      let written = (): void => {}
+      const committed = waiting.commit(() => [add("late")], new Promise<void>((resolve) => (written = resolve)))
+      for (const name of ["a", "b", "c"]) await other.commit(() => [add(name)])
+      assert.strictEqual(other.snapshot.version, 3, "the other writer had all versions to itself")
+      written()
+      assert.strictEqual(await committed, 4)
+      const lost = new Error("The disk failed.")
+      const failed = await waiting.commit(() => [add("lost")], Promise.reject(lost)).catch((error: unknown) => error)
+      assert.strictEqual(failed, lost)
+      const names = await Fs.readdir(logFolder(folder))
+      assert.deepStrictEqual(
+        names.sort(),
+        [0, 1, 2, 3, 4].map((version) => `${versionName(version)}.json`)
+      )
+      assert.deepStrictEqual([...(await openLog(folder))!.snapshot.files.keys()], ["a", "b", "c", "late"])
+    })
+  )
+
   it.live("opens from a checkpoint as from the commits, and without the commits below it", () =>
     withTable(async (folder) => {
       const log = (await createLog(folder, first))!
