@@ -184,7 +184,10 @@ const structField = (
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const entries = new Float64Array(below.length)
   const sizes = new Float64Array(below.length)
-  let merged: Uint8Array = new Uint8Array(0)
+  // Where the first occurrence is, and from the second on all of them. A view of the first would keep its message.
+  let firstStart = 0
+  let firstStop = 0
+  let merged: Uint8Array | undefined
   return {
     read: (bytes, at, end, wire, first, repetition) => {
       if (wire !== 2) malformed(node.path)
@@ -195,13 +198,16 @@ const structField = (
           entries[i] = below[i]!.entries
           sizes[i] = below[i]!.size
         }
-        merged = bytes.subarray(start, stop)
+        firstStart = start
+        firstStop = stop
+        merged = undefined
         read(bytes, start, stop, repetition)
       } else {
         for (let i = 0; i < below.length; i++) below[i]!.cut(entries[i]!, sizes[i]!)
-        const both = new Uint8Array(merged.length + stop - start)
-        both.set(merged)
-        both.set(bytes.subarray(start, stop), merged.length)
+        const before = merged ?? bytes.subarray(firstStart, firstStop)
+        const both = new Uint8Array(before.length + stop - start)
+        both.set(before)
+        both.set(bytes.subarray(start, stop), before.length)
         merged = both
         read(both, 0, both.length, repetition)
       }

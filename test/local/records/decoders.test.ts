@@ -127,6 +127,26 @@ describe("decoders", () => {
     })
   )
 
+  it.effect("merge nested messages at every level, and begin anew with every record", () =>
+    Effect.gen(function* () {
+      const { proto, rows } = yield* open(table("a.b.c(o STRUCT<q: STRUCT<x: INT, y: STRING>, z: INT>)"))
+      const outer = (...parts: ReadonlyArray<ReadonlyArray<number>>) => delimited(1, parts.flat())
+      const inner = (...parts: ReadonlyArray<ReadonlyArray<number>>) => delimited(1, parts.flat())
+      const put = (...parts: ReadonlyArray<ReadonlyArray<number>>) =>
+        proto.appendUnsafe([Uint8Array.from(parts.flat())])
+      put(outer(inner(field(1, 0, 1))), outer(inner(delimited(2, utf8("a"))), field(2, 0, 3)))
+      put(outer(inner(field(1, 0, 2))))
+      put(outer(inner(field(1, 0, 4)), inner(delimited(2, utf8("b"))), inner(field(1, 0, 5))), outer(field(2, 0, 6)))
+      put(outer(inner(delimited(2, utf8("c")))))
+      assert.deepStrictEqual(yield* rows, [
+        { o: { q: { x: 1, y: "a" }, z: 3 } },
+        { o: { q: { x: 2, y: null }, z: null } },
+        { o: { q: { x: 5, y: "b" }, z: 6 } },
+        { o: { q: { x: null, y: "c" }, z: null } }
+      ])
+    })
+  )
+
   it.effect("name the column and what it takes, never the value", () =>
     Effect.gen(function* () {
       const { proto, text } = yield* open(
