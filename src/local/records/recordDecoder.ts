@@ -2,7 +2,7 @@
  * Decoding by format: for the records of a stream, and for records read back from the log.
  */
 import * as Result from "effect/Result"
-import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
+import { type MessageShape, parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { jsonDecoder } from "./jsonDecoder.ts"
 import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
@@ -15,14 +15,24 @@ import { protoDecoder } from "./protoDecoder.ts"
  */
 export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => void
 
+/** Descriptors that are kept as they were read, by their bytes: streams of many tables may have equal ones. */
+const shapes = new Map<string, MessageShape>()
+const mostShapes = 64
+
+const shapeOf = (descriptor: Uint8Array): MessageShape => {
+  const key = Buffer.from(descriptor.buffer, descriptor.byteOffset, descriptor.length).toString("latin1")
+  const known = shapes.get(key)
+  if (known !== undefined) return known
+  const shape = Result.getOrThrowWith(parseDescriptorProto(descriptor), (why) => new Error(why))
+  shapes.set(key, shape)
+  if (shapes.size > mostShapes) shapes.delete(shapes.keys().next().value!)
+  return shape
+}
+
 /** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
 export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
   if (format._tag === "Json") return jsonDecoder(tree, leaves)
-  return protoDecoder(
-    tree,
-    Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why)),
-    leaves
-  )
+  return protoDecoder(tree, shapeOf(format.descriptor), leaves)
 }
 
 /** Rows decoded from the log, with the sequence number of the last entry among them, 0 without any. */
