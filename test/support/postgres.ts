@@ -7,9 +7,9 @@ import type * as Scope from "effect/Scope"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { createServer, type AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "./freePort.ts"
 
 const packages = "/usr/lib/postgresql"
 
@@ -31,16 +31,6 @@ const idOf = (kind: "-u" | "-g"): number => Number(execFileSync("id", [kind, "po
 
 /** The user that runs it: this process's own, unless that is root. */
 const user = () => (process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : {})
-
-/** A port of loopback that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
 
 /** Resolves when a line of the log says that connections are taken; rejects with the log when the process ends first. */
 const serving = (server: ChildProcess): Promise<void> =>
