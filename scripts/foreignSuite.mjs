@@ -1,6 +1,6 @@
 // What the suites against foreign readers share: a folder for downloads, Python environments in it, and running a suite.
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -21,6 +21,31 @@ export const run = (command, args, { env = process.env, cwd = root, missing } = 
 export const output = (command, args) => {
   const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" })
   return error === undefined && status === 0 ? stdout + stderr : undefined
+}
+
+/** The version of Java in the path, 0 where there is none. */
+export const javaVersion = () => Number(/version "(\d+)/.exec(output("java", ["-version"]) ?? "")?.[1] ?? 0)
+
+const jarOf = (folder, { artifact, version }) => join(cache, folder, `${artifact}-${version}.jar`)
+
+/** Whether the folder of the cache has this artifact. */
+export const hasJars = (folder, artifact) => existsSync(jarOf(folder, artifact))
+
+/** Copies an artifact and what it needs from Maven Central to a folder of the cache, except some artifacts; gives the folder. */
+export const fetchJars = (folder, { group, artifact, version, without = "" }) => {
+  const jars = join(cache, folder)
+  if (hasJars(folder, { artifact, version })) return jars
+  mkdirSync(jars, { recursive: true })
+  const dependency = `<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>`
+  const project = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  <groupId>test</groupId><artifactId>jars</artifactId><version>1</version>
+  <dependencies><dependency>${dependency}</dependency></dependencies>
+</project>
+`
+  writeFileSync(join(jars, "pom.xml"), project)
+  const goal = ["dependency:copy-dependencies", "-DoutputDirectory=.", "-DincludeScope=runtime"]
+  run("mvn", ["-B", "-q", ...goal, `-DexcludeArtifactIds=${without}`], { cwd: jars })
+  return jars
 }
 
 /** The command that starts the Python of the system. */
