@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { postgresPrograms, startPostgres } from "../support/postgres.ts"
 import { seeded } from "../support/randomTables.ts"
+import { arrivals } from "./arrivals.ts"
 import { environmentOf, startBridge } from "./bridgeProcess.ts"
 
 const full = process.env["POSTGRES_FULL"] === "1"
@@ -119,7 +120,7 @@ const run = Effect.fn(function* (database: string) {
   )
   const rate = Math.round(size.bulk / ((performance.now() - began) / 1000))
   assert.strictEqual(yield* bridge.end("SIGTERM"), 130, bridge.output())
-  return { expected, rows: yield* local.records(orders), killedAt, rate, streams: (yield* streams).length }
+  return { expected, rows: yield* arrivals(orders), killedAt, rate, streams: (yield* streams).length }
 })
 
 it.live.skipIf(postgresPrograms === undefined)(
