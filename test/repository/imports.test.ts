@@ -176,7 +176,7 @@ describe("imports", () => {
 
   it("of examples and golden programs name packages only", () => {
     const allowed =
-      /^(?:effect|effect\/.+|effect-zerobus(?:\/testing|\/cluster)?|@effect\/(?:platform-node|sql-pg|vitest)|@duckdb\/node-api|node:.+)$/
+      /^(?:effect|effect\/.+|effect-zerobus(?:\/testing|\/cluster)?|@effect\/(?:platform-node|sql-pg|vitest)|@platformatic\/kafka|@duckdb\/node-api|node:.+)$/
     const offences = ["examples", "test/golden"].flatMap((folder) =>
       filesBelow(Path.join(root, folder)).flatMap((file) =>
         [...importsOf(file).imports.map(({ target }) => target), ...importsOf(file).unreadable]
