@@ -6,6 +6,7 @@
  *                      |         v
  *                      +-- resting: its records are handed back, calls fail with the cause
  */
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
@@ -135,52 +136,56 @@ export const openPool = Effect.fnUntraced(function* <R>({
       return Scope.close(scope, Exit.void)
     })
 
-  const openStream = (entry: Entry): Effect.Effect<Opened, StreamFailure, R> =>
+  const openStream = (entry: Entry, scope: Scope.Closeable): Effect.Effect<Opened, StreamFailure, R> =>
     Effect.gen(function* () {
-      const scope = yield* Scope.fork(inside)
-      const opened = yield* zerobus.createStream(entry.table, options).pipe(
-        Effect.flatMap((stream) => {
-          const core = originOf(stream)?.core
-          return core === undefined ? Effect.fail(foreign) : Effect.succeed({ stream, core })
-        }),
-        Effect.provideService(Scope.Scope, scope),
-        Effect.provideService(Pooled, pooling()),
-        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
-      )
-      const ended = Effect.andThen(opened.core.finished.await, Effect.uninterruptible(retire(entry, opened, scope)))
-      yield* forkShieldedIn(ended, inside, () => {})
+      const stream = yield* zerobus.createStream(entry.table, options)
+      const core = originOf(stream)?.core
+      if (core === undefined) return yield* foreign
+      const opened: Opened = { stream, core }
+      const ended = Effect.andThen(core.finished.await, Effect.uninterruptible(retire(entry, opened, scope)))
+      yield* forkShieldedIn(ended, scope, () => {})
       return opened
-    })
+    }).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      Effect.provideService(Pooled, pooling()),
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    )
 
-  /** Opens the stream of a table, in the context of the pool, once for all who wait for it. */
-  const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
-    Effect.suspend(() => {
-      if (entry.opening !== undefined) return entry.opening.await
+  /** Begins to open the stream of a table, in the context of the pool. */
+  const beginOpening = (entry: Entry): Effect.Effect<Answer<Opened, StreamFailure>> =>
+    Effect.gen(function* () {
       const opening = new Answer<Opened, StreamFailure>()
       entry.opening = opening
-      const opens = openStream(entry).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            entry.opening = undefined
-            if (Exit.isSuccess(exit)) entry.opened = exit.value
-            else entries.delete(entry.table.tableName)
-            opening.doneUnsafe(exit)
-          })
-        ),
+      const scope = yield* Scope.fork(inside)
+      const answer = (exit: Exit.Exit<Opened, StreamFailure>): void => {
+        if (opening.isDone) return
+        entry.opening = undefined
+        if (Exit.isSuccess(exit)) entry.opened = exit.value
+        else entries.delete(entry.table.tableName)
+        const ended = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+        opening.doneUnsafe(ended ? Exit.fail(poolClosed()) : exit)
+      }
+      const opens = openStream(entry, scope).pipe(
+        Effect.onExit((exit) => Effect.sync(() => answer(exit))),
         Effect.updateContext((_: Context.Context<never>) => context)
       )
-      return Effect.andThen(
-        forkShieldedIn(opens, inside, (exit) => {
-          // In a scope that is closed it never began.
-          if (Exit.isFailure(exit)) opening.doneUnsafe(exit)
-        }),
-        opening.await
-      )
+      // In a scope that is closed it never begins.
+      yield* forkShieldedIn(opens, scope, answer)
+      return opening
     })
+
+  /** Opens the stream of a table, once for all who wait for it; only the wait can be interrupted. */
+  const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.suspend(() => (entry.opening === undefined ? beginOpening(entry) : Effect.succeed(entry.opening))),
+        (opening) => restore(opening.await)
+      )
+    )
 
   /** The entry of a table, or why its records are not taken. */
   const entryOf = (table: TableProperties<any>): Entry | InvalidArgument | InvalidState | StreamFailure => {
-    if (closed) return new InvalidState({ message: "The scope of the pool has closed, so it takes no more records." })
+    if (closed) return poolClosed()
     if (typeof table?.tableName !== "string") return noTable()
     const known = entries.get(table.tableName)
     if (known === undefined) {
@@ -212,10 +217,8 @@ export const openPool = Effect.fnUntraced(function* <R>({
     ingest: <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> =>
       new PoolIngest(() => ingest(table, record)),
     flush: Effect.suspend((): Effect.Effect<void, AckError> => {
-      const open = [...entries.values()].filter((entry) => entry.opened?.core.zone.isEmpty === false)
-      const flushed = Effect.forEach(open, (entry) => Effect.exit(entry.opened!.stream.flush), {
-        concurrency: "unbounded"
-      })
+      const open = [...entries.values()].flatMap(({ opened }) => (opened?.core.zone.isEmpty === false ? [opened] : []))
+      const flushed = Effect.forEach(open, ({ stream }) => Effect.exit(stream.flush), { concurrency: "unbounded" })
       return Effect.flatMap(flushed, (exits) => exits.find(Exit.isFailure) ?? Effect.void)
     })
   }
@@ -230,6 +233,9 @@ const isSame = (one: TableProperties<any>, other: TableProperties<any>): boolean
       (one.descriptor !== undefined &&
         other.descriptor !== undefined &&
         Buffer.compare(one.descriptor, other.descriptor) === 0)))
+
+const poolClosed = (): InvalidState =>
+  new InvalidState({ message: "The scope of the pool has closed, so it takes no more records." })
 
 const noTable = (): InvalidArgument =>
   new InvalidArgument({
