@@ -13,7 +13,8 @@
  */
 import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Stream } from "node:http2"
-import { FRAME_HEADER, isFrameOf } from "./grpcFrames.ts"
+import { FrameSplitter } from "./frameSplitter.ts"
+import { isFrameOf } from "./grpcFrames.ts"
 import { LARGEST_RESPONSE } from "./grpcReplies.ts"
 import { committedStreamOf } from "./grpcSession.ts"
 
@@ -24,23 +25,22 @@ type DataListener = (chunk: Buffer) => void
 /** The responses of one call. */
 export class FrameReader {
   private readonly call: Call
-  private readonly deliver: (response: Uint8Array) => void
+  private readonly splitter: FrameSplitter
   private mode: "ordinary" | "watching" | "direct" | "over" = "ordinary"
   private stream: ClientHttp2Stream | undefined
   /** What reads the HTTP/2 stream for grpc-js. */
   private listener: DataListener | undefined
   /** While watching: what came in since the last response. */
   private chunks: Array<Buffer> = []
-  /** The beginning of a frame whose end has not arrived. */
-  private parts: Array<Buffer> = []
-  private partBytes = 0
-  /** How many bytes it takes to go on: those of the header, or of the frame. */
-  private needed = FRAME_HEADER
 
   /** `deliver` is called with each response that is read here, and must not throw. */
   constructor(call: Call, deliver: (response: Uint8Array) => void) {
     this.call = call
-    this.deliver = deliver
+    this.splitter = new FrameSplitter(LARGEST_RESPONSE, (response) => {
+      deliver(response)
+      // The response may have ended the call.
+      return this.direct
+    })
   }
 
   /** Whether responses are read here. */
@@ -73,7 +73,6 @@ export class FrameReader {
   end(): void {
     this.mode = "over"
     this.chunks = []
-    this.parts = []
   }
 
   private readonly read = (chunk: Buffer): void => {
@@ -82,35 +81,8 @@ export class FrameReader {
   }
 
   private readFrames(chunk: Buffer): void {
-    let bytes = chunk
-    if (this.partBytes > 0) {
-      this.parts.push(chunk)
-      this.partBytes += chunk.length
-      // Put together once and not with each chunk, of which a server may send any number.
-      if (this.partBytes < this.needed) return
-      bytes = Buffer.concat(this.parts)
-      this.parts = []
-      this.partBytes = 0
-    }
-    let position = 0
-    this.needed = FRAME_HEADER
-    while (bytes.length - position >= FRAME_HEADER) {
-      const length = bytes.readUInt32BE(position + 1)
-      const readable = bytes[position] === 0 && length <= LARGEST_RESPONSE
-      if (!readable) return this.giveBack(bytes.subarray(position))
-      const end = position + FRAME_HEADER + length
-      if (end > bytes.length) {
-        this.needed = end - position
-        break
-      }
-      this.deliver(bytes.subarray(position + FRAME_HEADER, end))
-      // The response may have ended the call.
-      if (!this.direct) return
-      position = end
-    }
-    if (position === bytes.length) return
-    this.parts.push(bytes.subarray(position))
-    this.partBytes = bytes.length - position
+    const rest = this.splitter.split(chunk)
+    if (rest !== undefined && this.direct) this.giveBack(rest)
   }
 
   /** Leaves this frame and all that follow to grpc-js. */

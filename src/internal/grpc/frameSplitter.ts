@@ -1,0 +1,132 @@
+/**
+ * Puts the messages of a gRPC call together from the chunks in which HTTP/2 delivers its frames. A
+ * message that lies in one chunk is a view of it; one of several chunks is copied once, into memory
+ * that is used again if the message is released.
+ *
+ * New memory for each message is expensive: V8 counts it, and marks the program's whole heap the more
+ * often.
+ */
+import { FRAME_HEADER } from "./grpcFrames.ts"
+
+/** Shorter messages have memory of their own. */
+const shortBytes = 16 * 1024
+/** Sizes of longer ones are multiples of this, so that what one gives back fits another. */
+const unitBytes = 64 * 1024
+/** Larger memory is not kept. */
+const longBytes = 1024 * 1024
+const mostKept = 8
+
+/** Memory of released messages. */
+const kept: Array<Buffer> = []
+
+const takeMemory = (bytes: number): Buffer => {
+  if (bytes < shortBytes) return Buffer.allocUnsafe(bytes)
+  const memory = kept.pop()
+  if (memory !== undefined && memory.length >= bytes) return memory
+  return Buffer.allocUnsafeSlow(Math.ceil(bytes / unitBytes) * unitBytes)
+}
+
+const giveMemory = (memory: Buffer): void => {
+  if (memory.length >= unitBytes && memory.length <= longBytes && kept.length < mostKept) kept.push(memory)
+}
+
+/** The frames of one direction of a call. */
+export class FrameSplitter {
+  private readonly largest: number
+  private readonly deliver: (message: Buffer) => boolean
+  private readonly head = Buffer.alloc(FRAME_HEADER)
+  private headBytes = 0
+  /** The length of the message under way, or -1 while its header is not complete. */
+  private length = -1
+  /** The parts of it that have arrived, when it does not lie in one chunk. */
+  private parts: Array<Buffer> = []
+  private partBytes = 0
+  private readonly used: (memory: ArrayBufferLike) => void
+  /** The memory of the message that is being delivered, until it is released. */
+  private memory: ArrayBufferLike | undefined
+
+  /**
+   * `deliver` takes a message of at most `largest` bytes, answers whether the next one may follow, and
+   * must not throw. `used` is told the memory of a chunk when a message in it was not released.
+   */
+  constructor(
+    largest: number,
+    deliver: (message: Buffer) => boolean,
+    used: (memory: ArrayBufferLike) => void = () => {}
+  ) {
+    this.largest = largest
+    this.deliver = deliver
+    this.used = used
+  }
+
+  /** The memory of the chunk in which the message under way begins. */
+  get unfinished(): ArrayBufferLike | undefined {
+    return this.parts[0]?.buffer
+  }
+
+  /**
+   * Delivers the messages that are complete with this chunk. Answers the bytes from the frame on that
+   * it does not read: one that is compressed or too large, or the one behind a message after which
+   * none may follow. Such bytes are no longer held here.
+   */
+  split(chunk: Buffer): Buffer | undefined {
+    let at = 0
+    for (;;) {
+      if (this.length < 0) {
+        const { head } = this
+        while (this.headBytes < FRAME_HEADER && at < chunk.length) head[this.headBytes++] = chunk[at++]!
+        if (this.headBytes < FRAME_HEADER) return undefined
+        this.headBytes = 0
+        const length = head.readUInt32BE(1)
+        if (head[0] !== 0 || length > this.largest) return Buffer.concat([head, chunk.subarray(at)])
+        this.length = length
+      }
+      const end = at + this.length - this.partBytes
+      if (end > chunk.length) {
+        this.keep(chunk, at)
+        return undefined
+      }
+      const mayFollow = this.take(chunk.subarray(at, end))
+      at = end
+      if (at === chunk.length) return undefined
+      if (!mayFollow) return chunk.subarray(at)
+    }
+  }
+
+  /** Says that nobody uses the message any more that is being delivered. `view` is a part of it. */
+  release(view: Uint8Array): void {
+    if (view.buffer === this.memory) this.memory = undefined
+  }
+
+  private keep(chunk: Buffer, at: number): void {
+    if (at === chunk.length) return
+    this.parts.push(at === 0 ? chunk : chunk.subarray(at))
+    this.partBytes += chunk.length - at
+  }
+
+  /** Delivers the message whose last part this is. */
+  private take(last: Buffer): boolean {
+    const { length, parts } = this
+    this.length = -1
+    if (parts.length === 0) {
+      this.memory = last.buffer
+      const mayFollow = this.deliver(last)
+      if (this.memory !== undefined) this.used(last.buffer)
+      return mayFollow
+    }
+    this.parts = []
+    this.partBytes = 0
+    // Put together once and not with each chunk, of which the other side may send any number.
+    const memory = takeMemory(length)
+    let at = 0
+    for (const part of parts) {
+      memory.set(part, at)
+      at += part.length
+    }
+    memory.set(last, at)
+    this.memory = memory.buffer
+    const mayFollow = this.deliver(memory.subarray(0, length))
+    if (this.memory === undefined) giveMemory(memory)
+    return mayFollow
+  }
+}
