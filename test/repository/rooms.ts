@@ -289,6 +289,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/log",
       "internal/log",
       "internal/columns",
+      "internal/grpc/frameSplitter",
       "internal/net/loopback"
     ],
     packages: ["effect/*", "@grpc/grpc-js", "node:url", ...files, ...network]

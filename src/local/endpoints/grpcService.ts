@@ -1,7 +1,7 @@
 /**
  * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and hands each to `serverStream.ts`.
  *
- * Messages pass through as raw bytes; what they mean is decided there. The port is our own, and its connections are handed to
+ * Messages pass through as raw bytes, read by `requestReader.ts`; what they mean is decided there. The port is our own, and its connections are handed to
  * grpc-js, so that a scripted fault can cut the socket under a call.
  */
 import * as Grpc from "@grpc/grpc-js"
@@ -12,6 +12,7 @@ import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import type { ServerCertificates } from "./certificates.ts"
 import { type ConnectionFault, faultySocket } from "../faults/faultySocket.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
+import { RequestReader } from "./requestReader.ts"
 import { type Authority, refuseIngest } from "../auth/ingestTokens.ts"
 import {
   invalidArgument,
@@ -131,6 +132,11 @@ const serveCall = (
   cut: (how: "reset" | "fin") => void
 ): void => {
   let over = false
+  const requests = new RequestReader(call, maxMessageBytes)
+  const end = () => {
+    over = true
+    requests.end()
+  }
   call.on("error", () => {})
   const peer: Peer = {
     write: (response) => {
@@ -138,16 +144,17 @@ const serveCall = (
     },
     finish: (status) => {
       if (over) return
-      over = true
+      end()
       if (status === undefined) call.end()
       else call.emit("error", asError(status))
     },
     cut: (how) => {
-      over = true
+      end()
       cut(how)
     },
-    pause: () => void call.pause(),
-    resume: () => void call.resume(),
+    pause: () => requests.pause(),
+    resume: () => requests.resume(),
+    release: (view) => requests.release(view),
     revoke: () => {
       const authorization = authorizationOf(call.metadata)
       if (authorization === undefined) return
@@ -167,10 +174,10 @@ const serveCall = (
   const stream = start(options.streams, peer, tableName)
   // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
-  call.on("data", stream.receive)
+  requests.start(stream.receive)
   call.on("end", () => afterTurns(turnsUntilCancelled, () => over || stream.halfClosed()))
   call.on("cancelled", () => {
-    over = true
+    end()
     stream.cancelled()
   })
 }

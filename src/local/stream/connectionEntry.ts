@@ -75,7 +75,7 @@ export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => 
       shown.receivedMessages++
       shown.receivedRecords += records.length
       unacked.push(records.length)
-      keep(records, bytes)
+      return keep(records, bytes)
     },
     durable: (messages, records) => {
       shown.durableMessages += messages

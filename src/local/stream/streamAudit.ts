@@ -67,7 +67,8 @@ export interface ConnectionRecorder {
   readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
   /** It resumed the persistent stream of this id, whose next message has this wire offset. */
   readonly resumed: (streamId: string, firstOffset: number) => void
-  readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => void
+  /** A message was received; answers whether its bytes are kept. */
+  readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => boolean
   readonly durable: (messages: number, records: number) => void
   /** An acknowledgement up to this wire offset was sent; returns how many records it is the first of. */
   readonly acked: (upTo: number) => number
@@ -98,9 +99,9 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   let keptBytes = 0
   let complete = maxBytes > 0
 
-  /** Keeps the records of a message while they fit. */
-  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, bytes: number) => {
-    if (!complete) return
+  /** Keeps the records of a message while they fit; answers whether it does. */
+  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, bytes: number): boolean => {
+    if (!complete) return false
     keptBytes += bytes + 64 * records.length
     complete = keptBytes <= maxBytes
     if (complete) entry.shown.received.push(records)
@@ -108,6 +109,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
       pastCopies = noCopies()
       for (const { shown } of all) shown.received = []
     }
+    return complete
   }
 
   const connect = (streamId: string, peer?: string): ConnectionRecorder => {

@@ -164,7 +164,8 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
 
   private stored({ recordBytes, records, since }: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
     const { groups } = this
-    this.received(records, recordBytes)
+    // The writer has copied the bytes.
+    if (!this.received(records, recordBytes)) this.context.peer.release?.(records[0]!)
     if (!groups.join(ticket, records.length, recordBytes)) {
       const group = groups.start(ticket, since, records.length, recordBytes)
       writer.onDurable(ticket, (failure) => this.synced(group, failure))
@@ -181,9 +182,12 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.acks.schedule()
   }
 
-  private received(records: ReadonlyArray<Uint8Array>, bytes: number): void {
-    this.context.recorder.received(records, bytes)
-    this.context.observer.received(records.length, bytes)
+  /** Counts a message as received; answers whether the audit keeps its bytes. */
+  private received(records: ReadonlyArray<Uint8Array>, bytes: number): boolean {
+    const { observer, recorder } = this.context
+    const isKept = recorder.received(records, bytes)
+    observer.received(records.length, bytes)
+    return isKept
   }
 
   private synced(group: PendingGroup, failure: StorageFailure | undefined): void {

@@ -63,7 +63,7 @@ const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add
     },
     received: (records, bytes) => {
       add(number, { event: "message", offset: first + received++, records: records.length, bytes })
-      recorder.received(records, bytes)
+      return recorder.received(records, bytes)
     },
     lost: () => {
       lost.push(received - 1)
