@@ -28,6 +28,7 @@ import {
 import { StorageFailure } from "../log/storageErrors.ts"
 import { writeDataFile } from "../delta/dataFile.ts"
 import { filePath } from "../delta/filePaths.ts"
+import { freeMemory } from "../parquet/columnMemory.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
 import { type PartitionPart, splitByPartition } from "../delta/partitions.ts"
 import { sizeOf } from "../delta/tableSize.ts"
@@ -81,12 +82,14 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   try {
     for (const part of parts) {
       const bytes = encodeParquet(tree, [part])
+      const size = bytes.length
       const { onDisk, path } = await writeDataFile(log, job.partitionColumns, part.values, bytes)
+      freeMemory(bytes)
       written.push(onDisk)
       adds.push({
         path,
         partitionValues: part.values,
-        size: bytes.length,
+        size,
         modificationTime: job.now,
         dataChange: !missing.isPartial,
         stats: fileStatistics(tree, part.chunks, part.rows, propertiesOf(log.snapshot.metadata).indexed)

@@ -16,6 +16,7 @@ import {
 import { codec } from "./codecs.ts"
 import type { ColumnTree } from "./columnTree.ts"
 import { bytesOf, type LeafChunk, type LeafShape } from "./columnBuffer.ts"
+import { freeMemory } from "./columnMemory.ts"
 import { bitWidthOf, encodeLevels, mostLevelBytes } from "./levels.ts"
 
 /** A part of the file: pages of all leaves of a run of rows. */
@@ -32,8 +33,8 @@ const magic = 0x31524150
 
 /** Encodes a file. Row groups without rows are left out. */
 export const encodeParquet = (tree: ColumnTree, groups: ReadonlyArray<RowGroupInput>): Uint8Array => {
-  // A guess at the compressed size; the writer grows by copying.
-  const writer = new ByteWriter(1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 2))
+  // Room for what compresses to half; the writer grows by copying.
+  const writer = new ByteWriter(1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 1))
   writer.appendUint32(magic)
   const rowGroups: Array<RowGroup> = []
   let total = 0
@@ -110,6 +111,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     })
     uncompressed += writer.offset - headerStart + body.length
     writer.appendBytes(compressed)
+    if (!isStored) freeMemory(compressed)
   }
   return {
     type: physicalName(shape),
