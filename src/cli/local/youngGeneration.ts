@@ -26,7 +26,7 @@ const youngBytes = (): number =>
 /** How many times its size the space has after it grew; 1 keeps it from growing. */
 const growBy = (factor: number): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 
-/** Bounds it while the scope is open. Node 22 bounds it to the same by itself. */
+/** Bounds it while the scope is open. Needed on Node 24: Node 22 has the same bound by itself. */
 export const boundYoungGeneration: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
   Effect.acquireRelease(
     Effect.sync(() => {

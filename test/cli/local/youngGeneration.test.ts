@@ -1,4 +1,7 @@
-/** The young generation of `zerobus local`, in processes of their own: its flags count for all of a process. */
+/**
+ * The young generation of `zerobus local`, in processes of their own: its flags count for all of a
+ * process. Node 24 alone needs the bound: Node 22 has it by itself, and Node 26 grows by other rules.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -13,9 +16,15 @@ const largest = async (how: "bound" | "free"): Promise<number> =>
 const mebibyte = 1024 * 1024
 
 describe("The young generation", () => {
-  it("has two halves of 16 MiB where V8 alone makes it larger", async () => {
-    const [bound, free] = await Promise.all([largest("bound"), largest("free")])
-    assert.isAbove(free, 32 * mebibyte)
-    assert.strictEqual(bound, 32 * mebibyte)
+  it("has at most two halves of 16 MiB", async () => {
+    assert.isAtMost(await largest("bound"), 32 * mebibyte)
   }, 60_000)
+
+  it.runIf(process.versions.node.startsWith("24."))(
+    "is larger without the bound",
+    async () => {
+      assert.isAbove(await largest("free"), 32 * mebibyte)
+    },
+    60_000
+  )
 })
