@@ -18,7 +18,8 @@ describe("a table of a pool that fails", () => {
     Effect.gen(function* () {
       const left: Array<Unacked<unknown>> = []
       const onUnacked = (unacked: Unacked<unknown>) => Effect.sync(() => left.push(unacked))
-      const { pool, server } = yield* poolOf({ stream: { onUnacked } }, withMissing)
+      // The good table waits for the slot of the missing one, and for its flush.
+      const { pool, server } = yield* poolOf({ maxOpen: 1, stream: { onUnacked } }, withMissing)
       const acks = []
       for (let n = 0; n < 3; n++) {
         acks.push(yield* pool.ingest(missing, A.record(n)))
