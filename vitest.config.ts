@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 /** Suites that need something beyond `npm ci` have a name of their own in the file name and an npm script of their own. */
-const ownScript = ["kafka", "postgres", "delta", "spark", "interop", "heavy", "browser"]
+const ownScript = ["kafka", "postgres", "delta", "spark", "interop", "heavy", "browser", "cluster"]
 
 const suite = (name: string, include: ReadonlyArray<string>, exclude: ReadonlyArray<string> = []) => ({
   extends: true as const,

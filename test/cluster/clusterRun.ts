@@ -1,0 +1,237 @@
+/**
+ * A cluster of real processes amid trouble: three runners over sockets and PostgreSQL ingest into the local server, one is killed,
+ * one is added, one is stopped, in an order and at times that a seed decides.
+ */
+import { DuckDBInstance } from "@duckdb/node-api"
+import { Effect } from "effect"
+import { ZerobusLocal } from "effect-zerobus/testing"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { createInterface } from "node:readline"
+import { setTimeout } from "node:timers/promises"
+import { makeRandom } from "../simulation/seededRandom.ts"
+import { notesIn, readJournal } from "./journal.ts"
+import { type Disturbance, judge, type Verdict } from "./judge.ts"
+import { startPostgres } from "./postgres.ts"
+import type { PartOrder, RunnerOrder } from "./runnerProcess.ts"
+
+export interface RunOptions {
+  /** The folder of PostgreSQL's programs. */
+  readonly programs: string
+  readonly records: number
+  readonly seed: number
+}
+
+export interface Report {
+  readonly verdict: Verdict
+  /** What happened, and when, one line each. */
+  readonly events: ReadonlyArray<string>
+  readonly seconds: number
+}
+
+const PARTS = 3
+const SHARDS = 64
+const KEYS_PER_PART = 500
+/** How long after a runner's start shards may still move to it, in milliseconds. */
+const MOVING = 3000
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = Net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as Net.AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+
+const flags = ["--conditions=effect-zerobus-source"]
+const beside = (path: string) => Path.join(import.meta.dirname, path)
+
+/** The local server in a process of its own. Gives the variables of its clients. */
+const startServer = async (dataDir: string) => {
+  const child = spawn(process.execPath, [...flags, beside("../faults/serverProcess.ts"), dataDir], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string]
+  const at = JSON.parse(line) as Record<string, string>
+  return {
+    child,
+    variables: {
+      ZEROBUS_SERVER_ENDPOINT: at["serverEndpoint"]!,
+      DATABRICKS_WORKSPACE_URL: at["workspaceUrl"]!,
+      DATABRICKS_CLIENT_ID: at["clientId"]!,
+      DATABRICKS_CLIENT_SECRET: at["clientSecret"]!
+    }
+  }
+}
+
+interface Runner {
+  readonly name: string
+  readonly child: ChildProcess
+  readonly journal: string
+  readonly parts: Set<number>
+  ended: number
+}
+
+/** The numbers of all rows, in the order in which the table got them: by commit, file and row. */
+const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyArray<number>> => {
+  const log = Path.join(table, "_delta_log")
+  const commits = Fs.readdirSync(log).filter((name) => /^\d{20}\.json$/.test(name))
+  const files = commits.sort().flatMap((name) =>
+    Fs.readFileSync(Path.join(log, name), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).add as { readonly path: string; readonly dataChange: boolean } | undefined)
+      // What a merge of files adds is there already.
+      .filter((add) => add?.dataChange === true)
+      .map((add) => Path.join(table, decodeURIComponent(add!.path)))
+  )
+  const connection = await (await DuckDBInstance.create()).connect()
+  const rows: Array<number> = []
+  for (const file of files) {
+    const read = await connection.runAndReadAll(
+      `SELECT CAST(part * ${recordsPerPart} + n AS INTEGER) FROM read_parquet('${file}', file_row_number = true) ORDER BY file_row_number`
+    )
+    for (const [record] of read.getRows()) rows.push(Number(record))
+  }
+  connection.closeSync()
+  return rows
+}
+
+/** Makes the table, or commits all that the server still owes it. */
+const withTable = <A>(dataDir: string, use: (local: typeof ZerobusLocal.Service) => Effect.Effect<A, unknown>) =>
+  Effect.runPromise(Effect.flatMap(ZerobusLocal, use).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir }))))
+
+export const runCluster = async ({ programs, records, seed }: RunOptions): Promise<Report> => {
+  const random = makeRandom(`cluster ${seed}`)
+  const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-cluster-run-"))
+  const dataDir = Path.join(folder, "data")
+  const recordsPerPart = Math.ceil(records / PARTS)
+  const all = recordsPerPart * PARTS
+  await withTable(dataDir, (local) => local.createTable("main.default.readings(part INT, key INT, n INT)"))
+  const server = await startServer(dataDir)
+  const postgres = await startPostgres(programs, await freePort())
+
+  const runners: Array<Runner> = []
+  const finished = new Set<number>()
+  const events: Array<string> = []
+  const disturbances: Array<Disturbance> = []
+  let failure: Error | undefined
+  let started = 0
+  const began = Date.now()
+  const note = (text: string) => events.push(`${((Date.now() - began) / 1000).toFixed(1)} s: ${text}`)
+
+  const check = () => {
+    if (failure !== undefined) throw failure
+  }
+
+  const startRunner = async (): Promise<Runner> => {
+    const name = `runner ${++started}`
+    const journal = Path.join(folder, `journal-${started}`)
+    const order: RunnerOrder = {
+      port: await freePort(),
+      database: postgres.url,
+      journal,
+      shards: SHARDS,
+      recordsPerPart,
+      keysPerPart: KEYS_PER_PART
+    }
+    const child = spawn(process.execPath, [...flags, beside("runnerProcess.ts"), JSON.stringify(order)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      env: { ...process.env, ...server.variables }
+    })
+    const runner: Runner = { name, child, journal, parts: new Set(), ended: Infinity }
+    runners.push(runner)
+    child.once("exit", (code, signal) => {
+      runner.ended = Date.now()
+      if (code !== 0 && signal !== "SIGKILL") failure ??= new Error(`${name} ended with ${code ?? signal}`)
+    })
+    let lost: number | undefined
+    const regained = () => {
+      if (lost !== undefined) disturbances.push({ name: "leases", from: lost, to: Date.now() + MOVING })
+      lost = undefined
+    }
+    child.once("exit", regained)
+    child.on("message", (message: { readonly finished?: number; readonly leases?: "lost" | "renewed" }) => {
+      if (message.finished !== undefined) finished.add(message.finished)
+      if (message.leases === undefined) return
+      note(`${name} has ${message.leases} its leases`)
+      if (message.leases === "lost") lost ??= Date.now()
+      else regained()
+    })
+    await Promise.race([once(child, "message"), once(child, "exit")])
+    check()
+    return runner
+  }
+  const isAlive = (runner: Runner) => runner.ended === Infinity
+  const give = (runner: Runner, part: number) => {
+    runner.parts.add(part)
+    const done = runners.filter(({ parts }) => parts.has(part)).map(({ journal }) => journal)
+    runner.child.send({ part, done: done.filter((path) => Fs.existsSync(path)) } satisfies PartOrder)
+  }
+  /** Ends a runner; its parts go on at another one. */
+  const end = async (runner: Runner, signal: "SIGKILL" | "SIGTERM") => {
+    const from = Date.now()
+    note(`${runner.name} gets ${signal}`)
+    runner.child.kill(signal)
+    if (isAlive(runner)) await once(runner.child, "exit")
+    note(`${runner.name} has ended`)
+    disturbances.push({ name: signal === "SIGKILL" ? "kill" : "stop", from, to: runner.ended })
+    const left = runners.filter(isAlive)
+    for (const part of runner.parts) if (!finished.has(part)) give(random.pick(left), part)
+  }
+  const happen = {
+    kill: (candidates: ReadonlyArray<Runner>) => end(random.pick(candidates), "SIGKILL"),
+    stop: (candidates: ReadonlyArray<Runner>) => end(random.pick(candidates), "SIGTERM"),
+    add: async () => {
+      const from = Date.now()
+      const runner = await startRunner()
+      note(`${runner.name} is added`)
+      disturbances.push({ name: "add", from, to: Date.now() + MOVING })
+    }
+  }
+  const progress = () => runners.reduce((sum, { journal }) => sum + notesIn(journal), 0) / 2 / all
+
+  try {
+    const first = await Promise.all([startRunner(), startRunner(), startRunner()])
+    first.forEach((runner, part) => give(runner, part))
+    const ingestingSince = Date.now()
+    const order = (["kill", "add", "stop"] as const).map((name) => ({ name, at: 0.05 + 0.75 * random.float() }))
+    for (const { at, name } of order.sort((one, other) => one.at - other.at)) {
+      for (; progress() < at; await setTimeout(10)) check()
+      await setTimeout(random.int(300))
+      await happen[name](first.filter(isAlive))
+    }
+    for (; finished.size < PARTS; await setTimeout(20)) check()
+    const seconds = (Date.now() - ingestingSince) / 1000
+    note("all parts are acknowledged")
+    for (const { child } of runners.filter(isAlive)) {
+      child.kill("SIGTERM")
+      await once(child, "exit")
+    }
+    check()
+    server.child.kill("SIGKILL")
+    await once(server.child, "exit")
+    await withTable(dataDir, (local) => local.flush())
+    const verdict = judge({
+      records: all,
+      keyOf: (record) =>
+        Math.floor(record / recordsPerPart) * KEYS_PER_PART + ((record % recordsPerPart) % KEYS_PER_PART),
+      rows: await rowsOf(Path.join(dataDir, "main/default/readings"), recordsPerPart),
+      runners: runners.map(({ ended, journal }) => ({ notes: readJournal(journal), ended })),
+      disturbances
+    })
+    return { verdict, events, seconds }
+  } catch (error) {
+    note(`${Math.round(progress() * 100)} % were acknowledged`)
+    throw new Error(events.join("\n"), { cause: error })
+  } finally {
+    for (const { child } of runners) child.kill("SIGKILL")
+    server.child.kill("SIGKILL")
+    await postgres.stop()
+    Fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
