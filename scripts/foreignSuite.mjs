@@ -64,6 +64,20 @@ export const pythonEnvironment = (name, packages) => {
   return python
 }
 
+/** Sees to PostgreSQL's server: root installs Debian's package of it. Says that tests are skipped where it is missing. */
+export const providePostgres = () => {
+  const programs = "/usr/lib/postgresql"
+  if (!existsSync(programs) && process.getuid?.() === 0 && output("apt-get", ["--version"]) !== undefined) {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
+    run("apt-get", ["update", "-qq"], { env })
+    run("apt-get", ["install", "-qq", "-y", "--no-install-recommends", "postgresql"], { env })
+  }
+  if (existsSync(programs)) return
+  console.log(
+    "Every test of this suite is skipped: this machine lacks PostgreSQL's server (Debian's package postgresql)."
+  )
+}
+
 /** The arguments of a suite: its own options, the environment that those set, and what is left for vitest. */
 export const suiteOptions = (name) => {
   const args = process.argv.slice(2)

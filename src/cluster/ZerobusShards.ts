@@ -223,7 +223,7 @@ const make = <A, R>(options: ShardsOptions<A, R>) =>
         timeout: Duration.toMillis(Duration.fromInputUnsafe(options.timeout ?? TIMEOUT)),
         closeTimeout: CLOSE_TIMEOUT
       }
-    )
+    ).pipe(Effect.annotateLogs({ table: options.table.tableName }))
     const ingest = (record: A, { persisted = false }: ShardIngestOptions): Effect.Effect<void, ZerobusError> =>
       Effect.suspend(() => {
         if (persisted && options.stream?.onRefused === undefined) return Effect.fail(noRefusals)

@@ -133,6 +133,9 @@ export const makeSender = Effect.fnUntraced(function* (send: SendBatch, options:
       Effect.catchCause((cause): Effect.Effect<never, SendError | Unprocessed> =>
         Cause.hasInterrupts(cause) ? Effect.fail(new Unprocessed()) : Effect.failCause(cause)
       ),
+      Effect.tapError(({ _tag: reason }) =>
+        Effect.logDebug("The owner of a shard did not take a batch", { shard, records: batch.length, reason })
+      ),
       Effect.retry({
         schedule: pause,
         while: ({ _tag }: SendError | Unprocessed) =>

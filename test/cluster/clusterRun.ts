@@ -8,20 +8,19 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
-import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
 import { makeRandom } from "../simulation/seededRandom.ts"
+import { freePort } from "../support/freePort.ts"
 import { notesIn, readJournal } from "./journal.ts"
 import { type Disturbance, judge, type Verdict } from "./judge.ts"
-import { startPostgres } from "./postgres.ts"
-import type { PartOrder, RunnerOrder } from "./runnerProcess.ts"
+import type { PartOrder, RunnerOrder, RunnerWord } from "./runnerProcess.ts"
 
 export interface RunOptions {
-  /** The folder of PostgreSQL's programs. */
-  readonly programs: string
+  /** The URL of a PostgreSQL database. */
+  readonly database: string
   readonly records: number
   readonly seed: number
 }
@@ -33,19 +32,17 @@ export interface Report {
   readonly seconds: number
 }
 
-const PARTS = 3
+const PARTS = 30
 const SHARDS = 64
-const KEYS_PER_PART = 500
+const KEYS_PER_PART = 50
+/** Parts that are given out beyond those that a disturbance waits for: it comes while records are on their way. */
+const AHEAD = 6
+/** Parts that a runner has at a time. */
+const PARTS_EACH = 2
 /** How long after a runner's start shards may still move to it, in milliseconds. */
 const MOVING = 3000
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = Net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as Net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
+const reasons = ["kill", "stop", "add", "leases", "connection lost", "batch again", "replay"]
 
 const flags = ["--conditions=effect-zerobus-source"]
 const beside = (path: string) => Path.join(import.meta.dirname, path)
@@ -73,6 +70,8 @@ interface Runner {
   readonly child: ChildProcess
   readonly journal: string
   readonly parts: Set<number>
+  isReady: boolean
+  isStopping: boolean
   ended: number
 }
 
@@ -105,7 +104,7 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
 const withTable = <A>(dataDir: string, use: (local: typeof ZerobusLocal.Service) => Effect.Effect<A, unknown>) =>
   Effect.runPromise(Effect.flatMap(ZerobusLocal, use).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir }))))
 
-export const runCluster = async ({ programs, records, seed }: RunOptions): Promise<Report> => {
+export const runCluster = async ({ database, records, seed }: RunOptions): Promise<Report> => {
   const random = makeRandom(`cluster ${seed}`)
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-cluster-run-"))
   const dataDir = Path.join(folder, "data")
@@ -113,7 +112,6 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
   const all = recordsPerPart * PARTS
   await withTable(dataDir, (local) => local.createTable("main.default.readings(part INT, key INT, n INT)"))
   const server = await startServer(dataDir)
-  const postgres = await startPostgres(programs, await freePort())
 
   const runners: Array<Runner> = []
   const finished = new Set<number>()
@@ -133,7 +131,7 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
     const journal = Path.join(folder, `journal-${started}`)
     const order: RunnerOrder = {
       port: await freePort(),
-      database: postgres.url,
+      database,
       journal,
       shards: SHARDS,
       recordsPerPart,
@@ -143,49 +141,73 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       env: { ...process.env, ...server.variables }
     })
-    const runner: Runner = { name, child, journal, parts: new Set(), ended: Infinity }
+    const runner: Runner = {
+      name,
+      child,
+      journal,
+      parts: new Set(),
+      isReady: false,
+      isStopping: false,
+      ended: Infinity
+    }
     runners.push(runner)
     child.once("exit", (code, signal) => {
       runner.ended = Date.now()
       if (code !== 0 && signal !== "SIGKILL") failure ??= new Error(`${name} ended with ${code ?? signal}`)
     })
     let lost: number | undefined
-    const regained = () => {
-      if (lost !== undefined) disturbances.push({ name: "leases", from: lost, to: Date.now() + MOVING })
+    const regained = (at: number) => {
+      if (lost !== undefined) disturbances.push({ name: "leases", from: lost, to: at + MOVING })
       lost = undefined
     }
-    child.once("exit", regained)
-    child.on("message", (message: { readonly finished?: number; readonly leases?: "lost" | "renewed" }) => {
-      if (message.finished !== undefined) finished.add(message.finished)
-      if (message.leases === undefined) return
-      note(`${name} has ${message.leases} its leases`)
-      if (message.leases === "lost") lost ??= Date.now()
-      else regained()
+    child.once("exit", () => regained(runner.ended))
+    child.on("message", ({ at = 0, event, finished: part }: RunnerWord) => {
+      if (part !== undefined) finished.add(part)
+      give()
+      if (event === undefined) return
+      if (event === "leases lost") lost ??= at
+      else if (event === "leases renewed") regained(at)
+      else disturbances.push({ name: event, from: at, to: at })
+      if (event.startsWith("leases")) note(`${name}: ${event}`)
     })
     await Promise.race([once(child, "message"), once(child, "exit")])
     check()
+    runner.isReady = true
+    give()
     return runner
   }
   const isAlive = (runner: Runner) => runner.ended === Infinity
-  const give = (runner: Runner, part: number) => {
-    runner.parts.add(part)
-    const done = runners.filter(({ parts }) => parts.has(part)).map(({ journal }) => journal)
-    runner.child.send({ part, done: done.filter((path) => Fs.existsSync(path)) } satisfies PartOrder)
+  const takesParts = (runner: Runner) => isAlive(runner) && runner.isReady && !runner.isStopping
+  const left = ({ parts }: Runner) => [...parts].filter((part) => !finished.has(part))
+  const waiting = Array.from({ length: PARTS }, (_, part) => part)
+  /** How many parts may be given out until the next disturbance has happened. */
+  let limit = 0
+  /** Gives parts to runners that have few. */
+  const give = () => {
+    for (const runner of runners.filter(takesParts)) {
+      while (waiting.length > Math.max(0, PARTS - limit) && left(runner).length < PARTS_EACH) {
+        const part = waiting.shift()!
+        const done = runners.filter(({ parts }) => parts.has(part)).map(({ journal }) => journal)
+        runner.parts.add(part)
+        runner.child.send({ part, done } satisfies PartOrder)
+      }
+    }
   }
   /** Ends a runner; its parts go on at another one. */
   const end = async (runner: Runner, signal: "SIGKILL" | "SIGTERM") => {
     const from = Date.now()
     note(`${runner.name} gets ${signal}`)
+    runner.isStopping = true
     runner.child.kill(signal)
     if (isAlive(runner)) await once(runner.child, "exit")
     note(`${runner.name} has ended`)
     disturbances.push({ name: signal === "SIGKILL" ? "kill" : "stop", from, to: runner.ended })
-    const left = runners.filter(isAlive)
-    for (const part of runner.parts) if (!finished.has(part)) give(random.pick(left), part)
+    waiting.unshift(...left(runner))
+    give()
   }
   const happen = {
-    kill: (candidates: ReadonlyArray<Runner>) => end(random.pick(candidates), "SIGKILL"),
-    stop: (candidates: ReadonlyArray<Runner>) => end(random.pick(candidates), "SIGTERM"),
+    kill: (target: Runner) => end(target, "SIGKILL"),
+    stop: (target: Runner) => end(target, "SIGTERM"),
     add: async () => {
       const from = Date.now()
       const runner = await startRunner()
@@ -197,14 +219,25 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
 
   try {
     const first = await Promise.all([startRunner(), startRunner(), startRunner()])
-    first.forEach((runner, part) => give(runner, part))
     const ingestingSince = Date.now()
-    const order = (["kill", "add", "stop"] as const).map((name) => ({ name, at: 0.05 + 0.75 * random.float() }))
+    const order = (["kill", "add", "stop"] as const).map((name) => ({ name, at: 0.05 + 0.65 * random.float() }))
     for (const { at, name } of order.sort((one, other) => one.at - other.at)) {
-      for (; progress() < at; await setTimeout(10)) check()
-      await setTimeout(random.int(300))
-      await happen[name](first.filter(isAlive))
+      const target = random.pick(first.filter(isAlive))
+      const before = notesIn(target.journal)
+      limit = Math.max(limit, Math.ceil(at * PARTS) + AHEAD)
+      give()
+      for (; progress() < at || notesIn(target.journal) === before; await setTimeout(10)) {
+        check()
+        if (finished.size === PARTS) throw new Error("all parts were acknowledged before everything had happened")
+        // The target has to have records on their way.
+        if (left(target).length === 0 && limit < PARTS) limit++
+        give()
+      }
+      await setTimeout(random.int(100))
+      await happen[name](target)
     }
+    limit = PARTS
+    give()
     for (; finished.size < PARTS; await setTimeout(20)) check()
     const seconds = (Date.now() - ingestingSince) / 1000
     note("all parts are acknowledged")
@@ -222,7 +255,8 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
         Math.floor(record / recordsPerPart) * KEYS_PER_PART + ((record % recordsPerPart) % KEYS_PER_PART),
       rows: await rowsOf(Path.join(dataDir, "main/default/readings"), recordsPerPart),
       runners: runners.map(({ ended, journal }) => ({ notes: readJournal(journal), ended })),
-      disturbances
+      // What has several reasons counts under the plainest one.
+      disturbances: reasons.flatMap((reason) => disturbances.filter(({ name }) => name === reason))
     })
     return { verdict, events, seconds }
   } catch (error) {
@@ -231,7 +265,6 @@ export const runCluster = async ({ programs, records, seed }: RunOptions): Promi
   } finally {
     for (const { child } of runners) child.kill("SIGKILL")
     server.child.kill("SIGKILL")
-    await postgres.stop()
     Fs.rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,20 +1,23 @@
 /**
  * Three runners in processes of their own, over sockets and PostgreSQL, of which one is killed and one stopped while one is added.
- * `npm run test:cluster`, with `-- --full` for 1,000,000 records and `-- --seed 7` for other times.
+ * `npm run test:cluster`, with `-- --full` for 1,000,000 records and `CLUSTER_SEED` for other times.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { postgresPrograms, startPostgres } from "../support/postgres.ts"
 import { runCluster } from "./clusterRun.ts"
 
-const programs = process.env["CLUSTER_POSTGRES"] ?? ""
 const full = process.env["CLUSTER_FULL"] === "1"
 const seed = Number(process.env["CLUSTER_SEED"] ?? "1")
 const records = full ? 1_000_000 : 100_000
 
-describe.skipIf(programs === "")("a cluster over PostgreSQL", () => {
-  it(
+describe.skipIf(postgresPrograms === undefined)("a cluster over PostgreSQL", () => {
+  it.live(
     "loses nothing and keeps the order of each key while runners are killed, added and stopped",
-    async () => {
-      const { events, seconds, verdict } = await runCluster({ programs, records, seed })
+    Effect.fnUntraced(function* () {
+      const { url } = yield* startPostgres
+      const run = Effect.promise(() => runCluster({ database: url, records, seed }))
+      const { events, seconds, verdict } = yield* run
       const { acknowledged, again, missing, onTheirWay, outOfOrder, rows, unexplained } = verdict
       const rate = Math.round(acknowledged / seconds).toLocaleString("en")
       console.log(
@@ -30,7 +33,7 @@ describe.skipIf(programs === "")("a cluster over PostgreSQL", () => {
       const faults = [missing, outOfOrder, unexplained].map((found) => found.slice(0, 5))
       assert.deepStrictEqual(faults, [[], [], []], "missing, out of order, unexplained")
       assert.isAbove(onTheirWay["kill"]!, 0, "records were on their way when the runner was killed")
-    },
+    }),
     full ? 1_200_000 : 300_000
   )
 })

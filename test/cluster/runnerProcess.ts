@@ -8,8 +8,22 @@
  */
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
-import { Cause, Deferred, Effect, Exit, FiberSet, Layer, Logger, Option, Queue, Redacted, Schema } from "effect"
+import {
+  Cause,
+  Deferred,
+  Effect,
+  Exit,
+  FiberSet,
+  Layer,
+  Logger,
+  Option,
+  Queue,
+  Redacted,
+  References,
+  Schema
+} from "effect"
 import { RunnerAddress } from "effect/cluster"
+import { RpcClient } from "effect/rpc"
 import { TableProperties, type ZerobusError, ZerobusLayer } from "effect-zerobus"
 import { ZerobusShards } from "effect-zerobus/cluster"
 import { Journal, readJournal } from "./journal.ts"
@@ -22,6 +36,15 @@ export interface RunnerOrder {
   readonly shards: number
   readonly recordsPerPart: number
   readonly keysPerPart: number
+}
+
+/** What a runner tells. */
+export interface RunnerWord {
+  /** All records of this part are acknowledged. */
+  readonly finished?: number
+  readonly event?: "connection lost" | "leases lost" | "leases renewed" | "batch again" | "replay"
+  /** When it was, in milliseconds since 1970. */
+  readonly at?: number
 }
 
 /** A part of the records, and the journals of those who had it before. */
@@ -43,6 +66,15 @@ const Shards = ZerobusShards.layer({
   key: ({ key, part }: typeof Reading.Type) => `${part}-${key}`
 })
 
+/**
+ * Tells the parent when a connection to another runner was lost, as it is on a machine that answers no ping for five seconds: what
+ * travels on it is sent again.
+ */
+const connections = Layer.succeed(RpcClient.ConnectionHooks, {
+  onConnect: Effect.void,
+  onDisconnect: Effect.sync(() => tell("connection lost"))
+})
+
 const Cluster = NodeClusterSocket.layer({
   shardingConfig: {
     runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", order.port)),
@@ -52,7 +84,7 @@ const Cluster = NodeClusterSocket.layer({
     refreshAssignmentsInterval: "500 millis",
     runnerHealthCheckInterval: "1 second"
   }
-}).pipe(Layer.provide(PgClient.layer({ url: Redacted.make(order.database) })))
+}).pipe(Layer.provide([PgClient.layer({ url: Redacted.make(order.database) }), connections]))
 
 let stopping = false
 const stop = Deferred.makeUnsafe<void>()
@@ -60,6 +92,9 @@ process.on("SIGTERM", () => {
   stopping = true
   Deferred.doneUnsafe(stop, Exit.void)
 })
+
+// Its parent is gone.
+process.on("disconnect", () => process.exit(1))
 
 const journal = new Journal(order.journal)
 
@@ -100,14 +135,21 @@ const program = Effect.gen(function* () {
   yield* FiberSet.awaitEmpty(ingesting)
 })
 
+const tell = (event: NonNullable<RunnerWord["event"]>): void => {
+  process.send?.({ event, at: Date.now() } satisfies RunnerWord)
+}
+
 /**
- * Tells the parent when the runner could not renew its leases in time and gives its shards up, as it does on a machine that is too
- * busy; and when it could again.
+ * Tells the parent when what travels is sent again: the runner could not renew its leases in time and gives its shards up, as it does
+ * on a machine that is too busy; the owner of a shard did not take a batch; a stream replays on another connection.
  */
-const leases = Logger.make(({ message }) => {
-  const text = String(Array.isArray(message) ? message[0] : message)
-  if (text.startsWith("Shard lock storage is unhealthy")) process.send?.({ leases: "lost" })
-  if (text.startsWith("Shard lock storage has recovered")) process.send?.({ leases: "renewed" })
+const log = Logger.make(({ message }) => {
+  const [text, details] = Array.isArray(message) ? message : [message]
+  if (typeof text !== "string") return
+  if (text.startsWith("Shard lock storage is unhealthy")) tell("leases lost")
+  if (text.startsWith("Shard lock storage has recovered")) tell("leases renewed")
+  if (text.startsWith("The owner of a shard did not take a batch")) tell("batch again")
+  if (text.startsWith("A connection is open") && details.toSendAgain > 0) tell("replay")
 })
 
 // Not with runMain, which would interrupt records on their way at SIGTERM.
@@ -115,7 +157,8 @@ Effect.runFork(
   program.pipe(
     Effect.scoped,
     Effect.provide(Shards.pipe(Layer.provide([Cluster, ZerobusLayer]))),
-    Effect.provide(Logger.layer([leases]))
+    Effect.provide(Logger.layer([log])),
+    Effect.provideService(References.MinimumLogLevel, "Debug")
   )
 ).addObserver((exit) => {
   if (Exit.isFailure(exit)) console.error(Cause.pretty(exit.cause))
