@@ -110,8 +110,12 @@ export const stage = (world: World, plan: StreamPlan, current: { readonly id: nu
   const { history } = world
   const provider = world.tokens.provider(current, plan.invalidates, random.fork("tokens"))
   const table = tables[plan.format]
+  const { keys } = plan.settings
   const options = {
     ...plan.options,
+    ...(keys === undefined
+      ? {}
+      : { laneKey: (record: any) => world.records.keyOf(world.records.recognise(record)) % keys }),
     headersProvider: provider,
     ...(plan.refusing?.handles === true
       ? {
@@ -176,9 +180,10 @@ export const closeScope = (world: World, life: Life, scope: Scope.Closeable) =>
 export const makeRecord = (
   world: World,
   { format }: StreamPlan,
-  random: SeededRandom
+  random: SeededRandom,
+  key?: number
 ): { readonly id: number; readonly value: any } => {
-  const id = world.records.next(random, format)
+  const id = world.records.next(random, format, key)
   return { id, value: world.records.value(id, format) }
 }
 
@@ -221,7 +226,8 @@ export const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
 /** Ingests a new batch of up to six records. */
 export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
-    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life.plan, random))
+    const key = world.records.upcoming
+    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life.plan, random, key))
     const values = made.map(({ value }) => value)
     const records = made.map(({ id }) => id)
     return recorded(

@@ -1,16 +1,17 @@
 /**
- * A stretch of work, one piece after another, and its sums: simulations of seeds, with or without
- * crashes of the client, sequences of calls against the model, or sequences of replies against the
+ * A stretch of work, one piece after another, and its sums: simulations of seeds, with one lane or
+ * several, or with crashes of the client, sequences of calls against the model, or sequences of replies against the
  * reference.
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
+import { runLaneSeed } from "./lanes/laneRun.ts"
 import { runReplies } from "./replies.ts"
 import { runSeed, type Statistics } from "./simulation.ts"
 
 /** What a run is made of. */
-export type Kind = "seeds" | "crashes" | "model" | "replies"
+export type Kind = "seeds" | "lanes" | "crashes" | "model" | "replies"
 
 export interface Chunk {
   readonly kind: Kind
@@ -108,6 +109,14 @@ const runSimulation = ({ base, generation }: Chunk, index: number, totals: Total
     () => runSeed(`${base}/${index}`, generation)
   )
 
+const runLanes = ({ base }: Chunk, index: number, totals: Totals) =>
+  repeated(
+    index,
+    totals,
+    ({ plan }) => `${plan.streams.map(({ settings }) => settings.lanes).join(" and ")} lanes, ${plan.profile}`,
+    () => runLaneSeed(`${base}/${index}`)
+  )
+
 const runCrashes = ({ base }: Chunk, index: number, totals: Totals) =>
   repeated(
     index,
@@ -143,6 +152,7 @@ type Run = (chunk: Chunk, index: number, totals: Totals) => Promise<Failure | un
 
 const run: Record<Kind, Run> = {
   seeds: runSimulation,
+  lanes: runLanes,
   crashes: runCrashes,
   model: runModel,
   replies: runReplySequence

@@ -26,12 +26,17 @@ export const checkConnections = (view: View, report: Report): void => {
       const settled = stream.refused.some(({ seq }) => seq > released && seq < connection.open.seq)
       // The record that was waited for is settled: the silence about the next one begins with its own sending.
       if (settled) silence = { least: 0, most: 0 }
-      if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
-      checkSending(connection, report)
-      checkViolation(connection, report)
+      checkConnection(connection, report)
       silence = checkSilence(stream, connection, silence, report)
     }
   }
+}
+
+/** What holds for a connection whatever others its stream has. */
+export const checkConnection = (connection: Connection, report: Report): void => {
+  if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
+  checkSending(connection, report)
+  checkViolation(connection, report)
 }
 
 const checkSending = (connection: Connection, report: Report): void => {

@@ -51,6 +51,9 @@ export interface StreamSettings {
   readonly drainTimeout: number
   readonly scopeCloseTimeout: number
   readonly ingestTimeout?: number
+  /** The lanes of the stream, one if not given, and how many keys its records have; none without `laneKey`. */
+  readonly lanes?: number
+  readonly keys?: number
   /** A schedule of the user's, instead of backoff and retries. */
   readonly policy?: PolicySettings
 }

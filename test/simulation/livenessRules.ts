@@ -12,7 +12,10 @@ export const checkLiveness = (view: View, report: Report): void => {
   for (const call of view.calls.values()) checkCall(view, call, report)
   for (const event of view.events) {
     if (event.e === "broken") report("broken", event.what)
-    if (event.e === "probe" && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
+    // A lane without a session leaves part of the room to the others.
+    const lanes = event.e === "probe" ? (view.streams.get(event.stream)?.settings.lanes ?? 1) : 1
+    const probed = event.e === "probe" && lanes === 1
+    if (probed && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
       report(
         "I9",
         `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`

@@ -1,9 +1,9 @@
 /**
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations, spread over processes, and says which of
  * them broke a rule. Exit code 1 when any did. Every fourth seed is also run with crashes of the
- * client, whose streams have a spool then; `--no-crashes` leaves that out. Instead of simulations,
+ * client, whose streams have a spool then, and with several lanes; `--no-crashes` and `--no-lanes` leave that out. Instead of simulations,
  *
- * - `--crashes` runs N simulations with crashes alone,
+ * - `--crashes` and `--lanes` run N simulations with crashes, or with lanes, alone,
  * - `--model` compares N random sequences of calls with the model of the stream,
  * - `--replies R` holds the engine against the reference for sequences with R random replies in all,
  * - `--soak-days D` runs one simulation of D days.
@@ -17,6 +17,7 @@ import type { Kind } from "./chunks.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { traceModel } from "./model.ts"
 import { runReplies } from "./replies.ts"
+import { runLaneSeed } from "./lanes/laneRun.ts"
 import { runSeed } from "./simulation.ts"
 import { soak } from "./soak.ts"
 import { serveChunks, spread } from "./spread.ts"
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     "workers": { type: "string", default: String(Os.availableParallelism()) },
     "trace": { type: "boolean", default: false },
     "crashes": { type: "boolean" },
+    "lanes": { type: "boolean" },
     "model": { type: "boolean", default: false },
     "replies": { type: "string" },
     "soak-days": { type: "string" },
@@ -57,8 +59,10 @@ const kind: Kind = values.model
     ? "replies"
     : values.crashes === true
       ? "crashes"
-      : "seeds"
-/** Of so many seeds one is also run with crashes. */
+      : values.lanes === true
+        ? "lanes"
+        : "seeds"
+/** Of so many seeds one is also run with crashes, and one with lanes. */
 const seedsPerCrash = 4
 const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.seed)
 
@@ -68,14 +72,16 @@ const repeat = (kind: Kind, index: number): string => {
   if (kind === "model") return `--model ${one}`
   if (kind === "replies") return `--replies 1 --seed ${base} ${one}`
   if (kind === "crashes") return `--crashes --seed ${base} ${one}`
-  return `--no-crashes --seed ${base} ${one}${generation === 4 ? "" : ` --generation ${generation}`}`
+  if (kind === "lanes") return `--lanes --seed ${base} ${one}`
+  return `--no-crashes --no-lanes --seed ${base} ${one}${generation === 4 ? "" : ` --generation ${generation}`}`
 }
 
+const runOne = (kind: "seeds" | "crashes" | "lanes", seed: string) =>
+  kind === "crashes" ? runCrashSeed(seed) : kind === "lanes" ? runLaneSeed(seed) : runSeed(seed, generation)
+
 const trace = async (from: number): Promise<void> => {
-  if (kind === "seeds" || kind === "crashes") {
-    const seed = `${values.seed}/${from}`
-    const { hash, history, plan, violations } =
-      kind === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)
+  if (kind === "seeds" || kind === "crashes" || kind === "lanes") {
+    const { hash, history, plan, violations } = await runOne(kind, `${values.seed}/${from}`)
     say(JSON.stringify(plan))
     for (const event of history.events) say(JSON.stringify(event))
     for (const violation of violations) say(violation)
@@ -95,7 +101,7 @@ const trace = async (from: number): Promise<void> => {
 }
 
 /** Pieces of one chunk: a second of work or less. */
-const chunkSizes: Record<Kind, number> = { seeds: 25, crashes: 25, model: 50, replies: 500 }
+const chunkSizes: Record<Kind, number> = { seeds: 25, lanes: 25, crashes: 25, model: 50, replies: 500 }
 
 /** Runs all pieces of a kind; returns how many passed and failed. */
 const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: number, failed: number]> => {
@@ -118,18 +124,17 @@ const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: numb
     for (const violation of violations.slice(0, 3)) say(`  ${violation.slice(0, 300)}`)
     say(`  repeat: npm run sim -- ${repeat(kind, index)}    (trace ${hash}, add --trace for the history)`)
   }
-  const isSeeds = kind === "seeds" || kind === "crashes"
+  const isSeeds = kind === "seeds" || kind === "crashes" || kind === "lanes"
   const seconds = (performance.now() - began) / 1000
   const pace = `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ${isSeeds ? "seeds" : "sequences"}/s)`
   if (isSeeds) {
     say(
-      `${totals.seeds} seeds ${kind === "crashes" ? "with crashes " : ""}of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
+      `${totals.seeds} seeds ${kind === "seeds" ? "" : `with ${kind} `}of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
         `${totals.duplicates} duplicates, ${totals.connections} connections, ${totals.mints} tokens minted, ${totals.expiries} refused as expired, ` +
         `${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ${pace}; ${totals.repeated} repeated with the same trace`
     )
     if (failures.length === 0 && seeds === 1) {
-      const seed = `${values.seed}/${from}`
-      say(`trace ${(kind === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)).hash}`)
+      say(`trace ${(await runOne(kind, `${values.seed}/${from}`)).hash}`)
     }
   } else {
     const what = kind === "model" ? "of calls" : `with ${totals.replies} replies`
@@ -141,8 +146,11 @@ const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: numb
 const runKinds = async (): Promise<void> => {
   const seeds = whole("seeds", 1)
   const results = [await runAll(kind, seeds)]
-  const crashes = Math.floor(seeds / seedsPerCrash)
-  if (kind === "seeds" && values.crashes === undefined && crashes > 0) results.push(await runAll("crashes", crashes))
+  const others = Math.floor(seeds / seedsPerCrash)
+  if (kind === "seeds" && others > 0) {
+    if (values.crashes === undefined) results.push(await runAll("crashes", others))
+    if (values.lanes === undefined) results.push(await runAll("lanes", others))
+  }
   const sum = (index: 0 | 1) => results.reduce((total, result) => total + result[index], 0)
   say(`${sum(0)} checks passed, ${sum(1)} failed`)
   process.exitCode = sum(1) === 0 ? 0 : 1

@@ -8,6 +8,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import { crashMutations } from "./crashes/crashMutations.ts"
+import { laneMutations } from "./lanes/laneMutations.ts"
 import { type Mutation, mutations as engineMutations } from "./mutations.ts"
 import type { Generation } from "./plan.ts"
 
@@ -16,7 +17,7 @@ const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
 ) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug: string }>
 
-const mutations: ReadonlyArray<Mutation> = [...engineMutations, ...crashMutations]
+const mutations: ReadonlyArray<Mutation> = [...engineMutations, ...laneMutations, ...crashMutations]
 
 interface PastSeed {
   readonly base: string
@@ -53,7 +54,8 @@ const plant = (mutation: Mutation | undefined): string => {
 }
 
 const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
-  simulation: ["--no-crashes"],
+  simulation: ["--no-crashes", "--no-lanes"],
+  lanes: ["--lanes"],
   crashes: ["--crashes"],
   model: ["--model"],
   replies: ["--replies", "200000"]

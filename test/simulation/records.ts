@@ -29,14 +29,21 @@ const readVarint = (bytes: Uint8Array, at: number): number => {
 
 const pad = (id: number, size: number): string => String.fromCharCode(97 + (id % 26)).repeat(size)
 
+const doubled = (values: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+  const larger = new Int32Array(2 * values.length)
+  larger.set(values)
+  return larger
+}
+
 /** All records that a run has made. */
 export class Records {
   /** Outside the heap, where a long run looks for what piles up. */
   private sizes = new Int32Array(1_024)
+  private keys = new Int32Array(1_024)
   private count = 0
 
   /** Makes a new record: mostly small, now and then large enough to need more than the rest of a chunk. */
-  next(random: SeededRandom, format: Format): number {
+  next(random: SeededRandom, format: Format, key = this.count): number {
     const dice = random.float()
     const size =
       dice < 0.9
@@ -47,17 +54,27 @@ export class Records {
             ? random.int(50_000)
             : random.int(400_000)
     if (this.count === this.sizes.length) {
-      const larger = new Int32Array(2 * this.count)
-      larger.set(this.sizes)
-      this.sizes = larger
+      this.sizes = doubled(this.sizes)
+      this.keys = doubled(this.keys)
     }
+    this.keys[this.count] = key
     this.sizes[this.count] = format === "proto" ? size + 4 : size
     return this.count++
   }
 
+  /** The number of the next record. */
+  get upcoming(): number {
+    return this.count
+  }
+
+  /** The number that a record's key follows from: its own, or that of the first of its batch; 0 of what is no record. */
+  keyOf(id: number): number {
+    return this.keys[id] ?? 0
+  }
+
   /** Bytes that are reserved for what is known of them. */
   get reserved(): number {
-    return this.sizes.byteLength
+    return this.sizes.byteLength + this.keys.byteLength
   }
 
   private knows(id: number): boolean {

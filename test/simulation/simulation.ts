@@ -55,10 +55,17 @@ export interface LongRun {
   readonly begun: (world: SoleWorld) => void
 }
 
+/** What judges a history; `keyOf` gives the number that a record's key follows from. */
+type Judge = (
+  events: ReadonlyArray<HistoryEvent>,
+  profile: Plan["profile"],
+  keyOf: (record: number) => number
+) => ReadonlyArray<string>
+
 /** What the checker says; a history that it cannot read counts, so that the run is named. */
-const judged = (events: ReadonlyArray<HistoryEvent>, profile: Plan["profile"]): ReadonlyArray<string> => {
+const judged = (judge: Judge, ...history: Parameters<Judge>): ReadonlyArray<string> => {
   try {
-    return check(events, profile)
+    return judge(...history)
   } catch (error) {
     return [`the checker failed: ${error instanceof Error ? error.stack : String(error)}`]
   }
@@ -69,7 +76,8 @@ export const simulate = (
   seed: string,
   plan: Plan,
   users: (world: SoleWorld) => Effect.Effect<void, never, Zerobus>,
-  long?: LongRun
+  long?: LongRun,
+  judge: Judge = check
 ): RunResult => {
   const random = makeRandom(`${seed}/run`)
   const time = new VirtualTime(random.fork("schedule"), plan.schedule)
@@ -139,7 +147,7 @@ export const simulate = (
   for (const error of hostility.foreign) violations.push(`defect: the client reported ${error}`)
   // The history of a run that spins is too long to be judged.
   const { events } = history
-  if (terminated) violations.push(...judged(events, plan.profile))
+  if (terminated) violations.push(...judged(judge, events, plan.profile, (record) => records.keyOf(record)))
   const statistics = statisticsOf(events, network.links.length, tokens, time.now)
   return { seed, plan, history, hash: history.hash, violations, statistics }
 }

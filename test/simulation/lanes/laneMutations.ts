@@ -1,0 +1,76 @@
+/**
+ * Planted bugs of streams with several lanes; the runs with lanes have to find them.
+ */
+import type { Mutation } from "../mutations.ts"
+
+const zone = "internal/lanes/lanesZone.ts"
+const laneZone = "internal/lanes/laneZone.ts"
+const messages = "internal/lanes/laneMessages.ts"
+const receipts = "internal/lanes/laneReceipts.ts"
+const stream = "internal/engine/streamLanes.ts"
+
+export const laneMutations: ReadonlyArray<Mutation> = [
+  {
+    name: "the watermark passes what other lanes have not settled",
+    by: "lanes",
+    file: zone,
+    find: "if (offsets.oldest < oldest) oldest = offsets.oldest",
+    replace: "if (offsets.oldest < oldest && oldest === this.nextOffset) oldest = offsets.oldest"
+  },
+  {
+    name: "a caller that waits gets another lane than its key has",
+    by: "lanes",
+    file: zone,
+    find: "      line = lane\n",
+    replace: "      line = (lane + 1) % this.lanes.length\n"
+  },
+  {
+    name: "a record overtakes those of its lane that wait for room",
+    by: "lanes",
+    file: zone,
+    find: "      if (this.lines.holdsBack(lane)) return Full\n      const zone",
+    replace: "      const zone"
+  },
+  {
+    name: "a recreated stream puts what was left on the next lane",
+    by: "lanes",
+    file: zone,
+    find: "      const lane = this.lanes[index]!\n",
+    replace: "      const lane = this.lanes[(index + 1) % this.lanes.length]!\n"
+  },
+  {
+    name: "what is left of lanes is given lane by lane",
+    by: "lanes",
+    file: messages,
+    find: "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, message)))\n    .sort((a, b) => a.offset - b.offset)",
+    replace: "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, message)))"
+  },
+  {
+    name: "a receipt waits for the first lane",
+    by: "lanes",
+    file: stream,
+    find: "      return lanes[zone.takenBy]!\n",
+    replace: "      return lanes[0]!\n"
+  },
+  {
+    name: "a stream ends while some of its lanes go on",
+    by: "lanes",
+    file: stream,
+    find: "    if (--open > 0) return decides\n",
+    replace: "    open--\n    if (whole.ended || (failed === undefined && open > 0)) return decides\n"
+  },
+  {
+    name: "each lane has the bounds of the stream for itself",
+    by: "lanes",
+    file: laneZone,
+    find: "    const { bytes, limits, records } = this.budget\n",
+    replace: "    const { limits } = this.budget\n    const [bytes, records] = [this.usedBytes, this.usedRecords]\n"
+  },
+  {
+    name: "a lane takes its own offsets for those of the stream",
+    by: "lanes",
+    file: receipts,
+    find: "this.raiseUnsafe(this.offsets.settle(laneOffset))",
+    replace: "this.raiseUnsafe((this.offsets.settle(laneOffset), laneOffset))"
+  }
+]

@@ -1,0 +1,28 @@
+/**
+ * Turns the plan of a seed into one whose streams have several lanes. It draws from a source of chance of its own, so that the plan stays
+ * what it is without lanes.
+ */
+import { makePlan, type Plan, type StreamPlan } from "../plan.ts"
+import { makeRandom, type SeededRandom } from "../seededRandom.ts"
+
+/** The plan of a seed, with lanes. */
+export const makeLanePlan = (seed: string): Plan => {
+  const plan = makePlan(seed)
+  const random = makeRandom(`${seed}/lanes`)
+  return {
+    ...plan,
+    // A hundred streams with lanes would say no more than a few.
+    crowd: false,
+    streams: plan.streams.slice(0, 2).map((stream, i) => withLanes(stream, random.fork(`stream${i}`)))
+  }
+}
+
+const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
+  const lanes = random.pick([2, 2, 3, 4, 8])
+  const keyed = random.chance(0.8)
+  return {
+    ...stream,
+    options: { ...stream.options, lanes },
+    settings: { ...stream.settings, lanes, ...(keyed ? { keys: random.pick([2, 5, 20]) } : {}) }
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The judge of runs with lanes. Records without a key are in no order, so each is taken for a key of its own; otherwise the rules are
+ * those of one lane, key by key:
+ *
+ * | rule | says |
+ * | --- | --- |
+ * | order | calls of a key are sent first in the order in which they were made and got offsets; a connection sends them without gap |
+ * | I6 | a call is sent again only when it was not acknowledged, and none before it is left out |
+ * | I8 | a key is on one connection at a time |
+ * | I2 | what a receipt, a wait, a flush or the watermark calls settled is acknowledged and stored, or refused; up to an offset means on every lane |
+ * | I1 | an accepted call is acknowledged, refused or handed back; receipts fail for exactly those that are handed back, in the order of offsets |
+ * | I9 | what is accepted and not settled stays within the bounds of the stream |
+ * | I13 | all receipts that fail have the same cause |
+ */
+import { checkConnection } from "../connectionRules.ts"
+import type { HistoryEvent } from "../history.ts"
+import { checkLiveness } from "../livenessRules.ts"
+import type { Profile } from "../plan.ts"
+import { accepted, ackedAtLeast, ackedAtMost, type Call, type StreamView, type View, makeView } from "../view.ts"
+import { checkClaims, type Settled } from "./settledRules.ts"
+import { checkWire } from "./wireRules.ts"
+
+export type Report = (rule: string, text: string) => void
+
+/** What is known of one call's records. */
+export interface Standing {
+  /** When an acknowledgement that may cover it arrived, and when one arrived that covers it for sure. */
+  told: number
+  surely: number
+  /** The quiet moment of the latter. */
+  quiet: number
+  /** Whether the acknowledgement came before the records were durable. */
+  lie: boolean
+}
+
+/** Judges a history; each violation starts with the rule it breaks. `keyOf` gives the number that a record's key follows from. */
+export const checkLanes = (
+  events: ReadonlyArray<HistoryEvent>,
+  profile: Profile,
+  keyOf: (record: number) => number
+): ReadonlyArray<string> => {
+  const violations: Array<string> = []
+  const report: Report = (rule, text) => void violations.push(`${rule}: ${text}`)
+  const view = makeView(events, profile)
+  for (const stream of view.streams.values()) {
+    for (const connection of stream.connections) checkConnection(connection, report)
+    const settled = settledOf(view, stream, report)
+    const { keys } = stream.settings
+    checkWire(stream, settled, (call) => (keys === undefined ? -1 - call.id : keyOf(call.records[0]!) % keys), report)
+    const offsets = offsetsOf(view, stream, report)
+    checkClaims(view, stream, settled, offsets, report)
+    checkEnd(view, stream, settled, offsets, report)
+    checkBounds(stream, settled, report)
+  }
+  checkLiveness(view, report)
+  return violations
+}
+
+const settledOf = (view: View, stream: StreamView, report: Report): Settled => {
+  const standings = new Map<Call, Standing>()
+  const standingOf = (call: Call): Standing => {
+    const known = standings.get(call) ?? { told: Infinity, surely: Infinity, quiet: Infinity, lie: false }
+    standings.set(call, known)
+    return known
+  }
+  for (const connection of stream.connections) {
+    let covered = 0
+    for (const { seq } of connection.responses) {
+      const acked = ackedAtMost(connection, seq + 1)
+      for (; covered < acked; covered++) {
+        for (const call of connection.messages[covered]!.calls) {
+          const standing = standingOf(call)
+          const lie = call.records.some((record) => (view.durable.get(record)?.seq ?? Infinity) > seq)
+          if (lie && view.profile !== "hostile")
+            report("server", `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was durable`)
+          if (standing.told === Infinity || (standing.lie && !lie)) Object.assign(standing, { told: seq, lie })
+        }
+      }
+    }
+    let sure = 0
+    for (const { quiet, seq } of [...connection.responses, ...connection.sent].toSorted((a, b) => a.seq - b.seq)) {
+      const acked = ackedAtLeast(connection, quiet + 1)
+      for (; sure < acked; sure++) {
+        for (const call of connection.messages[sure]!.calls) {
+          const standing = standingOf(call)
+          if (standing.surely === Infinity) Object.assign(standing, { surely: seq, quiet })
+        }
+      }
+    }
+  }
+  const refused = new Map<Call, number>()
+  for (const { records, seq } of stream.refused) {
+    const call = view.callOf.get(records[0] ?? -1)
+    if (call !== undefined) refused.set(call, seq)
+  }
+  return { standings, refused }
+}
+
+/** The offsets of calls, as far as they are known: those that were answered, and those of what a stream took over. */
+const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, number> => {
+  const offsets = new Map<Call, number>()
+  const taken = new Map<number, Call>()
+  const note = (call: Call, offset: number) => {
+    const other = taken.get(offset)
+    if (other !== undefined) report("I4", `${call.op} #${call.id} got offset ${offset}, as did #${other.id}`)
+    taken.set(offset, call)
+    offsets.set(call, offset)
+  }
+  adoptedBy(view, stream).forEach((call, offset) => note(call, offset))
+  for (const call of stream.calls) {
+    if (call.end?.outcome._tag === "Offset" && call.records.length > 0) note(call, call.end.outcome.offset)
+  }
+  return offsets
+}
+
+/** What a stream took over from the one that it recreates. */
+export const adoptedBy = (view: View, stream: StreamView): ReadonlyArray<Call> => {
+  const from = stream.opening.from === undefined ? undefined : view.streams.get(stream.opening.from)
+  return from === undefined ? [] : (handedBack(view, from) ?? [])
+}
+
+/** What a stream gave back, in its order; `undefined` when nobody asked. */
+const handedBack = (view: View, stream: StreamView): ReadonlyArray<Call> | undefined => {
+  const lists = stream.calls.flatMap(({ end, op }) =>
+    op === "unacked" && end?.outcome._tag === "Records" ? [end.outcome.groups] : []
+  )
+  const list = stream.opening.op === "openSink" ? stream.unacked[0]?.records.map((record) => [record]) : lists.at(-1)
+  return list?.flatMap((group) => view.callOf.get(group[0] ?? -1) ?? [])
+}
+
+const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
+
+/** Everything accepted is acknowledged, refused or handed back, and receipts say which. */
+const checkEnd = (
+  view: View,
+  stream: StreamView,
+  { refused, standings }: Settled,
+  offsets: ReadonlyMap<Call, number>,
+  report: Report
+): void => {
+  if (stream.opening.end?.outcome._tag !== "Done") return
+  const groups = stream.calls.flatMap(({ end, op }) =>
+    op === "unacked" && end?.outcome._tag === "Records" ? [end.outcome.groups] : []
+  )
+  const left = handedBack(view, stream) ?? []
+  const leftCalls = new Set(left)
+  if (groups.some((list) => JSON.stringify(list) !== JSON.stringify(groups[0])))
+    report("I1", `stream ${stream.id} gives different unacknowledged records the second time`)
+  for (const group of groups[0] ?? []) {
+    if (view.callOf.get(group[0] ?? -1)?.records.join() !== group.join())
+      report("I1", `stream ${stream.id} hands back [${group.join(",")}], which no call made`)
+  }
+  if (leftCalls.size !== left.length) report("I1", `stream ${stream.id} hands back a call twice`)
+  let before = -1
+  for (const call of left) {
+    if ((standings.get(call)?.surely ?? Infinity) < Infinity)
+      report("I1", `stream ${stream.id} hands back ${name(call)}, which was acknowledged`)
+    if (refused.has(call)) report("I1", `stream ${stream.id} hands back ${name(call)}, which was refused`)
+    const offset = offsets.get(call) ?? before
+    if (offset < before) report("I1", `stream ${stream.id} hands back ${name(call)} behind one with a later offset`)
+    before = offset
+  }
+  const mine = [...adoptedBy(view, stream), ...stream.calls.filter(accepted)]
+  for (const call of mine) {
+    const acknowledged = (standings.get(call)?.told ?? Infinity) < Infinity
+    if (!acknowledged && !refused.has(call) && !leftCalls.has(call))
+      report("I1", `stream ${stream.id} lost ${name(call)}: neither acknowledged nor handed back`)
+  }
+  const callAt = new Map([...offsets].map(([call, offset]) => [offset, call]))
+  const causes = new Set<string>()
+  for (const { durable, error, offset } of stream.finals) {
+    const call = callAt.get(offset)
+    if (call === undefined) continue
+    if (durable !== (!leftCalls.has(call) && !refused.has(call))) {
+      const where = leftCalls.has(call) ? "handed back" : refused.has(call) ? "refused" : "not handed back"
+      report("I1", `the receipt of ${name(call)} says ${durable ? "durable" : "failed"}, but it is ${where}`)
+    }
+    if (!durable && !refused.has(call)) causes.add(error ?? "")
+  }
+  if (causes.size > 1) report("I13", `receipts of stream ${stream.id} fail with ${[...causes].join(" and with ")}`)
+}
+
+/** What is accepted and not settled stays within the bounds. */
+const checkBounds = (stream: StreamView, { refused, standings }: Settled, report: Report): void => {
+  const { maxInflightBytes, maxInflightRecords } = stream.settings
+  const changes = stream.calls.filter(accepted).flatMap((call) => {
+    const settledAt = Math.min(standings.get(call)?.told ?? Infinity, refused.get(call) ?? Infinity)
+    return [
+      { seq: call.end!.seq, records: 1, bytes: call.bytes },
+      { seq: settledAt, records: -1, bytes: -call.bytes }
+    ]
+  })
+  let [records, bytes] = [0, 0]
+  for (const change of changes.toSorted((a, b) => a.seq - b.seq)) {
+    if (change.seq === Infinity) break
+    records += change.records
+    bytes += change.bytes
+    if (records > maxInflightRecords || bytes > maxInflightBytes) {
+      const bounds = `${maxInflightRecords} records and ${maxInflightBytes} bytes`
+      report("I9", `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, its bounds are ${bounds}`)
+      return
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Runs with lanes: they keep every promise, and meet what they are for. */
+import { assert, describe, it } from "@effect/vitest"
+import { runLaneSeed } from "./laneRun.ts"
+
+/** What has to have happened in some run before the runs mean anything. */
+const mustHappen = [
+  "keyed",
+  "without keys",
+  "2 lanes",
+  "8 lanes",
+  "recreated",
+  "handed back",
+  "refused",
+  "a lane recovers while another one sends",
+  "duplicates",
+  "FlushTimeout",
+  "ProtocolViolation"
+]
+
+describe("simulation with lanes", () => {
+  it("keeps every promise on 60 seeds", { timeout: 120_000 }, () => {
+    const happened = new Set<string>()
+    let durable = 0
+    for (let index = 0; index < 60; index++) {
+      const { history, plan, statistics, violations } = runLaneSeed(`suite/${index}`)
+      assert.deepStrictEqual(violations, [], `npm run sim -- --lanes --seed suite --from ${index} --seeds 1`)
+      durable += statistics.durable
+      if (statistics.duplicates > 0) happened.add("duplicates")
+      for (const { settings } of plan.streams) {
+        happened.add(settings.keys === undefined ? "without keys" : "keyed")
+        happened.add(`${settings.lanes} lanes`)
+      }
+      let recovering = false
+      for (const event of history.events) {
+        if (event.e === "state") recovering = event.state === "recovering"
+        if (event.e === "send" && recovering) happened.add("a lane recovers while another one sends")
+        if (event.e === "refused") happened.add("refused")
+        if (event.e === "call" && event.op === "recreateStream") happened.add("recreated")
+        if (event.e !== "return") continue
+        const { outcome } = event
+        if (outcome._tag === "Error") happened.add(outcome.error)
+        if (outcome._tag === "Records" && outcome.groups.length > 0) happened.add("handed back")
+      }
+    }
+    assert.isAbove(durable, 1_000)
+    assert.deepStrictEqual(
+      mustHappen.filter((what) => !happened.has(what)),
+      []
+    )
+  })
+})
