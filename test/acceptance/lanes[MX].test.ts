@@ -3,11 +3,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Option, Schedule, Scope, Stream } from "effect"
-import type { Offset, RecordAck, Refused, StreamConfigurationOptions } from "effect-zerobus"
-import type { JsonRecord } from "../../../src/TableProperties.ts"
-import { laneOfKey } from "../../../src/internal/lanes/laneKey.ts"
-import * as A from "../../support/acceptance.ts"
-import { code, type Connection, type Script, type ScriptedServer } from "../../support/scriptedServer.ts"
+import { type Offset, type RecordAck, type Refused, Spool, type StreamConfigurationOptions } from "effect-zerobus"
+import type { JsonRecord } from "../../src/TableProperties.ts"
+import { laneOfKey } from "../../src/internal/lanes/laneKey.ts"
+import * as A from "../support/acceptance.ts"
+import { realClient } from "../support/realClient.ts"
+import { scriptedGrpc } from "../support/scriptedGrpc.ts"
+import { code, type Connection, type Script, ScriptedServer } from "../support/scriptedServer.ts"
 
 const LANES = 4
 
@@ -66,7 +68,7 @@ const isDurable = (ack: RecordAck) =>
   Effect.map(ack.poll, (polled) => Option.isSome(polled) && Exit.isSuccess(polled.value))
 
 describe("a stream with several lanes", () => {
-  it.effect("keeps the records of one key on one lane and in order", () =>
+  it.effect("MX-11 keeps the records of one key on one lane and in order, and closes every lane", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened()
       assert.lengthOf(server.connections, LANES)
@@ -93,7 +95,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("spreads records without a key over all lanes", () =>
+  it.effect("MX-03 spreads records without a key over all lanes", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({ laneKey: undefined })
       for (let n = 0; n < 40; n++) {
@@ -107,7 +109,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("counts offsets once, and says settled only up to where every lane is", () =>
+  it.effect("WO-12 counts offsets once, and says settled only up to where every lane is", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({}, {}, silent, {}, {})
       const acks: Array<RecordAck> = []
@@ -134,42 +136,46 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("ends once with the cause of the lane that failed, and hands back exactly what was not settled", () =>
-    Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* opened({}, {}, silent, lingering, {}, {})
-      const acks: Array<RecordAck> = []
-      for (let n = 0; n < 12; n++) acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
-      yield* A.settle
-      const waiting = yield* A.started(stream.flush)
-      server.connection(1).fail(code.NOT_FOUND)
-      yield* A.settle
-      // Lane 2 drains before the stream ends, since its records may yet be acknowledged.
-      assert.isFalse(waiting.done())
-      server.connection(2).ack(0)
-      yield* A.settle
-      yield* A.advance(1000)
-      A.tagged(waiting.error(), "InvalidTable")
-      const polled = yield* Effect.forEach(acks, isDurable)
-      assert.deepStrictEqual(
-        polled,
-        acks.map((_, n) => n % LANES !== 1)
-      )
-      A.tagged(yield* Effect.flip(acks[1]!.await), "InvalidTable")
-      const left = yield* stream.getUnackedRecords
-      assert.deepStrictEqual(left.map(numberOf), [1, 5, 9])
-      const states = yield* Stream.runCollect(stream.stateChanges)
-      assert.deepStrictEqual([...states], ["failed"])
+  it.effect(
+    "MX-08 MX-12 UN-17 ends once with the cause of the lane that failed, and hands back exactly what was not settled",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream, zerobus } = yield* opened({}, {}, silent, lingering, {}, {})
+        const acks: Array<RecordAck> = []
+        for (let n = 0; n < 12; n++) acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
+        yield* A.settle
+        const waiting = yield* A.started(stream.flush)
+        server.connection(1).fail(code.NOT_FOUND)
+        yield* A.settle
+        // Lane 2 drains before the stream ends, since its records may yet be acknowledged.
+        assert.isFalse(waiting.done())
+        server.connection(2).ack(0)
+        yield* A.settle
+        yield* A.advance(1000)
+        A.tagged(waiting.error(), "InvalidTable")
+        A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
+        A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
+        const polled = yield* Effect.forEach(acks, isDurable)
+        assert.deepStrictEqual(
+          polled,
+          acks.map((_, n) => n % LANES !== 1)
+        )
+        A.tagged(yield* Effect.flip(acks[1]!.await), "InvalidTable")
+        const left = yield* stream.getUnackedRecords
+        assert.deepStrictEqual(left.map(numberOf), [1, 5, 9])
+        const states = yield* Stream.runCollect(stream.stateChanges)
+        assert.deepStrictEqual([...states], ["failed"])
 
-      const again = yield* A.started(zerobus.recreateStream(stream))
-      yield* A.advance(1000)
-      const next = yield* again.join
-      yield* next.flush
-      assert.deepStrictEqual(
-        parsed(server.connection(5)).map(({ n }) => n),
-        [1, 5, 9]
-      )
-      yield* next.close
-    })
+        const again = yield* A.started(zerobus.recreateStream(stream))
+        yield* A.advance(1000)
+        const next = yield* again.join
+        yield* next.flush
+        assert.deepStrictEqual(
+          parsed(server.connection(5)).map(({ n }) => n),
+          [1, 5, 9]
+        )
+        yield* next.close
+      })
   )
 
   it.effect("gives what is left of all lanes in the order of offsets, and sends it again per key in order", () =>
@@ -219,7 +225,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("recovers a lane by itself while the others go on", () =>
+  it.effect("MX-09 recovers a lane by itself while the others go on", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({}, {}, silent, {}, {}, {})
       const lost = yield* stream.ingestRecord(record(keys[1]!, 0))
@@ -257,7 +263,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("leaves at least half of the room to the others when a lane has no session", () =>
+  it.effect("MX-04 leaves at least half of the room to the others when a lane has no session", () =>
     Effect.gen(function* () {
       const options = { maxInflightRecords: 10, recoverySchedule: Schedule.spaced(60_000) }
       const { server, stream } = yield* opened(options, {}, silent, {})
@@ -288,7 +294,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("admits callers in the order of their arrival, whatever their lane is", () =>
+  it.effect("MX-05 MX-07 admits callers in the order of their arrival, whatever their lane is", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
       yield* stream.ingestRecord(record(keys[0]!, 0))
@@ -308,6 +314,38 @@ describe("a stream with several lanes", () => {
       assert.strictEqual(calls[3]!.value().offset as number, 3)
       server.connection(2).ack(0)
       yield* stream.close
+    })
+  )
+
+  it.effect("MX-06 tells a call that waited too long for room, and goes on", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* opened({ maxInflightRecords: 1, ingestTimeout: 1000 }, silent)
+      yield* stream.ingestRecord(record(keys[0]!, 0))
+      const late = yield* A.started(stream.ingestRecord(record(keys[1]!, 1)))
+      yield* A.advance(1000)
+      const error = A.tagged(late.error(), "FlushTimeout")
+      assert.strictEqual(error.operation, "ingestRecord")
+      assert.strictEqual(error.pending, 1)
+      server.connection(0).ack(0)
+      yield* A.settle
+      const ack = yield* stream.ingestRecord(record(keys[1]!, 2))
+      assert.strictEqual(ack.offset as number, 1)
+      yield* A.settle
+      server.connection(1).ack(0)
+      yield* stream.close
+    })
+  )
+
+  it.effect("MX-07 answers those who wait for room when the stream ends", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
+      yield* stream.ingestRecord(record(keys[0]!, 0))
+      const calls = yield* Effect.forEach(keys, (key) => A.started(stream.ingestRecord(record(key, 1))))
+      yield* A.settle
+      server.connection(2).fail(code.NOT_FOUND)
+      yield* A.advance(1000)
+      for (const call of calls) A.tagged(A.tagged(call.error(), "StreamClosed").cause!, "InvalidTable")
+      assert.lengthOf(yield* stream.getUnackedRecords, 1)
     })
   )
 
@@ -343,7 +381,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("opens all lanes or none", () =>
+  it.effect("MX-02 opens all lanes or none", () =>
     Effect.gen(function* () {
       const missing: Script = { onCreate: (connection) => connection.fail(code.NOT_FOUND) }
       const { server, zerobus } = yield* A.client({}, {}, missing, {})
@@ -369,7 +407,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("opens 64 lanes within a second, and leaves nothing when that is interrupted", () =>
+  it.effect("MX-02 opens 64 lanes within a second, and leaves nothing when that is interrupted", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({})
       const opening = yield* A.started(zerobus.createStream(A.table, { lanes: 64 }))
@@ -403,7 +441,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("refuses batches with several keys, and records whose key cannot be had", () =>
+  it.effect("MX-10 refuses batches with several keys, and records whose key cannot be had", () =>
     Effect.gen(function* () {
       const { stream } = yield* opened({
         laneKey: (one) => {
@@ -466,6 +504,58 @@ describe("a stream with several lanes", () => {
       yield* A.advance(2000)
       assert.isTrue(closing.done())
       assert.deepStrictEqual(left, [1, 2, 5, 6])
+    })
+  )
+})
+
+describe("the connections of lanes", () => {
+  const peersOf = (connectionPerStream: boolean) =>
+    Effect.gen(function* () {
+      const server = new ScriptedServer([])
+      const { peers, port } = yield* scriptedGrpc(server)
+      const zerobus = yield* realClient(`http://127.0.0.1:${port}`, { connectionPerStream })
+      const stream = yield* zerobus.createStream(A.table, { lanes: 3, laneKey: keyOfRecord })
+      for (let n = 0; n < 30; n++) yield* stream.ingestRecord(record(n, n))
+      yield* stream.close
+      assert.lengthOf(server.records, 30)
+      assert.lengthOf(server.connections, 3)
+      return new Set(peers).size
+    })
+
+  it.live("MX-01 are one per lane", () =>
+    Effect.map(peersOf(true), (connections) => assert.strictEqual(connections, 3))
+  )
+
+  it.live("MX-01 are one for all by option", () =>
+    Effect.map(peersOf(false), (connections) => assert.strictEqual(connections, 1))
+  )
+})
+
+describe("the options of lanes", () => {
+  const refusedPath = Effect.fnUntraced(function* (options: unknown) {
+    const { zerobus } = yield* A.client({})
+    const error = yield* Effect.flip(zerobus.createStream(A.table, options as StreamConfigurationOptions<JsonRecord>))
+    return A.tagged(error, "InvalidArgument").path
+  })
+
+  it.effect("CV-11 are refused out of their range, and where they are not available", () =>
+    Effect.gen(function* () {
+      for (const lanes of [0, 65, 1.5, "two", "auto"]) assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
+      assert.deepStrictEqual(yield* refusedPath({ lanes: 2, spool: Spool.directory("spool") }), ["lanes"])
+      assert.deepStrictEqual(yield* refusedPath({ laneKey: "device" }), ["laneKey"])
+    })
+  )
+
+  it.effect("CV-11 are refused for persistent streams", () =>
+    Effect.gen(function* () {
+      const { zerobus } = yield* A.client({})
+      const refused = (options: StreamConfigurationOptions<JsonRecord>) =>
+        Effect.map(
+          Effect.flip(zerobus.createPersistentStream(A.table, options)),
+          (error) => A.tagged(error, "InvalidArgument").path
+        )
+      assert.deepStrictEqual(yield* refused({ lanes: 2 }), ["lanes"])
+      assert.deepStrictEqual(yield* refused({ laneKey: () => "a" }), ["laneKey"])
     })
   )
 })
