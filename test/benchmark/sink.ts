@@ -15,6 +15,13 @@ export interface SinkOrder {
   /** `ack`: normal. `silent`: reads, never acknowledges. `frozen`: does not even read. */
   readonly mode?: SinkMode
   readonly verify?: boolean
+  /**
+   * Whether `verify` also reads what records begin with, a key and its count in 32 bits each: those of a key must arrive on one call,
+   * in order and without gaps.
+   */
+  readonly keyed?: boolean
+  /** Bytes that each call is read at most in a second; `Infinity` for no limit. Sent as text, since JSON has no infinity. */
+  readonly bytesPerSecond?: string
   /** Destroys all connections. */
   readonly cut?: boolean
 }
@@ -49,6 +56,10 @@ const CONNECTION_WINDOW = 64 * 1024 * 1024
 let mode: SinkMode = "ack"
 let ackInterval = 5
 let verify = false
+let keyed = false
+let bytesPerSecond = Infinity
+/** How many records of each key arrived while `keyed` was on, and on which call. */
+const counts = new Map<number, { readonly call: Call; count: number }>()
 let messages = 0
 let bytes = 0
 let records = 0
@@ -71,14 +82,18 @@ const varint = (buffer: Buffer, position: number): { readonly value: number; rea
 }
 
 /** Reads one ingest message: its offset, and how many records it has. */
-const inspect = (message: Buffer): { readonly offset: number; readonly records: number } => {
+const inspect = (
+  message: Buffer,
+  each?: (record: Buffer) => void
+): { readonly offset: number; readonly records: number } => {
   const offset = varint(message, varint(message, 1).next + 1)
-  if (message[0] === 0x12) return { offset: offset.value, records: 1 }
-  let position = varint(message, offset.next + 1).next
+  const single = message[0] === 0x12
+  let position = single ? offset.next : varint(message, offset.next + 1).next
   let count = 0
   for (; position < message.length; count++) {
     const { next, value } = varint(message, position + 1)
     position = next + value
+    each?.(message.subarray(next, position))
   }
   return { offset: offset.value, records: count }
 }
@@ -110,6 +125,10 @@ class Call {
   private open = false
   private received = 0
   private acknowledged = 0
+  /** Bytes that may be read now, and when that was brought up to date. */
+  private allowed = 0
+  private allowedAt = performance.now()
+  private held = false
   /** Its connection was destroyed by order; what is still read of it says nothing about the next one. */
   cut = false
 
@@ -119,6 +138,7 @@ class Call {
 
   read(chunk: Buffer): void {
     bytes += chunk.length
+    this.spend(chunk.length)
     let position = 0
     while (position < chunk.length) {
       if (this.bodyLeft === 0) {
@@ -140,6 +160,28 @@ class Call {
     if (ackInterval === 0) this.acknowledge()
   }
 
+  /** Reads on once the limit allows it. */
+  allow(now: number): void {
+    if (bytesPerSecond === Infinity) this.allowed = Infinity
+    else {
+      const since = (now - this.allowedAt) / 1000
+      this.allowed = Math.min(bytesPerSecond, this.allowed + since * bytesPerSecond)
+    }
+    this.allowedAt = now
+    if (!this.held || this.allowed <= 0) return
+    this.held = false
+    this.stream.resume()
+  }
+
+  private spend(size: number): void {
+    if (bytesPerSecond === Infinity) return
+    if (this.allowed === Infinity) this.allowed = 0
+    this.allowed -= size
+    if (this.allowed > 0 || this.held) return
+    this.held = true
+    this.stream.pause()
+  }
+
   acknowledge(): void {
     if (mode !== "ack" || this.received === this.acknowledged || this.stream.destroyed) return
     this.acknowledged = this.received
@@ -149,6 +191,16 @@ class Call {
   freeze(frozen: boolean): void {
     if (frozen) this.stream.pause()
     else this.stream.resume()
+  }
+
+  private count(record: Buffer): void {
+    const key = record.readUInt32LE(0)
+    const known = counts.get(key) ?? { call: this, count: 0 }
+    counts.set(key, known)
+    if (known.call !== this) violation ??= `key ${key} came on two calls`
+    const count = record.readUInt32LE(4)
+    if (count !== known.count) violation ??= `record ${count} of key ${key} came as its record ${known.count}`
+    known.count++
   }
 
   private complete(): void {
@@ -163,7 +215,7 @@ class Call {
       cutAt = undefined
     }
     if (this.body !== undefined) {
-      const read = inspect(Buffer.concat(this.body))
+      const read = inspect(Buffer.concat(this.body), keyed ? (record) => this.count(record) : undefined)
       records += read.records
       if (read.offset !== this.received) violation ??= `offset ${read.offset} came as message ${this.received}`
     }
@@ -204,6 +256,8 @@ const securePort =
   key === undefined || cert === undefined ? undefined : await serve(Http2.createSecureServer({ key, cert, settings }))
 
 const acknowledgeAll = (): void => {
+  const now = performance.now()
+  for (const call of calls) call.allow(now)
   for (const call of calls) call.acknowledge()
 }
 let timer = setInterval(acknowledgeAll, ackInterval)
@@ -238,6 +292,11 @@ process.on("message", (order: SinkOrder) => {
     timer = setInterval(acknowledgeAll, Math.max(1, ackInterval))
   }
   if (order.verify !== undefined) verify = order.verify
+  if (order.keyed !== undefined) {
+    keyed = order.keyed
+    counts.clear()
+  }
+  if (order.bytesPerSecond !== undefined) bytesPerSecond = Number(order.bytesPerSecond)
   if (order.mode !== undefined) {
     mode = order.mode
     for (const call of calls) call.freeze(mode === "frozen")
