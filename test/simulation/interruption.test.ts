@@ -8,5 +8,10 @@ describe("interruption at every point", () => {
       assert.deepStrictEqual(violations, [])
       assert.isAbove(points, 3)
     })
+    it(`${name} leaves nothing undone, with lanes`, { timeout: 60_000 }, () => {
+      const { points, violations } = sweep(0, name, 3)
+      assert.deepStrictEqual(violations, [])
+      assert.isAbove(points, 3)
+    })
   }
 })

@@ -21,11 +21,12 @@ import {
 } from "./calls.ts"
 import { sinkLife, type Striking, withStreamLife } from "./faces.ts"
 import type { Outcome, StreamSettings } from "./history.ts"
+import { checkLanes } from "./lanes/laneRules.ts"
 import type { Plan, StreamPlan } from "./plan.ts"
 import { makeRandom } from "./seededRandom.ts"
-import { simulate, type SoleWorld } from "./simulation.ts"
+import { type RunResult, simulate, type SoleWorld } from "./simulation.ts"
 
-const settings: StreamSettings = {
+const oneLane: StreamSettings = {
   maxInflightRecords: 3,
   maxInflightBytes: 134_217_728,
   recovery: true,
@@ -38,11 +39,11 @@ const settings: StreamSettings = {
   scopeCloseTimeout: 0
 }
 
-const streamPlan: StreamPlan = {
+const streamPlanOf = (lanes: number): StreamPlan => ({
   format: "proto",
   startAt: 0,
-  settings,
-  options: settings,
+  settings: lanes === 1 ? oneLane : { ...oneLane, lanes, keys: 2 * lanes },
+  options: lanes === 1 ? oneLane : { ...oneLane, lanes },
   workers: 1,
   operations: 0,
   pace: 0,
@@ -50,10 +51,10 @@ const streamPlan: StreamPlan = {
   leave: "close",
   recreates: 0,
   invalidates: true
-}
+})
 
 /** Variant 0 is a quiet world; the others differ in pace, in the order of fibers, and lose a connection at some moment. */
-const planOf = (variant: number): Plan => {
+const planOf = (variant: number, lanes: number): Plan => {
   const random = makeRandom(`variant/${variant}`)
   const quiet = variant === 0
   return {
@@ -74,8 +75,21 @@ const planOf = (variant: number): Plan => {
     tokenFailures: 0,
     poison: false,
     faults: quiet ? [] : [{ at: random.between(3, 25), kind: "cut", sees: "both", otherAfter: 0 }],
-    streams: [streamPlan]
+    streams: [streamPlanOf(lanes)]
   }
+}
+
+/** Runs users in the world of a variant, whose streams have so many lanes. */
+const run = (
+  name: string,
+  variant: number,
+  lanes: number,
+  users: (world: SoleWorld, streamPlan: StreamPlan) => Effect.Effect<void, never, Zerobus>
+): RunResult => {
+  const plan = planOf(variant, lanes)
+  const seed = `interruption ${variant} ${name}`
+  const judge = lanes === 1 ? [] : ([undefined, checkLanes] as const)
+  return simulate(seed, plan, (world) => users(world, plan.streams[0]!), ...judge)
 }
 
 type Where = { readonly by: "operation" | "turn"; readonly at: number }
@@ -169,13 +183,15 @@ const scenarios: Record<string, { readonly before?: Scenario; readonly call: Sce
 /** One run with one interruption. */
 const runCall = (
   variant: number,
+  lanes: number,
   name: string,
   where: Where | undefined,
   counts: { operations: number; turns: number }
 ) => {
   const scenario = scenarios[name]!
-  return simulate(`interruption ${variant} ${name}`, planOf(variant), (world) =>
+  return run(name, variant, lanes, (world, streamPlan) =>
     Effect.gen(function* () {
+      const { settings } = streamPlan
       const zerobus = yield* Zerobus
       const scope = yield* Scope.make()
       const current = { id: world.streams++ }
@@ -216,12 +232,14 @@ const runCall = (
  */
 const runOpening = (
   variant: number,
+  lanes: number,
   again: boolean,
   where: Where | undefined,
   counts: { operations: number; turns: number }
 ) =>
-  simulate(`interruption ${variant} of opening ${again}`, planOf(variant), (world) =>
+  run(`of opening ${again}`, variant, lanes, (world, streamPlan) =>
     Effect.gen(function* () {
+      const { settings } = streamPlan
       const zerobus = yield* Zerobus
       const random = makeRandom("records")
       const current = { id: world.streams++ }
@@ -310,11 +328,12 @@ const wholes: Record<
 
 const runWhole = (
   variant: number,
+  lanes: number,
   name: string,
   where: Where | undefined,
   counts: { operations: number; turns: number }
 ) =>
-  simulate(`interruption ${variant} of ${name}`, planOf(variant), (world) =>
+  run(`of ${name}`, variant, lanes, (world, streamPlan) =>
     wholes[name]!(world, { ...streamPlan, operations: 6 }, (effect, before) =>
       interrupted(world, where, counts, effect, before)
     )
@@ -331,22 +350,23 @@ export const calls: ReadonlyArray<string> = [
 /** Interrupts one call at every point there is; the number of points, and what went wrong at which. */
 export const sweep = (
   variant: number,
-  name: string
+  name: string,
+  lanes = 1
 ): { readonly points: number; readonly violations: ReadonlyArray<string> } => {
-  const run = (where: Where | undefined, counts: { operations: number; turns: number }) =>
+  const runAt = (where: Where | undefined, counts: { operations: number; turns: number }) =>
     name in scenarios
-      ? runCall(variant, name, where, counts)
+      ? runCall(variant, lanes, name, where, counts)
       : name in wholes
-        ? runWhole(variant, name, where, counts)
-        : runOpening(variant, name === "recreateStream", where, counts)
+        ? runWhole(variant, lanes, name, where, counts)
+        : runOpening(variant, lanes, name === "recreateStream", where, counts)
   const counts = { operations: 0, turns: 0 }
-  const violations = run(undefined, counts).violations.map((violation) => `not interrupted: ${violation}`)
+  const violations = runAt(undefined, counts).violations.map((violation) => `not interrupted: ${violation}`)
   const points: ReadonlyArray<Where> = [
     ...Array.from({ length: counts.operations }, (_, at) => ({ by: "operation", at }) as const),
     ...Array.from({ length: counts.turns }, (_, at) => ({ by: "turn", at }) as const)
   ]
   for (const where of points) {
-    for (const violation of run(where, { operations: 0, turns: 0 }).violations) {
+    for (const violation of runAt(where, { operations: 0, turns: 0 }).violations) {
       violations.push(`variant ${variant}, interrupted at ${where.by} ${where.at}: ${violation}`)
     }
   }
