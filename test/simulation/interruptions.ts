@@ -88,8 +88,13 @@ const run = (
 ): RunResult => {
   const plan = planOf(variant, lanes)
   const seed = `interruption ${variant} ${name}`
-  const judge = lanes === 1 ? [] : ([undefined, checkLanes] as const)
-  return simulate(seed, plan, (world) => users(world, plan.streams[0]!), ...judge)
+  return simulate(
+    seed,
+    plan,
+    (world) => users(world, plan.streams[0]!),
+    undefined,
+    lanes === 1 ? undefined : checkLanes
+  )
 }
 
 type Where = { readonly by: "operation" | "turn"; readonly at: number }

@@ -16,22 +16,10 @@ import { checkConnection } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"
 import { checkLiveness } from "../livenessRules.ts"
 import type { Profile } from "../plan.ts"
-import { accepted, ackedAtLeast, ackedAtMost, type Call, type StreamView, type View, makeView } from "../view.ts"
-import { checkClaims, type Settled } from "./settledRules.ts"
+import { accepted, type Call, type StreamView, type View, makeView } from "../view.ts"
+import { checkClaims } from "./settledRules.ts"
+import { adoptedBy, handedBack, type Report, type Settled, settledOf } from "./standing.ts"
 import { checkWire } from "./wireRules.ts"
-
-export type Report = (rule: string, text: string) => void
-
-/** What is known of one call's records. */
-export interface Standing {
-  /** When an acknowledgement that may cover it arrived, and when one arrived that covers it for sure. */
-  told: number
-  surely: number
-  /** The quiet moment of the latter. */
-  quiet: number
-  /** Whether the acknowledgement came before the records were durable. */
-  lie: boolean
-}
 
 /** Judges a history; each violation starts with the rule it breaks. `keyOf` gives the number that a record's key follows from. */
 export const checkLanes = (
@@ -56,46 +44,6 @@ export const checkLanes = (
   return violations
 }
 
-const settledOf = (view: View, stream: StreamView, report: Report): Settled => {
-  const standings = new Map<Call, Standing>()
-  const standingOf = (call: Call): Standing => {
-    const known = standings.get(call) ?? { told: Infinity, surely: Infinity, quiet: Infinity, lie: false }
-    standings.set(call, known)
-    return known
-  }
-  for (const connection of stream.connections) {
-    let covered = 0
-    for (const { seq } of connection.responses) {
-      const acked = ackedAtMost(connection, seq + 1)
-      for (; covered < acked; covered++) {
-        for (const call of connection.messages[covered]!.calls) {
-          const standing = standingOf(call)
-          const lie = call.records.some((record) => (view.durable.get(record)?.seq ?? Infinity) > seq)
-          if (lie && view.profile !== "hostile")
-            report("server", `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was durable`)
-          if (standing.told === Infinity || (standing.lie && !lie)) Object.assign(standing, { told: seq, lie })
-        }
-      }
-    }
-    let sure = 0
-    for (const { quiet, seq } of [...connection.responses, ...connection.sent].toSorted((a, b) => a.seq - b.seq)) {
-      const acked = ackedAtLeast(connection, quiet + 1)
-      for (; sure < acked; sure++) {
-        for (const call of connection.messages[sure]!.calls) {
-          const standing = standingOf(call)
-          if (standing.surely === Infinity) Object.assign(standing, { surely: seq, quiet })
-        }
-      }
-    }
-  }
-  const refused = new Map<Call, number>()
-  for (const { records, seq } of stream.refused) {
-    const call = view.callOf.get(records[0] ?? -1)
-    if (call !== undefined) refused.set(call, seq)
-  }
-  return { standings, refused }
-}
-
 /** The offsets of calls, as far as they are known: those that were answered, and those of what a stream took over. */
 const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, number> => {
   const offsets = new Map<Call, number>()
@@ -111,21 +59,6 @@ const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, nu
     if (call.end?.outcome._tag === "Offset" && call.records.length > 0) note(call, call.end.outcome.offset)
   }
   return offsets
-}
-
-/** What a stream took over from the one that it recreates. */
-export const adoptedBy = (view: View, stream: StreamView): ReadonlyArray<Call> => {
-  const from = stream.opening.from === undefined ? undefined : view.streams.get(stream.opening.from)
-  return from === undefined ? [] : (handedBack(view, from) ?? [])
-}
-
-/** What a stream gave back, in its order; `undefined` when nobody asked. */
-const handedBack = (view: View, stream: StreamView): ReadonlyArray<Call> | undefined => {
-  const lists = stream.calls.flatMap(({ end, op }) =>
-    op === "unacked" && end?.outcome._tag === "Records" ? [end.outcome.groups] : []
-  )
-  const list = stream.opening.op === "openSink" ? stream.unacked[0]?.records.map((record) => [record]) : lists.at(-1)
-  return list?.flatMap((group) => view.callOf.get(group[0] ?? -1) ?? [])
 }
 
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`

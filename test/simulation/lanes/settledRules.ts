@@ -2,14 +2,7 @@
  * What the users of a stream with lanes were told is settled, held against what the server stored and said.
  */
 import { accepted, type Call, type StreamView, type View } from "../view.ts"
-import { adoptedBy, type Report, type Standing } from "./laneRules.ts"
-
-/** What became of a stream's calls. */
-export interface Settled {
-  readonly standings: ReadonlyMap<Call, Standing>
-  /** When a call's record was given to `onRefused`. */
-  readonly refused: ReadonlyMap<Call, number>
-}
+import { adoptedBy, type Report, type Settled } from "./standing.ts"
 
 /** Checks every statement about what is settled. */
 export const checkClaims = (

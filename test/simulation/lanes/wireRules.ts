@@ -3,8 +3,7 @@
  * was acknowledged.
  */
 import type { Call, Connection, StreamView } from "../view.ts"
-import type { Report } from "./laneRules.ts"
-import type { Settled } from "./settledRules.ts"
+import type { Report, Settled } from "./standing.ts"
 
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
 
