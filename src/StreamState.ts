@@ -12,6 +12,8 @@
  * - `waiting`: the retry budget is spent and the stream's spool keeps its records; there is an attempt every 30 seconds.
  * - `closed`: closed by `close` or by its scope.
  * - `failed`: ended by a final error.
+ *
+ * With several lanes: `recovering` while any lane is, else `replaying` or `paused` while one is, and `idle` when all are.
  */
 export type StreamState =
   | "connecting"

@@ -3,7 +3,14 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Option, Schedule, Scope, Stream } from "effect"
-import { type Offset, type RecordAck, type Refused, Spool, type StreamConfigurationOptions } from "effect-zerobus"
+import {
+  type Offset,
+  type RecordAck,
+  type Refused,
+  Spool,
+  type StreamConfigurationOptions,
+  type ZerobusStream
+} from "effect-zerobus"
 import type { JsonRecord } from "../../src/TableProperties.ts"
 import { laneOfKey } from "../../src/internal/lanes/laneKey.ts"
 import * as A from "../support/acceptance.ts"
@@ -377,6 +384,37 @@ describe("a stream with several lanes", () => {
       const error = A.tagged(yield* Effect.flip(acks[9]!.await), "InvalidArgument")
       assert.strictEqual(error.offset, 9)
       assert.strictEqual(yield* acks[10]!.await, 10)
+      yield* stream.close
+    })
+  )
+
+  it.effect("takes records of any lane inside onRefused, and refuses to wait for itself", () =>
+    Effect.gen(function* () {
+      const refusing: Script = {
+        onMessage: (connection, message) =>
+          message.records.some((text) => text.includes("-1"))
+            ? connection.fail(code.INVALID_ARGUMENT)
+            : connection.ack(message.wireOffset)
+      }
+      const told: Array<string> = []
+      let instead: RecordAck | undefined
+      const own: { stream?: ZerobusStream<JsonRecord> } = {}
+      const { stream } = yield* opened(
+        {
+          maxInflightRecords: 1,
+          onRefused: () =>
+            Effect.gen(function* () {
+              instead = yield* own.stream!.ingestRecord(record(keys[2]!, 7))
+              told.push((yield* Effect.flip(own.stream!.flush))._tag, (yield* Effect.flip(instead.await))._tag)
+            })
+        },
+        refusing
+      )
+      own.stream = stream
+      yield* stream.ingestRecord(record(keys[1]!, -1))
+      yield* A.advance(20_000)
+      assert.deepStrictEqual(told, ["InvalidState", "InvalidState"])
+      assert.isTrue(yield* isDurable(instead!))
       yield* stream.close
     })
   )
