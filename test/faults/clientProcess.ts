@@ -85,7 +85,9 @@ const open = ({ aim, first, mode, spool: folder, streamId }: ClientOrder) =>
     const options: StreamConfigurationOptions = {
       // The connection of the request that follows is what is under way.
       beforeOpen: Effect.promise(() => at("connect", () => Promise.resolve())),
-      recoveryBackoff: 20
+      // A server that was killed needs its time to start; a client that gave up would not be killed.
+      recoveryBackoff: 20,
+      recoveryRetries: 1_000_000
     }
     const spooled: StreamConfigurationOptions = {
       ...options,

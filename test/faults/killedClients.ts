@@ -145,6 +145,8 @@ export const killClients = async (
       `${JSON.stringify({ ...order, mode, spool, first: next, streamId } satisfies ClientOrder)}\n`
     )
     await client.ended
+    const { exitCode, signalCode } = client.child
+    if (signalCode !== "SIGKILL" && !done) throw new Error(`a client ended by itself, with code ${exitCode}`)
     // What was in a call when the process ended may be in the spool as well, so its number is not used again.
     next += 1_000_000
     // What was acknowledged to a persistent stream is not stored again, whatever was in its spool.
