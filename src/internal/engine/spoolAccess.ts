@@ -2,13 +2,17 @@
  * The spool of a stream as a whole: opening and closing it, waiting for what it is about to write, and reading what an ended stream left.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
-import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
+import { type FlushTimeout, InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
 import { faultError, type LeftEntry, type LogFault, type LogGroup, type Spool } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { SpooledZone } from "./spooledZone.ts"
 import type { StreamCore, StreamFace } from "./streamCore.ts"
+import { withinLimit } from "./streamIngest.ts"
+import { logHungSpool } from "./streamLogs.ts"
 
 /** Opens the log of a spool for a stream; the scope closes it. */
 export const openSpool = (
@@ -43,9 +47,24 @@ export const openSpool = (
       core.spooled = new SpooledZone(core, core.fed!, log, yield* Scheduler)
       return core.spooled
     }),
-    (zone) => Effect.promise(() => zone.close())
+    (zone) => closed(core, zone)
   ).pipe(Effect.asVoid)
 }
+
+/** How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never answer. */
+const CLOSE_LIMIT = 5_000
+
+/** Closes the log, and goes on without it when the disk does not answer. */
+const closed = Effect.fnUntraced(function* (core: StreamCore<any>, zone: SpooledZone<any>) {
+  const givenUp = Effect.andThen(
+    logHungSpool(core, CLOSE_LIMIT),
+    Effect.sync(() => zone.closed.doneUnsafe(Exit.void))
+  )
+  const limit = yield* Effect.forkDetach(Effect.andThen(Effect.sleep(CLOSE_LIMIT), givenUp))
+  void zone.close()
+  yield* zone.closed.await
+  yield* Fiber.interrupt(limit)
+})
 
 const tryLog = <A>(run: () => Promise<A>): Effect.Effect<A, Retryable | InvalidState> =>
   Effect.tryPromise({ try: run, catch: (fault) => faultError(fault as LogFault) })
@@ -95,3 +114,11 @@ export const spoolSettled = (core: StreamFace<any>): Effect.Effect<void> =>
     const group = core.spooled?.log.latestGroup
     return group === undefined ? Effect.void : Effect.ignore(groupPersisted(core, group))
   })
+
+/** The same at most for `flushTimeout`; a stream without a spool has nothing to wait for. */
+export const spoolFlushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, FlushTimeout> =>
+  Effect.suspend(() =>
+    core.spooled?.log.latestGroup === undefined
+      ? Effect.void
+      : withinLimit(core, spoolSettled(core), operation, core.options.flushTimeout)
+  )

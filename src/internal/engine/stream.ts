@@ -31,7 +31,7 @@ import {
   streamClosed,
   streamIdOf
 } from "./streamCore.ts"
-import { openSpool, spoolSettled } from "./spoolAccess.ts"
+import { openSpool, spoolFlushed } from "./spoolAccess.ts"
 import { type Intake, makeSpooledIngest } from "./streamSpool.ts"
 import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
 import { outsideHandler } from "./streamRefused.ts"
@@ -317,7 +317,7 @@ const makeStream = <A>(core: StreamFace<A>, origin: Origin): ZerobusStream<A> =>
 
   /** The same after what a spool is about to write was written, or has failed and takes no offset. */
   const flushedAll = (operation: "flush" | "close") =>
-    core.spooled === undefined ? flushed(operation) : Effect.andThen(spoolSettled(core), flushed(operation))
+    core.spooled === undefined ? flushed(operation) : Effect.andThen(spoolFlushed(core, operation), flushed(operation))
 
   const closing = makeClose(
     origin,

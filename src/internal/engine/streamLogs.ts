@@ -17,6 +17,13 @@ export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effe
     spool: core.options.spool?.path
   })
 
+/** The disk of a spool does not answer, and the stream ends without it. */
+export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
+  Effect.logWarning(
+    "The disk of the spool does not answer, and the stream has ended without it. Its lock is held until this process ends",
+    { table: core.table.tableName, streamId: streamIdOf(core), spool: core.options.spool?.path, limitMillis: millis }
+  )
+
 /** The retry budget is spent; with a spool the stream goes on. */
 export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning("The server cannot be reached; records stay in the spool and the stream tries again", {

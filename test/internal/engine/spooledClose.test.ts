@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import * as A from "../../support/acceptance.ts"
+import { faultyDisk } from "../../support/faultyDisk.ts"
+import { reporting } from "../../support/reports.ts"
 import { code } from "../../support/scriptedServer.ts"
 import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
@@ -63,6 +65,47 @@ describe("a stream with a spool", () => {
         yield* isWaiting(closing)
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(closing)
+      })
+    )
+  )
+
+  it.effect("whose disk hangs ends after its limits", () =>
+    reporting((reports) =>
+      Effect.gen(function* () {
+        const disk = faultyDisk()
+        const [reached, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const { zerobus } = yield* A.client({})
+        const scope = yield* Scope.make()
+        const stream = yield* Scope.provide(
+          zerobus.createStream(A.table, {
+            spool: spoolOn(disk, yield* temporaryFolder),
+            flushTimeout: 2_000,
+            scopeCloseTimeout: 3_000,
+            drainTimeout: 0
+          }),
+          scope
+        )
+        disk.before = (operation) => {
+          if (operation !== "datasync") return undefined
+          Deferred.doneUnsafe(reached, Exit.void)
+          return Effect.runPromise(Deferred.await(gate))
+        }
+        stream.offerUnsafe(A.record(0))
+        yield* Deferred.await(reached)
+        const flushing = yield* A.started(stream.flush)
+        yield* A.advance(1_999)
+        assert.isFalse(flushing.done())
+        yield* A.advance(1)
+        A.tagged(A.failureOf(yield* Effect.exit(flushing.join)), "FlushTimeout")
+        const leaving = yield* A.started(Scope.close(scope, Exit.void))
+        // The flush of the scope, and then the spool.
+        yield* A.advance(3_000)
+        yield* A.advance(4_500)
+        assert.isFalse(leaving.done())
+        yield* A.advance(500)
+        yield* leaving.join
+        assert.isDefined(reports.lines.find(({ text }) => String(text).includes("disk of the spool does not answer")))
+        yield* Deferred.succeed(gate, undefined)
       })
     )
   )
