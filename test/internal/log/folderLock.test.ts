@@ -179,6 +179,29 @@ describe("the lock of a folder", () => {
     )
   }
 
+  it.live("goes to another host while its holder is suspended, which is told and takes nothing back", () =>
+    inFolder(async (folder) => {
+      const hand = byHand()
+      const suspended = await lockFolder(folder, hand.timing)
+      await hand.waiting()
+      // The second one sees the first as a holder on another host.
+      const { host, ...rest } = JSON.parse(await Fs.readFile(lockIn(folder), "utf8"))
+      await Fs.writeFile(lockIn(folder), JSON.stringify({ ...rest, host: `not-${host}` }))
+      const timing = instant()
+      const next = await lockFolder(folder, timing)
+      assert.strictEqual(timing.waited, 30_000)
+      assert.deepStrictEqual([await suspended.isHeld(), await next.isHeld()], [false, true])
+      const lock = await Fs.readFile(lockIn(folder), "utf8")
+      await hand.beat()
+      await suspended.lost
+      await suspended.release()
+      assert.isTrue(await next.isHeld())
+      assert.strictEqual(await Fs.readFile(lockIn(folder), "utf8"), lock)
+      await next.release()
+      assert.deepStrictEqual(await Fs.readdir(folder), [])
+    })
+  )
+
   it.live("is touched by its holder, which is told when it was replaced or deleted", () =>
     inFolder(async (folder) => {
       for (const lose of [() => Fs.writeFile(lockIn(folder), owner({ token: "other" })), () => Fs.rm(lockIn(folder))]) {
