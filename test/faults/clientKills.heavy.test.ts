@@ -26,7 +26,7 @@ it(
 it(
   "30 kills of a client with a persistent stream and a spool lose nothing and double nothing",
   async () => {
-    const killed = await killClients(30, 12, "persistent")
+    const killed = await killClients(30, 16, "persistent")
     check(killed, 30)
     assert.strictEqual(killed.doubled, 0)
     assert.sameMembers(Object.keys(killed.aims), every)
