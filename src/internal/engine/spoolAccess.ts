@@ -6,12 +6,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
-import { type FlushTimeout, InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
+import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
 import { faultError, type LeftEntry, type LogFault, type LogGroup, type Spool } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { SpooledZone } from "./spooledZone.ts"
 import type { StreamCore, StreamFace } from "./streamCore.ts"
-import { withinLimit } from "./streamIngest.ts"
 import { logHungSpool } from "./streamLogs.ts"
 
 /** Opens the log of a spool for a stream; the scope closes it. */
@@ -114,11 +113,3 @@ export const spoolSettled = (core: StreamFace<any>): Effect.Effect<void> =>
     const group = core.spooled?.log.latestGroup
     return group === undefined ? Effect.void : Effect.ignore(groupPersisted(core, group))
   })
-
-/** The same at most for `flushTimeout`; a stream without a spool has nothing to wait for. */
-export const spoolFlushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, FlushTimeout> =>
-  Effect.suspend(() =>
-    core.spooled?.log.latestGroup === undefined
-      ? Effect.void
-      : withinLimit(core, spoolSettled(core), operation, core.options.flushTimeout)
-  )

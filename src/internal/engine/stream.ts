@@ -31,8 +31,8 @@ import {
   streamClosed,
   streamIdOf
 } from "./streamCore.ts"
-import { openSpool, spoolFlushed } from "./spoolAccess.ts"
-import { type Intake, makeSpooledIngest } from "./streamSpool.ts"
+import { openSpool } from "./spoolAccess.ts"
+import { type Intake, makeSpooledIngest, spoolFlushed } from "./streamSpool.ts"
 import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"

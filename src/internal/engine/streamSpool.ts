@@ -10,16 +10,22 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { Offset } from "../../Offset.ts"
 import type { AckError, RecordAck } from "../../RecordAck.ts"
-import { InvalidArgument, InvalidState, type Retryable, type StreamClosed } from "../../ZerobusError.ts"
+import {
+  type FlushTimeout,
+  InvalidArgument,
+  InvalidState,
+  type Retryable,
+  type StreamClosed
+} from "../../ZerobusError.ts"
 import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import type { LogGroup, SpooledLog } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
-import { groupPersisted, lost } from "./spoolAccess.ts"
+import { groupPersisted, lost, spoolSettled } from "./spoolAccess.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { type AckFailure, type StreamFace, streamClosed } from "./streamCore.ts"
-import { awaitOffset, timedOut } from "./streamIngest.ts"
+import { awaitOffset, timedOut, withinLimit } from "./streamIngest.ts"
 import { handles } from "./streamRefused.ts"
 import { originOf } from "./streamUnacked.ts"
 
@@ -80,6 +86,14 @@ export const keepPosition = (
     log.notePosition(ack?.offset ?? log.nextOffset - 1, new Uint8Array(position))
     return groupPersisted(core, log.latestGroup!)
   })
+
+/** Waits for the groups of a stream, at most for `flushTimeout`; without a spool there are none. */
+export const spoolFlushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, FlushTimeout> =>
+  Effect.suspend(() =>
+    core.spooled?.log.latestGroup === undefined
+      ? Effect.void
+      : withinLimit(core, spoolSettled(core), operation, core.options.flushTimeout)
+  )
 
 /** Where a stream's spool stands. */
 export const spoolProgress = (
