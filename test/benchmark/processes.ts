@@ -62,9 +62,16 @@ export interface Sink {
   readonly stop: () => Promise<void>
 }
 
-/** Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. */
-export const startSink = async (tls?: { readonly key: string; readonly cert: string }): Promise<Sink> => {
-  const child = start(new URL("./sink.ts", import.meta.url), tls === undefined ? [] : [tls.key, tls.cert])
+/**
+ * Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. A connection may have
+ * so many calls.
+ */
+export const startSink = async (
+  tls?: { readonly key: string; readonly cert: string },
+  calls = 10_000
+): Promise<Sink> => {
+  const args = tls === undefined ? [] : [tls.key, tls.cert]
+  const child = start(new URL("./sink.ts", import.meta.url), [String(calls), ...args])
   const { port, securePort } = await nextMessage<SinkReport>(child, "The sink")
   return {
     port,

@@ -249,9 +249,9 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer): Promise<num
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
 }
 
-const settings = { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: 10_000 }
+const [most, key, cert] = process.argv.slice(2)
+const settings = { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: Number(most) }
 const port = await serve(Http2.createServer({ settings }))
-const [key, cert] = process.argv.slice(2)
 const securePort =
   key === undefined || cert === undefined ? undefined : await serve(Http2.createSecureServer({ key, cert, settings }))
 

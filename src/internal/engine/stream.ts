@@ -44,6 +44,7 @@ import { Turns } from "../landing/turns.ts"
 import { isMessage } from "../protobuf/reader.ts"
 import { ephemeralRpc, persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
+import { forkNeighbour } from "../userCode/neighbours.ts"
 import { shielded, traced } from "../userCode/shield.ts"
 
 /** What the streams of one client share. */
@@ -125,29 +126,22 @@ const openInOwnScope = <A>(
 ): Effect.Effect<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const caller = yield* Scope.Scope
-    const { afterSpool, scope } = yield* makeOwnScope(caller)
+    const { onRefused, onUnacked } = opening.options
+    let spoolClosed: Effect.Effect<void> = Effect.void
+    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
+    const scope = yield* forkNeighbour(caller, {
+      // A handler may send to a stream that was opened before.
+      lets: onRefused === undefined && onUnacked === undefined,
+      // The next stream finds the lock of the spool given up.
+      after: Effect.suspend(() => spoolClosed)
+    })
     const stream = yield* restore(open(opening, scope, caller)).pipe(
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
-    afterSpool(originOf(stream)?.core.spooled?.closed.await ?? Effect.void)
+    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void
     return stream
   })
-
-/** A scope of its own for a stream: one that did not open, or was closed, leaves nothing in the caller's. */
-const makeOwnScope = Effect.fnUntraced(function* (caller: Scope.Scope) {
-  let spoolClosed: Effect.Effect<void> = Effect.void
-  const around = yield* Scope.fork(caller)
-  // A scope that is being closed does not hold up a second one that closes it. The caller's scope
-  // waits until the spool is closed all the same, so that the next stream finds its lock given up.
-  yield* Scope.addFinalizer(
-    around,
-    Effect.suspend(() => spoolClosed)
-  )
-  const scope = yield* Scope.fork(around)
-  yield* Scope.addFinalizer(scope, Scope.close(around, Exit.void))
-  return { scope, afterSpool: (closed: Effect.Effect<void>) => void (spoolClosed = closed) }
-})
 
 const open = Effect.fnUntraced(function* <A>(
   { client, ended, options, persistence, table }: StreamOpening<A>,

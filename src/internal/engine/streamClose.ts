@@ -82,22 +82,36 @@ const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): E
     )
   )
 
-/** What the closing streams of one scope have spent so far. Their finalizers run one after another. */
-export interface Spent {
-  /** How long they have taken, in milliseconds. */
-  millis: number
+/** What the closing streams of one scope have spent so far. Neighbours close together, others one after another. */
+export class Spent {
   /** Whether a signal has ended the wait, which then is over for the later ones as well. */
-  waitEnded: boolean
-}
+  waitEnded = false
+  private before = 0
+  private closing = 0
+  private since = 0
 
-const nothingSpent = (): Spent => ({ millis: 0, waitEnded: false })
+  /** How long at least one of them was closing, in milliseconds. */
+  millis(now: number): number {
+    return this.before + (this.closing > 0 ? now - this.since : 0)
+  }
+
+  /** A stream begins to close. */
+  begin(now: number): void {
+    if (this.closing++ === 0) this.since = now
+  }
+
+  /** A stream has closed. */
+  end(now: number): void {
+    if (--this.closing === 0) this.before += now - this.since
+  }
+}
 
 const spentIn = new WeakMap<Scope.Scope, Spent>()
 
 /** What the streams of this scope share; nothing before the scope closes, when streams leave it one by one. */
 export const spentOf = (scope: Scope.Scope): Spent => {
-  if (scope.state._tag !== "Closed") return nothingSpent()
-  const known = spentIn.get(scope) ?? nothingSpent()
+  if (scope.state._tag !== "Closed") return new Spent()
+  const known = spentIn.get(scope) ?? new Spent()
   spentIn.set(scope, known)
   return known
 }
@@ -117,31 +131,36 @@ interface Leaving {
  *   ... deadline - 1 second     `onRefused`, and the drain of the connection
  *   ... deadline                `onUnacked`; the deadline is scopeCloseTimeout + 5 seconds
  *
- * Streams of one scope share these times: those that close later were sending while they waited for the earlier ones.
+ * Streams of one scope share these times: they close together, or were sending while they waited for the earlier ones.
  */
 export const closeWithScope = Effect.fnUntraced(function* (
   core: StreamFace<any>,
   origin: Origin,
   streamId: string,
-  { interrupted, spent }: Leaving = { interrupted: false, spent: nothingSpent() }
+  { interrupted, spent }: Leaving = { interrupted: false, spent: new Spent() }
 ) {
   const { acks } = core
   const begun = core.now()
-  const flushLimit = spent.waitEnded ? 0 : Math.max(0, core.options.scopeCloseTimeout - spent.millis)
-  const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - spent.millis
+  const before = spent.millis(begun)
+  spent.begin(begun)
+  const flushLimit = spent.waitEnded ? 0 : Math.max(0, core.options.scopeCloseTimeout - before)
+  const deadline = begun + core.options.scopeCloseTimeout + HANDLER_LIMIT - before
   let timedOut: FlushTimeout | undefined
   core.leaveBy = deadline - LEAST_HANDLER_LIMIT
   core.leaving.doneUnsafe(Exit.void)
   if (!core.ended) {
     refuseRecordsUnsafe(core)
+    const isSettled = core.spooled === undefined && nextOffsetOf(core) - 1 <= acks.watermark
     const settled = Effect.suspend(() => acks.settled(Offset(nextOffsetOf(core) - 1)))
-    const flushed = Effect.exit(withinLimit(core, Effect.andThen(spoolSettled(core), settled), "close", flushLimit))
+    const flushed = Effect.exit(
+      Effect.asVoid(withinLimit(core, Effect.andThen(spoolSettled(core), settled), "close", flushLimit))
+    )
     const endedBySignal = Effect.sleep(NOTICE_AFTER).pipe(
       Effect.andThen(logWaiting(core, flushLimit)),
       Effect.andThen(signalled(interrupted ? 1 : 2, core.now)),
       Effect.as(undefined)
     )
-    const flush = yield* Effect.raceFirst(flushed, endedBySignal)
+    const flush = isSettled ? Exit.succeed(undefined) : yield* Effect.raceFirst(flushed, endedBySignal)
     if (flush === undefined) {
       spent.waitEnded = true
       yield* logWaitEnded(core)
@@ -157,7 +176,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
   const handOver = handOverLeft(core, origin, streamId, cause, deadline)
   if (origin.recreated) origin.handOver = handOver
   else yield* handOver
-  spent.millis += core.now() - begun
+  spent.end(core.now())
 })
 
 /** Hands what is left to `onUnacked`, unless somebody has it already. */

@@ -20,6 +20,7 @@ class Lane {
   private readonly sent: Array<Sent> = []
   private acknowledgedMessages = 0
   private settled: (() => void) | undefined
+  private ended: (() => void) | undefined
   readonly opened: Promise<void>
 
   constructor(port: number) {
@@ -29,6 +30,10 @@ class Lane {
     this.call = channel.makeBidiStreamRequest(METHOD, identity, identity, new Grpc.Metadata())
     this.opened = new Promise((resolve, reject) => {
       this.call.on("error", reject)
+      this.call.on("status", () => {
+        channel.close()
+        this.ended?.()
+      })
       this.call.on("data", (response: Buffer) => {
         const upTo = acknowledgedUpTo(response)
         if (upTo === undefined) resolve()
@@ -46,6 +51,13 @@ class Lane {
   flush(): Promise<void> {
     if (this.sent.length === 0) return Promise.resolve()
     return new Promise((resolve) => (this.settled = resolve))
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.ended = resolve
+      this.call.end()
+    })
   }
 
   private acknowledge(upTo: number): void {
@@ -70,6 +82,9 @@ export const open: OpenLone = async ({ port, streams }, records) => {
     },
     flush: async () => {
       await Promise.all(lanes.map((lane) => lane.flush()))
+    },
+    close: async () => {
+      await Promise.all(lanes.map((lane) => lane.close()))
     }
   }
 }

@@ -14,6 +14,27 @@ export interface LoneOpened {
   readonly rss: number
 }
 
+/** What streams cost while nothing is sent, over so many milliseconds; then, on demand, how they are closed. */
+export interface IdleOrder {
+  readonly idle: number
+}
+
+/** Share of a core, and resident bytes. */
+export interface IdleResult {
+  readonly share: number
+  readonly rss: number
+}
+
+/** Closes all streams. */
+export interface CloseOrder {
+  readonly close: true
+}
+
+/** How closing went. */
+export interface CloseResult {
+  readonly millis: number
+}
+
 /** So many records a second over all streams, for so many milliseconds; one of `observeEvery` is observed. */
 export interface LoneOrder {
   readonly rate: number
@@ -175,8 +196,20 @@ try {
       rss: process.memoryUsage.rss()
     }
   }
-  process.on("message", (order: LoneOrder) => {
-    carryOut(order).then(
+  const rest = async ({ idle }: IdleOrder): Promise<IdleResult> => {
+    const cpuBefore = process.cpuUsage()
+    await new Promise((resolve) => setTimeout(resolve, idle))
+    const { system, user } = process.cpuUsage(cpuBefore)
+    return { share: (system + user) / 1000 / idle, rss: process.memoryUsage.rss() }
+  }
+  const closeAll = async (): Promise<CloseResult> => {
+    const begun = performance.now()
+    await streams.close()
+    return { millis: performance.now() - begun }
+  }
+  process.on("message", (order: LoneOrder | IdleOrder | CloseOrder) => {
+    const done = "idle" in order ? rest(order) : "close" in order ? closeAll() : carryOut(order)
+    done.then(
       (result) => process.send?.(result),
       (error) => process.send?.({ error: String(error) })
     )

@@ -17,6 +17,8 @@ export interface TokenPlace {
 export interface LoneSpec {
   readonly client: LoneName
   readonly streams: number
+  /** Whether they share connections; else each has one of its own. Of this package alone. */
+  readonly shared?: boolean | undefined
   /** The port of the sink. */
   readonly port: number
   /** Where streams get tokens; without it they present a fixed one. */
@@ -38,6 +40,8 @@ export interface LoneStreams {
   ) => void
   /** Waits until everything is acknowledged. */
   readonly flush: () => Promise<void>
+  /** Closes all streams. */
+  readonly close: () => Promise<void>
 }
 
 /** Opens the streams of one client. */

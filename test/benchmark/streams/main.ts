@@ -7,7 +7,8 @@
  * - `--burst N`: sends to N streams at a time, and to the next ones once these are acknowledged,
  *   instead of at the rate; N is a multiple of 16. Each record is a message of its own then, also on
  *   a machine that does other work, where records would gather and become cheap.
- * - `--openings N`: how often each client opens its streams, with tokens and without; 3, or 0 to skip that.
+ * - `--openings N`: how often each client opens its streams and closes them, with tokens and without; 3, or 0 to skip that.
+ * - `--idle N`: opens N streams over shared connections, of which each takes 1,000, and compares them with one; 10,000, or 0 to skip that.
  * - `--slowest N`: how often each client is started for the slowest acknowledgements of one stream
  *   with a hundred records a second; 3, or 0 to skip that.
  * - `--base FOLDER`: another checkout that is measured in turns with this one.
@@ -15,7 +16,7 @@
  *
  * The sink, in a process of its own, acknowledges each message at once. "receipts" says which records
  * have their acknowledgement awaited one by one: each, or one in 16. Each client has a connection per
- * stream. Tokens come from the token service of `zerobus local`.
+ * stream, unless a row says that they are shared. Tokens come from the token service of `zerobus local`.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -27,7 +28,7 @@ import { TABLE } from "../clients/client.ts"
 import { digits, spreadOf, spreadText, table } from "../figures.ts"
 import { fetchNative } from "../nativeSdk.ts"
 import { nextMessage, start, startSink, stop } from "../processes.ts"
-import type { LoneOpened, LoneOrder, LoneResult } from "./load.ts"
+import type { CloseOrder, CloseResult, IdleOrder, IdleResult, LoneOpened, LoneOrder, LoneResult } from "./load.ts"
 import { measureSlowest, SLOWEST_HEAD } from "./slowest.ts"
 import type { LoneName, LoneSpec, TokenPlace } from "./lone.ts"
 
@@ -39,6 +40,7 @@ const { values: flags } = parseArgs({
     rounds: { type: "string", default: "4" },
     burst: { type: "string" },
     openings: { type: "string", default: "3" },
+    idle: { type: "string", default: "10000" },
     slowest: { type: "string", default: "3" },
     base: { type: "string" },
     only: { type: "string" },
@@ -52,6 +54,15 @@ const millis = (Number(flags.seconds) * 1000) / rounds
 /** Sent before anything is measured, so that compiling is not. */
 const WARM_UP = 5000
 const GOALS = { ratio: 1.3, p50: 15, late: 15 }
+/** Over the native SDK with tokens; and of idle streams, in MiB and as a share of a core. */
+const OPENING_GOALS = {
+  shared: { time: 0.3, memory: 0.7, closing: 3 },
+  own: { time: 0.5, memory: 1.2, closing: 3 },
+  idle: { memory: 400, share: 0.02 }
+}
+/** How long idle streams are left alone before they are looked at, and looked at, in milliseconds. */
+const SETTLE = 15_000
+const LOOK = 10_000
 
 const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -97,10 +108,10 @@ const sink = await startSink()
 await sink.order({ ackInterval: 0 })
 
 const profile = flags.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${flags.profile}`]
-const startLoad = async (spec: Measured["spec"], count = streams) => {
+const startLoad = async (spec: Measured["spec"], count = streams, port = sink.port) => {
   const child = start(
     new URL("./load.ts", import.meta.url),
-    [JSON.stringify({ ...spec, streams: count, port: sink.port })],
+    [JSON.stringify({ ...spec, streams: count, port })],
     profile
   )
   try {
@@ -110,7 +121,17 @@ const startLoad = async (spec: Measured["spec"], count = streams) => {
       child.send(order)
       return answer
     }
-    return { opened, ask, stop: () => stop(child) }
+    const rest = (order: IdleOrder): Promise<IdleResult> => {
+      const answer = nextMessage<IdleResult>(child, spec.client)
+      child.send(order)
+      return answer
+    }
+    const close = (): Promise<CloseResult> => {
+      const answer = nextMessage<CloseResult>(child, spec.client)
+      child.send({ close: true } satisfies CloseOrder)
+      return answer
+    }
+    return { opened, ask, rest, close, stop: () => stop(child) }
   } catch (error) {
     await stop(child)
     throw error
@@ -130,24 +151,121 @@ const measured = Object.entries(all).filter(
   ([name]) => flags.only === undefined || flags.only.split(",").includes(name)
 )
 
-/** Time and memory to open the streams, in turns. */
-const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
-  const opened = new Map<string, Array<LoneOpened>>()
-  for (let round = 0; round < Number(flags.openings); round++) {
-    for (const [, { spec, title }] of measured) {
-      for (const place of spec.client === "bare" ? [undefined] : [undefined, tokens]) {
-        const load = await startLoad({ ...spec, tokens: place })
-        const what = `${title}${place === undefined ? "" : ", with tokens"}`
-        opened.set(what, [...(opened.get(what) ?? []), load.opened])
-        await load.stop()
+/** One way to open the streams. */
+interface Opening {
+  readonly title: string
+  readonly spec: Measured["spec"]
+  /** What it has to reach over the native SDK. */
+  readonly goals?: { readonly time: number; readonly memory: number; readonly closing: number } | undefined
+}
+
+const openingsOf = (tokens: TokenPlace): ReadonlyArray<Opening> =>
+  measured.flatMap(([name, { spec, title }]): ReadonlyArray<Opening> => {
+    if (spec.client === "bare") return [{ title, spec }]
+    const own = [
+      { title, spec },
+      {
+        title: `${title}, with tokens`,
+        spec: { ...spec, tokens },
+        goals: name === "ours" ? OPENING_GOALS.own : undefined
       }
+    ]
+    if (spec.client !== "ours") return own
+    const shared = `${title}, shared connections`
+    return [
+      ...own,
+      { title: shared, spec: { ...spec, shared: true } },
+      {
+        title: `${shared}, with tokens`,
+        spec: { ...spec, tokens, shared: true },
+        goals: name === "ours" ? OPENING_GOALS.shared : undefined
+      }
+    ]
+  })
+
+interface OpeningSample {
+  readonly seconds: number
+  readonly memory: number
+  readonly closing: number
+}
+
+/** Time and memory to open the streams and time to close them, in turns; ratios within each round. */
+const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
+  const openings = openingsOf(tokens)
+  const samples = openings.map((): Array<OpeningSample> => [])
+  for (let round = 0; round < Number(flags.openings); round++) {
+    for (const [n, { spec }] of openings.entries()) {
+      const load = await startLoad(spec)
+      const { millis, rss, rssBefore } = load.opened
+      const closed = await load.close()
+      samples[n]!.push({ seconds: millis / 1000, memory: (rss - rssBefore) / 2 ** 20, closing: closed.millis / 1000 })
+      await load.stop()
     }
   }
-  return [...opened].map(([what, times]) => [
-    what,
-    spreadText(spreadOf(times.map(({ millis }) => millis / 1000))),
-    digits(spreadOf(times.map(({ rss, rssBefore }) => (rss - rssBefore) / 2 ** 20)).median)
-  ])
+  const reference = samples[openings.findIndex(({ spec }) => spec.client === "native" && spec.tokens !== undefined)]
+  return openings.map(({ goals, spec, title }, n) => {
+    const own = samples[n]!
+    const of = (figure: (sample: OpeningSample) => number) => spreadOf(own.map(figure))
+    const over = (figure: (sample: OpeningSample) => number) =>
+      spreadOf(own.map((sample, round) => figure(sample) / (reference === undefined ? NaN : figure(reference[round]!))))
+    const [time, memory, closing] = [over((s) => s.seconds), over((s) => s.memory), over((s) => s.closing)] as const
+    if (goals !== undefined && reference !== undefined) {
+      note(`${title}: time to open over the native SDK`, time.median, goals.time)
+      note(`${title}: memory over the native SDK`, memory.median, goals.memory)
+      note(`${title}: time to close over the native SDK`, closing.median, goals.closing)
+    }
+    const compared = spec.tokens !== undefined && reference !== undefined
+    return [
+      title,
+      spreadText(of((s) => s.seconds)),
+      compared ? spreadText(time) : "",
+      digits(of((s) => s.memory).median),
+      compared ? spreadText(memory) : "",
+      spreadText(of((s) => s.closing)),
+      compared ? spreadText(closing) : ""
+    ]
+  })
+}
+
+const OPENING_HEAD = [
+  "streams",
+  "opened in s",
+  "over native",
+  "RSS grown, MiB",
+  "over native",
+  "closed in s",
+  "over native"
+]
+
+/** What many idle streams over shared connections take, beside one. */
+const measureIdle = async (count: number): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
+  const wide = await startSink(undefined, 1000)
+  await wide.order({ ackInterval: 0 })
+  try {
+    const rows: Array<ReadonlyArray<string>> = []
+    let one: number | undefined
+    for (const streams of [1, count]) {
+      const load = await startLoad({ client: "ours", shared: true }, streams, wide.port)
+      await load.rest({ idle: SETTLE })
+      const { rss, share } = await load.rest({ idle: LOOK })
+      await load.stop()
+      const above = (rss - (one ??= rss)) / 2 ** 20
+      if (streams > 1) {
+        note(`${count} idle streams, MiB above one`, above, OPENING_GOALS.idle.memory)
+        note(`${count} idle streams, share of a core`, share, OPENING_GOALS.idle.share)
+      }
+      rows.push([
+        streams.toLocaleString("en-US"),
+        digits(load.opened.millis / 1000),
+        digits(rss / 2 ** 20),
+        digits(above),
+        digits(share * 100)
+      ])
+    }
+    return rows
+  } finally {
+    await wide.stop()
+  }
 }
 
 /** The load on all clients in turns, with so many of the receipts awaited. */
@@ -219,7 +337,11 @@ try {
     console.log(`\nOne stream with 100 records a second:\n\n${table(SLOWEST_HEAD, slowest)}`)
   }
   if (Number(flags.openings) > 0) {
-    console.log(`\n${table(["streams opened", "s", "RSS grown, MiB"], await measureOpening(tokens))}`)
+    console.log(`\n${table(OPENING_HEAD, await measureOpening(tokens))}`)
+  }
+  if (Number(flags.idle) > 0) {
+    const head = ["idle streams, shared connections", "opened in s", "RSS MiB", "above one", "% of a core"]
+    console.log(`\n${table(head, await measureIdle(Number(flags.idle)))}`)
   }
 } finally {
   await tokens.stop()

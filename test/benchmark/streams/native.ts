@@ -41,6 +41,9 @@ export const open: OpenLone = async ({ port, streams: count, tokens }, records) 
     },
     flush: async () => {
       await Promise.all(streams.map((stream) => stream.flush()))
+    },
+    close: async () => {
+      await Promise.all(streams.map((stream) => stream.close()))
     }
   }
 }

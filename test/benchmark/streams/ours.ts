@@ -2,7 +2,7 @@
  * This package: one fiber per tick of the load hands in what is due, and a fiber per observed record
  * awaits its receipt.
  */
-import { Effect, ManagedRuntime, Redacted, Scope } from "effect"
+import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import { descriptor, TABLE } from "../clients/client.ts"
 import type { OpenLone } from "./lone.ts"
 
@@ -11,14 +11,20 @@ type Package = typeof import("effect-zerobus")
 /** Streams that are being opened at a time. */
 const OPENING = 64
 
-export const open: OpenLone = async ({ entry, port, streams: count, tokens }, records) => {
+export const open: OpenLone = async ({ entry, port, shared, streams: count, tokens }, records) => {
   const { HeadersProvider, TableProperties, Zerobus } = (await import(entry ?? "effect-zerobus")) as Package
   const serverEndpoint = `http://127.0.0.1:${port}`
   const runtime = ManagedRuntime.make(
     Zerobus.layer(
       tokens === undefined
-        ? { serverEndpoint }
-        : { ...tokens, serverEndpoint, clientSecret: Redacted.make(tokens.clientSecret), proxy: false }
+        ? { serverEndpoint, connectionPerStream: shared !== true }
+        : {
+            ...tokens,
+            serverEndpoint,
+            connectionPerStream: shared !== true,
+            clientSecret: Redacted.make(tokens.clientSecret),
+            proxy: false
+          }
     )
   )
   const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
@@ -52,6 +58,9 @@ export const open: OpenLone = async ({ entry, port, streams: count, tokens }, re
       runtime.runPromise(handIn as Effect.Effect<void>).catch(ignore)
     },
     flush: () =>
-      runtime.runPromise(Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true }))
+      runtime.runPromise(
+        Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true })
+      ),
+    close: () => runtime.runPromise(Scope.close(scope, Exit.void))
   }
 }

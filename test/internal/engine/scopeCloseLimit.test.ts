@@ -159,11 +159,21 @@ describe("a scope that closes", () => {
   it.effect("has its whole time, however long streams took that left it before", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      spentOf(scope).millis += 20_000
-      assert.strictEqual(spentOf(scope).millis, 0)
+      /** Two streams close for 20 and 5 seconds, at the same time. */
+      const spend = () => {
+        const spent = spentOf(scope)
+        spent.begin(0)
+        spent.begin(10_000)
+        spent.end(15_000)
+        spent.end(20_000)
+      }
+      spend()
+      assert.strictEqual(spentOf(scope).millis(20_000), 0)
       yield* Scope.close(scope, Exit.void)
-      spentOf(scope).millis += 20_000
-      assert.strictEqual(spentOf(scope).millis, 20_000)
+      spend()
+      assert.strictEqual(spentOf(scope).millis(30_000), 20_000)
+      spentOf(scope).begin(30_000)
+      assert.strictEqual(spentOf(scope).millis(31_000), 21_000)
     })
   )
 })
