@@ -218,16 +218,12 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
       endStreamUnsafe(core, outcome, state)
       return true
     },
-    get lanes() {
-      return [core]
-    },
-    get whole() {
-      return core
-    },
-    get receiver() {
-      return core
-    }
+    lanes: [],
+    whole: undefined as never,
+    receiver: undefined as never
   }
+  // Set and not got: a getter would make the object slow, and it is read for each record.
+  Object.assign(core, { lanes: [core], whole: core, receiver: core })
   return core
 })
 

@@ -8,97 +8,114 @@ import type { StreamFailure } from "../../ZerobusError.ts"
 import * as ZerobusMetrics from "../../ZerobusMetrics.ts"
 import type { Message } from "../landing/chunk.ts"
 import type { LandingZone } from "../landing/landingZone.ts"
-import { type SeriesOf, tableMetrics } from "./tableMetrics.ts"
+import { type SeriesOf, type TableMetrics, tableMetrics } from "./tableMetrics.ts"
 import { warnOnce } from "../userCode/wake.ts"
 
-/** The reports of one stream. */
-export interface Telemetry {
-  /** A message was handed to a session. */
-  readonly sent: (message: Message) => void
-  /** An acknowledgement made records durable, the oldest of them so long after they were accepted. */
-  readonly acknowledged: (records: number, bytes: number, millis: number) => void
-  readonly staleAcknowledgement: () => void
-  readonly sessionOpened: () => void
-  readonly recovering: (cause: StreamFailure) => void
-  readonly paused: () => void
-  /** So many records were refused. */
-  readonly refused: (records: number) => void
-  /** The stream has ended with so many records not acknowledged. */
-  readonly ended: (unacknowledged: number) => void
-}
+/** The reports of a stream to a table, or of one of its lanes. */
+export class Telemetry {
+  private readonly zone: LandingZone<any>
+  private readonly of: SeriesOf
+  private readonly stream: () => string
+  private readonly context: Context.Context<never>
+  private readonly metrics: TableMetrics
+  private gauges: ReadonlyArray<Metric.Registration> | undefined
+  private reportedRecords = 0
+  private reportedBytes = 0
 
-/** The reports of a stream to a table, or of one of its lanes. `stream` names it as soon as a session is open. */
-export const makeTelemetry = (
-  zone: LandingZone<any>,
-  of: SeriesOf,
-  stream: () => string,
-  context: Context.Context<never>
-): Telemetry => {
-  // Metrics live in a registry of the user's context, which may throw.
-  const registry = Context.get(context, Metric.MetricRegistry)
-  const quietly = (call: () => void): void => {
+  /** `stream` names it as soon as a session is open. */
+  constructor(zone: LandingZone<any>, of: SeriesOf, stream: () => string, context: Context.Context<never>) {
+    this.zone = zone
+    this.of = of
+    this.stream = stream
+    this.context = context
+    this.metrics = tableMetrics(of, context)
+  }
+
+  /** A message was handed to a session. */
+  sent(message: Message): void {
+    if (message.sends > 1) this.metrics.recordsResent.update(message.records)
+    this.report()
+  }
+
+  /** An acknowledgement made records durable, the oldest of them so long after they were accepted. */
+  acknowledged(records: number, bytes: number, millis: number): void {
+    const { ackLatency, bytesDurable, recordsDurable } = this.metrics
+    recordsDurable.update(records)
+    bytesDurable.update(bytes)
+    ackLatency.update(millis)
+  }
+
+  staleAcknowledgement(): void {
+    this.metrics.staleAcknowledgements.update(1)
+  }
+
+  sessionOpened(): void {
+    this.metrics.sessionsOpened.update(1)
+    if (this.gauges !== undefined) return
+    this.gauges = []
+    const { zone } = this
+    this.quietly(() => {
+      this.gauges = [
+        this.gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
+        this.gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
+      ]
+    })
+  }
+
+  recovering(cause: StreamFailure): void {
+    const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
+    this.metrics.reconnects.get(reason)?.update(1)
+    this.report()
+  }
+
+  paused(): void {
+    this.metrics.pauses.update(1)
+  }
+
+  /** So many records were refused. */
+  refused(records: number): void {
+    this.metrics.recordsRefused.update(records)
+  }
+
+  /** The stream has ended with so many records not acknowledged. */
+  ended(unacknowledged: number): void {
+    const { gauges } = this
+    // A stream that never opened has at most what it was to take over, which stays with the one before.
+    if (gauges === undefined) return
+    this.report()
+    if (unacknowledged > 0) this.metrics.recordsReturned.update(unacknowledged)
+    for (const registered of gauges) this.quietly(() => registered.remove())
+  }
+
+  /** The zone counts what it accepts; here the difference to the last report is passed on. */
+  private report(): void {
+    const { metrics, zone } = this
+    const records = zone.acceptedRecords - this.reportedRecords
+    if (records <= 0) return
+    metrics.recordsIngested.update(records)
+    metrics.bytesIngested.update(zone.acceptedBytes - this.reportedBytes)
+    this.reportedRecords = zone.acceptedRecords
+    this.reportedBytes = zone.acceptedBytes
+  }
+
+  /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
+  private gauge(metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number): Metric.Registration {
+    const named = Metric.withAttributes(metric, { ...this.of, stream: this.stream() })
+    return Metric.registerUnsafe(named, this.context, { get: () => ({ value: value() }), update, modify: update })
+  }
+
+  /** Metrics live in a registry of the user's context, which may throw. */
+  private quietly(call: () => void): void {
     try {
       call()
     } catch (error) {
-      warnOnce(registry, "metric registry", error)
-    }
-  }
-  const metrics = tableMetrics(of, context)
-  const { ackLatency, bytesDurable, bytesIngested, recordsDurable, recordsIngested } = metrics
-  let gauges: ReadonlyArray<Metric.Registration> | undefined
-  let reportedRecords = 0
-  let reportedBytes = 0
-  /** The zone counts what it accepts; here the difference to the last report is passed on. */
-  const report = () => {
-    const records = zone.acceptedRecords - reportedRecords
-    if (records <= 0) return
-    recordsIngested.update(records)
-    bytesIngested.update(zone.acceptedBytes - reportedBytes)
-    reportedRecords = zone.acceptedRecords
-    reportedBytes = zone.acceptedBytes
-  }
-  /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
-  const gauge = (metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number) =>
-    Metric.registerUnsafe(Metric.withAttributes(metric, { ...of, stream: stream() }), context, {
-      get: () => ({ value: value() }),
-      update: () => {},
-      modify: () => {}
-    })
-  return {
-    sent: (message) => {
-      if (message.sends > 1) metrics.recordsResent.update(message.records)
-      report()
-    },
-    acknowledged: (records, bytes, millis) => {
-      recordsDurable.update(records)
-      bytesDurable.update(bytes)
-      ackLatency.update(millis)
-    },
-    staleAcknowledgement: () => metrics.staleAcknowledgements.update(1),
-    sessionOpened: () => {
-      metrics.sessionsOpened.update(1)
-      if (gauges !== undefined) return
-      gauges = []
-      quietly(() => {
-        gauges = [
-          gauge(ZerobusMetrics.recordsInFlight, () => zone.usedRecords),
-          gauge(ZerobusMetrics.bytesInFlight, () => zone.usedBytes)
-        ]
-      })
-    },
-    recovering: (cause) => {
-      const reason = cause._tag === "Retryable" ? cause.reason._tag : cause._tag
-      metrics.reconnects.get(reason)?.update(1)
-      report()
-    },
-    paused: () => metrics.pauses.update(1),
-    refused: metrics.recordsRefused.update,
-    ended: (unacknowledged) => {
-      // A stream that never opened has at most what it was to take over, which stays with the one before.
-      if (gauges === undefined) return
-      report()
-      if (unacknowledged > 0) metrics.recordsReturned.update(unacknowledged)
-      for (const registered of gauges) quietly(() => registered.remove())
+      warnOnce(Context.get(this.context, Metric.MetricRegistry), "metric registry", error)
     }
   }
 }
+
+/** A gauge that is read is not set. */
+const update = (): void => {}
+
+/** Makes the reports of a stream. */
+export const makeTelemetry = (...given: ConstructorParameters<typeof Telemetry>): Telemetry => new Telemetry(...given)

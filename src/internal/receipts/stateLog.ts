@@ -37,12 +37,14 @@ export class StateLog {
   }
 
   /** The state at the time of reading and every later one, until the stream has ended. */
-  readonly changes: Stream.Stream<StreamState> = Stream.suspend(() =>
-    Stream.paginate(Effect.succeed(this.latest), (entry) =>
-      Effect.map(entry, ({ next, state }) => {
-        const over = state === "closed" || state === "failed"
-        return [[state], over ? Option.none<Effect.Effect<Entry>>() : Option.some(next.await)] as const
-      })
+  get changes(): Stream.Stream<StreamState> {
+    return Stream.suspend(() =>
+      Stream.paginate(Effect.succeed(this.latest), (entry) =>
+        Effect.map(entry, ({ next, state }) => {
+          const over = state === "closed" || state === "failed"
+          return [[state], over ? Option.none<Effect.Effect<Entry>>() : Option.some(next.await)] as const
+        })
+      )
     )
-  )
+  }
 }
