@@ -8,7 +8,7 @@ import type { ClientOrder, Opened } from "./runner.ts"
 import type { SinkOrder, SinkReport } from "./sink.ts"
 
 /** Longest time any single step may take, in milliseconds. */
-const STEP_LIMIT = 120_000
+const STEP_LIMIT = 300_000
 
 /** Forks a module of the sources; it answers with messages. */
 export const start = (file: URL, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
