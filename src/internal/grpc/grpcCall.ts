@@ -201,7 +201,7 @@ export class GrpcCall implements TransportCall {
     const failure =
       status.code === Grpc.status.OK
         ? undefined
-        : toFailure(status, this.pings?.failure() ?? credentials.takeFailure(), credentials.route.proxy)
+        : toFailure(status, this.pings?.failure() ?? credentials.latestFailure, credentials.route.proxy)
     if (this.answered && failure?._tag === "Disconnected") this.onLost()
     this.answered = this.answered || failure === undefined || failure._tag === "Status"
     const end = (): void => {

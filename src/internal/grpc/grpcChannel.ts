@@ -119,18 +119,9 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     for (const socket of this.sockets) socket.destroy()
   }
 
-  /**
-   * Why the latest connection could not be made. It is told to all calls that waited for that one, which end in the same turn of the
-   * event loop, and to no later one, since it says nothing about the next connection.
-   */
-  takeFailure(): ConnectFailure | undefined {
-    const { failure } = this
-    if (failure !== undefined) {
-      setImmediate(() => {
-        if (this.failure === failure) this.failure = undefined
-      })
-    }
-    return failure
+  /** Why the latest connection could not be made: for all calls that wanted it, of which none gets another one. */
+  get latestFailure(): ConnectFailure | undefined {
+    return this.failure
   }
 
   /** What the attempt to connect that came furthest waits for, as the end of a sentence. */
