@@ -83,7 +83,7 @@ export const complete = async (
     }
     if (endpoint.secure) {
       onStep(`the TLS handshake with ${authorityOf(endpoint)}`)
-      sockets.push((current = await secure(current, endpoint.host, route.secureContext, route.protocol)))
+      sockets.push((current = await secure(current, endpoint.host, route.secureContext, route.protocol, route)))
     }
     return current
   } catch (error) {
@@ -115,13 +115,22 @@ export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket>
     })
   })
 
+/**
+ * The latest TLS session with the endpoint of each route. The next connection goes on with it, which
+ * spares both sides most of a handshake.
+ */
+const tlsSessions = new WeakMap<Route, Buffer>()
+
+/** Speaks TLS over a socket; goes on with the TLS session of the `resumed` route, if there is one. */
 const secure = (
   socket: Net.Socket,
   host: string,
   secureContext: Tls.SecureContext | undefined,
-  protocol: Route["protocol"] | undefined
+  protocol: Route["protocol"] | undefined,
+  resumed?: Route
 ): Promise<Tls.TLSSocket> =>
   new Promise((resolve, reject) => {
+    const session = resumed && tlsSessions.get(resumed)
     const tlsSocket = Tls.connect({
       socket,
       host,
@@ -130,8 +139,15 @@ const secure = (
       // An IP address is no server name, but it is still what the certificate is checked against.
       ...(Net.isIP(host) === 0 ? { servername: host } : {}),
       ...(secureContext === undefined ? {} : { secureContext }),
-      ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] })
+      ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
+      ...(session === undefined ? {} : { session })
     })
+    if (resumed !== undefined) {
+      // Tickets come once the handshake is done, and later ones replace them.
+      tlsSocket.on("session", (ticket) => void tlsSessions.set(resumed, ticket))
+      // A session that may be what the server refuses is not tried again.
+      tlsSocket.once("error", () => tlsSessions.delete(resumed))
+    }
     tlsSocket.once("error", reject)
     tlsSocket.once("close", () =>
       reject(
