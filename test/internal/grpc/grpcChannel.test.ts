@@ -63,7 +63,6 @@ describe("a refused TLS handshake", () => {
       const { port } = yield* listeningWith(good)
       const credentials = credentialsFor(port)
       const connector = credentials._createSecureConnector()
-      assert.isUndefined(credentials.latestFailure)
       const socket = yield* socketTo(port)
       const attempt = yield* Effect.exit(Effect.tryPromise(() => connector.connect(socket)))
       assert.isTrue(Exit.isFailure(attempt))
