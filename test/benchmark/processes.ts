@@ -64,14 +64,14 @@ export interface Sink {
 
 /**
  * Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. A connection may have
- * so many calls.
+ * so many `calls`; `port` is a free one by default.
  */
 export const startSink = async (
   tls?: { readonly key: string; readonly cert: string },
-  calls = 10_000
+  { calls = 10_000, port: wanted = 0 }: { readonly calls?: number; readonly port?: number } = {}
 ): Promise<Sink> => {
   const args = tls === undefined ? [] : [tls.key, tls.cert]
-  const child = start(new URL("./sink.ts", import.meta.url), [String(calls), ...args])
+  const child = start(new URL("./sink.ts", import.meta.url), [String(calls), String(wanted), ...args])
   const { port, securePort } = await nextMessage<SinkReport>(child, "The sink")
   return {
     port,

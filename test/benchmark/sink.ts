@@ -223,7 +223,7 @@ class Call {
   }
 }
 
-const serve = (server: Http2.Http2Server | Http2.Http2SecureServer): Promise<number> => {
+const serve = (server: Http2.Http2Server | Http2.Http2SecureServer, at = 0): Promise<number> => {
   server.on("session", (session: Http2.ServerHttp2Session) => {
     sessions.add(session)
     session.setLocalWindowSize(CONNECTION_WINDOW)
@@ -246,12 +246,12 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer): Promise<num
     stream.on("close", () => calls.delete(call))
     if (mode === "frozen") call.freeze(true)
   })
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
+  return new Promise((resolve) => server.listen(at, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
 }
 
-const [most, key, cert] = process.argv.slice(2)
+const [most, wanted, key, cert] = process.argv.slice(2)
 const settings = { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: Number(most) }
-const port = await serve(Http2.createServer({ settings }))
+const port = await serve(Http2.createServer({ settings }), Number(wanted))
 const securePort =
   key === undefined || cert === undefined ? undefined : await serve(Http2.createSecureServer({ key, cert, settings }))
 

@@ -239,7 +239,7 @@ const OPENING_HEAD = [
 
 /** What many idle streams over shared connections take, beside one. */
 const measureIdle = async (count: number): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
-  const wide = await startSink(undefined, 1000)
+  const wide = await startSink(undefined, { calls: 1000 })
   await wide.order({ ackInterval: 0 })
   try {
     const rows: Array<ReadonlyArray<string>> = []
