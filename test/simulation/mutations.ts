@@ -302,8 +302,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "sending goes on after the server announced its end",
     file: session,
-    find: "  const pause = pauseRequested.exit\n  sending.stop()\n",
-    replace: "  const pause = pauseRequested.exit\n"
+    find: "!closeRequested.isDone\n  sending.stop()\n",
+    replace: "!closeRequested.isDone\n"
   },
   {
     name: "the connection is dropped without a half-close",
