@@ -360,7 +360,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a sink does not wait until all is durable",
     file: stream,
-    find: "records === 0 ? Effect.void : flush",
+    find: "records === 0 ? Effect.void : Effect.andThen(raising(intake.settled), flush)",
     replace: "Effect.void"
   },
   {
