@@ -6,15 +6,16 @@ import * as Layer from "effect/Layer"
 import { Opening } from "./internal/engine/opening.ts"
 import { GrpcCall } from "./internal/grpc/grpcCall.ts"
 import { channelSettings } from "./internal/grpc/grpcChannel.ts"
-import { type Connection, ownConnections, SharedConnections, type Wait } from "./internal/grpc/grpcConnections.ts"
+import { type Connection, OwnConnections, SharedConnections, type Wait } from "./internal/grpc/grpcConnections.ts"
 import { LossSpread } from "./internal/grpc/lossSpread.ts"
 import { clientClosed, Transport } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 /**
- * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection of its own unless `connectionPerStream` is false:
- * then calls share connections, of which there are as few as the server's limit of calls for each allows.
+ * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection to itself, and one that a stream of a pool leaves
+ * serves a later call. With `connectionPerStream: false` calls share connections, of which there are as few as the server's limit of
+ * calls for each allows.
  * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings that cannot be used.
  */
 export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
@@ -25,7 +26,7 @@ export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, 
       const clock = yield* Effect.clockWith(Effect.succeed)
       const now = (): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
       const exclusive = options.connectionPerStream !== false
-      const connections = exclusive ? ownConnections(settings) : new SharedConnections(settings, now)
+      const connections = exclusive ? new OwnConnections(settings) : new SharedConnections(settings, now)
       const losses = new LossSpread(now)
       const onLost = (): void => losses.note()
       let over = false

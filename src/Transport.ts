@@ -63,6 +63,11 @@ export interface TransportCall {
    * announcements calls nobody.
    */
   readonly onRetiringUnsafe?: ((listener: () => void) => void) | undefined
+  /**
+   * Says that the call has ended in order and that its connection may serve another call, made soon.
+   * Optional; a transport without it makes a connection for that, or shares one anyway.
+   */
+  readonly keepConnectionUnsafe?: (() => void) | undefined
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /**

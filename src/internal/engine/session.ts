@@ -149,6 +149,8 @@ export const runSession = Effect.fnUntraced(function* <A>(
   }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
+  // The table that gets the slot opens its session on it, unless the server wants a new one.
+  if (dismissed && !pauseRequested.isDone) session.call.keepConnectionUnsafe?.()
   if (recovery) return { _tag: "Rotated" }
   const message = "The server asked for a new connection (stream rotation), and recovery is off."
   return {

@@ -74,6 +74,7 @@ export class GrpcCall implements TransportCall {
   private unwrittenRequests = 0
   private unwrittenBytes = 0
   private ending = false
+  private keeps = false
   private answered = false
   private ended: { readonly failure: TransportFailure | undefined } | undefined
 
@@ -151,6 +152,10 @@ export class GrpcCall implements TransportCall {
     return sessionOf(this.call) === undefined ? this.connection.waitingFor() : undefined
   }
 
+  keepConnectionUnsafe(): void {
+    this.keeps = true
+  }
+
   // Ending overtakes requests that grpc-js still frames, so it comes after the last of them.
   get halfClose(): Effect.Effect<void> {
     return Effect.sync(() => {
@@ -171,11 +176,14 @@ export class GrpcCall implements TransportCall {
   /** Cancels the call, unless it has ended. */
   endUnsafe(): void {
     if (!this.answered) this.connection.stuck = true
+    // Both sides have ended it, and nothing of it is left to be written.
+    const spent = this.ending && this.unwrittenRequests === 0 && this.ended !== undefined && !this.ended.failure
+    this.connection.spare = this.keeps && spent
     this.pings?.end()
     this.reader.end()
     this.call.cancel()
     // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
-    if (this.sender.direct) this.connection.credentials.disconnect()
+    if (this.sender.direct && !this.connection.spare) this.connection.credentials.disconnect()
     if (this.queue !== undefined) Queue.shutdownUnsafe(this.queue)
     this.onSent = this.onResponse = this.onEnd = undefined
     // Headers that still arrive would have a listener added that nobody removes.

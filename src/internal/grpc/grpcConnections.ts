@@ -1,6 +1,9 @@
 /**
  * The connections that calls travel on: one for each call, or few that calls share.
  *
+ * A connection that one call had for itself and has ended in order may be kept for the next call, for a
+ * second: tables that take turns in a pool need no new connection for each visit.
+ *
  * Servers limit the calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS), and a call beyond that
  * would wait unseen until another ends. So a shared connection takes as many as its server allows, and
  * the next ones go on a further connection. How many that is shows with the server's settings: until
@@ -26,6 +29,9 @@ type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 /** Milliseconds between attempts to make a shared connection, after one that failed. */
 const CONNECT_PAUSE = 100
 
+/** Milliseconds that a connection is kept for the next call. */
+const KEPT = 1_000
+
 /** One connection: a channel of grpc-js that nobody else has. */
 export class Connection {
   readonly client: Grpc.Client
@@ -35,6 +41,8 @@ export class Connection {
   closed = false
   /** Set when a call on it ended without any answer: it may be stuck, so no further call gets it. */
   stuck = false
+  /** Set when the call that had it for itself has ended in order, and it may be kept for another one. */
+  spare = false
   private waited: string | undefined
 
   constructor({ options, pings, route, target }: ChannelSettings) {
@@ -148,14 +156,59 @@ export interface Connections {
   readonly closeUnsafe: () => void
 }
 
-/** A connection for each call. */
-export const ownConnections = (settings: ChannelSettings): Connections => ({
-  pause: () => undefined,
-  holdUnsafe: () => ({ connection: new Connection(settings), wait: undefined }),
-  admitsUnsafe: () => true,
-  giveUnsafe: (connection) => connection.closeUnsafe(),
-  closeUnsafe: () => {}
-})
+/** A connection for each call: a new one, or one that an ended call has left. */
+export class OwnConnections implements Connections {
+  private readonly settings: ChannelSettings
+  /** Connections without a call, each with the timer of its end; the one that was left last is taken first. */
+  private readonly kept = new Map<Connection, NodeJS.Timeout>()
+  private over = false
+
+  constructor(settings: ChannelSettings) {
+    this.settings = settings
+  }
+
+  pause(): undefined {}
+
+  holdUnsafe(): { readonly connection: Connection; readonly wait: undefined } {
+    return { connection: this.takeKept() ?? new Connection(this.settings), wait: undefined }
+  }
+
+  admitsUnsafe(): boolean {
+    return true
+  }
+
+  giveUnsafe(connection: Connection): void {
+    if (this.over || !connection.spare) return connection.closeUnsafe()
+    this.kept.set(connection, setTimeout(() => this.endKept(connection), KEPT).unref())
+  }
+
+  closeUnsafe(): void {
+    this.over = true
+    for (const connection of this.kept.keys()) this.endKept(connection)
+  }
+
+  private takeKept(): Connection | undefined {
+    for (const connection of [...this.kept.keys()].reverse()) {
+      this.forget(connection)
+      if (connection.client.getChannel().getConnectivityState(false) === Grpc.connectivityState.READY) {
+        connection.spare = false
+        return connection
+      }
+      connection.closeUnsafe()
+    }
+    return undefined
+  }
+
+  private endKept(connection: Connection): void {
+    this.forget(connection)
+    connection.closeUnsafe()
+  }
+
+  private forget(connection: Connection): void {
+    clearTimeout(this.kept.get(connection))
+    this.kept.delete(connection)
+  }
+}
 
 /** Connections that calls share. */
 export class SharedConnections implements Connections {

@@ -80,7 +80,15 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
       const opened = yield* transport.open({}).pipe(Scope.provide(own))
       opened.sendUnsafe(create)
       const answered: Effect.Effect<unknown, TransportFailure | Cause.Done> = Queue.take(opened.responses)
-      return { answered, giveUp: Scope.close(own, Exit.void) }
+      const giveUp = Scope.close(own, Exit.void)
+      /** Ends the call in order, and says that its connection may serve another. */
+      const leave = Effect.gen(function* () {
+        yield* opened.halfClose
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(answered)))
+        opened.keepConnectionUnsafe?.()
+        yield* giveUp
+      })
+      return { answered, giveUp, leave }
     })
     return { ...way, call, server, closeTransport: Scope.close(scope, Exit.void) }
   })
@@ -227,6 +235,52 @@ describe("a shared connection", () => {
       yield* carries(connections, 0)
       yield* deaf.giveUp
       yield* until(() => connections[0]!.closed)
+    })
+  )
+
+  it.live("of a call of its own is kept for the next one when it was left, for no two at a time", () =>
+    Effect.gen(function* () {
+      const { call, closeTransport, connections } = yield* shared(0, true)
+      const first = yield* call
+      yield* first.answered
+      yield* first.leave
+      const second = yield* call
+      yield* second.answered
+      assert.strictEqual(connections.length, 1)
+      const third = yield* call
+      yield* third.answered
+      assert.strictEqual(connections.length, 2)
+      yield* third.leave
+      assert.isFalse(connections[1]!.closed)
+      yield* second.giveUp
+      yield* until(() => connections[0]!.closed)
+      yield* closeTransport
+      yield* until(() => connections[1]!.closed)
+    })
+  )
+
+  it.live("of a call of its own is closed when no other call comes", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(0, true)
+      const one = yield* call
+      yield* one.answered
+      yield* one.leave
+      yield* until(() => connections[0]!.closed)
+    })
+  )
+
+  it.live("of a call of its own that is lost while it is kept serves no other", () =>
+    Effect.gen(function* () {
+      const { call, connections } = yield* shared(0, true)
+      const one = yield* call
+      yield* one.answered
+      yield* one.leave
+      connections[0]!.socket.destroy()
+      yield* until(() => connections[0]!.closed)
+      // The client may not know of it yet: then the next call ends with it, and the one after that does not.
+      const other = Effect.flatMap(call, ({ answered }) => answered)
+      yield* Effect.retry(other, { times: 1 })
+      assert.strictEqual(connections.length, 2)
     })
   )
 
