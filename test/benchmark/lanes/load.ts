@@ -28,8 +28,11 @@ export interface Loaded {
   readonly cpu: number
 }
 
-/** Keys that records have in turn. */
-const KEYS = 1000
+/**
+ * Keys that records have in turn, of 16 bits. Lanes get about as many each: of 1,000 keys the fullest of 16 lanes would have 1.25
+ * times the average, and the lanes together would carry that much less than they may.
+ */
+const KEYS = 50_000
 /** As many records as the limited lanes take in less than a second. */
 const WINDOW = 200_000
 const WARM_UP = 1500
