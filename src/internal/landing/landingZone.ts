@@ -14,7 +14,7 @@
  */
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
-import { ALONE, chunkSize, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
+import { ALONE, chunkSize, LEAST_CHUNK_SIZE, Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import { HEAD_ROOM } from "../protobuf/envelope.ts"
 import { MessageQueue } from "./messageQueue.ts"
 import type { RecordCodec } from "../recordCodec.ts"
@@ -39,6 +39,8 @@ export interface ZoneParts<A> {
   readonly scheduler?: Scheduler
   /** Bytes that the size of its chunks is made for; by default those of its bounds. */
   readonly chunksFor?: number
+  /** Size of its first chunk after everything was acknowledged, a size class; by default the least there is. */
+  readonly firstChunk?: number
 }
 
 export class LandingZone<A> extends ZoneMessages {
@@ -50,7 +52,7 @@ export class LandingZone<A> extends ZoneMessages {
   protected readonly turns: Turns
   protected readonly limits: LandingZoneLimits
   private readonly sizes: SizeLimits
-  private readonly now: () => number
+  protected readonly now: () => number
   protected readonly writer: RecordWriter<A>
   private readonly waiters: WaitingLine
   protected closed = false
@@ -58,11 +60,16 @@ export class LandingZone<A> extends ZoneMessages {
   private encoding = false
 
   constructor(options: ZoneParts<A>) {
-    const { chunksFor = options.limits.maxInflightBytes, scheduler = new MixedScheduler() } = options
+    const {
+      chunksFor = options.limits.maxInflightBytes,
+      firstChunk = LEAST_CHUNK_SIZE,
+      scheduler = new MixedScheduler()
+    } = options
     super(new MessageQueue(options.turns.nextOf(scheduler)))
     this.turns = options.turns
     this.turnLine = new TurnLine(options.turns, this, options.now)
-    this.writer = new RecordWriter(options.codec, chunkSize(chunksFor))
+    const largest = chunkSize(chunksFor)
+    this.writer = new RecordWriter(options.codec, largest, Math.min(firstChunk, largest))
     this.limits = options.limits
     this.coalesceBytes = options.limits.coalesceBytes
     this.sizes = new SizeLimits(options.limits)

@@ -28,7 +28,12 @@ export class MessageQueue implements Due {
 
   push(message: Message): void {
     this.messages.push(message)
-    if (this.listener === undefined || this.due) return
+    if (this.listener !== undefined) this.tellNextTurn()
+  }
+
+  /** Calls the listener in the next turn: one that has left messages where they are wants to look again. */
+  tellNextTurn(): void {
+    if (this.due) return
     this.due = true
     this.turn.add(this)
   }

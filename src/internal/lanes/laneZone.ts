@@ -4,9 +4,18 @@
  * A lane that has no session takes no more than half of the budget, so that one whose connection is
  * lost leaves room to the others. What it held before it may exceed that: nothing is dropped.
  */
-import { LandingZone } from "../landing/landingZone.ts"
+import { LandingZone, type ZoneParts } from "../landing/landingZone.ts"
 import type { LandingZoneLimits } from "../landing/sizeLimits.ts"
 import { LaneOffsets } from "./laneOffsets.ts"
+
+/**
+ * Bytes of a message that is worth its cost: frame, write to the socket and acknowledgement together take as long as some hundred
+ * small records.
+ */
+export const WORTH_SENDING = 64 * 1024
+
+/** Milliseconds after which a message is sent in the next turn, however little it holds. */
+export const GATHERING = 10
 
 /** The room of all lanes of a stream. */
 export interface LanesBudget {
@@ -16,6 +25,8 @@ export interface LanesBudget {
   readonly limits: LandingZoneLimits
   /** Called when there may be room, after acknowledgements were published. */
   onRoom: () => void
+  /** Whether a caller has records for the next turn of the event loop. */
+  readonly moreToCome: () => boolean
 }
 
 export class LaneZone<A> extends LandingZone<A> {
@@ -30,8 +41,8 @@ export class LaneZone<A> extends LandingZone<A> {
   private countedBytes = 0
   private countedRecords = 0
 
-  constructor(options: ConstructorParameters<typeof LandingZone<A>>[0], index: number, budget: LanesBudget) {
-    super(options)
+  constructor(options: ZoneParts<A>, index: number, budget: LanesBudget) {
+    super({ ...options, firstChunk: WORTH_SENDING })
     this.index = index
     this.budget = budget
   }
@@ -42,6 +53,36 @@ export class LaneZone<A> extends LandingZone<A> {
     const { maxInflightBytes, maxInflightRecords } = this.budget.limits
     return (
       this.usedBytes + this.overhead + charge > maxInflightBytes / 2 || this.usedRecords + 1 > maxInflightRecords / 2
+    )
+  }
+
+  /** Bytes that wait to be sent, other than those that are still gathered. */
+  get readyBytes(): number {
+    return this.queuedBytes < WORTH_SENDING ? 0 : this.queuedBytes
+  }
+
+  /**
+   * What a turn brings is little per lane when there are many. So while more is to come, a message gathers over some turns. In each
+   * of them the lane looks again, which needs nobody to tell it that callers have left.
+   */
+  override listenUnsafe(listener: () => void): () => void {
+    let looking = false
+    return super.listenUnsafe(() => {
+      // A scheduler of the program may run the next turn at once: then there is nothing to wait for.
+      if (looking || !this.isGathering) return listener()
+      looking = true
+      this.queue.tellNextTurn()
+      looking = false
+    })
+  }
+
+  /** Whether more records would make the last message of the lane cheaper, and are about to come. */
+  private get isGathering(): boolean {
+    return (
+      this.isFilling &&
+      this.queuedBytes < Math.min(WORTH_SENDING, this.coalesceBytes) &&
+      this.budget.moreToCome() &&
+      this.now() - this.open!.acceptedAt < GATHERING
     )
   }
 

@@ -22,6 +22,9 @@ import { LaneLines, type LaneWaiter } from "./laneLines.ts"
 import { leftInOrder, renumbered } from "./laneMessages.ts"
 import { type LanesBudget, LaneZone } from "./laneZone.ts"
 
+/** The bounds that the chunks of all lanes are made for at most, in bytes: 64 lanes have chunks of 64 KiB, 16 or fewer of 256 KiB. */
+const CHUNKS_FOR = 16 * 1024 * 1024
+
 export class LanesZone<A> {
   /** The next offset of the stream to be given out. */
   nextOffset = 0
@@ -50,9 +53,16 @@ export class LanesZone<A> {
     readonly scheduler: Scheduler
   }) {
     const { lanes, limits, scheduler } = options
-    const budget: LanesBudget = { bytes: 0, records: 0, limits, onRoom: () => this.lines.admit() }
-    // Chunks come on top of what is in flight: those of all lanes together take what those of one would.
-    const chunksFor = limits.maxInflightBytes / lanes
+    const budget: LanesBudget = {
+      bytes: 0,
+      records: 0,
+      limits,
+      onRoom: () => this.lines.admit(),
+      moreToCome: () => !this.turnLine.isEmpty
+    }
+    // Chunks come on top of what is in flight: those of all lanes together take what those of one would, and leave room in the
+    // processor's caches.
+    const chunksFor = Math.min(limits.maxInflightBytes, CHUNKS_FOR) / lanes
     this.lanes = Array.from({ length: lanes }, (_, index) => new LaneZone<A>({ ...options, chunksFor }, index, budget))
     this.laneKey = options.laneKey
     this.turnLine = new TurnLine(options.turns, this, options.now)
@@ -69,7 +79,7 @@ export class LanesZone<A> {
     const { acceptedBytes, acceptedRecords, turnLine } = this
     return (
       (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) &&
-      turnLine.look(this.sum((lane) => lane.queuedBytes))
+      turnLine.look(this.sum((lane) => lane.readyBytes))
     )
   }
 

@@ -1,24 +1,36 @@
 import { assert, describe, it } from "@effect/vitest"
-import { MixedScheduler } from "effect/Scheduler"
+import { MixedScheduler, type Scheduler } from "effect/Scheduler"
+import { GATHERING, WORTH_SENDING } from "../../../src/internal/lanes/laneZone.ts"
 import { LanesZone } from "../../../src/internal/lanes/lanesZone.ts"
-import { Turns } from "../../../src/internal/landing/turns.ts"
+import { TURN, Turns } from "../../../src/internal/landing/turns.ts"
 import { Full } from "../../../src/internal/landing/waitingLine.ts"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import type { LandingZoneLimits } from "../../../src/internal/landing/sizeLimits.ts"
 import type { Message } from "../../../src/internal/landing/chunk.ts"
+import { handLoop } from "../../support/handLoop.ts"
 import { seeded } from "../../support/zones.ts"
 
 const makeZone = (
   options: Partial<LandingZoneLimits> & {
     readonly lanes?: number
     readonly laneKey?: ((record: Uint8Array) => number) | undefined
+    readonly now?: () => number
+    readonly scheduler?: Scheduler
+    readonly turns?: Turns
   } = {}
 ) => {
-  const { lanes = 3, laneKey, ...limits } = options
+  const {
+    lanes = 3,
+    laneKey,
+    now = () => 0,
+    scheduler = new MixedScheduler(),
+    turns = new Turns(),
+    ...limits
+  } = options
   const zone = new LanesZone<Uint8Array>({
     lanes,
     laneKey,
-    turns: new Turns(),
+    turns,
     codec: bytesCodec,
     limits: {
       maxInflightRecords: 1_000_000,
@@ -29,8 +41,8 @@ const makeZone = (
       coalesceRecords: 100_000,
       ...limits
     },
-    now: () => 0,
-    scheduler: new MixedScheduler()
+    now,
+    scheduler
   })
   for (let lane = 0; lane < lanes; lane++) zone.setSessionUnsafe(lane, true)
   return zone
@@ -160,6 +172,81 @@ describe("the landing zones of several lanes", () => {
         next.unackedUnsafe().flatMap((stretch) => stretch.payloads()),
         left.flatMap((stretch) => stretch.payloads())
       )
+    }
+  })
+
+  it("gather what is little over turns while a caller has more, for a bounded time", () => {
+    const loop = handLoop()
+    const turns = new Turns()
+    let [now, sent, stands] = [0, 0, true]
+    const zone = makeZone({ laneKey: () => 0, now: () => now, scheduler: loop.scheduler, turns })
+    /** A caller that takes each of its turns in full. */
+    const stand = (): void => {
+      zone.standInLineUnsafe(loop.scheduler, () => {
+        turns.end()
+        if (stands) stand()
+      })
+    }
+    zone.lanes[0]!.listenUnsafe(() => void (sent += take(zone, 0).length))
+    const offerAndTurn = (size: number): number => {
+      zone.offerUnsafe(new Uint8Array(size))
+      for (let turn = 0; turn < 3; turn++) loop.turn()
+      return sent
+    }
+    assert.strictEqual(offerAndTurn(10), 1)
+    stand()
+    assert.strictEqual(offerAndTurn(10), 1)
+    now += GATHERING - 1
+    assert.strictEqual(offerAndTurn(10), 1)
+    now += 1
+    loop.turn()
+    assert.strictEqual(sent, 2)
+    assert.strictEqual(offerAndTurn(10), 2)
+    zone.offerUnsafe(new Uint8Array(WORTH_SENDING))
+    loop.turn()
+    assert.isAbove(sent, 2)
+    const before = sent
+    assert.strictEqual(offerAndTurn(10), before)
+    stands = false
+    for (let turn = 0; turn < 3; turn++) loop.turn()
+    assert.strictEqual(sent, before + 1)
+    assert.isTrue(loop.isIdle())
+  })
+
+  it("send at once where a scheduler runs its tasks at once, whoever stands in line", () => {
+    const scheduler: Scheduler = {
+      executionMode: "async",
+      shouldYield: () => false,
+      makeDispatcher: () => ({ scheduleTask: (task) => task(), flush: () => {} })
+    }
+    const zone = makeZone({ laneKey: () => 0, scheduler })
+    let sent = 0
+    zone.lanes[0]!.listenUnsafe(() => void (sent += take(zone, 0).length))
+    zone.standInLineUnsafe(handLoop().scheduler, () => {})
+    zone.offerUnsafe(Uint8Array.of(1))
+    zone.offerUnsafe(Uint8Array.of(1))
+    assert.strictEqual(sent, 2)
+  })
+
+  it("take a whole turn before a caller gives way, unless a lane has enough to send", () => {
+    for (const [lanes, expected] of [
+      [64, TURN],
+      [1, TURN / 2]
+    ] as const) {
+      const zone = makeZone({ lanes, laneKey: (bytes) => bytes[0]! })
+      for (let n = 0; !zone.mustGiveWay(); n++) zone.offerUnsafe(new Uint8Array(1000).fill(n))
+      assert.isAtLeast(zone.acceptedBytes, expected)
+      assert.isBelow(zone.acceptedBytes, expected + TURN / 8)
+    }
+  })
+
+  it("begin with a chunk for a whole message after everything was acknowledged", () => {
+    const zone = makeZone({ laneKey: () => 0 })
+    for (let round = 0; round < 2; round++) {
+      for (let n = 0; n < 60; n++) zone.offerUnsafe(new Uint8Array(1000))
+      const taken = take(zone, 0)
+      assert.lengthOf(taken, 1)
+      settle(zone, 0, taken.length)
     }
   })
 })
