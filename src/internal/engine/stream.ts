@@ -127,26 +127,29 @@ const openInOwnScope = <A>(
   Effect.gen(function* () {
     const caller = yield* Scope.Scope
     const { onRefused, onUnacked } = opening.options
-    let spoolClosed: Effect.Effect<void> = Effect.void
+    let core: StreamFace<A> | undefined
+    const spoolClosed = Effect.suspend(() => core?.spooled?.closed.await ?? Effect.void)
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const scope = yield* forkNeighbour(caller, {
       // A handler may send to a stream that was opened before.
       lets: onRefused === undefined && onUnacked === undefined,
       // The next stream finds the lock of the spool given up.
-      after: Effect.suspend(() => spoolClosed)
+      after: spoolClosed
     })
-    const stream = yield* restore(open(opening, scope, caller)).pipe(
+    return yield* restore(open(opening, scope, caller, (made) => void (core = made))).pipe(
       Effect.provideService(Scope.Scope, scope),
-      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      // The supervisor may be closing the scope already, and then `Scope.close` does not wait for it.
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.andThen(Scope.close(scope, exit), spoolClosed)
+      )
     )
-    spoolClosed = originOf(stream)?.core.spooled?.closed.await ?? Effect.void
-    return stream
   })
 
 const open = Effect.fnUntraced(function* <A>(
   { client, ended, options, persistence, table }: StreamOpening<A>,
   scope: Scope.Closeable,
-  caller: Scope.Scope
+  caller: Scope.Scope,
+  prepared: (core: StreamFace<A>) => void
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   if (typeof table !== "object" || table === null) {
     return yield* new InvalidArgument({
@@ -189,6 +192,7 @@ const open = Effect.fnUntraced(function* <A>(
           persistence,
           ended
         )
+  prepared(core)
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))

@@ -69,6 +69,20 @@ describe("a stream with a spool", () => {
     )
   )
 
+  it.effect("that cannot be created says so once its lock is given up", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { gate, leaving, spool } = yield* gated
+        const { zerobus } = yield* A.client(A.refusing(code.PERMISSION_DENIED))
+        const creating = yield* Effect.forkChild(Effect.flip(zerobus.createPersistentStream(A.table, { spool })))
+        yield* Deferred.await(leaving)
+        yield* isWaiting(creating)
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual((yield* Fiber.join(creating))._tag, "PermissionDenied")
+      })
+    )
+  )
+
   it.effect("whose disk hangs ends after its limits", () =>
     reporting((reports) =>
       Effect.gen(function* () {
