@@ -14,6 +14,7 @@ export const tolerance = 250
 export const checkConnections = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
     let silence: Silence = { least: 0, most: 0 }
+    let committed = -1
     for (const [index, connection] of stream.connections.entries()) {
       const before = stream.connections[index - 1]
       if (before !== undefined && (before.released === undefined || before.released.seq > connection.open.seq)) {
@@ -25,12 +26,22 @@ export const checkConnections = (view: View, report: Report): void => {
       const released = before?.released?.seq ?? Infinity
       const settled = stream.refused.some(({ seq }) => seq > released && seq < connection.open.seq)
       // The record that was waited for is settled: the silence about the next one begins with its own sending.
-      if (settled) silence = { least: 0, most: 0 }
+      const resumed = committedAt(connection)
+      if (settled || resumed > committed) silence = { least: 0, most: 0 }
+      committed = Math.max(committed, resumed + acknowledgedOn(connection))
       checkConnection(connection, report)
       silence = checkSilence(stream, connection, silence, report)
     }
   }
 }
+
+/** Up to which offset a persistent stream was settled by the answer to its resume; -1 without one. */
+const committedAt = ({ responses }: Connection): number =>
+  responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
+
+/** How many messages a connection had acknowledged. */
+const acknowledgedOn = ({ responses }: Connection): number =>
+  responses.reduce((most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most), 0)
 
 /** What holds for a connection whatever others its stream has. */
 export const checkConnection = (connection: Connection, report: Report): void => {

@@ -37,14 +37,17 @@ export const checkSending = (view: View, places: ReadonlyMap<number, Place>, rep
   }
 }
 
-/** SYNCED: nothing is sent before it is durable on disk. */
+/** SYNCED: a process with `sync: "group"` sends nothing before it is durable on disk. */
 const checkSynced = (view: View, report: Report): void => {
   const synced = new Set<number>()
+  // What a killed process sent may arrive while the next one runs.
+  const bound = new Set<number>()
   let promised = false
   for (const event of view.events) {
     if (event.e === "process") promised = event.sync === "group"
+    if (event.e === "open" && promised) bound.add(event.conn)
     if (event.e === "synced") for (const record of event.records) synced.add(record)
-    if (event.e !== "send" || !promised) continue
+    if (event.e !== "send" || !bound.has(event.conn)) continue
     const early = event.records.find((record) => !synced.has(record))
     if (early === undefined) continue
     report("SYNCED", `connection ${event.conn} sends record ${early} before it is durable on disk`)
