@@ -119,6 +119,15 @@ interface StreamOpening<A> {
   readonly persistence?: Persistence | undefined
 }
 
+/** The core of a stream, once it has one. */
+interface Prepared {
+  core: StreamFace<any> | undefined
+}
+
+/** Waits until the stream has given its spool up. The effect outlives the opening and holds nothing else of it. */
+const spoolClosedOf = (prepared: Prepared): Effect.Effect<void> =>
+  Effect.suspend(() => prepared.core?.spooled?.closed.await ?? Effect.void)
+
 /** Opens a stream. Only what `restore` is applied to can be interrupted. */
 const openInOwnScope = <A>(
   restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
@@ -127,8 +136,8 @@ const openInOwnScope = <A>(
   Effect.gen(function* () {
     const caller = yield* Scope.Scope
     const { onRefused, onUnacked } = opening.options
-    let core: StreamFace<A> | undefined
-    const spoolClosed = Effect.suspend(() => core?.spooled?.closed.await ?? Effect.void)
+    const prepared: Prepared = { core: undefined }
+    const spoolClosed = spoolClosedOf(prepared)
     // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
     const scope = yield* forkNeighbour(caller, {
       // A handler may send to a stream that was opened before.
@@ -136,7 +145,7 @@ const openInOwnScope = <A>(
       // The next stream finds the lock of the spool given up.
       after: spoolClosed
     })
-    return yield* restore(open(opening, scope, caller, (made) => void (core = made))).pipe(
+    return yield* restore(open(opening, scope, caller, prepared)).pipe(
       Effect.provideService(Scope.Scope, scope),
       // The supervisor may be closing the scope already, and then `Scope.close` does not wait for it.
       Effect.onExit((exit) =>
@@ -149,7 +158,7 @@ const open = Effect.fnUntraced(function* <A>(
   { client, ended, options, persistence, table }: StreamOpening<A>,
   scope: Scope.Closeable,
   caller: Scope.Scope,
-  prepared: (core: StreamFace<A>) => void
+  prepared: Prepared
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   if (typeof table !== "object" || table === null) {
     return yield* new InvalidArgument({
@@ -192,7 +201,7 @@ const open = Effect.fnUntraced(function* <A>(
           persistence,
           ended
         )
-  prepared(core)
+  prepared.core = core
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))
