@@ -177,7 +177,9 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "spool.maxBytes": { ...counts(16 * 1024 * 1024), takes: () => false },
   "spool.sync": only(() => false, ["group", "os"], ["none", "Group"]),
   "spool.open": only((value) => typeof value === "function", [spool.open], ["open"]),
-  "spool.left": only((value) => typeof value === "function", [spool.left], ["left"])
+  "spool.left": only((value) => typeof value === "function", [spool.left], ["left"]),
+  "lanes": counts(1, 64),
+  "laneKey": only((value) => typeof value === "function", [() => "key"], ["device"])
 }
 
 // What a text says is checked where it is used; here it is its kind.
