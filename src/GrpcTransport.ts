@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Opening } from "./internal/engine/opening.ts"
+import { Opening } from "./internal/userCode/opening.ts"
 import { GrpcCall } from "./internal/grpc/grpcCall.ts"
 import { channelSettings } from "./internal/grpc/grpcChannel.ts"
 import { type Connection, OwnConnections, SharedConnections, type Wait } from "./internal/grpc/grpcConnections.ts"

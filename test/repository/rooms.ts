@@ -73,13 +73,13 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "transport",
     files: ["GrpcTransport"],
-    imports: ["faces", "internal/grpc", "internal/net", "internal/engine/opening"],
+    imports: ["faces", "internal/grpc", "internal/net", "internal/userCode/opening"],
     packages: ["effect: stable"]
   },
   {
     name: "workspace",
     files: ["Credentials", "UnityCatalog"],
-    imports: ["faces", "internal", "internal/net", "internal/columns", "internal/engine/opening"],
+    imports: ["faces", "internal", "internal/net", "internal/columns", "internal/userCode/opening"],
     packages: ["effect: stable"]
   },
   {

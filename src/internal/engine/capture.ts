@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
-import { Opening } from "./opening.ts"
+import { Opening } from "../userCode/opening.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { Handling } from "./streamRefused.ts"
 

@@ -39,9 +39,8 @@ import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
 import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
 import { Pooled, unpooled } from "./pooling.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
-import { checkTableName } from "../columns/tableName.ts"
 import { Turns } from "../landing/turns.ts"
-import { isMessage } from "../protobuf/reader.ts"
+import { checkTable } from "./tableCheck.ts"
 import { ephemeralRpc, persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
 import { forkNeighbour } from "../userCode/neighbours.ts"
@@ -160,31 +159,7 @@ const open = Effect.fnUntraced(function* <A>(
   caller: Scope.Scope,
   prepared: Prepared
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
-  if (typeof table !== "object" || table === null) {
-    return yield* new InvalidArgument({
-      message: "The first argument must be a table, made with TableProperties or Table.make.",
-      path: ["table"]
-    })
-  }
-  yield* checkTableName(table.tableName)
-  if (table.recordType !== "json" && table.recordType !== "proto") {
-    return yield* new InvalidArgument({
-      message: "The record type must be json or proto. Make the table with TableProperties or Table.make.",
-      path: ["recordType"]
-    })
-  }
-  if (table.recordType === "proto" && (table.descriptor?.length ?? 0) === 0) {
-    return yield* new InvalidArgument({
-      message: `The table ${table.tableName} takes protobuf records, but has no descriptor. Pass a serialized DescriptorProto.`,
-      path: ["descriptor"]
-    })
-  }
-  if (table.descriptor !== undefined && !isMessage(table.descriptor)) {
-    return yield* new InvalidArgument({
-      message: `The descriptor of ${table.tableName} is not a protobuf message. Pass a serialized DescriptorProto, not its text or base64.`,
-      path: ["descriptor"]
-    })
-  }
+  yield* checkTable(table)
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
   // A committed offset speaks of whole messages, so each call of a persistent stream is one.
