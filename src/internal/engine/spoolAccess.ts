@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
@@ -50,19 +49,23 @@ export const openSpool = (
   ).pipe(Effect.asVoid)
 }
 
-/** How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never answer. */
-const CLOSE_LIMIT = 5_000
+/**
+ * How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never answer,
+ * and one under load takes seconds for a synchronisation.
+ */
+const CLOSE_LIMIT = 30_000
 
 /** Closes the log, and goes on without it when the disk does not answer. */
 const closed = Effect.fnUntraced(function* (core: StreamCore<any>, zone: SpooledZone<any>) {
-  const givenUp = Effect.andThen(
-    logHungSpool(core, CLOSE_LIMIT),
-    Effect.sync(() => zone.closed.doneUnsafe(Exit.void))
+  const closing = Effect.as(
+    Effect.promise(() => zone.close()),
+    true
   )
-  const limit = yield* Effect.forkDetach(Effect.andThen(Effect.sleep(CLOSE_LIMIT), givenUp))
-  void zone.close()
-  yield* zone.closed.await
-  yield* Fiber.interrupt(limit)
+  const limit = Effect.as(Effect.sleep(CLOSE_LIMIT), false)
+  const answered = yield* Effect.raceFirst(Effect.interruptible(closing), Effect.interruptible(limit))
+  if (!answered) yield* logHungSpool(core, CLOSE_LIMIT)
+  // Last, so that nothing of the stream runs when a program goes on that waited for it.
+  zone.closed.doneUnsafe(Exit.void)
 })
 
 const tryLog = <A>(run: () => Promise<A>): Effect.Effect<A, Retryable | InvalidState> =>

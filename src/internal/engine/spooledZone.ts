@@ -26,7 +26,7 @@ export class SpooledZone<A> {
   readonly log: SpooledLog
   /** Bytes ever accepted, framing included. */
   acceptedBytes = 0
-  /** Completes when the log is closed and its lock given up. */
+  /** Completes when the log is closed and its lock given up, or when the wait for that has ended. */
   readonly closed = new Answer<void>()
   private readonly core: StreamCore<A>
   private readonly writer: ScratchWriter<A>
@@ -122,14 +122,10 @@ export class SpooledZone<A> {
     this.waiters.admit()
   }
 
-  /** Notes what is acknowledged and closes the log. */
+  /** Notes what is acknowledged and closes the log, whose failure costs only space. */
   async close(): Promise<void> {
     this.log.acknowledge(this.core.acks.watermark)
-    try {
-      await this.log.close()
-    } finally {
-      this.closed.doneUnsafe(Exit.void)
-    }
+    await this.log.close().catch(() => {})
   }
 
   private place({ atomic, content, records }: Waiter): Admission {

@@ -114,7 +114,7 @@ describe("a stream with a spool", () => {
         const leaving = yield* A.started(Scope.close(scope, Exit.void))
         // The flush of the scope, and then the spool.
         yield* A.advance(3_000)
-        yield* A.advance(4_500)
+        yield* A.advance(29_500)
         assert.isFalse(leaving.done())
         yield* A.advance(500)
         yield* leaving.join
