@@ -24,7 +24,8 @@ export const checkSending = (view: View, places: ReadonlyMap<number, Place>, rep
       base = noted = event.acknowledged ?? -1
       stream = -1
     }
-    if (event.e === "noted") noted = Math.max(noted, event.offset)
+    // A note that failed may have arrived all the same, and be destroyed by the next one, which takes its place.
+    if (event.e === "noted") noted = event.offset
     if (event.e !== "open") continue
     const connection = view.connections.get(event.conn)!
     if (event.stream !== stream) {
