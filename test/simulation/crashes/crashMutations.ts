@@ -24,8 +24,8 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   {
     name: "a file is deleted when its first record is acknowledged",
     file: spoolLog,
-    find: "files.length < 2 || files[1]!.first > acknowledged + 1",
-    replace: "files.length < 2 || files[0]!.first > acknowledged"
+    find: "return files.length > 1 && files[1]!.first <= acknowledged + 1",
+    replace: "return files.length > 1 && files[0]!.first <= acknowledged"
   },
   {
     name: "the last record is left out when the spool is opened",
@@ -42,8 +42,8 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   {
     name: "acknowledgements are written down when the stream closes alone",
     file: spoolLog,
-    find: "    if (this.nextOffset === offset + 1) this.onRoom()\n    this.keep()\n",
-    replace: "    if (this.nextOffset === offset + 1) this.onRoom()\n"
+    find: "    this.acknowledged = offset\n    this.keep()\n",
+    replace: "    this.acknowledged = offset\n"
   },
   {
     name: "a torn tail is neither cut off nor left out by the next file",
