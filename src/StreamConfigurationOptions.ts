@@ -173,9 +173,9 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service takes
    * 100,000 records and 100 MB a second per session. Each lane has a connection and recovers by itself;
    * bounds and offsets are those of the stream. With more than one lane records keep their order only
-   * by `laneKey`. `"auto"`, and more than one lane with a `spool`, are not available yet.
+   * by `laneKey`. More than one lane with a `spool` is not available yet.
    */
-  readonly lanes?: number | "auto" | undefined
+  readonly lanes?: number | undefined
   /**
    * Keeps the records of one key, a text or a number, on one lane and in order; default: a record goes to
    * any lane and order is given up. Which lane follows from the key and the number of lanes alone. The
@@ -287,7 +287,7 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
     }),
     words: "made with Spool.directory"
   },
-  lanes: either(count(1, MOST_LANES), oneOf("auto")),
+  lanes: count(1, MOST_LANES),
   laneKey: that("a function from records to texts or numbers", (value) => typeof value === "function")
 }
 
@@ -302,10 +302,6 @@ export const resolve = <A>(
     return Result.fail(new InvalidArgument({ message, path: ["spool"] }))
   }
   const { lanes = defaults.lanes } = options
-  if (lanes === "auto") {
-    const message = 'The option lanes: "auto" is not available yet: give a whole number from 1 to 64.'
-    return Result.fail(new InvalidArgument({ message, path: ["lanes"] }))
-  }
   if (lanes > 1 && options.spool !== undefined) {
     const message = "More than one lane with a spool is not available yet: leave the option lanes out, or the spool."
     return Result.fail(new InvalidArgument({ message, path: ["lanes"] }))
