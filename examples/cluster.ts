@@ -1,7 +1,7 @@
 /**
  * A node of a cluster that takes readings of any device and keeps those of each device in order.
  *
- * Each node is a runner: it owns shards of the table, and sends readings of other shards to their owners. `HOST` and `PORT` say
+ * Each node is a runner: it owns shards of the table, and sends readings of other shards to their owners. `HOST` (default `localhost`) and `PORT` say
  * where the other nodes reach it, `DATABASE_URL` where PostgreSQL is. `cluster.compose.yaml` has three of them.
  */
 import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
@@ -24,7 +24,7 @@ const Cluster = NodeClusterSocket.layer().pipe(
 )
 
 const program = Effect.gen(function* () {
-  const node = yield* Config.String("HOST")
+  const node = yield* Config.String("HOST").pipe(Config.withDefault("localhost"))
   const count = yield* Config.Int("READINGS").pipe(Config.withDefault(Infinity))
   yield* Stream.fromSchedule(Schedule.spaced("10 millis")).pipe(
     Stream.take(count),
