@@ -57,7 +57,8 @@ export class SharedBudget {
   admitUnsafe(): void {
     // The loop below finds what has become free since.
     if (this.admitting !== undefined) return
-    for (let left = this.blocked.size; left > 0; left--) {
+    // A caller that is let in may run at once and find its next record blocked: that zone has its turn as well.
+    for (;;) {
       const zone = this.blocked.values().next().value
       if (zone === undefined || !this.admitFrom(zone)) return
     }

@@ -104,6 +104,27 @@ describe("the budget of a pool", () => {
     })
   )
 
+  it.effect("is filled again by one caller that goes from table to table, once it has room", () =>
+    Effect.gen(function* () {
+      const { pool, server } = yield* poolOf(
+        { ...options, stream: { ...options.stream, scopeCloseTimeout: 0, batching: "off" } },
+        withDead
+      )
+      let taken = 0
+      const filling = Effect.gen(function* () {
+        for (; ; taken++) yield* pool.ingest(tableOf(`dead${taken % 4}`), large(taken))
+      })
+      yield* A.started(filling)
+      const full = taken
+      for (const [n, name] of ["dead0", "dead1", "dead2", "dead3"].entries()) {
+        const [connection] = server.of(`main.default.${name}`)
+        connection!.ack(Math.floor((full - 1 - n) / 4))
+        yield* A.settle
+      }
+      assert.isAtLeast(taken, full + full / 2)
+    })
+  )
+
   it.effect("is free again when a table failed", () =>
     Effect.gen(function* () {
       const failing: Array<() => void> = []
