@@ -76,8 +76,8 @@ export interface StreamPool {
   readonly ingest: <A>(table: TableProperties<A>, record: A) => Effect.Effect<RecordAck, PoolIngestError>
   /**
    * Waits until everything that was ingested before is durable or accepted by `onRefused`, each table
-   * for at most `flushTimeout`. When tables fail meanwhile, it waits for the others and then fails with
-   * the first cause.
+   * for at most `flushTimeout`. When tables fail meanwhile, or have failed with records left since the
+   * last flush, it waits for the others and then fails with the first cause.
    */
   readonly flush: Effect.Effect<void, AckError>
 }

@@ -76,6 +76,8 @@ class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
 interface Opened {
   readonly stream: ZerobusStream<any>
   readonly core: StreamFace<any>
+  /** Whether a flush has told its failure. */
+  isTold: boolean
 }
 
 /** One table. */
@@ -88,7 +90,12 @@ interface Entry {
   opening: Answer<Opened, StreamFailure> | undefined
   /** Why its latest stream ended, and until when calls are told that. */
   failure: { readonly cause: StreamFailure; readonly until: number } | undefined
+  /** Why records were left that no flush has reported yet. */
+  untold: StreamFailure | undefined
 }
+
+/** Whether a flush of the pool has to look at a table. */
+const isDue = ({ opened, untold }: Entry): boolean => untold !== undefined || opened?.core.zone.isEmpty === false
 
 /** Opens a pool in the current scope. */
 export const openPool = Effect.fnUntraced(function* <R>({
@@ -128,11 +135,14 @@ export const openPool = Effect.fnUntraced(function* <R>({
   }
 
   /** The stream of a table has ended: hands back what it has left. */
-  const retire = (entry: Entry, { core }: Opened, scope: Scope.Closeable): Effect.Effect<void> =>
+  const retire = (entry: Entry, opened: Opened, scope: Scope.Closeable): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const { failure: cause } = core
+      const { failure: cause } = opened.core
       entry.opened = undefined
-      if (cause !== undefined) entry.failure = { cause, until: now() + REST }
+      if (cause !== undefined) {
+        entry.failure = { cause, until: now() + REST }
+        if (!opened.isTold && !opened.core.zone.isEmpty) entry.untold = cause
+      }
       return Scope.close(scope, Exit.void)
     })
 
@@ -141,7 +151,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
       const stream = yield* zerobus.createStream(entry.table, options)
       const core = originOf(stream)?.core
       if (core === undefined) return yield* foreign
-      const opened: Opened = { stream, core }
+      const opened: Opened = { stream, core, isTold: false }
       const ended = Effect.andThen(core.finished.await, Effect.uninterruptible(retire(entry, opened, scope)))
       yield* forkShieldedIn(ended, scope, () => {})
       return opened
@@ -189,7 +199,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
     if (typeof table?.tableName !== "string") return noTable()
     const known = entries.get(table.tableName)
     if (known === undefined) {
-      const entry: Entry = { table, opened: undefined, opening: undefined, failure: undefined }
+      const entry: Entry = { table, opened: undefined, opening: undefined, failure: undefined, untold: undefined }
       entries.set(table.tableName, entry)
       return entry
     }
@@ -213,12 +223,26 @@ export const openPool = Effect.fnUntraced(function* <R>({
       : ingestLater(table, record)
   }
 
+  /** Flushes one table, and fails once when it has failed with records left since it was flushed last. */
+  const flushTable = (entry: Entry): Effect.Effect<Exit.Exit<void, AckError>> => {
+    const { opened, untold } = entry
+    entry.untold = undefined
+    if (opened === undefined) return Effect.succeed(untold === undefined ? Exit.void : Exit.fail(untold))
+    const told = Effect.onError(opened.stream.flush, () =>
+      Effect.sync(() => {
+        opened.isTold = opened.core.failure !== undefined
+        entry.untold = undefined
+      })
+    )
+    return Effect.map(Effect.exit(told), (exit) => (untold === undefined ? exit : Exit.fail(untold)))
+  }
+
   return {
     ingest: <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> =>
       new PoolIngest(() => ingest(table, record)),
     flush: Effect.suspend((): Effect.Effect<void, AckError> => {
-      const open = [...entries.values()].flatMap(({ opened }) => (opened?.core.zone.isEmpty === false ? [opened] : []))
-      const flushed = Effect.forEach(open, ({ stream }) => Effect.exit(stream.flush), { concurrency: "unbounded" })
+      const due = [...entries.values()].filter(isDue)
+      const flushed = Effect.forEach(due, flushTable, { concurrency: "unbounded" })
       return Effect.flatMap(flushed, (exits) => exits.find(Exit.isFailure) ?? Effect.void)
     })
   }
