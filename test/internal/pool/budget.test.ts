@@ -142,6 +142,8 @@ describe("the budget of a pool", () => {
       failing[1]!()
       yield* A.settle
       for (let n = 2; n < 100; n++) yield* pool.ingest(tableOf("good"), large(n))
+      // It tells of the tables that failed, once.
+      A.tagged(yield* Effect.flip(pool.flush), "InvalidTable")
       yield* pool.flush
     })
   )
