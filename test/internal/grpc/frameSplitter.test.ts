@@ -5,18 +5,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FrameSplitter } from "../../../src/internal/grpc/frameSplitter.ts"
 import { seeded } from "../../support/randomTables.ts"
+import { frame, messageOf } from "../../support/grpcFrame.ts"
 
 const limit = 1024 * 1024
-
-const frame = (message: Uint8Array, flag = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = flag
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
-
-/** Each byte of the n-th message tells the message and the place. */
-const messageOf = (n: number, length: number): Buffer => Buffer.from(new Uint8Array(length).map((_, at) => n * 31 + at))
 
 /** Splits bytes that are cut into copies of pieces of these lengths. */
 const feed = (splitter: FrameSplitter, bytes: Buffer, lengthOf: () => number): void => {

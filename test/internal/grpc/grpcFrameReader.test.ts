@@ -12,13 +12,7 @@ import type { AddressInfo } from "node:net"
 import { FrameReader } from "../../../src/internal/grpc/grpcFrameReader.ts"
 import { LARGEST_RESPONSE, plainChannel } from "../../../src/internal/grpc/grpcReplies.ts"
 import { seeded } from "../../support/randomTables.ts"
-
-const frame = (message: Uint8Array, compressed = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = compressed
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
+import { frame } from "../../support/grpcFrame.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 

@@ -15,6 +15,7 @@ import * as A from "../../support/acceptance.ts"
 import { realClient } from "../../support/realClient.ts"
 import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { ScriptedServer } from "../../support/scriptedServer.ts"
+import { frame } from "../../support/grpcFrame.ts"
 
 /** Answers the first message of each stream with these frames, and ends with the trailers when there are some. */
 const answering = (frames: ReadonlyArray<Uint8Array>, encoding: string, trailers?: Http2.OutgoingHttpHeaders) =>
@@ -48,13 +49,6 @@ const answering = (frames: ReadonlyArray<Uint8Array>, encoding: string, trailers
     )
     return { seen, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
   })
-
-const frame = (message: Uint8Array, compressed = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = compressed
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
 
 /** How the opening of a stream ends at this endpoint, over one attempt. */
 const opening = (serverEndpoint: string): Effect.Effect<Exit.Exit<unknown, ZerobusError>> =>

@@ -9,18 +9,9 @@ import { EventEmitter } from "node:events"
 import * as Http2 from "node:http2"
 import { gzipSync } from "node:zlib"
 import { RequestReader } from "../../../src/local/endpoints/requestReader.ts"
+import { frame, messageOf } from "../../support/grpcFrame.ts"
 
 const limit = 1024 * 1024
-
-const frame = (message: Uint8Array, flag = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = flag
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
-
-/** Each byte of the n-th message tells the message and the place. */
-const messageOf = (n: number, length: number): Buffer => Buffer.from(new Uint8Array(length).map((_, at) => n * 31 + at))
 
 /** What a server does with the requests of its n-th call. */
 type Handle = (reader: RequestReader, request: Uint8Array, call: number) => void
