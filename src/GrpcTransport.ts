@@ -13,10 +13,11 @@ import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 /**
- * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection to itself, and one that a stream of a pool leaves
- * serves a later call. With `connectionPerStream: false` calls share connections, of which there are as few as the server's limit of
- * calls for each allows.
- * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings that cannot be used.
+ * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection to itself, and
+ * one that a stream of a pool leaves serves a later call. With `connectionPerStream: false` calls
+ * share connections, of which there are as few as the server's limit of calls for each allows.
+ * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings
+ * that cannot be used.
  */
 export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
   Layer.effect(

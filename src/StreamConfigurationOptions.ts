@@ -170,17 +170,17 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    */
   readonly spool?: Spool | undefined
   /**
-   * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service takes
-   * 100,000 records and 100 MB a second per session. Each lane has a connection and recovers by itself;
-   * bounds and offsets are those of the stream. With more than one lane records keep their order only
-   * by `laneKey`. More than one lane with a `spool` is not available yet.
+   * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service
+   * takes 100,000 records and 100 MB a second per session. Each lane has a connection and recovers
+   * by itself; bounds and offsets are those of the stream. With more than one lane records keep
+   * their order only by `laneKey`. More than one lane with a `spool` is not available yet.
    */
   readonly lanes?: number | undefined
   /**
-   * Keeps the records of one key, a text or a number, on one lane and in order; default: a record goes to
-   * any lane and order is given up. Which lane follows from the key and the number of lanes alone. The
-   * records of one `ingestRecords` must have one key. A record that it throws for, or gives something
-   * else for, is refused with `InvalidArgument`.
+   * Keeps the records of one key, a text or a number, on one lane and in order; default: a record
+   * goes to any lane and order is given up. Which lane follows from the key and the number of lanes
+   * alone. The records of one `ingestRecords` must have one key. A record that it throws for, or
+   * gives something else for, is refused with `InvalidArgument`.
    */
   readonly laneKey?: ((record: A) => string | number) | undefined
 }

@@ -25,11 +25,15 @@ import type { IngestError } from "./ZerobusStream.ts"
 
 /**
  * Why `pool.ingest` took nothing: as for a stream; `InvalidState` for a table that came in another
- * format before, and after the pool's scope has closed; or what a table that failed has failed with.
+ * format before, and after the pool's scope has closed; or what a table that failed has failed
+ * with.
  */
 export type PoolIngestError = IngestError | StreamFailure | InvalidState
 
-/** Options of every stream of a pool. A spool belongs to one table, a slot to one lane, and the budget to the pool. */
+/**
+ * Options of every stream of a pool. A spool belongs to one table, a slot to one lane, and the
+ * budget to the pool.
+ */
 export type PooledStreamOptions<R1 = never, R2 = never, R3 = never, R4 = never> = Omit<
   OptionsByEffect<any, R1, R2, R3, R4>,
   "laneKey" | "lanes" | "maxInflightBytes" | "spool"
@@ -39,7 +43,10 @@ export type PooledStreamOptions<R1 = never, R2 = never, R3 = never, R4 = never> 
 export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = never> {
   /** Streams that may be open at a time. */
   readonly maxOpen: number
-  /** How long a stream stays open without records while no other table waits; milliseconds, or a duration. */
+  /**
+   * How long a stream stays open without records while no other table waits; milliseconds, or a
+   * duration.
+   */
   readonly idleTimeToLive: Duration.Input
   /**
    * Bytes that all tables together may have queued and in flight; default 128 MiB. One table may
@@ -58,16 +65,17 @@ export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = neve
 export interface StreamPool {
   /**
    * Queues one record of a table and succeeds with its receipt; waits while the pool, or the table,
-   * has no room. Records of one table stay in order. The record is encoded at the call, so that a bad
-   * one fails here with `InvalidArgument` or `PayloadTooLarge`. Interrupting the wait hands in nothing.
+   * has no room. Records of one table stay in order. The record is encoded at the call, so that a
+   * bad one fails here with `InvalidArgument` or `PayloadTooLarge`. Interrupting the wait hands in
+   * nothing.
    *
    * A table is known by its name, and every call must give it in the same format and with the same
    * schema, else `InvalidState`: make a table once and use it for all its records.
    *
-   * When a table fails, what it had left goes to `onUnacked` and its receipts fail with the cause; a
-   * call that was waiting fails with `StreamClosed`. For 10 seconds further calls for this table fail
-   * with the cause at once; then the next one opens it anew. Offsets of a receipt count per table, from
-   * 0 again after that.
+   * When a table fails, what it had left goes to `onUnacked` and its receipts fail with the cause;
+   * a call that was waiting fails with `StreamClosed`. For 10 seconds further calls for this table
+   * fail with the cause at once; then the next one opens it anew. Offsets of a receipt count per
+   * table, from 0 again after that.
    *
    * @example
    * const ack = yield* pool.ingest(readings, { device: "sensor-1", temp: 22 })
@@ -75,9 +83,9 @@ export interface StreamPool {
    */
   readonly ingest: <A>(table: TableProperties<A>, record: A) => Effect.Effect<RecordAck, PoolIngestError>
   /**
-   * Waits until everything that was ingested before is durable or accepted by `onRefused`, each table
-   * for at most `flushTimeout`. When tables fail meanwhile, or have failed with records left since the
-   * last flush, it waits for the others and then fails with the first cause.
+   * Waits until everything that was ingested before is durable or accepted by `onRefused`, each
+   * table for at most `flushTimeout`. When tables fail meanwhile, or have failed with records left
+   * since the last flush, it waits for the others and then fails with the first cause.
    */
   readonly flush: Effect.Effect<void, AckError>
 }
@@ -96,8 +104,8 @@ const PARTS_OF_TABLE = 2
 
 /**
  * Opens a pool in the current scope. It connects with its first records. When the scope closes, all
- * tables are flushed at once within `scopeCloseTimeout`, and what is left goes to `onUnacked`, table by
- * table. Fails with `InvalidArgument` for an option out of its range.
+ * tables are flushed at once within `scopeCloseTimeout`, and what is left goes to `onUnacked`,
+ * table by table. Fails with `InvalidArgument` for an option out of its range.
  *
  * @example
  * const pool = yield* StreamPool.make({

@@ -64,8 +64,8 @@ export interface TransportCall {
    */
   readonly onRetiringUnsafe?: ((listener: () => void) => void) | undefined
   /**
-   * Says that the call has ended in order and that its connection may serve another call, made soon.
-   * Optional; a transport without it makes a connection for that, or shares one anyway.
+   * Says that the call has ended in order and that its connection may serve another call, made
+   * soon. Optional; a transport without it makes a connection for that, or shares one anyway.
    */
   readonly keepConnectionUnsafe?: (() => void) | undefined
   /** Says that no further request follows. */

@@ -96,8 +96,8 @@ export interface ZerobusShape {
    * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
    * a spool that belongs to a persistent stream already it resumes that one, so that a program does
    * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
-   * and with `InvalidArgument` for `onRefused`, `lanes` and `laneKey`. `batching` has no effect. An answer that is lost
-   * leaves a stream on the server that nobody knows the id of.
+   * and with `InvalidArgument` for `onRefused`, `lanes` and `laneKey`. `batching` has no effect. An
+   * answer that is lost leaves a stream on the server that nobody knows the id of.
    *
    * @example
    * const spool = Spool.directory("spool/orders")

@@ -47,9 +47,10 @@ export interface ZerobusOptions<out R = never> {
   /** Added to the user agent: printable ASCII. */
   readonly applicationName?: string | undefined
   /**
-   * Whether each stream has a connection to itself (default), or streams share connections: as few as the
-   * server's limit of concurrent streams (SETTINGS_MAX_CONCURRENT_STREAMS) allows. Sharing saves
-   * most of the time and memory that many streams take to open; their requests are copied once more.
+   * Whether each stream has a connection to itself (default), or streams share connections: as few
+   * as the server's limit of concurrent streams (SETTINGS_MAX_CONCURRENT_STREAMS) allows. Sharing
+   * saves most of the time and memory that many streams take to open; their requests are copied
+   * once more.
    */
   readonly connectionPerStream?: boolean | undefined
   readonly tls?: TlsOptions | undefined

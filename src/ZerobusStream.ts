@@ -82,7 +82,10 @@ export interface ZerobusStream<in out A> {
    * message. In order, batches flattened.
    */
   readonly getUnackedPayloads: Effect.Effect<ReadonlyArray<Uint8Array>, InvalidState>
-  /** The highest offset up to which all, on every lane, are durable or accepted by `onRefused`, whenever it has risen; a slow reader sees the latest. Ends or fails with the stream. */
+  /**
+   * The highest offset up to which all, on every lane, are durable or accepted by `onRefused`,
+   * whenever it has risen; a slow reader sees the latest. Ends or fails with the stream.
+   */
   readonly durableOffsets: Stream.Stream<Offset, AckError>
   /** The state now and every change of it; ends after `closed` or `failed`. */
   readonly stateChanges: Stream.Stream<StreamState>

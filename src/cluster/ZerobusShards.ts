@@ -1,11 +1,13 @@
 /**
- * Ingestion over many machines: the shards of a table, each owned by one runner of an `effect/cluster` at a time.
+ * Ingestion over many machines: the shards of a table, each owned by one runner of an
+ * `effect/cluster` at a time.
  *
- * Any runner takes any record. It sends it to the owner of the record's key, in batches, and the owner writes it through the one
- * stream of its shard. When a runner is gone its shards move, and what they had not acknowledged is sent again. Records of a key
- * become durable in the order in which one process ingests them, as long as the cluster's shard leases hold: the service has no
- * fence that would stop a runner that has lost its lease without noticing. The cluster itself (`NodeClusterSocket`, its SQL
- * storage) is the program's.
+ * Any runner takes any record. It sends it to the owner of the record's key, in batches, and the
+ * owner writes it through the one stream of its shard. When a runner is gone its shards move, and
+ * what they had not acknowledged is sent again. Records of a key become durable in the order in
+ * which one process ingests them, as long as the cluster's shard leases hold: the service has no
+ * fence that would stop a runner that has lost its lease without noticing. The cluster itself
+ * (`NodeClusterSocket`, its SQL storage) is the program's.
  *
  * @example
  * const Shards = ZerobusShards.layer({ table: readings, shards: 64, key: (reading: Reading) => reading.device })
@@ -53,7 +55,10 @@ export interface ShardBatchOptions {
   readonly maxBytes?: number | undefined
 }
 
-/** Options of a shard's stream: those of any stream, except that its records are kept by their senders or by the message storage. */
+/**
+ * Options of a shard's stream: those of any stream, except that its records are kept by their
+ * senders or by the message storage.
+ */
 export type ShardStreamOptions<A, R = never> = Omit<StreamConfigurationOptions<A, R>, "spool" | "onUnacked">
 
 /** Options of {@link layer}. All runners must have the same `table`, `shards` and `key`. */
@@ -61,22 +66,24 @@ export interface ShardsOptions<in out A, out R = never> {
   /** The table that the records go to. */
   readonly table: TableProperties<A>
   /**
-   * Number of shards, which is that of the streams to the table, over all runners; from 1 to 10,000. Records of one key need the
-   * same number on every runner and for ever: change it when nothing is on its way.
+   * Number of shards, which is that of the streams to the table, over all runners; from 1 to
+   * 10,000. Records of one key need the same number on every runner and for ever: change it when
+   * nothing is on its way.
    */
   readonly shards: number
   /** The key of a record. Records of one key keep their order. */
   readonly key: (record: A) => string | number
   /**
-   * Options of each shard's stream. `onRefused` receives refused records; without it they are returned to `ingest` alone, and
-   * `persisted` is not offered. `scopeCloseTimeout` is 1 second by default here.
+   * Options of each shard's stream. `onRefused` receives refused records; without it they are
+   * returned to `ingest` alone, and `persisted` is not offered. `scopeCloseTimeout` is 1 second by
+   * default here.
    */
   readonly stream?: ShardStreamOptions<A, R> | undefined
   /** How records are packed into batches. */
   readonly batch?: ShardBatchOptions | undefined
   /**
-   * How long a batch may take until its owner has replied, moves of its shard included; default 300 seconds. Its records then fail
-   * with `Retryable` of reason `AckTimeout`.
+   * How long a batch may take until its owner has replied, moves of its shard included; default 300
+   * seconds. Its records then fail with `Retryable` of reason `AckTimeout`.
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -84,8 +91,9 @@ export interface ShardsOptions<in out A, out R = never> {
 /** How one record is ingested. */
 export interface ShardIngestOptions {
   /**
-   * Whether `ingest` succeeds once the cluster's message storage holds the record; default false. The owner of its shard then
-   * writes it, also when the runner that took it is gone. Needs `onRefused` among the options of the stream.
+   * Whether `ingest` succeeds once the cluster's message storage holds the record; default false.
+   * The owner of its shard then writes it, also when the runner that took it is gone. Needs
+   * `onRefused` among the options of the stream.
    */
   readonly persisted?: boolean | undefined
 }
@@ -115,7 +123,10 @@ const rules: OptionRules<ShardsOptions<any>> = {
 
 /** Batches that wait for a shard's stream. Above it senders wait and try again. */
 const MAILBOX = 256
-/** How long a shard's stream may flush when the shard moves: what it does not acknowledge is sent again anyway. */
+/**
+ * How long a shard's stream may flush when the shard moves: what it does not acknowledge is sent
+ * again anyway.
+ */
 const STREAM_CLOSE_TIMEOUT = 1000
 /** How long the layer waits for batches on their way when it is closed. */
 const CLOSE_TIMEOUT = 20_000
@@ -123,7 +134,10 @@ const TIMEOUT = 300_000
 const MAX_RECORDS = 5000
 const MAX_BYTES = 1024 * 1024
 
-/** The table as the owner of a shard sees it: records come as payloads. User code that reads them gets records. */
+/**
+ * The table as the owner of a shard sees it: records come as payloads. User code that reads them
+ * gets records.
+ */
 const encodedTable = <A>({ codec, ...table }: TableProperties<A>): TableProperties<Uint8Array> => ({
   ...table,
   codec: {
@@ -238,11 +252,13 @@ const make = <A, R>(options: ShardsOptions<A, R>) =>
   })
 
 /**
- * The shards of a table on this runner: it owns the shards that the cluster assigns to it, and sends the records of all others to
- * their owners. A client-only runner owns none. Fails with `InvalidArgument` for a bad option and with `InvalidTable` for a bad
- * name. One layer serves one table; provide it to the part of the program that ingests into that.
+ * The shards of a table on this runner: it owns the shards that the cluster assigns to it, and
+ * sends the records of all others to their owners. A client-only runner owns none. Fails with
+ * `InvalidArgument` for a bad option and with `InvalidTable` for a bad name. One layer serves one
+ * table; provide it to the part of the program that ingests into that.
  *
- * Closing it first sends what waits, for at most 20 seconds, then returns the rest with `StreamClosed`.
+ * Closing it first sends what waits, for at most 20 seconds, then returns the rest with
+ * `StreamClosed`.
  *
  * @example
  * const Shards = ZerobusShards.layer({
@@ -261,13 +277,15 @@ export const layer = <A, R = never>(
 > => Layer.effect(tag<A>(), make(options)) as any
 
 /**
- * Sends one record to the owner of its key and succeeds when it is durable, or with `persisted: true` when the cluster's message
- * storage holds it. Records of one key keep the order of the calls.
+ * Sends one record to the owner of its key and succeeds when it is durable, or with `persisted:
+ * true` when the cluster's message storage holds it. Records of one key keep the order of the
+ * calls.
  *
- * Fails with `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent, and with `InvalidArgument` for one that the
- * server refused; with what ended the stream of the shard otherwise, where the record may be durable or not; with
- * `Retryable` of reason `AckTimeout` after `timeout`, of reason `SpoolUnavailable` when the message storage failed; with
- * `StreamClosed` once the layer or the cluster is closed. Interrupting it ends the wait, not the sending.
+ * Fails with `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent, and with
+ * `InvalidArgument` for one that the server refused; with what ended the stream of the shard
+ * otherwise, where the record may be durable or not; with `Retryable` of reason `AckTimeout` after
+ * `timeout`, of reason `SpoolUnavailable` when the message storage failed; with `StreamClosed` once
+ * the layer or the cluster is closed. Interrupting it ends the wait, not the sending.
  *
  * @example
  * yield* ZerobusShards.ingest({ device: "sensor-1", temp: 22 })

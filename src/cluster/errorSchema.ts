@@ -1,5 +1,6 @@
 /**
- * The client's errors as a schema, so that they reach the process that a record came from with their class and their fields.
+ * The client's errors as a schema, so that they reach the process that a record came from with
+ * their class and their fields.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"

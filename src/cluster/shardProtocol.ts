@@ -1,5 +1,6 @@
 /**
- * What runners send each other: batches of encoded records for the owner of a shard, and what became of each record.
+ * What runners send each other: batches of encoded records for the owner of a shard, and what
+ * became of each record.
  */
 import { createHash } from "node:crypto"
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
@@ -29,7 +30,10 @@ const batch = {
 /** A batch that its sender keeps until the owner has replied. */
 export const Ingest = Rpc.make("Ingest", { payload: batch, success: Outcome })
 
-/** A batch that the cluster's message storage keeps until it is durable: an interrupted one runs again. */
+/**
+ * A batch that the cluster's message storage keeps until it is durable: an interrupted one runs
+ * again.
+ */
 export const Store = Rpc.make("Store", { payload: batch, success: Outcome })
   .annotate(ClusterSchema.Persisted, true)
   .annotate(ClusterSchema.Uninterruptible, "server")
@@ -38,7 +42,8 @@ export const Store = Rpc.make("Store", { payload: batch, success: Outcome })
 const LONGEST_TYPE = 150
 
 /**
- * The shards of a table. Their number is part of the name, so that runners which disagree about it never take each other's records.
+ * The shards of a table. Their number is part of the name, so that runners which disagree about it
+ * never take each other's records.
  */
 export const shardEntity = (tableName: string, shards: number) => {
   const name = `zerobus/${shards}/${tableName}`
@@ -72,7 +77,8 @@ export const payloadsOf = (records: Uint8Array): ReadonlyArray<Uint8Array> | und
   return payloads
 }
 
-// FNV-1a with a final mix, over UTF-16 units. It must never change: runners of two versions would order a key apart.
+// FNV-1a with a final mix, over UTF-16 units. It must never change: runners of two versions would
+// order a key apart.
 const hashOf = (text: string): number => {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)

@@ -1,9 +1,10 @@
 /**
  * Takes records for shards and sends them to the owners, one batch per shard at a time.
  *
- * While a batch travels, what arrives for its shard waits and makes the next one. A batch is sent again until its owner has
- * replied, however often the shard moves, so that records of a shard leave this process in order. Nothing else bounds what waits
- * here: each record belongs to a call that waits for it.
+ * While a batch travels, what arrives for its shard waits and makes the next one. A batch is sent
+ * again until its owner has replied, however often the shard moves, so that records of a shard
+ * leave this process in order. Nothing else bounds what waits here: each record belongs to a call
+ * that waits for it.
  */
 import * as Cause from "effect/Cause"
 import type * as ClusterError from "effect/cluster/ClusterError"

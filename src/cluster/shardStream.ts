@@ -1,8 +1,10 @@
 /**
- * What the owner of a shard runs: one stream, fed with the batches of the shard in order of arrival.
+ * What the owner of a shard runs: one stream, fed with the batches of the shard in order of
+ * arrival.
  *
- * A stream is opened for the first batch and replaced when it has ended. What it had not made durable goes back to the senders,
- * with the reason. Batches that the message storage keeps stay here instead and come first in the next stream, in order.
+ * A stream is opened for the first batch and replaced when it has ended. What it had not made
+ * durable goes back to the senders, with the reason. Batches that the message storage keeps stay
+ * here instead and come first in the next stream, in order.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -60,7 +62,10 @@ const take = (stream: ZerobusStream<Uint8Array>, batch: ShardBatch) =>
     return { batch, receipts, failure } satisfies Taken
   })
 
-/** Waits until the stream has settled what it took of a batch, and replies. Fails when the stream has ended before. */
+/**
+ * Waits until the stream has settled what it took of a batch, and replies. Fails when the stream
+ * has ended before.
+ */
 const finish = (stream: ZerobusStream<Uint8Array>, { batch, failure, receipts }: Taken) =>
   Effect.gen(function* () {
     const last = receipts.findLast(isReceipt)

@@ -45,8 +45,8 @@ export interface Spooling {
   /** Whether the record, which is read again, is in the spool already. */
   readonly passOver: (record: SourceRecord) => boolean
   /**
-   * Stores how many records of the files were read. Succeeds when the last record taken, and all before
-   * it, are in the spool.
+   * Stores how many records of the files were read. Succeeds when the last record taken, and all
+   * before it, are in the spool.
    */
   readonly keep: (last: RecordAck | undefined, recordsRead: number) => Effect.Effect<void, CommandFailed>
 }

@@ -85,8 +85,8 @@ const startOf = Effect.fnUntraced(function* (
 })
 
 /**
- * The position in the files where an ingest resumes. `reading` has the flags that decide which records
- * the files have.
+ * The position in the files where an ingest resumes. `reading` has the flags that decide which
+ * records the files have.
  */
 export const spoolPlace = Effect.fnUntraced(function* (options: {
   readonly stream: ZerobusStream<SourceRecord>

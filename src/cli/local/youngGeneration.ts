@@ -15,8 +15,8 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
 /** Bytes of the young generation from which on it does not grow: two halves of 16 MiB. */
 const enoughBytes = 32 * 1024 * 1024
 /**
- * The halves of a thread that starts later, in MiB. They do not grow either, and would stay at 1 MiB.
- * The threads have this as their limit, too.
+ * The halves of a thread that starts later, in MiB. They do not grow either, and would stay at 1
+ * MiB. The threads have this as their limit, too.
  */
 const threadMebibytes = 8
 

@@ -97,7 +97,10 @@ export interface Ending {
 /** The bookkeeping of what one session has in flight. */
 export class Flight {
   readonly session: Session
-  /** When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier sessions counts. */
+  /**
+   * When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier
+   * sessions counts.
+   */
   silentSince = 0
   private readonly core: StreamCore<any>
   private readonly ending: Ending
@@ -150,7 +153,9 @@ export class Flight {
     if (!this.isIdle) this.core.silence = this.core.now() - this.silentSince
   }
 
-  /** Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true. */
+  /**
+   * Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true.
+   */
   acknowledgeUnsafe(upTo: number | undefined): SessionFailure | undefined {
     const { core, session } = this
     if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
@@ -202,7 +207,10 @@ export class Flight {
     for (const resume of whenIdle) resume()
   }
 
-  /** Ends the session when records were in flight for too long, over all sessions, and none became durable. */
+  /**
+   * Ends the session when records were in flight for too long, over all sessions, and none became
+   * durable.
+   */
   private watchSilence(): Effect.Effect<void> {
     const { core } = this
     const limit = core.options.serverLackOfAckTimeout

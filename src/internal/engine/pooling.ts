@@ -1,5 +1,6 @@
 /**
- * What makes a stream one of a pool: a zone within the pool's budget, and a slot that it needs for every session.
+ * What makes a stream one of a pool: a zone within the pool's budget, and a slot that it needs for
+ * every session.
  *
  *   records wait --> takeSlot --> the pool admits --> attempts and sessions --+
  *        ^                                                                    |
@@ -16,7 +17,10 @@ import type { Answer } from "../userCode/answer.ts"
 
 /** A stream's place in a pool. */
 export interface StreamSlot {
-  /** Whether the stream may open a session: it was admitted, and its visit has not lasted long enough yet. */
+  /**
+   * Whether the stream may open a session: it was admitted, and its visit has not lasted long
+   * enough yet.
+   */
   readonly isHeld: boolean
   /** Whether it was asked to leave, since it was admitted last. */
   readonly isDismissed: boolean
@@ -28,7 +32,9 @@ export interface StreamSlot {
   readonly openedUnsafe: () => void
   /** That session has ended. */
   readonly closedUnsafe: () => void
-  /** Gives the slot back, or leaves the line; nothing happens without either. No session is open. */
+  /**
+   * Gives the slot back, or leaves the line; nothing happens without either. No session is open.
+   */
   readonly leaveUnsafe: () => void
 }
 

@@ -50,8 +50,8 @@ export const openSpool = (
 }
 
 /**
- * How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never answer,
- * and one under load takes seconds for a synchronisation.
+ * How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never
+ * answer, and one under load takes seconds for a synchronisation.
  */
 const CLOSE_LIMIT = 30_000
 

@@ -26,7 +26,9 @@ export class SpooledZone<A> {
   readonly log: SpooledLog
   /** Bytes ever accepted, framing included. */
   acceptedBytes = 0
-  /** Completes when the log is closed and its lock given up, or when the wait for that has ended. */
+  /**
+   * Completes when the log is closed and its lock given up, or when the wait for that has ended.
+   */
   readonly closed = new Answer<void>()
   private readonly core: StreamCore<A>
   private readonly writer: ScratchWriter<A>

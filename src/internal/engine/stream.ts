@@ -123,7 +123,10 @@ interface Prepared {
   core: StreamFace<any> | undefined
 }
 
-/** Waits until the stream has given its spool up. The effect outlives the opening and holds nothing else of it. */
+/**
+ * Waits until the stream has given its spool up. The effect outlives the opening and holds nothing
+ * else of it.
+ */
 const spoolClosedOf = (prepared: Prepared): Effect.Effect<void> =>
   Effect.suspend(() => prepared.core?.spooled?.closed.await ?? Effect.void)
 
@@ -137,7 +140,8 @@ const openInOwnScope = <A>(
     const { onRefused, onUnacked } = opening.options
     const prepared: Prepared = { core: undefined }
     const spoolClosed = spoolClosedOf(prepared)
-    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the caller's.
+    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the
+    // caller's.
     const scope = yield* forkNeighbour(caller, {
       // A handler may send to a stream that was opened before.
       lets: onRefused === undefined && onUnacked === undefined,
@@ -146,7 +150,8 @@ const openInOwnScope = <A>(
     })
     return yield* restore(open(opening, scope, caller, prepared)).pipe(
       Effect.provideService(Scope.Scope, scope),
-      // The supervisor may be closing the scope already, and then `Scope.close` does not wait for it.
+      // The supervisor may be closing the scope already, and then `Scope.close` does not wait for
+      // it.
       Effect.onExit((exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.andThen(Scope.close(scope, exit), spoolClosed)
       )
@@ -208,7 +213,10 @@ const open = Effect.fnUntraced(function* <A>(
   return stream
 })
 
-/** Prepares the core of a stream with one lane: it takes over what an ended one has left, and opens its spool. */
+/**
+ * Prepares the core of a stream with one lane: it takes over what an ended one has left, and opens
+ * its spool.
+ */
 const makeSingleLane = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   persistence: Persistence | undefined,

@@ -82,7 +82,10 @@ const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): E
     )
   )
 
-/** What the closing streams of one scope have spent so far. Neighbours close together, others one after another. */
+/**
+ * What the closing streams of one scope have spent so far. Neighbours close together, others one
+ * after another.
+ */
 export class Spent {
   /** Whether a signal has ended the wait, which then is over for the later ones as well. */
   waitEnded = false
@@ -131,7 +134,8 @@ interface Leaving {
  *   ... deadline - 1 second     `onRefused`, and the drain of the connection
  *   ... deadline                `onUnacked`; the deadline is scopeCloseTimeout + 5 seconds
  *
- * Streams of one scope share these times: they close together, or were sending while they waited for the earlier ones.
+ * Streams of one scope share these times: they close together, or were sending while they waited
+ * for the earlier ones.
  */
 export const closeWithScope = Effect.fnUntraced(function* (
   core: StreamFace<any>,

@@ -35,7 +35,9 @@ import { shielded } from "../userCode/shield.ts"
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
 
-/** What a stream needs of its landing zone, or of those of its lanes together, beyond its sessions. */
+/**
+ * What a stream needs of its landing zone, or of those of its lanes together, beyond its sessions.
+ */
 export type Intake<A> = Pick<
   LandingZone<A>,
   | "acceptedBytes"
@@ -76,9 +78,14 @@ export interface StreamFace<in out A> {
   readonly states: StateLog
   /** The stream that it is a lane of, or itself. */
   readonly whole: StreamFace<any>
-  /** What the receipt of the latest record waits for: the lane that took it, or the stream itself. */
+  /**
+   * What the receipt of the latest record waits for: the lane that took it, or the stream itself.
+   */
   readonly receiver: StreamFace<any>
-  /** The supervisor of the stream, or of one of its lanes, has ended; true when that decides how the stream ends. */
+  /**
+   * The supervisor of the stream, or of one of its lanes, has ended; true when that decides how the
+   * stream ends.
+   */
   readonly endedUnsafe: (lane: StreamCore<any>, outcome: Exit.Exit<never, AckFailure>, state: FinalState) => boolean
   /** Its lanes; itself when it has one. */
   readonly lanes: ReadonlyArray<StreamCore<any>>
@@ -104,7 +111,10 @@ export interface StreamFace<in out A> {
   readonly raised: WeakSet<object>
   /** Completed when the scope of the stream begins to close. */
   readonly leaving: Answer<void>
-  /** When refused records and the connection have to be done with then; milliseconds, as `now` gives them. */
+  /**
+   * When refused records and the connection have to be done with then; milliseconds, as `now` gives
+   * them.
+   */
   leaveBy: number
   /** The latest reason for a recovery, for messages about what is being waited for. */
   lastFailure: StreamFailure | undefined
@@ -113,7 +123,9 @@ export interface StreamFace<in out A> {
 /** Shared by the parts of a stream with one lane, or of one lane of several. */
 export interface StreamCore<in out A> extends StreamFace<A> {
   readonly zone: LandingZone<A>
-  /** Its place in a pool, without which it may open no session; `undefined` for a stream of its own. */
+  /**
+   * Its place in a pool, without which it may open no session; `undefined` for a stream of its own.
+   */
   readonly slot: StreamSlot | undefined
   /** Set while it is not known which offset a persistent stream gives out first. */
   fresh: boolean

@@ -6,9 +6,9 @@
  *                 ^                                            |
  *                 +---- settled by all, states, the end -------+
  *
- * A lane recovers, rotates and searches for refused records on its own. When one fails for good, the
- * others half-close and drain. The stream ends when all have ended, with the cause of the first that
- * failed; until then nobody is told.
+ * A lane recovers, rotates and searches for refused records on its own. When one fails for good,
+ * the others half-close and drain. The stream ends when all have ended, with the cause of the first
+ * that failed; until then nobody is told.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -126,7 +126,10 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
   return whole
 })
 
-/** Opens a lane some time after those before it, so that the server does not get all of them at once. */
+/**
+ * Opens a lane some time after those before it, so that the server does not get all of them at
+ * once.
+ */
 export const inItsTime = <E, R>(
   { closeRequested, lanes }: StreamFace<any>,
   lane: StreamCore<any>,
@@ -143,8 +146,8 @@ export const annotationsOf = ({ lanes, table }: StreamFace<any>, lane: StreamCor
   lanes.length === 1 ? { table: table.tableName } : { table: table.tableName, lane: lanes.indexOf(lane) }
 
 /**
- * Waits until all lanes are open, and takes over what an ended stream with several lanes has left, which
- * is sent at once. Fails when a lane failed meanwhile, also one that was open before.
+ * Waits until all lanes are open, and takes over what an ended stream with several lanes has left,
+ * which is sent at once. Fails when a lane failed meanwhile, also one that was open before.
  */
 export const openedTogether = Effect.fnUntraced(function* (
   stream: StreamFace<any>,

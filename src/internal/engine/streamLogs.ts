@@ -43,7 +43,10 @@ const left = ({ whole }: StreamFace<any>) => ({
 export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.window.toReplay })
 
-/** The server announced the end of the connection, and another one is opened; or the pool asked for the stream's slot. */
+/**
+ * The server announced the end of the connection, and another one is opened; or the pool asked for
+ * the stream's slot.
+ */
 export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug(
     core.slot?.isDismissed === true

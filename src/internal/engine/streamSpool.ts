@@ -131,7 +131,10 @@ export const makeSpooledIngest = <A>(
   const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>
     Effect.uninterruptible(Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack))
 
-  /** Waits in line for room, at most `ingestTimeout`. Leaves the line when a group fails that the records must not come behind. */
+  /**
+   * Waits in line for room, at most `ingestTimeout`. Leaves the line when a group fails that the
+   * records must not come behind.
+   */
   const admit = (
     records: ReadonlyArray<A>,
     atomic: boolean,
@@ -176,8 +179,9 @@ export const makeSpooledIngest = <A>(
   }
 
   /**
-   * A sink waits for room and not for the disk: it encodes while earlier records are written, and fills groups. The group that it
-   * was in last answers for all before, since a group that fails takes those behind it along, and nothing is handed over after that.
+   * A sink waits for room and not for the disk: it encodes while earlier records are written, and
+   * fills groups. The group that it was in last answers for all before, since a group that fails
+   * takes those behind it along, and nothing is handed over after that.
    */
   const makeIntake = (): Intake<A> => {
     let latest: LogGroup | undefined

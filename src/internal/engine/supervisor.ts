@@ -215,11 +215,17 @@ export const supervise = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** Answers everybody, then logs, when this decides how the stream ends: an answered caller may interrupt this fiber, and still gets the line. */
+/**
+ * Answers everybody, then logs, when this decides how the stream ends: an answered caller may
+ * interrupt this fiber, and still gets the line.
+ */
 const endThenLog = (end: () => boolean, log: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.flatMap(Effect.sync(end), (decides) => (decides ? log : Effect.void)))
 
-/** Runs the supervisor in a fiber of the scope. However that ends, everybody is answered; then `leave` runs. */
+/**
+ * Runs the supervisor in a fiber of the scope. However that ends, everybody is answered; then
+ * `leave` runs.
+ */
 export const forkSupervisor = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   supervised: Effect.Effect<void, never, Transport>,
@@ -227,7 +233,10 @@ export const forkSupervisor = Effect.fnUntraced(function* <A>(
   scope: Scope.Scope,
   leave: Effect.Effect<void>
 ): Effect.fn.Return<void, never, Transport> {
-  /** Answers everybody when the supervisor has ended otherwise than by closing or failing the stream. */
+  /**
+   * Answers everybody when the supervisor has ended otherwise than by closing or failing the
+   * stream.
+   */
   const endAll = (exit: Exit.Exit<void>): void => {
     if (Exit.isFailure(exit)) endUnsafe(core, Exit.failCause(exit.cause), "failed")
     opened.doneUnsafe(exit)

@@ -114,7 +114,10 @@ export type TableMetrics = ReturnType<typeof makeTableMetrics>
 /** By registry, by the attributes that the program gives all its metrics, and by table. */
 const known = new WeakMap<Registry, WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>>()
 
-/** The metrics of a table, or of a lane to it, in a stream's context, which are in the registry from now on. */
+/**
+ * The metrics of a table, or of a lane to it, in a stream's context, which are in the registry from
+ * now on.
+ */
 export const tableMetrics = (series: SeriesOf, context: Context.Context<never>): TableMetrics => {
   const registry = Context.get(context, Metric.MetricRegistry)
   const attributes = Context.get(context, Metric.CurrentMetricAttributes)

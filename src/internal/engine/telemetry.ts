@@ -80,7 +80,8 @@ export class Telemetry {
   /** The stream has ended with so many records not acknowledged. */
   ended(unacknowledged: number): void {
     const { gauges } = this
-    // A stream that never opened has at most what it was to take over, which stays with the one before.
+    // A stream that never opened has at most what it was to take over, which stays with the one
+    // before.
     if (gauges === undefined) return
     this.report()
     if (unacknowledged > 0) this.metrics.recordsReturned.update(unacknowledged)

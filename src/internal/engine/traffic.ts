@@ -5,8 +5,8 @@
  * transport that calls back no fiber waits for them.
  *
  * Out: the session hands over what the landing zone has, as long as the transport takes it. What is
- * queued leaves in the next turn of the event loop without a fiber. Only while the transport is full
- * does one wait until it is not.
+ * queued leaves in the next turn of the event loop without a fiber. Only while the transport is
+ * full does one wait until it is not.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -160,9 +160,13 @@ export class Sending {
     return session.call.sendUnsafe(request, FREE_ROOM)
   }
 
-  /** Hands over what there is; false when the transport is full. What is queued meanwhile follows in its order. */
+  /**
+   * Hands over what there is; false when the transport is full. What is queued meanwhile follows in
+   * its order.
+   */
   private handAll(): boolean {
-    // Metrics of the program, or who is answered, may queue a message, and the scheduler run its turn at once.
+    // Metrics of the program, or who is answered, may queue a message, and the scheduler run its
+    // turn at once.
     if (this.handing) return true
     this.handing = true
     const { states, zone } = this.core

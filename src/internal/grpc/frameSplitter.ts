@@ -3,8 +3,8 @@
  * message that lies in one chunk is a view of it; one of several chunks is copied once, into memory
  * that is used again if the message is released.
  *
- * New memory for each message is expensive: V8 counts it, and marks the program's whole heap the more
- * often.
+ * New memory for each message is expensive: V8 counts it, and marks the program's whole heap the
+ * more often.
  */
 import { FRAME_HEADER } from "./grpcFrames.ts"
 
@@ -46,8 +46,8 @@ export class FrameSplitter {
   private memory: ArrayBufferLike | undefined
 
   /**
-   * `deliver` takes a message of at most `largest` bytes, answers whether the next one may follow, and
-   * must not throw. `used` is told the memory of a chunk when a message in it was not released.
+   * `deliver` takes a message of at most `largest` bytes, answers whether the next one may follow,
+   * and must not throw. `used` is told the memory of a chunk when a message in it was not released.
    */
   constructor(
     largest: number,
@@ -65,9 +65,9 @@ export class FrameSplitter {
   }
 
   /**
-   * Delivers the messages that are complete with this chunk. Answers the bytes from the frame on that
-   * it does not read: one that is compressed or too large, or the one behind a message after which
-   * none may follow. Such bytes are no longer held here.
+   * Delivers the messages that are complete with this chunk. Answers the bytes from the frame on
+   * that it does not read: one that is compressed or too large, or the one behind a message after
+   * which none may follow. Such bytes are no longer held here.
    */
   split(chunk: Buffer): Buffer | undefined {
     let at = 0

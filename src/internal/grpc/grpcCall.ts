@@ -22,10 +22,16 @@ const identity = (bytes: Buffer): Buffer => bytes
 /** Responses that may wait to be read before the call is read no further. */
 const WAITING_RESPONSES = 1024
 
-/** Bytes handed over and not written yet at which the call counts as full: enough that the socket never waits for the next. */
+/**
+ * Bytes handed over and not written yet at which the call counts as full: enough that the socket
+ * never waits for the next.
+ */
 const HIGH_WATER = 1024 * 1024
 
-/** Begins a call without the stack of its caller, which grpc-js would keep with all that its functions held. */
+/**
+ * Begins a call without the stack of its caller, which grpc-js would keep with all that its
+ * functions held.
+ */
 const beginCall = (
   client: Grpc.Client,
   path: string,
@@ -89,13 +95,15 @@ export class GrpcCall implements TransportCall {
     this.call = call
     this.reader = new FrameReader(call, (response) => this.onResponse?.(response))
     call.on("data", (bytes: Buffer) => this.arrived(bytes))
-    // With the headers of the response the call has a session, and what that announces later is seen.
+    // With the headers of the response the call has a session, and what that announces later is
+    // seen.
     call.once("metadata", () => {
       const session = sessionOf(call)
       if (session !== undefined) this.ignoreGoAway = onGoAway(session, () => this.onRetiring())
     })
     call.on("status", (status: Grpc.StatusObject) => this.statusCame(status))
-    // A call emits the status as an error too, also after cancel(); without a listener that would end the process.
+    // A call emits the status as an error too, also after cancel(); without a listener that would
+    // end the process.
     call.on("error", nothing)
     this.pings = connection.pings?.add({ session: () => sessionOf(call), isInFlight: () => this.isInFlight() })
     this.sender = new FrameSender(call, mayShare)
@@ -182,7 +190,8 @@ export class GrpcCall implements TransportCall {
     this.pings?.end()
     this.reader.end()
     this.call.cancel()
-    // The socket may still hold frames that lie in the engine's memory, which is stamped anew for the next session.
+    // The socket may still hold frames that lie in the engine's memory, which is stamped anew for
+    // the next session.
     if (this.sender.direct && !this.connection.spare) this.connection.credentials.disconnect()
     if (this.queue !== undefined) Queue.shutdownUnsafe(this.queue)
     this.onSent = this.onResponse = this.onEnd = undefined

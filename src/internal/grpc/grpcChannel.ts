@@ -119,7 +119,10 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     for (const socket of this.sockets) socket.destroy()
   }
 
-  /** Why the latest connection could not be made: for all calls that wanted it, of which none gets another one. */
+  /**
+   * Why the latest connection could not be made: for all calls that wanted it, of which none gets
+   * another one.
+   */
   get latestFailure(): ConnectFailure | undefined {
     return this.failure
   }

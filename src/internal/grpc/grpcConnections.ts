@@ -1,13 +1,14 @@
 /**
  * The connections that calls travel on: one for each call, or few that calls share.
  *
- * A connection that one call had for itself and has ended in order may be kept for the next call, for a
- * second: tables that take turns in a pool need no new connection for each visit.
+ * A connection that one call had for itself and has ended in order may be kept for the next call,
+ * for a second: tables that take turns in a pool need no new connection for each visit.
  *
  * Servers limit the calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS), and a call beyond that
- * would wait unseen until another ends. So a shared connection takes as many as its server allows, and
- * the next ones go on a further connection. How many that is shows with the server's settings: until
- * then only the first call is made, and the others wait; or as many are as the connection before took.
+ * would wait unseen until another ends. So a shared connection takes as many as its server allows,
+ * and the next ones go on a further connection. How many that is shows with the server's settings:
+ * until then only the first call is made, and the others wait; or as many are as the connection
+ * before took.
  *
  * | a shared connection | then |
  * | --- | --- |
@@ -39,9 +40,14 @@ export class Connection {
   readonly pings: ConnectionPings | undefined
   /** Set when it was given up: no further call can be made on it. */
   closed = false
-  /** Set when a call on it ended without any answer: it may be stuck, so no further call gets it. */
+  /**
+   * Set when a call on it ended without any answer: it may be stuck, so no further call gets it.
+   */
   stuck = false
-  /** Set when the call that had it for itself has ended in order, and it may be kept for another one. */
+  /**
+   * Set when the call that had it for itself has ended in order, and it may be kept for another
+   * one.
+   */
   spare = false
   private waited: string | undefined
 
@@ -54,7 +60,10 @@ export class Connection {
   /** A call has begun on it. */
   began(_call: Call): void {}
 
-  /** What keeps it from having reached the server, or has done so when it was closed, as the end of a sentence. */
+  /**
+   * What keeps it from having reached the server, or has done so when it was closed, as the end of
+   * a sentence.
+   */
   waitingFor(): string {
     return this.waited ?? this.credentials.waitingFor()
   }
@@ -64,14 +73,18 @@ export class Connection {
     this.closed = true
     this.credentials.abort()
     this.client.close()
-    // A closed client still waits for the first word of a server that never says one, and the socket with it.
+    // A closed client still waits for the first word of a server that never says one, and the
+    // socket with it.
     if (this.stuck) this.credentials.disconnect()
   }
 }
 
 /** A connection that calls share. */
 class SharedConnection extends Connection {
-  /** Completes when it is known how many calls the server allows, or the first call has shown that it is not. */
+  /**
+   * Completes when it is known how many calls the server allows, or the first call has shown that
+   * it is not.
+   */
   readonly settled = new Answer<void>()
   /** Calls that were made on it and are open. */
   calls = 0
@@ -159,7 +172,10 @@ export interface Connections {
 /** A connection for each call: a new one, or one that an ended call has left. */
 export class OwnConnections implements Connections {
   private readonly settings: ChannelSettings
-  /** Connections without a call, each with the timer of its end; the one that was left last is taken first. */
+  /**
+   * Connections without a call, each with the timer of its end; the one that was left last is taken
+   * first.
+   */
   private readonly kept = new Map<Connection, NodeJS.Timeout>()
   private over = false
 
@@ -268,14 +284,18 @@ export class SharedConnections implements Connections {
     for (const connection of this.connections) connection.closeUnsafe()
   }
 
-  /** The connection with the fewest calls of those that take one; undefined when another is to be made. */
+  /**
+   * The connection with the fewest calls of those that take one; undefined when another is to be
+   * made.
+   */
   private find(): SharedConnection | undefined {
     let best: SharedConnection | undefined
     for (const connection of this.connections) {
       if (!connection.isUsable) continue
       const { calls, limit, settled } = connection
       if (limit !== undefined) this.usual = limit
-      // Where the limit stays unknown, there is none that could be kept; while it is, those who wait may be many.
+      // Where the limit stays unknown, there is none that could be kept; while it is, those who
+      // wait may be many.
       const most = limit ?? (settled.isDone ? Infinity : (this.usual ?? Infinity))
       if (calls < most && (best === undefined || calls < best.calls)) best = connection
     }

@@ -1,6 +1,6 @@
 /**
- * Spreads the calls that follow lost ones. Calls that are lost together would come back together, and
- * a server that has just started might lose them again.
+ * Spreads the calls that follow lost ones. Calls that are lost together would come back together,
+ * and a server that has just started might lose them again.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -27,7 +27,10 @@ export class LossSpread {
     this.lost++
   }
 
-  /** The wait of a call that is made now, if it has to: at random, up to a millisecond for each other call lost of late. */
+  /**
+   * The wait of a call that is made now, if it has to: at random, up to a millisecond for each
+   * other call lost of late.
+   */
   turn(): Wait | undefined {
     const others = this.now() - this.latest > WINDOW ? 0 : this.lost - 1
     if (others <= 0) return undefined

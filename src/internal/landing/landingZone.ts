@@ -35,11 +35,17 @@ export interface ZoneParts<A> {
   readonly limits: LandingZoneLimits
   /** Milliseconds, read once per message. */
   readonly now: () => number
-  /** Gives the turns in which messages are sent and many callers are let in; by default Effect's own. */
+  /**
+   * Gives the turns in which messages are sent and many callers are let in; by default Effect's
+   * own.
+   */
   readonly scheduler?: Scheduler
   /** Bytes that the size of its chunks is made for; by default those of its bounds. */
   readonly chunksFor?: number
-  /** Size of its first chunk after everything was acknowledged, a size class; by default the least there is. */
+  /**
+   * Size of its first chunk after everything was acknowledged, a size class; by default the least
+   * there is.
+   */
   readonly firstChunk?: number
 }
 
@@ -144,7 +150,10 @@ export class LandingZone<A> extends ZoneMessages {
     }
   }
 
-  /** A copy of the records as they travel, tags and lengths included, or why they are refused. Keeps nothing. */
+  /**
+   * A copy of the records as they travel, tags and lengths included, or why they are refused. Keeps
+   * nothing.
+   */
   encodeUnsafe(records: ReadonlyArray<A>, atomic: boolean): Buffer | Refusal {
     if (!atomic) this.writer.begin(HEAD_ROOM)
     const refusal = atomic ? this.writeBatch(records) : this.writeSingle(records[0]!)
@@ -158,7 +167,10 @@ export class LandingZone<A> extends ZoneMessages {
     this.waiters.admit()
   }
 
-  /** Hands in what a caller brought that waited: its offset, `Full`, or `undefined` when the zone is closed. */
+  /**
+   * Hands in what a caller brought that waited: its offset, `Full`, or `undefined` when the zone is
+   * closed.
+   */
   placeUnsafe(waiter: Omit<Waiter, "admit">): Admission {
     if (this.closed) return undefined
     if (this.encoding || !this.fits(ALONE + waiter.content.length)) return Full

@@ -31,7 +31,10 @@ export class MessageQueue implements Due {
     if (this.listener !== undefined) this.tellNextTurn()
   }
 
-  /** Calls the listener in the next turn: one that has left messages where they are wants to look again. */
+  /**
+   * Calls the listener in the next turn: one that has left messages where they are wants to look
+   * again.
+   */
   tellNextTurn(): void {
     if (this.due) return
     this.due = true

@@ -1,17 +1,22 @@
 /**
- * Landing zones that share one byte budget, as those of a pool's tables do. Each has bounds of its own besides.
+ * Landing zones that share one byte budget, as those of a pool's tables do. Each has bounds of its
+ * own besides.
  *
  *   fits --> own bounds? --> room in the budget, and no zone blocked? -- yes --> kept
  *                              | no: the zone is blocked, its caller waits in the zone's line
  *   acknowledgements --> release --> blocked zones in turn: each admits callers until one does not fit
  *
- * While a zone is blocked, records of other zones wait behind it, so that small records do not keep a large one out.
+ * While a zone is blocked, records of other zones wait behind it, so that small records do not keep
+ * a large one out.
  */
 import { MESSAGE_OVERHEAD, type Message } from "./chunk.ts"
 import { LandingZone, type ZoneParts } from "./landingZone.ts"
 import { Turns } from "./turns.ts"
 
-/** Bytes that chunks are made for, which have up to a quarter of it: many zones hold one that is filled in part. */
+/**
+ * Bytes that chunks are made for, which have up to a quarter of it: many zones hold one that is
+ * filled in part.
+ */
 const CHUNKS_FOR = 256 * 1024
 
 export class SharedBudget {
@@ -57,7 +62,8 @@ export class SharedBudget {
   admitUnsafe(): void {
     // The loop below finds what has become free since.
     if (this.admitting !== undefined) return
-    // A caller that is let in may run at once and find its next record blocked: that zone has its turn as well.
+    // A caller that is let in may run at once and find its next record blocked: that zone has its
+    // turn as well.
     for (;;) {
       const zone = this.blocked.values().next().value
       if (zone === undefined || !this.admitFrom(zone)) return

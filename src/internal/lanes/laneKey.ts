@@ -1,6 +1,6 @@
 /**
- * Which lane a record belongs to by its key. The hash is stable over processes and versions: records
- * of one key belong to one lane for as long as the number of lanes is the same.
+ * Which lane a record belongs to by its key. The hash is stable over processes and versions:
+ * records of one key belong to one lane for as long as the number of lanes is the same.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { thrownKind } from "../userCode/wake.ts"
@@ -8,7 +8,10 @@ import { thrownKind } from "../userCode/wake.ts"
 /** A program's function from records to keys. */
 export type LaneKey<A> = (record: A) => string | number
 
-/** 32 bits of a key: FNV-1a over the UTF-16 code units of a text, or the two halves of a whole number, then mixed. */
+/**
+ * 32 bits of a key: FNV-1a over the UTF-16 code units of a text, or the two halves of a whole
+ * number, then mixed.
+ */
 export const hashKey = (key: string | number): number =>
   Number.isSafeInteger(key)
     ? mix(((key as number) >>> 0) ^ Math.imul(Math.floor((key as number) / 2 ** 32), 0x9e3779b1))

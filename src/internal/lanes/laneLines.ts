@@ -1,9 +1,10 @@
 /**
- * The callers that wait for room in a stream with several lanes: a line per lane, and one for records
- * that any lane may take.
+ * The callers that wait for room in a stream with several lanes: a line per lane, and one for
+ * records that any lane may take.
  *
- * Room goes to the caller that has waited longest, as with one lane. Callers whose lane has its part
- * of the budget are passed by: they wait for their lane, and the others must not wait for it too.
+ * Room goes to the caller that has waited longest, as with one lane. Callers whose lane has its
+ * part of the budget are passed by: they wait for their lane, and the others must not wait for it
+ * too.
  */
 import type { Scheduler } from "effect/Scheduler"
 import { type Admission, Full, Line, type Waiter } from "../landing/waitingLine.ts"
@@ -29,8 +30,8 @@ export class LaneLines {
   private arrivals = 0
 
   /**
-   * `place` hands in what a caller brought and returns its answer, or `Full`; `isCapped` says that a
-   * caller waits for its lane alone.
+   * `place` hands in what a caller brought and returns its answer, or `Full`; `isCapped` says that
+   * a caller waits for its lane alone.
    */
   constructor(
     lanes: number,
@@ -53,7 +54,10 @@ export class LaneLines {
     })
   }
 
-  /** Takes the last place of its line. Returns how to give up: false when the caller was admitted or has left before. */
+  /**
+   * Takes the last place of its line. Returns how to give up: false when the caller was admitted or
+   * has left before.
+   */
   join(waiter: LaneWaiter): () => boolean {
     const leave = this.lines[waiter.lane]!.join({ waiter, arrival: this.arrivals++ })
     this.size++
@@ -74,7 +78,9 @@ export class LaneLines {
     return this.size > 0 && (this.lines[lane]!.size > 0 || this.longest() !== undefined)
   }
 
-  /** The line whose first caller has waited longest, of those that do not wait for their lane alone. */
+  /**
+   * The line whose first caller has waited longest, of those that do not wait for their lane alone.
+   */
   private longest(): Line<Arrival> | undefined {
     let longest: Line<Arrival> | undefined
     for (const line of this.lines) {

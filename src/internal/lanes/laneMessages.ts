@@ -1,6 +1,6 @@
 /**
- * What lanes have left, in the order of the stream's offsets. A message of a lane holds records whose
- * offsets are not neighbours, so it is read in stretches.
+ * What lanes have left, in the order of the stream's offsets. A message of a lane holds records
+ * whose offsets are not neighbours, so it is read in stretches.
  */
 import { type Message, payloadsIn } from "../landing/chunk.ts"
 import { readLength } from "../protobuf/envelope.ts"
@@ -54,8 +54,8 @@ const stretchesOf = ({ offsets }: LaneZone<any>, message: Message): ReadonlyArra
 }
 
 /**
- * The offsets that a new stream gives to what the lanes of an ended one have left: 0, 1, 2, ... in the
- * order of the old ones. Per lane, in its order.
+ * The offsets that a new stream gives to what the lanes of an ended one have left: 0, 1, 2, ... in
+ * the order of the old ones. Per lane, in its order.
  */
 export const renumbered = (lanes: ReadonlyArray<LaneZone<any>>): ReadonlyArray<ReadonlyArray<number>> => {
   const old = lanes.flatMap((lane, index) => Array.from(lane.offsets.toArray(), (offset) => ({ index, offset })))

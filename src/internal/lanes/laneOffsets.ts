@@ -2,8 +2,9 @@
  * The offsets that a stream with several lanes gave to the records of one lane, as long as they are
  * not settled: a ring of numbers, since a lane may hold hundreds of thousands of records.
  *
- * Each lane counts its own records 0, 1, 2, ... without gap, which is what its messages and sessions
- * work with. The ring leads from these lane offsets to those of the stream, which rise as well.
+ * Each lane counts its own records 0, 1, 2, ... without gap, which is what its messages and
+ * sessions work with. The ring leads from these lane offsets to those of the stream, which rise as
+ * well.
  */
 
 const NOTHING = new Float64Array(0)

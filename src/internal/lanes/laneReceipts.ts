@@ -1,9 +1,10 @@
 /**
  * What is settled of a stream with several lanes, and who waits for it.
  *
- * A receipt waits for its own lane; `flush`, `waitForOffset` and `durableOffsets` wait for all lanes.
- * Both count in offsets of the stream. So each lane has a watermark, the highest of its settled
- * offsets, and the stream has one: the highest offset up to which every lane has settled its own.
+ * A receipt waits for its own lane; `flush`, `waitForOffset` and `durableOffsets` wait for all
+ * lanes. Both count in offsets of the stream. So each lane has a watermark, the highest of its
+ * settled offsets, and the stream has one: the highest offset up to which every lane has settled
+ * its own.
  *
  *   session --> lane offset --> LaneAcknowledgements --> receipts of the lane
  *                                  |
@@ -15,7 +16,10 @@ import { Acknowledgements } from "../receipts/acknowledgements.ts"
 import type { OffsetRange } from "../receipts/refusedOffsets.ts"
 import type { LaneOffsets } from "./laneOffsets.ts"
 
-/** What is settled of one lane. It is told lane offsets, and its watermark and receipts have those of the stream. */
+/**
+ * What is settled of one lane. It is told lane offsets, and its watermark and receipts have those
+ * of the stream.
+ */
 export class LaneAcknowledgements<E> extends Acknowledgements<E> {
   private readonly offsets: LaneOffsets
   private readonly whole: LanesAcknowledgements<E>

@@ -9,8 +9,8 @@ import type { LandingZoneLimits } from "../landing/sizeLimits.ts"
 import { LaneOffsets } from "./laneOffsets.ts"
 
 /**
- * Bytes of a message that is worth its cost: frame, write to the socket and acknowledgement together take as long as some hundred
- * small records.
+ * Bytes of a message that is worth its cost: frame, write to the socket and acknowledgement
+ * together take as long as some hundred small records.
  */
 export const WORTH_SENDING = 64 * 1024
 
@@ -47,7 +47,10 @@ export class LaneZone<A> extends LandingZone<A> {
     this.budget = budget
   }
 
-  /** Whether the lane has its part of the budget, so that so many more bytes wait although there may be room. */
+  /**
+   * Whether the lane has its part of the budget, so that so many more bytes wait although there may
+   * be room.
+   */
   isCapped(charge: number): boolean {
     if (this.hasSession || this.closed || this.isEmpty) return false
     const { maxInflightBytes, maxInflightRecords } = this.budget.limits
@@ -62,13 +65,15 @@ export class LaneZone<A> extends LandingZone<A> {
   }
 
   /**
-   * What a turn brings is little per lane when there are many. So while more is to come, a message gathers over some turns. In each
-   * of them the lane looks again, which needs nobody to tell it that callers have left.
+   * What a turn brings is little per lane when there are many. So while more is to come, a message
+   * gathers over some turns. In each of them the lane looks again, which needs nobody to tell it
+   * that callers have left.
    */
   override listenUnsafe(listener: () => void): () => void {
     let looking = false
     return super.listenUnsafe(() => {
-      // A scheduler of the program may run the next turn at once: then there is nothing to wait for.
+      // A scheduler of the program may run the next turn at once: then there is nothing to wait
+      // for.
       if (looking || !this.isGathering) return listener()
       looking = true
       this.queue.tellNextTurn()
@@ -76,7 +81,9 @@ export class LaneZone<A> extends LandingZone<A> {
     })
   }
 
-  /** Whether more records would make the last message of the lane cheaper, and are about to come. */
+  /**
+   * Whether more records would make the last message of the lane cheaper, and are about to come.
+   */
   private get isGathering(): boolean {
     return (
       this.isFilling &&

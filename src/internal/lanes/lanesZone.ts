@@ -1,6 +1,6 @@
 /**
- * The way of records into a stream with several lanes: each goes to a lane, and gets the stream's next
- * offset once the lane's landing zone has taken it.
+ * The way of records into a stream with several lanes: each goes to a lane, and gets the stream's
+ * next offset once the lane's landing zone has taken it.
  *
  *   offerUnsafe --> lane of its key, or one that has little to do --> landing zone of the lane --> offset
  *                                                                       | no room: Full
@@ -22,7 +22,10 @@ import { LaneLines, type LaneWaiter } from "./laneLines.ts"
 import { leftInOrder, renumbered } from "./laneMessages.ts"
 import { type LanesBudget, LaneZone } from "./laneZone.ts"
 
-/** The bounds that the chunks of all lanes are made for at most, in bytes: 64 lanes have chunks of 64 KiB, 16 or fewer of 256 KiB. */
+/**
+ * The bounds that the chunks of all lanes are made for at most, in bytes: 64 lanes have chunks of
+ * 64 KiB, 16 or fewer of 256 KiB.
+ */
 const CHUNKS_FOR = 16 * 1024 * 1024
 
 export class LanesZone<A> {
@@ -40,7 +43,10 @@ export class LanesZone<A> {
   /** Where the next record without a key goes, as long as its last message takes more. */
   private current = 0
   private closed = false
-  /** While a record's key is taken and while it is encoded: what that calls must not hand in as well. */
+  /**
+   * While a record's key is taken and while it is encoded: what that calls must not hand in as
+   * well.
+   */
   private busy = false
 
   constructor(options: {
@@ -60,8 +66,8 @@ export class LanesZone<A> {
       onRoom: () => this.lines.admit(),
       moreToCome: () => !this.turnLine.isEmpty
     }
-    // Chunks come on top of what is in flight: those of all lanes together take what those of one would, and leave room in the
-    // processor's caches.
+    // Chunks come on top of what is in flight: those of all lanes together take what those of one
+    // would, and leave room in the processor's caches.
     const chunksFor = Math.min(limits.maxInflightBytes, CHUNKS_FOR) / lanes
     this.lanes = Array.from({ length: lanes }, (_, index) => new LaneZone<A>({ ...options, chunksFor }, index, budget))
     this.laneKey = options.laneKey
@@ -83,7 +89,9 @@ export class LanesZone<A> {
     )
   }
 
-  /** Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave. */
+  /**
+   * Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave.
+   */
   standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
     return this.turnLine.joinUnsafe(scheduler, admit)
   }
@@ -151,7 +159,10 @@ export class LanesZone<A> {
     if (hasSession) this.lines.admit()
   }
 
-  /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
+  /**
+   * Refuses everything from now on and answers those who wait. What is unacknowledged stays
+   * readable.
+   */
   closeUnsafe(): void {
     if (this.closed) return
     this.closed = true
@@ -164,7 +175,10 @@ export class LanesZone<A> {
     return leftInOrder(this.lanes)
   }
 
-  /** Takes over copies of what an ended stream with as many lanes has left, beyond the bounds, each on its lane and in order. */
+  /**
+   * Takes over copies of what an ended stream with as many lanes has left, beyond the bounds, each
+   * on its lane and in order.
+   */
   adoptUnsafe(ended: LanesZone<A>): void {
     renumbered(ended.lanes).forEach((offsets, index) => {
       const lane = this.lanes[index]!
@@ -216,7 +230,10 @@ export class LanesZone<A> {
     return sum
   }
 
-  /** Finds the lane of records and hands them in there, while nothing that this calls can hand in others. */
+  /**
+   * Finds the lane of records and hands them in there, while nothing that this calls can hand in
+   * others.
+   */
   private handIn<X>(records: ReadonlyArray<A>, atomic: boolean, handIn: (lane: number) => X): X | InvalidArgument {
     if (this.busy) return nested()
     this.busy = true
@@ -247,7 +264,10 @@ export class LanesZone<A> {
     return this.lanes[lane < this.lanes.length ? lane : this.freest()]!
   }
 
-  /** The lane that a record without a key goes to: the latest one while its message takes more, else the one with least to do. */
+  /**
+   * The lane that a record without a key goes to: the latest one while its message takes more, else
+   * the one with least to do.
+   */
   private freest(): number {
     const { lanes } = this
     const latest = lanes[this.current]!
@@ -269,7 +289,9 @@ export class LanesZone<A> {
     return this.busy ? Full : this.keep(waiter.lane, waiter.records, (zone) => zone.placeUnsafe(waiter))
   }
 
-  /** Has the zone of a lane take records, which get the next offset unless it gives another answer. */
+  /**
+   * Has the zone of a lane take records, which get the next offset unless it gives another answer.
+   */
   private keep<R>(lane: number, records: number, handIn: (zone: LaneZone<A>) => number | R): number | R {
     const zone = this.zoneOf(lane)
     const before = zone.acceptedBytes

@@ -78,8 +78,8 @@ export const makeFoldersIn = async (
 const smallBytes = 256 * 1024
 
 /**
- * Writes a whole new file, and answers what waits for the disk, which is to be called once. Fails with
- * `EEXIST` where something has the name. The file is deleted when either fails.
+ * Writes a whole new file, and answers what waits for the disk, which is to be called once. Fails
+ * with `EEXIST` where something has the name. The file is deleted when either fails.
  */
 export const writeNew = async (
   path: string,

@@ -116,12 +116,14 @@ export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket>
   })
 
 /**
- * The latest TLS session with the endpoint of each route. The next connection goes on with it, which
- * spares both sides most of a handshake.
+ * The latest TLS session with the endpoint of each route. The next connection goes on with it,
+ * which spares both sides most of a handshake.
  */
 const tlsSessions = new WeakMap<Route, Buffer>()
 
-/** Speaks TLS over a socket; goes on with the TLS session of the `resumed` route, if there is one. */
+/**
+ * Speaks TLS over a socket; goes on with the TLS session of the `resumed` route, if there is one.
+ */
 const secure = (
   socket: Net.Socket,
   host: string,

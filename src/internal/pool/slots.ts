@@ -5,19 +5,20 @@
  *                 | no                                             ^
  *                 +--> line, first come first served --------------+ a visit has lasted long enough
  *
- * A table enters the line with its first record, or at the end of a visit that left records behind. So
- * the first in line is the table that has waited longest, and one that cannot reach its server does not
- * keep the others out.
+ * A table enters the line with its first record, or at the end of a visit that left records behind.
+ * So the first in line is the table that has waited longest, and one that cannot reach its server
+ * does not keep the others out.
  *
  * | while tables wait, a visit ends | |
  * | --- | --- |
  * | once nothing is left to be acknowledged | after 1 second; at once when no record came since it was admitted |
  * | otherwise | after 10 seconds, once what was sent is acknowledged |
  *
- * A visit that ends at once takes a credit, of which there are as many a second as slots: many tables with
- * a pile each are served one after another, and tables with a record now and then do not open sessions all
- * the time. While no table waits, a visit ends when it had nothing to send for `idleTimeToLive`. A visit
- * begins with its session: how long that takes to open is bounded by the stream's own limits.
+ * A visit that ends at once takes a credit, of which there are as many a second as slots: many
+ * tables with a pile each are served one after another, and tables with a record now and then do
+ * not open sessions all the time. While no table waits, a visit ends when it had nothing to send
+ * for `idleTimeToLive`. A visit begins with its session: how long that takes to open is bounded by
+ * the stream's own limits.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -26,7 +27,9 @@ import type { StreamSlot } from "../engine/pooling.ts"
 import { Answer } from "../userCode/answer.ts"
 import { wake } from "../userCode/wake.ts"
 
-/** How long a visit lasts while others wait, in milliseconds: until nothing is left, and at most. */
+/**
+ * How long a visit lasts while others wait, in milliseconds: until nothing is left, and at most.
+ */
 const FULL_VISIT = 1_000
 const LONGEST_VISIT = 10_000
 
@@ -56,7 +59,10 @@ export class Slots {
   private readonly visits = new Set<Slot>()
   /** Streams that wait for a slot, the first to come first. */
   private readonly line = new Set<Slot>()
-  /** How many of the visits were dismissed and have nothing left, so that their slots are about to be free. */
+  /**
+   * How many of the visits were dismissed and have nothing left, so that their slots are about to
+   * be free.
+   */
   private leaving = 0
   private credits: number
   /** When they were counted, in milliseconds. */
@@ -97,7 +103,10 @@ export class Slots {
     this.admitUnsafe()
   }
 
-  /** A visit has begun, or has nothing left to send: ends it if it is due, or looks again when it is. */
+  /**
+   * A visit has begun, or has nothing left to send: ends it if it is due, or looks again when it
+   * is.
+   */
   consider(slot: Slot): void {
     if (slot.isDismissed) this.noteLeaving(slot)
     else if (slot.isOpen) {

@@ -1,5 +1,6 @@
 /**
- * The tables of a pool: the stream of each, opened with its first record, and what becomes of one that fails.
+ * The tables of a pool: the stream of each, opened with its first record, and what becomes of one
+ * that fails.
  *
  *   first record --> open --> its stream, which waits for slots by itself
  *                      ^         | fails
@@ -52,8 +53,8 @@ export interface PoolParts<R> {
 type PoolFailure = IngestError | StreamFailure | InvalidState
 
 /**
- * One call: it finds the table's stream when it runs, and becomes a call of that, which `yield*` may
- * answer without a turn through the fiber's run loop.
+ * One call: it finds the table's stream when it runs, and becomes a call of that, which `yield*`
+ * may answer without a turn through the fiber's run loop.
  */
 class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
   readonly #find: () => Effect.Effect<RecordAck, PoolFailure>
@@ -184,7 +185,9 @@ export const openPool = Effect.fnUntraced(function* <R>({
       return opening
     })
 
-  /** Opens the stream of a table, once for all who wait for it; only the wait can be interrupted. */
+  /**
+   * Opens the stream of a table, once for all who wait for it; only the wait can be interrupted.
+   */
   const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(
@@ -223,7 +226,10 @@ export const openPool = Effect.fnUntraced(function* <R>({
       : ingestLater(table, record)
   }
 
-  /** Flushes one table, and fails once when it has failed with records left since it was flushed last. */
+  /**
+   * Flushes one table, and fails once when it has failed with records left since it was flushed
+   * last.
+   */
   const flushTable = (entry: Entry): Effect.Effect<Exit.Exit<void, AckError>> => {
     const { opened, untold } = entry
     entry.untold = undefined

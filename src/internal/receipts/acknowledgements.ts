@@ -65,7 +65,10 @@ export class Acknowledgements<E> {
     if (this.waiters.size > 0) this.pieces.runUnsafe()
   }
 
-  /** The offset that receipts have for this one of the landing zone: the same, but for one of several lanes. */
+  /**
+   * The offset that receipts have for this one of the landing zone: the same, but for one of
+   * several lanes.
+   */
   givenOffset(offset: number): number {
     return offset
   }

@@ -1,10 +1,11 @@
 /**
  * Closes together what was opened together.
  *
- * A scope closes what is in it one after the other, the latest first. For a thousand streams that is a
- * thousand waits for a server. Where scopes of ours lie next to one another in a scope of the user, with
- * nothing of the user's in between, nobody can tell whether one or all of them close first. So the first
- * one that closes begins to close its neighbours too, and all wait for one another.
+ * A scope closes what is in it one after the other, the latest first. For a thousand streams that
+ * is a thousand waits for a server. Where scopes of ours lie next to one another in a scope of the
+ * user, with nothing of the user's in between, nobody can tell whether one or all of them close
+ * first. So the first one that closes begins to close its neighbours too, and all wait for one
+ * another.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -41,9 +42,9 @@ const contentsOf = (parent: Scope.Scope) => {
 }
 
 /**
- * Forks a scope that closes together with its neighbours in the parent. With `lets` what was opened right
- * before it may close before it has closed. The parent waits for `after` as well, which begins once the
- * scope has closed; whoever closes the scope itself does not.
+ * Forks a scope that closes together with its neighbours in the parent. With `lets` what was opened
+ * right before it may close before it has closed. The parent waits for `after` as well, which
+ * begins once the scope has closed; whoever closes the scope itself does not.
  */
 export const forkNeighbour = (
   parent: Scope.Scope,
@@ -68,7 +69,10 @@ export const forkNeighbour = (
     return scope
   })
 
-/** The scopes that close because this one does, as their parent closes: those opened right before it. */
+/**
+ * The scopes that close because this one does, as their parent closes: those opened right before
+ * it.
+ */
 const joining = (parent: Scope.Scope, around: Scope.Scope): ReadonlyArray<Scope.Closeable> => {
   const found: Array<Scope.Closeable> = []
   let current = neighbours.get(around)

@@ -22,8 +22,8 @@ export interface WrittenFile {
 }
 
 /**
- * Writes a data file. Where the file system cannot have the folders that tell the partition's values,
- * the file gets one that tells none.
+ * Writes a data file. Where the file system cannot have the folders that tell the partition's
+ * values, the file gets one that tells none.
  */
 export const writeDataFile = async (
   { readers, table }: DeltaLog,

@@ -103,8 +103,8 @@ export interface Snapshot {
   /** When the version was committed by its own account, in milliseconds; undefined when its commit was not read or holds none. */
   inCommitTimestamp: number | undefined
   /**
-   * When the version was committed, in milliseconds: as its commit says, or when the newest file was
-   * added where the commit was not read. Undefined where neither is known.
+   * When the version was committed, in milliseconds: as its commit says, or when the newest file
+   * was added where the commit was not read. Undefined where neither is known.
    */
   committedAt: number | undefined
   /** Kinds of actions that this module does not know, so that a checkpoint of ours would lose them. */

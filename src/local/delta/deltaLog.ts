@@ -140,10 +140,10 @@ export class DeltaLog {
   }
 
   /**
-   * Commits what `build` answers for the current state, again for each version that somebody else took first. When `build`
-   * answers undefined there is nothing left to do. Throws `TableChanged` when the other writer changed the metadata or the
-   * protocol, or put another table in the folder. A commit gets its name after `ready`: the data files that it names are on
-   * disk then.
+   * Commits what `build` answers for the current state, again for each version that somebody else
+   * took first. When `build` answers undefined there is nothing left to do. Throws `TableChanged`
+   * when the other writer changed the metadata or the protocol, or put another table in the folder.
+   * A commit gets its name after `ready`: the data files that it names are on disk then.
    */
   async commit(
     build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined,
@@ -172,7 +172,8 @@ export class DeltaLog {
     this.isNamed = false
     try {
       const onDisk = await writeNew(temporary, text, this.readers)
-      // Beside the data files: each takes its time on the disk, and the commit has no name before all are there.
+      // Beside the data files: each takes its time on the disk, and the commit has no name before
+      // all are there.
       await Promise.all([onDisk(), ready])
       // Before the link: afterwards the name may lead to another writer's file already.
       identity = await identityOfFile(temporary)

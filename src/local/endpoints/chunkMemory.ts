@@ -6,8 +6,8 @@
  * several times a second, which took a third of the server's processor time.
  *
  * Memory is freed when the next chunk lies elsewhere, so that HTTP/2 has handed out all of it, and
- * when no request that is still used lies in it. Frames of other calls may lie in it too, so nothing
- * is freed while the connection has another call.
+ * when no request that is still used lies in it. Frames of other calls may lie in it too, so
+ * nothing is freed while the connection has another call.
  */
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2"
 
@@ -39,8 +39,8 @@ export class ChunkMemory {
   }
 
   /**
-   * A chunk of this memory was read. Frees what came before, up to the memory that the beginning of an
-   * unfinished request lies in.
+   * A chunk of this memory was read. Frees what came before, up to the memory that the beginning of
+   * an unfinished request lies in.
    */
   read(memory: ArrayBufferLike, unfinished: ArrayBufferLike | undefined): void {
     const { memories } = this

@@ -1,8 +1,9 @@
 /**
  * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and hands each to `serverStream.ts`.
  *
- * Messages pass through as raw bytes, read by `requestReader.ts`; what they mean is decided there. The port is our own, and its connections are handed to
- * grpc-js, so that a scripted fault can cut the socket under a call.
+ * Messages pass through as raw bytes, read by `requestReader.ts`; what they mean is decided there.
+ * The port is our own, and its connections are handed to grpc-js, so that a scripted fault can cut
+ * the socket under a call.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"

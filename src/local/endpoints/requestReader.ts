@@ -3,8 +3,8 @@
  *
  * In grpc-js each request pauses and resumes its HTTP/2 stream, waits for two promises and passes a
  * second stream. That way is no public part of grpc-js, so it is left only where the inside of the
- * call looks as it is known: exactly one listener reads the HTTP/2 stream, and nothing was read yet.
- * With any other version of grpc-js all requests come out of the call.
+ * call looks as it is known: exactly one listener reads the HTTP/2 stream, and nothing was read
+ * yet. With any other version of grpc-js all requests come out of the call.
  *
  * The headers, the end of the call and its status stay with grpc-js. So does a request that is
  * compressed or too large: its frame is given back, and grpc-js reads it and all that follow.
@@ -86,7 +86,10 @@ export class RequestReader {
     ;(this.stream ?? this.call).resume()
   }
 
-  /** Nobody uses the request any more that this is a view of. Its memory may be used for the next one. */
+  /**
+   * Nobody uses the request any more that this is a view of. Its memory may be used for the next
+   * one.
+   */
   release(view: Uint8Array): void {
     this.splitter.release(view)
   }

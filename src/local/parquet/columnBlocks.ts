@@ -7,8 +7,8 @@
  * their rows are sealed, so memory follows the rows that wait, not the number of tables. A buffer
  * whose blocks are all free is dropped when others of its size have free ones.
  *
- * Nothing is cleared: who takes a block overwrites what it reads. Blocks never go to another thread,
- * which would take all of their buffer.
+ * Nothing is cleared: who takes a block overwrites what it reads. Blocks never go to another
+ * thread, which would take all of their buffer.
  */
 import { giveMemory, takeMemory } from "./columnMemory.ts"
 

@@ -40,8 +40,8 @@ export const giveMemory = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
 const smallestFreed = 128 * 1024
 
 /**
- * Frees the memory that these bytes lie in, which nobody uses any more. Without it the memory counts
- * for V8 until the garbage is collected, which it then is the more often.
+ * Frees the memory that these bytes lie in, which nobody uses any more. Without it the memory
+ * counts for V8 until the garbage is collected, which it then is the more often.
  */
 export const freeMemory = ({ buffer }: Uint8Array): void => {
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= smallestFreed) buffer.transfer(0)

@@ -15,7 +15,10 @@ export interface SharedTree {
 /** Trees that are kept for further tables; the oldest is dropped first. */
 const mostKept = 64
 
-/** Gives the tree of columns by a text that tells them completely. `columns` is called for a new text. */
+/**
+ * Gives the tree of columns by a text that tells them completely. `columns` is called for a new
+ * text.
+ */
 export const sharedTrees = (): ((key: string, columns: () => ReadonlyArray<ColumnDefinition>) => SharedTree) => {
   const kept = new Map<string, SharedTree>()
   return (key, columns) => {

@@ -184,7 +184,8 @@ const structField = (
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const entries = new Float64Array(below.length)
   const sizes = new Float64Array(below.length)
-  // Where the first occurrence is, and from the second on all of them. A view of the first would keep its message.
+  // Where the first occurrence is, and from the second on all of them. A view of the first would
+  // keep its message.
   let firstStart = 0
   let firstStop = 0
   let merged: Uint8Array | undefined

@@ -15,7 +15,10 @@ import { protoDecoder } from "./protoDecoder.ts"
  */
 export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => void
 
-/** Descriptors that are kept as they were read, by their bytes: streams of many tables may have equal ones. */
+/**
+ * Descriptors that are kept as they were read, by their bytes: streams of many tables may have
+ * equal ones.
+ */
 const shapes = new Map<string, MessageShape>()
 const mostShapes = 64
 

@@ -27,7 +27,9 @@ export interface TableForm {
 
 const treeOf = sharedTrees()
 
-/** The form for these columns, with an empty batch. `schema` is their text, as `schemaKey` gives it. */
+/**
+ * The form for these columns, with an empty batch. `schema` is their text, as `schemaKey` gives it.
+ */
 export const formOf = (definition: TableDefinition, schema: string): TableForm => {
   const { columns, key, tree } = treeOf(schema, () => definition.columns)
   return { definition: { ...definition, columns }, schema: key, open: new OpenBatch(columns, tree) }

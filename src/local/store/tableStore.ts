@@ -142,7 +142,10 @@ export interface TableStoreShape {
   readonly flush: (name?: string) => Effect.Effect<void, StorageFailure>
   /** Version, live files, rows and bytes of the committed table; zeros for an unknown one. */
   readonly stats: (name: string) => Effect.Effect<TableSize>
-  /** When a table got its latest commit, in milliseconds, also before this start; undefined without one but its creation. */
+  /**
+   * When a table got its latest commit, in milliseconds, also before this start; undefined without
+   * one but its creation.
+   */
   readonly committedAt: (name: string) => Effect.Effect<number | undefined>
   /** The committed rows, for small tables. BIGINT and timestamps (microseconds) are bigint, DATE is days, DECIMAL text, BINARY bytes, MAP a `Map`. */
   readonly rows: (name: string) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>

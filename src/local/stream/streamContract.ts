@@ -23,7 +23,10 @@ export interface Peer {
   /** Stops reading requests, and reads again. */
   readonly pause: () => void
   readonly resume: () => void
-  /** Nobody uses the request any more that this is a view of; its memory may be used for the next one. */
+  /**
+   * Nobody uses the request any more that this is a view of; its memory may be used for the next
+   * one.
+   */
   readonly release?: ((view: Uint8Array) => void) | undefined
   /** Refuses the token of this call from now on. */
   readonly revoke?: (() => void) | undefined
