@@ -54,7 +54,7 @@ export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, 
           const turn = losses.turn()
           if (turn !== undefined) yield* waitFor(turn)
           for (;;) {
-            const pause = connections.pause()
+            const pause = connections.pause(opening?.limit ?? Infinity)
             if (pause !== undefined) yield* waitFor(pause)
             if (over) return yield* clientClosed
             const { connection, wait } = connections.holdUnsafe()

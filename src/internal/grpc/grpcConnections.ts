@@ -30,6 +30,9 @@ type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 /** Milliseconds between attempts to make a shared connection, after one that failed. */
 const CONNECT_PAUSE = 100
 
+/** The most of its time that an attempt spends on that pause, so that the rest is enough to connect. */
+const PAUSE_SHARE = 0.1
+
 /** Milliseconds that a connection is kept for the next call. */
 const KEPT = 1_000
 
@@ -157,8 +160,11 @@ export interface Wait {
 
 /** Gives calls the connections that they travel on, and takes them back. */
 export interface Connections {
-  /** What to wait for before a connection is taken; undefined when one can be. */
-  readonly pause: () => Wait | undefined
+  /**
+   * What an attempt that may take so many milliseconds has to wait for before it takes a connection;
+   * undefined when it can take one.
+   */
+  readonly pause: (limit: number) => Wait | undefined
   /** A connection to hold for a call, and what to wait for before that is made. */
   readonly holdUnsafe: () => { readonly connection: Connection; readonly wait: Wait | undefined }
   /** Whether the call may be made after that wait. */
@@ -242,10 +248,10 @@ export class SharedConnections implements Connections {
     this.now = now
   }
 
-  pause(): Wait | undefined {
+  pause(limit: number): Wait | undefined {
     const { failed } = this
     if (failed === undefined || this.find() !== undefined) return undefined
-    const millis = failed.at + CONNECT_PAUSE - this.now()
+    const millis = failed.at + Math.min(CONNECT_PAUSE, limit * PAUSE_SHARE) - this.now()
     return millis > 0 ? { until: Effect.sleep(millis), waitingFor: () => failed.connection.waitingFor() } : undefined
   }
 
