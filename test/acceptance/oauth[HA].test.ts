@@ -4,7 +4,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Logger, Redacted, References, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { HeadersProvider, Retryable, RetryableReason, Zerobus, type ZerobusOptions } from "effect-zerobus"
+import {
+  HeadersProvider,
+  Retryable,
+  RetryableReason,
+  TableProperties,
+  Zerobus,
+  type ZerobusOptions
+} from "effect-zerobus"
 import * as Credentials from "../../src/Credentials.ts"
 import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 import * as A from "../support/acceptance.ts"
@@ -77,6 +84,26 @@ describe("OAuth credentials", () => {
         }
       ])
     })
+  )
+
+  it.live(
+    "HA-25 ask once for all streams of a table that open at the same time",
+    () =>
+      Effect.gen(function* () {
+        const { server, tokens, zerobus } = yield* clientWith([minted("t0"), minted("t1"), minted("t2")], {})
+        const other = TableProperties.json("main.default.others")
+        yield* Effect.forEach(
+          Array.from({ length: 1000 }, (_, n) => (n % 10 === 0 ? other : A.table)),
+          (table) => zerobus.createStream(table),
+          { concurrency: "unbounded", discard: true }
+        )
+        assert.lengthOf(tokens.requests, 2)
+        const used = server.connections.map(({ headers }) => headers["authorization"]!)
+        const counts = ["Bearer t0", "Bearer t1"].map((token) => used.filter((value) => value === token).length)
+        assert.deepStrictEqual(counts.sort(), [100, 900])
+        assert.lengthOf(used, 1000)
+      }),
+    60_000
   )
 
   it.live("HA-24 HA-26 HA-27 HA-28 keep a token whose life is a number or text, and no other", () =>
