@@ -9,7 +9,8 @@ import { LocalEnvironment, root, runSource } from "../support/localEnvironment.t
 
 const tables = [
   "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
-  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
+  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
+  ...Array.from({ length: 20 }, (_, tenant) => `main.default.tenant_${tenant}(event STRING, n INT)`)
 ]
 
 /** The whole of what each example prints. */
@@ -28,7 +29,9 @@ const printed: Readonly<Record<string, RegExp>> = {
   "10-from-catalog.ts":
     /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/,
   "11-scripted-server.ts":
-    /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/
+    /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/,
+  "12-lanes.ts": /^100001 records of 100 devices durable over 4 lanes\n$/,
+  "13-pool.ts": /^10000 records durable in 20 tables over 4 streams\n$/
 }
 
 const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))
