@@ -26,6 +26,8 @@ export interface Loaded {
   readonly rate: number
   /** Microseconds of processor time for a record. */
   readonly cpu: number
+  /** The most memory that was resident, in MiB. */
+  readonly memory: number
 }
 
 /**
@@ -79,7 +81,8 @@ const program = Effect.gen(function* () {
   const { system, user } = process.cpuUsage(cpuBefore)
   const records = count - before
   yield* stream.close
-  return { records, rate: records / seconds, cpu: (system + user) / records } satisfies Loaded
+  const memory = process.resourceUsage().maxRSS / 1024
+  return { records, rate: records / seconds, cpu: (system + user) / records, memory } satisfies Loaded
 }).pipe(
   Effect.scoped,
   Effect.provide(

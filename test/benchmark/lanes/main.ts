@@ -72,18 +72,27 @@ try {
       for (const [n, lanes] of numbers.entries()) limited[n]!.push(await one(lanes, true, false))
     }
     const inMillions = (all: ReadonlyArray<Loaded>) => spreadText(spreadOf(all.map(({ rate }) => rate / 1e6)))
-    const cpu = (all: ReadonlyArray<Loaded>) => digits(spreadOf(all.map((run) => run.cpu)).median)
-    rows.push([`${bytes} B, one stream without limits`, inMillions(unlimited), "-", "-", cpu(unlimited)])
+    const costs = (all: ReadonlyArray<Loaded>) => [
+      digits(spreadOf(all.map(({ cpu }) => cpu)).median),
+      String(Math.round(spreadOf(all.map(({ memory }) => memory)).median))
+    ]
+    rows.push([`${bytes} B, one stream without limits`, inMillions(unlimited), "-", "-", ...costs(unlimited)])
     for (const [n, lanes] of numbers.entries()) {
       const mayCarry = (round: number) => Math.min(lanes * perLane, OF_UNLIMITED * unlimited[round]!.rate)
       const ratio = spreadOf(limited[n]!.map(({ rate }, round) => rate / mayCarry(round)))
       if (!(ratio.median >= GOAL)) missed++
       const bound =
         lanes * perLane < OF_UNLIMITED * spreadOf(unlimited.map(({ rate }) => rate)).median ? "lanes" : "one stream"
-      rows.push([`${bytes} B, ${lanes} lanes`, inMillions(limited[n]!), spreadText(ratio), bound, cpu(limited[n]!)])
+      rows.push([
+        `${bytes} B, ${lanes} lanes`,
+        inMillions(limited[n]!),
+        spreadText(ratio),
+        bound,
+        ...costs(limited[n]!)
+      ])
     }
   }
-  console.log(table(["records", "million/s", `ratio, goal ${GOAL}`, "bound by", "CPU µs/record"], rows))
+  console.log(table(["records", "million/s", `ratio, goal ${GOAL}`, "bound by", "CPU µs/record", "MiB"], rows))
   console.log(missed === 0 ? "records of each key arrived in order; every goal was met" : `${missed} missed`)
 } finally {
   await sink.stop()
