@@ -50,6 +50,13 @@ const refusedBefore = new StorageFailure({
   message: "The table was refused when the records came. Send them again."
 })
 
+/** Waits for a round; true when it failed. */
+const hasFailed = (round: Promise<void>): Promise<boolean> =>
+  round.then(
+    () => false,
+    () => true
+  )
+
 /** The working side of a table. */
 export class TableEngine {
   readonly tableId: string
@@ -281,12 +288,18 @@ export class TableEngine {
     if (form !== this.pending.form) this.pending.change(form)
   }
 
-  /** Resolves once everything appended before is committed to the table. Rejects with `StorageFailure`. */
+  /**
+   * Resolves once everything appended before is committed to the table. Rejects with the `StorageFailure`
+   * of a round that began after the call: an earlier round may fail for what has been undone since.
+   */
   async flush(): Promise<void> {
     if (this.stopped !== undefined) throw this.stopped
     const last = this.wal.lastSequence
-    this.flushSoon()
-    await this.flushing
+    const earlier = this.flushing
+    if (earlier === undefined || (await hasFailed(earlier))) {
+      this.flushSoon()
+      await this.flushing
+    }
     while (this.pending.waitsUpTo(last)) {
       if (this.stopped !== undefined) throw this.stopped
       await (this.flushing ?? this.flushAll())
