@@ -17,6 +17,8 @@ export interface Mutation extends Replacement {
   readonly also?: ReadonlyArray<Replacement>
   /** What has to find it: the simulation, unless it says otherwise. */
   readonly by?: "simulation" | "lanes" | "crashes" | "model" | "replies"
+  /** True when so few seeds find it that only its past failure is run. */
+  readonly rare?: boolean
   /** True when it is no bug: then nothing may be found. */
   readonly harmless?: boolean
 }

@@ -12,10 +12,10 @@ import { laneMutations } from "./lanes/laneMutations.ts"
 import { type Mutation, mutations as engineMutations } from "./mutations.ts"
 import type { Generation } from "./plan.ts"
 
-/** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. */
+/** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. Others have none. */
 const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
-) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug: string }>
+) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug?: string }>
 
 const mutations: ReadonlyArray<Mutation> = [...engineMutations, ...laneMutations, ...crashMutations]
 
@@ -132,7 +132,7 @@ const main = async (): Promise<void> => {
     else failed++
     process.stdout.write(`${text}\n`)
   }
-  const queue = [...chosen]
+  const queue = chosen.filter(({ rare }) => rare !== true)
   const work = async () => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation
@@ -156,6 +156,7 @@ const main = async (): Promise<void> => {
   }
   await Promise.all(Array.from({ length: Math.min(2, Os.availableParallelism()) }, work))
   for (const { bug, generation, seed } of pastFailures) {
+    if (bug === undefined) continue
     const mutation = mutations.find(({ name }) => name === bug)
     const [base, from] = seed.split("/") as [string, string]
     if (mutation === undefined) throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)

@@ -4,13 +4,19 @@ import * as Path from "node:path"
 import { check } from "./checker.ts"
 import type { Happening, HistoryEvent, StreamSettings } from "./history.ts"
 import { type Generation, type Plan, profiles } from "./plan.ts"
+import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runSeed } from "./simulation.ts"
 
-/** A seed that found a bug of the engine; `npm run sim:planted` checks that it still would. */
+/**
+ * A seed that found a bug of the engine, which `npm run sim:planted` checks that it still would; or one
+ * on which the judge was wrong.
+ */
 interface PastFailure {
   readonly seed: string
   readonly generation: Generation
-  readonly bug: string
+  readonly by?: "crashes"
+  readonly bug?: string
+  readonly judge?: string
 }
 
 const pastFailures = JSON.parse(
@@ -135,9 +141,11 @@ describe("simulation", () => {
     assert.strictEqual(new Set(hashes).size, 3)
   })
 
-  for (const { bug, generation, seed } of pastFailures) {
-    it(`passes seed ${seed}, which found: ${bug}`, () => {
-      assert.deepStrictEqual(runSeed(seed, generation).violations, [])
+  for (const { bug, by, generation, judge, seed } of pastFailures) {
+    const what = bug === undefined ? `on which the judge found in vain: ${judge}` : `which found: ${bug}`
+    it(`passes seed ${seed}${by === undefined ? "" : ` with ${by}`}, ${what}`, async () => {
+      const { violations } = by === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)
+      assert.deepStrictEqual(violations, [])
     })
   }
 })

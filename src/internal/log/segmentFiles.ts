@@ -47,17 +47,31 @@ export interface FoundFile<Header extends SegmentHeader> {
   readonly content: Buffer
 }
 
+/** How segments are read. */
+export interface ReadOptions<Header extends SegmentHeader> {
+  /**
+   * Whether the content of a file is only there until the next one is read, which is read into the
+   * same memory where it fits.
+   */
+  readonly reuse?: boolean
+  /**
+   * Whether nothing is needed of the file before the one with this header. Such a file is yielded as
+   * it is, without a call of `each`. After a loss of power it may lack the file that says where it
+   * ends, so its frames cannot be told from what lies behind them.
+   */
+  readonly isSettled?: (following: Header) => boolean
+}
+
 /**
  * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of every frame in `content`, after
- * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`. With `reuse` the
- * content of a file is only there until the next one is read, which is read into the same memory where it fits.
+ * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`.
  */
 export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   disk: LogDisk,
   folder: string,
   repair: boolean,
   each: (content: Buffer, body: number, end: number) => void,
-  reuse = false
+  { isSettled = () => false, reuse = false }: ReadOptions<Header> = {}
 ): AsyncGenerator<FoundFile<Header>> {
   const numbers = await segmentNumbers(disk, folder)
   let buffer: Buffer | undefined = reuse ? Buffer.alloc(0) : undefined
@@ -70,6 +84,10 @@ export const readSegmentFiles = async function* <Header extends SegmentHeader>(
       if (buffer !== undefined && file.length > buffer.length) {
         giveBack(buffer)
         buffer = file
+      }
+      if (following !== undefined && isSettled(following)) {
+        yield { number, header: headerOf<Header>(file), content: file }
+        continue
       }
       const bound = following?.before?.file === number ? following.before.bytes : undefined
       const content = bound === undefined ? file : file.subarray(0, bound)
@@ -107,10 +125,16 @@ export const readHeader = async <Header extends SegmentHeader>(
     if (bytes > LARGEST_HEADER) return undefined
     const frame = Buffer.alloc(bytes)
     const read = await file.read(frame, bytes, 0)
-    return frameEnd(frame.subarray(0, read), 0) === bytes ? scanFrames<Header>(frame, () => {}).header : undefined
+    return headerOf<Header>(frame.subarray(0, read))
   } finally {
     await file.close()
   }
+}
+
+/** The header at the start of a file's bytes; `undefined` when none is whole. */
+const headerOf = <Header extends SegmentHeader>(bytes: Buffer): Header | undefined => {
+  const end = frameEnd(bytes, 0)
+  return end < 0 ? undefined : scanFrames<Header>(bytes.subarray(0, end), () => {}).header
 }
 
 /** More than any header has: a descriptor of 4 MiB in base64, and the rest. */

@@ -3,7 +3,8 @@
  * and what is left. It changes nothing.
  *
  * Behind a damaged place reading goes on at the next whole group frame of the file. A torn end of
- * the last file is no damage: opening the spool cuts it off.
+ * the last file is no damage: opening the spool cuts it off. Nor is anything in a file whose records
+ * are all acknowledged.
  */
 import { FRAME_PREFIX, frameEnd, groupBehind } from "../log/frames.ts"
 import type { LogDisk } from "../log/logDisk.ts"
@@ -11,7 +12,7 @@ import { readHeader, segmentNumbers, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
 import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, recordEnd } from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
-import { acknowledgedPath } from "./spoolScan.ts"
+import { acknowledgedPath, isSettled } from "./spoolScan.ts"
 
 /** Bytes of a file that are not what was written. */
 export interface DamagedPlace {
@@ -169,6 +170,8 @@ export const surveySpool = async (disk: LogDisk, folder: string): Promise<Damage
       upTo = last
       offsetsUpTo = offsets
     }
+    const following = segments[index + 1]?.header
+    if (following !== undefined && isSettled(following, acknowledged)) continue
     if (header !== undefined && line.reach(header.first)) mark(index - 1)
     const gaps = line.lost.length
     const { places, reached } = await walkSegment(disk, folder, segments, index, {

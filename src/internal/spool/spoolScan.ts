@@ -68,7 +68,10 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     next = entry.offset + offsetsOf(entry)
     if (next > noted + 1) countWaiting(waiting, entry, noted + 1)
   }
-  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, true)
+  const found = readSegmentFiles<SpoolHeader>(disk, folder, false, each, {
+    reuse: true,
+    isSettled: (following) => isSettled(following, noted)
+  })
   let expected = -1
   for await (const file of found) {
     const path = segmentPath(folder, file.number)
@@ -104,6 +107,12 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   const acknowledged = Math.max(noted, (files[0]?.first ?? 0) - 1)
   return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position, waiting }
 }
+
+/**
+ * Whether everything before the file with this header is acknowledged. A loss of power may bring an
+ * older file back without the one that says where it ends; the header has the position before it.
+ */
+export const isSettled = ({ first }: SpoolHeader, acknowledged: number): boolean => first <= acknowledged + 1
 
 /** Adds the records of an entry from `first` on. */
 const countWaiting = (waiting: { records: number; bytes: number }, entry: Entry, first: number): void => {

@@ -5,6 +5,7 @@ import * as Path from "node:path"
 import { segmentNumbers, segmentPath } from "../../../src/internal/log/segmentFiles.ts"
 import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { AcknowledgedFile, readAcknowledged } from "../../../src/internal/spool/acknowledgedFile.ts"
+import { examineSpool } from "../../../src/internal/spool/repairSpool.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
 import { append, framed, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
 
@@ -172,6 +173,38 @@ describe("a deleted file that a loss of power brings back", () => {
       await again.close()
     })
   )
+
+  for (const torn of [false, true]) {
+    it.live(
+      `is no damage, with a ${torn ? "torn" : "whole"} group behind its end and without the file that names it`,
+      () =>
+        inFolder(async (folder) => {
+          const disk = faultyDisk()
+          const log = await open(folder, { ...small, disk })
+          assert.strictEqual(await append(log, ["a"]), "persisted")
+          // Its bytes are written and stay.
+          disk.before = (operation) => {
+            if (operation === "datasync" || operation === "truncate") throw failure("EIO")
+          }
+          assert.notStrictEqual(await append(log, ["lost", "lost", "lost"]), "persisted")
+          disk.before = () => {}
+          for (const word of ["b", "c"]) assert.strictEqual(await append(log, [word.repeat(1100)]), "persisted")
+          const path = segmentPath(folder, 1)
+          const first = await Fs.readFile(path)
+          log.acknowledge(1)
+          await log.close()
+          assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+          await Fs.writeFile(path, first.subarray(0, first.length - (torn ? 1 : 0)))
+          assert.strictEqual((await examineSpool(folder)).upTo, -1)
+          const again = await open(folder, small)
+          const [left, ...more] = await readAll(again)
+          assert.deepStrictEqual([left?.startsWith("2 "), more], [true, []])
+          again.acknowledge(2)
+          await again.close()
+          assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+        })
+    )
+  }
 })
 
 describe("a spool that is opened with a smaller bound", () => {
