@@ -68,7 +68,7 @@ const checkTaken = (
 ): void => {
   const end = view.events.findLast((event) => event.e === "process")
   if (end?.e !== "process" || end.drained !== true) report("LIVE", "the last process could not drain the spool")
-  const letters = lettersBy(view.events, Infinity)
+  const letters = lettersIn(view.events)
   for (const call of taken) {
     const lost = call.records.filter((record) => !view.durable.has(record) && !letters.has(record))
     if (lost.length === 0) continue
@@ -77,8 +77,15 @@ const checkTaken = (
   }
 }
 
-const lettersBy = (events: ReadonlyArray<HistoryEvent>, seq: number): ReadonlySet<number> =>
-  new Set(events.flatMap((event) => (event.e === "letter" && event.seq < seq ? event.records : [])))
+/** The records that were written down as refused, each with the first event that says so. */
+const lettersIn = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<number, number> => {
+  const letters = new Map<number, number>()
+  for (const event of events) {
+    if (event.e !== "letter") continue
+    for (const record of event.records) if (!letters.has(record)) letters.set(record, event.seq)
+  }
+  return letters
+}
 
 /** OFFSET: an offset that was answered is that of the log, and no other call's. */
 const checkOffsets = (taken: ReadonlyArray<Call>, places: ReadonlyMap<number, Place>, report: Report): void => {
@@ -96,13 +103,18 @@ const checkOffsets = (taken: ReadonlyArray<Call>, places: ReadonlyMap<number, Pl
   }
 }
 
-/** ORDER: records appear in the table in the order of their offsets, however often some of them were sent. */
+/**
+ * ORDER: records appear in the table in the order of their offsets, however often some of them were sent. One that was refused and
+ * written down is settled, and those behind it are stored. A loss of power may take the note of that; then it is sent once more, and
+ * the server may take it this time.
+ */
 const checkTable = (view: View, places: ReadonlyMap<number, Place>, report: Report): void => {
+  const letters = lettersIn(view.events)
   const found = [...view.durable]
-    .flatMap(([record, { place }]) => {
+    .flatMap(([record, { place, seq }]) => {
       const at = places.get(record)
       if (at === undefined) report("ORDER", `record ${record} is in the table and was never logged`)
-      return at === undefined ? [] : [{ record, place, ...at }]
+      return at === undefined || (letters.get(record) ?? Infinity) < seq ? [] : [{ record, place, ...at }]
     })
     .sort((a, b) => a.offset - b.offset || a.index - b.index)
   let before: (typeof found)[number] | undefined

@@ -1,6 +1,7 @@
 /** Runs with crashes: they keep every promise, meet what they are for, and the disk loses what a real one may lose. */
 import { assert, describe, it } from "@effect/vitest"
 import { makeRandom } from "../seededRandom.ts"
+import { checkCrashes } from "./crashRules.ts"
 import { runCrashSeed } from "./crashRun.ts"
 import { DiskImage } from "./diskImage.ts"
 
@@ -69,6 +70,20 @@ describe("simulation with crashes of the client", () => {
     const [first, second, ...again] = await Promise.all(hashes)
     assert.deepStrictEqual(again, [first, second])
     assert.notStrictEqual(first, second)
+  })
+})
+
+describe("the judge of runs with crashes", () => {
+  it("lets records stand behind later ones that were refused before, and no others", async () => {
+    // After a loss of power the spool sends records once more that the server had refused, and it takes them.
+    const { history, plan } = await runCrashSeed("1/14867")
+    const inOrder = (letters: boolean) =>
+      checkCrashes(
+        history.events.map((event) => (event.e === "letter" && !letters ? { ...event, records: [] } : event)),
+        plan
+      ).filter((violation) => violation.startsWith("ORDER"))
+    assert.deepStrictEqual(inOrder(true), [])
+    assert.deepStrictEqual(inOrder(false), ["ORDER: record 0 of offset 2 is in the table before offset 1"])
   })
 })
 
