@@ -1,7 +1,7 @@
 /**
  * Drives the local server on disk with the official Python SDK, fetched from PyPI into .cache: 100,000 records per format and mode, one
- * run with a lost connection, one with a rotation. Ends with 1 when a record is missing. Not part of the required suites, because it needs
- * Python and PyPI.
+ * run with a lost connection, one with a rotation, and two with the token of an identity provider in place of a secret. Ends with 1 when
+ * a record is missing. Not part of the required suites, because it needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Data, Effect, FileSystem, Redacted } from "effect"
@@ -9,11 +9,13 @@ import { Column, Table } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { testIssuer } from "../test/support/jwt.ts"
 
 class PythonFailed extends Data.TaggedError("PythonFailed")<{ readonly message: string }> {}
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const venv = `${root}.cache/python-sdk/venv`
+const version = "1.10.0"
+const venv = `${root}.cache/python-sdk/${version}`
 const total = 100_000
 
 const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string, PythonFailed> =>
@@ -39,14 +41,25 @@ const prepare = Effect.gen(function* () {
   if (yield* files.exists(`${venv}/bin/python`)) return
   yield* Console.log("Fetching the Python SDK from PyPI ...")
   yield* run("python3", ["-m", "venv", venv])
-  yield* run(`${venv}/bin/pip`, ["install", "-q", "databricks-zerobus-ingest-sdk"])
+  yield* run(`${venv}/bin/pip`, ["install", "-q", `databricks-zerobus-ingest-sdk==${version}`])
 })
+
+interface Options {
+  readonly fault?: Faults.Fault
+  /** In place of the server's own; `secret` may be `@` and the path of a subject token. */
+  readonly clientId?: string
+  readonly secret?: string
+}
+
+const issuer = "https://idp.example.com"
+const subject = "system:serviceaccount:apps:writer"
+const idp = testIssuer("EdDSA")
 
 const scenario = Effect.fnUntraced(function* (
   name: string,
   format: "json" | "proto",
   mode: "single" | "batch",
-  fault?: Faults.Fault
+  { fault, ...given }: Options = {}
 ) {
   const local = yield* ZerobusLocal
   const table = Table.make(`main.default.${name}`, { id: Column.BigInt, item: Column.String })
@@ -56,8 +69,8 @@ const scenario = Effect.fnUntraced(function* (
     `${root}test/support/pythonSdk.py`,
     local.serverEndpoint,
     local.workspaceUrl,
-    local.clientId,
-    Redacted.value(local.clientSecret),
+    given.clientId ?? local.clientId,
+    given.secret ?? Redacted.value(local.clientSecret),
     table.tableName,
     format,
     mode,
@@ -65,15 +78,21 @@ const scenario = Effect.fnUntraced(function* (
     Buffer.from(table.descriptor!).toString("base64")
   ])
   // The SDK logs to the same output, so the answer is its last line.
-  const { last } = JSON.parse(answer.trimEnd().split("\n").at(-1)!) as { readonly last: number }
+  const { last, subject_tokens: subjectTokens } = JSON.parse(answer.trimEnd().split("\n").at(-1)!) as {
+    readonly last: number
+    readonly subject_tokens: number
+  }
   const audit = yield* local.audit(table)
   const ids = new Set((yield* local.records(table)).map((row) => Number(row["id"])))
   let missing = 0
   for (let n = 0; n < total; n++) if (!ids.has(n)) missing++
   yield* Console.log(
     `${name}: last offset ${last}, ${ids.size} records in the table, ${missing} missing, ${audit.duplicates} duplicates, ` +
-      `${audit.connections} connections`
+      `${audit.connections} connections, ${subjectTokens} subject tokens`
   )
+  if (given.secret !== undefined && subjectTokens < 1) {
+    return yield* new PythonFailed({ message: `${name} exchanged no token` })
+  }
   if (missing > 0 || audit.ackedButMissing > 0) return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
@@ -85,9 +104,25 @@ const program = Effect.gen(function* () {
     for (const format of ["json", "proto"] as const) {
       for (const mode of ["single", "batch"] as const) yield* scenario(`${format}_${mode}`, format, mode)
     }
-    yield* scenario("lost_connection", "json", "single", Faults.disconnect({ afterRecords: 30_000 }))
-    yield* scenario("rotation", "json", "batch", Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" }))
-  }).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir, auditBytes: 512 * 1024 * 1024 })))
+    yield* scenario("lost_connection", "json", "single", { fault: Faults.disconnect({ afterRecords: 30_000 }) })
+    yield* scenario("rotation", "json", "batch", {
+      fault: Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" })
+    })
+    const token = `${dataDir}/.subject-token`
+    const exp = Math.floor(Date.now() / 1000) + 3600
+    yield* files.writeFileString(token, idp.sign({ iss: issuer, sub: subject, exp }))
+    yield* scenario("federated_account", "json", "batch", { clientId: "", secret: `@${token}` })
+    yield* scenario("federated_workload", "proto", "single", { secret: `@${token}` })
+  }).pipe(
+    Effect.provide(
+      ZerobusLocal.layerServer({
+        dataDir,
+        auditBytes: 512 * 1024 * 1024,
+        trustedIssuers: [{ issuer, keys: idp.pem }],
+        subjects: [subject]
+      })
+    )
+  )
 })
 
 program.pipe(Effect.scoped, Effect.provide(NodeServices.layer), NodeRuntime.runMain)

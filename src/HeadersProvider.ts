@@ -40,6 +40,8 @@ export interface HeadersProviderShape<out R = never> {
    * otherwise ignored; one that hangs is given up after `recoveryTimeout`.
    */
   readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R>) | undefined
+  /** Whether the tokens come from another identity provider, which persistent streams refuse. */
+  readonly federated?: boolean | undefined
 }
 
 /**
@@ -75,7 +77,7 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
           return Effect.isEffect(headers)
             ? (headers as Effect.Effect<HeaderRecord, unknown, R>)
             : Effect.fail(notAnEffect)
-        }).pipe(Effect.mapError(toStreamFailure)),
+        }).pipe(Effect.mapError((error) => toStreamFailure(error))),
       ...(invalidate === undefined
         ? {}
         : {
@@ -139,16 +141,17 @@ const textOf = (error: unknown): string => {
 }
 
 /**
- * What a provider failed or died with, as a failure of the stream. What is not one of the client's errors may be a service that is
- * down, so it is tried again; its text goes without what may be a credential.
+ * What a provider, or other code of the program that gives credentials, failed or died with, as a failure
+ * of the stream. What is not one of the client's errors may be a service that is down, so it is tried
+ * again; its text goes without what may be a credential. `who` names it in the message.
  */
-export const toStreamFailure = (error: unknown): StreamFailure => {
+export const toStreamFailure = (error: unknown, who = "headers provider"): StreamFailure => {
   try {
     if (isStreamFailure(error)) return error
   } catch {
     // A value whose prototype cannot be read is no error of the client.
   }
   const text = scrubOpaque(textOf(error)).replace(/\.$/, "")
-  const message = `The headers provider failed: ${text}.`
+  const message = `The ${who} failed: ${text}.`
   return new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
 }

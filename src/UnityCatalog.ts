@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { catalogToken } from "./Credentials.ts"
 import { type ColumnDefinition, definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
@@ -26,12 +27,15 @@ import { workspaceRoute } from "./internal/net/workspace.ts"
 import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
 import { InvalidArgument, InvalidEndpoint, InvalidTable } from "./ZerobusError.ts"
-import { type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
+import { principalConfig, principalProblem, type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
 
 export type { CatalogStream, CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
-export interface UnityCatalogOptions extends Pick<ZerobusOptions, "clientId" | "clientSecret" | "tls" | "proxy"> {
+export interface UnityCatalogOptions<out R = never> extends Pick<
+  ZerobusOptions<R>,
+  "clientId" | "clientSecret" | "credentials" | "tls" | "proxy"
+> {
   /** The workspace URL with the catalog and the token endpoint. Plain `http://` for loopback only. */
   readonly workspaceUrl: string
   /**
@@ -113,6 +117,7 @@ export const catalogRules: OptionRules<UnityCatalogOptions> = {
   workspaceUrl: required(zerobusRules.workspaceUrl),
   clientId: zerobusRules.clientId,
   clientSecret: zerobusRules.clientSecret,
+  credentials: zerobusRules.credentials,
   tls: zerobusRules.tls,
   proxy: zerobusRules.proxy,
   cache: fields<NonNullable<UnityCatalogOptions["cache"]>>({ timeToLive: required(period), capacity: count() })
@@ -125,12 +130,21 @@ const pageLimit = 32 * 1024 * 1024
 const mostPages = 500
 const mostTables = 100_000
 
-/** The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`. */
-export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.all({
-  workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
-  clientId: Config.NonEmptyString("DATABRICKS_CLIENT_ID"),
-  clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
-})
+/**
+ * The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID` and
+ * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, as `zerobusConfig` reads it.
+ */
+export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.flatMap(principalConfig, (principal) =>
+  Config.all({
+    workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
+    ...(principal.credentials === undefined
+      ? {
+          clientId: Config.NonEmptyString("DATABRICKS_CLIENT_ID"),
+          clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
+        }
+      : { credentials: Config.succeed(principal.credentials) })
+  })
+)
 
 const reading = "USE CATALOG, USE SCHEMA and SELECT"
 
@@ -148,14 +162,17 @@ const tableRequest = (
   invalid: (message, isMissing) => new InvalidTable({ message, tableName, isMissing })
 })
 
-const make = (options: UnityCatalogOptions): Effect.Effect<UnityCatalogShape, InvalidEndpoint | InvalidArgument> =>
+const make = <R>(
+  options: UnityCatalogOptions<R>
+): Effect.Effect<UnityCatalogShape, InvalidEndpoint | InvalidArgument, R> =>
   Effect.gen(function* () {
-    const refused = checkOptions(catalogRules, options)
+    const refused = checkOptions(catalogRules, options) ?? principalProblem(options)
     if (refused !== undefined) return yield* refused
     const { cache, ...settings } = options
     const route = yield* workspaceRoute(options.workspaceUrl, options)
     const { origin } = route.endpoint
-    const token = catalogToken({ serverEndpoint: "", ...settings })
+    const services = yield* Effect.context<R>()
+    const token = Effect.provideContext(catalogToken({ serverEndpoint: "", ...settings }), services)
 
     const send = (request: CatalogRequest, once: typeof token = token): Effect.Effect<unknown, StreamFailure> =>
       Effect.flatMap(once, (bearer) => sendToCatalog(route, bearer, request)).pipe(
@@ -313,15 +330,16 @@ const schemaRule = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
 /** The catalog of a workspace. */
 export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShape>()("effect-zerobus/UnityCatalog") {
   /** The catalog client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
-  static readonly layer = (
-    options: UnityCatalogOptions
-  ): Layer.Layer<UnityCatalog, InvalidEndpoint | InvalidArgument> => Layer.effect(UnityCatalog, make(options))
+  static readonly layer = <R = never>(
+    options: UnityCatalogOptions<R>
+  ): Layer.Layer<UnityCatalog, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
+    Layer.effect(UnityCatalog, make(options))
 
   /** The catalog client with settings that are read through `Config`. */
   static readonly layerConfig = (
     config: Config.Wrap<UnityCatalogOptions>
   ): Layer.Layer<UnityCatalog, Config.ConfigError | InvalidEndpoint | InvalidArgument> =>
-    Layer.unwrap(Effect.map(Config.unwrap(config), UnityCatalog.layer))
+    Layer.unwrap(Effect.map(Config.unwrap(config), (options) => UnityCatalog.layer(options)))
 }
 
 /** The ready catalog client: reads {@link unityCatalogConfig}. */

@@ -45,7 +45,7 @@ import {
   RetryableReason,
   type StreamFailure
 } from "./ZerobusError.ts"
-import { checkZerobusOptions, type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
+import { checkZerobusOptions, type SettingsByEffect, type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
 import { checkStreamId, openPersistent } from "./internal/persistent/openPersistent.ts"
 import { retire } from "./internal/persistent/retireStream.ts"
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
@@ -96,7 +96,7 @@ export interface ZerobusShape {
    * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
    * a spool that belongs to a persistent stream already it resumes that one, so that a program does
    * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
-   * and with `InvalidArgument` for `onRefused`, `lanes` and `laneKey`. `batching` has no effect. An
+   * and with `InvalidArgument` for `onRefused`, `lanes`, `laneKey` and federated credentials. `batching` has no effect. An
    * answer that is lost leaves a stream on the server that nobody knows the id of.
    *
    * @example
@@ -284,12 +284,12 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
 
   /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
-  static readonly layer = <R = never>(
-    options: ZerobusOptions<R>
-  ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
+  static readonly layer = <R1 = never, R2 = never>(
+    options: SettingsByEffect<R1, R2>
+  ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R1 | R2, Scope.Scope>> =>
     Layer.unwrap(
       Effect.map(checkZerobusOptions(options), () =>
-        Layer.effect(Zerobus, make(options.stream ?? {})).pipe(
+        Layer.effect(Zerobus, make<R1>(options.stream ?? {})).pipe(
           Layer.provide([GrpcTransport.layer(options), Credentials.layer(options)])
         )
       )
@@ -304,7 +304,7 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
 
 /**
  * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`,
- * `DATABRICKS_CLIENT_SECRET` and the optional settings of {@link zerobusConfig} through `Config`.
+ * `DATABRICKS_CLIENT_SECRET` or the token of another identity provider, and the optional settings of {@link zerobusConfig} through `Config`.
  */
 export const ZerobusLayer: Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> =
   Zerobus.layerConfig(zerobusConfig)

@@ -17,10 +17,11 @@ import {
   required,
   secret,
   text,
-  texts
+  texts,
+  that
 } from "./internal/optionRules.ts"
 import { type KeepaliveOptions, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
-import type { InvalidArgument } from "./ZerobusError.ts"
+import { InvalidArgument } from "./ZerobusError.ts"
 
 /** TLS settings; they hold for gRPC, the token endpoint and the catalog alike. */
 export interface TlsOptions {
@@ -34,7 +35,20 @@ export interface TlsOptions {
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
 }
 
-/** Settings of one client. The effects among the defaults for its streams may need services `R`. */
+/**
+ * Credentials of another identity provider in place of a secret, made with `Credentials.federated`. The
+ * effect may need services `R`.
+ */
+export interface FederatedCredentials<out R = never> {
+  /** The provider's current JWT; runs when a token is requested. Give it or `subjectTokenFile`. */
+  readonly subjectToken?: Effect.Effect<Redacted.Redacted<string>, unknown, R> | undefined
+  /** The path of a file with the JWT, read when a token is requested. */
+  readonly subjectTokenFile?: string | undefined
+  /** The service principal of workload identity federation; none for the account's own federation. */
+  readonly clientId?: string | undefined
+}
+
+/** Settings of one client. The effects among them may need services `R`. */
 export interface ZerobusOptions<out R = never> {
   /** The Zerobus endpoint: `https://<workspace-id>.zerobus.<region>.cloud.databricks.com`. Plain `http://` for loopback only. */
   readonly serverEndpoint: string
@@ -44,6 +58,11 @@ export interface ZerobusOptions<out R = never> {
   readonly clientId?: string | undefined
   /** The service principal's OAuth secret. */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
+  /**
+   * The token of another identity provider, in place of `clientId` and `clientSecret`:
+   * `Credentials.federated`. Default: none. Persistent streams refuse it.
+   */
+  readonly credentials?: FederatedCredentials<R> | undefined
   /** Added to the user agent: printable ASCII. */
   readonly applicationName?: string | undefined
   /**
@@ -72,6 +91,14 @@ export interface ZerobusOptions<out R = never> {
   readonly stream?: StreamConfigurationOptions<any, R> | undefined
 }
 
+/**
+ * The settings with a type parameter for the services of each effect. TypeScript does not unite what
+ * several effects of one object need by itself.
+ */
+export type SettingsByEffect<R1, R2> = Omit<ZerobusOptions, "credentials" | "stream"> &
+  Pick<ZerobusOptions<R1>, "stream"> &
+  Pick<ZerobusOptions<R2>, "credentials">
+
 const tlsRules: OptionRules<TlsOptions> = {
   ca: texts("a certificate as PEM text, or an array of them"),
   cert: text("a certificate chain as PEM text"),
@@ -79,13 +106,23 @@ const tlsRules: OptionRules<TlsOptions> = {
   minVersion: oneOf("TLSv1.2", "TLSv1.3")
 }
 
+// A colon would end it in the header that carries it.
+const clientIdRule = text("text without colons, and not empty", /^[^:]+$/)
+
 /** What each setting of a client may be. What a URL, a proxy or a certificate holds is checked where it is used. */
 export const zerobusRules: OptionRules<ZerobusOptions> = {
   serverEndpoint: required(text("the URL of the Zerobus endpoint")),
   workspaceUrl: text("the URL of the workspace"),
-  // A colon would end it in the header that carries it.
-  clientId: text("text without colons, and not empty", /^[^:]+$/),
+  clientId: clientIdRule,
   clientSecret: secret,
+  credentials: {
+    ...fields<FederatedCredentials>({
+      subjectToken: that("an Effect", Effect.isEffect),
+      subjectTokenFile: text("the path of a file", /./),
+      clientId: clientIdRule
+    }),
+    words: "made with Credentials.federated"
+  },
   applicationName: text("printable ASCII", /^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/),
   connectionPerStream: flag,
   tls: fields(tlsRules),
@@ -105,10 +142,30 @@ export const zerobusRules: OptionRules<ZerobusOptions> = {
   stream: fields(streamRules)
 }
 
+/** Why the settings of a principal do not go together. */
+export const principalProblem = ({
+  clientId,
+  clientSecret,
+  credentials
+}: Pick<ZerobusOptions<unknown>, "clientId" | "clientSecret" | "credentials">): InvalidArgument | undefined => {
+  if (credentials === undefined) return undefined
+  const refuse = (message: string) => new InvalidArgument({ message, path: ["credentials"] })
+  if (clientId !== undefined || clientSecret !== undefined) {
+    return refuse(
+      "The option credentials takes the place of clientId and clientSecret: leave them out. The client id of a " +
+        "workload is an option of Credentials.federated."
+    )
+  }
+  const { subjectToken, subjectTokenFile } = credentials
+  return (subjectToken === undefined) === (subjectTokenFile === undefined)
+    ? refuse("The option credentials needs one of subjectToken and subjectTokenFile.")
+    : undefined
+}
+
 /** Fails for the first setting that breaks its rule. */
 export const checkZerobusOptions = (options: ZerobusOptions<unknown>): Effect.Effect<void, InvalidArgument> =>
   Effect.suspend(() => {
-    const refused = checkOptions(zerobusRules, options)
+    const refused = checkOptions(zerobusRules, options) ?? principalProblem(options)
     return refused === undefined ? Effect.void : Effect.fail(refused)
   })
 
@@ -147,24 +204,54 @@ const endpoint = Schema.String.annotate({
 }).check(Schema.isNonEmpty({ message: "ZEROBUS_SERVER_ENDPOINT is empty. Set it to the Zerobus endpoint." }))
 
 /**
+ * The principal that the environment has: `DATABRICKS_CLIENT_ID` with `DATABRICKS_CLIENT_SECRET`, or a
+ * token of another identity provider. The secret comes first, then the file, as in other clients of
+ * Databricks.
+ */
+export const principalConfig: Config.Config<
+  Pick<ZerobusOptions, "clientId" | "clientSecret"> & Pick<ZerobusOptions, "credentials">
+> = Config.map(
+  Config.all({
+    clientId: optional(Config.NonEmptyString("DATABRICKS_CLIENT_ID")),
+    clientSecret: optional(Config.Redacted("DATABRICKS_CLIENT_SECRET")),
+    subjectTokenFile: optional(Config.NonEmptyString("DATABRICKS_OIDC_TOKEN_FILEPATH")),
+    token: optional(Config.Redacted("DATABRICKS_OIDC_TOKEN"))
+  }),
+  ({ clientId, clientSecret, subjectTokenFile, token }) => {
+    if (clientSecret !== undefined) return { clientId, clientSecret }
+    if (subjectTokenFile !== undefined) return { credentials: { subjectTokenFile, clientId } }
+    return token === undefined
+      ? { clientId, clientSecret }
+      : { credentials: { subjectToken: Effect.succeed(token), clientId } }
+  }
+)
+
+/**
  * Reads the settings: `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and
  * optionally `ZEROBUS_MAX_INFLIGHT_RECORDS`, `ZEROBUS_MAX_INFLIGHT_BYTES`, `ZEROBUS_RECOVERY`, `ZEROBUS_RECOVERY_TIMEOUT`,
  * `ZEROBUS_RECOVERY_BACKOFF`, `ZEROBUS_RECOVERY_RETRIES`, `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`.
  * Durations as `"15 seconds"`; plain numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The workspace and the credentials may be missing where every stream has its own headers provider.
+ *
+ * Without `DATABRICKS_CLIENT_SECRET` the token of another identity provider is taken
+ * (`Credentials.federated`): that of the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each exchange,
+ * or `DATABRICKS_OIDC_TOKEN` itself, which no one replaces once the program runs.
+ * `DATABRICKS_CLIENT_ID` then names the service principal of workload identity federation.
  */
-export const zerobusConfig: Config.Config<ZerobusOptions> = Config.all({
-  serverEndpoint: Config.schema(endpoint, "ZEROBUS_SERVER_ENDPOINT"),
-  workspaceUrl: optional(Config.NonEmptyString("DATABRICKS_WORKSPACE_URL")),
-  clientId: optional(Config.NonEmptyString("DATABRICKS_CLIENT_ID")),
-  clientSecret: optional(Config.Redacted("DATABRICKS_CLIENT_SECRET")),
-  stream: Config.all({
-    maxInflightRecords: variable("ZEROBUS_MAX_INFLIGHT_RECORDS", "maxInflightRecords", readCount),
-    maxInflightBytes: variable("ZEROBUS_MAX_INFLIGHT_BYTES", "maxInflightBytes", readCount),
-    recovery: variable("ZEROBUS_RECOVERY", "recovery", readFlag),
-    recoveryTimeout: variable("ZEROBUS_RECOVERY_TIMEOUT", "recoveryTimeout", readDuration),
-    recoveryBackoff: variable("ZEROBUS_RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
-    recoveryRetries: variable("ZEROBUS_RECOVERY_RETRIES", "recoveryRetries", readCount),
-    flushTimeout: variable("ZEROBUS_FLUSH_TIMEOUT", "flushTimeout", readDuration),
-    serverLackOfAckTimeout: variable("ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
-  })
-})
+export const zerobusConfig: Config.Config<ZerobusOptions> = Config.map(
+  Config.all({
+    serverEndpoint: Config.schema(endpoint, "ZEROBUS_SERVER_ENDPOINT"),
+    workspaceUrl: optional(Config.NonEmptyString("DATABRICKS_WORKSPACE_URL")),
+    principal: principalConfig,
+    stream: Config.all({
+      maxInflightRecords: variable("ZEROBUS_MAX_INFLIGHT_RECORDS", "maxInflightRecords", readCount),
+      maxInflightBytes: variable("ZEROBUS_MAX_INFLIGHT_BYTES", "maxInflightBytes", readCount),
+      recovery: variable("ZEROBUS_RECOVERY", "recovery", readFlag),
+      recoveryTimeout: variable("ZEROBUS_RECOVERY_TIMEOUT", "recoveryTimeout", readDuration),
+      recoveryBackoff: variable("ZEROBUS_RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
+      recoveryRetries: variable("ZEROBUS_RECOVERY_RETRIES", "recoveryRetries", readCount),
+      flushTimeout: variable("ZEROBUS_FLUSH_TIMEOUT", "flushTimeout", readDuration),
+      serverLackOfAckTimeout: variable("ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
+    })
+  }),
+  ({ principal, ...settings }) => ({ ...settings, ...principal })
+)

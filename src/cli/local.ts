@@ -92,6 +92,22 @@ const flags = {
     Flag.withMetavar("name: grants"),
     Flag.atLeast(0)
   ),
+  trustIssuers: Flag.String("trust-issuer").pipe(
+    Flag.withDescription(
+      "Identity provider whose JWTs are exchanged for tokens, with the file of its public keys (JWKS or PEM); repeatable. " +
+        "A server in memory without any takes JWTs without signature"
+    ),
+    Flag.withMetavar("issuer=file"),
+    Flag.atLeast(0)
+  ),
+  subjects: Flag.String("subject").pipe(
+    Flag.withDescription(
+      "Subject of JWTs that acts as a principal, such as 'local-client=system:serviceaccount:apps:writer'; repeatable. " +
+        "The name of a principal is a subject of its own"
+    ),
+    Flag.withMetavar("principal=subject"),
+    Flag.atLeast(0)
+  ),
   sharedFiles: Flag.Boolean("shared-files").pipe(
     Flag.withDescription("Let other users of this machine read the tables; by default only who runs the server can"),
     Flag.withDefault(false)

@@ -18,6 +18,7 @@ import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts
 import type { LocalInput } from "./local.ts"
 import { print, printJson, visibleJson } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
+import { issuerOf, subjectsOf } from "./local/federation.ts"
 import { grantsText, principalsOf, secretFromEnvironment, shellText } from "./local/principals.ts"
 import { definitionOf, differenceText } from "./local/tableDefinition.ts"
 import { ensureTables, readTablesFile } from "./local/tablesFile.ts"
@@ -64,6 +65,9 @@ const flagProblem = (input: LocalInput): string | undefined => {
   if (input.principals.length > 0 && !input.auth) {
     return "--no-auth lets everybody in, so --principal does not go with it. Leave one of them out."
   }
+  if (input.trustIssuers.length + input.subjects.length > 0 && !input.auth) {
+    return "--no-auth lets everybody in, so --trust-issuer and --subject do not go with it. Leave one of them out."
+  }
   if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
   return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
 }
@@ -104,8 +108,14 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   const file = Option.getOrUndefined(input.tablesFile)
   const stateOfTables = file === undefined ? "" : yield* stateOfFile(file)
   const tablesOfFile = file === undefined ? [] : yield* readTablesFile(file)
-  const principals = yield* Effect.forEach(yield* principalsOf(input.principals), (principal) =>
-    Effect.map(secretFromEnvironment(principal.clientId), (clientSecret) => ({ ...principal, clientSecret }))
+  const named = yield* principalsOf(input.principals)
+  const subjects = yield* subjectsOf(input.subjects, ["local-client", ...named.map(({ clientId }) => clientId)])
+  const principals = yield* Effect.forEach(named, (principal) =>
+    Effect.map(secretFromEnvironment(principal.clientId), (clientSecret) => ({
+      ...principal,
+      clientSecret,
+      subjects: subjects(principal.clientId)
+    }))
   )
   const options = {
     host: input.host,
@@ -116,6 +126,8 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
     auth: input.auth,
     principals,
     clientSecret: yield* secretFromEnvironment("local-client"),
+    subjects: subjects("local-client"),
+    trustedIssuers: yield* Effect.forEach(input.trustIssuers, issuerOf),
     requestLog: true,
     console: Option.getOrElse(input.console, () => isLoopback(input.host)),
     tls: input.tls,

@@ -33,6 +33,7 @@ import type { PortUnavailable } from "../local/endpoints/listener.ts"
 import type { ServedHosts } from "../local/endpoints/requestAccess.ts"
 import { makeMemoryTableStore } from "../local/store/memoryTableStore.ts"
 import { makePrincipals, type Principal } from "../local/auth/principals.ts"
+import { makeSubjectTokens } from "../local/auth/subjectTokens.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
 import { folderIdentity, newIdentity, secretOf, type ServerIdentity } from "../local/auth/serverIdentity.ts"
 import type { StorageFailure } from "../local/log/storageErrors.ts"
@@ -154,7 +155,12 @@ const start = Effect.fnUntraced(function* (
     ...principal,
     clientSecret: principal.clientSecret ?? secretOf(identity, principal.clientId)
   }))
-  const principals = makePrincipals([{ clientId, clientSecret }, ...further])
+  const principals = makePrincipals([{ clientId, clientSecret, subjects: options.subjects }, ...further])
+  const issuers = options.trustedIssuers ?? []
+  const subjects = makeSubjectTokens(
+    issuers,
+    dataDir === undefined && issuers.length === 0 && isLoopback(options.host ?? "127.0.0.1")
+  )
   const auth = options.auth ?? true
   const script = makeHttpScript((part, action) => {
     trace.add({ event: "http", part, ...(action === undefined ? {} : { action }) })
@@ -173,6 +179,7 @@ const start = Effect.fnUntraced(function* (
       timers,
       mint,
       principals,
+      subjects,
       auth,
       tokenLifeMillis: tokenLifeOf(options),
       metrics: counters.prometheus,

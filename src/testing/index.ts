@@ -13,6 +13,7 @@ export {
   type Grant,
   type LocalPrincipal,
   type Principal,
+  type TrustedIssuer,
   type Privilege
 } from "./localOptions.ts"
 export { PortUnavailable } from "../local/endpoints/listener.ts"

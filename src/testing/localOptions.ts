@@ -10,6 +10,7 @@ import type * as Redacted from "effect/Redacted"
 import { isIP } from "node:net"
 import type { Latency } from "../local/faults/latency.ts"
 import type { Grant } from "../local/auth/principals.ts"
+import { issuersProblem, type TrustedIssuer } from "../local/auth/subjectTokens.ts"
 import type { StreamLimits } from "../local/stream/streamContract.ts"
 import { defaultLimits } from "../local/stream/streamHost.ts"
 import { isLoopback } from "../internal/net/loopback.ts"
@@ -17,12 +18,15 @@ import { InvalidArgument } from "../ZerobusError.ts"
 
 export { isLoopback } from "../internal/net/loopback.ts"
 export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
+export type { TrustedIssuer } from "../local/auth/subjectTokens.ts"
 
 /** A further service principal of a server. */
 export interface LocalPrincipal {
   readonly clientId: string
   /** Default: one made for the server, which a data folder keeps. `ZerobusLocalShape.principals` has it. */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
+  /** The subjects (`sub`) of JWTs that act as this principal; its client id is one in any case. */
+  readonly subjects?: ReadonlyArray<string> | undefined
   /** Everything is granted when left out. */
   readonly grants?: ReadonlyArray<Grant> | undefined
 }
@@ -84,6 +88,13 @@ export interface ZerobusLocalOptions extends StreamOptions {
   readonly clientSecret?: Redacted.Redacted<string> | undefined
   /** Further service principals, with what they may do. */
   readonly principals?: ReadonlyArray<LocalPrincipal> | undefined
+  /** The subjects (`sub`) of JWTs that act as the principal of `clientId`, beside its id. */
+  readonly subjects?: ReadonlyArray<string> | undefined
+  /**
+   * Identity providers whose JWTs the token endpoint exchanges for tokens; default: none. A server in
+   * memory on loopback without any takes JWTs that have no signature (`alg` is `none`).
+   */
+  readonly trustedIssuers?: ReadonlyArray<TrustedIssuer> | undefined
   /** How long tokens are good; default 1 hour. */
   readonly tokenLife?: Duration.Input | undefined
   /**
@@ -173,6 +184,18 @@ export const optionProblem = (options: Partial<ZerobusLocalDiskOptions>): Invali
   }
   if (options.hostNames?.some((name) => !isHostName(name))) {
     return refuse("hostNames", 'names and addresses such as "zerobus.test" and "10.0.0.5", without port')
+  }
+  const untrusted = issuersProblem(options.trustedIssuers ?? [])
+  if (untrusted !== undefined) {
+    const message = `The option trustedIssuers of the local server ${untrusted}.`
+    return new InvalidArgument({ message, path: ["trustedIssuers"] })
+  }
+  const all = [{ clientId: "local-client", ...options }, ...(options.principals ?? [])]
+  const subjects = all.flatMap((each) => [...new Set([each.clientId, ...(each.subjects ?? [])])])
+  const twice = subjects.find((subject, index) => subjects.indexOf(subject) !== index)
+  if (twice !== undefined) {
+    const message = `Two principals of the local server have the subject ${JSON.stringify(twice)}. Leave it to one.`
+    return new InvalidArgument({ message, path: ["subjects"] })
   }
   for (const option of ["auditBytes", "traceEvents"] as const) {
     const bound = options[option]

@@ -21,8 +21,6 @@ export const notApplicable: Readonly<Record<string, string>> = {
   "CB-14": "there are no callback objects, and one kind of stream",
   "CB-15": "needs a live workspace",
   "HA-04": "there is no ambient metadata that a provider's headers would be merged with; HA-08 covers the absent token",
-  "HA-61": "token federation is left for later; a headers provider of one's own can exchange tokens",
-  "HA-62": "token federation is left for later",
   "CV-06": "TableProperties.json takes no descriptor, so none can be given for JSON",
   "CV-12": "there is one kind of stream; telemetry is Effect's Metric for all of them",
   "CV-13": "Avro is left for later",

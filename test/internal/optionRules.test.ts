@@ -202,12 +202,23 @@ const proxies: Samples = {
   good: [false, Redacted.make("http://p:1")]
 }
 const clientIds = only((value) => isText(value) && value !== "", ["c", "a-b c"], ["", " ", "a:b", 5])
+const credentialsSamples: Readonly<Record<string, Samples>> = {
+  "credentials": only(
+    () => false,
+    [{ subjectTokenFile: "token" }, Credentials.federated({ subjectToken: Effect.succeed(Redacted.make("jwt")) })],
+    [{}, { subjectTokenFile: "token", subjectToken: Effect.void }, "token"]
+  ),
+  "credentials.subjectToken": only((value) => value === Effect.void, [Effect.fail("no")], [() => Effect.void, "token"]),
+  "credentials.subjectTokenFile": only((value) => isText(value) && value !== "", ["token"], [""]),
+  "credentials.clientId": clientIds
+}
 const zerobusSamples: Readonly<Record<string, Samples>> = {
   ...tlsSamples,
   "serverEndpoint": texts("https://1.zerobus.example.com"),
   "workspaceUrl": texts("https://w.example.com"),
   "clientId": clientIds,
   "clientSecret": secrets,
+  ...credentialsSamples,
   "applicationName": only(isText, ["", "my app/1.0", "~"], ["a\nb", "\u00e9", "a\u007f"]),
   "connectionPerStream": flags,
   "proxy": proxies,
@@ -226,6 +237,7 @@ const catalogSamples: Readonly<Record<string, Samples>> = {
   "workspaceUrl": texts("https://w.example.com"),
   "clientId": clientIds,
   "clientSecret": secrets,
+  ...credentialsSamples,
   "proxy": proxies,
   // Its time to live has to be given.
   "cache": only(() => false, [{ timeToLive: 1 }], [{}, { timeToLive: undefined }]),
@@ -240,8 +252,8 @@ const pathsOf = (rules: OptionRules, within = ""): ReadonlyArray<string> =>
     ...(rule.fields === undefined ? [] : pathsOf(rule.fields, `${within + name}.`))
   ])
 
-/** Of a spool, which `Spool.directory` makes with all of it. */
-const parts = ["spool.path", "spool.open", "spool.left"]
+/** Of a spool, which `Spool.directory` makes with all of it, and of credentials, which need one of two. */
+const parts = ["spool.path", "spool.open", "spool.left", "credentials.subjectToken", "credentials.subjectTokenFile"]
 
 /** Options with one of them set. */
 const set = (options: object, path: string, value: unknown): object => {
@@ -250,10 +262,12 @@ const set = (options: object, path: string, value: unknown): object => {
   return { ...options, [outer]: inner.length === 0 ? value : set((known as object) ?? {}, inner.join("."), value) }
 }
 
-/** Options with one of them set; one of a spool in a whole one. */
+/** Options with one of them set; one of a spool, or of credentials, in a whole one. */
 const withOption = (options: object, path: string, value: unknown): object => {
   const whole = /^(.*\bspool)\./.exec(path)?.[1]
-  return set(whole === undefined ? options : set(options, whole, spool), path, value)
+  if (whole !== undefined) return set(set(options, whole, spool), path, value)
+  const ofCredentials = path.startsWith("credentials.") && path !== "credentials.subjectToken"
+  return set(ofCredentials ? set(options, "credentials", { subjectTokenFile: "token" }) : options, path, value)
 }
 
 interface Surface {
@@ -299,7 +313,7 @@ const surfaces: ReadonlyArray<Surface> = [
     rules: zerobusRules as OptionRules,
     samples: zerobusSamples,
     type: ["ZerobusOptions.ts", "ZerobusOptions"],
-    least: { ...client, workspaceUrl: "http://127.0.0.1:2", clientId: "c", clientSecret: Redacted.make("s") },
+    least: { ...client, workspaceUrl: "http://127.0.0.1:2" },
     build: (options) => built(Credentials.layer(options))
   },
   {
@@ -309,8 +323,6 @@ const surfaces: ReadonlyArray<Surface> = [
     type: ["UnityCatalog.ts", "UnityCatalogOptions"],
     least: {
       workspaceUrl: "http://127.0.0.1:2",
-      clientId: "c",
-      clientSecret: Redacted.make("s"),
       proxy: false,
       cache: { timeToLive: 1 }
     },
@@ -332,7 +344,7 @@ describe("the options of", () => {
       const [file, typeName] = type
       const source = Fs.readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8")
       const declaration = new RegExp(`export interface ${typeName}\\b[^]*?\\n}`).exec(source)![0]
-      const picked = /extends Pick<\w+, ([^>]*)>/.exec(declaration)?.[1]?.match(/\w+/g) ?? []
+      const picked = /extends Pick<\s*[\w<>]+,([^>]*)>/.exec(declaration)?.[1]?.match(/\w+/g) ?? []
       const declared = [...declaration.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => option!)
       assert.sameMembers(Object.keys(rules), [...picked, ...declared])
       assert.sameMembers([...pathsOf(rules)], Object.keys(samples))

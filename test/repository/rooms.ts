@@ -128,7 +128,8 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "internal/net",
     imports: ["faces", "internal/scrub", "internal/userCode"],
-    packages: ["effect: stable", ...network]
+    // The file with the token of an identity provider.
+    packages: ["effect: stable", "node:fs/promises", ...network]
   },
   {
     name: "internal/grpc",

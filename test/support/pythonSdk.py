@@ -1,7 +1,8 @@
 """Ingests records with the official Python SDK, unchanged, and prints what it did as one line of JSON.
 
 Arguments: server endpoint, workspace URL, client id, client secret, table, format (json or proto), mode (single or batch),
-count, descriptor in base64 (for proto). Without the SDK it ends with an ImportError.
+count, descriptor in base64 (for proto). In place of the secret, `@` and a path means federation: the SDK reads the identity
+provider's token from that file, and an empty client id is account-level federation. Without the SDK it ends with an ImportError.
 """
 import base64
 import json
@@ -43,8 +44,24 @@ else:
     properties = TableProperties(table)
     options = StreamConfigurationOptions(record_type=RecordType.JSON, recovery_backoff_ms=50)
 
+calls = 0
+
+
+def subject_token() -> str:
+    global calls
+    calls += 1
+    with open(secret[1:], encoding="utf8") as file:
+        return file.read().strip()
+
+
 sdk = ZerobusSdk(endpoint, workspace)
-stream = sdk.create_stream(client_id, secret, properties, options)
+if secret.startswith("@"):
+    from zerobus.sdk.shared import FederatedToken
+
+    auth = FederatedToken(subject_token, client_id) if client_id else FederatedToken(subject_token)
+    stream = sdk.create_stream(table_properties=properties, options=options, auth=auth)
+else:
+    stream = sdk.create_stream(client_id, secret, properties, options)
 last = -1
 if mode == "single":
     for n in range(total):
@@ -55,4 +72,4 @@ else:
 stream.wait_for_offset(last)
 stream.flush()
 stream.close()
-print(json.dumps({"last": last}))
+print(json.dumps({"last": last, "subject_tokens": calls}))

@@ -35,9 +35,11 @@ export const guarded = <R>(provider: HeadersProviderShape<R>, services: Context.
       Effect.map(copyOf),
       Effect.catchCause((cause) => Effect.fail(failureOf(cause)))
     )
-  if (invalidate === undefined) return { getHeaders }
+  const federated = isFederated(provider) ? { federated: true } : {}
+  if (invalidate === undefined) return { getHeaders, ...federated }
   return {
     getHeaders,
+    ...federated,
     invalidate: (tableName, rejected) =>
       effectOf(
         () => invalidate.call(provider, tableName, rejected),
@@ -59,6 +61,15 @@ const invalidateOf = <R>(provider: HeadersProviderShape<R>): HeadersProviderShap
     return provider.invalidate
   } catch {
     return undefined
+  }
+}
+
+/** Whether the provider is known to be federated; one whose reading throws is not. */
+const isFederated = <R>(provider: HeadersProviderShape<R>): boolean => {
+  try {
+    return provider.federated === true
+  } catch {
+    return false
   }
 }
 

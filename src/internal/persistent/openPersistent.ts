@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
 import type { Transport } from "../../Transport.ts"
@@ -25,7 +26,7 @@ export const openPersistent = <A>(
   client: Client,
   streamId: string | undefined
 ): Effect.Effect<PersistentStream<A>, StreamFailure, Transport | Scope.Scope> => {
-  const refused = unfit(options)
+  const refused = unfit(options) ?? foreignIdentity(options.headersProvider ?? client.provider)
   return refused === undefined ? openPersistentStream(table, options, client, { streamId }) : Effect.fail(refused)
 }
 
@@ -40,4 +41,13 @@ const unfit = ({ laneKey, lanes = 1, onRefused }: StreamConfigurationOptions): I
   if (onRefused === undefined && lanes === 1 && laneKey === undefined) return undefined
   const message = `A persistent stream ${why}. Leave the option ${option} out, or use createStream.`
   return new InvalidArgument({ message, path: [option] })
+}
+
+/** Why a persistent stream cannot have this provider of headers. */
+const foreignIdentity = ({ federated }: HeadersProviderShape): InvalidArgument | undefined => {
+  if (federated !== true) return undefined
+  const message =
+    "The service has no persistent streams for federated credentials. Give the stream a headersProvider with the " +
+    "secret of a service principal, or use createStream."
+  return new InvalidArgument({ message, path: ["headersProvider"] })
 }

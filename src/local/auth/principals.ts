@@ -20,6 +20,8 @@ export interface Grant {
 export interface Principal {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
+  /** The subjects (`sub`) of the JWTs that act as this principal; its client id is one in any case. */
+  readonly subjects?: ReadonlyArray<string> | undefined
   /** Everything is granted when left out. */
   readonly grants?: ReadonlyArray<Grant> | undefined
 }
@@ -27,6 +29,9 @@ export interface Principal {
 /** The principals a server knows. */
 export interface Principals {
   readonly authenticate: (clientId: string, clientSecret: string) => boolean
+  /** The client id of the principal that a subject of JWTs acts as. */
+  readonly ofSubject: (subject: string) => string | undefined
+  readonly isKnown: (clientId: string) => boolean
   /** All of them, in the order in which they were given. */
   readonly all: ReadonlyArray<Principal>
   /** The privileges among `needed` that the principal lacks on a table. */
@@ -43,6 +48,9 @@ export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
       { digest: digest(Redacted.value(clientSecret)), grants }
     ])
   )
+  const subjects = new Map(
+    list.flatMap(({ clientId, subjects = [] }) => [clientId, ...subjects].map((subject) => [subject, clientId]))
+  )
   const nobody = digest("")
   return {
     all: list,
@@ -51,6 +59,8 @@ export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
       // The comparison runs for unknown ids too, so that time does not tell which ids exist.
       return timingSafeEqual(entry?.digest ?? nobody, digest(clientSecret)) && entry !== undefined
     },
+    ofSubject: (subject) => subjects.get(subject),
+    isKnown: (clientId) => known.has(clientId),
     missing: (clientId, table, needed) => {
       const entry = known.get(clientId)
       if (entry === undefined) return needed

@@ -1,10 +1,12 @@
 /**
- * The OAuth client-credentials endpoint: reads the form as the service wants it, and says which field is missing or wrong.
+ * The OAuth token endpoint, for client credentials and the exchange of an identity provider's token
+ * (RFC 8693): reads the form as the service wants it, and says which field is missing or wrong.
  *
  * Pure but for the token's signature: the HTTP face passes the header and the body in and gets a status and a JSON value back.
  */
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import type { Principals } from "./principals.ts"
+import type { SubjectTokens } from "./subjectTokens.ts"
 import type { TokenMint } from "./tokens.ts"
 
 /** An answer of the endpoint. */
@@ -21,6 +23,7 @@ export interface TokenAnswer {
 export interface TokenEndpoint {
   readonly mint: TokenMint
   readonly principals: Principals
+  readonly subjects: SubjectTokens
   readonly tokenLifeMillis: number
 }
 
@@ -31,6 +34,9 @@ const refuse = (status: number, error: string, description: string): TokenAnswer
 
 const invalid = (description: string): TokenAnswer => refuse(400, "invalid_request", description)
 
+const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+const jwtType = "urn:ietf:params:oauth:token-type:jwt"
+
 const resourcePattern = /^api:\/\/databricks\/workspaces\/[^/]+\/zerobusDirectWriteApi$/
 
 /** Answers one request, and says who asked; `authorization` is the header, `form` the decoded body, `now` in milliseconds. */
@@ -40,27 +46,81 @@ export const answerTokenRequest = (
   form: URLSearchParams,
   now: number
 ): TokenAnswer => {
-  const client = readBasic(authorization)
-  return { ...answerClient(endpoint, client, form, now), clientId: client?.id }
+  const asker = authenticate(endpoint, authorization, form, now)
+  const answer = asker.refused ?? answerScope(endpoint, asker.clientId, form, now, asker.expiresAt)
+  return { ...answer, clientId: asker.clientId }
 }
 
-const answerClient = (
+/** Who asks, or why it is nobody; `clientId` of one that is refused is as the request has it. */
+type Asker =
+  | { readonly clientId: string; readonly expiresAt: number; readonly refused?: undefined }
+  | { readonly clientId: string | undefined; readonly refused: TokenAnswer }
+
+const authenticate = (
   endpoint: TokenEndpoint,
-  client: ReturnType<typeof readBasic>,
+  authorization: string | undefined,
   form: URLSearchParams,
   now: number
+): Asker => {
+  switch (form.get("grant_type")) {
+    case "client_credentials":
+      return withSecret(endpoint, readBasic(authorization))
+    case tokenExchange:
+      return withSubject(endpoint, form, now)
+    case null: {
+      const message = `The form field grant_type is missing; it must be client_credentials or ${tokenExchange}.`
+      return { clientId: readBasic(authorization)?.id, refused: invalid(message) }
+    }
+    default: {
+      const message = `The form field grant_type must be client_credentials or ${tokenExchange}.`
+      return { clientId: readBasic(authorization)?.id, refused: refuse(400, "unsupported_grant_type", message) }
+    }
+  }
+}
+
+const withSecret = ({ principals }: TokenEndpoint, client: ReturnType<typeof readBasic>): Asker => {
+  const refused = (message: string): Asker => ({
+    clientId: client?.id,
+    refused: refuse(401, "invalid_client", message)
+  })
+  if (client === undefined) return refused("Send the client id and secret as HTTP Basic in the header authorization.")
+  return principals.authenticate(client.id, client.secret)
+    ? { clientId: client.id, expiresAt: Infinity }
+    : refused("Client authentication failed: unknown client id or wrong secret.")
+}
+
+/** The principal of a subject token. Workload identity federation names it too, and both must agree. */
+const withSubject = ({ principals, subjects }: TokenEndpoint, form: URLSearchParams, now: number): Asker => {
+  const named = form.get("client_id") ?? undefined
+  const refused = (answer: TokenAnswer): Asker => ({ clientId: named, refused: answer })
+  const token = form.get("subject_token")
+  if (token === null) return refused(invalid("The form field subject_token is missing; it must be a JWT."))
+  const type = form.get("subject_token_type")
+  if (type !== jwtType) {
+    const what = type === null ? "is missing; it must be" : "must be"
+    return refused(invalid(`The form field subject_token_type ${what} ${jwtType}.`))
+  }
+  if (named !== undefined && !principals.isKnown(named)) {
+    return refused(refuse(401, "invalid_client", "There is no service principal with the client_id of the form."))
+  }
+  const read = subjects(token, now)
+  if ("error" in read) return refused(refuse(400, read.error, `The subject_token ${read.problem}.`))
+  const clientId = principals.ofSubject(read.subject)
+  if (clientId === undefined || (named !== undefined && named !== clientId)) {
+    const message = "The subject (sub) of the subject_token acts as no service principal, or as another one."
+    return refused(refuse(400, "invalid_grant", message))
+  }
+  return { clientId, expiresAt: read.expiresAt ?? Infinity }
+}
+
+const answerScope = (
+  endpoint: TokenEndpoint,
+  clientId: string,
+  form: URLSearchParams,
+  now: number,
+  until: number
 ): TokenAnswer => {
-  if (client === undefined) {
-    return refuse(401, "invalid_client", "Send the client id and secret as HTTP Basic in the header authorization.")
-  }
-  if (!endpoint.principals.authenticate(client.id, client.secret)) {
-    return refuse(401, "invalid_client", "Client authentication failed: unknown client id or wrong secret.")
-  }
-  const grantType = form.get("grant_type")
-  if (grantType === null) return invalid("The form field grant_type is missing; it must be client_credentials.")
-  if (grantType !== "client_credentials") {
-    return refuse(400, "unsupported_grant_type", "The form field grant_type must be client_credentials.")
-  }
+  const granted = (table: string | undefined) => grant(endpoint, clientId, table, now, until)
   const scope = form.get("scope")
   if (scope === null) return invalid("The form field scope is missing; it must be all-apis.")
   if (!scope.split(" ").includes("all-apis")) {
@@ -68,29 +128,36 @@ const answerClient = (
   }
   const resource = form.get("resource")
   const details = form.get("authorization_details")
-  if (resource === null && details === null) return grant(endpoint, client.id, undefined, now)
+  if (resource === null && details === null) return granted(undefined)
   if (details === null) return invalid("The form field authorization_details is missing, but resource is there.")
   const table = readDetails(details, resource !== null)
   if ("problem" in table) return invalid(`The form field authorization_details ${table.problem}`)
   // Without a resource the token is one for the catalog: the official code generator reads schemas with it.
-  if (resource === null) return grant(endpoint, client.id, undefined, now)
+  if (resource === null) return granted(undefined)
   if (!resourcePattern.test(resource)) {
     return invalid(
       "The form field resource must read api://databricks/workspaces/<workspace id>/zerobusDirectWriteApi."
     )
   }
-  return grant(endpoint, client.id, table.name, now)
+  return granted(table.name)
 }
 
-const grant = (endpoint: TokenEndpoint, clientId: string, table: string | undefined, now: number): TokenAnswer => {
-  const expiresAt = now + endpoint.tokenLifeMillis
+/** A token, which ends no later than what it was exchanged for. */
+const grant = (
+  endpoint: TokenEndpoint,
+  clientId: string,
+  table: string | undefined,
+  now: number,
+  until: number
+): TokenAnswer => {
+  const expiresAt = Math.min(now + endpoint.tokenLifeMillis, until)
   return {
     status: 200,
     tableName: table,
     body: {
       access_token: endpoint.mint.mint({ clientId, table: table?.toLowerCase(), expiresAt }),
       token_type: "Bearer",
-      expires_in: Math.floor(endpoint.tokenLifeMillis / 1000),
+      expires_in: Math.floor((expiresAt - now) / 1000),
       scope: "all-apis"
     }
   }

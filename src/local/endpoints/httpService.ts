@@ -27,6 +27,7 @@ import { refuseAccess, refuseBody, type ServedHosts } from "./requestAccess.ts"
 import { refuseIngest } from "../auth/ingestTokens.ts"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import type { Principals, Privilege } from "../auth/principals.ts"
+import type { SubjectTokens } from "../auth/subjectTokens.ts"
 import { printable } from "../stream/serverStatus.ts"
 import type { TableStoreShape } from "../store/tableStore.ts"
 import type { Timers } from "../timers.ts"
@@ -40,6 +41,8 @@ export interface HttpServiceOptions {
   /** Signs tokens also when nobody checks them, so that clients can always fetch one. */
   readonly mint: TokenMint
   readonly principals: Principals
+  /** Reads the JWTs that are exchanged for tokens. */
+  readonly subjects: SubjectTokens
   readonly tokenLifeMillis: number
   /** False lets everybody in. */
   readonly auth: boolean

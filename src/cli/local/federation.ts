@@ -1,0 +1,50 @@
+/**
+ * `zerobus local --trust-issuer` and `--subject`: whose JWTs are exchanged for tokens, and which
+ * principals they act as.
+ */
+import * as Effect from "effect/Effect"
+import { readFile } from "node:fs/promises"
+import type { TrustedIssuer } from "../../testing/localOptions.ts"
+import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
+
+/** The most bytes of a file of keys. */
+const largestFile = 1024 * 1024
+
+/** Splits `name=value` at its first equals sign. */
+const pair = (flag: string, text: string, form: string): Effect.Effect<readonly [string, string], CommandFailed> => {
+  const at = text.indexOf("=")
+  const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
+  return at < 1 || name === "" || value === ""
+    ? Effect.fail(failed(`The --${flag} ${JSON.stringify(text.slice(0, 100))} must read ${form}.`))
+    : Effect.succeed([name, value])
+}
+
+/** Reads one `issuer=file`. What is in the file is checked by the server. */
+export const issuerOf = (text: string): Effect.Effect<TrustedIssuer, CommandFailed> =>
+  Effect.flatMap(pair("trust-issuer", text, "https://issuer.example=keys.json"), ([issuer, file]) =>
+    Effect.tryPromise({
+      try: () => readFile(file),
+      catch: (error) =>
+        failed(`The keys of ${issuer} cannot be read from ${file}: ${(error as NodeJS.ErrnoException).code}.`)
+    }).pipe(
+      Effect.flatMap((bytes) =>
+        bytes.length > largestFile
+          ? Effect.fail(failed(`The file ${file} is larger than ${largestFile} bytes, which no keys are.`))
+          : Effect.succeed({ issuer, keys: bytes.toString("utf8") })
+      )
+    )
+  )
+
+/** Reads all `name=subject` as the subjects of each of the named principals. */
+export const subjectsOf = (
+  texts: ReadonlyArray<string>,
+  names: ReadonlyArray<string>
+): Effect.Effect<(name: string) => ReadonlyArray<string>, CommandFailed> =>
+  Effect.forEach(texts, (text) => pair("subject", text, "principal=subject")).pipe(
+    Effect.flatMap((pairs) => {
+      const unknown = pairs.find(([name]) => !names.includes(name))
+      return unknown === undefined
+        ? Effect.succeed((name: string) => pairs.flatMap(([each, subject]) => (each === name ? [subject] : [])))
+        : Effect.fail(failed(`There is no principal ${unknown[0]} for --subject. There are ${names.join(", ")}.`))
+    })
+  )

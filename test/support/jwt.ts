@@ -1,0 +1,41 @@
+/** JWTs of identity providers, signed and unsigned. */
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto"
+
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+/** A JWT without signature. */
+export const unsignedJwt = (claims: object): string => `${encoded({ alg: "none" })}.${encoded(claims)}.`
+
+/** A JWT whose payload is padded with `=`, which some issuers write. The signature is made up. */
+export const paddedJwt = (claims: object): string => {
+  const payload = Buffer.from(JSON.stringify(claims)).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
+  return `${encoded({ alg: "none" })}.${payload}.c2ln`
+}
+
+/** An identity provider with one key. */
+export interface TestIssuer {
+  readonly publicKey: KeyObject
+  readonly pem: string
+  readonly sign: (claims: object, header?: object) => string
+}
+
+const keyPairs = {
+  EdDSA: () => generateKeyPairSync("ed25519"),
+  RS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  ES256: () => generateKeyPairSync("ec", { namedCurve: "prime256v1" })
+}
+
+/** Makes an issuer whose tokens have this algorithm. */
+export const testIssuer = (algorithm: keyof typeof keyPairs): TestIssuer => {
+  const { privateKey, publicKey } = keyPairs[algorithm]()
+  return {
+    publicKey,
+    pem: publicKey.export({ type: "spki", format: "pem" }).toString(),
+    sign: (claims, header = {}) => {
+      const data = `${encoded({ alg: algorithm, typ: "JWT", ...header })}.${encoded(claims)}`
+      const key = algorithm === "ES256" ? ({ key: privateKey, dsaEncoding: "ieee-p1363" } as const) : privateKey
+      const signature = sign(algorithm === "EdDSA" ? null : "sha256", Buffer.from(data), key)
+      return `${data}.${signature.toString("base64url")}`
+    }
+  }
+}
