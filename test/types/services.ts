@@ -1,11 +1,13 @@
 /** What a stream's own effects need of the program, at compile time. Compiled by `tsc -p test`, never run. */
-import { Config, Context, Effect, type Layer, type Scope, type Sink } from "effect"
+import { Config, Context, Effect, type Layer, Redacted, type Scope, type Sink } from "effect"
 import {
+  Credentials,
   DeadLetters,
   HeadersProvider,
   type HeadersProviderShape,
   type StreamConfigurationOptions,
   TableProperties,
+  UnityCatalog,
   Zerobus,
   type ZerobusOptions,
   type ZerobusShape,
@@ -93,6 +95,16 @@ const several = Zerobus.layer<Vault | Letters>({
   stream: { headersProvider: vaulted, onRefused: ({ cause }) => keep(cause.message) }
 })
 exact<Needs<typeof several>, Vault | Letters>(true)
+
+// The supplier of a subject token needs its services where the layer is built, beside those of the streams.
+const subjectToken = Effect.flatMap(Letters, () => Effect.succeed(Redacted.make("jwt")))
+const credentials = Credentials.federated({ subjectToken })
+const federated = Zerobus.layer({ serverEndpoint: endpoint, credentials })
+exact<Needs<typeof federated>, Letters>(true)
+const federatedToo = Zerobus.layer({ serverEndpoint: endpoint, credentials, stream: { headersProvider: vaulted } })
+exact<Needs<typeof federatedToo>, Vault | Letters>(true)
+const federatedCatalog = UnityCatalog.layer({ workspaceUrl: endpoint, credentials })
+exact<Needs<typeof federatedCatalog>, Letters>(true)
 
 // @ts-expect-error a client's own provider has no services
 HeadersProvider.of(vaulted)
