@@ -82,7 +82,10 @@ const flags = {
     Flag.withDescription("Records to pass over at the start, to go on where an earlier ingest stopped; default 0"),
     Flag.withDefault(0)
   ),
-  follow: off("follow", "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state"),
+  follow: off(
+    "follow",
+    "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state or --spool"
+  ),
   state: pathFlag("state").pipe(
     Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
     Flag.optional
@@ -121,6 +124,10 @@ export const ingest = Command.make("ingest", flags, (input) =>
     {
       command: "zerobus ingest app.log.ndjson -t main.default.log --follow --state app.state --rejects bad.ndjson",
       description: "A file that grows, from where the last run stopped"
+    },
+    {
+      command: "zerobus ingest app.log.ndjson -t main.default.log --follow --spool spool/log --rejects bad.ndjson",
+      description: "The same, with records on disk during an outage"
     }
   ])
 )

@@ -19,15 +19,17 @@ import { Zerobus, ZerobusLayer } from "../Zerobus.ts"
 import * as ZerobusMetrics from "../ZerobusMetrics.ts"
 import { readTable } from "./catalog.ts"
 import type { IngestInput } from "./ingest.ts"
-import { type Followed, followed } from "./ingest/followRun.ts"
-import { countRejects, ingestFile, type IngestSource } from "./ingest/ingestFile.ts"
+import { followed } from "./ingest/followRun.ts"
+import { countRejects, type IngestSource } from "./ingest/ingestFile.ts"
+import { ingestFiles } from "./ingest/ingestFiles.ts"
 import { formsOf, inputsOf, type RecordInput, withColumns } from "./ingest/inputs.ts"
 import { Places } from "./ingest/places.ts"
-import { spoolPlace } from "./ingest/spoolPlace.ts"
 import { openRejects, type WriteRejects } from "./ingest/rejectsFile.ts"
-import { recordBytes } from "./input/recordBytes.ts"
+import { atStart, isSameFile, resumePlace } from "./ingest/resumePlace.ts"
+import { spoolKeeper, spoolPlace } from "./ingest/spoolPlace.ts"
+import { stateKeeper } from "./ingest/stateKeeper.ts"
 import { FileRecords } from "./records/fileRecords.ts"
-import { reader, type SourceRecord } from "./records/recordFile.ts"
+import type { SourceRecord } from "./records/sourceRecord.ts"
 import { unreachable } from "./spool/unreachable.ts"
 import { because, type CommandFailed, exitRejects, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
 import { missingSetting } from "./terminal/missingSetting.ts"
@@ -61,11 +63,16 @@ const flagProblem = (input: IngestInput): string | undefined => {
     if (input.skip > 0) return "--resume goes on where the spool says, so --skip does not go with it."
     if (input.files.includes("-")) return "--resume reads the files again, which standard input does not allow."
   }
-  if (input.follow && Option.isSome(input.spool)) return "--follow has its own --state; --spool does not go with it."
-  if (input.follow !== Option.isSome(input.state)) return "--follow and --state go together."
+  if (Option.isSome(input.state)) {
+    if (!input.follow) return "--state goes with --follow."
+    if (Option.isSome(input.spool)) return "--spool keeps how far --follow got, so --state does not go with it."
+  }
+  if (input.follow && Option.isNone(input.state) && Option.isNone(input.spool)) {
+    return "--follow needs --state or --spool, to keep how far it got."
+  }
   if (input.follow && (input.files.length > 1 || input.files[0] === "-")) return "--follow takes one file."
   return input.follow && input.skip > 0
-    ? "--follow goes on where --state says, so --skip does not go with it."
+    ? "--follow goes on where the run before got, so --skip does not go with it."
     : undefined
 }
 
@@ -149,21 +156,30 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
           inputs,
           codec: records,
           reading: readingOf(input),
-          resume: input.resume,
-          skip: input.skip
+          resume: input.resume || input.follow,
+          follow: input.follow,
+          skip: input.skip,
+          counts
         })
   if (place !== undefined) firstOffset = place.firstOffset
-  if (place?.isIgnored === true) {
+  const before = place?.before
+  if (before !== undefined && !input.resume && !input.follow && (yield* isSameFile(inputs, before))) {
     yield* remark(`${spool} holds how far an earlier run got with these files; --resume goes on there.`)
   }
-  const { maxRejects } = limit
-  const skip = place?.skip ?? input.skip
-  const source = { records, stream, onRejects, skip, counts, places, maxRejects, spooling: place?.spooling }
+  const begin =
+    input.resume && !input.follow && before !== undefined
+      ? yield* resumePlace(inputs, before)
+      : atStart(inputs[0]!.csv, input.skip)
+  counts.skipped = begin.skipped
+  counts.stored = begin.stored
+  const source = { records, stream, onRejects, skip: begin.skip, counts, places, maxRejects: limit.maxRejects }
   const following = input.follow
     ? yield* followed({
         input: inputs[0]!,
-        table: input.table,
-        state: Option.getOrThrow(input.state),
+        keeper:
+          place === undefined
+            ? yield* stateKeeper(Option.getOrThrow(input.state), inputs[0]!.file, input.table, counts)
+            : yield* spoolKeeper(place, spool!),
         source: { ...source, header: inputs[0]!.format === "csv" }
       })
     : undefined
@@ -233,7 +249,8 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
     return closed
   })
 
-  const exit = yield* ingestInputs(inputs, source, following).pipe(
+  const run = following?.run ?? ingestFiles(inputs, source, begin, place)
+  const exit = yield* run.pipe(
     Effect.onInterrupt(() => Effect.ignore(finish("interrupted"))),
     Effect.exit
   )
@@ -272,31 +289,6 @@ const totalOf = (inputs: ReadonlyArray<RecordInput>): number | undefined =>
     (sum, { size }) => (sum === undefined || size === undefined ? undefined : sum + size),
     0
   )
-
-/** Queues the records of one file after the other. */
-const ingestInputs = (
-  inputs: ReadonlyArray<RecordInput>,
-  source: Omit<IngestSource, "name" | "bytes" | "reader" | "header">,
-  following: Followed | undefined
-): Effect.Effect<void, CommandFailed> => {
-  if (following !== undefined) return following.run
-  const several = inputs.length > 1
-  const { counts, places } = source
-  return Effect.forEach(
-    inputs,
-    ({ bytes, csv, file, format, gzip, name }) => {
-      if (several) places.begin(name)
-      return ingestFile({
-        ...source,
-        name: several ? name : undefined,
-        bytes: bytes ?? recordBytes(file, { gzip, onRead: (read) => (counts.stored += read) }),
-        reader: reader(format, csv),
-        header: format === "csv"
-      })
-    },
-    { discard: true }
-  )
-}
 
 /** Runs the command. */
 export const runIngest = (input: IngestInput): Effect.Effect<void, CommandFailed> => Effect.scoped(run(input))

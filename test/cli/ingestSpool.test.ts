@@ -3,12 +3,10 @@
  * spool has; outages, other files and wrong flags.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import { Spool } from "effect-zerobus"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { loadDuckdb, runQuery } from "../../src/cli/deltaQuery.ts"
-import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import {
   type LocalServer,
   start,
@@ -17,10 +15,10 @@ import {
   zerobus,
   zerobusProcess
 } from "../support/commandLine.ts"
+import { idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
 
 const folder = temporaryFolder()
 const dataDir = Path.join(folder, "data")
-const definition = (name: string) => `main.default.${name}(id BIGINT NOT NULL, text STRING)`
 let server: LocalServer
 const file = (name: string, content: string): string => {
   const path = Path.join(folder, name)
@@ -30,7 +28,7 @@ const file = (name: string, content: string): string => {
 
 beforeAll(async () => {
   // The pace leaves time to be killed in.
-  const tables = ["killed", "outage", "others"].flatMap((name) => ["--table", definition(name)])
+  const tables = ["killed", "outage", "others"].flatMap((name) => ["--table", idTable(name)])
   server = await startServer(["--data-dir", dataDir, "--rate-limit", "15000", ...tables])
 }, 30_000)
 
@@ -39,33 +37,6 @@ afterAll(async () => {
   await server.end
   Fs.rmSync(folder, { recursive: true, force: true })
 })
-
-/** What waits in a spool that no process holds. */
-const idsWaiting = (spool: string): Promise<ReadonlyArray<number>> =>
-  Spool.records(spool).pipe(
-    Stream.map(({ payload }) => JSON.parse(Buffer.from(payload).toString("utf8")).id as number),
-    Stream.runCollect,
-    Effect.runPromise
-  )
-
-/** How often each id is in a table, once so many are: commits are in order, so what came before is there as well. */
-const timesInTable = async (name: string, ids: number): Promise<ReadonlyMap<number, number>> => {
-  const columns = [
-    { name: "id", type: { _tag: "BigInt" as const }, nullable: false },
-    { name: "text", type: { _tag: "String" as const }, nullable: true }
-  ]
-  const table = `main.default.${name}`
-  const duckdb = await loadDuckdb()
-  for (;;) {
-    const live = await readLiveTable(Path.join(dataDir, "main/default", name))
-    if (live === undefined || live.rows < ids) continue
-    // One value: of rows it gives a thousand.
-    const query = `SELECT string_agg(id || ' ' || times, ',') FROM (SELECT id, count(*) AS times FROM ${table} GROUP BY id)`
-    const { rows } = await runQuery(duckdb!, [{ name: table, columns, live }], query)
-    const found = String(rows[0]![0]).split(",")
-    if (found.length >= ids) return new Map(found.map((pair) => pair.split(" ").map(Number) as [number, number]))
-  }
-}
 
 describe("zerobus ingest --spool", () => {
   it("loses nothing over kills, and doubles only what was in the spool at one", async () => {
@@ -81,17 +52,9 @@ describe("zerobus ingest --spool", () => {
     let kills = 0
     for (const least of [1, 6_000, 18_000, 30_000, 47_000]) {
       const running = start(args, server.environment)
-      for (let reached = 0; reached < least;) {
-        reached = await Spool.inspect(spool).pipe(
-          Effect.map(({ nextOffset }) => Number(nextOffset)),
-          Effect.orElseSucceed(() => 0),
-          Effect.runPromise
-        )
-      }
-      running.child.kill("SIGKILL")
-      assert.strictEqual((await running.end).code, "SIGKILL", running.err())
+      await taken(running, spool, least)
+      for (const id of await killedWith(running, spool)) waited.add(id)
       kills++
-      for (const id of await idsWaiting(spool)) waited.add(id)
     }
     const last = await zerobusProcess([...args, "--json"], server.environment)
     assert.strictEqual(last.code, 0, last.err)
@@ -99,7 +62,7 @@ describe("zerobus ingest --spool", () => {
     const good = lines.flatMap((_, id) => (isBad(id) ? [] : [id]))
     const { nextOffset } = await Effect.runPromise(Spool.inspect(spool))
     assert.strictEqual(nextOffset, good.length)
-    const times = await timesInTable("killed", good.length)
+    const times = await timesInTable(dataDir, "killed", good.length)
     assert.deepStrictEqual(
       [...times.keys()].sort((a, b) => a - b),
       good
@@ -147,7 +110,7 @@ describe("zerobus ingest --spool", () => {
     const resumed = await zerobusProcess([...args, "--resume", "--json"], server.environment)
     const { accepted, skipped } = JSON.parse(resumed.out)
     assert.deepStrictEqual([accepted, skipped], [0, 500])
-    assert.strictEqual((await timesInTable("outage", 500)).size, 500)
+    assert.strictEqual((await timesInTable(dataDir, "outage", 500)).size, 500)
   }, 60_000)
 
   it("refuses to go on with other files or flags, and says what goes on where it is not asked to", async () => {
@@ -168,7 +131,7 @@ describe("zerobus ingest --spool", () => {
     for (const [args, says] of [
       [["-", "--resume"], "--resume reads the files again"],
       [[one, "--resume", "--skip", "3"], "--skip does not go with it"],
-      [[one, "--follow", "--state", Path.join(folder, "state")], "--spool does not go with it"]
+      [[one, "--follow", "--state", Path.join(folder, "state")], "so --state does not go with it"]
     ] as const) {
       const { code, err } = await run(...args)
       assert.strictEqual(code, 2)

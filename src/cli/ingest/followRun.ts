@@ -1,125 +1,118 @@
 /**
- * `zerobus ingest --follow`: moves what is appended to a file into a stream, and keeps in the state file up to where it is durable.
+ * `zerobus ingest --follow`: moves what is appended to a file into a stream. How far it came is kept by
+ * a state file (`stateKeeper.ts`) or by the stream's spool (`spoolPlace.ts`).
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Fs from "node:fs/promises"
-import { follow, identityOf, reopen } from "../input/followedFile.ts"
+import { follow, reopen, startsAs } from "../input/followedFile.ts"
 import { openFile } from "../input/recordBytes.ts"
-import { reader } from "../records/recordFile.ts"
-import type { RecordReader } from "../records/sourceRecord.ts"
+import type { CsvOptions } from "../records/csvRecords.ts"
+import { reader as readerOf } from "../records/recordFile.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
-import { type FollowPlace, type FollowState, Marks, readState, UnusableState, writeState } from "./followState.ts"
-import { type IngestSource, takeRecords } from "./ingestFile.ts"
+import { type FilePlace, goingOn, type OpenFile, reading } from "./filePlace.ts"
+import { type IngestSource, type Keeping, takeRecords } from "./ingestFile.ts"
 import type { RecordInput } from "./inputs.ts"
+import { notAsItWas } from "./resumePlace.ts"
 
-/** Least time between two writes of the state while records go on. */
-const stateInterval = 1000
+/** Keeps how far a followed file was read. */
+export interface FollowKeeper {
+  /** How far an earlier run came. */
+  readonly before: FilePlace | undefined
+  /** Begins a file, at the place of an earlier run or at its start. */
+  readonly begin: (open: OpenFile) => Effect.Effect<Keeping, CommandFailed>
+  /** What is read next is the start of a file: the one before has ended, was cut, or is gone. */
+  readonly restarted: () => void
+  /** Nothing more was there. */
+  readonly idle: Effect.Effect<void, CommandFailed>
+  /** Keeps the place once more; nothing is queued any more. */
+  readonly save: Effect.Effect<void, CommandFailed>
+}
 
 /** What following needs besides what any file does. */
 export interface FollowOptions {
   readonly input: RecordInput
-  readonly table: string
-  readonly state: string
-  readonly source: Omit<IngestSource, "bytes" | "reader">
+  readonly keeper: FollowKeeper
+  readonly source: Omit<IngestSource, "bytes" | "reader" | "keeping">
 }
 
 /** A followed file. */
 export interface Followed {
   /** Follows until it is interrupted or fails. */
   readonly run: Effect.Effect<never, CommandFailed>
-  /** Writes the state once more; nothing is queued any more. */
+  /** Keeps how far it came; nothing is queued any more. */
   readonly save: Effect.Effect<void, CommandFailed>
 }
 
-const unusable = (error: unknown): CommandFailed =>
-  error instanceof UnusableState
-    ? because(error)
-    : failed(`The file of --state cannot be used: ${(error as Error).message}`)
+/** Where following begins. */
+interface Beginning {
+  readonly handle: Fs.FileHandle
+  readonly offset: number
+  readonly csv: CsvOptions
+}
 
-const tried = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: unusable })
+/** Opens the file where an earlier run came to, else at its start. */
+const beginning = Effect.fnUntraced(function* (
+  input: RecordInput,
+  { before, restarted }: FollowKeeper
+): Effect.fn.Return<Beginning, CommandFailed> {
+  const { csv, file } = input
+  const files = <A>(run: () => Promise<A>) => Effect.mapError(reading(file, run), because)
+  const former = before === undefined ? undefined : yield* files(() => reopen(file, before.identity))
+  const handle = former ?? (yield* Effect.mapError(openFile(file), because))
+  const start = { handle, offset: 0, csv }
+  if (before === undefined) return start
+  const isKnown = former !== undefined || (before.offset > 0 && (yield* files(() => startsAs(handle, before.identity))))
+  const found = isKnown ? yield* files(() => goingOn(handle, before, input)) : undefined
+  if (found?._tag === "Place") return { handle, offset: found.offset, csv: found.csv }
+  if (found?._tag === "Grown") {
+    yield* Effect.promise(() => handle.close())
+    return yield* notAsItWas(file, before.offset, before.line, found)
+  }
+  restarted()
+  yield* former === undefined
+    ? Effect.logWarning(
+        `${file} is not the file that was followed before, which is gone. What came behind its line ${before.line} was not read; this file is read from its start.`
+      )
+    : wasCut(file)
+  return start
+})
 
-/** Opens the file where the state says, else at its start. */
+const wasCut = (file: string) => Effect.logWarning(`${file} was cut; it is read from its start.`)
+
+/** Prepares to follow a file; its handle is closed with the scope. */
 export const followed = Effect.fnUntraced(function* ({
   input,
-  source,
-  state: path,
-  table
+  keeper,
+  source
 }: FollowOptions): Effect.fn.Return<Followed, CommandFailed, Scope.Scope> {
   if (input.format === "json" || input.gzip || input.size === undefined) {
     return yield* failed("--follow takes a plain file of format ndjson or csv that is not compressed.")
   }
   const { counts, stream } = source
-  const before = yield* tried(() => readState(path, input.file, table))
-  const marks = new Marks()
-  let kept: FollowPlace | undefined = before
-  let written: FollowPlace | undefined = before
-  let writtenAt = 0
-  const save: Effect.Effect<void, CommandFailed> = Effect.suspend(() => {
-    kept = marks.reached(counts.durable + counts.refused) ?? kept
-    if (kept === undefined || kept === written) return Effect.void
-    const state: FollowState = { ...kept, file: input.file, table }
-    written = kept
-    return tried(() => writeState(path, state))
+  const first = yield* beginning(input, keeper)
+  const begin = Effect.fnUntraced(function* (handle: Fs.FileHandle, from: number, csv: CsvOptions) {
+    const reader = readerOf(input.format, csv)
+    const keeping = yield* keeper.begin({ handle, from, reader })
+    const take = takeRecords({ ...source, reader, keeping, bytes: Stream.empty })
+    return { reader, take }
   })
-  const saveSometimes = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    if (now - writtenAt < stateInterval) return
-    writtenAt = now
-    yield* save
-  })
+  let file: Effect.Success<ReturnType<typeof begin>> | undefined = yield* begin(first.handle, first.offset, first.csv)
 
-  const found = before === undefined ? undefined : yield* tried(() => reopen(input.file, before.identity))
-  if (before !== undefined && found === undefined) {
-    yield* Effect.logWarning(
-      `${input.file} is not the file that was followed before, which is gone. What came behind its line ${before.line} was not read; this file is read from its start.`
-    )
-  }
-  const place = found === undefined ? undefined : before
-  const handle = found ?? (yield* Effect.mapError(openFile(input.file), because))
-  const offset = place?.offset ?? 0
-  const { csv } = input
-  let one: RecordReader = reader(
-    input.format,
-    place === undefined
-      ? csv
-      : {
-          ...csv,
-          names: place.header ?? csv.names,
-          delimiter: place.delimiter ?? csv.delimiter,
-          line: place.line
-        }
-  )
-  let take = takeRecords({ ...source, reader: one, bytes: Stream.empty })
-
-  const onBytes = Effect.fnUntraced(function* (bytes: Uint8Array, from: Fs.FileHandle, at: number) {
+  const onBytes = Effect.fnUntraced(function* (bytes: Uint8Array, handle: Fs.FileHandle, at: number) {
     counts.bytes += bytes.length
-    yield* take(one.push(bytes))
-    const end = at + bytes.length - one.pending()
-    marks.add(
-      {
-        identity: yield* Effect.promise(() => identityOf(from, end)),
-        offset: end,
-        line: one.line(),
-        header: one.header(),
-        delimiter: one.delimiter()
-      },
-      counts.accepted
-    )
-    yield* saveSometimes
+    file ??= yield* begin(handle, at, input.csv)
+    yield* file.take(file.reader.push(bytes))
   })
   const onRestart = Effect.fnUntraced(function* (why: "rotated" | "cut") {
     // The last line of a file that has ended needs no line end.
-    yield* take(one.end())
-    if (why === "cut") yield* Effect.logWarning(`${input.file} was cut; it is read from its start.`)
-    one = reader(input.format, input.csv)
-    take = takeRecords({ ...source, reader: one, bytes: Stream.empty })
+    if (file !== undefined) yield* file.take(file.reader.end())
+    if (why === "cut") yield* wasCut(input.file)
+    keeper.restarted()
+    file = undefined
   })
-  const run = Effect.scoped(
-    follow<CommandFailed>(input.file, { handle, offset }, { onBytes, onRestart, onIdle: saveSometimes })
-  ).pipe(
+  const run = Effect.scoped(follow<CommandFailed>(input.file, first, { onBytes, onRestart, onIdle: keeper.idle })).pipe(
     Effect.mapError((error) => (error._tag === "UnreadableFile" ? because(error) : error)),
     // A stream that has ended takes nothing more, and an idle file would not find out.
     Effect.raceFirst(
@@ -129,5 +122,5 @@ export const followed = Effect.fnUntraced(function* ({
       )
     )
   )
-  return { run, save }
+  return { run, save: keeper.save }
 })

@@ -4,23 +4,11 @@
  */
 import * as Data from "effect/Data"
 import * as Fs from "node:fs/promises"
-import type { FileIdentity } from "../input/followedFile.ts"
 import { lstatOf, openPlain, readPlain } from "../../internal/log/plainFile.ts"
-
-/** A place in a followed file, behind which nothing was read. */
-export interface FollowPlace {
-  readonly identity: FileIdentity
-  /** Byte at which the next record starts, and its line. */
-  readonly offset: number
-  readonly line: number
-  /** Names of the header of a CSV file. */
-  readonly header: ReadonlyArray<string> | undefined
-  /** What separates its fields, which its rows alone may not show. */
-  readonly delimiter: string | undefined
-}
+import type { FilePlace } from "./filePlace.ts"
 
 /** What the state file holds. */
-export interface FollowState extends FollowPlace {
+export interface FollowState extends FilePlace {
   readonly file: string
   readonly table: string
 }
@@ -42,7 +30,7 @@ export const readState = async (path: string, file: string, table: string): Prom
   } catch {
     throw refuse("exists and is no state of a followed file")
   }
-  if (state.kind !== kind || typeof state.offset !== "number" || state.identity === undefined) {
+  if (state.kind !== kind || typeof state.offset !== "number" || typeof state.end !== "string") {
     throw refuse("exists and is no state of a followed file")
   }
   if (state.file !== file) throw refuse(`belongs to another file, ${state.file}`)
@@ -63,7 +51,7 @@ export const writeState = async (path: string, state: FollowState): Promise<void
   await Fs.rename(next, path)
 }
 
-interface Mark extends FollowPlace {
+interface Mark extends FilePlace {
   /** How many records of the stream come before the place. */
   readonly accepted: number
 }
@@ -73,12 +61,12 @@ export class Marks {
   private readonly marks: Array<Mark> = []
 
   /** All records before the place are the first `accepted` of the stream. */
-  add(place: FollowPlace, accepted: number): void {
+  add(place: FilePlace, accepted: number): void {
     this.marks.push({ ...place, accepted })
   }
 
   /** The last place all of whose records are durable, once. */
-  reached(durable: number): FollowPlace | undefined {
+  reached(durable: number): FilePlace | undefined {
     let count = 0
     while (count < this.marks.length && this.marks[count]!.accepted <= durable) count++
     if (count === 0) return undefined

@@ -36,19 +36,16 @@ export interface IngestSource {
   readonly skip: number
   readonly counts: Counts
   readonly places: Places
-  /** The way through a spool, where the stream has one. */
-  readonly spooling?: Spooling | undefined
+  /** What keeps how far the file was read, for a later run. */
+  readonly keeping?: Keeping | undefined
 }
 
-/** The further steps of an ingest with a spool. */
-export interface Spooling {
-  /** Whether the record, which is read again, is in the spool already. */
-  readonly passOver: (record: SourceRecord) => boolean
-  /**
-   * Stores how many records of the files were read. Succeeds when the last record taken, and all
-   * before it, are in the spool.
-   */
-  readonly keep: (last: RecordAck | undefined, recordsRead: number) => Effect.Effect<void, CommandFailed>
+/** Keeps how far a file was read. */
+export interface Keeping {
+  /** Whether the record, which is read again, was taken by an earlier run. */
+  readonly passOver?: ((record: SourceRecord) => boolean) | undefined
+  /** Keeps how far the reader is: all that it gave was taken or rejected, and `last` was taken last. */
+  readonly keep: (last: RecordAck | undefined) => Effect.Effect<void, CommandFailed>
 }
 
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
@@ -101,11 +98,11 @@ const queue = Effect.fnUntraced(function* (
   source: IngestSource,
   records: ReadonlyArray<SourceRecord>
 ): Effect.fn.Return<void, CommandFailed> {
-  const { counts, places, skip, spooling, stream } = source
+  const { counts, keeping, places, skip, stream } = source
   const rejects: Array<Reject> = []
   let last: RecordAck | undefined
   for (const record of records) {
-    if (recordsRead(counts) < skip || spooling?.passOver(record) === true) {
+    if (recordsRead(counts) < skip || keeping?.passOver?.(record) === true) {
       counts.skipped++
       continue
     }
@@ -134,10 +131,10 @@ const queue = Effect.fnUntraced(function* (
     if (countRejects(source) !== undefined) break
   }
   if (rejects.length > 0 && source.onRejects !== undefined) yield* Effect.mapError(source.onRejects(rejects), because)
-  // Behind the rejects, so that a kill leaves none of them out.
-  if (spooling !== undefined) yield* spooling.keep(last, recordsRead(counts))
   const tooMany = countRejects(source)
   if (tooMany !== undefined) return yield* tooMany
+  // Behind the rejects, so that a kill leaves none of them out.
+  if (keeping !== undefined) yield* keeping.keep(last)
 })
 
 /** Queues without waiting: the receipt, undefined when it has to wait, or why the record cannot be sent. */

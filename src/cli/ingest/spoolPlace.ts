@@ -2,48 +2,92 @@
  * `zerobus ingest --spool`: how far the files were read, kept in the spool beside their records, and
  * where the next run goes on.
  *
- * The position is the count of records read. It belongs to an offset of the spool; the records of
- * the files behind it that the spool has as well are passed over. The spool's own order decides, so
- * a kill at any moment leaves no record out and none twice.
+ * The position belongs to an offset of the spool. The records of the files behind the position that
+ * the spool has as well are passed over. The spool's own order decides, so a kill at any moment
+ * leaves no record out and none twice. A file of NDJSON or CSV is read from the byte of the
+ * position on; one that is compressed, in UTF-16 or of format json is read from its start, and its
+ * records up to the position are passed over.
  */
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
+import type * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
 import * as Spool from "../../Spool.ts"
 import type { RecordAck } from "../../RecordAck.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
-import { identityOf } from "../input/followedFile.ts"
-import { openFile } from "../input/recordBytes.ts"
+import { type FileIdentity, identityOf } from "../input/followedFile.ts"
 import type { SourceRecord } from "../records/sourceRecord.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
-import type { Spooling } from "./ingestFile.ts"
+import { type Counts, recordsRead } from "../terminal/progress.ts"
+import { type FilePlace, isPlain, type OpenFile, placeOf, reading } from "./filePlace.ts"
+import type { FollowKeeper } from "./followRun.ts"
+import type { Keeping } from "./ingestFile.ts"
 import type { RecordInput } from "./inputs.ts"
 
 /** The position as it stands in the spool, in JSON. */
-interface FilesPosition {
+export interface FilesPosition {
   readonly kind: "zerobus ingest"
   /** Which files, by names in order, and how they are read. */
   readonly source: string
-  /** The bytes at the start of the first file: how many, and their SHA-256. */
-  readonly length: number
-  readonly start: string
-  /** Records read of all files, rejected ones included. */
+  /** The file that was read, from 0, and by what it is known again. */
+  readonly file: number
+  readonly identity: Pick<FileIdentity, "length" | "start"> & Partial<FileIdentity>
+  /** Bytes and records of the files before it, rejected records included. */
+  readonly bytesBefore: number
+  readonly recordsBefore: number
+  /** Records read of the file itself. */
+  readonly records: number
+  /** Where they end, in a file that can be read from there. */
+  readonly place: Omit<FilePlace, "identity"> | undefined
+}
+
+/** A file that is read with a spool. */
+export interface SpooledFile {
+  /** Its place among the files, from 0. */
+  readonly file: number
+  /** The open file; undefined for standard input and for what is no plain file. */
+  readonly open: OpenFile | undefined
+  /** Records of the file that an earlier run read, where this one begins behind them. */
   readonly records: number
 }
 
-/** Where an ingest with a spool begins, and how it goes on. */
+/** The way through a spool. */
 export interface SpoolPlace {
-  /** Records at the start of the files that are passed over. */
-  readonly skip: number
   /** The offset of the first record that this run adds. */
   readonly firstOffset: number
-  /** Whether the spool has a position of these files that this run does not use. */
-  readonly isIgnored: boolean
-  readonly spooling: Spooling
+  /** The position of these files that the spool has, whether this run goes on there or not. */
+  readonly before: FilesPosition | undefined
+  /** Begins a file: keeps its place from now on. */
+  readonly begin: (file: SpooledFile) => Effect.Effect<SpooledKeeping, CommandFailed>
+  /** What is read from now on is not what the records behind the position came from. */
+  readonly restarted: () => void
 }
 
-/** A place to encode records that are only counted. */
+/** Keeps how far a file was read, in the spool. */
+export interface SpooledKeeping extends Keeping {
+  /** Ends the file, all of whose records were taken or rejected. */
+  readonly ended: Effect.Effect<void, CommandFailed>
+}
+
+/** What a way through a spool needs. */
+export interface SpoolPlaceOptions {
+  readonly stream: ZerobusStream<SourceRecord>
+  readonly folder: string
+  readonly inputs: ReadonlyArray<RecordInput>
+  readonly codec: RecordCodec<SourceRecord>
+  /** The flags that decide which records the files have. */
+  readonly reading: unknown
+  /** Whether the run goes on at the position. */
+  readonly resume: boolean
+  /** Whether the only file is followed: its records count from the start of the latest file of its name. */
+  readonly follow: boolean
+  /** Records at the start of all files that are passed over. */
+  readonly skip: number
+  readonly counts: Counts
+}
+
+/** Bytes to encode records in that are only counted. */
 class Discarded implements ByteSink {
   buffer = Buffer.allocUnsafe(64 * 1024)
   position = 0
@@ -67,52 +111,31 @@ const positionOf = (bytes: Uint8Array | undefined): FilesPosition | undefined =>
   }
 }
 
-/** The identity of the first file's start; of `wanted` bytes where it is compared with an earlier one. */
-const startOf = Effect.fnUntraced(function* (
-  { file }: RecordInput,
-  wanted: number
-): Effect.fn.Return<{ readonly length: number; readonly start: string }, CommandFailed> {
-  if (file === "-") return { length: 0, start: "" }
-  const handle = yield* Effect.mapError(openFile(file), because)
-  return yield* Effect.promise(async () => {
-    try {
-      const { length, start } = await identityOf(handle, wanted)
-      return { length, start }
-    } finally {
-      await handle.close()
-    }
-  })
-})
+/** What a file that cannot be read again is known by. */
+const unknown = { length: 0, start: "" }
 
-/**
- * The position in the files where an ingest resumes. `reading` has the flags that decide which
- * records the files have.
- */
-export const spoolPlace = Effect.fnUntraced(function* (options: {
-  readonly stream: ZerobusStream<SourceRecord>
-  readonly folder: string
-  readonly inputs: ReadonlyArray<RecordInput>
-  readonly codec: RecordCodec<SourceRecord>
-  readonly reading: unknown
-  readonly resume: boolean
-  readonly skip: number
-}): Effect.fn.Return<SpoolPlace, CommandFailed> {
-  const { codec, folder, inputs, reading, resume, stream } = options
+const identityIn = (handle: Fs.FileHandle | undefined) =>
+  handle === undefined ? Promise.resolve(unknown) : identityOf(handle)
+
+/** The way through a stream's spool; fails where it has no position at which this run could go on. */
+export const spoolPlace = Effect.fnUntraced(function* (
+  options: SpoolPlaceOptions
+): Effect.fn.Return<SpoolPlace, CommandFailed> {
+  const { codec, counts, folder, follow, inputs, resume, skip, stream } = options
   const { behindPosition, nextOffset, position } = yield* Effect.mapError(Spool.progress(stream), because)
-  const [first] = inputs
-  const source = sha256(JSON.stringify([inputs.map(({ file }) => Path.basename(file)), reading]))
-  const before = positionOf(position)
-  const started = yield* startOf(first!, Infinity)
-  const wasSame =
-    before !== undefined && before.source === source && before.start === (yield* startOf(first!, before.length)).start
-  if (resume && (position === undefined ? nextOffset > 0 : !wasSame)) {
+  const source = sha256(JSON.stringify([inputs.map(({ file }) => Path.basename(file)), options.reading]))
+  const found = positionOf(position)
+  const before = found?.source === source ? found : undefined
+  if (resume && before === undefined && (position !== undefined || nextOffset > 0)) {
     return yield* failed(
       `The spool ${folder} has no position of these files with these flags. Give the same files, in the same order, and ` +
-        `the same flags as the run before; or leave --resume out to ingest them from their start.`
+        (follow
+          ? `the same flags as the run before; or another folder.`
+          : `the same flags as the run before; or leave --resume out to ingest them from their start.`)
     )
   }
-  const goesOn = resume && before !== undefined
-  let left = goesOn ? behindPosition : 0
+  let left = resume && before !== undefined ? behindPosition : 0
+  let bytesBefore = resume ? (before?.bytesBefore ?? 0) : 0
   const discarded = new Discarded()
   const passOver = (record: SourceRecord): boolean => {
     if (left === 0) return false
@@ -121,20 +144,74 @@ export const spoolPlace = Effect.fnUntraced(function* (options: {
     left--
     return true
   }
-  const note = (records: number, last: RecordAck | undefined): Effect.Effect<void, CommandFailed> => {
-    const next: FilesPosition = { kind: "zerobus ingest", source, ...started, records }
-    return Effect.mapError(Spool.notePosition(stream, Buffer.from(JSON.stringify(next)), last), because)
+
+  // A position is kept before the first record of a file, so what is behind it is of that file.
+  const restarted = (): void => {
+    left = 0
   }
-  // On disk before the first record, so that a kill finds a position whatever it leaves.
-  if (!goesOn) yield* note(options.skip, undefined)
+
+  const begin = Effect.fnUntraced(function* ({
+    file,
+    open,
+    records
+  }: SpooledFile): Effect.fn.Return<SpooledKeeping, CommandFailed> {
+    const { file: name } = inputs[file]!
+    const files = <A>(run: () => Promise<A>) => Effect.mapError(reading(name, run), because)
+    const earlier = recordsRead(counts) - records
+    const seekable = open !== undefined && (yield* files(() => isPlain(open.handle)))
+    const note = Effect.fnUntraced(function* (last: RecordAck | undefined): Effect.fn.Return<void, CommandFailed> {
+      // A place in front of records that are skipped would have them ingested.
+      const found = seekable && recordsRead(counts) >= skip ? yield* files(() => placeOf(open)) : undefined
+      const identity = found?.identity ?? (yield* files(() => identityIn(open?.handle)))
+      const next: FilesPosition = {
+        kind: "zerobus ingest",
+        source,
+        file,
+        identity,
+        bytesBefore,
+        recordsBefore: follow ? 0 : earlier,
+        records: Math.max(recordsRead(counts), skip) - earlier,
+        place: found === undefined ? undefined : { offset: found.offset, line: found.line, end: found.end }
+      }
+      yield* Effect.mapError(Spool.notePosition(stream, Buffer.from(JSON.stringify(next)), last), because)
+    })
+    // What is passed over is behind the position that the spool has.
+    const keep = (last: RecordAck | undefined) => (left > 0 ? Effect.void : note(last))
+    // On disk before the file's first record, so that a kill finds it, and what is behind it is of one file.
+    if (open === undefined || open.from === 0) yield* keep(undefined)
+    const ended = Effect.gen(function* () {
+      restarted()
+      if (open === undefined) return
+      const read = seekable ? (open.reader.place() ?? 0) : 0
+      bytesBefore += read > 0 ? open.from + read : (yield* files(() => open.handle.stat())).size
+    })
+    return { passOver, keep, ended }
+  })
   return {
-    skip: goesOn ? before.records : options.skip,
     firstOffset: nextOffset,
-    isIgnored: !resume && wasSame,
-    spooling: {
-      passOver,
-      // What is passed over is behind the position that the spool has.
-      keep: (last, records) => (left > 0 ? Effect.void : note(records, last))
-    }
+    before,
+    begin,
+    restarted
   }
 })
+
+/** Keeps how far the only file is followed, in the spool. */
+export const spoolKeeper = (place: SpoolPlace, folder: string): Effect.Effect<FollowKeeper, CommandFailed> => {
+  const { before, begin, restarted } = place
+  const identity = before?.identity
+  if (before !== undefined && before.place === undefined) {
+    return Effect.fail(
+      failed(
+        `The position in the spool ${folder} is not one at which a file can be followed. End that ingest with --resume first.`
+      )
+    )
+  }
+  const records = before?.records ?? 0
+  return Effect.succeed({
+    before: before === undefined ? undefined : { ...before.place!, identity: identity as FileIdentity },
+    begin: (open) => begin({ file: 0, open, records: open.from === 0 ? 0 : records }),
+    restarted,
+    idle: Effect.void,
+    save: Effect.void
+  })
+}

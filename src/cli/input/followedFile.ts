@@ -16,7 +16,7 @@ const chunkSize = 256 * 1024
 /** Bytes at the start of a file by which it is known again. */
 const knownBytes = 256
 
-/** Which file of a name it is: numbers of files come again, so the bytes at the start count too. */
+/** Which file of a name it is: inode numbers are used again, so the bytes at the start count too. */
 export interface FileIdentity {
   readonly device: number
   readonly inode: number
@@ -25,12 +25,33 @@ export interface FileIdentity {
   readonly start: string
 }
 
-/** The identity of an open file that was read up to `offset`. */
-export const identityOf = async (handle: Fs.FileHandle, offset: number): Promise<FileIdentity> => {
+/** The SHA-256 of `length` bytes from `from` on, of a file that may be shorter. */
+const hashOf = async (handle: Fs.FileHandle, from: number, length: number) => {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, from)
+  const hash = createHash("sha256").update(buffer.subarray(0, bytesRead)).digest("hex")
+  return { hash, bytesRead }
+}
+
+/** The identity of an open file; to compare it with an earlier one, by as many bytes as that has. */
+export const identityOf = async (handle: Fs.FileHandle, length = knownBytes): Promise<FileIdentity> => {
   const { dev, ino } = await handle.stat()
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(knownBytes), 0, Math.min(knownBytes, offset), 0)
-  const start = createHash("sha256").update(buffer.subarray(0, bytesRead)).digest("hex")
-  return { device: dev, inode: ino, length: bytesRead, start }
+  const { bytesRead, hash } = await hashOf(handle, 0, Math.min(knownBytes, length))
+  return { device: dev, inode: ino, length: bytesRead, start: hash }
+}
+
+/** Whether an open file begins with the bytes of an identity, whatever its inode: a copy does as well. */
+export const startsAs = async (
+  handle: Fs.FileHandle,
+  wanted: Pick<FileIdentity, "length" | "start">
+): Promise<boolean> => {
+  const { length, start } = await identityOf(handle, wanted.length)
+  return length === wanted.length && start === wanted.start
+}
+
+/** The SHA-256 of the bytes in front of an offset. */
+export const endOf = async (handle: Fs.FileHandle, offset: number): Promise<string> => {
+  const length = Math.min(knownBytes, offset)
+  return (await hashOf(handle, offset - length, length)).hash
 }
 
 /** Opens the file of this identity, by its name or by another one in the same folder, as rotation gives it. Undefined when it is gone. */
@@ -42,8 +63,7 @@ export const reopen = async (file: string, wanted: FileIdentity): Promise<Fs.Fil
     const found = await Fs.lstat(candidate).catch(() => undefined)
     if (found === undefined || !found.isFile() || found.ino !== wanted.inode || found.dev !== wanted.device) continue
     const handle = await Fs.open(candidate, "r")
-    const { length, start } = await identityOf(handle, wanted.length)
-    if (length === wanted.length && start === wanted.start) return handle
+    if (await startsAs(handle, wanted)) return handle
     await handle.close()
   }
   return undefined

@@ -17,6 +17,8 @@ export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonl
 export interface ReadOptions {
   /** Whether it is gzip whatever its first bytes are. Default false. */
   readonly gzip?: boolean | undefined
+  /** Byte at which reading starts, of a plain file of UTF-8. Default: its start, which says what it is. */
+  readonly from?: number | undefined
   /** Called with the count of bytes that were read of the file itself. */
   readonly onRead?: ((bytes: number) => void) | undefined
 }
@@ -36,8 +38,15 @@ export const recordBytes = (file: string, options: ReadOptions = {}): Stream.Str
   return Stream.unwrap(
     Effect.gen(function* () {
       const source: Readable =
-        file === "-" ? process.stdin : (yield* openFile(file)).createReadStream({ highWaterMark: chunkSize })
-      const outer = options.gzip === true ? { bytes: source, packing: "gzip" as const } : yield* begin(source, name)
+        file === "-"
+          ? process.stdin
+          : (yield* openFile(file)).createReadStream({ highWaterMark: chunkSize, start: options.from })
+      const outer =
+        options.gzip === true
+          ? { bytes: source, packing: "gzip" as const }
+          : options.from === undefined
+            ? yield* begin(source, name)
+            : { bytes: source, packing: "plain" as const }
       const { onRead } = options
       // A listener for data would start the flow, which is for the reader to do.
       if (onRead !== undefined) outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()

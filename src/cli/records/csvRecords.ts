@@ -10,6 +10,7 @@
 import { isUtf8 } from "node:buffer"
 import { delimiterOf } from "./delimiter.ts"
 import { carriageReturn, endOfLines, findLineEnd, lineEndAt, lineFeed } from "./lineEnds.ts"
+import { ReadingPlace } from "./readingPlace.ts"
 import { fieldText, longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 
@@ -26,7 +27,7 @@ export interface CsvOptions {
   readonly usualDelimiter?: string | undefined
   /** The names, of a file that has none in its first row. */
   readonly names?: ReadonlyArray<string> | undefined
-  /** The line of the file on which reading starts; default 1. */
+  /** The line on which reading starts behind the start of the file; default: it starts there, on line 1. */
   readonly line?: number | undefined
   /** Lines that a row may go on for within quotes; beyond them its closing quote counts as missing. Default 1,000. */
   readonly rowLines?: number | undefined
@@ -144,12 +145,14 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
   let delimiter = options.delimiter
   let finder = delimiter === undefined ? undefined : new RowFinder(delimiter, rowLines)
   let rest: Buffer = Buffer.alloc(0)
-  let begun = false
+  // Behind the start there is no byte order mark, and the delimiter is known.
+  let begun = options.line !== undefined && finder !== undefined
   let line = options.line ?? 1
   let header = options.names
   let problem: string | undefined
   /** The rest of a line that was too long is passed over. */
   let skipping = false
+  const place = new ReadingPlace()
 
   const textFrom = (bytes: Buffer, start: number, end: number): string => textOf(bytes.subarray(start, end))
 
@@ -218,11 +221,18 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
       if (ending >= 0) line++
       return ending >= 0
     }
+    /** Up to where the place was brought. */
+    let placed = 0
+    const advance = (): void => {
+      place.advance(start - placed)
+      placed = start
+    }
     while (start < bytes.length) {
       if (skipping) {
         if (passLine()) continue
         break
       }
+      advance()
       const first = rows.bounds.length
       const next = rows.find(bytes, start, final)
       if (next === true) {
@@ -246,6 +256,8 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
       found.push({ line, text: (next === false ? text.slice(0, 1024) : text).toWellFormed(), problem: reason })
       if (!passLine()) break
     }
+    if (skipping) place.drop(start - placed)
+    else advance()
     rest = Buffer.from(bytes.subarray(start))
     return found
   }
@@ -255,7 +267,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
     header: () => header,
     delimiter: () => delimiter,
     problem: () => problem,
-    pending: () => rest.length,
+    place: () => (header === undefined ? 0 : place.bytes),
     line: () => line
   }
 }

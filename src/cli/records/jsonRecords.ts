@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from "node:buffer"
 import { carriageReturn, endOfLines, lineEndAt, lineFeed } from "./lineEnds.ts"
+import { ReadingPlace } from "./readingPlace.ts"
 import { longestRecord, PlacedRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 import * as Utf8Text from "./utf8Text.ts"
@@ -33,6 +34,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
   let line = firstLine
   let skipping = false
   let valid = false
+  const place = new ReadingPlace()
 
   /** The line from `start` to `end`, without the space around it. */
   const take = (bytes: Buffer, start: number, end: number, found: Array<SourceRecord>): void => {
@@ -78,8 +80,11 @@ export const lineReader = (firstLine = 1): RecordReader => {
       line++
       start = carriage < feed ? carriage + lineEndAt(bytes, carriage, true) : end + 1
     }
+    if (skipping) place.drop(bytes.length)
+    else place.advance(Math.min(start, bytes.length))
     rest = skipping || start >= bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(start))
     if (rest.length > longestRecord) {
+      place.drop(rest.length)
       found.push(longRecord(line, textOf(rest.subarray(0, 4 * shown))))
       rest = Buffer.alloc(0)
       skipping = true
@@ -92,7 +97,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
     header: () => undefined,
     delimiter: () => undefined,
     problem: () => undefined,
-    pending: () => rest.length,
+    place: () => place.bytes,
     line: () => line
   }
 }
@@ -263,7 +268,8 @@ export const jsonReader = (): RecordReader => {
     header: () => undefined,
     delimiter: () => undefined,
     problem: () => undefined,
-    pending: () => text.length,
+    // Whether it is an array stands at the start.
+    place: () => undefined,
     line: () => line
   }
 }

@@ -28,8 +28,12 @@ export interface RecordReader {
   readonly delimiter: () => string | undefined
   /** Why nothing of the file can be read from here on, once that is so. */
   readonly problem: () => string | undefined
-  /** Bytes that were taken and belong to no record yet. */
-  readonly pending: () => number
+  /**
+   * Bytes from where reading started to the last place between two records: a new reader may start
+   * there, under the header. 0 until that was read; undefined for a format that has to be read
+   * from its start.
+   */
+  readonly place: () => number | undefined
   /** 1-based line on which the next record starts. */
   readonly line: () => number
 }

@@ -183,7 +183,9 @@ export const summary = (outcome: Outcome): string => {
   if (spool !== undefined) {
     if (stopped === undefined && lost === 0) return lines.join("\n")
     lines.push(`What is not durable is kept in ${spool}; zerobus spool drain sends it.`)
-    if (stopped !== undefined) lines.push("To go on: the same command with --resume.")
+    if (stopped !== undefined) {
+      lines.push(following === true ? "To go on: the same command." : "To go on: the same command with --resume.")
+    }
   } else if (following === true) {
     lines.push("The next start with this --state goes on behind what is durable.")
   } else if (stopped !== undefined || lost > 0) {
