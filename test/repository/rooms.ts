@@ -115,6 +115,10 @@ export const rooms: ReadonlyArray<Room> = [
   { name: "internal/userCode", imports: [], packages: ["effect: stable"] },
   { name: "internal/columns", imports: [], packages: ["effect: pure"] },
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
+  // Arrow's IPC messages as bytes, and which types columns have there. Without a package of Arrow's.
+  { name: "internal/arrow", imports: ["internal/columns"], packages: ["effect: pure"] },
+  // The messages of Arrow Flight.
+  { name: "internal/flight", imports: ["internal/protobuf"], packages: ["effect: pure"] },
   {
     name: "internal/codec",
     imports: ["internal", "internal/columns", "internal/protobuf"],
@@ -190,11 +194,19 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "local/parquet",
     imports: ["internal/columns"],
-    packages: ["effect/*", "node:zlib", "hyparquet", "hyparquet/*", "hyparquet-writer", "hyparquet-writer/*"]
+    packages: [
+      "effect/*",
+      "node:zlib",
+      "node:buffer",
+      "hyparquet",
+      "hyparquet/*",
+      "hyparquet-writer",
+      "hyparquet-writer/*"
+    ]
   },
   {
     name: "local/log",
-    imports: ["internal/log", "internal/columns"],
+    imports: ["internal/log", "internal/columns", "internal/arrow/ipcMessage", "internal/flight"],
     packages: ["effect/*", "node:fs", "node:worker_threads", ...files]
   },
   {
@@ -209,7 +221,15 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "local/records",
-    imports: ["local/parquet", "local/log", "internal/log", "internal/protobuf", "internal/columns"],
+    imports: [
+      "local/parquet",
+      "local/log",
+      "internal/log",
+      "internal/protobuf",
+      "internal/arrow",
+      "internal/flight",
+      "internal/columns"
+    ],
     packages: ["effect/*", "node:buffer", "node:worker_threads"]
   },
   {
@@ -258,9 +278,12 @@ export const rooms: ReadonlyArray<Room> = [
       "local",
       "local/persistent",
       "local/store",
+      "local/records",
       "local/log",
       "local/faults",
       "internal/log",
+      "internal/arrow",
+      "internal/flight",
       "internal/protobuf"
     ],
     packages: ["effect/*", "node:crypto"]
@@ -290,6 +313,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/log",
       "internal/log",
       "internal/columns",
+      "internal/flight",
       "internal/grpc/frameSplitter",
       "internal/net/loopback"
     ],

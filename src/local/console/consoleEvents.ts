@@ -30,6 +30,7 @@ const kinds: Readonly<Record<RecordKind, string>> = {
   Proto: "protobuf",
   Json: "JSON",
   Avro: "Avro",
+  Arrow: "Arrow",
   None: "no kind"
 }
 

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
+import { DO_PUT_PATH } from "../../internal/flight/flightData.ts"
 import type { ServerCertificates } from "./certificates.ts"
 import { type ConnectionFault, faultySocket } from "../faults/faultySocket.ts"
 import { listen, type PortUnavailable } from "./listener.ts"
@@ -23,7 +24,7 @@ import {
   unauthenticated
 } from "../stream/serverStatus.ts"
 import { startRetirement } from "../stream/retirement.ts"
-import { type ServerStream, startStream } from "../stream/serverStream.ts"
+import { type ServerStream, startArrowStream, startStream } from "../stream/serverStream.ts"
 import type { Peer, StreamHost } from "../stream/streamContract.ts"
 
 /** What the gRPC face needs. */
@@ -54,7 +55,6 @@ const maxMessageBytes = 16 * 1024 * 1024
 const maxConcurrentCalls = 1000
 const drainMillis = 500
 
-const service = "/databricks.zerobus.Zerobus"
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
@@ -64,10 +64,11 @@ type Start = (host: StreamHost, peer: Peer, tableName: string) => ServerStream
  * What starts with a call of each RPC. On the wire a unary call is a stream with one message in
  * each direction.
  */
-const rpcs: ReadonlyArray<readonly [name: string, start: Start]> = [
-  ["EphemeralStream", startStream],
-  ["PersistentStream", (host, peer, tableName) => startStream(host, peer, tableName, true)],
-  ["RetireStream", startRetirement]
+const rpcs: ReadonlyArray<readonly [path: string, start: Start]> = [
+  ["/databricks.zerobus.Zerobus/EphemeralStream", startStream],
+  ["/databricks.zerobus.Zerobus/PersistentStream", (host, peer, tableName) => startStream(host, peer, tableName, true)],
+  ["/databricks.zerobus.Zerobus/RetireStream", startRetirement],
+  [DO_PUT_PATH, startArrowStream]
 ]
 
 /** Serves streams until the scope closes; returns the port. Fails with `PortUnavailable`. */
@@ -108,9 +109,9 @@ export const serveGrpc = Effect.fnUntraced(function* (
     injector.destroy()
     return listener.drained(drainMillis)
   })
-  for (const [name, start] of rpcs) {
+  for (const [path, start] of rpcs) {
     server.register(
-      `${service}/${name}`,
+      path,
       (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
         serveCall(call, start, options, revoked, (how) => {
           const socket = listener.socketOf(call.getPeer())

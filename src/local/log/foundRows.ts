@@ -5,7 +5,7 @@
 import { FRAME_PREFIX } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { DamagedLog, readSegmentFiles } from "../../internal/log/segmentFiles.ts"
-import { type PeekedRecords, peekRecords } from "./logFrames.ts"
+import { type PeekedRecords, peekRecords, rowsIn } from "./logFrames.ts"
 import { addPlace, type Place } from "./placedRows.ts"
 import { type LogOwner, type OwnedFormat, readNotice } from "./sharedFrames.ts"
 import { StorageFailure } from "./storageErrors.ts"
@@ -63,8 +63,10 @@ export const findRows = async (folder: string, repair: boolean): Promise<FoundLo
           continue
         }
         const records = peekRecords(body)
-        const owner = records === undefined ? undefined : writers.get(records.writer)?.owner
-        if (records !== undefined && owner !== undefined) note(tables, owner, number, start, end, records)
+        const owned = records === undefined ? undefined : writers.get(records.writer)
+        if (records === undefined || owned === undefined) continue
+        const rows = rowsIn(body, owned.format)
+        note(tables, owned.owner, number, start, end, rows, records)
       }
       files.set(number, writers)
       writers = new Map()
@@ -104,7 +106,8 @@ const note = (
   file: number,
   start: number,
   end: number,
-  { count, position, sequence }: PeekedRecords
+  rows: number,
+  { position, sequence }: PeekedRecords
 ): void => {
   let table = tables.get(owner.tableId)
   if (table === undefined) tables.set(owner.tableId, (table = { owner, parts: [] }))
@@ -115,6 +118,6 @@ const note = (
   }
   addPlace(part.places, file, start, end)
   part.lastSequence = sequence
-  part.rows += count
+  part.rows += rows
   if (position !== undefined) part.streams.set(position.streamId, { offset: position.offset, sequence })
 }

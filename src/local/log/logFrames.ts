@@ -1,10 +1,19 @@
 /**
  * The frames of a table's log: the formats of writers, and the records of messages.
  */
+import { peekRows } from "../../internal/arrow/ipcMessage.ts"
+import { readFlightData } from "../../internal/flight/flightData.ts"
 import type { FrameBuffer, SegmentHeader } from "../../internal/log/frames.ts"
+import { StorageFailure } from "./storageErrors.ts"
 
-/** How the records of a writer are encoded; enough to decode them again after a restart. */
-export type LogFormat = { readonly _tag: "Json" } | { readonly _tag: "Proto"; readonly descriptor: Uint8Array }
+/**
+ * How the records of a writer are encoded; enough to decode them again after a restart. A record of
+ * Arrow is a whole message with many rows; `schema` is the header of an IPC message.
+ */
+export type LogFormat =
+  | { readonly _tag: "Json" }
+  | { readonly _tag: "Proto"; readonly descriptor: Uint8Array }
+  | { readonly _tag: "Arrow"; readonly schema: Uint8Array }
 
 /** The place of a message in a persistent stream. */
 export interface StreamPosition {
@@ -37,14 +46,43 @@ const recordsKind = 2
 const placedKind = 6
 const fixedBytes = 17
 
+/**
+ * The number of a format in the log. Servers that do not know Arrow take its number for JSON; they
+ * refuse the table then, and lose nothing.
+ */
+export const formatCode = ({ _tag }: LogFormat): number => (_tag === "Json" ? 0 : _tag === "Proto" ? 1 : 2)
+
+const noSchema = new Uint8Array(0)
+
+/** The schema of a format, which follows its number. */
+export const formatSchema = (format: LogFormat): Uint8Array =>
+  format._tag === "Json" ? noSchema : format._tag === "Proto" ? format.descriptor : format.schema
+
+/** The format of this number, with a copy of its schema. Throws a `StorageFailure` for one that is not known. */
+export const formatOf = (code: number, schema: Uint8Array): LogFormat => {
+  switch (code) {
+    case 0:
+      return { _tag: "Json" }
+    case 1:
+      return { _tag: "Proto", descriptor: Uint8Array.from(schema) }
+    case 2:
+      return { _tag: "Arrow", schema: Uint8Array.from(schema) }
+    default:
+      throw new StorageFailure({
+        reason: "CorruptLog",
+        message: "The log holds records in a format of a later version. Start that version on this data folder."
+      })
+  }
+}
+
 /** Appends the format of a writer; comes before its first records in each file. */
 export const writeFormat = (frames: FrameBuffer, writer: number, format: LogFormat): void => {
-  const descriptor = format._tag === "Proto" ? format.descriptor : new Uint8Array(0)
-  const body = frames.begin(6 + descriptor.length)
+  const schema = formatSchema(format)
+  const body = frames.begin(6 + schema.length)
   frames.bytes[body] = formatKind
   frames.bytes.writeUInt32LE(writer, body + 1)
-  frames.bytes[body + 5] = format._tag === "Proto" ? 1 : 0
-  frames.bytes.set(descriptor, body + 6)
+  frames.bytes[body + 5] = formatCode(format)
+  frames.bytes.set(schema, body + 6)
   frames.end()
 }
 
@@ -97,10 +135,7 @@ export class FramesReader {
   read(file: Buffer, start: number, end: number): void {
     const body = file.subarray(start, end)
     if (body[0] === formatKind) {
-      this.formats.set(
-        body.readUInt32LE(1),
-        body[5] === 1 ? { _tag: "Proto", descriptor: Uint8Array.from(body.subarray(6)) } : { _tag: "Json" }
-      )
+      this.formats.set(body.readUInt32LE(1), formatOf(body[5]!, body.subarray(6)))
     } else {
       const found = peekRecords(body)
       if (found === undefined) return
@@ -114,17 +149,15 @@ export class FramesReader {
 export interface PeekedRecords {
   readonly writer: number
   readonly sequence: number
-  readonly count: number
   readonly position: StreamPosition | undefined
 }
 
-/** Whose records a frame holds and how many; undefined for other frames. */
+/** Whose records a frame holds; undefined for other frames. */
 export const peekRecords = (body: Buffer): PeekedRecords | undefined =>
   body[0] === recordsKind || body[0] === placedKind
     ? {
         writer: body.readUInt32LE(1),
         sequence: body.readDoubleLE(5),
-        count: body.readUInt32LE(13),
         position: body[0] === placedKind ? readPosition(body) : undefined
       }
     : undefined
@@ -144,4 +177,12 @@ export const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
     at += 4 + length
   }
   return records
+}
+
+/** How many rows a frame of a format holds. */
+export const rowsIn = (body: Buffer, { _tag }: LogFormat): number => {
+  if (_tag !== "Arrow") return body.readUInt32LE(13)
+  let rows = 0
+  for (const record of recordsOf(body)) rows += peekRows(readFlightData(record)!.header) ?? 0
+  return rows
 }

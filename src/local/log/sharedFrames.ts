@@ -3,7 +3,7 @@
  * encoded, and that a table was dropped. Records have the frames of `logFrames.ts`.
  */
 import type { FrameBuffer } from "../../internal/log/frames.ts"
-import type { LogFormat } from "./logFrames.ts"
+import { formatCode, formatOf, formatSchema, type LogFormat } from "./logFrames.ts"
 
 /** The table that records are for. */
 export interface LogOwner {
@@ -25,17 +25,17 @@ const fixedBytes = 10
 export const writeOwned = (frames: FrameBuffer, writer: number, { format, owner }: OwnedFormat): void => {
   const id = Buffer.from(owner.tableId, "utf8")
   const name = Buffer.from(owner.table, "utf8")
-  const descriptor = format._tag === "Proto" ? format.descriptor : new Uint8Array(0)
-  const body = frames.begin(fixedBytes + id.length + name.length + descriptor.length)
+  const schema = formatSchema(format)
+  const body = frames.begin(fixedBytes + id.length + name.length + schema.length)
   const { bytes } = frames
   bytes[body] = ownedKind
   bytes.writeUInt32LE(writer, body + 1)
-  bytes[body + 5] = format._tag === "Proto" ? 1 : 0
+  bytes[body + 5] = formatCode(format)
   bytes.writeUInt16LE(id.length, body + 6)
   bytes.writeUInt16LE(name.length, body + 8)
   bytes.set(id, body + fixedBytes)
   bytes.set(name, body + fixedBytes + id.length)
-  bytes.set(descriptor, body + fixedBytes + id.length + name.length)
+  bytes.set(schema, body + fixedBytes + id.length + name.length)
   frames.end()
 }
 
@@ -62,7 +62,6 @@ export const readNotice = (body: Buffer): Notice => {
   const idEnd = fixedBytes + body.readUInt16LE(6)
   const nameEnd = idEnd + body.readUInt16LE(8)
   const owner = { tableId: body.toString("utf8", fixedBytes, idEnd), table: body.toString("utf8", idEnd, nameEnd) }
-  const format: LogFormat =
-    body[5] === 1 ? { _tag: "Proto", descriptor: Uint8Array.from(body.subarray(nameEnd)) } : { _tag: "Json" }
+  const format = formatOf(body[5]!, body.subarray(nameEnd))
   return { writer: body.readUInt32LE(1), owned: { owner, format } }
 }

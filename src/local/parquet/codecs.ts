@@ -8,7 +8,7 @@ type Compress = (bytes: Uint8Array) => Uint8Array
 
 const zlib = Zlib as {
   readonly zstdCompressSync?: (bytes: Uint8Array, options?: object) => Uint8Array
-  readonly zstdDecompressSync?: (bytes: Uint8Array) => Uint8Array
+  readonly zstdDecompressSync?: (bytes: Uint8Array, options?: object) => Uint8Array
 }
 
 // 100 is ZSTD_c_compressionLevel. Level 1 costs half of level 3 and gives nearly the same size on column data.
@@ -25,3 +25,13 @@ export const codec: { readonly name: CompressionCodec; readonly suffix: string; 
 /** Reads zstd pages, where the runtime can. */
 export const decompressZstd: Compress | undefined =
   zlib.zstdDecompressSync === undefined ? undefined : (bytes) => zlib.zstdDecompressSync!(bytes)
+
+/**
+ * Decompresses bytes of others to so many at most; throws for more, for damaged bytes, and where the
+ * runtime has no zstd.
+ */
+export const decompressZstdTo = (bytes: Uint8Array, size: number): Uint8Array => {
+  const chunkSize = Math.min(Math.max(1024, size), 1024 * 1024)
+  if (zlib.zstdDecompressSync === undefined) throw new Error("This runtime cannot read zstd.")
+  return zlib.zstdDecompressSync(bytes, { maxOutputLength: size, chunkSize })
+}

@@ -203,6 +203,18 @@ export class Leaf {
     return all < 0x80 ? at : -at
   }
 
+  /**
+   * Appends so many values that lie one after another in `source`, in the order of bytes of the leaf.
+   * Not for a leaf that is repeated, nor for one of BYTE_ARRAY.
+   */
+  addValues(source: Uint8Array, count: number): void {
+    const bytes = count * this.shape.width
+    const at = this.reserve(bytes)
+    this.values.set(source.subarray(0, bytes), at)
+    this.entries += count
+    this.lastStart = this.size
+  }
+
   private setLength(at: number, length: number): void {
     const { values } = this
     values[at] = length

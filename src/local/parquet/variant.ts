@@ -1,6 +1,7 @@
 /**
  * VARIANT values in Parquet's binary Variant encoding (version 1), back to JSON text. `variantEncoder.ts` makes them.
  */
+import { scalarText } from "./variantTimes.ts"
 
 /** A value in the two parts that Parquet stores. */
 export interface VariantBytes {
@@ -8,7 +9,7 @@ export interface VariantBytes {
   readonly value: Uint8Array
 }
 
-/** Decodes a value into JSON text. Throws on bytes that this encoder does not write (dates, timestamps, binary). */
+/** Decodes a value into JSON text; what JSON does not have, such as dates, is text. Throws on unknown types. */
 export const decodeVariant = (variant: VariantBytes): string => {
   const metadata = Buffer.from(variant.metadata)
   const width = (metadata[0]! >> 6) + 1
@@ -79,8 +80,13 @@ const primitiveText = (type: number, bytes: Buffer): string => {
       return decimalText(bytes, 4 << (type - 8))
     case 16:
       return JSON.stringify(bytes.toString("utf8", 5, 5 + bytes.readUInt32LE(1)))
-    default:
+    case 14:
+      return JSON.stringify(bytes.readFloatLE(1))
+    default: {
+      const text = scalarText(type, bytes)
+      if (text !== undefined) return JSON.stringify(text)
       throw new Error(`The VARIANT value has the primitive type ${type}, which JSON cannot show.`)
+    }
   }
 }
 

@@ -32,6 +32,8 @@ export interface DecodeBlock {
 /** The rows of a block. */
 export interface DecodedBlock {
   readonly chunks: ReadonlyArray<LeafChunk>
+  /** How many there are. */
+  readonly rows: number
   /** The first message that is refused, with the record and why; the rows are those before it. */
   readonly refused:
     | { readonly message: number; readonly record: number; readonly path: string; readonly expected: string }
@@ -73,19 +75,21 @@ export const blockDecoder = ({ columns, format }: DecodeTarget): ((block: Decode
   const decode = makeDecoder(tree, format, leaves)
   return ({ bytes, counts, places }) => {
     let place = 0
+    let rows = 0
     for (let message = 0; message < counts.length; message++) {
-      const mark = markOf(leaves, 0)
+      const mark = markOf(leaves, rows)
       for (let record = 0; record < counts[message]!; record++, place += 2) {
         try {
-          decode(bytes, places[place]!, places[place + 1]!)
+          rows += decode(bytes, places[place]!, places[place + 1]!)
         } catch (error) {
           rollBack(leaves, mark)
-          const { expected, path } = problemOf(error)
-          return { chunks: sealAll(leaves), refused: { message, record, path, expected } }
+          const { expected, path, row } = problemOf(error)
+          const refused = { message, record: record + row, path, expected }
+          return { chunks: sealAll(leaves), rows: mark.rows, refused }
         }
       }
     }
-    return { chunks: sealAll(leaves), refused: undefined }
+    return { chunks: sealAll(leaves), rows, refused: undefined }
   }
 }
 

@@ -10,8 +10,8 @@ import { RecordProblem } from "./recordProblem.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 
-/** Appends one JSON record: all of the bytes, or those from `start` to `end`. */
-type DecodeJson = (bytes: Uint8Array, start?: number, end?: number) => void
+/** Appends one JSON record, all of the bytes, or those from `start` to `end`; answers 1. */
+type DecodeJson = (bytes: Uint8Array, start?: number, end?: number) => number
 
 /** Appends one JSON record given as UTF-8 bytes. On a problem it throws and leaves half a record behind. */
 export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
@@ -24,9 +24,9 @@ export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): Deco
       entries[i] = leaves[i]!.entries
       sizes[i] = leaves[i]!.size
     }
-    if (isRead(read, bytes, start, end)) return
+    if (isRead(read, bytes, start, end)) return 1
     for (let i = 0; i < leaves.length; i++) leaves[i]!.cut(entries[i]!, sizes[i]!)
-    parse(bytes, start, end)
+    return parse(bytes, start, end)
   }
 }
 
@@ -52,5 +52,6 @@ export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): De
       throw new RecordProblem([], "expected a JSON object, the record is not valid JSON")
     }
     appendObject(value, 0)
+    return 1
   }
 }

@@ -39,14 +39,17 @@ interface Field {
 /** Appends one message whose bytes are `[start, end)`. */
 type ReadMessage = (bytes: Uint8Array, start: number, end: number, repetition: number) => void
 
-/** Builds the decoder of a stream. The descriptor must have passed `checkDescriptor` against the same columns. */
+/** Builds the decoder of a stream, which answers 1 for each record. The descriptor must have passed `checkDescriptor` against the same columns. */
 export const protoDecoder = (
   tree: ColumnTree,
   shape: MessageShape,
   leaves: ReadonlyArray<Leaf>
-): ((bytes: Uint8Array, start?: number, end?: number) => void) => {
+): ((bytes: Uint8Array, start?: number, end?: number) => number) => {
   const read = messageReader([], tree.names, tree.columns, shape, leaves)
-  return (bytes, start = 0, end = bytes.length) => read(bytes, start, end, 0)
+  return (bytes, start = 0, end = bytes.length) => {
+    read(bytes, start, end, 0)
+    return 1
+  }
 }
 
 const messageReader = (

@@ -4,16 +4,17 @@
 import * as Result from "effect/Result"
 import { type MessageShape, parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { arrowDecoder } from "./arrowDecoder.ts"
 import { jsonDecoder } from "./jsonDecoder.ts"
 import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
 import type { LogFormat, RecordsFrame } from "../log/logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 
 /**
- * Decodes one record into the leaves: all of the bytes, or those from `start` to `end`. Throws what
- * `problemOf` takes.
+ * Decodes a record into the leaves: all of the bytes, or those from `start` to `end`. Answers how
+ * many rows it holds, which is one except for Arrow. Throws what `problemOf` takes.
  */
-export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => void
+export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => number
 
 /**
  * Descriptors that are kept as they were read, by their bytes: streams of many tables may have
@@ -32,10 +33,16 @@ const shapeOf = (descriptor: Uint8Array): MessageShape => {
   return shape
 }
 
-/** Builds the decoder of a format. The descriptor must fit the columns; `checkDescriptor` says so. */
+/** Builds the decoder of a format. Its schema must fit the columns; `formatProblem` says so. */
 export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
-  if (format._tag === "Json") return jsonDecoder(tree, leaves)
-  return protoDecoder(tree, shapeOf(format.descriptor), leaves)
+  switch (format._tag) {
+    case "Json":
+      return jsonDecoder(tree, leaves)
+    case "Proto":
+      return protoDecoder(tree, shapeOf(format.descriptor), leaves)
+    case "Arrow":
+      return arrowDecoder(tree, format.schema, leaves)
+  }
 }
 
 /** Rows decoded from the log, with the sequence number of the last entry among them, 0 without any. */
@@ -60,8 +67,7 @@ export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFram
       decode = makeDecoder(tree, frame.format, leaves)
       decoders.set(frame.format, decode)
     }
-    for (const record of frame.records) decode(record)
-    rows += frame.records.length
+    for (const record of frame.records) rows += decode(record)
     lastSequence = frame.sequence
     if (frame.position !== undefined) streams.set(frame.position.streamId, frame.position.offset)
   }

@@ -8,19 +8,28 @@ import type { LogFormat } from "../log/logFrames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { FieldShape, FieldType, MessageShape } from "../../internal/protobuf/descriptorShape.ts"
 import { WireReader } from "../../internal/protobuf/reader.ts"
+import { arrowTexts } from "./arrowText.ts"
+import { floatText, longText } from "./numberText.ts"
 
-/** Writes a record as one line of JSON, without the line feed. */
-export type RecordText = (record: Uint8Array) => string
+/** Writes a record as one line of JSON for each of its rows, without line feeds. Only Arrow has several. */
+export type RecordTexts = (record: Uint8Array) => ReadonlyArray<string>
 
-/** The text of records of a format. Throws when its descriptor cannot be read, which the log has checked. */
-export const recordText = (format: LogFormat): RecordText => {
-  if (format._tag === "Json") return jsonLine
-  const shape = Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why))
-  return (record) => messageText(shape, new WireReader(record))
+/** The texts of records of a format. Throws when its schema cannot be read, which the log has checked. */
+export const recordTexts = (format: LogFormat): RecordTexts => {
+  switch (format._tag) {
+    case "Json":
+      return (record) => [jsonLine(record)]
+    case "Proto": {
+      const shape = Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why))
+      return (record) => [messageText(shape, new WireReader(record))]
+    }
+    case "Arrow":
+      return arrowTexts(format.schema)
+  }
 }
 
 /** JSON has line ends between its tokens only. */
-const jsonLine: RecordText = (record) =>
+const jsonLine = (record: Uint8Array): string =>
   Buffer.from(record)
     .toString("utf8")
     .replace(/[\r\n]+/g, " ")
@@ -89,13 +98,6 @@ const defaultText = ({ message, type }: FieldShape): string => {
   if (message !== undefined) return messageText(message, new WireReader(new Uint8Array(0)))
   return type === "string" || type === "bytes" ? '""' : type === "bool" ? "false" : "0"
 }
-
-const floatText = (value: number): string =>
-  Number.isFinite(value) ? (Object.is(value, -0) ? "-0.0" : String(value)) : JSON.stringify(String(value))
-
-/** Many readers of JSON lose digits beyond 2^53, so such numbers are text. */
-const longText = (value: bigint): string =>
-  BigInt.asIntN(54, value) === value ? String(value) : JSON.stringify(String(value))
 
 const scalarText = (type: FieldType, reader: WireReader): string => {
   const fixed = (length: 4 | 8): Buffer => {

@@ -6,20 +6,11 @@
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
-import { literalValue } from "../../internal/columns/defaultLiteral.ts"
 import { isSimple } from "../../internal/columns/scalarTypes.ts"
 import { acceptedTypes } from "./scalarReaders.ts"
-import type { SchemaCause } from "../log/storageErrors.ts"
+import { hasLiteral, maxFindings, printable, type SchemaFinding } from "./schemaFindings.ts"
 
 type FieldShape = MessageShape["fields"][number]
-
-/** One finding: the cause in the service's words, and a sentence. */
-export interface SchemaFinding {
-  readonly cause: SchemaCause
-  readonly message: string
-}
-
-const maxFindings = 20
 
 /** All findings against a descriptor, at most 20; none means that it fits. */
 export const checkDescriptor = (
@@ -65,15 +56,6 @@ const message = (
     }
   }
 }
-
-/** Whether the server writes a value of its own where a record omits the column. */
-const hasLiteral = ({ defaultSql, type }: ColumnDefinition): boolean => {
-  const literal = defaultSql === undefined ? undefined : literalValue(type, defaultSql)
-  return literal !== undefined && literal.value !== null
-}
-
-/** A name out of a foreign descriptor as it may stand in a message: a plain name, cut short. */
-const printable = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name.slice(0, 64) : "(unprintable)")
 
 const incompatible = (path: string, needed: string, findings: Array<SchemaFinding>): void => {
   findings.push({ cause: "TYPE_INCOMPATIBLE", message: `the field ${path} must be ${needed}` })

@@ -2,7 +2,6 @@
  * What becomes of messages that are appended together.
  */
 import { RecordRejected, type StorageFailure } from "../log/storageErrors.ts"
-import type { LeafChunk } from "../parquet/columnBuffer.ts"
 import type { DecodedBlock, MessageRecords } from "../records/decodeBlock.ts"
 
 /** What became of messages. */
@@ -18,10 +17,7 @@ export interface Appending {
   /** Decodes and logs one message, by its index. */
   readonly append: (records: MessageRecords, index: number) => number | RecordRejected
   /** Logs messages whose rows were decoded; undefined where they have to be decoded again. */
-  readonly appendDecoded: (
-    messages: ReadonlyArray<MessageRecords>,
-    chunks: ReadonlyArray<LeafChunk>
-  ) => number | undefined
+  readonly appendDecoded: (messages: ReadonlyArray<MessageRecords>, decoded: DecodedBlock) => number | undefined
 }
 
 /** Appends messages that another thread decoded, up to the first that is refused; without their rows, decodes them here. */
@@ -31,11 +27,11 @@ export const appendAll = (
   { append, appendDecoded }: Appending
 ): Appended => {
   if (decoded === undefined) return appendEach(messages, append)
-  const { chunks, refused } = decoded
+  const { refused } = decoded
   const taken = refused === undefined ? messages : messages.slice(0, refused.message)
   const problem = refused && new RecordRejected(refused.record, refused.path, refused.expected)
   if (taken.length === 0) return { tickets: [], problem }
-  const ticket = appendDecoded(taken, chunks)
+  const ticket = appendDecoded(taken, decoded)
   if (ticket === undefined) return appendEach(messages, append)
   return { tickets: taken.map(() => ticket), problem }
 }

@@ -108,15 +108,16 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         }
         const mark = markOf(leaves, table.rows)
         let index = 0
+        let rows = 0
         try {
-          for (; index < records.length; index++) decode(records[index]!)
+          for (; index < records.length; index++) rows += decode(records[index]!)
         } catch (error) {
           rollBack(leaves, mark)
-          const { expected, path } = problemOf(error)
-          return new RecordRejected(index, path, expected)
+          const { expected, path, row } = problemOf(error)
+          return new RecordRejected(index + row, path, expected)
         }
-        table.rows += records.length
-        table.total += records.length
+        table.rows += rows
+        table.total += rows
         if (table.rows >= sealAt) seal(table)
         const group = ++table.groups
         stream?.noteUnsafe(group, offset)

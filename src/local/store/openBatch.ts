@@ -5,7 +5,7 @@
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
-import type { DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
+import type { DecodedBlock, DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"
@@ -25,6 +25,9 @@ export interface GroupMark {
 
 /** The offsets of rows that no persistent stream has. */
 export const noStreams: ReadonlyMap<string, number> = new Map()
+
+/** The rows of messages that another thread decoded. */
+type DecodedMessages = Pick<DecodedBlock, "chunks" | "rows">
 
 /** The rows of a sealed batch. */
 export interface SealedRows {
@@ -125,15 +128,16 @@ export class OpenBatch {
     const decode = writer.decoderOf(this)
     this.noteMark()
     let index = 0
+    let rows = 0
     try {
-      for (; index < records.length; index++) decode(records[index]!)
+      for (; index < records.length; index++) rows += decode(records[index]!)
     } catch (error) {
       rollBack(this.leaves, this.messageMark)
-      const { expected, path } = problemOf(error)
-      return new RecordRejected(index, path, expected)
+      const { expected, path, row } = problemOf(error)
+      return new RecordRejected(index + row, path, expected)
     }
     this.markGroup(wal)
-    this.rows += records.length
+    this.rows += rows
     return this.log(writer, records, offset, wal)
   }
 
@@ -142,15 +146,15 @@ export class OpenBatch {
     writer: EngineWriter,
     messages: ReadonlyArray<MessageRecords>,
     offset: number,
-    chunks: ReadonlyArray<LeafChunk>,
+    { chunks, rows }: DecodedMessages,
     wal: TableLog
   ): number {
     this.noteMark()
     this.markGroup(wal)
     let group = 0
     for (let i = 0; i < this.leaves.length; i++) this.leaves[i]!.append(chunks[i]!)
+    this.rows += rows
     for (const [index, records] of messages.entries()) {
-      this.rows += records.length
       // Groups are closed between turns of the event loop, so all messages join this one.
       group = this.log(writer, records, offset + index, wal)
     }

@@ -26,7 +26,7 @@ import { moveOutFound } from "../log/ownLog.ts"
 import { openSharedLog } from "../log/sharedLog.ts"
 import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
 import { segmentNumbers } from "../log/logSegments.ts"
-import { recordText, type RecordText } from "../records/recordText.ts"
+import { recordTexts, type RecordTexts } from "../records/recordText.ts"
 import { framesIn, rangeOf } from "./recovery.ts"
 import { sameId } from "./tableIds.ts"
 import { appIdOf, tableKey } from "./tableStore.ts"
@@ -131,14 +131,15 @@ export const salvage = async (
   const pass = async (frames: ReadonlyArray<RecordsFrame>): Promise<void> => {
     const range = rangeOf(appId, frames)
     if (range === undefined) return
-    const texts = new Map<LogFormat, RecordText>()
+    const texts = new Map<LogFormat, RecordTexts>()
     const missing = (await find(range)).filter((part) => part.missing !== undefined)
     for (const { firstSequence, lastSequence } of missing) passed.push({ appId, firstSequence, lastSequence })
     for (const frame of missing.flatMap((part) => framesIn(frames, part))) {
-      const text = texts.get(frame.format) ?? recordText(frame.format)
-      texts.set(frame.format, text)
-      await write(frame.records.map((record) => `${text(record)}\n`).join(""))
-      records += frame.records.length
+      const textsOf = texts.get(frame.format) ?? recordTexts(frame.format)
+      texts.set(frame.format, textsOf)
+      const lines = frame.records.flatMap(textsOf)
+      await write(lines.map((line) => `${line}\n`).join(""))
+      records += lines.length
     }
   }
   try {

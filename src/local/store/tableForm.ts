@@ -11,8 +11,7 @@ import { definitionOf, schemaKey } from "../delta/tableFolder.ts"
 import { TableRefused, type TableRules, writeProblem } from "../delta/writability.ts"
 import { type DecodedRows, decodeFrames } from "../records/recordDecoder.ts"
 import type { RecordsFrame } from "../log/logFrames.ts"
-import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
-import { checkDescriptor } from "../records/schemaCheck.ts"
+import { formatProblem } from "../records/formatCheck.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { sharedTrees } from "../parquet/sharedTrees.ts"
 import { OpenBatch } from "./openBatch.ts"
@@ -81,10 +80,9 @@ export const decodeAgain = ({ definition, open }: TableForm, frames: ReadonlyArr
   }
   // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails otherwise.
   for (const format of new Set(frames.map((frame) => frame.format))) {
-    if (format._tag === "Json") continue
-    const shape = parseDescriptorProto(format.descriptor)
-    const findings = Result.isSuccess(shape) ? checkDescriptor(definition.columns, shape.success) : []
-    if (findings.length > 0) refuse(findings.map(({ message }) => message).join("; "))
+    const problem = formatProblem(definition.columns, format)
+    if (problem?._tag === "Unfit") refuse(problem.findings.map(({ message }) => message).join("; "))
+    if (problem?._tag === "Unreadable") refuse(`their ${problem.noun} cannot be read: ${problem.why}`)
   }
   try {
     return decodeFrames(open.tree, frames)

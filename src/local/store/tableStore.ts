@@ -11,11 +11,10 @@ import * as Result from "effect/Result"
 import { type ColumnDefinition, definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
 import { additionProblem, withColumns } from "../../internal/columns/columnAddition.ts"
 import { deviceNameProblem } from "../../internal/columns/columnNames.ts"
-import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { appIdPrefix } from "../delta/deltaCheckpoint.ts"
 import type { TableSize } from "../delta/tableSize.ts"
 import type { LogFormat } from "../log/logFrames.ts"
-import { checkDescriptor } from "../records/schemaCheck.ts"
+import { formatProblem } from "../records/formatCheck.ts"
 import {
   InvalidDefinition,
   type RecordRejected,
@@ -167,17 +166,17 @@ export const refuseDefinition = (definition: TableDefinition): InvalidDefinition
 
 /** Why a format does not fit a table. */
 export const refuseFormat = (definition: TableDefinition, format: LogFormat): SchemaRejected | undefined => {
-  if (format._tag === "Json") return undefined
-  const shape = parseDescriptorProto(format.descriptor)
-  if (Result.isFailure(shape)) {
-    return new SchemaRejected({ causes: [], message: `The descriptor cannot be read: ${shape.failure}` })
+  const problem = formatProblem(definition.columns, format)
+  if (problem === undefined) return undefined
+  const { noun } = problem
+  if (problem._tag === "Unreadable") {
+    return new SchemaRejected({ causes: [], message: `The ${noun} cannot be read: ${problem.why}` })
   }
-  const findings = checkDescriptor(definition.columns, shape.success)
-  if (findings.length === 0) return undefined
+  const { findings } = problem
   return new SchemaRejected({
     causes: [...new Set(findings.map((finding) => finding.cause))],
     message:
-      `The descriptor does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
+      `The ${noun} does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
       `Derive it from the table's columns.`
   })
 }

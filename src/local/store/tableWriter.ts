@@ -72,9 +72,9 @@ const elsewhere = (
           appendAll(messages, result === "undecoded" ? undefined : result, {
             append: (records, index) => engine.append(writer, records, offset + index),
             // Rows for columns that the table no longer has are decoded again.
-            appendDecoded: (taken, chunks) =>
+            appendDecoded: (taken, decoded) =>
               engine.take((open, wal) =>
-                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, offset, chunks, wal) : undefined
+                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, offset, decoded, wal) : undefined
               )
           })
         )

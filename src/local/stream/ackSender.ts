@@ -1,10 +1,9 @@
 /**
  * The way of an acknowledgement from its decision to the client: it takes as long as a rule of the
- * table's script wants, none overtakes another, and one may carry further bytes in its message.
+ * table's script wants, none overtakes another, and one may announce the end of the stream.
  */
 import { makeDelays, type Delays } from "../timers.ts"
 import type { StreamContext } from "./streamContract.ts"
-import { ackResponse } from "./streamMessages.ts"
 
 /** Sends the acknowledgements of one stream. */
 export class AckSender {
@@ -14,7 +13,8 @@ export class AckSender {
   private readonly delayed: Delays
   /** When the oldest message was received that no decided acknowledgement covers. */
   private oldest: number | undefined
-  private attached: Uint8Array | undefined
+  /** Milliseconds from the next acknowledgement to the end of the stream, where it says so. */
+  private grace: number | undefined
 
   /** `sentLater` is called after each acknowledgement that was delayed. */
   constructor(context: StreamContext, sentLater: () => void) {
@@ -33,9 +33,9 @@ export class AckSender {
     this.oldest ??= since
   }
 
-  /** Puts these bytes into the same message as the acknowledgement that is sent next. */
-  attach(bytes: Uint8Array): void {
-    this.attached = bytes
+  /** Announces the end of the stream in the same message as the acknowledgement that is sent next. */
+  announce(graceMillis: number): void {
+    this.grace = graceMillis
   }
 
   /** Sends an acknowledgement up to this wire offset, now or after its delay. */
@@ -52,11 +52,10 @@ export class AckSender {
   }
 
   private sendNow(upTo: number, since: number | undefined): void {
-    const { observer, peer, persistent, recorder, script, timers } = this.context
+    const { observer, peer, recorder, script, timers, wire } = this.context
     const records = recorder.acked(upTo)
-    const bytes = ackResponse(upTo, persistent)
-    peer.write(this.attached === undefined ? bytes : Buffer.concat([bytes, this.attached]))
-    this.attached = undefined
+    peer.write(wire.ack(upTo, this.grace))
+    this.grace = undefined
     observer.acked(records, since === undefined ? undefined : timers.now() - since)
     script.note("acked")
   }

@@ -71,11 +71,11 @@ export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => 
       shown.streamId = streamId
       shown.firstOffset = firstOffset
     },
-    received: (records, bytes) => {
+    received: (records, count, bytes) => {
       shown.receivedMessages++
-      shown.receivedRecords += records.length
-      unacked.push(records.length)
-      return keep(records, bytes)
+      shown.receivedRecords += count
+      unacked.push(count)
+      return keep(records, count, bytes)
     },
     durable: (messages, records) => {
       shown.durableMessages += messages

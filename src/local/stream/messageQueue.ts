@@ -11,6 +11,8 @@ import type { TableWriter } from "../store/tableStore.ts"
 /** A message that waits. */
 export interface QueuedMessage {
   readonly records: ReadonlyArray<Uint8Array>
+  /** How many records these bytes hold. */
+  readonly count: number
   readonly recordBytes: number
   readonly offset: number
   /** When it arrived, in milliseconds since the epoch. */

@@ -28,21 +28,13 @@
 import type { ServerStatus } from "./serverStatus.ts"
 import { aborted, deadlineExceeded, invalidArgument, streamNotFound, unavailable } from "./serverStatus.ts"
 import type { Inbound } from "./inboundLane.ts"
-import { createProblem, openProblem, resumeProblem } from "./streamChecks.ts"
+import { createProblem, formatOf, openProblem, resumeProblem } from "./streamChecks.ts"
 import type { OpenFailure, Peer, StreamContext, StreamHost } from "./streamContract.ts"
 import { faultPasser, type StruckStream } from "./streamFaults.ts"
 import { type IntakeStream, StreamIntake } from "./streamIntake.ts"
-import {
-  closeSignalResponse,
-  createdResponse,
-  type CreateRequest,
-  type IngestRequest,
-  readRequest,
-  type RecordKind,
-  resumedResponse,
-  type ResumeRequest
-} from "./streamMessages.ts"
-import type { LogFormat } from "../log/logFrames.ts"
+import type { CreateRequest, IngestRequest, RecordKind, ResumeRequest } from "./streamMessages.ts"
+import { ephemeralWire, persistentWire, type StreamWire } from "./streamWire.ts"
+import { arrowWire } from "./arrowWire.ts"
 import type { Replaced } from "../persistent/persistentStreams.ts"
 import type { OpenedStream, TableWriter } from "../store/tableStore.ts"
 import { makeScopedTimers } from "../timers.ts"
@@ -74,8 +66,15 @@ type Phase =
 const createTimeoutMillis = 30_000
 
 /** Starts a stream of an authorised call that named `tableName` in its header. */
-export const startStream = (host: StreamHost, peer: Peer, tableName: string, persistent = false): ServerStream => {
-  const stream = new Machine(host, peer, tableName, persistent)
+export const startStream = (host: StreamHost, peer: Peer, tableName: string, persistent = false): ServerStream =>
+  start(host, peer, tableName, persistent ? persistentWire : ephemeralWire)
+
+/** Starts a stream of Arrow batches. */
+export const startArrowStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream =>
+  start(host, peer, tableName, arrowWire(tableName))
+
+const start = (host: StreamHost, peer: Peer, tableName: string, wire: StreamWire): ServerStream => {
+  const stream = new Machine(host, peer, tableName, wire)
   return {
     receive: (request) => stream.arrive(request),
     halfClosed: () => stream.arrive("halfClose"),
@@ -93,7 +92,7 @@ class Machine implements IntakeStream, StruckStream {
   private readonly leaveHost: () => void
   private phase: Phase = { _tag: "New" }
 
-  constructor(host: StreamHost, peer: Peer, tableName: string, persistent: boolean) {
+  constructor(host: StreamHost, peer: Peer, tableName: string, wire: StreamWire) {
     const { limits } = host
     const { audit, script } = host.table(tableName)
     this.host = host
@@ -102,7 +101,7 @@ class Machine implements IntakeStream, StruckStream {
     const recorder = audit.connect(this.streamId, peer.address)
     const timers = makeScopedTimers(host.timers)
     const observer = host.observe({ id: this.streamId, tableName, address: peer.address })
-    const context = { limits, observer, peer, persistent, recorder, script, timers }
+    const context = { limits, observer, peer, recorder, script, timers, wire }
     this.context = { ...context, pass: faultPasser(context, this) }
     this.intake = new StreamIntake(this.context, this)
     this.leaveHost = host.enroll(() => this.shutDown())
@@ -122,7 +121,7 @@ class Machine implements IntakeStream, StruckStream {
     if (this.phase._tag === "Ending" || this.phase._tag === "Ended" || this.intake.isClosing) return
     if (this.intake.inbound.defer(item)) return
     if (item === "halfClose") return this.halfClose()
-    const request = readRequest(item, this.context.persistent)
+    const request = this.context.wire.read(item)
     switch (request._tag) {
       case "Create":
         return this.create(request)
@@ -155,15 +154,15 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   /** Has the store open the writer for the records of the first request. */
-  private openWriter({ descriptor, recordType }: CreateRequest | ResumeRequest, isNew: boolean): void {
+  private openWriter(request: CreateRequest | ResumeRequest, isNew: boolean): void {
     const { context, host, streamId, tableName } = this
     this.phase = { _tag: "Creating" }
-    const kind = recordType === 1 ? "Proto" : "Json"
-    context.recorder.created(kind, descriptor)
-    const proto = { _tag: "Proto", descriptor: descriptor! } as const
-    const format: LogFormat = kind === "Proto" ? proto : { _tag: kind }
+    if (context.wire.mayHurry) this.intake.inbound.stop()
+    const format = formatOf(request)
+    const kind = format._tag
+    context.recorder.created(kind, request.descriptor)
     const onReplaced = (why: Replaced) => this.replaced(why)
-    if (!context.persistent) {
+    if (context.wire !== persistentWire) {
       return host.openWriter(tableName, format, (result) =>
         this.opened(kind, isNew, "_tag" in result ? result : { writer: result, committed: -1 })
       )
@@ -184,9 +183,12 @@ class Machine implements IntakeStream, StruckStream {
     this.intake.begin(committed)
     this.intake.flow.watch(writer)
     const lane = this.intake.inbound
+    const { wire } = this.context
     if (isNew) {
-      const answer = createdResponse(this.streamId)
-      return this.context.pass({ point: "create", lane }, () => this.answer(kind, writer, answer, "created"))
+      const answer = wire.created(this.streamId)
+      const pass = () =>
+        this.context.pass({ point: "create", lane }, () => this.answer(kind, writer, answer, "created"))
+      return wire.mayHurry ? lane.go(pass) : pass()
     }
     this.context.recorder.resumed(this.streamId, committed + 1)
     let answered = committed
@@ -194,7 +196,7 @@ class Machine implements IntakeStream, StruckStream {
       answered = Math.max(-1, committed + by)
     }
     this.context.pass({ point: "resume", lane, shift }, () =>
-      this.answer(kind, writer, resumedResponse(answered), "resumed")
+      this.answer(kind, writer, wire.resumed(answered), "resumed")
     )
   }
 
@@ -231,10 +233,9 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   announceEnd(graceMillis: number, withNextAck: boolean): void {
-    const { observer, peer, recorder, script, timers } = this.context
-    const signal = closeSignalResponse(graceMillis, this.context.persistent)
-    if (withNextAck) this.intake.acks.sender.attach(signal)
-    else peer.write(signal)
+    const { observer, peer, recorder, script, timers, wire } = this.context
+    if (withNextAck) this.intake.acks.sender.announce(graceMillis)
+    else peer.write(wire.closeSignal(graceMillis))
     script.note("closeSignal", recorder.number)
     observer.noted({ _tag: "StreamRotated", graceMillis })
     const over = "The stream's lifetime is over, open a new one"
@@ -275,7 +276,7 @@ class Machine implements IntakeStream, StruckStream {
   }
 
   private shutDown(): void {
-    if (this.isOpen) this.context.peer.write(closeSignalResponse(0, this.context.persistent))
+    if (this.isOpen) this.context.peer.write(this.context.wire.closeSignal(0))
     this.endWith(unavailable("The server shuts down, open a new stream", 6003))
   }
 

@@ -4,6 +4,7 @@
  *
  * It only records: `read` takes the number of rows that the store has in the table.
  */
+import { recordTexts } from "../records/recordText.ts"
 import { addTo, type Entry, newEntry, noSums, recorderOf, snapshot } from "./connectionEntry.ts"
 
 /** One connection of a table. */
@@ -18,8 +19,8 @@ export interface ConnectionAudit {
   /** The accepted create request. */
   readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
   /**
-   * The received messages; their index and `firstOffset` make the wire offset. Empty when recording
-   * is off.
+   * The received messages; their index and `firstOffset` make the wire offset. Each has its records,
+   * or with Arrow one whole message. Empty when recording is off.
    */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
@@ -67,8 +68,8 @@ export interface ConnectionRecorder {
   readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
   /** It resumed the persistent stream of this id, whose next message has this wire offset. */
   readonly resumed: (streamId: string, firstOffset: number) => void
-  /** A message was received; answers whether its bytes are kept. */
-  readonly received: (records: ReadonlyArray<Uint8Array>, bytes: number) => boolean
+  /** A message of so many records and bytes was received; answers whether its bytes are kept. */
+  readonly received: (records: ReadonlyArray<Uint8Array>, count: number, bytes: number) => boolean
   readonly durable: (messages: number, records: number) => void
   /** An acknowledgement up to this wire offset was sent; returns how many records it is the first of. */
   readonly acked: (upTo: number) => number
@@ -100,9 +101,9 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   let complete = maxBytes > 0
 
   /** Keeps the records of a message while they fit; answers whether it does. */
-  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, bytes: number): boolean => {
+  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, count: number, bytes: number): boolean => {
     if (!complete) return false
-    keptBytes += bytes + 64 * records.length
+    keptBytes += bytes + 64 * count
     complete = keptBytes <= maxBytes
     if (complete) entry.shown.received.push(records)
     else {
@@ -116,7 +117,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     const entry = newEntry(++connections, streamId, peer)
     all.push(entry)
     if (all.length > maxConnections) forgetOldest()
-    return recorderOf(entry, (records, bytes) => keep(entry, records, bytes))
+    return recorderOf(entry, (records, count, bytes) => keep(entry, records, count, bytes))
   }
 
   /** Keeps only the sums of the oldest connection that has ended. */
@@ -163,11 +164,12 @@ const noCopies = (): Copies => ({ left: new Map(), unexplained: 0 })
 const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
   const lost = new Set(shown.lostMessages)
   let durable = 0
+  const keysOf = recordKeys(shown.created)
   const here: Array<string> = []
   for (const [offset, message] of shown.received.entries()) {
     if (lost.has(offset)) continue
     if (durable++ >= shown.durableMessages) break
-    for (const record of message) here.push(textKey(record))
+    for (const record of message) here.push(...keysOf(record))
   }
   for (const key of here) {
     const left = copies.left.get(key)
@@ -179,5 +181,8 @@ const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
   for (const key of here) copies.left.set(key, copies.left.get(key)! + 1)
 }
 
-const textKey = (record: Uint8Array): string =>
-  Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")
+/** What tells the records of a connection apart: their bytes, or with Arrow the text of each row. */
+const recordKeys = (created: ConnectionAudit["created"]): ((record: Uint8Array) => ReadonlyArray<string>) => {
+  if (created?.kind === "Arrow") return recordTexts({ _tag: "Arrow", schema: created.descriptor! })
+  return (record) => [Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")]
+}

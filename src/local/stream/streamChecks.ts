@@ -13,7 +13,14 @@ import {
   unimplemented
 } from "./serverStatus.ts"
 import type { OpenFailure } from "./streamContract.ts"
-import type { CreateRequest, IngestRequest, RecordKind, ResumeRequest } from "./streamMessages.ts"
+import {
+  ARROW_RECORDS,
+  type CreateRequest,
+  type IngestRequest,
+  type RecordKind,
+  type ResumeRequest
+} from "./streamMessages.ts"
+import type { LogFormat } from "../log/logFrames.ts"
 
 /** What is wrong with a create request on a call whose header named `tableName`. */
 export const createProblem = (request: CreateRequest, tableName: string): ServerStatus | undefined => {
@@ -40,6 +47,7 @@ const recordTypeProblem = ({
   recordType
 }: CreateRequest | ResumeRequest): ServerStatus | undefined => {
   const request = _tag === "Create" ? "create request" : "resume request"
+  if (recordType === ARROW_RECORDS) return undefined
   if (recordType === 4) return unimplemented("Avro records are not supported by this server")
   if (recordType !== 1 && recordType !== 2) {
     return invalidArgument(`The ${request} gives no known record type (record_type: PROTO 1, JSON 2)`, 4006, 3)
@@ -48,6 +56,12 @@ const recordTypeProblem = ({
     return invalidArgument(`A stream of protobuf records needs descriptor_proto in its ${request}`, 4006, 4)
   }
   return undefined
+}
+
+/** How the records of an accepted first request are encoded. */
+export const formatOf = ({ descriptor, recordType }: CreateRequest | ResumeRequest): LogFormat => {
+  if (recordType === 1) return { _tag: "Proto", descriptor: descriptor! }
+  return recordType === ARROW_RECORDS ? { _tag: "Arrow", schema: descriptor! } : { _tag: "Json" }
 }
 
 /** What is wrong with an ingest request, given the stream's kind of records, the offset that is due and the limit in bytes. */
@@ -65,7 +79,7 @@ export const ingestProblem = (
   if (request.kind !== kind) {
     return invalidArgument(`The stream takes ${kind} records, the request holds ${request.kind}`, 4007, 2)
   }
-  if (request.records.length === 0) return invalidArgument("The batch is empty", 4007, 3)
+  if (request.count === 0) return invalidArgument("The batch is empty", 4007, 3)
   if (request.recordBytes > maxRecordBytes) {
     const text = `The request holds ${request.recordBytes} bytes of records, above the limit of ${maxRecordBytes}`
     return invalidArgument(text, 4008)

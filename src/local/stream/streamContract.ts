@@ -8,6 +8,7 @@ import type { Pass } from "./streamFaults.ts"
 import type { ServerStatus } from "./serverStatus.ts"
 import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
+import type { StreamWire } from "./streamWire.ts"
 import type { RecordRejected, SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
 import type { StreamRefused } from "../persistent/persistentStreams.ts"
 import type { OpenedStream, StreamRequest, TableWriter } from "../store/tableStore.ts"
@@ -128,10 +129,9 @@ export interface StreamContext {
   /** Passes a point of the stream's life, where the script may strike. */
   readonly pass: Pass
   readonly peer: Peer
-  /** Whether the stream is a persistent one, which has other messages. */
-  readonly persistent: boolean
   readonly recorder: ConnectionRecorder
   readonly script: FaultScript
   /** They end with the stream. */
   readonly timers: ScopedTimers
+  readonly wire: StreamWire
 }

@@ -2,12 +2,10 @@
  * Carries out the actions of a fault script on one stream: takes from the script what is due at
  * each point, and proceeds, stops, sends what is false, refuses or cuts.
  */
-import type { FaultPoint, StruckAction } from "../faults/faultScript.ts"
+import type { FaultPoint } from "../faults/faultScript.ts"
 import { type ServerStatus, unauthenticated } from "./serverStatus.ts"
 import type { StreamContext } from "./streamContract.ts"
-import { ackResponse } from "./streamMessages.ts"
-
-type FalseAck = Extract<StruckAction, { readonly _tag: "BadAck" }>["kind"]
+import { farAhead, type WirePlace } from "./streamWire.ts"
 
 /** What a fault stops: the requests that come in, or the acknowledgements that go out. */
 export interface Lane {
@@ -50,7 +48,7 @@ export type Pass = (at: AtPoint, proceed: () => void) => void
 
 /** Makes the function that a stream calls at its points. */
 export const faultPasser =
-  ({ observer, peer, persistent, recorder, script, timers }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
+  ({ observer, peer, recorder, script, timers, wire }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
   ({ lane, lose = nothing, offset, point, records = 0, shift = nothing, skip = nothing }, proceed) => {
     const action = script.next(point, recorder.number, records, offset)
     if (action !== undefined) observer.noted({ _tag: "FaultStruck", at: point, action: action._tag })
@@ -79,8 +77,8 @@ export const faultPasser =
         stream.announceEnd(action.afterMillis, false)
         return proceed()
       case "BadAck":
-        if (action.kind === "future") recorder.falseAck(farAhead(stream))
-        peer.write(ackResponse(falseOffset(action.kind, stream), persistent))
+        if (action.kind === "future") recorder.falseAck(farAhead(placeOf(stream)))
+        peer.write(wire.falseAck(action.kind, placeOf(stream)))
         return proceed()
       case "Raw":
         peer.write(action.bytes)
@@ -99,21 +97,4 @@ export const faultPasser =
 
 const nothing = () => {}
 
-/** An offset that no client has sent yet. */
-const farAhead = ({ intake }: StruckStream): number => intake.nextOffset + 999
-
-/** The offset of an acknowledgement that breaks the protocol; undefined leaves it out. */
-const falseOffset = (kind: FalseAck, stream: StruckStream): number | undefined => {
-  switch (kind) {
-    case "future":
-      return farAhead(stream)
-    case "lower":
-      return Math.max(0, stream.intake.acks.decidedUpTo - 1)
-    case "repeated":
-      return Math.max(0, stream.intake.acks.decidedUpTo)
-    case "negative":
-      return -1
-    case "missing":
-      return undefined
-  }
-}
+const placeOf = ({ intake }: StruckStream): WirePlace => ({ next: intake.nextOffset, decided: intake.acks.decidedUpTo })

@@ -103,7 +103,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     if (problem !== undefined) return this.endInOrder(problem)
     if (this.acks.isOwed()) return inbound.postpone(() => this.ingest(request, kind, writer))
     const offset = this.nextOffset++
-    const records = request.records.length
+    const records = request.count
     const skip = () => {
       this.nextOffset = offset
     }
@@ -128,8 +128,8 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.queue.inOrder(() => this.stream.endWith(status))
   }
 
-  private store({ recordBytes, records }: IngestRequest, writer: TableWriter, offset: number): void {
-    const message = { records, recordBytes, offset, since: this.context.timers.now() }
+  private store({ count, recordBytes, records }: IngestRequest, writer: TableWriter, offset: number): void {
+    const message = { records, count, recordBytes, offset, since: this.context.timers.now() }
     if (!this.queue.isEmpty || writer.isForElsewhere?.(recordBytes, this.undurableBytes + recordBytes) === true) {
       this.writer = writer
       this.queue.add(message, writer)
@@ -162,31 +162,33 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.stream.endWith(unavailable(`The server could not decode a record (${problem.reason}), try again`, 5001))
   }
 
-  private stored({ recordBytes, records, since }: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
+  private stored(message: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
     const { groups } = this
+    const { count, recordBytes, since } = message
     // The writer has copied the bytes.
-    if (!this.received(records, recordBytes)) this.context.peer.release?.(records[0]!)
-    if (!groups.join(ticket, records.length, recordBytes)) {
-      const group = groups.start(ticket, since, records.length, recordBytes)
+    if (!this.received(message)) this.context.peer.release?.(message.records[0]!)
+    if (!groups.join(ticket, count, recordBytes)) {
+      const group = groups.start(ticket, since, count, recordBytes)
       writer.onDurable(ticket, (failure) => this.synced(group, failure))
     }
-    this.flow.received(records.length, recordBytes)
+    this.flow.received(count, recordBytes)
   }
 
   /** Counts a message as received and durable that is not stored. */
-  private lose({ recordBytes, records }: IngestRequest): void {
-    this.received(records, recordBytes)
+  private lose(request: IngestRequest): void {
+    this.received(request)
     this.context.recorder.lost()
-    this.groups.start(undefined, this.context.timers.now(), records.length, 0)
+    this.groups.start(undefined, this.context.timers.now(), request.count, 0)
     this.takeReady()
     this.acks.schedule()
   }
 
   /** Counts a message as received; answers whether the audit keeps its bytes. */
-  private received(records: ReadonlyArray<Uint8Array>, bytes: number): boolean {
-    const { observer, recorder } = this.context
-    const isKept = recorder.received(records, bytes)
-    observer.received(records.length, bytes)
+  private received({ count, recordBytes, records }: Pick<IngestRequest, "count" | "recordBytes" | "records">): boolean {
+    const { observer, recorder, wire } = this.context
+    const isKept = recorder.received(records, count, recordBytes)
+    observer.received(count, recordBytes)
+    wire.received(count)
     return isKept
   }
 

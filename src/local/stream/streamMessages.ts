@@ -10,16 +10,19 @@ import { forEachField, MalformedMessage } from "../../internal/protobuf/reader.t
 import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 
 /** The kind of a record, or of all records of a batch. `None` is a violation of the protocol. */
-export type RecordKind = "Proto" | "Json" | "Avro" | "None"
+export type RecordKind = "Proto" | "Json" | "Avro" | "Arrow" | "None"
 
 /** The first request of a stream. */
 export interface CreateRequest {
   readonly _tag: "Create"
   readonly tableName: string | undefined
   readonly descriptor: Uint8Array | undefined
-  /** The number of the record type; 1 (protobuf) when the client left it out. */
+  /** The number of the record type, 1 (protobuf) when the client left it out, or `ARROW_RECORDS`. */
   readonly recordType: number
 }
+
+/** Record type of a stream of Arrow batches. They have an RPC of their own, and so no number. */
+export const ARROW_RECORDS = -1
 
 /** The first request of a later connection of a persistent stream. */
 export interface ResumeRequest extends Omit<CreateRequest, "_tag" | "tableName"> {
@@ -34,8 +37,11 @@ export interface IngestRequest {
   /** Undefined when missing, -1 when negative. */
   readonly offset: number | undefined
   readonly kind: RecordKind
+  /** The bytes of each record; of Arrow the whole message, which holds all. */
   readonly records: ReadonlyArray<Uint8Array>
-  /** Sum of the records' lengths. */
+  /** How many records there are. */
+  readonly count: number
+  /** Sum of the lengths of `records`. */
   readonly recordBytes: number
 }
 
@@ -133,7 +139,8 @@ const readRecord = (bytes: Uint8Array, start: number, end: number): StreamReques
     }
   })
   const records = record === undefined ? [] : [record]
-  return { _tag: "Ingest", batch: false, offset, kind, records, recordBytes: records[0]?.length ?? 0 }
+  const [count, recordBytes] = [records.length, records[0]?.length ?? 0]
+  return { _tag: "Ingest", batch: false, offset, kind, records, count, recordBytes }
 }
 
 const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
@@ -157,7 +164,7 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
       })
     }
   })
-  return { _tag: "Ingest", batch: true, offset, kind, records, recordBytes }
+  return { _tag: "Ingest", batch: true, offset, kind, records, count: records.length, recordBytes }
 }
 
 /** The answer to a create request. */

@@ -61,9 +61,9 @@ const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add
       arrived.set(number, firstOffset)
       recorder.resumed(streamId, firstOffset)
     },
-    received: (records, bytes) => {
-      add(number, { event: "message", offset: first + received++, records: records.length, bytes })
-      return recorder.received(records, bytes)
+    received: (records, count, bytes) => {
+      add(number, { event: "message", offset: first + received++, records: count, bytes })
+      return recorder.received(records, count, bytes)
     },
     lost: () => {
       lost.push(received - 1)

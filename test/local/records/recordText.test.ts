@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
 import { parseDescriptorProto, toDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
-import { recordText } from "../../../src/local/records/recordText.ts"
+import { recordTexts } from "../../../src/local/records/recordText.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { protobufType, record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
@@ -29,13 +29,13 @@ describe("the text of a protobuf record", () => {
         const writer = yield* store.openWriter(definition.name, format)
         const texts = yield* store.openWriter(again.name, { _tag: "Json" })
         const random = seeded(seed * 104_729)
-        const text = recordText(format)
+        const linesOf = recordTexts(format)
         for (let n = 0; n < 30; n++) {
           const type = protobufType(shape, n % 2 === 0)
           const { proto } = record(random, definition.columns)
           const bytes = type.encode(type.fromObject(proto as Record<string, unknown>)).finish()
           assert.strictEqual(typeof writer.appendUnsafe([bytes]), "number")
-          const line = text(bytes)
+          const line = linesOf(bytes)[0]!
           assert.notInclude(line, "\n")
           const ticket = texts.appendUnsafe([Buffer.from(line)])
           assert.strictEqual(typeof ticket, "number", `${JSON.stringify(ticket)} of ${line}`)
@@ -52,7 +52,7 @@ describe("the text of a protobuf record", () => {
       const type = protobufType(get(parseDescriptorProto(descriptor)), true)
       const part = (object: object) => type.encode(type.fromObject(object)).finish()
       const bytes = Buffer.concat([part({ n: 1, s: { a: 1 } }), part({ n: 2, s: { b: 2 } })])
-      assert.strictEqual(recordText({ _tag: "Proto", descriptor })(bytes), '{"n":2,"s":{"a":1,"b":2}}')
+      assert.deepStrictEqual(recordTexts({ _tag: "Proto", descriptor })(bytes), ['{"n":2,"s":{"a":1,"b":2}}'])
     })
   )
 })
@@ -60,8 +60,8 @@ describe("the text of a protobuf record", () => {
 it("the text of a JSON record is one line with the digits that were sent", () => {
   const sent = '{\r\n  "id": 9007199254740993,\n\t"s": "a\\nb  c", "d": 1.10\n}\n'
   assert.strictEqual(
-    recordText({ _tag: "Json" })(Buffer.from(sent)),
+    recordTexts({ _tag: "Json" })(Buffer.from(sent))[0],
     '{   "id": 9007199254740993, \t"s": "a\\nb  c", "d": 1.10 }'
   )
-  assert.strictEqual(recordText({ _tag: "Json" })(json({ a: 1 })), '{"a":1}')
+  assert.deepStrictEqual(recordTexts({ _tag: "Json" })(json({ a: 1 })), ['{"a":1}'])
 })
