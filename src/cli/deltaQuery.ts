@@ -8,7 +8,7 @@
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
 import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
 import { base64OfBytes } from "../internal/columns/base64Text.ts"
-import { withAnnotatedCopies } from "../local/delta/annotatedCopies.ts"
+import { withAnnotatedCopies } from "./annotatedCopies.ts"
 import { partitionText, sameName } from "../local/delta/columnLookup.ts"
 import type { LiveFile, LiveTable } from "../local/delta/liveFiles.ts"
 import type { RowSet } from "../local/delta/roaringBitmap.ts"

@@ -1,6 +1,7 @@
 /**
  * The actions of a Delta log as plain data, reading them from a commit file, and the state that follows from replaying them.
  */
+import { Tombstones } from "./tombstones.ts"
 
 /** Versions and table features a reader or writer must know. */
 export interface Protocol {
@@ -97,7 +98,7 @@ export interface Snapshot {
   bytes: number
   /** Whoever follows the live files; at most one. */
   watch: FileWatch | undefined
-  readonly tombstones: Map<string, Remove>
+  readonly tombstones: Tombstones
   readonly transactions: Map<string, Txn>
   readonly domains: Map<string, DomainMetadata>
   /** When the version was committed by its own account, in milliseconds; undefined when its commit was not read or holds none. */
@@ -140,7 +141,7 @@ export const emptySnapshot = (): Snapshot => ({
   rows: 0,
   bytes: 0,
   watch: undefined,
-  tombstones: new Map(),
+  tombstones: new Tombstones(),
   transactions: new Map(),
   domains: new Map(),
   inCommitTimestamp: undefined,

@@ -184,7 +184,7 @@ export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
   look("txn", snapshot.transactions.values())
   look("domainMetadata", snapshot.domains.values())
   look("add", snapshot.files.values())
-  look("remove", snapshot.tombstones.values())
+  look("remove", snapshot.tombstones.shared())
   return [...lost]
 }
 

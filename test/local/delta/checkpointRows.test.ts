@@ -66,6 +66,9 @@ const randomState = (seed: number): Snapshot => {
   return snapshot
 }
 
+/** What a state holds, without how its tombstones are packed. */
+const held = (state: Snapshot) => ({ ...state, tombstones: new Map(state.tombstones) })
+
 const defined = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
@@ -76,13 +79,13 @@ it.live("a checkpoint holds what was put in, read by our own way and by the libr
         const state = randomState(seed)
         await writeCheckpoint(folder, state, "owner")
         const name = `${"7".padStart(20, "0")}.checkpoint.parquet`
-        assert.deepStrictEqual(await readCheckpoint(folder, [name], 7), state, `seed ${seed}`)
+        assert.deepStrictEqual(held(await readCheckpoint(folder, [name], 7)), held(state), `seed ${seed}`)
         // Another writer's name in the footer sends the file the library's way.
         const bytes = await Fs.readFile(Path.join(folder, name))
         const at = bytes.lastIndexOf("effect-zerobus")
         bytes.write("someone-else-1", at)
         await Fs.writeFile(Path.join(folder, name), bytes)
-        assert.deepStrictEqual(await readCheckpoint(folder, [name], 7), state, `seed ${seed}, foreign`)
+        assert.deepStrictEqual(held(await readCheckpoint(folder, [name], 7)), held(state), `seed ${seed}, foreign`)
       }
     })
   )

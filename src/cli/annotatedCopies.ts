@@ -5,10 +5,10 @@
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
-import { footerBytes } from "../parquet/fileFooter.ts"
-import { annotatedEnd } from "../parquet/variantAnnotation.ts"
-import type { LiveFile, LiveTable } from "./liveFiles.ts"
+import type { ColumnDefinition } from "../internal/columns/columnType.ts"
+import { footerBytes } from "../local/parquet/fileFooter.ts"
+import { annotatedEnd } from "../local/parquet/variantAnnotation.ts"
+import type { LiveFile, LiveTable } from "../local/delta/liveFiles.ts"
 
 interface Table {
   readonly columns: ReadonlyArray<ColumnDefinition>
