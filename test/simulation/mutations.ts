@@ -41,7 +41,7 @@ const line = "internal/landing/turnLine.ts"
 const pieces = "internal/userCode/pieces.ts"
 
 /** A turn of the event loop is used up by a few records, so that callers stand in line. */
-const smallTurns: ReadonlyArray<Replacement> = [
+export const smallTurns: ReadonlyArray<Replacement> = [
   { file: turns, find: "TURN = 2 * 1024 * 1024", replace: "TURN = 300" },
   { file: line, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
   { file: line, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }

@@ -1,7 +1,7 @@
 /**
  * Planted bugs of streams with several lanes; the runs with lanes have to find them.
  */
-import type { Mutation } from "../mutations.ts"
+import { type Mutation, smallTurns } from "../mutations.ts"
 
 const zone = "internal/lanes/lanesZone.ts"
 const laneZone = "internal/lanes/laneZone.ts"
@@ -72,5 +72,39 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     file: receipts,
     find: "this.raiseUnsafe(this.offsets.settle(laneOffset))",
     replace: "this.raiseUnsafe((this.offsets.settle(laneOffset), laneOffset))"
+  },
+  {
+    name: "a lane that gathers is not told of the next turn",
+    by: "lanes",
+    file: laneZone,
+    find: "      this.queue.tellNextTurn()\n",
+    replace: "",
+    also: smallTurns
+  },
+  {
+    name: "a record goes to another lane while that of its key gathers",
+    by: "lanes",
+    file: zone,
+    find: "lane < this.lanes.length ? lane : this.freest()",
+    replace: "lane < this.lanes.length && !this.lanes[lane]!.isGathering ? lane : this.freest()",
+    also: smallTurns
+  },
+  {
+    name: "the watermark passes what a lane gathers",
+    by: "lanes",
+    file: zone,
+    find: "for (const { offsets } of this.lanes) if (offsets.oldest < oldest) oldest = offsets.oldest",
+    replace:
+      "for (const lane of this.lanes) if (!lane.isGathering && lane.offsets.oldest < oldest) oldest = lane.offsets.oldest",
+    also: smallTurns
+  },
+  {
+    name: "lanes that gather over turns of a few records",
+    by: "lanes",
+    harmless: true,
+    file: "internal/landing/turnLine.ts",
+    find: "  lookAt = STRIDE\n",
+    replace: "  lookAt = 0\n",
+    also: smallTurns
   }
 ]
