@@ -124,7 +124,7 @@ export const make: {
 /**
  * Makes a table from a definition that is known only at run time, such as one read from the catalog. Records are objects whose values
  * have the default type of each column (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
- * but not null. Columns keep their catalog positions. Throws as `make` does.
+ * but not null. Columns keep their catalog positions. A rescue column (`rescue`) is no field of a record. Throws as `make` does.
  */
 export const fromDefinition = (
   definition: TableDefinition,
@@ -137,12 +137,14 @@ export const fromDefinition = (
       .map((column, index) => ({ ...column, position: column.position ?? index }))
       .filter((column) => column.position >= 0)
       .sort((a, b) => a.position - b.position)
-    return build<DynamicRecord>(
-      { ...definition, columns },
-      nodeOfColumns(columns),
+    const filled = columns.filter(({ rescue }) => rescue !== true)
+    const table = build<DynamicRecord>(
+      { ...definition, columns: filled },
+      nodeOfColumns(filled),
       undefined,
       options?.recordType ?? "proto"
     )
+    return { ...table, columns, definition: { ...definition, columns } }
   })
 
 /**

@@ -7,6 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
+import { rescueTag } from "../internal/columns/rescueTag.ts"
 import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { failed } from "./terminal/CommandFailed.ts"
 import { print, printJson, visible } from "./terminal/print.ts"
@@ -44,7 +45,7 @@ const create = Command.make(
   {
     definition: Argument.String("definition").pipe(
       Argument.withDescription(
-        "catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (column, ...)]"
+        "catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'] [TAGS ('zerobus-rescue')], ...) [PARTITIONED BY (column, ...)]"
       )
     )
   },
@@ -122,7 +123,8 @@ const show = Command.make(
             name: column.name,
             type: shownTypeText(column.type),
             nullable: column.nullable,
-            ...(column.defaultSql === undefined ? {} : { default: column.defaultSql })
+            ...(column.defaultSql === undefined ? {} : { default: column.defaultSql }),
+            ...(column.rescue === true ? { tags: [rescueTag] } : {})
           })),
           partitionColumns,
           location: table.location ?? "",
@@ -140,6 +142,7 @@ const show = Command.make(
         (column) =>
           `  ${column.name.padEnd(width)}  ${shownTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
           (column.defaultSql === undefined ? "" : ` DEFAULT ${column.defaultSql}`) +
+          (column.rescue === true ? ` TAGS ('${rescueTag}')` : "") +
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
       ),
       ...(partitionColumns.length > 0 ? [`partitioned by ${partitionColumns.join(", ")}`] : []),

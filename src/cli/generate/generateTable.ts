@@ -52,7 +52,8 @@ export const generateTable = (
   const stem = output.slice(0, -".proto".length)
   const columns = definition.columns
     .map((column, index) => ({ ...column, position: column.position ?? index }))
-    .filter((column) => column.position >= 0)
+    // What records have beyond the columns is not written by a program.
+    .filter((column) => column.position >= 0 && column.rescue !== true)
     .sort((a, b) => a.position - b.position)
   const sorted = { ...definition, columns }
   const packageName = packageOf(stem)

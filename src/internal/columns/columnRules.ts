@@ -35,10 +35,26 @@ const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, de
     if (other !== undefined)
       return `${what} has the columns ${other} and ${field.name}. Column names must differ in more than case.`
     seen.set(field.name.toLowerCase(), field.name)
+    const tagged = field.rescue === true ? rescueProblem(field, fields, depth) : undefined
+    if (tagged !== undefined) return tagged
     const inner = typeProblem(field.name, field.type, depth)
     if (inner !== undefined) return inner
   }
   return undefined
+}
+
+/** Why a column cannot take what records have beyond the columns. */
+const rescueProblem = (
+  { name, nullable, type }: ColumnDefinition,
+  columns: ReadonlyArray<ColumnDefinition>,
+  depth: number
+): string | undefined => {
+  const what = `Column ${name.slice(0, 128)} has the tag zerobus-rescue, `
+  if (depth > 0) return `${what}which a field of a STRUCT cannot have.`
+  if (type._tag !== "Variant" || !nullable) return `${what}so it must be a VARIANT that may be NULL.`
+  return columns.filter(({ rescue }) => rescue === true).length > 1
+    ? `${what}and so has another column. Leave it to one.`
+    : undefined
 }
 
 const parameterTags: ReadonlySet<ColumnType["_tag"]> = new Set(["Decimal", "Array", "Map", "Struct"])

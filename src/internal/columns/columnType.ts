@@ -8,6 +8,7 @@
 import * as Result from "effect/Result"
 import { decimalProblem, maxColumns, maxDepth, unsupportedType } from "./columnNames.ts"
 import { isObject, Refusal, refuse } from "./columnRules.ts"
+import { rescueTag } from "./rescueTag.ts"
 import type { ScalarTag } from "./scalarTypes.ts"
 import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 import { withTextLengths } from "./textLength.ts"
@@ -42,6 +43,11 @@ export interface ColumnDefinition {
   readonly comment?: string | undefined
   /** The SQL expression whose value is written where a record omits the column; set by other writers of a table. */
   readonly defaultSql?: string | undefined
+  /**
+   * Whether the column has the Unity Catalog tag `zerobus-rescue`: what JSON records have beyond the
+   * columns of the table goes there. A nullable VARIANT of the table itself, one at most.
+   */
+  readonly rescue?: boolean | undefined
   /** The column's 0-based position in the catalog, where dropped columns leave gaps. Default: its index in the list. */
   readonly position?: number | undefined
 }
@@ -114,12 +120,15 @@ const dataTypeJson = (type: ColumnType): unknown => {
   }
 }
 
-/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment goes into the metadata; defaults and lengths of texts do not. */
+/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment and the tag go into the metadata; defaults and lengths of texts do not. */
 export const toTypeJson = (column: ColumnDefinition): unknown => ({
   name: column.name,
   type: dataTypeJson(column.type),
   nullable: column.nullable,
-  metadata: column.comment === undefined ? {} : { comment: column.comment }
+  metadata: {
+    ...(column.comment === undefined ? {} : { comment: column.comment }),
+    ...(column.rescue === true ? { [rescueTag]: true } : {})
+  }
 })
 
 const readName = (text: string): ColumnType => {
@@ -146,7 +155,8 @@ const readField = (json: unknown, depth: number): ColumnDefinition => {
     type: typeof lengths === "string" ? withTextLengths(type, lengths) : type,
     nullable: flag(json["nullable"]),
     ...(typeof comment === "string" ? { comment } : {}),
-    ...(typeof defaultSql === "string" ? { defaultSql } : {})
+    ...(typeof defaultSql === "string" ? { defaultSql } : {}),
+    ...(metadata[rescueTag] === true ? { rescue: true } : {})
   }
 }
 

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import { decimalProblem, isName, isTablePart, maxDepth, nameProblem, unsupportedType } from "./columnNames.ts"
 import { definitionProblem, Refusal } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
+import { rescueTag } from "./rescueTag.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
 /** Longest text that is read, in characters. */
@@ -211,7 +212,26 @@ const readColumn = (reader: Reader, what: string, depth: number, name = reader.n
   const type = readType(reader, depth)
   const nullable = !reader.acceptWords("NOT", "NULL")
   const comment = reader.acceptWords("COMMENT") ? reader.quoted() : undefined
-  return comment === undefined ? { name, type, nullable } : { name, type, nullable, comment }
+  const rescue = reader.acceptWords("TAGS") && readTags(reader)
+  return {
+    name,
+    type,
+    nullable,
+    ...(comment === undefined ? {} : { comment }),
+    ...(rescue ? { rescue } : {})
+  }
+}
+
+/** Reads the tags of a column, `('key' = 'value', ...)`; there is one, whose value says nothing. */
+const readTags = (reader: Reader): true => {
+  readList(reader, () => {
+    reader.skip()
+    const start = reader.position
+    const key = reader.quoted()
+    if (reader.accept("=")) reader.quoted()
+    if (key !== rescueTag) reader.refuseAt(start, `A column has no other tag than '${rescueTag}' here.`)
+  })
+  return true
 }
 
 const readItems = <A>(reader: Reader, item: () => A): ReadonlyArray<A> => {

@@ -8,6 +8,7 @@ import { unsupportedType } from "./columnNames.ts"
 import { definitionProblem, isObject } from "./columnRules.ts"
 import type { ColumnDefinition, TableDefinition } from "./columnType.ts"
 import { fromColumnJson, fromTypeJson, fullTypeText, parseColumnType, toFullTypeJson, typeName } from "./columnType.ts"
+import { rescueTag } from "./rescueTag.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
 /** A table as the catalog describes it. */
@@ -66,7 +67,7 @@ export interface TableSummary {
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
 
 /** What the catalog says of a column beside its name. */
-type Described = Pick<ColumnDefinition, "type" | "defaultSql">
+type Described = Pick<ColumnDefinition, "type" | "defaultSql" | "rescue">
 
 const fromJsonText = (text: string): Result.Result<Described, string> => {
   try {
@@ -100,6 +101,10 @@ const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Desc
   return read ?? Result.fail(name === undefined ? "The column has no type." : unsupportedType(name))
 }
 
+/** Whether a column of the catalog lists the tag `zerobus-rescue`. A workspace has tags elsewhere; a local server lists them. */
+export const hasRescueTag = (column: Readonly<Record<string, unknown>>): boolean =>
+  Array.isArray(column["tags"]) && column["tags"].some((tag) => isObject(tag) && tag["key"] === rescueTag)
+
 const readColumn = (
   value: unknown,
   index: number
@@ -113,9 +118,10 @@ const readColumn = (
   const partition = value["partition_index"]
   return Result.mapBoth(readType(value), {
     onFailure: (message) => `Column ${JSON.stringify(name.slice(0, 64))}: ${message}`,
-    onSuccess: ({ defaultSql, type }) => ({
+    onSuccess: ({ defaultSql, rescue, type }) => ({
       name,
       type,
+      ...(rescue === true || hasRescueTag(value) ? { rescue: true } : {}),
       ...(defaultSql === undefined ? {} : { defaultSql }),
       nullable: value["nullable"] !== false,
       position,
@@ -232,6 +238,7 @@ export const describeTable = ({ columns, comment, name: fullName, partitionColum
         ? { type_precision: column.type.precision, type_scale: column.type.scale }
         : { type_precision: 0, type_scale: 0 }),
       ...(column.comment === undefined ? {} : { comment: column.comment }),
+      ...(column.rescue === true ? { tags: [{ key: rescueTag, value: "" }] } : {}),
       ...(partitionColumns.includes(column.name) ? { partition_index: partitionColumns.indexOf(column.name) } : {})
     })),
     ...(comment === undefined ? {} : { comment })

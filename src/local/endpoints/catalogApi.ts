@@ -22,7 +22,12 @@ import type {
   TableNotFound,
   UnsupportedColumn
 } from "../log/storageErrors.ts"
-import { describeTable, problemProperty, streamsProperty } from "../../internal/columns/tableDescription.ts"
+import {
+  describeTable,
+  hasRescueTag,
+  problemProperty,
+  streamsProperty
+} from "../../internal/columns/tableDescription.ts"
 import type { PersistentStreamRecord } from "../persistent/persistentStreams.ts"
 import type { TableRecord, TableStoreShape, UnservedTable } from "../store/tableStore.ts"
 
@@ -258,7 +263,8 @@ const readColumns = (listed: unknown): Result.Result<ReadonlyArray<ListedColumn>
         name: entry["name"],
         type: type.success,
         nullable: entry["nullable"] !== false,
-        ...(typeof entry["comment"] === "string" ? { comment: entry["comment"] } : {})
+        ...(typeof entry["comment"] === "string" ? { comment: entry["comment"] } : {}),
+        ...(hasRescueTag(entry) ? { rescue: true } : {})
       },
       position: typeof entry["position"] === "number" ? entry["position"] : index,
       partition: typeof entry["partition_index"] === "number" ? entry["partition_index"] : -1

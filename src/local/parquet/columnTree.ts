@@ -56,6 +56,8 @@ export type ColumnNode = LeafNode | StructNode | ListNode | MapNode
 export interface ColumnTree {
   readonly columns: ReadonlyArray<ColumnNode>
   readonly names: ReadonlyArray<string>
+  /** The index of the column that takes what JSON records have beyond the others. */
+  readonly rescue?: number | undefined
   readonly leaves: ReadonlyArray<LeafShape>
   /** The column type of each leaf. */
   readonly leafTypes: ReadonlyArray<SimpleType>
@@ -162,7 +164,9 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     const node = build(name, type, nullable, [], 0, 0)
     return defaultSql === undefined ? node : { ...node, defaultSql }
   })
-  return { columns: nodes, names: columns.map((column) => column.name), leaves, leafTypes, schema }
+  const rescue = columns.findIndex((column) => column.rescue === true)
+  const names = columns.map((column) => column.name)
+  return { columns: nodes, names, ...(rescue < 0 ? {} : { rescue }), leaves, leafTypes, schema }
 }
 
 /** Fresh, empty leaves for a tree. */

@@ -6,6 +6,7 @@
 import { isUtf8 } from "node:buffer"
 import { jsonReader, type ReadRecord } from "./jsonReader.ts"
 import { jsonObjectAppender } from "./jsonValues.ts"
+import { rescuingAppender } from "./rescuedFields.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
@@ -41,17 +42,19 @@ const isRead = (read: ReadRecord, bytes: Uint8Array, start: number, end: number)
 
 /** Appends a record that is parsed as a whole; what a record holds, and why one is refused, is as this has it. */
 export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
-  const appendObject = jsonObjectAppender(tree, leaves)
+  const appendObject: (value: unknown, repetition: number, text: string) => void =
+    tree.rescue === undefined ? jsonObjectAppender(tree, leaves) : rescuingAppender(tree, leaves, tree.rescue)
   return (bytes, start = 0, end = bytes.length) => {
     const record = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
     if (!isUtf8(record)) throw new RecordProblem([], "expected a JSON object as valid UTF-8")
+    const text = record.toString("utf8")
     let value: unknown
     try {
-      value = JSON.parse(record.toString("utf8"))
+      value = JSON.parse(text)
     } catch {
       throw new RecordProblem([], "expected a JSON object, the record is not valid JSON")
     }
-    appendObject(value, 0)
+    appendObject(value, 0, text)
     return 1
   }
 }

@@ -21,7 +21,7 @@ export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => bool
 
 /** The reader of records for these leaves. */
 export const jsonReader = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): ReadRecord => {
-  const read = structReader(tree.names, tree.columns, leaves)
+  const read = structReader(tree.names, tree.columns, leaves, tree.rescue)
   return (bytes, start, end) => {
     beginRecord()
     const at = read(bytes, behindSpace(bytes, start, end), end, 0)
@@ -56,10 +56,12 @@ const isAt = (key: Uint8Array, bytes: Uint8Array, at: number): boolean => {
   return true
 }
 
+/** Reads objects; a record has no field for the column `hidden`. */
 const structReader = (
   names: ReadonlyArray<string>,
   nodes: ReadonlyArray<ColumnNode>,
-  leaves: ReadonlyArray<Leaf>
+  leaves: ReadonlyArray<Leaf>,
+  hidden?: number
 ): ReadJson => {
   const fields = nodes.map((node, index): Field => ({
     key: Buffer.from(JSON.stringify(names[index]!)),
@@ -69,15 +71,16 @@ const structReader = (
     next: undefined
   }))
   // Keys with escapes are none of these, so the whole record is left to the caller.
-  const byKey = new Map(fields.map((field) => [Buffer.from(field.key).toString("latin1"), field]))
+  const visible = fields.filter((_, index) => index !== hidden)
+  const byKey = new Map(visible.map((field) => [Buffer.from(field.key).toString("latin1"), field]))
   const first: Field = {
     key: new Uint8Array(0),
     value: { read: refused, rest: refused },
     omitted: () => {},
     seen: 0,
-    next: fields[0]
+    next: visible[0]
   }
-  fields.forEach((field, index) => (field.next = fields[index + 1]))
+  visible.forEach((field, index) => (field.next = visible[index + 1]))
   const found = (bytes: Uint8Array, at: number, end: number): Field | undefined => {
     const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
     if (stop < 0) return undefined

@@ -69,7 +69,8 @@ const columnName = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.tes
 export const omittedValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
   omittedAppender(node, nullable(node, leaves))
 
-const omittedAppender = (node: ColumnNode, append: JsonAppend): ((repetition: number) => void) => {
+/** The same for an appender of the node's values. */
+export const omittedAppender = (node: ColumnNode, append: JsonAppend): ((repetition: number) => void) => {
   if (node.defaultSql === undefined) return (repetition) => append(undefined, repetition)
   const literal = literalValue(node.type, node.defaultSql)
   if (literal !== undefined) return (repetition) => append(literal.value, repetition)
@@ -79,7 +80,7 @@ const omittedAppender = (node: ColumnNode, append: JsonAppend): ((repetition: nu
 }
 
 /** Appends a value of a node, NULL where it may be. */
-const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
+export const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   const append = valueAppender(node, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const only = below.length === 1 ? below[0]! : undefined

@@ -1,0 +1,73 @@
+/**
+ * JSON records of a table with a rescue column: what has no column, and what does not fit a column that may be NULL, goes into that
+ * column as one JSON object, and the record is taken.
+ *
+ * A field is rescued as a whole, also where only a part inside a STRUCT, ARRAY or MAP does not fit. Numbers keep their digits.
+ */
+import type { ColumnTree } from "../parquet/columnTree.ts"
+import type { Leaf } from "../parquet/columnBuffer.ts"
+import { nullable, omittedAppender } from "./jsonValues.ts"
+import { RecordProblem } from "./recordProblem.ts"
+
+/** Appends one parsed JSON object as a row; `text` is the record that it was parsed from. */
+export const rescuingAppender = (
+  tree: ColumnTree,
+  leaves: ReadonlyArray<Leaf>,
+  rescue: number
+): ((value: unknown, repetition: number, text: string) => void) => {
+  const { columns, names } = tree
+  const appends = columns.map((node) => nullable(node, leaves))
+  const omitted = columns.map((node, index) => omittedAppender(node, appends[index]!))
+  const below = columns.map((node) => leaves.slice(node.firstLeaf, node.endLeaf))
+  const known = new Set(names.filter((_, index) => index !== rescue))
+
+  /** Appends a field, or NULL where it does not fit and may be NULL; false for that. */
+  const fits = (index: number, value: unknown, repetition: number): boolean => {
+    const own = below[index]!
+    const marks = own.map(({ entries, size }) => ({ entries, size }))
+    try {
+      appends[index]!(value, repetition)
+      return true
+    } catch (error) {
+      if (!(error instanceof RecordProblem) || !columns[index]!.nullable) throw error
+      own.forEach((leaf, at) => leaf.cut(marks[at]!.entries, marks[at]!.size))
+      appends[index]!(null, repetition)
+      return false
+    }
+  }
+
+  return (value, repetition, text) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new RecordProblem([], "expected a JSON object")
+    }
+    const object = value as Record<string, unknown>
+    const rescued: Array<string> = []
+    for (let i = 0; i < names.length; i++) {
+      if (i === rescue) continue
+      const name = names[i]!
+      if (!Object.hasOwn(object, name)) omitted[i]!(repetition)
+      else if (!fits(i, object[name], repetition)) rescued.push(name)
+    }
+    // The rescue column is no field of records: one of its name is rescued like any other.
+    for (const key of Object.keys(object)) if (!known.has(key)) rescued.push(key)
+    appends[rescue]!(rescued.length === 0 ? null : textOf(text, rescued, columns[rescue]!.path), repetition)
+  }
+}
+
+/** The fields of a record as the text of a JSON object. Numbers are taken from the record's text, beyond what a double holds. */
+const textOf = (text: string, names: ReadonlyArray<string>, path: ReadonlyArray<string>): string => {
+  try {
+    const exact = JSON.parse(text, keepNumber) as Record<string, unknown>
+    return `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(exact[name])}`).join(",")}}`
+  } catch (error) {
+    // Both recur into what is nested.
+    if (error instanceof RangeError) throw new RecordProblem(path, "expected fields that are nested less deeply")
+    throw error
+  }
+}
+
+/** Numbers as their own text; the types of TypeScript do not have `rawJSON` yet. */
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
+const keepNumber = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+  typeof value === "number" && context?.source !== undefined ? rawJSON(context.source) : value
