@@ -100,7 +100,7 @@ export const directory = (path: string, options: SpoolOptions = {}): Spool => ({
       disk: nodeDisk,
       now
     }),
-  left: (maxBytes) => leftEntries(resolvePath(path), maxBytes)
+  left: (maxBytes, isLeft) => leftEntries(resolvePath(path), maxBytes, isLeft)
 })
 
 /**

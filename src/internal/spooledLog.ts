@@ -33,6 +33,23 @@ export interface LogEntry {
   readonly offset: number
   readonly records: number
   readonly atomic: boolean
+  /** Where in `buffer` the keys of its offsets lie, four bytes each; -1 when it has none. */
+  readonly keys: number
+}
+
+/** What takes the records of a log, to send them. */
+export interface LogTarget {
+  /** The offset that it takes next. */
+  nextOffset: number
+  /** Called when it may have room, after acknowledgements were published. */
+  onRoom: () => void
+  /** Offsets that it has taken and that are not settled. */
+  readonly usedRecords: number
+  /**
+   * Takes an entry, or the beginning of it, and tells the reader so. False when it had no room for
+   * all of it.
+   */
+  readonly feedUnsafe: (entry: LogEntry, reader: Pick<LogReader, "takeUnsafe">) => boolean
 }
 
 /** Reads the entries of a log in order. What it gives is valid until the event loop goes on. */
@@ -62,14 +79,18 @@ export interface SpooledLog {
   /** The group that is filled or written, whichever is newer. After `offer`, the one that the entry is in. */
   readonly latestGroup: LogGroup | undefined
   readonly reader: LogReader
-  /** Appends one record or a batch. Returns its offset, or -1 when there is no room, which `force` does not look at. */
+  /**
+   * Appends one record or a batch. Returns its offset, or -1 when there is no room, which `force`
+   * does not look at. `key`, of 32 bits, is kept with it in the log of a stream with several lanes.
+   */
   readonly offer: (
     source: Buffer,
     start: number,
     end: number,
     records: number,
     atomic: boolean,
-    force: boolean
+    force: boolean,
+    key?: number
   ) => number
   /** Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes. */
   readonly notePosition: (offset: number, bytes: Uint8Array) => void
@@ -98,6 +119,8 @@ export interface LogOwner {
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or none for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
+  /** Whether its entries are given keys. */
+  readonly keyed: boolean
   readonly now: () => { readonly monotonic: number; readonly wall: number }
 }
 
@@ -120,6 +143,12 @@ export interface Spool {
   readonly sync?: "group" | "os" | undefined
   /** Opens the log. Rejects with a `LogFault`. */
   readonly open: (owner: LogOwner) => Promise<SpooledLog>
-  /** What waits in the log, without opening it; `undefined` when that is more than so many bytes. Rejects with a `LogFault`. */
-  readonly left: (maxBytes: number) => Promise<ReadonlyArray<LeftEntry> | undefined>
+  /**
+   * What waits in the log and is left by its offset, everything by default, without opening it;
+   * `undefined` when that is more than so many bytes. Rejects with a `LogFault`.
+   */
+  readonly left: (
+    maxBytes: number,
+    isLeft?: (offset: number) => boolean
+  ) => Promise<ReadonlyArray<LeftEntry> | undefined>
 }

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { temporaryFolder } from "./storedTables.ts"
 import { type LogDisk, nodeDisk } from "../../src/internal/log/logDisk.ts"
 import { openSpool } from "../../src/internal/spool/openSpool.ts"
-import { recordEnd } from "../../src/internal/spool/entries.ts"
+import { recordEnd } from "../../src/internal/protobuf/envelope.ts"
 import type { SpoolGroup, SpoolLog, SpoolOptions } from "../../src/internal/spool/spoolLog.ts"
 import type { Spool } from "../../src/internal/spooledLog.ts"
 
@@ -33,12 +33,18 @@ export const open = (folder: string, options: Partial<SpoolOptions> = {}): Promi
     ...options
   })
 
-/** Appends texts, one by one or as a batch; returns the last offset. */
-export const offer = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false, force = false): number => {
+/** Appends texts, one by one or as a batch, with a key or without; returns the last offset. */
+export const offer = (
+  log: SpoolLog,
+  texts: ReadonlyArray<string>,
+  atomic = false,
+  force = false,
+  key?: number
+): number => {
   const contents = atomic ? [framed(...texts)] : texts.map((text) => framed(text))
   let offset = -1
   for (const content of contents) {
-    offset = log.offer(content, 0, content.length, atomic ? texts.length : 1, atomic, force)
+    offset = log.offer(content, 0, content.length, atomic ? texts.length : 1, atomic, force, key)
   }
   return offset
 }

@@ -85,6 +85,12 @@ export const readLength = (
   }
 }
 
+/** Where a record ends that begins at `start` with its tag and length. */
+export const recordEnd = (buffer: Uint8Array, start: number): number => {
+  const { length, next } = readLength(buffer, start + 1)
+  return next + length
+}
+
 /** What the first request of a session says of a stream. */
 export interface StreamTable {
   readonly tableName: string

@@ -10,7 +10,7 @@ import { FRAME_PREFIX, frameEnd, groupBehind } from "../log/frames.ts"
 import type { LogDisk } from "../log/logDisk.ts"
 import { readHeader, segmentNumbers, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, recordEnd } from "./entries.ts"
+import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, skipRecords } from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { acknowledgedPath, isSettled } from "./spoolScan.ts"
 
@@ -139,9 +139,7 @@ export class OffsetLine {
   take(entry: Entry): boolean {
     const next = entry.offset + offsetsOf(entry)
     if (next <= this.expected) return false
-    for (; entry.offset < this.expected; entry.offset++, entry.records--) {
-      entry.start = recordEnd(entry.buffer, entry.start)
-    }
+    if (entry.offset < this.expected) skipRecords(entry, this.expected - entry.offset)
     this.reach(entry.offset)
     this.expected = next
     return true

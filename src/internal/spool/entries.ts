@@ -5,20 +5,28 @@
  *
  * In a run every record has an offset of its own; a batch has one. A position frame holds an opaque position that belongs to an offset:
  * kind | offset | 0 | bytes.
+ *
+ * Entries of a stream with several lanes have a key (uint32) per offset behind the records. Records
+ * with one key are sent in order: key modulo number of lanes is the lane.
  */
 import { FRAME_PREFIX, FrameBuffer } from "../log/frames.ts"
-import { readLength } from "../protobuf/envelope.ts"
+import { recordEnd } from "../protobuf/envelope.ts"
 
 const runKind = 4
 const batchKind = 5
 const positionKind = 6
+const keyedRunKind = 7
+const keyedBatchKind = 8
 const headBytes = 13
+
+/** Bytes of a key. */
+export const KEY_BYTES = 4
 
 /** The most bytes that records of a run take together, unless it is one record: what one message holds. */
 const RUN_BYTES = 256 * 1024
 
 /** What an entry takes besides its records, at most. */
-export const ENTRY_OVERHEAD = FRAME_PREFIX + headBytes
+export const ENTRY_OVERHEAD = FRAME_PREFIX + headBytes + KEY_BYTES
 
 /** Most bytes of a position. */
 export const MAX_POSITION_BYTES = 1024
@@ -35,21 +43,30 @@ export class EntryBuffer {
   /** Where the body of the open run begins; -1 when none is open. */
   private run = -1
   private runRecords = 0
+  /** The keys of the records of the open run; none for one without keys. */
+  private keys: Array<number> = []
+
+  /** Bytes that it takes, with its open run completed. */
+  get size(): number {
+    return this.frames.size + this.keys.length * KEY_BYTES
+  }
 
   /** Appends one record, which lies in `source` with tag and length. */
-  single(offset: number, source: Buffer, start: number, end: number): void {
-    const { frames } = this
-    if (this.run >= 0 && frames.size - this.run + end - start > RUN_BYTES) this.seal()
-    if (this.run < 0) this.run = this.head(runKind, offset, 0)
+  single(offset: number, source: Buffer, start: number, end: number, key?: number): void {
+    const isFull = this.size - this.run + end - start > RUN_BYTES
+    if (this.run >= 0 && (isFull || this.keys.length > 0 !== (key !== undefined))) this.seal()
+    if (this.run < 0) this.run = this.head(key === undefined ? runKind : keyedRunKind, offset, 0)
     this.runRecords++
     this.copy(source, start, end)
+    if (key !== undefined) this.keys.push(key)
   }
 
   /** Appends a batch. */
-  batch(offset: number, records: number, source: Buffer, start: number, end: number): void {
+  batch(offset: number, records: number, source: Buffer, start: number, end: number, key?: number): void {
     this.seal()
-    this.head(batchKind, offset, records)
+    this.head(key === undefined ? batchKind : keyedBatchKind, offset, records)
     this.copy(source, start, end)
+    if (key !== undefined) this.writeKey(key)
     this.frames.end()
   }
 
@@ -66,16 +83,26 @@ export class EntryBuffer {
   seal(): void {
     if (this.run < 0) return
     this.frames.bytes.writeUInt32LE(this.runRecords, this.run + 9)
+    for (const key of this.keys) this.writeKey(key)
     this.frames.end()
-    this.run = -1
-    this.runRecords = 0
+    this.reset()
   }
 
   /** Empties it for the next group; memory beyond `keep` bytes is given back. */
   clear(keep: number): void {
+    this.reset()
+    this.frames.clear(keep)
+  }
+
+  private reset(): void {
     this.run = -1
     this.runRecords = 0
-    this.frames.clear(keep)
+    if (this.keys.length > 0) this.keys = []
+  }
+
+  private writeKey(key: number): void {
+    const at = this.frames.reserve(KEY_BYTES)
+    this.frames.bytes.writeUInt32LE(key, at)
   }
 
   private head(kind: number, offset: number, records: number): number {
@@ -107,19 +134,23 @@ export interface Entry {
   records: number
   /** Whether it is a batch, which has one offset. */
   atomic: boolean
+  /** Where the keys of its offsets lie, one behind the other; -1 when it has none. */
+  keys: number
 }
 
 /** Reads an entry into `entry`; false for a frame that is none. */
 export const readEntry = (buffer: Buffer, body: number, end: number, entry: Entry): boolean => {
   const kind = buffer[body]
-  if ((kind !== runKind && kind !== batchKind) || end - body <= headBytes) return false
+  const keyed = kind === keyedRunKind || kind === keyedBatchKind
+  if ((kind !== runKind && kind !== batchKind && !keyed) || end - body <= headBytes) return false
   entry.buffer = buffer
   entry.start = body + headBytes
-  entry.end = end
   entry.offset = buffer.readDoubleLE(body + 1)
   entry.records = buffer.readUInt32LE(body + 9)
-  entry.atomic = kind === batchKind
-  return true
+  entry.atomic = kind === batchKind || kind === keyedBatchKind
+  entry.end = keyed ? end - offsetsOf(entry) * KEY_BYTES : end
+  entry.keys = keyed ? entry.end : -1
+  return entry.end > entry.start
 }
 
 /** Reads a position; `undefined` for a frame that is none. */
@@ -135,14 +166,23 @@ export const makeEntry = (): Entry => ({
   end: 0,
   offset: 0,
   records: 0,
-  atomic: false
+  atomic: false,
+  keys: -1
 })
 
 /** How many offsets an entry has. */
 export const offsetsOf = (entry: Entry): number => (entry.atomic ? 1 : entry.records)
 
-/** Where a record ends that begins at `start` with its tag and length. */
-export const recordEnd = (buffer: Buffer, start: number): number => {
-  const { length, next } = readLength(buffer, start + 1)
-  return next + length
+/** The key of the n-th offset of an entry; `undefined` when it has none. */
+export const keyAt = ({ buffer, keys }: Pick<Entry, "buffer" | "keys">, n: number): number | undefined =>
+  keys < 0 ? undefined : buffer.readUInt32LE(keys + n * KEY_BYTES)
+
+/** Moves the beginning of a run forward by so many records, whose bytes it returns. */
+export const skipRecords = (entry: Entry, records: number): number => {
+  const before = entry.start
+  for (let left = records; left > 0; left--) entry.start = recordEnd(entry.buffer, entry.start)
+  entry.offset += records
+  entry.records -= records
+  if (entry.keys >= 0) entry.keys += records * KEY_BYTES
+  return entry.start - before
 }

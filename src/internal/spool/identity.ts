@@ -15,12 +15,17 @@ export interface SpoolIdentity {
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or none for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
+  /** Whether entries are given keys, as those of a stream with several lanes are. */
+  readonly keyed?: boolean | undefined
 }
 
 /** What the header of a spool's file says. */
 export interface SpoolHeader extends SegmentHeader {
-  /** 2 for the spool of a persistent stream, which older versions must not open. */
-  readonly version: 1 | 2
+  /**
+   * 2 for the spool of a persistent stream, 3 for a file whose entries may have keys: older
+   * versions must not open them.
+   */
+  readonly version: 1 | 2 | 3
   readonly format: "zerobus-spool"
   readonly table: string
   readonly recordType: "json" | "proto"

@@ -4,8 +4,7 @@
  */
 import { nodeDisk } from "../log/logDisk.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { readLength } from "../protobuf/envelope.ts"
-import { recordEnd } from "./entries.ts"
+import { readLength, recordEnd } from "../protobuf/envelope.ts"
 import { SpoolReader } from "./spoolReader.ts"
 import { acknowledgedPath, scanSpool, type SpoolContent } from "./spoolScan.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
@@ -119,17 +118,22 @@ const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEn
   return found
 }
 
-/** What waits in a spool, entry by entry; `undefined` when the payloads are more than so many bytes. Throws `SpoolFailure`. */
+/**
+ * What waits in a spool and is left by its offset, entry by entry; `undefined` when the payloads are
+ * more than so many bytes. Throws `SpoolFailure`.
+ */
 export const leftEntries = async (
   folder: string,
-  maxBytes: number
+  maxBytes: number,
+  isLeft: (offset: number) => boolean = () => true
 ): Promise<
   ReadonlyArray<{ readonly payloads: () => ReadonlyArray<Uint8Array>; readonly atomic: boolean }> | undefined
 > => {
   const left = []
   let bytes = 0
   for await (const entries of waitingEntries(folder)) {
-    for (const { atomic, payloads } of entries) {
+    for (const { atomic, offset, payloads } of entries) {
+      if (!isLeft(offset)) continue
       for (const payload of payloads) bytes += payload.length
       left.push({ atomic, payloads: () => payloads })
     }

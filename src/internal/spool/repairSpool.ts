@@ -16,7 +16,8 @@ import { lstatOf, readPlain } from "../log/plainFile.ts"
 import { segmentName } from "../log/segmentFiles.ts"
 import { SegmentWriter } from "../log/segmentWriter.ts"
 import { type DamagedSpool, OffsetLine, surveySpool, walkSegment } from "./damagedSpool.ts"
-import { EntryBuffer, offsetsOf, type Position, recordEnd } from "./entries.ts"
+import { recordEnd } from "../protobuf/envelope.ts"
+import { EntryBuffer, keyAt, offsetsOf, type Position } from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { repairingPath } from "./spoolScan.ts"
@@ -140,6 +141,7 @@ const writeFresh = async (
 ): Promise<{ readonly names: ReadonlyArray<string>; readonly upTo: number }> => {
   const { acknowledged, next, offsets, offsetsUpTo, segments } = found
   const { header } = segments.findLast((segment) => segment.header !== undefined) ?? {}
+  const keyed = segments.some((segment) => segment.header?.version === 3)
   if (header === undefined) {
     throw new SpoolFailure(
       "Damaged",
@@ -169,7 +171,7 @@ const writeFresh = async (
     sync: true,
     header: () => {
       const { mark: _, before: __, ...rest } = header
-      return { ...rest, first, position: noted }
+      return { ...rest, ...(keyed ? { version: 3 } : {}), first, position: noted }
     },
     begun: (file) => names.push(segmentName(file))
   })
@@ -191,16 +193,16 @@ const writeFresh = async (
       entry: async (entry) => {
         if (!line.take(entry)) return
         const { atomic, buffer, end, records } = entry
-        if (atomic) entries.batch(offset, records, buffer, entry.start, end)
+        if (atomic) entries.batch(offset, records, buffer, entry.start, end, keyAt(entry, 0))
         else {
           for (let at = entry.start, n = 0; at < end; n++) {
             const after = recordEnd(buffer, at)
-            entries.single(offset + n, buffer, at, after)
+            entries.single(offset + n, buffer, at, after, keyAt(entry, n))
             at = after
           }
         }
         offset += offsetsOf(entry)
-        if (entries.frames.size >= GROUP_BYTES) await write()
+        if (entries.size >= GROUP_BYTES) await write()
       },
       position: (read) => {
         position = read

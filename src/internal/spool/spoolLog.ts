@@ -162,23 +162,32 @@ export class SpoolLog {
 
   /** Bytes on disk and on the way to it. */
   get bytes(): number {
-    let bytes = this.open?.entries.frames.size ?? 0
-    bytes += this.writing?.entries.frames.size ?? 0
+    let bytes = this.open?.entries.size ?? 0
+    bytes += this.writing?.entries.size ?? 0
     for (const file of this.files) bytes += file.bytes
     return bytes
   }
 
   /**
    * Appends records, which lie in `source` with tags and lengths: one, or a batch. Returns their offset, or `Full`. With `force` the
-   * bounds do not count. The bytes are copied. Not to be called after `failure` is set.
+   * bounds do not count. The bytes are copied. Not to be called after `failure` is set. `key` is
+   * their key, where entries have keys.
    */
-  offer(source: Buffer, start: number, end: number, records: number, atomic: boolean, force: boolean): number {
+  offer(
+    source: Buffer,
+    start: number,
+    end: number,
+    records: number,
+    atomic: boolean,
+    force: boolean,
+    key?: number
+  ): number {
     const open = this.open
     if (!force && !this.fits(open, end - start + ENTRY_OVERHEAD)) return Full
     const group = open ?? this.openNext()
     const offset = this.nextOffset++
-    if (atomic) group.entries.batch(offset, records, source, start, end)
-    else group.entries.single(offset, source, start, end)
+    if (atomic) group.entries.batch(offset, records, source, start, end, key)
+    else group.entries.single(offset, source, start, end, key)
     return offset
   }
 
@@ -222,7 +231,7 @@ export class SpoolLog {
   }
 
   private fits(open: SpoolGroup | undefined, bytes: number): boolean {
-    const size = open?.entries.frames.size ?? 0
+    const size = open?.entries.size ?? 0
     if (size > 0 && size + bytes > MOST_GROUP_BYTES) return false
     if (this.bytes + bytes <= this.options.maxBytes) return true
     // With nothing left to send, only files that are being deleted are worth waiting for.
@@ -314,10 +323,10 @@ export class SpoolLog {
   }
 
   private header(): Omit<SpoolHeader, "mark" | "before"> {
-    const { descriptor, recordType, table } = this.options.identity
+    const { descriptor, keyed, recordType, table } = this.options.identity
     const { position, streamId } = this
     return {
-      version: streamId === undefined ? 1 : 2,
+      version: keyed === true ? 3 : streamId === undefined ? 1 : 2,
       format: "zerobus-spool",
       table,
       recordType,

@@ -7,7 +7,7 @@
 import { FRAME_PREFIX, frameEnd } from "../log/frames.ts"
 import type { LogDisk, LogFile } from "../log/logDisk.ts"
 import { segmentPath } from "../log/segmentFiles.ts"
-import { type Entry, makeEntry, offsetsOf, readEntry, recordEnd } from "./entries.ts"
+import { type Entry, KEY_BYTES, makeEntry, offsetsOf, readEntry, skipRecords } from "./entries.ts"
 import { damaged, SpoolFailure } from "./spoolFailure.ts"
 import type { SpoolFile } from "./spoolScan.ts"
 
@@ -170,10 +170,7 @@ export class SpoolReader {
       if (readEntry(bytes, at + FRAME_PREFIX, end, entry)) {
         const next = entry.offset + offsetsOf(entry)
         if (this.offset < next) {
-          entry.start += this.taken
-          if (!entry.atomic) entry.records = next - this.offset
-          if (this.taken === 0 && this.offset > entry.offset) this.skip(this.offset - entry.offset)
-          entry.offset = this.offset
+          this.forward()
           this.end = start + end
           return entry
         }
@@ -182,12 +179,22 @@ export class SpoolReader {
     }
   }
 
-  /** Leaves records out that were acknowledged before the spool was opened. */
-  private skip(records: number): void {
+  /**
+   * Leaves out what of the entry was taken, or was acknowledged before the spool was opened. Then
+   * it is not known yet how many bytes those records have.
+   */
+  private forward(): void {
     const { entry } = this
-    const before = entry.start
-    for (let left = records; left > 0; left--) entry.start = recordEnd(entry.buffer, entry.start)
-    this.taken = entry.start - before
+    const records = this.offset - entry.offset
+    if (records === 0) return
+    if (this.taken === 0) {
+      this.taken = skipRecords(entry, records)
+      return
+    }
+    entry.start += this.taken
+    entry.offset = this.offset
+    entry.records -= records
+    if (entry.keys >= 0) entry.keys += records * KEY_BYTES
   }
 
   private async open(file: number): Promise<LogFile> {

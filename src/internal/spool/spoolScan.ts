@@ -5,7 +5,7 @@ import * as Path from "node:path"
 import type { LogDisk } from "../log/logDisk.ts"
 import { readSegmentFiles, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, recordEnd } from "./entries.ts"
+import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, skipRecords } from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { damaged, SpoolFailure } from "./spoolFailure.ts"
 
@@ -82,7 +82,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     if (file.header.format !== "zerobus-spool") {
       throw new SpoolFailure("Mismatch", `${folder} is no spool: ${path} is a log of another kind. Use another folder.`)
     }
-    if (file.header.version !== 1 && file.header.version !== 2) {
+    if (![1, 2, 3].includes(file.header.version)) {
       throw new SpoolFailure("Mismatch", `The spool ${folder} was written by a newer version. Open it with that one.`)
     }
     if (first >= 0 && first !== file.header.first) broken = 0
@@ -116,12 +116,9 @@ export const isSettled = ({ first }: SpoolHeader, acknowledged: number): boolean
 
 /** Adds the records of an entry from `first` on. */
 const countWaiting = (waiting: { records: number; bytes: number }, entry: Entry, first: number): void => {
-  let { records, start } = entry
-  if (!entry.atomic) {
-    for (let skip = first - entry.offset; skip > 0; skip--, records--) start = recordEnd(entry.buffer, start)
-  }
-  waiting.records += records
-  waiting.bytes += entry.end - start
+  if (!entry.atomic && first > entry.offset) skipRecords(entry, first - entry.offset)
+  waiting.records += entry.records
+  waiting.bytes += entry.end - entry.start
 }
 
 const positionOf = ({ position }: SpoolHeader): Position | undefined =>
