@@ -173,7 +173,8 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service
    * takes 100,000 records and 100 MB a second per session. Each lane has a connection and recovers
    * by itself; bounds and offsets are those of the stream. With more than one lane records keep
-   * their order only by `laneKey`. More than one lane with a `spool` is not available yet.
+   * their order only by `laneKey`. All lanes share one `spool`, whose number of lanes may change
+   * from process to process.
    */
   readonly lanes?: number | undefined
   /**
@@ -302,10 +303,6 @@ export const resolve = <A>(
     return Result.fail(new InvalidArgument({ message, path: ["spool"] }))
   }
   const { lanes = defaults.lanes } = options
-  if (lanes > 1 && options.spool !== undefined) {
-    const message = "More than one lane with a spool is not available yet: leave the option lanes out, or the spool."
-    return Result.fail(new InvalidArgument({ message, path: ["lanes"] }))
-  }
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
     Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))

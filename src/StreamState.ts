@@ -13,8 +13,8 @@
  * - `closed`: closed by `close` or by its scope.
  * - `failed`: ended by a final error.
  *
- * With several lanes: `recovering` while any lane is, else `replaying` or `paused` while one is,
- * and `idle` when all are.
+ * With several lanes: `recovering` while any lane is, else `waiting`, `replaying` or `paused` while
+ * one is, and `idle` when all are.
  */
 export type StreamState =
   | "connecting"

@@ -7,7 +7,6 @@ import {
   type Offset,
   type RecordAck,
   type Refused,
-  Spool,
   type StreamConfigurationOptions,
   type ZerobusStream
 } from "effect-zerobus"
@@ -579,7 +578,6 @@ describe("the options of lanes", () => {
   it.effect("CV-11 are refused out of their range, and where they are not available", () =>
     Effect.gen(function* () {
       for (const lanes of [0, 65, 1.5, "two", "auto"]) assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
-      assert.deepStrictEqual(yield* refusedPath({ lanes: 2, spool: Spool.directory("spool") }), ["lanes"])
       assert.deepStrictEqual(yield* refusedPath({ laneKey: "device" }), ["laneKey"])
     })
   )

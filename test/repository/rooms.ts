@@ -126,7 +126,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "internal/landing",
-    imports: ["internal/recordCodec", "internal/protobuf", "internal/userCode"],
+    imports: ["internal/recordCodec", "internal/spooledLog", "internal/protobuf", "internal/userCode"],
     packages: ["effect: stable"]
   },
   {
@@ -147,6 +147,7 @@ export const rooms: ReadonlyArray<Room> = [
     name: "internal/lanes",
     imports: [
       "internal/recordCodec",
+      "internal/spooledLog",
       "internal/landing",
       "internal/receipts",
       "internal/protobuf",

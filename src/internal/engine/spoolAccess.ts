@@ -6,15 +6,16 @@ import * as Exit from "effect/Exit"
 import { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
-import { faultError, type LeftEntry, type LogFault, type LogGroup, type Spool } from "../spooledLog.ts"
+import { faultError, type LeftEntry, type LogFault, type LogGroup, type LogTarget, type Spool } from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { SpooledZone } from "./spooledZone.ts"
-import type { StreamCore, StreamFace } from "./streamCore.ts"
+import type { StreamFace } from "./streamCore.ts"
 import { logHungSpool } from "./streamLogs.ts"
 
-/** Opens the log of a spool for a stream; the scope closes it. */
+/** Opens the log of a spool for a stream, whose records go to `zone`; the scope closes it. */
 export const openSpool = (
-  core: StreamCore<any>,
+  core: StreamFace<any>,
+  zone: LogTarget,
   spool: Spool
 ): Effect.Effect<void, Retryable | InvalidState, Scope.Scope> => {
   const { descriptor, recordType, tableName: table } = core.table
@@ -26,6 +27,7 @@ export const openSpool = (
         recordType,
         descriptor,
         persistent: name === "PersistentStream" ? { streamId } : undefined,
+        keyed: core.lanes.length > 1,
         now: () => ({ monotonic: core.now(), wall: clock.currentTimeMillisUnsafe() })
       })
     )
@@ -40,12 +42,12 @@ export const openSpool = (
         // The log says where the stream goes on, so that it can be used before the server is reached.
         core.streamId = log.streamId
         core.rpc.resume(log.streamId)
-        core.fresh = false
+        for (const lane of core.lanes) lane.fresh = false
       }
-      core.spooled = new SpooledZone(core, core.fed!, log, yield* Scheduler)
+      core.spooled = new SpooledZone(core, zone, log, yield* Scheduler)
       return core.spooled
     }),
-    (zone) => closed(core, zone)
+    (spooled) => closed(core, spooled)
   ).pipe(Effect.asVoid)
 }
 
@@ -56,7 +58,7 @@ export const openSpool = (
 const CLOSE_LIMIT = 30_000
 
 /** Closes the log, and goes on without it when the disk does not answer. */
-const closed = Effect.fnUntraced(function* (core: StreamCore<any>, zone: SpooledZone<any>) {
+const closed = Effect.fnUntraced(function* (core: StreamFace<any>, zone: SpooledZone<any>) {
   const closing = Effect.as(
     Effect.promise(() => zone.close()),
     true
@@ -79,7 +81,7 @@ export const leftInSpool = (
   const { maxInflightBytes, spool } = core.options
   return Effect.andThen(
     zone.closed.await,
-    tryLog(() => spool!.left(maxInflightBytes))
+    tryLog(() => spool!.left(maxInflightBytes, zone.isLeft))
   ).pipe(
     Effect.mapError(({ message }) => new InvalidState({ message })),
     Effect.flatMap((left) =>

@@ -8,19 +8,25 @@
  *
  *   acknowledgement --> zone.onRoom --> log.acknowledge, pumpUnsafe
  *
- * The zone stays bounded however much waits in the log. All of it is synchronous but loading from disk.
+ * The zone stays bounded however much waits in the log. With several lanes it is that of all of them, and records are logged with what
+ * their lane follows from. All of it is synchronous but loading from disk.
  */
 import * as Exit from "effect/Exit"
 import type { Scheduler } from "effect/Scheduler"
-import { readLength } from "../protobuf/envelope.ts"
-import type { FedZone } from "../landing/fedZone.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { ScratchWriter } from "../landing/scratchWriter.ts"
 import { exhausted, nested, SizeLimits } from "../landing/sizeLimits.ts"
 import { type Admission, Full, type Waiter, WaitingLine } from "../landing/waitingLine.ts"
-import { faultError, type LogEntry, type LogFault, type SpooledLog } from "../spooledLog.ts"
+import { SpooledLanes } from "../lanes/spooledLanes.ts"
+import { faultError, type LogFault, type LogTarget, type SpooledLog } from "../spooledLog.ts"
 import { Answer } from "../userCode/answer.ts"
-import { refuseRecordsUnsafe, type StreamCore } from "./streamCore.ts"
+import { refuseRecordsUnsafe, type StreamFace } from "./streamCore.ts"
+
+/** A caller that waits for room in the log. */
+interface SpoolWaiter extends Waiter {
+  /** What the key of its records is hashed to; -1 for none. */
+  readonly hash: number
+}
 
 export class SpooledZone<A> {
   readonly log: SpooledLog
@@ -30,12 +36,16 @@ export class SpooledZone<A> {
    * Completes when the log is closed and its lock given up, or when the wait for that has ended.
    */
   readonly closed = new Answer<void>()
-  private readonly core: StreamCore<A>
+  private readonly core: StreamFace<A>
   private readonly writer: ScratchWriter<A>
   private readonly sizes: SizeLimits
-  private readonly waiters: WaitingLine
-  private readonly zone: FedZone<A>
+  private readonly waiters: WaitingLine<SpoolWaiter>
+  private readonly zone: LogTarget
+  /** The same, when it is that of several lanes. */
+  private readonly lanes: SpooledLanes<A> | undefined
   private encoding = false
+  /** What the key of the records was hashed to that were encoded last. */
+  private hash = -1
   /**
    * Whether nothing is read from the log yet: a persistent stream reads on behind what its server
    * has committed, which the first session tells.
@@ -46,9 +56,10 @@ export class SpooledZone<A> {
   private pumping = false
   private loading = false
 
-  constructor(core: StreamCore<A>, zone: FedZone<A>, log: SpooledLog, scheduler: Scheduler) {
+  constructor(core: StreamFace<A>, zone: LogTarget, log: SpooledLog, scheduler: Scheduler) {
     this.core = core
     this.zone = zone
+    this.lanes = zone instanceof SpooledLanes ? zone : undefined
     this.log = log
     this.firstNew = log.nextOffset
     this.waiters = new WaitingLine((waiter) => this.place(waiter), scheduler)
@@ -56,7 +67,7 @@ export class SpooledZone<A> {
     this.sizes = new SizeLimits(core.options)
     this.isWaiting = core.rpc.name === "PersistentStream"
     zone.nextOffset = log.acknowledged + 1
-    core.acks.watermark = log.acknowledged
+    for (const { acks } of [core, ...core.lanes]) acks.watermark = log.acknowledged
     zone.onRoom = () => {
       log.acknowledge(core.acks.watermark)
       this.pumpUnsafe()
@@ -92,7 +103,15 @@ export class SpooledZone<A> {
 
   /** Records and batches that are neither durable nor refused. */
   get left(): number {
-    return this.log.nextOffset - 1 - this.core.acks.watermark
+    return this.log.nextOffset - this.zone.nextOffset + this.zone.usedRecords
+  }
+
+  /**
+   * Which offsets of the log are left, once the stream has ended; everything that is not
+   * acknowledged where this is undefined.
+   */
+  get isLeft(): ((offset: number) => boolean) | undefined {
+    return this.lanes?.leftUnsafe()
   }
 
   /** Takes one record or a batch: its offset, `Full`, or why it is refused. Callers that wait are not overtaken unless `force`. */
@@ -101,7 +120,7 @@ export class SpooledZone<A> {
     const refusal = this.encode(records, atomic)
     if (refusal !== undefined) return refusal
     const { writer } = this
-    return this.append(writer.buffer, writer.position, records.length, atomic, force)
+    return this.append(writer.buffer, writer.position, records.length, atomic, force, this.hash)
   }
 
   /** Encodes now and waits for room, as `LandingZone.waitUnsafe` does. */
@@ -114,7 +133,7 @@ export class SpooledZone<A> {
     if (refusal !== undefined) return refusal
     const { buffer, position } = this.writer
     const content = Buffer.from(buffer.subarray(0, position))
-    const leave = this.waiters.join({ content, records: records.length, atomic, admit })
+    const leave = this.waiters.join({ content, records: records.length, atomic, admit, hash: this.hash })
     this.waiters.admit()
     return leave
   }
@@ -130,25 +149,39 @@ export class SpooledZone<A> {
     await this.log.close().catch(() => {})
   }
 
-  private place({ atomic, content, records }: Waiter): Admission {
+  private place({ atomic, content, hash, records }: SpoolWaiter): Admission {
     if (this.core.closing || this.log.failure !== undefined) return undefined
-    return this.append(content, content.length, records, atomic, false)
+    return this.append(content, content.length, records, atomic, false, hash)
   }
 
-  private append(content: Buffer, size: number, records: number, atomic: boolean, force: boolean): number {
-    const offset = this.log.offer(content, 0, size, records, atomic, force)
-    if (offset !== Full) this.acceptedBytes += size
+  private append(
+    content: Buffer,
+    size: number,
+    records: number,
+    atomic: boolean,
+    force: boolean,
+    hash: number
+  ): number {
+    const { lanes } = this
+    const key = lanes?.keyFor(hash, size)
+    const offset = this.log.offer(content, 0, size, records, atomic, force, key)
+    if (offset === Full) return Full
+    this.acceptedBytes += size
+    if (key !== undefined) lanes!.loggedUnsafe(key)
     return offset
   }
 
   private encode(records: ReadonlyArray<A>, atomic: boolean): Refusal | undefined {
     if (this.encoding) return nested()
     if (this.log.nextOffset > Number.MAX_SAFE_INTEGER) return exhausted()
-    const { sizes, writer } = this
+    const { lanes, sizes, writer } = this
     const tooMany = atomic ? sizes.checkBatch(records.length) : undefined
     if (tooMany !== undefined) return tooMany
     this.encoding = true
     try {
+      const hash = lanes === undefined ? -1 : lanes.hashOf(records, atomic)
+      if (typeof hash !== "number") return hash
+      this.hash = hash
       if (atomic) {
         return writer.writeBatch(records, this.core.options.maxPayloadBytes) ?? sizes.check(writer.size, writer.size)
       }
@@ -163,34 +196,12 @@ export class SpooledZone<A> {
   private pumpUnsafe(): void {
     if (this.pumping || this.isWaiting || this.core.ended) return
     this.pumping = true
+    const { zone } = this
     const { reader } = this.log
     let entry = reader.peekUnsafe()
-    while (entry !== undefined && this.feed(entry)) entry = reader.peekUnsafe()
+    while (entry !== undefined && zone.feedUnsafe(entry, reader)) entry = reader.peekUnsafe()
     this.pumping = false
     if (entry === undefined && reader.hasMore) this.loadUnsafe()
-  }
-
-  /** Hands an entry, or what one message takes of it, to the landing zone. False when that has no room. */
-  private feed({ atomic, buffer, end, records, start }: LogEntry): boolean {
-    const { zone } = this
-    if (atomic) {
-      if (!zone.takeUnsafe(buffer, start, end, records, true)) return false
-      this.log.reader.takeUnsafe(records, end - start)
-      return true
-    }
-    const { coalesceRecords, maxInflightBytes } = this.core.options
-    const most = Math.min(zone.coalesceBytes, maxInflightBytes / 4)
-    let [at, count] = [end, records]
-    if (end - start > most || records > coalesceRecords) {
-      for (at = start, count = 0; at < end && count < coalesceRecords; count++) {
-        const { length, next } = readLength(buffer, at + 1)
-        if (count > 0 && next + length - start > most) break
-        at = next + length
-      }
-    }
-    if (!zone.takeUnsafe(buffer, start, at, count, false)) return false
-    this.log.reader.takeUnsafe(count, at - start)
-    return true
   }
 
   private loadUnsafe(): void {
@@ -212,7 +223,8 @@ export class SpooledZone<A> {
   private breakUnsafe(fault: LogFault): void {
     const { core } = this
     if (core.ended) return
-    core.failure ??= faultError(fault)
+    const failure = faultError(fault)
+    for (const each of [core, ...core.lanes]) each.failure ??= failure
     refuseRecordsUnsafe(core)
     core.closeRequested.doneUnsafe(Exit.void)
   }

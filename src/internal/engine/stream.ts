@@ -230,7 +230,8 @@ const makeSingleLane = Effect.fnUntraced(function* <A>(
     core.acks.watermark = oldest.offset - 1
   }
   core.zone.adoptUnsafe(adopted)
-  if (core.options.spool !== undefined) yield* openSpool(core, core.options.spool)
+  const { fed, options } = core
+  if (fed !== undefined) yield* openSpool(core, fed, options.spool!)
   return core
 })
 

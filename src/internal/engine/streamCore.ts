@@ -93,7 +93,7 @@ export interface StreamFace<in out A> {
   readonly closeRequested: Answer<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Answer<void>
-  /** The way of its records through a spool, if it has one. */
+  /** The way of its records through a spool, if it has one; a lane has none of its own. */
   spooled: SpooledZone<A> | undefined
   /** A name for a stream that the server gives none. */
   readonly ownId: string

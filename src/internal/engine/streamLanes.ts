@@ -9,6 +9,8 @@
  * A lane recovers, rotates and searches for refused records on its own. When one fails for good,
  * the others half-close and drain. The stream ends when all have ended, with the cause of the first
  * that failed; until then nobody is told.
+ *
+ * With a spool all lanes are fed from its log, which the face has.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,6 +21,7 @@ import type { StreamFailure } from "../../ZerobusError.ts"
 import type { Turns } from "../landing/turns.ts"
 import { LaneAcknowledgements, LanesAcknowledgements } from "../lanes/laneReceipts.ts"
 import { LanesZone } from "../lanes/lanesZone.ts"
+import { SpooledLanes } from "../lanes/spooledLanes.ts"
 import { ephemeralRpc } from "../protobuf/streamRpc.ts"
 import { StateLog } from "../receipts/stateLog.ts"
 import {
@@ -30,6 +33,7 @@ import {
   type StreamFace,
   streamIdOf
 } from "./streamCore.ts"
+import { openSpool } from "./spoolAccess.ts"
 import { makeTelemetry } from "./telemetry.ts"
 
 /** How many lanes begin to open within a second. */
@@ -123,6 +127,8 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
       return lanes[zone.takenBy]!
     }
   }
+  const { spool } = options
+  if (spool !== undefined) yield* openSpool(whole, new SpooledLanes(zone, laneKey), spool)
   return whole
 })
 
@@ -155,7 +161,8 @@ export const openedTogether = Effect.fnUntraced(function* (
   ended: StreamFace<any> | undefined
 ) {
   for (const opened of openings) yield* opened
-  if (!(stream.zone instanceof LanesZone)) return
+  // With a spool it is open whatever its lanes are, and the new stream has read there what was left.
+  if (!(stream.zone instanceof LanesZone) || stream.spooled !== undefined) return
   if (stream.lanes.some((lane) => lane.ended)) {
     yield* stream.finished.await
     if (stream.failure !== undefined) return yield* stream.failure
@@ -181,7 +188,7 @@ class LaneStates extends StateLog {
 const isConnected = (state: StreamState): boolean => state === "replaying" || state === "open" || state === "paused"
 
 /** What a stream is when one of its lanes is: the first of these. */
-const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "replaying", "paused", "open"]
+const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "waiting", "replaying", "paused", "open"]
 
 /** The state of a stream by those of its lanes. An idle lane leaves it to the others. */
 const together = (lanes: ReadonlyArray<StreamCore<any>>): StreamState =>

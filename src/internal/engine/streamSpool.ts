@@ -125,7 +125,7 @@ export const makeSpooledIngest = <A>(
 ): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> & {
   readonly makeIntake: () => Intake<A>
 } => {
-  const receipt = (offset: number): SpooledAck => new SpooledAck(core, offset, zone.log.latestGroup!)
+  const receipt = (offset: number): SpooledAck => new SpooledAck(core.receiver, offset, zone.log.latestGroup!)
 
   /** Waits for the receipt's group, also when the caller is interrupted. */
   const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>

@@ -197,12 +197,12 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (delay === undefined) return yield* close
     if (Exit.isFailure(delay)) {
       const log = Cause.hasDies(delay.cause) ? logScheduleDefect(core) : Effect.void
-      const spooled = core.spooled !== undefined
-      const goesOn = failure._tag === "Retryable" && opened.isDone && (core.zone.isEmpty || spooled)
+      const { spooled } = core.whole
+      const goesOn = failure._tag === "Retryable" && opened.isDone && (core.zone.isEmpty || spooled !== undefined)
       if (!goesOn) return yield* fail(failure, log)
       yield* log
       // What waits in a spool is not in the zone before the first session of a persistent stream.
-      yield* core.zone.isEmpty && core.spooled?.isWaiting !== true ? rest(core) : waitForServer(core)
+      yield* core.zone.isEmpty && spooled?.isWaiting !== true ? rest(core) : waitForServer(core)
       continue
     }
     const asked = retryAfter(retry)

@@ -2,11 +2,12 @@
  * A landing zone that is fed from a log: its records come encoded, in the order of their offsets, and wait in the log while there is no
  * room.
  */
-import { HEAD_ROOM } from "../protobuf/envelope.ts"
+import { HEAD_ROOM, recordEnd } from "../protobuf/envelope.ts"
+import type { LogEntry, LogReader, LogTarget } from "../spooledLog.ts"
 import { ALONE } from "./chunk.ts"
 import { LandingZone } from "./landingZone.ts"
 
-export class FedZone<A> extends LandingZone<A> {
+export class FedZone<A> extends LandingZone<A> implements LogTarget {
   /** Called when there may be room, after acknowledgements were published. */
   onRoom: () => void = () => {}
 
@@ -15,16 +16,39 @@ export class FedZone<A> extends LandingZone<A> {
     this.onRoom()
   }
 
+  /** Single records that one message takes at most, and their bytes with tags and lengths. */
+  get mostRecords(): number {
+    return this.limits.coalesceRecords
+  }
+
+  get mostBytes(): number {
+    return Math.min(this.coalesceBytes, this.limits.maxInflightBytes / 4)
+  }
+
+  /** Takes an entry, or what one message takes of it, as a `LogTarget` does. */
+  feedUnsafe({ atomic, buffer, end, records, start }: LogEntry, reader: Pick<LogReader, "takeUnsafe">): boolean {
+    const { mostBytes, mostRecords } = this
+    let [at, count] = [end, records]
+    if (!atomic && (end - start > mostBytes || records > mostRecords)) {
+      for (at = start, count = 0; at < end && count < mostRecords; count++) {
+        const next = recordEnd(buffer, at)
+        if (count > 0 && next - start > mostBytes) break
+        at = next
+      }
+    }
+    if (!this.takeUnsafe(buffer, start, at, count, atomic)) return false
+    reader.takeUnsafe(count, at - start)
+    return true
+  }
+
   /**
-   * Takes records with tags and lengths: a run of single ones, or a batch. False when there is no room; an empty zone has room for
-   * anything. A closed stream takes them too, since it accepted them before.
+   * Takes records with tags and lengths: a run of single ones, or a batch. False when there is no
+   * room. A closed stream takes them too, since it accepted them before.
    */
   takeUnsafe(source: Buffer, start: number, end: number, records: number, atomic: boolean): boolean {
-    const { maxInflightBytes, maxInflightRecords } = this.limits
-    const bytes = this.usedBytes + this.overhead + ALONE + end - start
-    if (!this.isEmpty && (this.usedRecords >= maxInflightRecords || bytes > maxInflightBytes)) return false
+    if (!this.hasRoomFor(ALONE + end - start)) return false
     const { open, writer } = this
-    const begunBehind = !atomic && open !== undefined && open.records + records <= this.limits.coalesceRecords
+    const begunBehind = !atomic && open !== undefined && open.records + records <= this.mostRecords
     writer.begin(begunBehind ? 0 : HEAD_ROOM)
     writer.writeContent(source.subarray(start, end))
     if (!begunBehind || !this.joinsOpen()) {
@@ -44,5 +68,14 @@ export class FedZone<A> extends LandingZone<A> {
     this.usedRecords += records
     this.nextOffset += records
     return true
+  }
+
+  /** Whether there is room for so many bytes; an empty zone has room for anything. */
+  protected hasRoomFor(bytes: number): boolean {
+    const { maxInflightBytes, maxInflightRecords } = this.limits
+    return (
+      this.isEmpty ||
+      (this.usedRecords < maxInflightRecords && this.usedBytes + this.overhead + bytes <= maxInflightBytes)
+    )
   }
 }

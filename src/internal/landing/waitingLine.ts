@@ -73,12 +73,12 @@ export class Line<W> {
 }
 
 /** Callers in line. */
-export class WaitingLine {
-  private readonly line = new Line<Waiter>()
+export class WaitingLine<W extends Waiter = Waiter> {
+  private readonly line = new Line<W>()
   private readonly pieces: Pieces
 
   /** `place` hands in what a caller brought and returns its answer, or `Full`. */
-  constructor(place: (waiter: Waiter) => Admission, scheduler: Scheduler = new MixedScheduler()) {
+  constructor(place: (waiter: W) => Admission, scheduler: Scheduler = new MixedScheduler()) {
     this.pieces = new Pieces(scheduler, () => {
       const { first } = this.line
       if (first === undefined) return false
@@ -96,7 +96,7 @@ export class WaitingLine {
   }
 
   /** Takes the last place. Returns how to give up: false when the caller was admitted or has left before. */
-  join(waiter: Waiter): () => boolean {
+  join(waiter: W): () => boolean {
     return this.line.join(waiter)
   }
 

@@ -4,7 +4,8 @@
  * A lane that has no session takes no more than half of the budget, so that one whose connection is
  * lost leaves room to the others. What it held before it may exceed that: nothing is dropped.
  */
-import { LandingZone, type ZoneParts } from "../landing/landingZone.ts"
+import { FedZone } from "../landing/fedZone.ts"
+import type { LandingZone, ZoneParts } from "../landing/landingZone.ts"
 import type { LandingZoneLimits } from "../landing/sizeLimits.ts"
 import { LaneOffsets } from "./laneOffsets.ts"
 
@@ -29,7 +30,7 @@ export interface LanesBudget {
   readonly moreToCome: () => boolean
 }
 
-export class LaneZone<A> extends LandingZone<A> {
+export class LaneZone<A> extends FedZone<A> {
   /** The stream's offsets of what is not settled. */
   readonly offsets = new LaneOffsets()
   /** Which lane it is, from 0. */
@@ -93,6 +94,12 @@ export class LaneZone<A> extends LandingZone<A> {
     )
   }
 
+  /** Notes the offsets of records that the lane has taken from a log, this one and those behind it. */
+  noteUnsafe(offset: number, count: number): void {
+    for (let i = 0; i < count; i++) this.offsets.push(offset + i)
+    this.countUnsafe()
+  }
+
   /** Brings the budget up to date with what the lane holds. */
   countUnsafe(): void {
     const bytes = this.usedBytes + this.overhead
@@ -119,12 +126,16 @@ export class LaneZone<A> extends LandingZone<A> {
   }
 
   protected override fits(charge: number): boolean {
+    return !this.closed && this.hasBudgetFor(charge)
+  }
+
+  /** Whether there is room for what a log holds, which must get through also where it is alone. */
+  protected override hasRoomFor(bytes: number): boolean {
+    return this.budget.records === 0 || this.hasBudgetFor(bytes)
+  }
+
+  private hasBudgetFor(charge: number): boolean {
     const { bytes, limits, records } = this.budget
-    return (
-      !this.closed &&
-      records < limits.maxInflightRecords &&
-      bytes + charge <= limits.maxInflightBytes &&
-      !this.isCapped(charge)
-    )
+    return records < limits.maxInflightRecords && bytes + charge <= limits.maxInflightBytes && !this.isCapped(charge)
   }
 }

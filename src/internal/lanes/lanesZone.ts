@@ -36,6 +36,8 @@ export class LanesZone<A> {
   acceptedRecords = 0
   /** The lane that took the latest record. */
   takenBy = 0
+  /** Called when there may be room, after acknowledgements were published. */
+  onRoom: () => void = () => {}
   readonly lanes: ReadonlyArray<LaneZone<A>>
   readonly turnLine: TurnLine
   private readonly laneKey: LaneKey<A> | undefined
@@ -63,7 +65,7 @@ export class LanesZone<A> {
       bytes: 0,
       records: 0,
       limits,
-      onRoom: () => this.lines.admit(),
+      onRoom: () => this.admit(),
       moreToCome: () => !this.turnLine.isEmpty
     }
     // Chunks come on top of what is in flight: those of all lanes together take what those of one
@@ -156,7 +158,12 @@ export class LanesZone<A> {
   /** A lane has got a session, or lost it. */
   setSessionUnsafe(lane: number, hasSession: boolean): void {
     this.lanes[lane]!.hasSession = hasSession
-    if (hasSession) this.lines.admit()
+    if (hasSession) this.admit()
+  }
+
+  private admit(): void {
+    this.lines.admit()
+    this.onRoom()
   }
 
   /**
