@@ -7,6 +7,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
+import { crashLaneMutations } from "./crashes/crashLaneMutations.ts"
 import { crashMutations } from "./crashes/crashMutations.ts"
 import { laneMutations } from "./lanes/laneMutations.ts"
 import { type Mutation, mutations as engineMutations } from "./mutations.ts"
@@ -17,7 +18,12 @@ const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
 ) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug?: string }>
 
-const mutations: ReadonlyArray<Mutation> = [...engineMutations, ...laneMutations, ...crashMutations]
+const mutations: ReadonlyArray<Mutation> = [
+  ...engineMutations,
+  ...laneMutations,
+  ...crashMutations,
+  ...crashLaneMutations
+]
 
 interface PastSeed {
   readonly base: string

@@ -5,6 +5,7 @@
 import { makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
 import type { CrashMoment } from "./clientProcess.ts"
+import { withCrashLanes } from "./crashLanes.ts"
 import { type DiskCall, diskCalls } from "./simulatedDisk.ts"
 
 /** One process of the client. */
@@ -23,6 +24,7 @@ export interface ProcessPlan {
   /** Records offered from plain callbacks. */
   readonly callbacks: number
   readonly leave: "close" | "flushAndClose" | "scope" | "stay"
+  readonly lanes: number
 }
 
 /** Something that goes wrong with the disk, at a time of the run. */
@@ -46,12 +48,17 @@ export interface CrashPlan {
   readonly rivals: ReadonlyArray<number>
   /** Milliseconds that the handler of a refused record takes to write it down. */
   readonly letters: readonly [number, number]
+  /** Whether processes may have several lanes. */
+  readonly lanes: boolean
 }
 
 const codes = ["EIO", "ENOSPC", "EACCES", "EROFS"]
 
 /** The plan of a seed. */
-export const makeCrashPlan = (seed: string): CrashPlan => {
+export const makeCrashPlan = (seed: string): CrashPlan => withCrashLanes(seed, makeSingleLanePlan(seed))
+
+/** The plan of a seed without the lanes that half of them have. */
+export const makeSingleLanePlan = (seed: string): CrashPlan => {
   const persistent = makeRandom(`${seed}/persistent`).chance(0.3)
   const base = honest(seed, persistent)
   const random = makeRandom(`${seed}/crashes`)
@@ -80,7 +87,8 @@ export const makeCrashPlan = (seed: string): CrashPlan => {
       operations: i === crashes ? own.pick([0, 3]) : own.pick([2, 8, 25, 50]),
       pace,
       callbacks: own.pick([0, 0, 10]),
-      leave: own.pick(["close", "flushAndClose", "scope", "stay", "stay"])
+      leave: own.pick(["close", "flushAndClose", "scope", "stay", "stay"]),
+      lanes: 1
     })
     afterOs ||= sync === "os"
   }
@@ -93,7 +101,8 @@ export const makeCrashPlan = (seed: string): CrashPlan => {
     syncLatency: [0, random.pick([0, 2, 10, 200])],
     troubles: calm || random.chance(0.4) ? [] : troublesOf(random.fork("troubles"), base.horizon, syncs.length > 1),
     rivals: Array.from({ length: random.pick([0, 0, 1, 3]) }, () => random.int(random.pick([100, base.horizon]))),
-    letters: [0, random.pick([0, 5, 2_000])]
+    letters: [0, random.pick([0, 5, 2_000])],
+    lanes: false
   }
 }
 

@@ -63,7 +63,7 @@ export const crashProgram = (place: Workplace): Effect.Effect<boolean, never, Ze
 
 const open = (place: Workplace, scope: Scope.Scope): Effect.Effect<Life | undefined, never, Zerobus> =>
   Effect.gen(function* () {
-    const { plan, spool, world } = place
+    const { own, plan, spool, world } = place
     const zerobus = yield* Zerobus
     const current = { id: world.streams++ }
     const { options, table } = stage(world, plan.stream, current, world.random.fork(`stage${current.id}`))
@@ -75,7 +75,7 @@ const open = (place: Workplace, scope: Scope.Scope): Effect.Effect<Life | undefi
         { stream: current.id, op: "createStream", settings: plan.stream.settings },
         (plan.persistent
           ? zerobus.createPersistentStream(table, { ...options, spool })
-          : zerobus.createStream(table, { ...options, ...refusing, spool })
+          : zerobus.createStream(table, { ...options, ...refusing, spool, lanes: own.lanes })
         ).pipe(
           Scope.provide(scope),
           Effect.tapError(({ message }) =>

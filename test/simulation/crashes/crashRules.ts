@@ -2,31 +2,48 @@
  * The judge of a run with crashes: what the client promised of a spool, held against the table, the disk and the wire. Rules start with
  * the name that the README lists.
  */
-import { checkConnections } from "../connectionRules.ts"
+import { checkConnection, checkConnections } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"
 import { type Call, makeView, type View } from "../view.ts"
 import type { CrashPlan } from "./crashPlan.ts"
+import { checkLaneSending } from "./laneSending.ts"
 import { type Place, placesOf, type Report } from "./places.ts"
 import { checkSending } from "./sendingRules.ts"
 
-/** Judges a history; each violation starts with the rule it breaks. */
-export const checkCrashes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan): ReadonlyArray<string> => {
+/** Judges a history; each violation starts with the rule it breaks. `numberOf` gives the number that a record's key follows from. */
+export const checkCrashes = (
+  events: ReadonlyArray<HistoryEvent>,
+  plan: CrashPlan,
+  numberOf: (record: number) => number = () => 0
+): ReadonlyArray<string> => {
   const violations: Array<string> = []
   const report: Report = (rule, text) => void violations.push(`${rule}: ${text}`)
   const view = makeView(events, plan.base.profile)
   // A stream whose spool fails gives its connection up at once.
   const spoolFailed = events.some(({ e }) => e === "diskFailure")
-  checkConnections(view, (rule, text) => {
+  const aboutConnections: Report = (rule, text) => {
     if (spoolFailed && (rule === "silence" || rule === "connect")) return
     if (rule === "I7" && isClosedWhileOpening(view, text)) return
     report(rule, text)
-  })
+  }
   const places = placesOf(events)
-  checkSending(view, places, report)
+  const { keys } = plan.stream.settings
+  /** With one lane all records are in one order. */
+  const keyOf = (record: number): number =>
+    !plan.lanes ? 0 : keys === undefined ? -1 - (view.callOf.get(record)?.id ?? 0) : numberOf(record) % keys
+  if (plan.lanes) {
+    for (const { connections } of view.streams.values()) {
+      for (const connection of connections) checkConnection(connection, aboutConnections)
+    }
+    checkLaneSending(view, places, keyOf, report)
+  } else {
+    checkConnections(view, aboutConnections)
+    checkSending(view, places, report)
+  }
   const taken = [...view.calls.values()].filter((call) => isTaken(view, call))
   checkTaken(view, taken, places, report)
   checkOffsets(taken, places, report)
-  checkTable(view, places, report)
+  checkTable(view, places, keyOf, report)
   if (plan.persistent) checkOnce(view, report)
   checkStatements(view, report)
   checkOpening(view, plan, report)
@@ -104,21 +121,29 @@ const checkOffsets = (taken: ReadonlyArray<Call>, places: ReadonlyMap<number, Pl
 }
 
 /**
- * ORDER: records appear in the table in the order of their offsets, however often some of them were sent. One that was refused and
- * written down is settled, and those behind it are stored. A loss of power may take the note of that; then it is sent once more, and
+ * ORDER: records of a key appear in the table in the order of their offsets, however often some of them were sent. One that was refused
+ * and written down is settled, and those behind it are stored. A crash may take the note of that; then it is sent once more, and
  * the server may take it this time.
  */
-const checkTable = (view: View, places: ReadonlyMap<number, Place>, report: Report): void => {
+const checkTable = (
+  view: View,
+  places: ReadonlyMap<number, Place>,
+  keyOf: (record: number) => number,
+  report: Report
+): void => {
   const letters = lettersIn(view.events)
   const found = [...view.durable]
     .flatMap(([record, { place, seq }]) => {
       const at = places.get(record)
       if (at === undefined) report("ORDER", `record ${record} is in the table and was never logged`)
-      return at === undefined || (letters.get(record) ?? Infinity) < seq ? [] : [{ record, place, ...at }]
+      return at === undefined || (letters.get(record) ?? Infinity) < seq
+        ? []
+        : [{ record, place, key: keyOf(record), ...at }]
     })
-    .sort((a, b) => a.offset - b.offset || a.index - b.index)
+    .sort((a, b) => a.key - b.key || a.offset - b.offset || a.index - b.index)
   let before: (typeof found)[number] | undefined
   for (const each of found) {
+    if (before?.key !== each.key) before = undefined
     if (before !== undefined && each.place < before.place) {
       report("ORDER", `record ${each.record} of offset ${each.offset} is in the table before offset ${before.offset}`)
       return
@@ -169,6 +194,13 @@ const checkStatements = (view: View, report: Report): void => {
     } else if (event.e === "durable" || event.e === "letter") settle(event.records)
     else if (event.e === "watermark") claim(event.offset, `the watermark of stream ${event.stream}`)
     else if (event.e === "noted") claim(event.offset, "the file of what is acknowledged")
+    else if (event.e === "return") {
+      const call = view.calls.get(event.id)
+      if (call?.op !== "await" || event.outcome._tag !== "Offset") continue
+      const lost = [...open].find(([, offset]) => offset === call.offset)
+      if (lost !== undefined)
+        report("I2", `the receipt of offset ${call.offset} says that it is durable, which it is not`)
+    }
   }
 }
 

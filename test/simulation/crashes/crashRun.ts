@@ -29,9 +29,8 @@ export interface CrashResult extends Omit<RunResult, "plan"> {
   readonly plan: CrashPlan
 }
 
-/** Runs one seed with crashes. */
-export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
-  const plan = makeCrashPlan(seed)
+/** Runs one seed with crashes; `plan` is that of the seed unless a test has another. */
+export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan(seed)): Promise<CrashResult> => {
   const { base } = plan
   const random = makeRandom(`${seed}/crashRun`)
   const time = new VirtualTime(random.fork("schedule"), base.schedule)
@@ -134,7 +133,12 @@ export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
       if (disk.owner !== other) history.add({ e: "broken", what: "a second process has opened the spool" })
       void log.close().then(() => other.leave())
     }
-    const identity = { table: "main.default.simulated", recordType: "json" as const, descriptor: undefined }
+    const identity = {
+      table: "main.default.simulated",
+      recordType: "json" as const,
+      descriptor: undefined,
+      keyed: false
+    }
     const now = () => ({ monotonic: time.now, wall: time.now })
     spoolOf(other, plan.processes[0]!, disk, time)
       .open({ ...identity, now })
@@ -149,7 +153,7 @@ export const runCrashSeed = async (seed: string): Promise<CrashResult> => {
   const terminated = await time.runAsync(() => over)
   if (!terminated) violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
   else if (!over) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
-  else violations.push(...judged(history, plan))
+  else violations.push(...judged(history, plan, (record) => records.keyOf(record)))
   return {
     seed,
     plan,
@@ -182,9 +186,9 @@ const transportOf = (network: Network, server: Server, scope: Scope.Scope): Tran
   )
 
 /** What the checker says; a history that it cannot read counts, so that the run is named. */
-const judged = (history: History, plan: CrashPlan): ReadonlyArray<string> => {
+const judged = (history: History, plan: CrashPlan, numberOf: (record: number) => number): ReadonlyArray<string> => {
   try {
-    return checkCrashes(history.events, plan)
+    return checkCrashes(history.events, plan, numberOf)
   } catch (error) {
     return [`the checker failed: ${error instanceof Error ? error.stack : String(error)}`]
   }

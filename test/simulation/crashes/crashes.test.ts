@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeRandom } from "../seededRandom.ts"
 import { checkCrashes } from "./crashRules.ts"
+import { makeSingleLanePlan } from "./crashPlan.ts"
 import { runCrashSeed } from "./crashRun.ts"
 import { DiskImage } from "./diskImage.ts"
 
@@ -26,7 +27,11 @@ const mustHappen = [
   "letter",
   "position",
   "duplicates",
-  "kill of the server"
+  "kill of the server",
+  "lanes",
+  "lanes change",
+  "one lane among lanes",
+  "lanes without keys"
 ]
 
 describe("simulation with crashes of the client", () => {
@@ -39,12 +44,18 @@ describe("simulation with crashes of the client", () => {
       durable += statistics.durable
       if (statistics.duplicates > 0) happened.add("duplicates")
       for (const { kind } of plan.troubles) happened.add(kind)
-      for (const [i, { crash, maxBytes, sync }] of plan.processes.entries()) {
+      for (const [i, { crash, lanes, maxBytes, sync }] of plan.processes.entries()) {
         const before = plan.processes[i - 1]
         happened.add(sync)
         if (crash !== undefined) happened.add(crash.moment.at)
         if (before !== undefined && before.sync !== sync) happened.add("sync changes")
         if (before !== undefined && before.maxBytes !== maxBytes) happened.add("bound changes")
+        if (before !== undefined && before.lanes > 1 && lanes > 1 && before.lanes !== lanes)
+          happened.add("lanes change")
+        if (before !== undefined && plan.lanes && (before.lanes === 1) !== (lanes === 1)) {
+          happened.add("one lane among lanes")
+        }
+        if (lanes > 1) happened.add(plan.stream.settings.keys === undefined ? "lanes without keys" : "lanes")
       }
       let bytes = 0
       for (const event of history.events) {
@@ -76,7 +87,7 @@ describe("simulation with crashes of the client", () => {
 describe("the judge of runs with crashes", () => {
   it("lets records stand behind later ones that were refused before, and no others", async () => {
     // After a loss of power the spool sends records once more that the server had refused, and it takes them.
-    const { history, plan } = await runCrashSeed("1/14867")
+    const { history, plan } = await runCrashSeed("1/14867", makeSingleLanePlan("1/14867"))
     const inOrder = (letters: boolean) =>
       checkCrashes(
         history.events.map((event) => (event.e === "letter" && !letters ? { ...event, records: [] } : event)),

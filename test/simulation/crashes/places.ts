@@ -1,7 +1,8 @@
 /**
- * Where the log of a spool has each record, as its files said when they were written.
+ * Where the log of a spool has each record, as its files said when they were written, and that it is there before it is sent.
  */
 import type { HistoryEvent } from "../history.ts"
+import type { View } from "../view.ts"
 
 /** Reports what breaks a rule. */
 export type Report = (rule: string, text: string) => void
@@ -24,4 +25,22 @@ export const placesOf = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<numbe
     }
   }
   return places
+}
+
+/** SYNCED: a process with `sync: "group"` sends nothing before it is durable on disk. */
+export const checkSynced = (view: View, report: Report): void => {
+  const synced = new Set<number>()
+  // What a killed process sent may arrive while the next one runs.
+  const bound = new Set<number>()
+  let promised = false
+  for (const event of view.events) {
+    if (event.e === "process") promised = event.sync === "group"
+    if (event.e === "open" && promised) bound.add(event.conn)
+    if (event.e === "synced") for (const record of event.records) synced.add(record)
+    if (event.e !== "send" || !bound.has(event.conn)) continue
+    const early = event.records.find((record) => !synced.has(record))
+    if (early === undefined) continue
+    report("SYNCED", `connection ${event.conn} sends record ${early} before it is durable on disk`)
+    return
+  }
 }

@@ -3,7 +3,7 @@
  * was not settled, and after a restart from where the disk says.
  */
 import { ackedAtLeast, ackedAtMost, type Connection, type View } from "../view.ts"
-import type { Place, Report } from "./places.ts"
+import { checkSynced, type Place, type Report } from "./places.ts"
 
 /** A message as offsets of the log. */
 interface Sent {
@@ -35,24 +35,6 @@ export const checkSending = (view: View, places: ReadonlyMap<number, Place>, rep
       stream = event.stream
     }
     settled = checkConnection(view, connection, places, settled, report)
-  }
-}
-
-/** SYNCED: a process with `sync: "group"` sends nothing before it is durable on disk. */
-const checkSynced = (view: View, report: Report): void => {
-  const synced = new Set<number>()
-  // What a killed process sent may arrive while the next one runs.
-  const bound = new Set<number>()
-  let promised = false
-  for (const event of view.events) {
-    if (event.e === "process") promised = event.sync === "group"
-    if (event.e === "open" && promised) bound.add(event.conn)
-    if (event.e === "synced") for (const record of event.records) synced.add(record)
-    if (event.e !== "send" || !bound.has(event.conn)) continue
-    const early = event.records.find((record) => !synced.has(record))
-    if (early === undefined) continue
-    report("SYNCED", `connection ${event.conn} sends record ${early} before it is durable on disk`)
-    return
   }
 }
 

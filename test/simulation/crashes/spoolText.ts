@@ -11,6 +11,7 @@ export type SpoolText =
 
 const prefixBytes = 8
 const headBytes = 13
+const keyBytes = 4
 
 /** Reads the whole frames from a place on, and says where they end. */
 export const readSpoolText = (
@@ -27,9 +28,11 @@ export const readSpoolText = (
     if (kind === 0) {
       const { first } = JSON.parse(file.toString("utf8", body + 1, end)) as { readonly first: number }
       entries.push({ kind: "header", first })
-    } else if (kind === 4 || kind === 5) {
+    } else if (kind === 4 || kind === 5 || kind === 7 || kind === 8) {
+      const batch = kind === 5 || kind === 8
       const offset = file.readDoubleLE(body + 1)
-      entries.push({ kind: "records", offset, batch: kind === 5, payloads: payloadsOf(file, body + headBytes, end) })
+      const keys = kind < 7 ? 0 : keyBytes * (batch ? 1 : file.readUInt32LE(body + 9))
+      entries.push({ kind: "records", offset, batch, payloads: payloadsOf(file, body + headBytes, end - keys) })
     }
     at = end
   }
