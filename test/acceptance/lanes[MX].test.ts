@@ -3,13 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Option, Schedule, Scope, Stream } from "effect"
-import {
-  type Offset,
-  type RecordAck,
-  type Refused,
-  type StreamConfigurationOptions,
-  type ZerobusStream
-} from "effect-zerobus"
+import type { Offset, RecordAck, Refused, StreamConfigurationOptions, ZerobusStream } from "effect-zerobus"
 import type { JsonRecord } from "../../src/TableProperties.ts"
 import { laneOfKey } from "../../src/internal/lanes/laneKey.ts"
 import * as A from "../support/acceptance.ts"
