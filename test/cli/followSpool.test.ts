@@ -106,6 +106,10 @@ describe("zerobus ingest --follow --spool", () => {
     append(csv(upTo(5_000, 20_000)))
     append("record;25000")
     Fs.renameSync(path, `${path}.1`)
+    // It goes on in the former file while there is none of the name.
+    const between = begin()
+    await taken(between, spool, 25_000)
+    for (const id of await killedWith(between, spool)) waited.add(id)
     Fs.writeFileSync(
       path,
       `id,text\n${upTo(5_000, 25_001)
@@ -119,7 +123,7 @@ describe("zerobus ingest --follow --spool", () => {
     const last = begin()
     await taken(last, spool, 30_002)
     assert.notInclude((await stopped(last)).err, "was cut")
-    await check("rotated", 30_002, waited, 2)
+    await check("rotated", 30_002, waited, 3)
   }, 120_000)
 
   it("reads a file that was cut from its start, also when it was killed meanwhile", async () => {
@@ -205,6 +209,11 @@ describe("zerobus ingest --follow --spool", () => {
 
   it("refuses a spool of other files or flags, and what does not go with it", async () => {
     const { args, begin, path, spool } = following("others", "ndjson", ndjson([0]))
+    const none = Path.join(folder, "none.ndjson")
+    const missing = args.map((arg) => (arg === path ? none : arg === spool ? `${spool}-2` : arg))
+    const { code, err } = await zerobus(missing, server.environment)
+    assert.strictEqual(code, 2)
+    assert.include(err, "does not exist")
     const first = begin()
     await taken(first, spool, 1)
     await stopped(first)

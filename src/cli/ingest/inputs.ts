@@ -26,6 +26,8 @@ export interface ReadingFlags {
   readonly timestampUnit: TimestampUnit
   readonly rowLines: number
   readonly ignoreUnknown: boolean
+  /** Whether the file is followed: it may be missing for a moment, between its rotation and the next one. */
+  readonly follow: boolean
 }
 
 /** One file, ready to be read. */
@@ -111,7 +113,8 @@ export const inputsOf = Effect.fnUntraced(function* (
           `The format of ${file} cannot be told from its name. Give it with --format (${formats.join(", ")}).`
         )
       }
-      const size = yield* Effect.mapError(sizeOf(file), because)
+      const found = flags.follow ? Effect.orElseSucceed(sizeOf(file), () => 0) : sizeOf(file)
+      const size = yield* Effect.mapError(found, because)
       const name = file === "-" ? nameOf(file) : Path.basename(file)
       return {
         file,
