@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { exitFix, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
 import { print, printJson } from "./terminal/print.ts"
+import { jsonFlag } from "./terminal/sharedFlags.ts"
 
 /** The command. */
 export const doctor = Command.make(
@@ -20,7 +21,7 @@ export const doctor = Command.make(
       ),
       Flag.optional
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print the results as JSON"), Flag.withDefault(false))
+    json: jsonFlag("Print the results as JSON")
   },
   Effect.fn(function* ({ json, table }) {
     const { examine } = yield* Effect.promise(() => import("./doctor/checks.ts"))

@@ -4,8 +4,8 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Effect from "effect/Effect"
 import { pathArgument, pathFlag } from "./terminal/pathParam.ts"
+import { loaded } from "./terminal/sharedFlags.ts"
 import { formats } from "./records/fileKind.ts"
 
 const text = (name: string, metavar: string, description: string) =>
@@ -107,10 +107,12 @@ const flags = {
 export type IngestInput = Command.Command.Config.Infer<typeof flags>
 
 /** The command. */
-export const ingest = Command.make("ingest", flags, (input) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./ingestRun.ts")),
-    ({ runIngest }) => runIngest(input)
+export const ingest = Command.make(
+  "ingest",
+  flags,
+  loaded(
+    () => import("./ingestRun.ts"),
+    ({ runIngest }) => runIngest
   )
 ).pipe(
   Command.withDescription(
@@ -122,12 +124,8 @@ export const ingest = Command.make("ingest", flags, (input) =>
       description: "A compressed CSV file; bad rows go to a file"
     },
     {
-      command: "zerobus ingest app.log.ndjson -t main.default.log --follow --state app.state --rejects bad.ndjson",
-      description: "A file that grows, from where the last run stopped"
-    },
-    {
       command: "zerobus ingest app.log.ndjson -t main.default.log --follow --spool spool/log --rejects bad.ndjson",
-      description: "The same, with records on disk during an outage"
+      description: "A file that grows, from where the last run stopped, also through outages"
     }
   ])
 )

@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { pathFlag } from "./terminal/pathParam.ts"
+import { jsonFlag } from "./terminal/sharedFlags.ts"
 
 const duration = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar("duration"), Flag.optional)
@@ -129,10 +130,7 @@ const flags = {
     Flag.withDescription("How the log is written to standard error: lines to read, or one JSON object a line"),
     Flag.withDefault("text" as const)
   ),
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print what a client needs as one line of JSON"),
-    Flag.withDefault(false)
-  )
+  json: jsonFlag("Print what a client needs as one line of JSON")
 }
 
 /** What the command is given. */

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { CommandFailed, exitFix, failed } from "./terminal/CommandFailed.ts"
 import { print, printJson, remark, visibleLines } from "./terminal/print.ts"
+import { jsonFlag } from "./terminal/sharedFlags.ts"
 import type { QueryTable } from "./deltaQuery.ts"
 
 const mostRows = 1000
@@ -41,7 +42,7 @@ export const query = Command.make(
     sql: Argument.String("sql").pipe(
       Argument.withDescription("SQL of DuckDB; tables by their full names, catalog.schema.table")
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object per row"), Flag.withDefault(false)),
+    json: jsonFlag("Print one JSON object per row"),
     allowWrites: Flag.Boolean("allow-writes").pipe(
       Flag.withDescription("Run any statements, also those that write files; without it one that reads"),
       Flag.withoutNegation,

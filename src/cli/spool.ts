@@ -5,19 +5,21 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Effect from "effect/Effect"
 import { pathArgument, pathFlag } from "./terminal/pathParam.ts"
+import { jsonFlag, loaded, yesFlag } from "./terminal/sharedFlags.ts"
 
 const folder = pathArgument("folder", "directory").pipe(
   Argument.withDescription("Folder of the spool, as the program gives it to Spool.directory")
 )
 
-const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+const json = jsonFlag()
 
-const show = Command.make("show", { folder, json }, (input) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./spool/showSpool.ts")),
-    ({ showSpool }) => showSpool(input)
+const show = Command.make(
+  "show",
+  { folder, json },
+  loaded(
+    () => import("./spool/showSpool.ts"),
+    ({ showSpool }) => showSpool
   )
 ).pipe(
   Command.withDescription("Show what a spool holds and which process uses it; changes nothing"),
@@ -39,11 +41,10 @@ const drain = Command.make(
     ),
     json
   },
-  (input) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./spool/drainSpool.ts")),
-      ({ drainSpool }) => drainSpool(input)
-    )
+  loaded(
+    () => import("./spool/drainSpool.ts"),
+    ({ drainSpool }) => drainSpool
+  )
 ).pipe(
   Command.withDescription("Send what waits in a spool to its table; the program that uses the spool must be stopped"),
   Command.withExamples([
@@ -69,11 +70,10 @@ const exportRecords = Command.make(
       Flag.withDefault(false)
     )
   },
-  (input) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./spool/exportSpool.ts")),
-      ({ exportSpool }) => exportSpool(input)
-    )
+  loaded(
+    () => import("./spool/exportSpool.ts"),
+    ({ exportSpool }) => exportSpool
+  )
 ).pipe(
   Command.withDescription("Write the records that wait in a spool as lines of JSON; changes nothing"),
   Command.withExamples([
@@ -86,17 +86,13 @@ const repair = Command.make(
   "repair",
   {
     folder,
-    yes: Flag.Boolean("yes").pipe(
-      Flag.withDescription("Repair; without it the command says what it would do and changes nothing"),
-      Flag.withDefault(false)
-    ),
+    yes: yesFlag("Repair; without it the command says what it would do and changes nothing"),
     json
   },
-  (input) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./spool/repairSpool.ts")),
-      ({ repairSpool }) => repairSpool(input)
-    )
+  loaded(
+    () => import("./spool/repairSpool.ts"),
+    ({ repairSpool }) => repairSpool
+  )
 ).pipe(
   Command.withDescription("Set damaged files of a spool aside, keep the records that can be read, and delete nothing"),
   Command.withExamples([

@@ -12,6 +12,7 @@ import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { failed } from "./terminal/CommandFailed.ts"
 import { print, printJson, visible } from "./terminal/print.ts"
 import { count, counted } from "./terminal/progress.ts"
+import { jsonFlag, localTableArgument, tableArgument, yesFlag } from "./terminal/sharedFlags.ts"
 import { alter } from "./tableAlter.ts"
 import { tableRegister } from "./tableRegister.ts"
 import { rewrite } from "./tableRewrite.ts"
@@ -24,7 +25,7 @@ export const engines = ["duckdb", "pandas", "spark"] as const
 const catalogUse = Effect.promise(() => import("./catalog.ts"))
 const localTable = Effect.promise(() => import("./localTable.ts"))
 
-const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+const json = jsonFlag()
 
 /** Creates a table and returns true, or false when an equal one exists. */
 const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, definition: TableDefinition) {
@@ -104,7 +105,7 @@ const list = Command.make(
 
 const show = Command.make(
   "show",
-  { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")), json },
+  { table: tableArgument(), json },
   Effect.fn(function* (input) {
     const { readTable } = yield* catalogUse
     const { localFolder, readLog } = yield* localTable
@@ -172,7 +173,7 @@ const show = Command.make(
 const snippetOf = Command.make(
   "snippet",
   {
-    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")),
+    table: localTableArgument,
     engine: Flag.Literals("for", engines).pipe(
       Flag.withDescription("Engine to read the table with; default duckdb"),
       Flag.withDefault("duckdb")
@@ -201,11 +202,8 @@ const snippetOf = Command.make(
 const drop = Command.make(
   "drop",
   {
-    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
-    yes: Flag.Boolean("yes").pipe(
-      Flag.withDescription("Really drop the table; without it nothing happens"),
-      Flag.withDefault(false)
-    )
+    table: tableArgument(),
+    yes: yesFlag("Really drop the table; without it nothing happens")
   },
   Effect.fn(function* (input) {
     const { withCatalog } = yield* catalogUse

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { failed } from "./terminal/CommandFailed.ts"
 import { print } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
+import { tableArgument } from "./terminal/sharedFlags.ts"
 
 const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
 
@@ -14,7 +15,7 @@ const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.wit
 export const alter = Command.make(
   "alter",
   {
-    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
+    table: tableArgument(),
     add: word("add"),
     column: word("column"),
     columns: Argument.String("columns").pipe(

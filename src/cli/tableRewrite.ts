@@ -1,18 +1,18 @@
 /**
  * `zerobus table rewrite`: brings files of earlier versions into the form that all readers know.
  */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { failed } from "./terminal/CommandFailed.ts"
 import { print } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
+import { localTableArgument } from "./terminal/sharedFlags.ts"
 
 /** The command. */
 export const rewrite = Command.make(
   "rewrite",
-  { table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table of the local server")) },
+  { table: localTableArgument },
   Effect.fn(function* (input) {
     const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
     const { localFolder, notHere } = yield* Effect.promise(() => import("./localTable.ts"))

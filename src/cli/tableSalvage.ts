@@ -3,7 +3,6 @@
  *
  * It reads the log in the data folder itself, so it works with a running server and with a folder whose server has stopped.
  */
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { pathFlag } from "./terminal/pathParam.ts"
 import { print, remark } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
+import { tableArgument } from "./terminal/sharedFlags.ts"
 
 const salvageOf = () => import("../local/store/salvage.ts")
 
@@ -102,7 +102,7 @@ const writeTo = async (path: string, dataFolder: string, log: FoundLog): Promise
 export const tableSalvage = Command.make(
   "salvage",
   {
-    table: Argument.String("table").pipe(Argument.withDescription("catalog.schema.table")),
+    table: tableArgument(),
     to: pathFlag("to").pipe(
       Flag.withDescription("New file for the records, one JSON object a line, as zerobus ingest reads them"),
       Flag.withMetavar("file")

@@ -8,6 +8,7 @@ import { Spool } from "effect-zerobus"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type LocalServer, type Running, start, startServer, temporaryFolder, zerobus } from "../support/commandLine.ts"
+import { upTo } from "../support/persistentStreams.ts"
 import { addRecords, idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
 
 const folder = temporaryFolder()
@@ -29,7 +30,6 @@ afterAll(async () => {
   Fs.rmSync(folder, { recursive: true, force: true })
 })
 
-const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
 const ndjson = (ids: ReadonlyArray<number>): string => ids.map((id) => `{"id":${id},"text":"record ${id}"}\n`).join("")
 const csv = (ids: ReadonlyArray<number>): string => ids.map((id) => `record;${id}\n`).join("")
 

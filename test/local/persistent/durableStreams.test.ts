@@ -8,13 +8,12 @@ import { type PersistentStream, TableProperties, UnityCatalog, Zerobus } from "e
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { quick, upTo } from "../../support/persistentStreams.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const table = TableProperties.json("main.default.durable")
 const definition = "main.default.durable(n INT, pad STRING)"
 const record = (n: number, pad = "") => ({ n, pad })
-const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
-const quick = { recoveryBackoff: 5, scopeCloseTimeout: 0, drainTimeout: 0 }
 const create = Zerobus.use((zerobus) => zerobus.createPersistentStream(table, quick))
 const resume = (id: string) => Zerobus.use((zerobus) => zerobus.resumePersistentStream(table, id, quick))
 const rows = ZerobusLocal.use((local) => local.records(table)).pipe(
