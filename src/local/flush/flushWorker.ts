@@ -5,6 +5,8 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flusher.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
+import { buffersOf } from "../parquet/columnBuffer.ts"
+import { freePassed } from "../parquet/columnMemory.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { Outcome, WorkerReply, WorkerRequest } from "./workerFlusher.ts"
 
@@ -14,7 +16,9 @@ const flusher = localFlusher(workerData as Readers)
 const outcomeOf = (request: WorkerRequest): Promise<Outcome> => {
   switch (request.kind) {
     case "flush":
-      return flusher.flush(request.job)
+      // The columns of a small flush outlive the young generation, and would wait for a collection of
+      // the whole heap.
+      return flusher.flush(request.job).finally(() => freePassed(buffersOf(request.job.chunks)))
     case "prepare":
       return flusher.prepare(request.job)
     case "open":

@@ -71,8 +71,10 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       workerData: readers,
-      // Three halves of the young generation count, each 8 MiB: V8's own limit is 64 MiB for each.
-      resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 24 }
+      // With a limit of 2,048 MiB V8 would let the heap grow to four times what is in use before it
+      // collects, with less to twice. Three halves of the young generation count, each 8 MiB: V8's own
+      // limit is 64 MiB for each.
+      resourceLimits: { maxOldGenerationSizeMb: 2047, maxYoungGenerationSizeMb: 24 }
     })
     // Each worker has a map: a worker that failed exits later, when its successor holds requests.
     const waiting = new Map<number, Waiting>()

@@ -41,8 +41,15 @@ const smallestFreed = 128 * 1024
 
 /**
  * Frees the memory that these bytes lie in, which nobody uses any more. Without it the memory
- * counts for V8 until the garbage is collected, which it then is the more often.
+ * counts for V8 until the garbage is collected, which it then is the more often. Bytes that fill half
+ * of their memory are no part of a pool of Buffers, and others of a small memory are left alone.
  */
-export const freeMemory = ({ buffer }: Uint8Array): void => {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= smallestFreed) buffer.transfer(0)
+export const freeMemory = ({ buffer, byteLength }: Uint8Array): void => {
+  if (!(buffer instanceof ArrayBuffer)) return
+  if (buffer.byteLength >= smallestFreed || 2 * byteLength >= buffer.byteLength) buffer.transfer(0)
+}
+
+/** Frees the memory that another thread has passed on. Shared memory goes back to it. */
+export const freePassed = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
+  for (const buffer of buffers) if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -19,6 +19,7 @@ import { dataFilePrefix, filePath } from "../delta/filePaths.ts"
 import { levelsOf } from "./mergeLevels.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
 import { encodeParquet } from "../parquet/parquet.ts"
+import { freeMemory } from "../parquet/columnMemory.ts"
 import { fileStatistics } from "../delta/statistics.ts"
 
 /** Bounds of one merged file, before compression by estimate. */
@@ -50,9 +51,11 @@ export const compactIfDue = async (
   const collector = new LeafCollector(tree)
   const files: Array<Add> = []
   for (const file of chosen(due)) {
-    if (collector.add(await readPlain(filePath(log.table, file.path)))) files.push(file)
+    const bytes = await readPlain(filePath(log.table, file.path))
+    if (collector.add(bytes)) files.push(file)
     // A file that does not fit is read once and not with every flush.
     else levels.removed(fileKey(file), file)
+    freeMemory(bytes)
   }
   return files.length < 2 ? 0 : merge(log, tree, files, collector, now)
 }
@@ -87,11 +90,13 @@ export const merge = async (
   const bytes = encodeParquet(tree, [{ rows: collector.rows, chunks }])
   const { partitionValues } = files[0]!
   const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
+  const size = bytes.length
   const { onDisk, path } = await writeDataFile(log, partitionColumns, partitionValues, bytes, prefix)
+  freeMemory(bytes)
   const add: Add = {
     path,
     partitionValues,
-    size: bytes.length,
+    size,
     modificationTime: now,
     dataChange: false,
     tags: { [mergedTag]: "true" },

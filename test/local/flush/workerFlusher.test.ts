@@ -6,11 +6,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import type { Worker } from "node:worker_threads"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { workerFlusher } from "../../../src/local/flush/workerFlusher.ts"
 import { type StorageFailure, storageFailure } from "../../../src/local/log/storageErrors.ts"
-import { byHand, table, temporaryFolder } from "../../support/storedTables.ts"
+import { append, byHand, table, temporaryFolder } from "../../support/storedTables.ts"
+
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as () => void
 
 describe("a flush worker that fails", () => {
   it.live("fails its own requests, and its exit fails none of its successor's", () =>
@@ -94,6 +99,33 @@ describe("a worker that fails while tables are opened", () => {
         await workers[0]!.terminate()
         await workers[1]!.terminate()
       })
+    })
+  )
+})
+
+describe("the columns of a flush", () => {
+  it.live("leave no memory behind once it is answered, without a collection in the worker", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: true })
+      const definition = table("main.default.t(note STRING)")
+      yield* store.create(definition)
+      const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
+      const records = [Buffer.from(JSON.stringify({ note: "x".repeat(60_000) }))]
+      const flush = Effect.andThen(append(writer, records), store.flush())
+      yield* flush
+      const used = (): number => {
+        collect()
+        return process.memoryUsage().arrayBuffers
+      }
+      const before = used()
+      let most = 0
+      for (let n = 0; n < 20; n++) {
+        yield* flush
+        most = Math.max(most, used() - before)
+      }
+      // Each flush passes 60 KB to the worker. They count here, where they were made, until they are freed.
+      assert.isAtMost(most, 200_000)
     })
   )
 })
