@@ -23,7 +23,7 @@ import { grantsText, principalsOf, secretFromEnvironment, shellText } from "./lo
 import { definitionOf, differenceText } from "./local/tableDefinition.ts"
 import { ensureTables, readTablesFile } from "./local/tablesFile.ts"
 import { stateOfFile, watchTables } from "./local/watchTables.ts"
-import { boundYoungGeneration } from "./local/youngGeneration.ts"
+import { boundHeap } from "./local/heapBounds.ts"
 
 const durationOf = (
   flag: string,
@@ -102,7 +102,7 @@ const ensureTable = Effect.fnUntraced(function* (
 const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
-  yield* boundYoungGeneration
+  yield* boundHeap
   const rateLimit = Option.getOrUndefined(input.rateLimit)
   const definitions = yield* Effect.forEach(input.tables, definitionOf)
   const file = Option.getOrUndefined(input.tablesFile)

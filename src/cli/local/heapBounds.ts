@@ -1,10 +1,14 @@
 /**
- * Bounds the young generation of the server's JavaScript heap.
+ * Bounds how the server's JavaScript heap grows, in all of its threads.
  *
  * V8 doubles the space for new objects up to two times 64 MiB in each thread, and a server that
  * allocates all the time soon uses all of it. A quarter is enough: what the server makes for a
- * message lives for milliseconds. The limit of a process is a flag of the Node command, which
- * nobody types for `npx zerobus`, so the growth is stopped here once the space is large enough, and
+ * message lives for milliseconds. V8 also lets the space for older objects grow to four times what is
+ * in use before it collects there. Half as much again is enough: the state of tables and streams is
+ * most of what is in use, and changes slowly.
+ *
+ * The limits of a process are flags of the Node command, which nobody types for `npx zerobus`, so
+ * they are set here. The growth of the space for new objects is stopped once it is large enough, and
  * permitted again after V8 has shrunk it, as it does while the server is idle.
  */
 import * as Effect from "effect/Effect"
@@ -19,6 +23,8 @@ const enoughBytes = 32 * 1024 * 1024
  * MiB. The threads have this as their limit, too.
  */
 const threadMebibytes = 8
+/** How much the old generation grows over what is in use, in percent. */
+const growthPercent = 50
 
 const youngBytes = (): number =>
   getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0
@@ -26,8 +32,11 @@ const youngBytes = (): number =>
 /** How many times its size the space has after it grew; 1 keeps it from growing. */
 const growBy = (factor: number): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 
-/** Bounds it while the scope is open. Needed on Node 24: Node 22 has the same bound by itself. */
-export const boundYoungGeneration: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
+/**
+ * Bounds it while the scope is open. The bound of the young generation is needed on Node 24: Node 22
+ * has the same by itself.
+ */
+export const boundHeap: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
   Effect.acquireRelease(
     Effect.sync(() => {
       let factor = 2
@@ -37,6 +46,7 @@ export const boundYoungGeneration: Effect.Effect<void, never, Scope.Scope> = Eff
       }
       const observer = new PerformanceObserver(look)
       setFlagsFromString(`--min-semi-space-size=${threadMebibytes}`)
+      setFlagsFromString(`--heap-growing-percent=${growthPercent}`)
       observer.observe({ entryTypes: ["gc"] })
       look()
       return observer
@@ -45,6 +55,7 @@ export const boundYoungGeneration: Effect.Effect<void, never, Scope.Scope> = Eff
       Effect.sync(() => {
         observer.disconnect()
         setFlagsFromString("--min-semi-space-size=0")
+        setFlagsFromString("--heap-growing-percent=0")
         growBy(2)
       })
   )

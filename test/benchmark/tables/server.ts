@@ -8,7 +8,7 @@
  * not in the table is known here and no client has to ask.
  */
 import { Clock, Effect, Fiber } from "effect"
-import { boundYoungGeneration } from "../../../src/cli/local/youngGeneration.ts"
+import { boundHeap } from "../../../src/cli/local/heapBounds.ts"
 import { serveGrpc } from "../../../src/local/endpoints/grpcService.ts"
 import { makeServerCounters } from "../../../src/local/endpoints/serverCounters.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
@@ -63,7 +63,7 @@ const watch = (watched: Watched, writer: TableWriter): TableWriter => {
 }
 
 const serve = Effect.fnUntraced(function* (folder: string, tables: number) {
-  yield* boundYoungGeneration
+  yield* boundHeap
   const store = yield* makeDurableTableStore({ folder })
   const names = Array.from({ length: tables }, (_, n) => tableName(n))
   for (const name of names) {

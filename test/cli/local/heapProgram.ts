@@ -1,24 +1,35 @@
 /**
- * Allocates in short turns, most of which lives for some of them, and prints how large the young
- * generation became, in bytes: `youngProgram.ts bound` or `youngProgram.ts free`.
+ * Allocates in short turns, most of which lives for some of them, and prints in bytes how large the
+ * young generation became, and the old one over what is in use: `heapProgram.ts bound` or
+ * `heapProgram.ts free`.
  */
 import * as Effect from "effect/Effect"
-import { getHeapSpaceStatistics } from "node:v8"
-import { boundYoungGeneration } from "../../../src/cli/local/youngGeneration.ts"
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { boundHeap } from "../../../src/cli/local/heapBounds.ts"
 
-const size = (): number => getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")!.space_size
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as () => void
+
+const used = (space: string): number =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === space)!.space_used_size
+const youngSize = (): number =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")!.space_size
 
 const allocate = Effect.gen(function* () {
   let kept: Array<unknown> = []
-  let most = 0
-  for (let round = 0; round < 800; round++) {
+  let young = 0
+  let old = 0
+  for (let round = 0; round < 500; round++) {
     for (let n = 0; n < 10_000; n++) kept.push({ n, more: [n] })
-    kept = kept.slice(-100_000)
-    most = Math.max(most, size())
+    kept = kept.slice(-300_000)
+    young = Math.max(young, youngSize())
+    if (round > 100) old = Math.max(old, used("old_space"))
     yield* Effect.promise(() => new Promise(setImmediate))
   }
-  return most
+  collect()
+  return { young, grown: old / used("old_space"), kept: kept.length }
 })
 
-const program = process.argv[2] === "bound" ? Effect.andThen(boundYoungGeneration, allocate) : allocate
-console.log(await Effect.runPromise(Effect.scoped(program)))
+const program = process.argv[2] === "bound" ? Effect.andThen(boundHeap, allocate) : allocate
+console.log(JSON.stringify(await Effect.runPromise(Effect.scoped(program))))
