@@ -4,45 +4,13 @@
  * a record is missing. Not part of the required suites, because it needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Console, Data, Effect, FileSystem, Redacted } from "effect"
+import { Console, Effect, FileSystem, Redacted } from "effect"
 import { Column, Table } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { testIssuer } from "../test/support/jwt.ts"
+import { preparePython, PythonFailed, runPython } from "./pythonSdk.ts"
 
-class PythonFailed extends Data.TaggedError("PythonFailed")<{ readonly message: string }> {}
-
-const root = fileURLToPath(new URL("..", import.meta.url))
-const version = "1.10.0"
-const venv = `${root}.cache/python-sdk/${version}`
 const total = 100_000
-
-const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string, PythonFailed> =>
-  Effect.callback((resume) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
-    const out: Array<Buffer> = []
-    const err: Array<Buffer> = []
-    child.stdout.on("data", (chunk) => out.push(chunk))
-    child.stderr.on("data", (chunk) => err.push(chunk))
-    child.on("error", (error) => resume(Effect.fail(new PythonFailed({ message: error.message }))))
-    child.on("close", (code) =>
-      resume(
-        code === 0
-          ? Effect.succeed(Buffer.concat(out).toString())
-          : Effect.fail(new PythonFailed({ message: Buffer.concat(err).toString().slice(-2000) }))
-      )
-    )
-    return Effect.sync(() => child.kill())
-  })
-
-const prepare = Effect.gen(function* () {
-  const files = yield* FileSystem.FileSystem
-  if (yield* files.exists(`${venv}/bin/python`)) return
-  yield* Console.log("Fetching the Python SDK from PyPI ...")
-  yield* run("python3", ["-m", "venv", venv])
-  yield* run(`${venv}/bin/pip`, ["install", "-q", `databricks-zerobus-ingest-sdk==${version}`])
-})
 
 interface Options {
   readonly fault?: Faults.Fault
@@ -65,8 +33,7 @@ const scenario = Effect.fnUntraced(function* (
   const table = Table.make(`main.default.${name}`, { id: Column.BigInt, item: Column.String })
   yield* local.createTable(table)
   if (fault !== undefined) yield* local.inject(table, fault)
-  const answer = yield* run(`${venv}/bin/python`, [
-    `${root}test/support/pythonSdk.py`,
+  const answer = yield* runPython("pythonSdk.py", [
     local.serverEndpoint,
     local.workspaceUrl,
     given.clientId ?? local.clientId,
@@ -97,7 +64,7 @@ const scenario = Effect.fnUntraced(function* (
 })
 
 const program = Effect.gen(function* () {
-  yield* prepare
+  yield* preparePython
   const files = yield* FileSystem.FileSystem
   const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-python-" })
   yield* Effect.gen(function* () {

@@ -9,41 +9,12 @@
 import { Effect, Fiber, Redacted, References, Schedule } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
-import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
+import { killServer, startServer } from "../support/killedServer.ts"
 import { deltaPython, startPython } from "../support/pythonProcess.ts"
-
-interface Running {
-  readonly process: ChildProcess
-  readonly serverEndpoint: string
-  readonly workspaceUrl: string
-  readonly clientId: string
-  readonly clientSecret: string
-}
-
-const script = new URL("./serverProcess.ts", import.meta.url).pathname
-
-const startServer = (folder: string, port: string, httpPort: string): Promise<Running> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", script, folder, port, httpPort], {
-      stdio: ["ignore", "pipe", "inherit"]
-    })
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it served`)))
-    createInterface({ input: child.stdout! }).on("line", (line) => {
-      if (line.startsWith("{")) resolve({ process: child, ...JSON.parse(line) })
-    })
-  })
-
-const kill = ({ process }: Running): Promise<void> =>
-  new Promise((resolve) => {
-    process.removeAllListeners("exit")
-    process.once("exit", () => resolve())
-    process.kill("SIGKILL")
-  })
 
 /** A small generator of its own, so that a run can be repeated. */
 const seeded = (seed: number) => () => {
@@ -118,7 +89,7 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
           const before = acknowledged
           while (acknowledged === before) yield* Effect.sleep("5 millis")
           yield* Effect.sleep(random() * 400)
-          yield* Effect.promise(() => kill(server))
+          yield* Effect.promise(() => killServer(server))
           fewest = Math.min(fewest, acknowledged - before)
           server = yield* Effect.promise(() => startServer(folder, port, httpPort))
           done++
@@ -164,7 +135,7 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
         })
       )
     )
-    yield* Effect.promise(() => kill(server))
+    yield* Effect.promise(() => killServer(server))
     const rows = yield* Effect.flatMap(ZerobusLocal, (local) => local.records(table)).pipe(
       Effect.provide(ZerobusLocal.layerServer({ dataDir: folder }))
     )

@@ -1,22 +1,19 @@
 """Ingests Arrow batches with the official Python SDK, unchanged, and prints what it did as one line of JSON.
 
-Arguments: server endpoint, workspace URL, client id, client secret, table, columns (narrow or every), count, rows of a batch,
-compression (none, lz4 or zstd). Row n of each table is a function of n alone, which the caller knows as well.
-With `every` each seventh row is NULL in all columns but the id.
+Arguments: server endpoint, workspace URL, client id, client secret, table, columns (narrow or every), count, rows of a
+batch, compression (none, lz4 or zstd), seconds between two batches. Row n is a function of n alone, which
+`everyArrowColumn.ts` knows as well. With `every` each seventh row is NULL in all columns but the id.
 """
-import datetime
 import json
 import sys
+import time
 
 import pyarrow as pa
 from zerobus.sdk.shared.arrow import ArrowStreamConfigurationOptions, IPCCompression
 from zerobus.sdk.sync import ZerobusSdk
 
-endpoint, workspace, client_id, secret, table, columns, count, size, compression = sys.argv[1:10]
+endpoint, workspace, client_id, secret, table, columns, count, size, compression, pause = sys.argv[1:11]
 total, rows = int(count), int(size)
-
-UTC = datetime.timezone.utc
-EPOCH = datetime.datetime(1970, 1, 1)
 
 narrow = {"id": (pa.int64(), lambda n: n), "item": (pa.large_utf8(), lambda n: f"item-{n}")}
 
@@ -72,6 +69,7 @@ stream = ZerobusSdk(endpoint, workspace).create_arrow_stream(table, schema, clie
 last = -1
 for start in range(0, total, rows):
     last = stream.ingest_batch(batch(start, min(start + rows, total)))
+    time.sleep(float(pause))
 stream.flush()
 stream.close()
 print(json.dumps({"last": last}))

@@ -16,39 +16,55 @@ export interface RawEnd {
   readonly details: Uint8Array | undefined
 }
 
-/** A call under way. */
-export interface RawStream {
-  readonly send: (request: Request) => Effect.Effect<void>
+/** A call under way, whose responses are read as `A`. */
+export interface RawCall<A> {
   readonly sendBytes: (bytes: Uint8Array) => Effect.Effect<void>
   readonly halfClose: Effect.Effect<void>
-  readonly next: Effect.Effect<InstanceType<typeof EphemeralStreamResponse>>
+  readonly next: Effect.Effect<A>
   readonly end: Effect.Effect<RawEnd>
   /** Whether headers came, which they do not where trailers are all there is. */
   readonly hadHeaders: Effect.Effect<boolean>
 }
 
+/** A stream under way. */
+export interface RawStream extends RawCall<InstanceType<typeof EphemeralStreamResponse>> {
+  readonly send: (request: Request) => Effect.Effect<void>
+}
+
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Starts a call with these headers; the scope ends it. */
-export const openRaw = Effect.fnUntraced(function* (
+/** Starts a stream with these headers; the scope ends it. */
+export const openRaw = (
   serverEndpoint: string,
   headers: Readonly<Record<string, string>>,
   rpc = "EphemeralStream"
-): Effect.fn.Return<RawStream, never, Scope.Scope> {
+): Effect.Effect<RawStream, never, Scope.Scope> =>
+  Effect.map(
+    openCall(serverEndpoint, headers, `/databricks.zerobus.Zerobus/${rpc}`, (bytes) =>
+      EphemeralStreamResponse.decode(bytes)
+    ),
+    (call): RawStream => ({
+      ...call,
+      send: (request) => Effect.suspend(() => call.sendBytes(EphemeralStreamRequest.encode(request).finish()))
+    })
+  )
+
+/** Starts a call of an RPC with these headers; the scope ends it. */
+export const openCall = Effect.fnUntraced(function* <A>(
+  serverEndpoint: string,
+  headers: Readonly<Record<string, string>>,
+  path: string,
+  decode: (bytes: Uint8Array) => A
+): Effect.fn.Return<RawCall<A>, never, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => new Grpc.Client(new URL(serverEndpoint).host, Grpc.credentials.createInsecure())),
     (client) => Effect.sync(() => client.close())
   )
   const metadata = new Grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-  const responses = yield* Queue.unbounded<InstanceType<typeof EphemeralStreamResponse>>()
+  const responses = yield* Queue.unbounded<A>()
   const end = yield* Deferred.make<RawEnd>()
-  const call = client.makeBidiStreamRequest(
-    `/databricks.zerobus.Zerobus/${rpc}`,
-    buffer,
-    (bytes) => EphemeralStreamResponse.decode(bytes),
-    metadata
-  )
+  const call = client.makeBidiStreamRequest(path, buffer, decode, metadata)
   call.on("data", (response) => Queue.offerUnsafe(responses, response))
   call.on("error", () => {})
   let headersCame = false
@@ -67,10 +83,8 @@ export const openRaw = Effect.fnUntraced(function* (
     )
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => call.cancel()))
-  const sendBytes = (bytes: Uint8Array) => Effect.sync(() => void call.write(buffer(bytes)))
   return {
-    send: (request) => Effect.suspend(() => sendBytes(EphemeralStreamRequest.encode(request).finish())),
-    sendBytes,
+    sendBytes: (bytes) => Effect.sync(() => void call.write(buffer(bytes))),
     halfClose: Effect.sync(() => call.end()),
     next: Queue.take(responses),
     end: Deferred.await(end),

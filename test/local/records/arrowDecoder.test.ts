@@ -6,6 +6,7 @@ import { parseTableDefinition } from "../../../src/internal/columns/columnType.t
 import { readFlightData } from "../../../src/internal/flight/flightData.ts"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
 import type { RecordRejected } from "../../../src/local/log/storageErrors.ts"
+import { blockDecoder, blockOf } from "../../../src/local/records/decodeBlock.ts"
 import { recordTexts } from "../../../src/local/records/recordText.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { refuseFormat } from "../../../src/local/store/tableStore.ts"
@@ -46,6 +47,21 @@ describe("Arrow batches", () => {
       })
     )
   }
+})
+
+it("batches are decoded in blocks as for the decode thread, up to the first that is refused", () => {
+  const { columns } = table("a.b.c(n INT NOT NULL, t STRING)")
+  const rows = Array.from({ length: 30 }, (_, n) => ({ n, t: n % 2 === 0 ? null : `text ${n}` }))
+  const [schema, ...batches] = flightOfRows(columns, rows, 10)
+  const target = { columns, format: formatOf(schema!) }
+  const whole = blockDecoder(target)(blockOf(batches.map((batch) => [batch])))
+  assert.deepInclude(whole, { rows: 30, refused: undefined })
+  assert.strictEqual(whole.chunks[0]!.entries, 30)
+  const [, wrong] = flightMessages(batchOf({ n: [types.int, [1, 2, null]], t: [types.string, ["a", "b", "c"]] }))
+  const part = blockDecoder(target)(blockOf([[batches[0]!], [wrong!], [batches[1]!]]))
+  assert.strictEqual(part.rows, 10)
+  assert.strictEqual(part.chunks[1]!.entries, 10)
+  assert.deepInclude(part.refused, { message: 1, record: 2, path: "n" })
 })
 
 const readings = table("a.b.c(id BIGINT NOT NULL, name STRING, s STRUCT<x: INT, y: STRING>, d DECIMAL(4, 2))")

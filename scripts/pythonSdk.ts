@@ -1,0 +1,45 @@
+/**
+ * The official Python SDK for the interop scripts: an environment in .cache that is made from PyPI the first time, and programs that run
+ * in it.
+ */
+import { Console, Data, Effect, FileSystem } from "effect"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+/** A Python program, or what it did, failed. */
+export class PythonFailed extends Data.TaggedError("PythonFailed")<{ readonly message: string }> {}
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const version = "1.10.0"
+const venv = `${root}.cache/python-sdk/${version}-arrow`
+
+const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string, PythonFailed> =>
+  Effect.callback((resume) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
+    const out: Array<Buffer> = []
+    const err: Array<Buffer> = []
+    child.stdout.on("data", (chunk) => out.push(chunk))
+    child.stderr.on("data", (chunk) => err.push(chunk))
+    child.on("error", (error) => resume(Effect.fail(new PythonFailed({ message: error.message }))))
+    child.on("close", (code) =>
+      resume(
+        code === 0
+          ? Effect.succeed(Buffer.concat(out).toString())
+          : Effect.fail(new PythonFailed({ message: Buffer.concat(err).toString().slice(-2000) }))
+      )
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+/** Makes the environment where it is not there yet. */
+export const preparePython = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  if (yield* files.exists(`${venv}/bin/python`)) return
+  yield* Console.log("Fetching the Python SDK from PyPI ...")
+  yield* run("python3", ["-m", "venv", venv])
+  yield* run(`${venv}/bin/pip`, ["install", "-q", `databricks-zerobus-ingest-sdk[arrow,avro]==${version}`])
+})
+
+/** Runs a program of `test/support` in the environment, and answers its output. */
+export const runPython = (script: string, args: ReadonlyArray<string>): Effect.Effect<string, PythonFailed> =>
+  run(`${venv}/bin/python`, [`${root}test/support/${script}`, ...args])
