@@ -207,7 +207,7 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "local/log",
-    imports: ["internal/log", "internal/columns", "internal/arrow/ipcMessage", "internal/flight"],
+    imports: ["internal/log", "internal/columns", "internal/arrow/ipcMessage", "internal/flight", "internal/protobuf"],
     packages: ["effect/*", "node:fs", "node:worker_threads", ...files]
   },
   {

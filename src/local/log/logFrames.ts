@@ -3,6 +3,8 @@
  */
 import { peekRows } from "../../internal/arrow/ipcMessage.ts"
 import { readFlightData } from "../../internal/flight/flightData.ts"
+import { forEachField } from "../../internal/protobuf/reader.ts"
+import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 import type { FrameBuffer, SegmentHeader } from "../../internal/log/frames.ts"
 import { StorageFailure } from "./storageErrors.ts"
 
@@ -47,42 +49,72 @@ const placedKind = 6
 const fixedBytes = 17
 
 /**
- * The number of a format in the log. Servers that do not know Arrow take its number for JSON; they
- * refuse the table then, and lose nothing.
+ * In front of the schema of Arrow batches: a descriptor with one field that no table has. A version
+ * that does not know Arrow takes what it finds for protobuf, refuses the table because of that
+ * field, and keeps the records with these bytes.
  */
-export const formatCode = ({ _tag }: LogFormat): number => (_tag === "Json" ? 0 : _tag === "Proto" ? 1 : 2)
+const arrowMark = concat([
+  textField(1, "Arrow"),
+  bytesField(
+    2,
+    concat([
+      textField(1, "records_of_arrow_from_a_later_version"),
+      varintField(3, 1),
+      varintField(4, 1),
+      varintField(5, 12)
+    ])
+  )
+])
+/** The field behind it that has the schema; no field of descriptors has its number. */
+const schemaField = 1000
 
-const noSchema = new Uint8Array(0)
+/** The number of a format in the log. */
+export const formatCode = ({ _tag }: LogFormat): number => (_tag === "Json" ? 0 : 1)
 
-/** The schema of a format, which follows its number. */
-export const formatSchema = (format: LogFormat): Uint8Array =>
-  format._tag === "Json" ? noSchema : format._tag === "Proto" ? format.descriptor : format.schema
-
-/** The format of this number, with a copy of its schema. Throws a `StorageFailure` for one that is not known. */
-export const formatOf = (code: number, schema: Uint8Array): LogFormat => {
-  switch (code) {
-    case 0:
-      return { _tag: "Json" }
-    case 1:
-      return { _tag: "Proto", descriptor: Uint8Array.from(schema) }
-    case 2:
-      return { _tag: "Arrow", schema: Uint8Array.from(schema) }
-    default:
-      throw new StorageFailure({
-        reason: "CorruptLog",
-        message: "The log holds records in a format of a later version. Start that version on this data folder."
-      })
+/** What follows the number of a format. */
+export const formatBytes = (format: LogFormat): Uint8Array => {
+  switch (format._tag) {
+    case "Json":
+      return new Uint8Array(0)
+    case "Proto":
+      return format.descriptor
+    case "Arrow":
+      return concat([arrowMark, bytesField(schemaField, format.schema)])
   }
+}
+
+/** The format with this number and these bytes, of which it holds a copy. Throws a `StorageFailure` for a later one. */
+export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
+  if (code === 0) return { _tag: "Json" }
+  if (code === 1) {
+    const schema = isMarked(bytes) ? schemaIn(bytes) : undefined
+    if (schema === undefined) return { _tag: "Proto", descriptor: Uint8Array.from(bytes) }
+    return { _tag: "Arrow", schema: Uint8Array.from(schema) }
+  }
+  throw new StorageFailure({
+    reason: "CorruptLog",
+    message: "The log holds records in a format of a later version. Start that version on this data folder."
+  })
+}
+
+const isMarked = (bytes: Uint8Array): boolean => arrowMark.every((byte, index) => bytes[index] === byte)
+
+const schemaIn = (bytes: Uint8Array): Uint8Array | undefined => {
+  let schema: Uint8Array | undefined
+  forEachField(bytes, arrowMark.length, bytes.length, (field, _, start, end) => {
+    if (field === schemaField && start >= 0) schema = bytes.subarray(start, end)
+  })
+  return schema
 }
 
 /** Appends the format of a writer; comes before its first records in each file. */
 export const writeFormat = (frames: FrameBuffer, writer: number, format: LogFormat): void => {
-  const schema = formatSchema(format)
-  const body = frames.begin(6 + schema.length)
+  const tail = formatBytes(format)
+  const body = frames.begin(6 + tail.length)
   frames.bytes[body] = formatKind
   frames.bytes.writeUInt32LE(writer, body + 1)
   frames.bytes[body + 5] = formatCode(format)
-  frames.bytes.set(schema, body + 6)
+  frames.bytes.set(tail, body + 6)
   frames.end()
 }
 

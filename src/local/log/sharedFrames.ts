@@ -3,7 +3,7 @@
  * encoded, and that a table was dropped. Records have the frames of `logFrames.ts`.
  */
 import type { FrameBuffer } from "../../internal/log/frames.ts"
-import { formatCode, formatOf, formatSchema, type LogFormat } from "./logFrames.ts"
+import { formatCode, formatOf, formatBytes, type LogFormat } from "./logFrames.ts"
 
 /** The table that records are for. */
 export interface LogOwner {
@@ -25,8 +25,8 @@ const fixedBytes = 10
 export const writeOwned = (frames: FrameBuffer, writer: number, { format, owner }: OwnedFormat): void => {
   const id = Buffer.from(owner.tableId, "utf8")
   const name = Buffer.from(owner.table, "utf8")
-  const schema = formatSchema(format)
-  const body = frames.begin(fixedBytes + id.length + name.length + schema.length)
+  const tail = formatBytes(format)
+  const body = frames.begin(fixedBytes + id.length + name.length + tail.length)
   const { bytes } = frames
   bytes[body] = ownedKind
   bytes.writeUInt32LE(writer, body + 1)
@@ -35,7 +35,7 @@ export const writeOwned = (frames: FrameBuffer, writer: number, { format, owner 
   bytes.writeUInt16LE(name.length, body + 8)
   bytes.set(id, body + fixedBytes)
   bytes.set(name, body + fixedBytes + id.length)
-  bytes.set(schema, body + fixedBytes + id.length + name.length)
+  bytes.set(tail, body + fixedBytes + id.length + name.length)
   frames.end()
 }
 

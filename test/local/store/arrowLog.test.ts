@@ -1,12 +1,14 @@
 /** Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged, and is read by its format alone. */
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
 import { FrameBuffer } from "../../../src/internal/log/frames.ts"
+import { parseDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
+import { checkDescriptor } from "../../../src/local/records/schemaCheck.ts"
 import { readFlightData } from "../../../src/internal/flight/flightData.ts"
 import { findRows } from "../../../src/local/log/foundRows.ts"
 import { sharedFolder } from "../../../src/local/log/logFolders.ts"
-import { formatOf, type LogFormat } from "../../../src/local/log/logFrames.ts"
+import { formatBytes, formatOf, type LogFormat } from "../../../src/local/log/logFrames.ts"
 import { readNotice, writeOwned } from "../../../src/local/log/sharedFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { logsOf, salvage } from "../../../src/local/store/salvage.ts"
@@ -104,7 +106,7 @@ it.live("a log with batches and with JSON records of the same table is read by t
   })
 )
 
-it("the format of a log of a later version is no format of this one", () => {
+it("the format of a writer is read as it was written, and one of a later version is refused", () => {
   const owner = { tableId: "id", table: "a.b.c" }
   for (const format of [
     { _tag: "Json" },
@@ -115,5 +117,9 @@ it("the format of a log of a later version is no format of this one", () => {
     writeOwned(frames, 7, { owner, format })
     assert.deepStrictEqual(readNotice(frames.bytes.subarray(8, frames.size)), { writer: 7, owned: { owner, format } })
   }
-  assert.throws(() => formatOf(200, new Uint8Array(0)), /later version/)
+  assert.throws(() => formatOf(2, new Uint8Array(0)), /later version/)
+  // Versions without Arrow take it for this descriptor, which fits no table, and write it back as it is.
+  const shape = parseDescriptorProto(formatBytes({ _tag: "Arrow", schema: Uint8Array.of(3) }))
+  const [finding] = checkDescriptor(definition.columns, Result.getOrThrow(shape))
+  assert.strictEqual(finding?.message, "the table has no column records_of_arrow_from_a_later_version")
 })
