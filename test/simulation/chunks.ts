@@ -5,6 +5,7 @@
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"
+import { makeCrashPlan } from "./crashes/crashPlan.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runLaneSeed } from "./lanes/laneRun.ts"
 import { runReplies } from "./replies.ts"
@@ -117,12 +118,12 @@ const runLanes = ({ base }: Chunk, index: number, totals: Totals) =>
     () => runLaneSeed(`${base}/${index}`)
   )
 
-const runCrashes = ({ base }: Chunk, index: number, totals: Totals) =>
+const runCrashes = ({ base, generation }: Chunk, index: number, totals: Totals) =>
   repeated(
     index,
     totals,
     ({ plan }) => `crashes, ${plan.base.profile}`,
-    () => runCrashSeed(`${base}/${index}`)
+    () => runCrashSeed(`${base}/${index}`, makeCrashPlan(`${base}/${index}`, generation))
   )
 
 const runModel = (_: Chunk, index: number): Failure | undefined => {

@@ -9,11 +9,12 @@
  * - `--soak-days D` runs one simulation of D days.
  *
  * `--trace` prints the history of the first seed. `--generation 1` makes plans as they were before they grew wider, `2` as before
- * users had code that throws, `3` as before stores refused records.
+ * users had code that throws, `3` as before stores refused records, `4` as before runs with crashes had lanes.
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
 import type { Kind } from "./chunks.ts"
+import { makeCrashPlan } from "./crashes/crashPlan.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { traceModel } from "./model.ts"
 import { runReplies } from "./replies.ts"
@@ -27,7 +28,7 @@ const { values } = parseArgs({
     "seeds": { type: "string", default: "200" },
     "seed": { type: "string", default: "1" },
     "from": { type: "string", default: "0" },
-    "generation": { type: "string", default: "4" },
+    "generation": { type: "string", default: "5" },
     "workers": { type: "string", default: String(Os.availableParallelism()) },
     "trace": { type: "boolean", default: false },
     "crashes": { type: "boolean" },
@@ -52,7 +53,7 @@ const whole = (option: keyof typeof values, least: number): number => {
   return value
 }
 
-const generation = ([1, 2, 3] as const).find((known) => String(known) === values.generation) ?? 4
+const generation = ([1, 2, 3, 4] as const).find((known) => String(known) === values.generation) ?? 5
 const kind: Kind = values.model
   ? "model"
   : values.replies !== undefined
@@ -68,16 +69,20 @@ const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.
 
 /** The options that make the same run of one index again. */
 const repeat = (kind: Kind, index: number): string => {
-  const one = `--from ${index} --seeds 1`
+  const one = `--from ${index} --seeds 1${generation === 5 ? "" : ` --generation ${generation}`}`
   if (kind === "model") return `--model ${one}`
   if (kind === "replies") return `--replies 1 --seed ${base} ${one}`
   if (kind === "crashes") return `--crashes --seed ${base} ${one}`
   if (kind === "lanes") return `--lanes --seed ${base} ${one}`
-  return `--no-crashes --no-lanes --seed ${base} ${one}${generation === 4 ? "" : ` --generation ${generation}`}`
+  return `--no-crashes --no-lanes --seed ${base} ${one}`
 }
 
 const runOne = (kind: "seeds" | "crashes" | "lanes", seed: string) =>
-  kind === "crashes" ? runCrashSeed(seed) : kind === "lanes" ? runLaneSeed(seed) : runSeed(seed, generation)
+  kind === "crashes"
+    ? runCrashSeed(seed, makeCrashPlan(seed, generation))
+    : kind === "lanes"
+      ? runLaneSeed(seed)
+      : runSeed(seed, generation)
 
 const trace = async (from: number): Promise<void> => {
   if (kind === "seeds" || kind === "crashes" || kind === "lanes") {

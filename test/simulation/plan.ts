@@ -65,7 +65,7 @@ export type Lie = (typeof lies)[number]
 export type Format = "json" | "proto" | "typed" | "schema"
 
 /** Which program a plan is for. Each past failure names its own. */
-export type Generation = 1 | 2 | 3 | 4
+export type Generation = 1 | 2 | 3 | 4 | 5
 
 export interface StreamPlan {
   readonly format: Format
@@ -117,7 +117,7 @@ export interface Plan {
 }
 
 /** The plan of a seed. */
-export const makePlan = (seed: string, generation: Generation = 4): Plan => {
+export const makePlan = (seed: string, generation: Generation = 5): Plan => {
   const plan = makeNarrow(seed)
   if (generation === 1) return plan
   const wider = widen(plan, seed)

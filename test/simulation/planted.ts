@@ -71,7 +71,7 @@ const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
 export const hunt = async (
   mutation: Mutation,
   seeds: number,
-  { base = "1", from = 0, generation = 4 }: Partial<PastSeed> = {}
+  { base = "1", from = 0, generation = 5 }: Partial<PastSeed> = {}
 ): Promise<Catch> => {
   const folder = plant(mutation)
   try {

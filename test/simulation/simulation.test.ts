@@ -4,6 +4,7 @@ import * as Path from "node:path"
 import { check } from "./checker.ts"
 import type { Happening, HistoryEvent, StreamSettings } from "./history.ts"
 import { type Generation, type Plan, profiles } from "./plan.ts"
+import { makeCrashPlan } from "./crashes/crashPlan.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runSeed } from "./simulation.ts"
 
@@ -144,7 +145,8 @@ describe("simulation", () => {
   for (const { bug, by, generation, judge, seed } of pastFailures) {
     const what = bug === undefined ? `on which the judge found in vain: ${judge}` : `which found: ${bug}`
     it(`passes seed ${seed}${by === undefined ? "" : ` with ${by}`}, ${what}`, async () => {
-      const { violations } = by === "crashes" ? await runCrashSeed(seed) : runSeed(seed, generation)
+      const { violations } =
+        by === "crashes" ? await runCrashSeed(seed, makeCrashPlan(seed, generation)) : runSeed(seed, generation)
       assert.deepStrictEqual(violations, [])
     })
   }

@@ -41,7 +41,7 @@ export interface Statistics {
 }
 
 /** Runs one seed, with a plan of the given generation. */
-export const runSeed = (seed: string, generation: Generation = 4): RunResult =>
+export const runSeed = (seed: string, generation: Generation = 5): RunResult =>
   simulate(seed, makePlan(seed, generation), program)
 
 /** The world of the one process of a run. */

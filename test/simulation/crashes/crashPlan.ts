@@ -2,7 +2,7 @@
  * What a seed decides before a run with crashes: the world of an ordinary plan without lies, a stream with a spool, the processes that
  * use it one after another, and what goes wrong with the disk. The last process has no crash and goes on until everything is drained.
  */
-import { makePlan, type Plan, type StreamPlan } from "../plan.ts"
+import { type Generation, makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
 import type { CrashMoment } from "./clientProcess.ts"
 import { withCrashLanes } from "./crashLanes.ts"
@@ -54,11 +54,13 @@ export interface CrashPlan {
 
 const codes = ["EIO", "ENOSPC", "EACCES", "EROFS"]
 
-/** The plan of a seed. */
-export const makeCrashPlan = (seed: string): CrashPlan => withCrashLanes(seed, makeSingleLanePlan(seed))
+/** The plan of a seed. Half of them have lanes since the fifth generation. */
+export const makeCrashPlan = (seed: string, generation: Generation = 5): CrashPlan => {
+  const plan = makeSingleLanePlan(seed)
+  return generation < 5 ? plan : withCrashLanes(seed, plan)
+}
 
-/** The plan of a seed without the lanes that half of them have. */
-export const makeSingleLanePlan = (seed: string): CrashPlan => {
+const makeSingleLanePlan = (seed: string): CrashPlan => {
   const persistent = makeRandom(`${seed}/persistent`).chance(0.3)
   const base = honest(seed, persistent)
   const random = makeRandom(`${seed}/crashes`)

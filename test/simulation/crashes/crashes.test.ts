@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeRandom } from "../seededRandom.ts"
 import { checkCrashes } from "./crashRules.ts"
-import { makeSingleLanePlan } from "./crashPlan.ts"
+import { makeCrashPlan } from "./crashPlan.ts"
 import { runCrashSeed } from "./crashRun.ts"
 import { DiskImage } from "./diskImage.ts"
 
@@ -87,7 +87,7 @@ describe("simulation with crashes of the client", () => {
 describe("the judge of runs with crashes", () => {
   it("lets records stand behind later ones that were refused before, and no others", async () => {
     // After a loss of power the spool sends records once more that the server had refused, and it takes them.
-    const { history, plan } = await runCrashSeed("1/14867", makeSingleLanePlan("1/14867"))
+    const { history, plan } = await runCrashSeed("1/14867", makeCrashPlan("1/14867", 4))
     const inOrder = (letters: boolean) =>
       checkCrashes(
         history.events.map((event) => (event.e === "letter" && !letters ? { ...event, records: [] } : event)),
