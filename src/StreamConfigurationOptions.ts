@@ -170,6 +170,14 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    */
   readonly spool?: Spool | undefined
   /**
+   * What a `SchemaMismatch` of the server does; default `"fail"`: it is the stream's failure, or that of
+   * one record for `onRefused`. With `"reopen"` the stream opens another session first, once per
+   * offset. A table of `Table.fromCatalog` is read again there, and so it is when a record has a column
+   * that the table had not: added columns that may be NULL are written from then on. Needs `recovery`;
+   * not with `lanes`, `spool` or a persistent stream.
+   */
+  readonly onSchemaChange?: "fail" | "reopen" | undefined
+  /**
    * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service
    * takes 100,000 records and 100 MB a second per session. Each lane has a connection and recovers
    * by itself; bounds and offsets are those of the stream. With more than one lane records keep
@@ -217,6 +225,7 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly onRefused: ((refused: Refused<any>) => Effect.Effect<unknown, unknown>) | undefined
   readonly maxRefusals: number
   readonly spool: Spool | undefined
+  readonly onSchemaChange: "fail" | "reopen"
   readonly lanes: number
   readonly laneKey: ((record: any) => string | number) | undefined
 }
@@ -288,8 +297,19 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
     }),
     words: "made with Spool.directory"
   },
+  onSchemaChange: oneOf("fail", "reopen"),
   lanes: count(1, MOST_LANES),
   laneKey: that("a function from records to texts or numbers", (value) => typeof value === "function")
+}
+
+/** Why a stream with these options cannot follow the columns of its table, as the end of a sentence. */
+const followProblem = (
+  { recovery, spool }: Pick<StreamConfigurationOptions, "recovery" | "spool">,
+  lanes: number
+): string | undefined => {
+  if (recovery === false) return "needs recovery: leave one of them out."
+  if (lanes > 1) return "does not go with more than one lane yet: leave one of them out."
+  return spool === undefined ? undefined : "does not go with a spool yet: leave one of them out."
 }
 
 /** Fills in the defaults and checks every value. */
@@ -303,6 +323,11 @@ export const resolve = <A>(
     return Result.fail(new InvalidArgument({ message, path: ["spool"] }))
   }
   const { lanes = defaults.lanes } = options
+  const unfollowed = options.onSchemaChange === "reopen" ? followProblem(options, lanes) : undefined
+  if (unfollowed !== undefined) {
+    const message = `The option onSchemaChange: "reopen" ${unfollowed}`
+    return Result.fail(new InvalidArgument({ message, path: ["onSchemaChange"] }))
+  }
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
     Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))
@@ -337,6 +362,7 @@ export const resolve = <A>(
     onRefused: options.onRefused,
     maxRefusals: options.maxRefusals ?? defaults.maxRefusals,
     spool: options.spool,
+    onSchemaChange: options.onSchemaChange ?? "fail",
     lanes,
     laneKey: options.laneKey
   })

@@ -18,7 +18,8 @@ import { jsonTableCodec, protoTableCodec } from "./internal/codec/tableCodec.ts"
 import type { TableDifference } from "./internal/columns/tableDiff.ts"
 import { diffDefinitions } from "./internal/columns/tableDiff.ts"
 import type { TableProperties } from "./TableProperties.ts"
-import { UnityCatalog } from "./UnityCatalog.ts"
+import { withReread } from "./internal/tableForm.ts"
+import { UnityCatalog, type UnityCatalogShape } from "./UnityCatalog.ts"
 import { InvalidArgument, InvalidTable, SchemaMismatch, type StreamFailure } from "./ZerobusError.ts"
 
 export type { ColumnDefinition, ColumnType, TableDefinition } from "./internal/columns/columnType.ts"
@@ -149,7 +150,7 @@ export const fromDefinition = (
 
 /**
  * Reads a table from the catalog: columns, nullability, positions and descriptor as they are now, records checked at the ingest call
- * (see {@link fromDefinition}). Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
+ * (see {@link fromDefinition}). A stream with `onSchemaChange: "reopen"` follows columns that are added later. Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
  */
 export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
   tableName: string,
@@ -157,13 +158,36 @@ export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
 ): Effect.fn.Return<Table<DynamicRecord>, StreamFailure, UnityCatalog> {
   const catalog = yield* UnityCatalog
   const { definition } = yield* catalog.getTable(tableName)
-  return yield* Effect.try({
-    try: () => fromDefinition(definition, options),
-    catch: (error): InvalidArgument | InvalidTable => {
-      if (error instanceof InvalidArgument || error instanceof InvalidTable) return error
-      throw error
-    }
-  })
+  return yield* ofCatalog(catalog, definition, options)
+})
+
+/** The table of a definition; it knows how to read itself again, for streams that follow its columns. */
+const ofCatalog = (
+  catalog: UnityCatalogShape,
+  definition: TableDefinition,
+  options: Pick<TableOptions, "recordType"> | undefined
+): Effect.Effect<Table<DynamicRecord>, InvalidArgument | InvalidTable> =>
+  Effect.map(
+    Effect.try({
+      try: () => fromDefinition(definition, options),
+      catch: (error): InvalidArgument | InvalidTable => {
+        if (error instanceof InvalidArgument || error instanceof InvalidTable) return error
+        throw error
+      }
+    }),
+    (table) => withReread(table, reread(catalog, table, options))
+  )
+
+/** The table as it is now, when it has other columns than before that records without them fit. */
+const reread = Effect.fnUntraced(function* (
+  catalog: UnityCatalogShape,
+  before: Table<DynamicRecord>,
+  options: Pick<TableOptions, "recordType"> | undefined
+): Effect.fn.Return<Table<DynamicRecord> | undefined, StreamFailure> {
+  const { definition } = yield* catalog.getTable(before.tableName, { fresh: true })
+  const now = yield* ofCatalog(catalog, definition, options)
+  const same = JSON.stringify(now.columns) === JSON.stringify(before.columns)
+  return same || mismatch(now.tableName, diff(before, now)) !== undefined ? undefined : now
 })
 
 /**

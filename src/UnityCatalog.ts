@@ -53,13 +53,16 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
  */
 export interface UnityCatalogShape {
   /**
-   * Reads a table. Fails with `InvalidTable` for a malformed name, an unknown table, or columns
-   * that cannot be used.
+   * Reads a table; with `fresh` not from the cache, which keeps the answer. Fails with
+   * `InvalidTable` for a malformed name, an unknown table, or columns that cannot be used.
    *
    * @example
    * const { definition } = yield* catalog.getTable("main.default.air_quality")
    */
-  readonly getTable: (tableName: string) => Effect.Effect<CatalogTable, StreamFailure>
+  readonly getTable: (
+    tableName: string,
+    options?: { readonly fresh?: boolean | undefined }
+  ) => Effect.Effect<CatalogTable, StreamFailure>
   /**
    * Lists the tables of a schema (`catalog.schema`), a page of 50 at a time. Fails with
    * `InvalidArgument` for a malformed or unknown schema, and with `InvalidEndpoint` after 500 pages
@@ -230,12 +233,10 @@ const make = <R>(
     })
 
     return {
-      getTable: (name) => {
+      getTable: (name, { fresh = false } = {}) => {
         const tableName = name.trim()
-        return Effect.andThen(
-          checkTableName(tableName),
-          kept === undefined ? fetch(tableName) : Cache.get(kept, tableName)
-        )
+        const read = kept === undefined ? fetch(tableName) : Cache.get(kept, tableName)
+        return Effect.andThen(checkTableName(tableName), fresh ? Effect.andThen(changed(tableName), read) : read)
       },
       listTables: (name) => {
         const schemaName = name.trim()

@@ -74,7 +74,8 @@ describe("options of a stream", () => {
       drainTimeout: 500,
       scopeCloseTimeout: 20_000,
       maxRefusals: 100,
-      lanes: 1
+      lanes: 1,
+      onSchemaChange: "fail"
     })
   })
 

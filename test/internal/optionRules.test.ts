@@ -178,6 +178,7 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "spool.sync": only(() => false, ["group", "os"], ["none", "Group"]),
   "spool.open": only((value) => typeof value === "function", [spool.open], ["open"]),
   "spool.left": only((value) => typeof value === "function", [spool.left], ["left"]),
+  "onSchemaChange": only(() => false, ["fail", "reopen"], ["Reopen", "ignore"]),
   "lanes": counts(1, 64),
   "laneKey": only((value) => typeof value === "function", [() => "key"], ["device"])
 }

@@ -107,7 +107,13 @@ export const rooms: ReadonlyArray<Room> = [
   // What several rooms share: the options of everything, what a codec offers the landing zone, and texts without secrets.
   {
     name: "internal",
-    files: ["internal/optionRules", "internal/recordCodec", "internal/spooledLog", "internal/scrub"],
+    files: [
+      "internal/optionRules",
+      "internal/recordCodec",
+      "internal/tableForm",
+      "internal/spooledLog",
+      "internal/scrub"
+    ],
     imports: ["internal/userCode/wake"],
     packages: ["effect: pure"]
   },
@@ -126,7 +132,13 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "internal/landing",
-    imports: ["internal/recordCodec", "internal/spooledLog", "internal/protobuf", "internal/userCode"],
+    imports: [
+      "internal/recordCodec",
+      "internal/spooledLog",
+      "internal/tableForm",
+      "internal/protobuf",
+      "internal/userCode"
+    ],
     packages: ["effect: stable"]
   },
   {
@@ -156,10 +168,19 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable"]
   },
   {
+    // A table whose columns a running stream follows.
+    name: "internal/follow",
+    imports: ["faces", "internal/tableForm", "internal/userCode"],
+    packages: ["effect: stable"]
+  },
+  {
     name: "internal/engine",
     imports: [
       "faces",
+      "internal/follow",
       "internal/lanes",
+      "internal/recordCodec",
+      "internal/tableForm",
       "internal/spooledLog",
       "internal/landing",
       "internal/receipts",

@@ -3,6 +3,7 @@
  * seen. Never the value itself. It becomes an `InvalidArgument` at the surface.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
+import { refusedForColumn } from "../tableForm.ts"
 import { describeValue } from "./describeValue.ts"
 import type { Leaf } from "./scalars.ts"
 
@@ -11,10 +12,13 @@ export class BadValue {
   readonly path: Array<string | number> = []
   readonly expected: string
   readonly seen: string
+  /** Whether the value is of a column that the table does not have. */
+  readonly unknownColumn: boolean
 
-  constructor(expected: string, seen: string) {
+  constructor(expected: string, seen: string, unknownColumn = false) {
     this.expected = expected
     this.seen = seen
+    this.unknownColumn = unknownColumn
   }
 
   /** Adds an outer step in front of the path. */
@@ -26,10 +30,11 @@ export class BadValue {
   /** The error of the ingest call. */
   toError(tableName: string): InvalidArgument {
     const place = this.path.length === 0 ? `A record of ${tableName}` : `Column ${this.path.join(".")} of ${tableName}`
-    return new InvalidArgument({
+    const refusal = new InvalidArgument({
       message: `${place} expects ${this.expected}, got ${this.seen}. Correct the record and ingest it again.`,
       path: this.path
     })
+    return this.unknownColumn ? refusedForColumn(refusal) : refusal
   }
 }
 

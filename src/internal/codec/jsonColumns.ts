@@ -144,7 +144,7 @@ export const structToJson = (node: StructNode): ToJson => {
     const extra = unknownKey(value, names)
     return extra === undefined
       ? out
-      : new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
+      : new BadValue("only columns of the table", "a column that is not in it", true).at(shownKey(extra))
   }
 }
 

@@ -175,7 +175,7 @@ export const structWriter = (node: StructNode): WriteValue => {
     const extra = unknownKey(value, nameSet)
     return extra === undefined
       ? undefined
-      : new BadValue("only columns of the table", "a column that is not in it").at(shownKey(extra))
+      : new BadValue("only columns of the table", "a column that is not in it", true).at(shownKey(extra))
   }
   return (value, sink) => {
     if (typeof value !== "object" || value === null) return new BadValue("STRUCT (an object)", describeValue(value))

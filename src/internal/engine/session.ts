@@ -85,7 +85,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
  * | the call ends, a protocol violation, silence | stops at once | Failed, by that cause |
  * | pause announced, or the end of a connection that made something durable (GOAWAY), recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
  * | pause announced, recovery off | sends no more; half-closes and drains | Failed, by that cause or as a lost connection |
- * | the pool asks for its slot | as above, without an end announced by the server: waits for its last acknowledgement as long as for any | Rotated; Failed as above |
+ * | the pool asks for its slot, or the table has a new form | as above, without an end announced by the server: waits for its last acknowledgement as long as for any | Rotated; Failed as above |
  * | close requested | sends no more; half-closes and drains | Closed; Failed when the credentials are refused |
  */
 export const runSession = Effect.fnUntraced(function* <A>(
@@ -120,8 +120,14 @@ export const runSession = Effect.fnUntraced(function* <A>(
   /** Waits for the session's end, at most so many milliseconds. */
   const endWithin = (millis: number) => Effect.raceFirst(ended.await, Effect.as(Effect.sleep(millis), undefined))
 
-  const { closeRequested, slot } = core
-  yield* firstOf(ended, pauseRequested, closeRequested, ...(slot === undefined ? [] : [slot.dismissed]))
+  const { closeRequested, followed, slot } = core
+  yield* firstOf(
+    ended,
+    pauseRequested,
+    closeRequested,
+    ...(slot === undefined ? [] : [slot.dismissed]),
+    ...(followed === undefined ? [] : [followed.requested])
+  )
   if (ended.exit !== undefined) return yield* ended.exit
   const pause = pauseRequested.exit
   const dismissed = pause === undefined && !closeRequested.isDone
@@ -150,7 +156,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
   // The table that gets the slot opens its session on it, unless the server wants a new one.
-  if (dismissed && !pauseRequested.isDone) session.call.keepConnectionUnsafe?.()
+  if (dismissed && slot?.isDismissed === true && !pauseRequested.isDone) session.call.keepConnectionUnsafe?.()
   if (recovery) return { _tag: "Rotated" }
   const message = "The server asked for a new connection (stream rotation), and recovery is off."
   return {

@@ -56,3 +56,16 @@ export const fromTransport = (call: FailedCall, error: TransportFailure | undefi
     refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
   })
 }
+
+/** The reason for another attempt when a rotation ended a session that was worth nothing. */
+export const unusedRotation = new SessionFailure({
+  failure: new Retryable({
+    reason: RetryableReason.ConnectionLost({
+      message: "The server ended the connection by an announced rotation before it acknowledged anything."
+    }),
+    attempts: 1
+  }),
+  rejected: false,
+  orderly: true,
+  refusal: false
+})

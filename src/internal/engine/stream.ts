@@ -31,6 +31,7 @@ import {
   streamClosed,
   streamIdOf
 } from "./streamCore.ts"
+import { followTable } from "../follow/followedTable.ts"
 import { openSpool } from "./spoolAccess.ts"
 import { type Intake, makeSpooledIngest, spoolFlushed } from "./streamSpool.ts"
 import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
@@ -159,16 +160,18 @@ const openInOwnScope = <A>(
   })
 
 const open = Effect.fnUntraced(function* <A>(
-  { client, ended, options, persistence, table }: StreamOpening<A>,
+  { client, ended, options, persistence, table: given }: StreamOpening<A>,
   scope: Scope.Closeable,
   caller: Scope.Scope,
   prepared: Prepared
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
-  yield* checkTable(table)
+  yield* checkTable(given)
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
   // A committed offset speaks of whole messages, so each call of a persistent stream is one.
   const settings = persistence === undefined ? resolved.success : { ...resolved.success, coalesceRecords: 1 }
+  const followed = yield* followTable(given, settings)
+  const table = followed?.table ?? given
   const rpc = persistence === undefined ? ephemeralRpc(table) : persistentRpc(table, persistence.streamId)
   const pooling = yield* Pooled
   const outside = pooling === undefined ? undefined : unpooled(options)
@@ -182,6 +185,7 @@ const open = Effect.fnUntraced(function* <A>(
           ended
         )
   prepared.core = core
+  core.followed = followed
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))

@@ -23,6 +23,7 @@ import type { Pooling, StreamSlot } from "./pooling.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
+import type { FollowedTable } from "../follow/followedTable.ts"
 import type { LeftEntry } from "../spooledLog.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "../receipts/stateLog.ts"
@@ -93,6 +94,8 @@ export interface StreamFace<in out A> {
   readonly closeRequested: Answer<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Answer<void>
+  /** Its table, when it follows the columns of that. */
+  followed: FollowedTable<A> | undefined
   /** The way of its records through a spool, if it has one; a lane has none of its own. */
   spooled: SpooledZone<A> | undefined
   /** A name for a stream that the server gives none. */
@@ -179,6 +182,7 @@ export const makeFaceParts = Effect.fnUntraced(function* <A>(
     closeRequested: new Answer<void>(),
     ownId,
     finished: new Answer<void>(),
+    followed: undefined,
     spooled: undefined,
     streamId: undefined,
     sessionId: undefined,

@@ -29,6 +29,7 @@ import type { IngestError, ZerobusStream } from "../../ZerobusStream.ts"
 import type { Refusal } from "../landing/landingZone.ts"
 import { Full } from "../landing/waitingLine.ts"
 import type { AckLimit } from "../receipts/acknowledgements.ts"
+import { isRefusedForColumn } from "../tableForm.ts"
 import { wake } from "../userCode/wake.ts"
 import { handles, insideHandler } from "./streamRefused.ts"
 import { type AckFailure, pendingOf, type StreamFace, streamClosed } from "./streamCore.ts"
@@ -195,10 +196,25 @@ class IngestDoor<A> {
   }
 
   answer(result: number | Refusal, record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
-    if (typeof result !== "number") return Effect.fail(result)
+    if (typeof result !== "number") return this.refused(result, fiber, () => this.ingest(record, fiber))
     return result === Full
       ? this.wait([record], false, "ingestRecord", fiber)
       : Effect.succeed(new Ack(this.core.receiver, result))
+  }
+
+  /** Fails with the refusal, unless the table has got the column by now that the record was refused for. */
+  refused(
+    refusal: Refusal,
+    fiber: AnyFiber,
+    again: () => Effect.Effect<RecordAck, IngestError>
+  ): Effect.Effect<RecordAck, IngestError> {
+    const { core } = this
+    // A handler is awaited by the fiber that would open the next session.
+    const follows = core.followed !== undefined && isRefusedForColumn(refusal) && !handles(core, fiber)
+    if (!follows) return Effect.fail(refusal)
+    return Effect.flatMap(core.followed!.follow(core.finished.await), (found) =>
+      found ? again() : Effect.fail(refusal)
+    )
   }
 
   /** Waits in line for room, at most `ingestTimeout`. */
@@ -224,7 +240,7 @@ class IngestDoor<A> {
         )
       )
       if (typeof waiting === "function") leave = waiting
-      else answer(Effect.fail(waiting))
+      else answer(this.refused(waiting, fiber, () => this.wait(records, atomic, operation, fiber)))
       return leave
     })
     if (ingestTimeout === undefined) return admitted
@@ -278,7 +294,7 @@ export const makeIngest = <A>(
   const offerBatch = (records: ReadonlyArray<A>, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> => {
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
     const result = zone.offerBatchUnsafe(records)
-    if (typeof result !== "number") return Effect.fail(result)
+    if (typeof result !== "number") return door.refused(result, fiber, () => offerBatch(records, fiber))
     return result === Full
       ? door.wait(records, true, "ingestRecords", fiber)
       : Effect.succeed(new Ack(core.receiver, result))

@@ -55,6 +55,13 @@ export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
     { unacknowledged: core.zone.usedRecords }
   )
 
+/** Another session is opened for the columns of the table: after a mismatch, or because it has got some. */
+export const logReopening = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
+  Effect.logInfo("The stream reopens for the columns of its table", {
+    ...(failure === undefined ? {} : { cause: failure.message }),
+    unacknowledged: core.zone.usedRecords
+  })
+
 const RECOVERIES = {
   "lost": "The stream lost its connection and recovers",
   "not reopened": "No new connection could be opened; the stream tries again",

@@ -9,6 +9,7 @@
  * | closed | | the stream closes |
  * | by a refusal with records in flight | | the search for the refused one goes on, next attempt at once (`isolation.ts`) |
  * | because its messages are too large | no | messages are halved (`messageSize.ts`), next attempt at once |
+ * | by a mismatch of schemas, for the first time with this offset in front, `onSchemaChange: "reopen"` | | the table is read again, next attempt at once (`followedTable.ts`) |
  * | by another final cause | | the stream fails |
  * | by refused credentials | | invalidates them, next attempt at once; fails the second time |
  * | by a retryable cause, or rotated | yes | next attempt at once |
@@ -37,7 +38,7 @@ import { isolate } from "./streamRefused.ts"
 import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "../userCode/opening.ts"
 import { openSession, runSession, type SessionEnd } from "./session.ts"
-import { SessionFailure } from "./sessionFailure.ts"
+import { SessionFailure, unusedRotation } from "./sessionFailure.ts"
 import { takeSlot } from "./pooling.ts"
 import { endUnsafe, finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
@@ -47,6 +48,7 @@ import {
   logIdle,
   logOpen,
   logRecovery,
+  logReopening,
   logRotation,
   logScheduleDefect,
   logWaitingForServer,
@@ -125,7 +127,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
     // Closed during a pause: no credentials are asked for any more.
     if (core.closeRequested.isDone) return yield* close
     attempts++
+    core.followed?.beginUnsafe()
     const attempt = yield* Effect.scoped(attemptSession(core, provider, opened))
+    const reformed = core.followed?.endUnsafe() === true
     // A record that comes after the attempt, while credentials are invalidated, is not charged with it.
     const isEmpty = core.zone.isEmpty
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
@@ -148,10 +152,23 @@ export const supervise = Effect.fnUntraced(function* <A>(
       attempts = worth ? 0 : 1
     }
     const rotated = attempt.end._tag === "Rotated"
+    if (rotated && reformed) {
+      if (!worth) attempts--
+      core.states.enterUnsafe("recovering")
+      yield* logReopening(core, undefined)
+      continue
+    }
     rotations = rotated && !worth ? rotations + 1 : 0
     if (worth) credentialsRefused = false
     const { failure, rejected } = attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
     if (!rotated || !worth) core.lastFailure = core.whole.lastFailure = failure
+    if (failure._tag === "SchemaMismatch" && core.followed?.answersUnsafe(core.zone) === true) {
+      yield* Effect.raceFirst(core.followed.reread, core.closeRequested.await)
+      if (!worth) attempts--
+      if (opened.isDone) core.states.enterUnsafe("recovering")
+      yield* logReopening(core, failure)
+      continue
+    }
     const inFlight = options.recovery && attempt.openedAt !== undefined ? attempt.inFlight : 0
     const tooLarge = inFlight > 0 && !attempt.progress ? sizeRefusal(failure) : undefined
     const halved = tooLarge !== undefined && halveUnsafe(core)
@@ -328,19 +345,6 @@ const inSpan = <R>(core: StreamCore<any>, session: Effect.Effect<SessionEnd, nev
       Effect.succeed(lost!)
     )
   })
-
-/** The reason for another attempt when a rotation ended a session that was worth nothing. */
-const unusedRotation = new SessionFailure({
-  failure: new Retryable({
-    reason: RetryableReason.ConnectionLost({
-      message: "The server ended the connection by an announced rotation before it acknowledged anything."
-    }),
-    attempts: 1
-  }),
-  rejected: false,
-  orderly: true,
-  refusal: false
-})
 
 /** Whether an attempt refills the budget. To be called when its session is gone. */
 const isWorthSomething = ({ now, zone }: StreamCore<any>, { openedAt, progress }: Attempt): boolean =>

@@ -7,6 +7,7 @@ import { InvalidArgument } from "../../ZerobusError.ts"
 import { ChunkWriter } from "./chunk.ts"
 import { HEAD_ROOM, RECORD_TAG } from "../protobuf/envelope.ts"
 import { encode, type RecordCodec } from "../recordCodec.ts"
+import { isRefusedForColumn, refusedForColumn } from "../tableForm.ts"
 import { varintSize, writeVarint } from "../protobuf/writer.ts"
 
 export class RecordWriter<A> extends ChunkWriter {
@@ -85,5 +86,8 @@ export class RecordWriter<A> extends ChunkWriter {
   }
 }
 
-const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument =>
-  new InvalidArgument({ message: `Record ${index} of the batch: ${refusal.message}`, path: [index, ...refusal.path] })
+const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument => {
+  const message = `Record ${index} of the batch: ${refusal.message}`
+  const placed = new InvalidArgument({ message, path: [index, ...refusal.path] })
+  return isRefusedForColumn(refusal) ? refusedForColumn(placed) : placed
+}

@@ -31,14 +31,21 @@ export const openPersistent = <A>(
 }
 
 /** Why a persistent stream cannot have these options. */
-const unfit = ({ laneKey, lanes = 1, onRefused }: StreamConfigurationOptions): InvalidArgument | undefined => {
+const unfit = ({
+  laneKey,
+  lanes = 1,
+  onRefused,
+  onSchemaChange
+}: StreamConfigurationOptions): InvalidArgument | undefined => {
   const [option, why] =
     onRefused !== undefined
       ? ["onRefused", "cannot go on without a refused record, whose offset cannot be left out"]
       : lanes !== 1
         ? ["lanes", "has one session, whose offsets are its own"]
-        : ["laneKey", "has one session, which keeps all records in order"]
-  if (onRefused === undefined && lanes === 1 && laneKey === undefined) return undefined
+        : laneKey !== undefined
+          ? ["laneKey", "has one session, which keeps all records in order"]
+          : ["onSchemaChange", "keeps the descriptor that it was opened with"]
+  if (onRefused === undefined && lanes === 1 && laneKey === undefined && onSchemaChange !== "reopen") return undefined
   const message = `A persistent stream ${why}. Leave the option ${option} out, or use createStream.`
   return new InvalidArgument({ message, path: [option] })
 }

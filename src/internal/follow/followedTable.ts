@@ -1,0 +1,153 @@
+/**
+ * A table whose columns a running stream follows (`onSchemaChange: "reopen"`).
+ *
+ *   SchemaMismatch --> once per offset: read the catalog --> next session
+ *   a record with an unknown column --> read the catalog --> has it --> end the session --> next session --> the record again
+ *
+ * A session is opened with one descriptor, and its records must be written for that. So the form of the table changes between two
+ * sessions, never in one. What was written for the old form fits the new one, which only has more columns.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Semaphore from "effect/Semaphore"
+import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../../TableProperties.ts"
+import { rereadOf, type TableForm } from "../tableForm.ts"
+import { apart } from "../userCode/apart.ts"
+import { Answer } from "../userCode/answer.ts"
+import { shielded } from "../userCode/shield.ts"
+
+/** How long a reading that found nothing new holds, in milliseconds: records with wrong names must not flood the catalog. */
+const NOTHING_NEW = 5_000
+
+/** The table of one stream, in its latest form. */
+export class FollowedTable<in out A> {
+  /** The table as the engine has it. */
+  readonly table: TableProperties<A>
+  /** Completed when the open session is to end for a new form; another one for each form. */
+  requested = new Answer<void>()
+  /** What the latest mismatch stood for that was answered with a new session. */
+  private answered: number | undefined
+  private form: TableForm<A>
+  private next: TableForm<A> | undefined
+  private switched = new Answer<void>()
+  private inSession = false
+  private nothingNewUntil = -Infinity
+  private readonly reading = Semaphore.makeUnsafe(1)
+  private readonly limitMillis: number
+  private readonly now: () => number
+
+  constructor(table: TableProperties<A>, limitMillis: number, now: () => number) {
+    this.form = table
+    this.limitMillis = limitMillis
+    this.now = now
+    const codec: TableProperties<A>["codec"] = {
+      write: (record, sink) => this.form.codec.write(record, sink),
+      read: (payload) => this.form.codec.read(payload)
+    }
+    this.table = Object.create(table, {
+      codec: { value: codec, enumerable: true },
+      descriptor: { get: () => this.form.descriptor, enumerable: true }
+    }) as TableProperties<A>
+  }
+
+  /** A session is about to open with the present form. */
+  beginUnsafe(): void {
+    this.inSession = true
+  }
+
+  /** The session has ended, or did not open. True when the form has changed. */
+  endUnsafe(): boolean {
+    this.inSession = false
+    return this.switchUnsafe()
+  }
+
+  /**
+   * Whether a mismatch of schemas is to be answered with a new session: true once for the oldest
+   * offset that is not acknowledged, and once while there is none.
+   */
+  answersUnsafe(zone: {
+    readonly nextOffset: number
+    oldestUnsafe(): { readonly offset: number } | undefined
+  }): boolean {
+    const mismatch = zone.oldestUnsafe()?.offset ?? -zone.nextOffset - 1
+    if (this.answered === mismatch) return false
+    this.answered = mismatch
+    return true
+  }
+
+  /** Reads the table again while no session is open. */
+  get reread(): Effect.Effect<void> {
+    return Effect.map(this.read, () => void this.switchUnsafe())
+  }
+
+  /**
+   * Reads the table again for a record that has a column it does not know, and waits for a session with the new form. False when
+   * there is none; `ended` completes when the stream ends, which answers too.
+   */
+  follow(ended: Effect.Effect<void>): Effect.Effect<boolean> {
+    return Effect.flatMap(this.read, (found) => {
+      if (!found) return Effect.succeed(false)
+      if (this.next === undefined) return Effect.succeed(true)
+      if (!this.inSession) return Effect.sync(() => this.switchUnsafe())
+      const { requested, switched } = this
+      requested.doneUnsafe(Exit.void)
+      return Effect.as(Effect.raceFirst(switched.await, ended), true)
+    })
+  }
+
+  /** Whether there is another form than before; one reads for all who wait. */
+  private get read(): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      const before = this.form
+      return this.reading.withPermit(
+        Effect.suspend(() => {
+          if (this.form !== before || this.next !== undefined) return Effect.succeed(true)
+          const reread = rereadOf(this.form)
+          if (reread === undefined || this.now() < this.nothingNewUntil) return Effect.succeed(false)
+          return Effect.flatMap(Effect.exit(Effect.timeoutOption(apart(reread), this.limitMillis)), (exit) => {
+            const form = Exit.isSuccess(exit) && exit.value._tag === "Some" ? exit.value.value : undefined
+            this.next = form
+            if (form === undefined) this.nothingNewUntil = this.now() + NOTHING_NEW
+            if (Exit.isSuccess(exit) && exit.value._tag === "Some") return Effect.succeed(form !== undefined)
+            if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+              return Effect.failCause(exit.cause as Cause.Cause<never>)
+            return Effect.as(shielded(logUnread(this.table.tableName, exit)), false)
+          })
+        })
+      )
+    })
+  }
+
+  private switchUnsafe(): boolean {
+    const { next, switched } = this
+    if (next === undefined) return false
+    this.form = next
+    this.next = undefined
+    this.requested = new Answer()
+    this.switched = new Answer()
+    switched.doneUnsafe(Exit.void)
+    return true
+  }
+}
+
+/** The table of a stream that follows its columns; `undefined` for one that does not. */
+export const followTable = <A>(
+  table: TableProperties<A>,
+  { onSchemaChange, recoveryTimeout }: Pick<ResolvedStreamOptions, "onSchemaChange" | "recoveryTimeout">
+): Effect.Effect<FollowedTable<A> | undefined> =>
+  onSchemaChange === "fail"
+    ? Effect.succeed(undefined)
+    : Effect.clockWith((clock) => {
+        const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+        return Effect.succeed(new FollowedTable(table, recoveryTimeout, now))
+      })
+
+const logUnread = (table: string, exit: Exit.Exit<unknown, { readonly message: string }>): Effect.Effect<void> => {
+  const cause = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.message : undefined
+  return Effect.logWarning("The table could not be read again for a change of its columns", {
+    table,
+    cause: cause ?? (Exit.isSuccess(exit) ? "the catalog did not answer in time" : "the catalog failed")
+  })
+}

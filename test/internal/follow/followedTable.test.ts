@@ -1,0 +1,189 @@
+/** Streams that follow the columns of their table, against a local server that changes it under them. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Layer } from "effect"
+import { Column, Spool, Table, TableProperties, UnityCatalog, Zerobus } from "effect-zerobus"
+import { Faults, ZerobusLocal } from "effect-zerobus/testing"
+import { parseColumns } from "../../../src/internal/columns/columnType.ts"
+import { schemaMismatch } from "../../../src/local/stream/serverStatus.ts"
+
+const name = "main.default.events"
+const reopen = { onSchemaChange: "reopen", recoveryBackoff: 5 } as const
+
+/** Adds columns to the table, as another program would. */
+const addColumns = (sql: string) =>
+  Effect.gen(function* () {
+    const columns = parseColumns(sql)
+    if (columns._tag === "Failure") return assert.fail(columns.failure)
+    yield* UnityCatalog.use((catalog) => catalog.addColumns(name, columns.success))
+  })
+
+const withCatalog = (cache?: { readonly timeToLive: "1 hour" }) =>
+  Layer.unwrap(
+    Effect.map(ZerobusLocal, ({ clientId, clientSecret, workspaceUrl }) =>
+      UnityCatalog.layer({
+        workspaceUrl,
+        clientId,
+        clientSecret,
+        proxy: false,
+        ...(cache === undefined ? {} : { cache })
+      })
+    )
+  )
+
+const onServer = <A, E>(
+  program: Effect.Effect<A, E, ZerobusLocal | Zerobus | UnityCatalog>,
+  cache?: { readonly timeToLive: "1 hour" }
+) =>
+  Effect.andThen(
+    ZerobusLocal.use((local) => local.createTable(`${name}(id BIGINT, place STRUCT<lat: DOUBLE>)`)),
+    Effect.provide(program, withCatalog(cache))
+  ).pipe(Effect.scoped, Effect.provide(ZerobusLocal.layerMemory))
+
+const rows = ZerobusLocal.use((local) => local.records({ tableName: name }))
+const sessions = ZerobusLocal.use((local) =>
+  Effect.map(local.audit({ tableName: name }), ({ connections }) => connections)
+)
+
+describe('onSchemaChange: "reopen"', () => {
+  for (const recordType of ["json", "proto"] as const) {
+    it.live(`follows columns that are added under a running ${recordType} stream, in order, also from a cache`, () =>
+      onServer(
+        Effect.gen(function* () {
+          const zerobus = yield* Zerobus
+          const table = yield* Table.fromCatalog(name, { recordType })
+          const old = yield* Table.fromCatalog(name, { recordType })
+          yield* zerobus.withStream(table, reopen, (stream) =>
+            Effect.gen(function* () {
+              for (let id = 0; id < 100; id++) yield* stream.ingestRecord({ id: BigInt(id) })
+              yield* addColumns("note STRING, place.alt INT")
+              yield* stream.ingestRecord({ id: 100n, note: "new" })
+              yield* stream.ingestRecords([{ id: 101n, place: { lat: 1, alt: 7 } }, { id: 102n }])
+              yield* stream.ingestRecord({ id: 103n })
+              yield* stream.flush
+            })
+          )
+          // Another stream of a table that was read before is not changed by it.
+          yield* zerobus.withStream(old, (stream) =>
+            Effect.map(Effect.flip(stream.ingestRecord({ id: 1n, note: "x" })), ({ _tag }) =>
+              assert.strictEqual(_tag, "InvalidArgument")
+            )
+          )
+          const stored = yield* rows
+          assert.deepStrictEqual(
+            stored.map(({ id }) => Number(id)),
+            Array.from({ length: 104 }, (_, id) => id)
+          )
+          assert.deepStrictEqual([stored[99]!["note"] ?? null, stored[100]!["note"]], [null, "new"])
+          assert.deepStrictEqual(stored[101]!["place"], { lat: 1, alt: 7 })
+          // One more for the new columns, and that of the other stream.
+          assert.strictEqual(yield* sessions, 3)
+        }),
+        { timeToLive: "1 hour" }
+      )
+    )
+  }
+
+  it.live("reads the table once for many records, and refuses what it still does not have", () =>
+    onServer(
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        const zerobus = yield* Zerobus
+        const table = yield* Table.fromCatalog(name)
+        yield* zerobus.withStream(table, reopen, (stream) =>
+          Effect.gen(function* () {
+            const before = yield* local.httpRequests("catalog")
+            const wrong = Array.from({ length: 20 }, (_, id) =>
+              Effect.flip(stream.ingestRecord({ id: BigInt(id), nope: 1 }))
+            )
+            for (const { _tag } of yield* Effect.all(wrong, { concurrency: "unbounded" })) {
+              assert.strictEqual(_tag, "InvalidArgument")
+            }
+            assert.strictEqual((yield* local.httpRequests("catalog")) - before, 1)
+            yield* stream.ingestRecord({ id: 1n })
+          })
+        )
+        assert.strictEqual(yield* sessions, 1)
+        assert.lengthOf(yield* rows, 1)
+      })
+    )
+  )
+
+  it.live("refuses the record and goes on when the catalog cannot be read", () =>
+    onServer(
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        const zerobus = yield* Zerobus
+        const table = yield* Table.fromCatalog(name)
+        yield* zerobus.withStream(table, reopen, (stream) =>
+          Effect.gen(function* () {
+            yield* local.injectHttp(Faults.httpStatus("catalog", 503))
+            const refused = yield* Effect.flip(stream.ingestRecord({ id: 0n, note: "x" }))
+            assert.strictEqual(refused._tag, "InvalidArgument")
+            yield* stream.ingestRecord({ id: 1n })
+            yield* stream.flush
+          })
+        )
+        assert.deepStrictEqual(
+          (yield* rows).map(({ id }) => Number(id)),
+          [1]
+        )
+      })
+    )
+  )
+
+  it.live("answers a mismatch with one session per offset, before the search for a refused record", () =>
+    onServer(
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        const zerobus = yield* Zerobus
+        const table = TableProperties.json(name)
+        const { code: _, ...mismatch } = schemaMismatch("the table changed", ["FIELD_NOT_IN_TABLE"])
+        const refusal = { ...mismatch, status: "INVALID_ARGUMENT" } as const
+        const send = (options: object, count: number) =>
+          zerobus.withStream(table, { ...reopen, ...options }, (stream) =>
+            Effect.gen(function* () {
+              for (let id = 0; id < count; id++) yield* stream.ingestRecord({ id })
+              yield* stream.flush
+            })
+          )
+        // One refusal, of the session that opens and of a record: each has one more session.
+        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
+        yield* local.inject({ tableName: name }, Faults.fail({ ...refusal, nth: 3, connection: 2 }))
+        yield* send({ batching: "off" }, 10)
+        assert.sameMembers([...new Set((yield* rows).map(({ id }) => Number(id)))], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        assert.strictEqual(yield* sessions, 3)
+        // Refused again: the same as without the option.
+        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 2 }))
+        assert.strictEqual((yield* Effect.flip(send({}, 1)))._tag, "SchemaMismatch")
+        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
+        assert.strictEqual((yield* Effect.flip(send({ onSchemaChange: "fail" }, 1)))._tag, "SchemaMismatch")
+      })
+    )
+  )
+})
+
+describe("the option onSchemaChange", () => {
+  it.live("is refused where the form of a table cannot change", () =>
+    onServer(
+      Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const table = Table.make(name, { id: Column.BigInt })
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-follow-" })
+        for (const opened of [
+          zerobus.createStream(table, { ...reopen, recovery: false }),
+          zerobus.createStream(table, { ...reopen, lanes: 2 }),
+          zerobus.createStream(table, { ...reopen, spool: Spool.directory(`${folder}/spool`) }),
+          zerobus.createPersistentStream(table, reopen)
+        ]) {
+          const refused = yield* Effect.flip(opened)
+          assert.deepStrictEqual(
+            [refused._tag, "path" in refused ? refused.path : undefined],
+            ["InvalidArgument", ["onSchemaChange"]]
+          )
+        }
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+    )
+  )
+})
