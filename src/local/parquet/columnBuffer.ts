@@ -30,6 +30,12 @@ export interface LeafChunk {
   readonly values: Uint8Array
 }
 
+/** Which of several entries have a value: all where there are no bits. Others are NULL at this definition level. */
+export interface Validity {
+  readonly validity: Uint8Array | undefined
+  readonly nullDefinition: number
+}
+
 /** A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf. */
 export interface Mark {
   readonly rows: number
@@ -204,14 +210,29 @@ export class Leaf {
   }
 
   /**
-   * Appends so many values that lie one after another in `source`, in the order of bytes of the leaf.
-   * Not for a leaf that is repeated, nor for one of BYTE_ARRAY.
+   * Appends entries of a leaf that is not repeated, all at once. Those whose bit in `validity` is not
+   * set have no value. `write` gets the memory of values and where to begin, with room for `bytes`,
+   * and answers where it ended.
    */
-  addValues(source: Uint8Array, count: number): void {
-    const bytes = count * this.shape.width
+  addAll(
+    count: number,
+    { nullDefinition, validity }: Validity,
+    bytes: number,
+    write: (values: Uint8Array, at: number) => number
+  ): void {
+    const first = this.entries
+    if (validity !== undefined) {
+      this.define(first + count)
+      const { definitions, shape } = this
+      for (let i = 0; i < count; i++) {
+        const isSet = ((validity[i >> 3]! >> (i & 7)) & 1) === 1
+        definitions[first + i] = isSet ? shape.maxDefinition : nullDefinition
+      }
+      this.defined = first + count
+    }
     const at = this.reserve(bytes)
-    this.values.set(source.subarray(0, bytes), at)
-    this.entries += count
+    this.entries = first + count
+    this.size = write(this.values, at)
     this.lastStart = this.size
   }
 

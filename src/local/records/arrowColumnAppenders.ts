@@ -12,12 +12,18 @@ import { scalarAppender, type ValueAppender } from "./arrowScalars.ts"
 import { omittedValue } from "./jsonValues.ts"
 import { RecordProblem } from "./recordProblem.ts"
 
+/** Appends the values of a node, NULL among them. */
+export interface ColumnAppender extends Pick<ValueAppender, "load" | "append"> {
+  /** As that of values; what is NULL is known here. */
+  readonly appendAll?: (count: number) => boolean
+}
+
 /** Appends the column of a field that has been checked against the node. */
 export const columnAppender = (
   node: ColumnNode,
   field: ArrowField,
   leaves: ReadonlyArray<Leaf>
-): ValueAppender => {
+): ColumnAppender => {
   const value = valueAppender(node, field, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   let validity: Uint8Array | undefined
@@ -38,7 +44,9 @@ export const columnAppender = (
       }
       value.append(index, repetition)
     },
-    appendAll: (count) => validity === undefined && value.appendAll?.(count) === true
+    appendAll: (count) =>
+      (node.nullable || validity === undefined) &&
+      value.appendAll?.(count, { validity, nullDefinition: node.nullDefinition }) === true
   }
 }
 
@@ -64,7 +72,7 @@ const valueAppender = (
 export interface FieldAppenders {
   /** Takes the columns of so many rows. Answers how many entries of leaves they make at most. */
   readonly load: (columns: ReadonlyArray<ArrowColumn>, rows: number) => number
-  readonly appenders: ReadonlyArray<ValueAppender>
+  readonly appenders: ReadonlyArray<ColumnAppender>
 }
 
 /** Appenders of all nodes, in their order; one that the schema lacks is NULL or its default. */
@@ -93,7 +101,7 @@ export const fieldAppenders = (
   }
 }
 
-const omittedAppender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ValueAppender => {
+const omittedAppender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ColumnAppender => {
   const omitted = omittedValue(node, leaves)
   return { load: () => 0, append: (_, repetition) => omitted(repetition) }
 }

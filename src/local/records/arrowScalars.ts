@@ -1,15 +1,16 @@
 /**
  * Appends single values of Arrow columns to their leaves, with the range checks of the column types.
- * A column of fixed width without NULLs is copied as a whole.
+ * Most columns of the table are copied as a whole (`arrowCopies.ts`).
  */
-import { isUtf8 } from "node:buffer"
+import { isAscii, isUtf8 } from "node:buffer"
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { fittedText } from "../../internal/columns/textLength.ts"
-import type { Leaf } from "../parquet/columnBuffer.ts"
+import type { Leaf, Validity } from "../parquet/columnBuffer.ts"
 import type { LeafNode } from "../parquet/columnTree.ts"
 import { isVariant } from "../parquet/variantCheck.ts"
+import { copyBits, copyBytes, copyFixed } from "./arrowCopies.ts"
 import { addDecimal } from "./decimalText.ts"
 import { RecordProblem } from "./recordProblem.ts"
 
@@ -20,10 +21,10 @@ export interface ValueAppender {
   /** Appends the value at an index, at a repetition level. */
   readonly append: (index: number, repetition: number) => void
   /**
-   * Appends the first values of the column, where none is NULL and the leaf is not repeated. False,
-   * and nothing is appended, where they have to be appended one by one.
+   * Appends the first values of the column at once, where the leaf is not repeated and NULL is
+   * allowed. False, and nothing is appended, where they have to be appended one by one.
    */
-  readonly appendAll?: (count: number) => boolean
+  readonly appendAll?: (count: number, validity: Validity) => boolean
 }
 
 const noBytes = new Uint8Array(0)
@@ -39,6 +40,7 @@ const fixedAppender = (
   append: (view: DataView, at: number, repetition: number) => void,
   fits: ((view: DataView, count: number) => boolean) | undefined
 ): ValueAppender => {
+  const isWhole = leaf.shape.maxRepetition === 0 && leaf.shape.width === width
   let values = noBytes
   let view = noView
   return {
@@ -48,15 +50,11 @@ const fixedAppender = (
       return column.length
     },
     append: (index, repetition) => append(view, index * width, repetition),
-    appendAll: (count) => {
-      if (
-        leaf.shape.maxRepetition > 0 ||
-        leaf.shape.width !== width ||
-        fits?.(view, count) !== true
-      ) {
-        return false
-      }
-      leaf.addValues(values, count)
+    appendAll: (count, nulls) => {
+      if (!isWhole || fits?.(view, count) !== true) return false
+      leaf.addAll(count, nulls, count * width, (out, at) =>
+        copyFixed(values, width, count, nulls.validity, out, at)
+      )
       return true
     }
   }
@@ -64,21 +62,34 @@ const fixedAppender = (
 
 const anyFits = (): boolean => true
 
-/** The values of a column that has bytes of any length. */
+/**
+ * The values of a column that has bytes of any length. `whole` is the leaf that takes them as they
+ * are, once `loaded` has answered that all may be.
+ */
 const bytesAppender = (
   append: (values: Uint8Array, start: number, end: number, repetition: number) => void,
-  loaded: (column: ArrowColumn) => void = () => {}
+  whole?: Leaf,
+  loaded: (column: ArrowColumn) => boolean = () => true
 ): ValueAppender => {
+  let isWhole = false
   let values: Uint8Array = noBytes
   let offsets = new Int32Array(0)
   return {
     load: (column) => {
       values = column.values
       offsets = column.offsets as Int32Array<ArrayBuffer>
-      loaded(column)
+      isWhole = loaded(column) && whole !== undefined && whole.shape.maxRepetition === 0
       return column.length
     },
-    append: (index, repetition) => append(values, offsets[index]!, offsets[index + 1]!, repetition)
+    append: (index, repetition) => append(values, offsets[index]!, offsets[index + 1]!, repetition),
+    appendAll: (count, nulls) => {
+      if (!isWhole) return false
+      const bytes = offsets[count]! - offsets[0]! + 4 * count
+      whole!.addAll(count, nulls, bytes, (out, at) =>
+        copyBytes(values, offsets, count, nulls.validity, out, at)
+      )
+      return true
+    }
   }
 }
 
@@ -98,7 +109,14 @@ export const scalarAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Val
           return length
         },
         append: (index, repetition) =>
-          leaf.addBoolean(repetition, ((bits[index >> 3]! >> (index & 7)) & 1) === 1)
+          leaf.addBoolean(repetition, ((bits[index >> 3]! >> (index & 7)) & 1) === 1),
+        appendAll: (count, nulls) => {
+          if (leaf.shape.maxRepetition > 0) return false
+          leaf.addAll(count, nulls, count, (out, at) =>
+            copyBits(bits, count, nulls.validity, out, at)
+          )
+          return true
+        }
       }
     }
     case "TinyInt":
@@ -180,7 +198,8 @@ export const scalarAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Val
       })
     case "Binary":
       return bytesAppender(
-        (values, start, end, repetition) => void leaf.addBytes(repetition, values, start, end)
+        (values, start, end, repetition) => void leaf.addBytes(repetition, values, start, end),
+        leaf
       )
     case "Variant":
       return variantAppender(leaf, leaves[node.firstLeaf + 1]!, refuse)
@@ -209,17 +228,22 @@ export const scalarAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Val
  */
 const textAppender = (leaf: Leaf, refuse: () => never): ValueAppender => {
   let areTexts = false
-  const isInside = (values: Uint8Array, at: number): boolean => (values[at]! & 0xc0) === 0x80
   return bytesAppender(
     (values, start, end, repetition) => {
-      const isAscii = leaf.addBytes(repetition, values, start, end)
-      if (isAscii || (areTexts && !isInside(values, start) && !isInside(values, end))) return
-      if (!isUtf8(values.subarray(start, end))) refuse()
+      const isKnown = leaf.addBytes(repetition, values, start, end) || areTexts
+      if (!isKnown && !isUtf8(values.subarray(start, end))) refuse()
     },
-    ({ offsets, values }) => {
-      areTexts = isUtf8(values.subarray(offsets[0], offsets[offsets.length - 1]))
-    }
+    leaf,
+    (column) => (areTexts = holdsTexts(column))
   )
+}
+
+const holdsTexts = ({ offsets, values }: ArrowColumn): boolean => {
+  const bytes = values.subarray(offsets[0], offsets[offsets.length - 1])
+  if (isAscii(bytes)) return true
+  if (!isUtf8(bytes)) return false
+  for (let i = 0; i < offsets.length; i++) if ((values[offsets[i]!]! & 0xc0) === 0x80) return false
+  return true
 }
 
 const variantAppender = (metadata: Leaf, value: Leaf, refuse: () => never): ValueAppender => {

@@ -212,3 +212,49 @@ describe("schemas", () => {
     assert.include(rejected.message, "The Arrow schema cannot be read")
   })
 })
+
+describe("hostile batches", () => {
+  const definition = table(
+    "a.b.h(id BIGINT NOT NULL, s STRING, d DECIMAL(6, 2), t DATE, v VARIANT, l ARRAY<STRING>, m MAP<STRING, INT>, " +
+      "p STRUCT<x: DOUBLE, q: ARRAY<STRUCT<y: BINARY>>>)"
+  )
+  const rowOf = (n: number) => ({
+    id: BigInt(n),
+    s: n % 3 === 0 ? null : `é${n}`,
+    d: "12.50",
+    t: n,
+    v: `{"a":[${n},"x",{"b":null}]}`,
+    l: n % 2 === 0 ? ["a", null] : [],
+    m: new Map([["k", n]]),
+    p: n % 4 === 0 ? null : { x: n / 2, q: [{ y: Uint8Array.of(n) }, null] }
+  })
+
+  for (let seed = 1; seed <= 6; seed++) {
+    it.effect(`are taken whole or refused whole, and what was taken can be read (${seed})`, () =>
+      Effect.gen(function* () {
+        const store = yield* makeMemoryTableStore
+        yield* store.create(definition)
+        const rows = Array.from({ length: 12 }, (_, n) => rowOf(n))
+        const [schema, batch] = flightOfRows(definition.columns, rows)
+        const writer = yield* store.openWriter("a.b.h", formatOf(schema!))
+        const random = seeded(seed * 7919)
+        const answers = { taken: 0, refused: 0 }
+        for (let round = 0; round < 800; round++) {
+          const bytes = Uint8Array.from(batch!)
+          for (let change = 0; change <= round % 3; change++) {
+            bytes[Math.floor(random() * bytes.length)] = [0, 255, 1, 128, Math.floor(random() * 256)][round % 5]!
+          }
+          const answer = writer.appendUnsafe([bytes])
+          if (typeof answer === "number") answers.taken++
+          else answers.refused++
+        }
+        assert.isAbove(answers.taken, 50)
+        assert.isAbove(answers.refused, 50)
+        const before = (yield* store.rows("a.b.h")).length
+        assert.strictEqual(typeof writer.appendUnsafe([batch!]), "number")
+        const found = yield* store.rows("a.b.h")
+        assert.deepStrictEqual(found.slice(before), rows)
+      })
+    )
+  }
+})
