@@ -24,8 +24,8 @@ import { type InvalidArgument, type InvalidEndpoint, InvalidToken, type StreamFa
 import * as ZerobusMetrics from "./ZerobusMetrics.ts"
 import { checkZerobusOptions, type FederatedCredentials, type ZerobusOptions } from "./ZerobusOptions.ts"
 
-/** Settings whose subject token may need services `R`. */
-type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials"> & Pick<ZerobusOptions<R>, "credentials">
+/** Settings whose effects for connections and tokens may need services `R`. */
+type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials" | "tls"> & Pick<ZerobusOptions<R>, "credentials" | "tls">
 
 /** Whose tokens are requested where. */
 interface Principal {

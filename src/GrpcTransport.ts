@@ -3,14 +3,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { Opening } from "./internal/userCode/opening.ts"
 import { GrpcCall } from "./internal/grpc/grpcCall.ts"
-import { channelSettings } from "./internal/grpc/grpcChannel.ts"
+import { type ChannelOptions, channelSettings } from "./internal/grpc/grpcChannel.ts"
 import { type Connection, OwnConnections, SharedConnections, type Wait } from "./internal/grpc/grpcConnections.ts"
 import { LossSpread } from "./internal/grpc/lossSpread.ts"
 import { clientClosed, Transport } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
-import type { ZerobusOptions } from "./ZerobusOptions.ts"
 
 /**
  * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection to itself, and
@@ -19,7 +19,9 @@ import type { ZerobusOptions } from "./ZerobusOptions.ts"
  * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings
  * that cannot be used.
  */
-export const layer = (options: ZerobusOptions<unknown>): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument> =>
+export const layer = <R = never>(
+  options: ChannelOptions<R>
+): Layer.Layer<Transport, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
   Layer.effect(
     Transport,
     Effect.gen(function* () {

@@ -284,13 +284,13 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
 
   /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
-  static readonly layer = <R1 = never, R2 = never>(
-    options: SettingsByEffect<R1, R2>
-  ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R1 | R2, Scope.Scope>> =>
+  static readonly layer = <R1 = never, R2 = never, R3 = never>(
+    options: SettingsByEffect<R1, R2, R3>
+  ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R1 | R2 | R3, Scope.Scope>> =>
     Layer.unwrap(
       Effect.map(checkZerobusOptions(options), () =>
         Layer.effect(Zerobus, make<R1>(options.stream ?? {})).pipe(
-          Layer.provide([GrpcTransport.layer(options), Credentials.layer(options)])
+          Layer.provide([GrpcTransport.layer<R3>(options), Credentials.layer<R2 | R3>(options)])
         )
       )
     )

@@ -33,6 +33,11 @@ export interface TlsOptions {
   readonly key?: Redacted.Redacted<string> | undefined
   /** Lowest protocol version; default `"TLSv1.2"`. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
+  /**
+   * The name that servers are asked for (SNI) and that their certificates are checked against; default:
+   * the host of the URL. For an endpoint that is reached under another name or address.
+   */
+  readonly serverName?: string | undefined
 }
 
 /**
@@ -72,7 +77,12 @@ export interface ZerobusOptions<out R = never> {
    * once more.
    */
   readonly connectionPerStream?: boolean | undefined
-  readonly tls?: TlsOptions | undefined
+  /**
+   * TLS settings, or an effect of them that runs for each new connection, so that certificates can be
+   * replaced while the program runs. It has 30 seconds; its failure, and settings that cannot be used, make
+   * that connection fail, which is tried again within the retry budget.
+   */
+  readonly tls?: TlsOptions | Effect.Effect<TlsOptions, unknown, R> | undefined
   /**
    * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none. Default:
    * the proxy of the environment, for other hosts than loopback. Streams take the first of `grpc_proxy`,
@@ -95,16 +105,21 @@ export interface ZerobusOptions<out R = never> {
  * The settings with a type parameter for the services of each effect. TypeScript does not unite what
  * several effects of one object need by itself.
  */
-export type SettingsByEffect<R1, R2> = Omit<ZerobusOptions, "credentials" | "stream"> &
+export type SettingsByEffect<R1, R2, R3> = Omit<ZerobusOptions, "credentials" | "stream" | "tls"> &
   Pick<ZerobusOptions<R1>, "stream"> &
-  Pick<ZerobusOptions<R2>, "credentials">
+  Pick<ZerobusOptions<R2>, "credentials"> &
+  Pick<ZerobusOptions<R3>, "tls">
 
 const tlsRules: OptionRules<TlsOptions> = {
   ca: texts("a certificate as PEM text, or an array of them"),
   cert: text("a certificate chain as PEM text"),
   key: secret,
-  minVersion: oneOf("TLSv1.2", "TLSv1.3")
+  minVersion: oneOf("TLSv1.2", "TLSv1.3"),
+  serverName: text("a host name, or an address", /^[A-Za-z0-9_](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9_])?$/)
 }
+
+/** Why a value is no TLS settings. */
+export const tlsProblem = (tls: unknown): InvalidArgument | undefined => checkOptions(tlsRules, tls, ["tls"])
 
 // A colon would end it in the header that carries it.
 const clientIdRule = text("text without colons, and not empty", /^[^:]+$/)
@@ -125,7 +140,7 @@ export const zerobusRules: OptionRules<ZerobusOptions> = {
   },
   applicationName: text("printable ASCII", /^([\x21-\x7e]+( [\x21-\x7e]+)*)?$/),
   connectionPerStream: flag,
-  tls: fields(tlsRules),
+  tls: either(fields(tlsRules), that("an Effect of one", Effect.isEffect)),
   proxy: either(oneOf(false), secret),
   tokenCache: fields<NonNullable<ZerobusOptions["tokenCache"]>>({
     enabled: flag,

@@ -187,7 +187,7 @@ const streamSamples: Readonly<Record<string, Samples>> = {
 const texts = (good: string): Samples => only(isText, [good], [5, Redacted.make(good)])
 const pem = makeCertificates(["localhost"], Date.now()).ca
 const tlsSamples: Readonly<Record<string, Samples>> = {
-  "tls": objects,
+  "tls": { ...objects, takes: (value) => isEmptyObject(value) || value === Effect.void, good: [{}, Effect.fail("no")] },
   "tls.ca": only(
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
     [pem, [pem], []],
@@ -195,6 +195,11 @@ const tlsSamples: Readonly<Record<string, Samples>> = {
   ),
   "tls.cert": texts(pem),
   "tls.key": secrets,
+  "tls.serverName": only(
+    (value) => value === CANARY || value === "15000",
+    ["zerobus.test", "10.0.0.1", "a"],
+    ["", "a b", "a/b", "-a"]
+  ),
   "tls.minVersion": only(() => false, ["TLSv1.2", "TLSv1.3"], ["TLSv1", "TLSv1.1", "1.3", "tlsv1.2"])
 }
 const proxies: Samples = {

@@ -103,6 +103,12 @@ const federated = Zerobus.layer({ serverEndpoint: endpoint, credentials })
 exact<Needs<typeof federated>, Letters>(true)
 const federatedToo = Zerobus.layer({ serverEndpoint: endpoint, credentials, stream: { headersProvider: vaulted } })
 exact<Needs<typeof federatedToo>, Vault | Letters>(true)
+const secured = Zerobus.layer({
+  serverEndpoint: endpoint,
+  credentials,
+  tls: Effect.flatMap(Vault, (vault) => Effect.map(vault.token, (ca) => ({ ca })))
+})
+exact<Needs<typeof secured>, Vault | Letters>(true)
 const federatedCatalog = UnityCatalog.layer({ workspaceUrl: endpoint, credentials })
 exact<Needs<typeof federatedCatalog>, Letters>(true)
 

@@ -34,7 +34,7 @@ export const reach = Effect.fnUntraced(function* (
   if ((yield* checks.run(names[1], named(route))) === undefined) return skipFrom(2)
   const socket = (yield* checks.run(names[2], connected(route)))?.value
   if (socket === undefined) return skipFrom(3)
-  if (route.secureContext === undefined && route.proxy === undefined) {
+  if (route.security === undefined && route.proxy === undefined) {
     checks.skip("plain, as loopback allows", names[3])
     socket.destroy()
     return true

@@ -33,10 +33,13 @@ const TCP_KEEPALIVE = 60_000
 /** Alerts by which a server refuses the client's certificate, or its lack. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
+/** The settings of a client; those of TLS may need services `R`. */
+export type ChannelOptions<R> = Omit<ZerobusOptions<unknown>, "tls"> & Pick<ZerobusOptions<R>, "tls">
+
 /** Checks the settings that concern the channel and puts them together. */
-export const channelSettings = (
-  options: ZerobusOptions<unknown>
-): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument> =>
+export const channelSettings = <R = never>(
+  options: ChannelOptions<R>
+): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument, R> =>
   Effect.gen(function* () {
     yield* checkZerobusOptions(options)
     const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))

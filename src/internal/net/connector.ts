@@ -18,12 +18,19 @@ export class ConnectFailure extends Data.TaggedError("ConnectFailure")<{
   readonly tls: boolean
 }> {}
 
+/** How TLS is spoken. */
+export interface Security {
+  readonly context: Tls.SecureContext
+  /** The name that is asked for and that the certificate is checked against; default: the endpoint's host. */
+  readonly serverName: string | undefined
+}
+
 /** How to reach one endpoint. */
 export interface Route {
   readonly endpoint: Endpoint
   readonly proxy: Proxy | undefined
-  /** Present when the endpoint or the proxy speaks TLS. */
-  readonly secureContext: Tls.SecureContext | undefined
+  /** Present when the endpoint or the proxy speaks TLS; a function makes it for each connection. */
+  readonly security: Security | ((signal: AbortSignal | undefined) => Promise<Security>) | undefined
   /** The protocol that must be agreed on by ALPN. */
   readonly protocol: "h2" | "http/1.1"
 }
@@ -73,17 +80,20 @@ export const complete = async (
   signal?.addEventListener("abort", abort, { once: true })
   try {
     let current = socket
+    if (typeof route.security === "function") onStep("the effect of the option tls")
+    const security = typeof route.security === "function" ? await route.security(signal) : route.security
     if (proxy !== undefined) {
       if (proxy.secure) {
         onStep(`the TLS handshake with ${proxyName(proxy)}`)
-        sockets.push((current = await secure(current, proxy.host, route.secureContext, undefined)))
+        sockets.push((current = await secure(current, proxy.host, security, undefined)))
       }
       onStep(`${proxyName(proxy)} to open a tunnel (CONNECT)`)
       await tunnel(current, endpoint, proxy)
     }
     if (endpoint.secure) {
       onStep(`the TLS handshake with ${authorityOf(endpoint)}`)
-      sockets.push((current = await secure(current, endpoint.host, route.secureContext, route.protocol, route)))
+      const host = security?.serverName ?? endpoint.host
+      sockets.push((current = await secure(current, host, security, route.protocol)))
     }
     return current
   } catch (error) {
@@ -116,22 +126,23 @@ export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket>
   })
 
 /**
- * The latest TLS session with the endpoint of each route. The next connection goes on with it,
- * which spares both sides most of a handshake.
+ * The latest TLS session with the endpoint under these settings. The next connection goes on with
+ * it, which spares both sides most of a handshake.
  */
-const tlsSessions = new WeakMap<Route, Buffer>()
+const tlsSessions = new WeakMap<Security, Buffer>()
 
 /**
- * Speaks TLS over a socket; goes on with the TLS session of the `resumed` route, if there is one.
+ * Speaks TLS over a socket. With the endpoint, which has a protocol, it goes on with the latest
+ * TLS session.
  */
 const secure = (
   socket: Net.Socket,
   host: string,
-  secureContext: Tls.SecureContext | undefined,
-  protocol: Route["protocol"] | undefined,
-  resumed?: Route
+  security: Security | undefined,
+  protocol: Route["protocol"] | undefined
 ): Promise<Tls.TLSSocket> =>
   new Promise((resolve, reject) => {
+    const resumed = protocol === undefined ? undefined : security
     const session = resumed && tlsSessions.get(resumed)
     const tlsSocket = Tls.connect({
       socket,
@@ -140,7 +151,7 @@ const secure = (
       rejectUnauthorized: true,
       // An IP address is no server name, but it is still what the certificate is checked against.
       ...(Net.isIP(host) === 0 ? { servername: host } : {}),
-      ...(secureContext === undefined ? {} : { secureContext }),
+      ...(security === undefined ? {} : { secureContext: security.context }),
       ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
       ...(session === undefined ? {} : { session })
     })

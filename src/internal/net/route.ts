@@ -1,29 +1,77 @@
 /**
- * Puts together how an endpoint is reached: proxy and TLS context of the client's settings.
+ * Puts together how an endpoint is reached: proxy and TLS of the client's settings.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { X509Certificate } from "node:crypto"
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls"
+import { createHash, X509Certificate } from "node:crypto"
+import { createSecureContext, getCACertificates } from "node:tls"
+import { toStreamFailure } from "../../HeadersProvider.ts"
 import { InvalidArgument } from "../../ZerobusError.ts"
-import type { TlsOptions, ZerobusOptions } from "../../ZerobusOptions.ts"
-import type { Route } from "./connector.ts"
+import { type TlsOptions, tlsProblem, type ZerobusOptions } from "../../ZerobusOptions.ts"
+import { apart } from "../userCode/apart.ts"
+import { ConnectFailure, type Route, type Security } from "./connector.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { proxyFor } from "./proxy.ts"
 
 /** The route to an endpoint under the client's settings. */
-export const routeTo = (
+export const routeTo = <R = never>(
   endpoint: Endpoint,
-  options: Pick<ZerobusOptions, "proxy" | "tls">,
+  options: Pick<ZerobusOptions<R>, "proxy" | "tls">,
   protocol: Route["protocol"]
-): Effect.Effect<Route, InvalidArgument> =>
+): Effect.Effect<Route, InvalidArgument, R> =>
   Effect.gen(function* () {
+    const { tls } = options
     const proxy = yield* proxyFor(endpoint, options.proxy, protocol)
     const secure = endpoint.secure || proxy?.secure === true
+    if (Effect.isEffect(tls)) {
+      const services = yield* Effect.context<R>()
+      const security = perConnection(Effect.provideContext(tls, services))
+      return { endpoint, proxy, security: secure ? security : undefined, protocol }
+    }
     // Made also where it is not needed: settings that cannot be used are refused with a plain endpoint too.
-    const context = secure || options.tls !== undefined ? yield* secureContext(options.tls) : undefined
-    return { endpoint, proxy, secureContext: secure ? context : undefined, protocol }
+    const security = secure || tls !== undefined ? yield* securityOf(tls) : undefined
+    return { endpoint, proxy, security: secure ? security : undefined, protocol }
   })
+
+/** How long the effect of the option tls may take, in milliseconds. */
+const settingsLimit = 30_000
+
+/**
+ * Runs the effect for each connection. Equal settings give the same object as before, which spares reading
+ * the certificates of the system again, and TLS sessions of other settings are not gone on with.
+ */
+const perConnection = (
+  settings: Effect.Effect<TlsOptions, unknown>
+): ((signal: AbortSignal | undefined) => Promise<Security>) => {
+  let latest: { readonly key: string; readonly security: Security } | undefined
+  const unusable = (message: string) =>
+    new ConnectFailure({ message: message.replace(/\.$/, ""), code: "TLS_SETTINGS", tls: false })
+  const made = apart(settings).pipe(
+    Effect.catchDefect(Effect.fail),
+    Effect.mapError((error) => unusable(toStreamFailure(error, "effect of the option tls").message)),
+    Effect.timeoutOrElse({
+      duration: settingsLimit,
+      orElse: () => Effect.fail(unusable(`The effect of the option tls took longer than ${settingsLimit} ms`))
+    }),
+    Effect.flatMap((tls) => {
+      const problem = tlsProblem(tls)
+      if (problem !== undefined) return Effect.fail(unusable(problem.message))
+      const key = keyOf(tls)
+      if (latest?.key === key) return Effect.succeed(latest.security)
+      return securityOf(tls).pipe(
+        Effect.mapError(({ message }) => unusable(message)),
+        Effect.tap((security) => Effect.sync(() => void (latest = { key, security })))
+      )
+    })
+  )
+  return (signal) => Effect.runPromise(made, signal === undefined ? {} : { signal })
+}
+
+/** Tells settings apart without keeping a private key. */
+const keyOf = ({ ca, cert, key, minVersion, serverName }: TlsOptions): string =>
+  createHash("sha256")
+    .update(JSON.stringify([ca, cert, key && Redacted.value(key), minVersion, serverName]))
+    .digest("base64")
 
 /** The operating system's certificates, the bundled ones and the user's own: corporate inspection proxies live in the first. */
 const trustedCertificates = (tls: TlsOptions | undefined): Array<string> => [
@@ -44,7 +92,7 @@ const isCertificate = (pem: string): boolean => {
   }
 }
 
-const secureContext = (tls: TlsOptions | undefined): Effect.Effect<SecureContext, InvalidArgument> =>
+const securityOf = (tls: TlsOptions | undefined): Effect.Effect<Security, InvalidArgument> =>
   Effect.gen(function* () {
     // An authority that cannot be read would be passed over silently, and one half of a pair not be used.
     if (!ownAuthorities(tls).every(isCertificate)) return yield* refuse("tls.ca", "is not a certificate in PEM form")
@@ -54,7 +102,7 @@ const secureContext = (tls: TlsOptions | undefined): Effect.Effect<SecureContext
     if (tls?.cert !== undefined && !isCertificate(tls.cert)) {
       return yield* refuse("tls.cert", "is not a certificate in PEM form")
     }
-    return yield* Effect.try({
+    const context = yield* Effect.try({
       try: () =>
         createSecureContext({
           ca: trustedCertificates(tls),
@@ -65,4 +113,5 @@ const secureContext = (tls: TlsOptions | undefined): Effect.Effect<SecureContext
       // OpenSSL's text may quote the input.
       catch: () => refuse("tls.key", "is not a private key in PEM form, or not that of tls.cert")
     })
+    return { context, serverName: tls?.serverName }
   })

@@ -53,10 +53,10 @@ export class WorkspaceFailure extends Data.TaggedError("WorkspaceFailure")<{
 const limitMillis = 30_000
 
 /** The way to the workspace. Fails for a URL, a proxy or TLS settings that cannot be used. */
-export const workspaceRoute = (
+export const workspaceRoute = <R = never>(
   workspaceUrl: string,
-  options: Pick<ZerobusOptions, "proxy" | "tls">
-): Effect.Effect<Route, InvalidEndpoint | InvalidArgument> =>
+  options: Pick<ZerobusOptions<R>, "proxy" | "tls">
+): Effect.Effect<Route, InvalidEndpoint | InvalidArgument, R> =>
   Effect.flatMap(Effect.fromResult(parseEndpoint(workspaceUrl, "The workspace URL")), (endpoint) =>
     routeTo(endpoint, options, "http/1.1")
   )

@@ -46,7 +46,7 @@ describe("a refused TLS handshake", () => {
     new RouteCredentials({
       endpoint: { secure: true, host: "127.0.0.1", port, origin: `https://127.0.0.1:${port}` },
       proxy: undefined,
-      secureContext: createSecureContext(ca === undefined ? {} : { ca }),
+      security: { context: createSecureContext(ca === undefined ? {} : { ca }), serverName: undefined },
       protocol: "h2"
     })
   const socketTo = (port: number) =>
@@ -147,7 +147,7 @@ describe("connections", () => {
         const credentials = new RouteCredentials({
           endpoint,
           proxy: undefined,
-          secureContext: createSecureContext(),
+          security: { context: createSecureContext(), serverName: undefined },
           protocol: "h2"
         })
         const connector = credentials._createSecureConnector()
@@ -187,7 +187,7 @@ describe("connections", () => {
       )
       const { port } = listener.address() as AddressInfo
       const endpoint = { secure: false, host: "127.0.0.1", port, origin: `http://127.0.0.1:${port}` }
-      const credentials = new RouteCredentials({ endpoint, proxy: undefined, secureContext: undefined, protocol: "h2" })
+      const credentials = new RouteCredentials({ endpoint, proxy: undefined, security: undefined, protocol: "h2" })
       const connector = credentials._createSecureConnector()
       const open = Effect.promise(
         () =>
