@@ -28,6 +28,8 @@ const printed: Readonly<Record<string, RegExp>> = {
     /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/,
   "10-from-catalog.ts":
     /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/,
+  // The refusal is worth lines of the client's.
+  "12-push-callbacks.ts": /(?:^|\n)999 acknowledged, in order; refused: 500\n$/,
   "11-scripted-server.ts":
     /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/,
   "12-lanes.ts": /^100001 records of 100 devices durable over 4 lanes\n$/,
