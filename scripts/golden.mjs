@@ -29,7 +29,8 @@ const programs = [
   ["09-spool.ts", /^all durable, the spool is empty\n$/],
   ["10-lanes.ts", /^100000 records durable over 4 lanes\n$/],
   ["11-pool.ts", /^3000 records durable in 3 tables over 2 streams\n$/],
-  ["12-persistent.ts", /^resumed at 500, 1000 records once\n$/]
+  ["12-persistent.ts", /^resumed at 500, 1000 records once\n$/],
+  ["13-arrow.ts", /^10000 rows durable by Arrow Flight\n$/]
 ]
 
 const readable = readdirSync(golden).filter((file) => file.endsWith(".ts"))
@@ -51,6 +52,7 @@ const { tarball } = pack()
 const project = emptyProject(tarball, [
   "effect",
   "@effect/platform-node",
+  "apache-arrow",
   "@effect/vitest",
   "vitest",
   "typescript",

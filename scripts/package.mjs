@@ -18,6 +18,8 @@ const needed = [
   "dist/testing/index.d.ts",
   "dist/cluster/index.js",
   "dist/cluster/index.d.ts",
+  "dist/arrow/index.js",
+  "dist/arrow/index.d.ts",
   "dist/cli/main.js",
   "dist/local/console/page.js"
 ]

@@ -18,8 +18,11 @@ import { InvalidArgument } from "./ZerobusError.ts"
 export interface TableProperties<in out A> {
   /** `catalog.schema.table`. */
   readonly tableName: string
-  readonly recordType: "json" | "proto"
-  /** The serialized `DescriptorProto` of one record; only for `"proto"`. */
+  readonly recordType: "json" | "proto" | "arrow"
+  /**
+   * What describes a record: the serialized `DescriptorProto` for `"proto"`, the schema message of
+   * Arrow's IPC format for `"arrow"`, undefined for `"json"`.
+   */
   readonly descriptor: Uint8Array | undefined
   /** How records become bytes and back. */
   readonly codec: RecordCodec<A>

@@ -92,9 +92,10 @@ export interface TransportCall {
 /**
  * The RPCs that a call can be. `PersistentStream` and `RetireStream` are in development at the
  * service; the local server has them. `RetireStream` takes one request, and answers with one
- * response or with its status alone.
+ * response or with its status alone. `DoPut` is the one of Arrow Flight's service, at the same
+ * endpoint; the others are the Zerobus service's.
  */
-export type Rpc = "EphemeralStream" | "PersistentStream" | "RetireStream"
+export type Rpc = "EphemeralStream" | "PersistentStream" | "RetireStream" | "DoPut"
 
 /** Opens duplex calls of the Zerobus service. */
 export class Transport extends Context.Service<

@@ -3,6 +3,8 @@
  * `getUnackedRecords`. Message framing, offsets and limits are the landing zone's business.
  */
 import { InvalidArgument } from "../ZerobusError.ts"
+import type { StreamTable } from "./protobuf/envelope.ts"
+import type { StreamRpc } from "./protobuf/streamRpc.ts"
 import { thrownKind } from "./userCode/wake.ts"
 
 /** A growing byte buffer that records are written into. `ensure` may replace `buffer`, so read it anew after each call. */
@@ -16,6 +18,17 @@ export interface ByteSink {
   readonly ensure: (bytes: number) => void
 }
 
+/** How the records of a codec travel, where it is not by the messages of the Zerobus service. */
+export interface RecordProtocol {
+  /** The RPC of sessions to a table. */
+  readonly rpc: (table: StreamTable) => StreamRpc
+  /**
+   * What is left of records, with tags and lengths, without so many units from their front; and how
+   * many records that is. At least one unit is left.
+   */
+  readonly suffix: (content: Uint8Array, units: number) => { readonly content: Uint8Array; readonly records: number }
+}
+
 /** Writes and reads the payload of one record. Both run per record and are synchronous. */
 export interface RecordCodec<in out A> {
   /**
@@ -25,6 +38,8 @@ export interface RecordCodec<in out A> {
   readonly write: (record: A, sink: ByteSink) => InvalidArgument | undefined
   /** Reads a payload that `write` made back into a record. The bytes are the caller's to keep. */
   readonly read: (payload: Uint8Array) => A
+  /** By default records travel as messages of the Zerobus service. */
+  readonly protocol?: RecordProtocol | undefined
 }
 
 /** Writes one record. What the record's own getters or the codec throw becomes a refusal, without their text, which may quote values. */

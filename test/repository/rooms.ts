@@ -114,7 +114,7 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/spooledLog",
       "internal/scrub"
     ],
-    imports: ["internal/userCode/wake"],
+    imports: ["internal/userCode/wake", "internal/protobuf"],
     packages: ["effect: pure"]
   },
   // The border to user code: what the engine runs of it, and where.
@@ -123,8 +123,6 @@ export const rooms: ReadonlyArray<Room> = [
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
   // Arrow's IPC messages as bytes, and which types columns have there. Without a package of Arrow's.
   { name: "internal/arrow", imports: ["internal/columns"], packages: ["effect: pure"] },
-  // The messages of Arrow Flight.
-  { name: "internal/flight", imports: ["internal/protobuf"], packages: ["effect: pure"] },
   {
     name: "internal/codec",
     imports: ["internal", "internal/columns", "internal/protobuf"],
@@ -140,6 +138,12 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/userCode"
     ],
     packages: ["effect: stable"]
+  },
+  // Arrow Flight: its messages as bytes, and how Arrow batches travel in a session.
+  {
+    name: "internal/flight",
+    imports: ["internal/recordCodec", "internal/protobuf"],
+    packages: ["effect: pure"]
   },
   {
     name: "internal/net",
@@ -378,6 +382,12 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/protobuf/reader"
     ],
     packages: ["effect: stable", "effect/cluster/*", "effect/rpc/*", "node:crypto"]
+  },
+  {
+    // Arrow batches by Arrow Flight: a subpath of its own, which the client does not load.
+    name: "arrow",
+    imports: ["faces", "workspace", "internal", "internal/arrow", "internal/columns", "internal/flight"],
+    packages: ["effect: stable", "apache-arrow", "node:zlib"]
   },
   {
     name: "cli",

@@ -73,14 +73,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement frees one message too many",
     file: flight,
-    find: "    const count = upTo + 1 - session.acknowledged\n",
-    replace: "    const count = Math.min(upTo + 2, session.handed) - session.acknowledged\n"
+    find: "    const count = wire.settle(upTo)\n",
+    replace: "    const count = wire.settle(Math.min(upTo + 1, wire.handed))\n"
   },
   {
     name: "an acknowledgement beyond what was sent is believed",
     file: flight,
-    find: "    if (upTo >= session.handed) {",
-    replace: "    upTo = Math.min(upTo, session.handed - 1)\n    if (upTo >= session.handed) {"
+    find: "    if (upTo >= session.wire.handed) return",
+    replace: "    upTo = Math.min(upTo, session.wire.handed - 1)\n    if (upTo >= session.wire.handed) return"
   },
   {
     name: "an acknowledgement without offset counts as offset 0",
@@ -97,8 +97,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement counts before its request has left",
     file: flight,
-    find: "Math.min(this.held, session.first + session.call.sentUnsafe() - 2)",
-    replace: "this.held"
+    find: "Math.min(this.held + 1, wire.left(session.call.sentUnsafe() - 1))",
+    replace: "this.held + 1"
   },
   {
     name: "repeated acknowledgements feed the silence timer",
@@ -335,7 +335,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an acknowledgement that came before its request left is forgotten",
     file: flight,
-    find: "      if (this.held >= this.session.acknowledged) this.apply()\n",
+    find: "      if (this.held >= this.session.wire.settled) this.apply()\n",
     replace: "",
     by: "replies"
   },

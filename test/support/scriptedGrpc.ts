@@ -4,21 +4,25 @@
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { MemoryPeer } from "../../src/testing/MemoryTransport.ts"
-import type { ScriptedServer } from "./scriptedServer.ts"
+import type { MemoryPeer, MemoryServer } from "../../src/testing/MemoryTransport.ts"
+import type { Rpc } from "../../src/Transport.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
-const service = {
-  EphemeralStream: {
-    path: "/databricks.zerobus.Zerobus/EphemeralStream",
+const duplex = (path: string) =>
+  ({
+    path,
     requestStream: true,
     responseStream: true,
     requestSerialize: identity,
     requestDeserialize: identity,
     responseSerialize: identity,
     responseDeserialize: identity
-  }
+  }) as const
+
+const service = {
+  EphemeralStream: duplex("/databricks.zerobus.Zerobus/EphemeralStream"),
+  DoPut: duplex("/arrow.flight.protocol.FlightService/DoPut")
 } satisfies Grpc.ServiceDefinition
 
 /** A running server. */
@@ -30,15 +34,16 @@ export interface ScriptedGrpc {
 
 /** Serves the scripted server on a free port of 127.0.0.1. */
 export const scriptedGrpc = (
-  scripted: ScriptedServer,
+  scripted: { readonly serve: MemoryServer },
   credentials: Grpc.ServerCredentials = Grpc.ServerCredentials.createInsecure(),
   options: Grpc.ServerOptions = {}
 ): Effect.Effect<ScriptedGrpc, never, Scope.Scope> =>
   Effect.gen(function* () {
     const peers: Array<string> = []
     const server = new Grpc.Server(options)
-    server.addService(service, {
-      EphemeralStream: (call: Grpc.ServerDuplexStream<Buffer, Buffer>) => {
+    const handler =
+      (rpc: Rpc) =>
+      (call: Grpc.ServerDuplexStream<Buffer, Buffer>): void => {
         peers.push(call.getPeer())
         let over = false
         const headers: Record<string, string> = {}
@@ -59,12 +64,12 @@ export const scriptedGrpc = (
           pause: () => call.pause(),
           resume: () => call.resume()
         }
-        const connection = scripted.serve(headers, peer)
+        const connection = scripted.serve(headers, peer, rpc)
         call.on("data", (bytes: Buffer) => connection.receive(bytes))
         call.on("end", () => connection.halfClosed())
         call.on("cancelled", () => connection.cancelled())
       }
-    })
+    server.addService(service, { EphemeralStream: handler("EphemeralStream"), DoPut: handler("DoPut") })
     const port = yield* Effect.acquireRelease(
       Effect.callback<number>((resume) => {
         server.bindAsync("127.0.0.1:0", credentials, (error, bound) =>

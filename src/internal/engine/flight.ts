@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
+import type { Wire } from "../protobuf/streamRpc.ts"
 import type { Inbox } from "./traffic.ts"
 import { regrowUnsafe } from "./messageSize.ts"
 import { failed, type SessionFailure, violation } from "./sessionFailure.ts"
@@ -15,11 +16,11 @@ import { nextOffsetOf, type StreamCore } from "./streamCore.ts"
 export interface Session {
   readonly call: TransportCall
   readonly inbox: Inbox
-  /** The wire offset of its first message. */
-  readonly first: number
-  /** The wire offset of the next message to be handed to the transport. */
+  /** How its messages travel, and what acknowledgements count. */
+  readonly wire: Wire
+  /** How many messages were handed to the transport, the last of them perhaps in part. */
   handed: number
-  /** The wire offset of the oldest message that is not acknowledged. */
+  /** How many messages are acknowledged as a whole. */
   acknowledged: number
   /** Whether it made something durable, or found that something was. */
   progress: boolean
@@ -39,6 +40,15 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
   if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
   acks.advanceUnsafe(watermark)
   zone.admitUnsafe()
+}
+
+/** Of the oldest message so many units are durable: the rest takes its place. No session is open. */
+const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
+  const { zone } = core
+  const recordsBefore = zone.acknowledgedRecords
+  const bytesBefore = zone.usedBytes
+  zone.shortenOldestUnsafe((content) => core.table.codec.protocol!.suffix(content, units))
+  core.telemetry.shortened(zone.acknowledgedRecords - recordsBefore, bytesBefore - zone.usedBytes)
 }
 
 /**
@@ -104,7 +114,7 @@ export class Flight {
   silentSince = 0
   private readonly core: StreamCore<any>
   private readonly ending: Ending
-  /** The highest wire offset that was acknowledged, believed or not yet. */
+  /** The number of the highest unit that was acknowledged, believed or not yet. */
   private held: number
   /** Whether the transport tells of requests that have left, as it does once an acknowledgement came before that. */
   private listening = false
@@ -119,24 +129,31 @@ export class Flight {
     this.core = core
     this.session = session
     this.ending = ending
-    this.held = session.first - 1
+    this.held = session.wire.handed - 1
   }
 
-  /** Completes while nothing is in flight. */
+  /** Completes while nothing that was handed over is unacknowledged. */
   get idle(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      if (this.isIdle) return resume(Effect.void)
+      if (this.isSettled) return resume(Effect.void)
       const wait = () => resume(Effect.void)
       this.whenIdle = [...(this.whenIdle ?? []), wait]
       return Effect.sync(() => void (this.whenIdle = this.whenIdle?.filter((other) => other !== wait)))
     })
   }
 
+  /** Whether no message is in flight, not even one that is about to be handed over. */
   private get isIdle(): boolean {
     return this.session.handed === this.session.acknowledged
   }
 
-  /** A message was handed to the transport, at a time in milliseconds. */
+  /** Whether everything that was handed over is acknowledged, of the last message perhaps a part. */
+  private get isSettled(): boolean {
+    const { wire } = this.session
+    return wire.handed === wire.settled
+  }
+
+  /** A message is about to be handed to the transport, at a time in milliseconds. */
   handedUnsafe(now: number): void {
     const { core, session } = this
     if (session.handed++ !== session.acknowledged) return
@@ -146,27 +163,28 @@ export class Flight {
     this.timer = core.fork(this.watchSilence())
   }
 
-  /** The session has ended: keeps the silence for the next one. */
+  /**
+   * The session has ended: keeps the silence for the next one, which gets of a message that is
+   * acknowledged in part the rest.
+   */
   endUnsafe(): void {
+    const { partial } = this.session.wire
+    if (this.over) return
     this.over = true
     this.timer?.interruptUnsafe()
     if (!this.isIdle) this.core.silence = this.core.now() - this.silentSince
+    if (partial > 0) shortenUnsafe(this.core, partial)
   }
 
   /**
-   * Applies "durable up to this wire offset"; says what is wrong with it when it cannot be true.
+   * Applies "durable up to the unit of this number"; says what is wrong with it when it cannot be
+   * true.
    */
   acknowledgeUnsafe(upTo: number | undefined): SessionFailure | undefined {
     const { core, session } = this
     if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
     if (upTo < 0) return violation("The server acknowledged a negative offset.")
-    if (upTo >= session.handed) {
-      const sent = session.handed - session.first
-      return violation(
-        `The server acknowledged offset ${upTo}, but only ${sent} messages were sent on this connection` +
-          `${session.first > 0 ? `, from offset ${session.first} on` : ""}.`
-      )
-    }
+    if (upTo >= session.wire.handed) return violation(session.wire.beyond(upTo))
     // A repeated or lower one changes nothing and does not feed the silence timer.
     if (upTo <= this.held) {
       core.telemetry.staleAcknowledgement()
@@ -174,7 +192,7 @@ export class Flight {
     }
     this.held = upTo
     this.apply()
-    if (this.held >= session.acknowledged && !this.listening) {
+    if (this.held >= session.wire.settled && !this.listening) {
       this.listening = true
       session.call.onSentUnsafe(() => this.applyHeld())
     }
@@ -185,7 +203,7 @@ export class Flight {
   private applyHeld(): void {
     if (this.over) return
     try {
-      if (this.held >= this.session.acknowledged) this.apply()
+      if (this.held >= this.session.wire.settled) this.apply()
     } catch (defect) {
       this.ending.die(defect)
     }
@@ -193,16 +211,19 @@ export class Flight {
 
   private apply(): void {
     const { core, session } = this
-    // The create message is the first request that leaves, so it is not counted.
-    const upTo = Math.min(this.held, session.first + session.call.sentUnsafe() - 2)
-    const count = upTo + 1 - session.acknowledged
-    if (count <= 0) return
-    session.acknowledged += count
+    const { wire } = session
+    // The first request that leaves opens the session, so it is not counted.
+    const upTo = Math.min(this.held + 1, wire.left(session.call.sentUnsafe() - 1))
+    if (upTo <= wire.settled) return
+    const count = wire.settle(upTo)
     session.progress = true
-    this.silentSince = core.now()
-    makeDurableUnsafe(core, count, this.silentSince)
+    if (count > 0) {
+      session.acknowledged += count
+      this.silentSince = core.now()
+      makeDurableUnsafe(core, count, this.silentSince)
+    }
     const { whenIdle } = this
-    if (whenIdle === undefined || !this.isIdle) return
+    if (whenIdle === undefined || !this.isSettled) return
     this.whenIdle = undefined
     for (const resume of whenIdle) resume()
   }

@@ -182,8 +182,7 @@ const divide = ({ zone }: StreamCore<any>, search: Isolation, suspect: Message, 
 export const sendSuspects = Effect.fnUntraced(function* (
   core: StreamCore<any>,
   idle: Effect.Effect<void>,
-  hand: (message: Message) => boolean,
-  writable: Effect.Effect<void>
+  hand: (message: Message) => Effect.Effect<void>
 ) {
   const { window } = core.zone
   for (;;) {
@@ -203,7 +202,7 @@ export const sendSuspects = Effect.fnUntraced(function* (
     search.unitAt = window.inFlight === 0 && !before ? core.now() : undefined
     for (let sent = 0; sent < together && window.toReplay > 0; sent++) {
       if (window.at(window.inFlight).offset > limit) break
-      if (!hand(core.zone.nextUnsafe()!)) yield* writable
+      yield* hand(core.zone.nextUnsafe()!)
     }
     // Certainty needs a record that is alone. Within a divided message little comes before, and was taken once.
     const waits = before ? search.lone || search.from > search.dividedTo : search.lone && next.offset === search.from

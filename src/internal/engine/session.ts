@@ -22,6 +22,7 @@ import { Opening } from "../userCode/opening.ts"
 import { failed, fromTransport, type SessionFailure, violation } from "./sessionFailure.ts"
 import { sessionHeaders, withoutCredentials } from "./sessionHeaders.ts"
 import { type StreamCore, streamIdOf } from "./streamCore.ts"
+import { logPassedOver } from "./streamLogs.ts"
 import { Answer, firstOf } from "../userCode/answer.ts"
 
 /** How an open session ended. */
@@ -63,7 +64,10 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const inbox = yield* Inbox.of(call)
   call.sendUnsafe(rpc.firstRequest())
   const answer = rpc.opened(yield* nextResponse(core, inbox))
-  if (typeof answer === "string") return yield* violation(answer)
+  if (typeof answer === "string") {
+    if (!rpc.retriesAnswer) return yield* violation(answer)
+    return yield* failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message: answer }), attempts: 1 }))
+  }
   const { committed, streamId } = answer
   core.sessionId = streamId ?? core.sessionId
   core.whole.sessionId = core.sessionId
@@ -72,7 +76,7 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
   if (typeof settled !== "number") return yield* settled
   const first = committed === undefined ? 0 : committed + 1
-  const session: Session = { call, inbox, first, handed: first, acknowledged: first, progress: settled > 0 }
+  const session: Session = { call, inbox, wire: rpc.wire(first), handed: 0, acknowledged: 0, progress: settled > 0 }
   call.watchInFlightUnsafe?.(() => session.handed > session.acknowledged)
   return session
 })
@@ -175,7 +179,7 @@ const receiver = (
   const read = (bytes: Uint8Array): SessionFailure | undefined => {
     const message = core.rpc.decode(bytes)
     if (message === undefined) return malformed()
-    const { acknowledged, closing, created, resumed } = message
+    const { acknowledged, closing, created, passed, resumed } = message
     if (acknowledged !== undefined) {
       const wrong = flight.acknowledgeUnsafe(acknowledged.upTo)
       if (wrong !== undefined) return wrong
@@ -183,7 +187,8 @@ const receiver = (
     if (closing !== undefined) pauseRequested.doneUnsafe(Exit.succeed(closing.afterMillis))
     if (created !== undefined) return violation("The server answered a create request that was not made.")
     if (resumed !== undefined) return violation("The server answered a resume request that was not made.")
-    return acknowledged === undefined && closing === undefined
+    if (passed === "unreadable") core.fork(logPassedOver(core))
+    return acknowledged === undefined && closing === undefined && passed === undefined
       ? violation("The server sent a response of an unknown kind.")
       : undefined
   }

@@ -49,7 +49,8 @@ export const fromTransport = (call: FailedCall, error: TransportFailure | undefi
     })
   }
   const { headers, rpc, table } = call
-  const persistent = rpc.name === "EphemeralStream" ? undefined : { streamId: rpc.resumes }
+  const persistent =
+    rpc.name === "PersistentStream" || rpc.name === "RetireStream" ? { streamId: rpc.resumes } : undefined
   const failure = classify(error, table.tableName, secretsIn(Redacted.value(headers)), persistent)
   return failed(failure, {
     rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",

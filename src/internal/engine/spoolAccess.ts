@@ -24,7 +24,8 @@ export const openSpool = (
     tryLog(() =>
       spool.open({
         table,
-        recordType,
+        // A stream of Arrow batches has no spool (`checkFit`).
+        recordType: recordType === "proto" ? "proto" : "json",
         descriptor,
         persistent: name === "PersistentStream" ? { streamId } : undefined,
         keyed: core.lanes.length > 1,

@@ -41,8 +41,8 @@ import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
 import { Pooled, unpooled } from "./pooling.ts"
 import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
 import { Turns } from "../landing/turns.ts"
-import { checkTable } from "./tableCheck.ts"
-import { ephemeralRpc, persistentRpc } from "../protobuf/streamRpc.ts"
+import { checkFit, checkTable, rpcOf, settingsOf } from "./tableCheck.ts"
+import { persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
 import { forkNeighbour } from "../userCode/neighbours.ts"
 import { shielded, traced } from "../userCode/shield.ts"
@@ -166,13 +166,13 @@ const open = Effect.fnUntraced(function* <A>(
   prepared: Prepared
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
   yield* checkTable(given)
+  yield* checkFit(given, options, persistence !== undefined)
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure
-  // A committed offset speaks of whole messages, so each call of a persistent stream is one.
-  const settings = persistence === undefined ? resolved.success : { ...resolved.success, coalesceRecords: 1 }
+  const settings = settingsOf(given, resolved.success, persistence !== undefined)
   const followed = yield* followTable(given, settings)
   const table = followed?.table ?? given
-  const rpc = persistence === undefined ? ephemeralRpc(table) : persistentRpc(table, persistence.streamId)
+  const rpc = persistence === undefined ? rpcOf(table) : persistentRpc(table, persistence.streamId)
   const pooling = yield* Pooled
   const outside = pooling === undefined ? undefined : unpooled(options)
   if (outside !== undefined) return yield* outside

@@ -22,8 +22,9 @@ import type { Isolation, RefusalHabits } from "./isolation.ts"
 import type { Pooling, StreamSlot } from "./pooling.ts"
 import { FedZone } from "../landing/fedZone.ts"
 import { LandingZone } from "../landing/landingZone.ts"
-import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
+import type { StreamRpc } from "../protobuf/streamRpc.ts"
 import type { FollowedTable } from "../follow/followedTable.ts"
+import { rpcOf } from "./tableCheck.ts"
 import type { LeftEntry } from "../spooledLog.ts"
 import type { SpooledZone } from "./spooledZone.ts"
 import { StateLog } from "../receipts/stateLog.ts"
@@ -213,7 +214,7 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
   turns: Turns,
-  rpc: StreamRpc = ephemeralRpc(table),
+  rpc: StreamRpc = rpcOf(table),
   pooling?: Pooling
 ) {
   const { context, face, scheduler } = yield* makeFaceParts(table, options, rpc)

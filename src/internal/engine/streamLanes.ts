@@ -22,7 +22,6 @@ import type { Turns } from "../landing/turns.ts"
 import { LaneAcknowledgements, LanesAcknowledgements } from "../lanes/laneReceipts.ts"
 import { LanesZone } from "../lanes/lanesZone.ts"
 import { SpooledLanes } from "../lanes/spooledLanes.ts"
-import { ephemeralRpc } from "../protobuf/streamRpc.ts"
 import { StateLog } from "../receipts/stateLog.ts"
 import {
   type AckFailure,
@@ -34,6 +33,7 @@ import {
   streamIdOf
 } from "./streamCore.ts"
 import { openSpool } from "./spoolAccess.ts"
+import { rpcOf } from "./tableCheck.ts"
 import { makeTelemetry } from "./telemetry.ts"
 
 /** How many lanes begin to open within a second. */
@@ -45,7 +45,7 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
   options: ResolvedStreamOptions,
   turns: Turns
 ) {
-  const { context, face, scheduler } = yield* makeFaceParts(table, options, ephemeralRpc(table))
+  const { context, face, scheduler } = yield* makeFaceParts(table, options, rpcOf(table))
   const { now } = face
   const { laneKey } = options
   const zone = new LanesZone<A>({
@@ -86,7 +86,7 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
     return {
       ...face,
       ...makeLaneParts(now()),
-      rpc: ephemeralRpc(table),
+      rpc: rpcOf(table),
       fresh: false,
       zone: laneZone,
       slot: undefined,

@@ -62,6 +62,12 @@ export const logReopening = (core: StreamCore<any>, failure: StreamFailure | und
     unacknowledged: core.zone.usedRecords
   })
 
+/** A response could not be read, and the session goes on without it. */
+export const logPassedOver = (core: StreamCore<any>): Effect.Effect<void> =>
+  Effect.logWarning("The server sent a response that cannot be read; it is passed over", {
+    streamId: streamIdOf(core)
+  })
+
 const RECOVERIES = {
   "lost": "The stream lost its connection and recovers",
   "not reopened": "No new connection could be opened; the stream tries again",

@@ -11,7 +11,7 @@
  * | because its messages are too large | no | messages are halved (`messageSize.ts`), next attempt at once |
  * | by a mismatch of schemas, for the first time with this offset in front, `onSchemaChange: "reopen"` | | the table is read again, next attempt at once (`followedTable.ts`) |
  * | by another final cause | | the stream fails |
- * | by refused credentials | | invalidates them, next attempt at once; fails the second time |
+ * | by refused credentials | | invalidates them, next attempt at once; fails the second time, unless the RPC retries them |
  * | by a retryable cause, or rotated | yes | next attempt at once |
  * | by a retryable cause | no | next attempt after the schedule's pause |
  * | rotated | no | as above; the first of several in a row without the pause |
@@ -181,8 +181,10 @@ export const supervise = Effect.fnUntraced(function* <A>(
       core.states.enterUnsafe("recovering")
       continue
     }
-    const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && !credentialsRefused)
+    const retriesCredentials = !credentialsRefused || (core.rpc.retriesCredentials && opened.isDone)
+    const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && retriesCredentials)
     if (!options.recovery || !again) return yield* fail(failure)
+    const refusedAgain = credentialsRefused && rejected
     credentialsRefused = credentialsRefused || rejected
     const recovery: Recovery = rotated
       ? "rotated"
@@ -226,7 +228,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
     const pauseMillis = Math.max(delay.value, Math.min(asked, LONGEST_RETRY_AFTER))
     // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that rotates again and again must not make
     // the client spin.
-    const millis = rejected || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
+    const millis =
+      (rejected && !refusedAgain) || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
     yield* reportRecovery(core, recovery, failure, millis, asked > delay.value ? asked : undefined)
     yield* pause(core, millis)
   }

@@ -1,12 +1,14 @@
 /**
- * What a table must be before a stream is opened to it: its name, the type of its records and their
- * descriptor.
+ * What a table means for its streams: what it must be before one is opened (its name, the type of
+ * its records and their descriptor), and how its records travel.
  */
 import * as Effect from "effect/Effect"
+import type { ResolvedStreamOptions, StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
 import { InvalidArgument, type InvalidTable } from "../../ZerobusError.ts"
 import { checkTableName } from "../columns/tableName.ts"
 import { isMessage } from "../protobuf/reader.ts"
+import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
 
 /** Fails for what is not a table, also where the caller's types are not checked. */
 export const checkTable = (table: TableProperties<any>): Effect.Effect<void, InvalidArgument | InvalidTable> => {
@@ -17,14 +19,20 @@ export const checkTable = (table: TableProperties<any>): Effect.Effect<void, Inv
 }
 
 const checkRecords = ({
+  codec,
   descriptor,
   recordType,
   tableName
 }: TableProperties<any>): Effect.Effect<void, InvalidArgument> => {
+  if (recordType === "arrow") {
+    return codec?.protocol !== undefined && descriptor !== undefined
+      ? Effect.void
+      : refused(["recordType"], `The table ${tableName} is not one of ArrowTable. Make it with ArrowTable.make.`)
+  }
   if (recordType !== "json" && recordType !== "proto") {
     return refused(
       ["recordType"],
-      "The record type must be json or proto. Make the table with TableProperties or Table.make."
+      "The record type must be json, proto or arrow. Make the table with TableProperties, Table.make or ArrowTable."
     )
   }
   if (recordType === "proto" && (descriptor?.length ?? 0) === 0) {
@@ -42,5 +50,46 @@ const checkRecords = ({
   return Effect.void
 }
 
+/** Fails for what streams of Arrow batches cannot have. */
+export const checkFit = (
+  { recordType }: TableProperties<any>,
+  { onSchemaChange, spool }: StreamConfigurationOptions<any>,
+  persistent: boolean
+): Effect.Effect<void, InvalidArgument> => {
+  if (recordType !== "arrow") return Effect.void
+  if (persistent) {
+    return refused(
+      ["recordType"],
+      "A persistent stream takes no Arrow batches. Use createStream, or another record type."
+    )
+  }
+  if (onSchemaChange === "reopen") {
+    return refused(
+      ["onSchemaChange"],
+      "A stream of Arrow batches does not follow the columns of its table yet: leave the option onSchemaChange out."
+    )
+  }
+  return spool === undefined
+    ? Effect.void
+    : refused(["spool"], "A stream of Arrow batches has no spool yet: leave the option spool out.")
+}
+
 const refused = (path: ReadonlyArray<string>, message: string): Effect.Effect<never, InvalidArgument> =>
   Effect.fail(new InvalidArgument({ message, path }))
+
+/** The RPC of the ephemeral sessions to a table. */
+export const rpcOf = (table: TableProperties<any>): StreamRpc => table.codec.protocol?.rpc(table) ?? ephemeralRpc(table)
+
+/** The settings of a stream to a table. */
+export const settingsOf = (
+  { codec }: TableProperties<any>,
+  settings: ResolvedStreamOptions,
+  persistent: boolean
+): ResolvedStreamOptions => {
+  // One record is several requests, each within the limits of its protocol.
+  if (codec.protocol !== undefined) {
+    return { ...settings, coalesceRecords: 1, maxPayloadBytes: Number.MAX_SAFE_INTEGER }
+  }
+  // A committed offset speaks of whole messages, so each call of a persistent stream is one.
+  return persistent ? { ...settings, coalesceRecords: 1 } : settings
+}

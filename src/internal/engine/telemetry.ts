@@ -45,6 +45,12 @@ export class Telemetry {
     ackLatency.update(millis)
   }
 
+  /** So much of a message became durable that was acknowledged in part. */
+  shortened(records: number, bytes: number): void {
+    this.metrics.recordsDurable.update(records)
+    this.metrics.bytesDurable.update(bytes)
+  }
+
   staleAcknowledgement(): void {
     this.metrics.staleAcknowledgements.update(1)
   }

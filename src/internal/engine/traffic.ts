@@ -15,7 +15,6 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { TransportCall, TransportFailure } from "../../Transport.ts"
 import type { Message } from "../landing/chunk.ts"
-import { FREE_ROOM } from "../protobuf/envelope.ts"
 import type { Ending, Flight } from "./flight.ts"
 import { sendSuspects } from "./isolation.ts"
 import type { StreamCore } from "./streamCore.ts"
@@ -111,7 +110,7 @@ export class Sending {
       this.listen()
     }
     if (core.isolation === undefined) return begin()
-    const search = sendSuspects(core, flight.idle, (message) => this.hand(message), flight.session.call.writable)
+    const search = sendSuspects(core, flight.idle, (message) => this.handWhole(message))
     this.wait(Effect.map(search, begin))
   }
 
@@ -147,17 +146,38 @@ export class Sending {
     this.wait(Effect.map(this.flight.session.call.writable, () => this.listen()))
   }
 
+  /** Hands a message over, or as many of its requests as the transport takes; false when that is full. */
   private hand(message: Message): boolean {
     const { core, flight } = this
-    const { session } = flight
     const now = core.now()
     message.sends++
     message.handedAt = now
     core.telemetry.sent(message)
-    const request = message.request(session.handed, core.table.recordType, core.rpc.tagShift)
+    flight.session.wire.begin(message)
     // A transport may answer within the call.
     flight.handedUnsafe(now)
-    return session.call.sendUnsafe(request, FREE_ROOM)
+    return this.handRest()
+  }
+
+  /** Hands over what is left of the message that was begun; false when the transport is full. */
+  private handRest(): boolean {
+    const { call, wire } = this.flight.session
+    for (;;) {
+      const request = wire.next()
+      if (request === undefined) return true
+      if (!call.sendUnsafe(request, this.core.rpc.freeRoom)) return false
+      // It may be stopped within the call.
+      if (this.stopped) return true
+    }
+  }
+
+  /** Hands a message over, and waits as long as the transport is full. */
+  private handWhole(message: Message): Effect.Effect<void> {
+    const { writable } = this.flight.session.call
+    const rest: Effect.Effect<void> = Effect.suspend(() =>
+      this.handRest() ? Effect.void : Effect.andThen(writable, rest)
+    )
+    return Effect.suspend(() => (this.hand(message) ? Effect.void : Effect.andThen(writable, rest)))
   }
 
   /**
@@ -171,6 +191,7 @@ export class Sending {
     this.handing = true
     const { states, zone } = this.core
     try {
+      if (!this.handRest()) return false
       // It may be stopped within a call.
       while (this.unlisten !== undefined) {
         const message = zone.nextUnsafe()

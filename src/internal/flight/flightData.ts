@@ -65,7 +65,10 @@ export const writeFlightData = (
     [METADATA_TAG, metadata],
     [BODY_KEY, body]
   ]
-  const size = parts.reduce((sum, [key, { length }]) => (length === 0 ? sum : sum + sized(key, length)), 0)
+  const size = parts.reduce(
+    (sum, [key, { length }]) => (length === 0 ? sum : sum + sized(key, length)),
+    0
+  )
   const out = Buffer.allocUnsafe(room + size)
   let position = room
   for (const [key, bytes] of parts) {
@@ -78,7 +81,8 @@ export const writeFlightData = (
 }
 
 /** The metadata of the n-th frame of a connection. */
-export const offsetMetadata = (frame: number): Uint8Array => Buffer.from(`{"offset_id":${frame}}`, "latin1")
+export const offsetMetadata = (frame: number): Uint8Array =>
+  Buffer.from(`{"offset_id":${frame}}`, "latin1")
 
 /** The number of a frame; undefined for metadata that has none, or is not JSON. */
 export const readOffsetMetadata = (metadata: Uint8Array): number | undefined => {
@@ -102,7 +106,9 @@ export const writePutResult = (answer: PutAnswer): Uint8Array => {
   const json = {
     ack_up_to_offset: ackUpToOffset,
     ack_up_to_records: ackUpToRecords,
-    ...(closeStreamDurationMs === undefined ? {} : { close_stream_duration_ms: closeStreamDurationMs })
+    ...(closeStreamDurationMs === undefined
+      ? {}
+      : { close_stream_duration_ms: closeStreamDurationMs })
   }
   return concat([bytesField(1, Buffer.from(JSON.stringify(json)))])
 }
@@ -120,21 +126,30 @@ export const readPutResult = (bytes: Uint8Array): PutAnswer | undefined => {
   }
   const json = jsonObject(metadata)
   if (json === undefined) return undefined
-  const { ack_up_to_offset: ackUpToOffset, ack_up_to_records: ackUpToRecords, close_stream_duration_ms: closing } = json
+  const {
+    ack_up_to_offset: ackUpToOffset,
+    ack_up_to_records: ackUpToRecords,
+    close_stream_duration_ms: closing
+  } = json
   if (!isCount(ackUpToRecords) || !isInteger(ackUpToOffset)) return undefined
   if (closing !== undefined && closing !== null && !isCount(closing)) return undefined
   return { ackUpToOffset, ackUpToRecords, closeStreamDurationMs: closing ?? undefined }
 }
 
 /** A server may send any 64-bit number; beyond 2^53 it is rounded, which is as good here. */
-const isInteger = (value: unknown): value is number => typeof value === "number" && Number.isInteger(value)
+const isInteger = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value)
 
 const isCount = (value: unknown): value is number => isInteger(value) && value >= 0
 
 const jsonObject = (bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
   try {
-    const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"))
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined
+    const value: unknown = JSON.parse(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")
+    )
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

@@ -15,7 +15,13 @@ import type { CallPings } from "./grpcPings.ts"
 import { onGoAway, sessionOf } from "./grpcSession.ts"
 import { Answer } from "../userCode/answer.ts"
 
-const SERVICE = "/databricks.zerobus.Zerobus"
+/** The gRPC path of each RPC. */
+const paths: Readonly<Record<Rpc, string>> = {
+  EphemeralStream: "/databricks.zerobus.Zerobus/EphemeralStream",
+  PersistentStream: "/databricks.zerobus.Zerobus/PersistentStream",
+  RetireStream: "/databricks.zerobus.Zerobus/RetireStream",
+  DoPut: "/arrow.flight.protocol.FlightService/DoPut"
+}
 
 const identity = (bytes: Buffer): Buffer => bytes
 
@@ -89,7 +95,7 @@ export class GrpcCall implements TransportCall {
   constructor(connection: Connection, { headers, mayShare, onLost, rpc }: CallOptions) {
     const metadata = new Grpc.Metadata()
     for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-    const call = beginCall(connection.client, `${SERVICE}/${rpc}`, metadata)
+    const call = beginCall(connection.client, paths[rpc], metadata)
     this.connection = connection
     this.onLost = onLost
     this.call = call

@@ -26,6 +26,20 @@ export const divide = (message: Message, records: number): ReadonlyArray<Message
   return pieces
 }
 
+/**
+ * A message with other records, of the same offsets, in the place of `message`, which gives its chunk
+ * back.
+ */
+export const replace = (message: Message, content: Uint8Array, records: number): Message => {
+  const chunk = new Chunk(sizeClass(HEAD_ROOM + content.length))
+  chunk.buffer.set(content, HEAD_ROOM)
+  const { acceptedAt, atomic, handedAt, offset, offsets, sends } = message
+  const end = HEAD_ROOM + content.length
+  const other = new Message({ chunk, start: HEAD_ROOM, end, offset, records, atomic, acceptedAt })
+  message.chunk.release()
+  return Object.assign(other, { offsets, sends, handedAt })
+}
+
 const copy = (whole: Message, start: number, end: number, first: number, records: number): Message => {
   const chunk = new Chunk(sizeClass(HEAD_ROOM + end - start))
   whole.chunk.buffer.copy(chunk.buffer, HEAD_ROOM, start, end)

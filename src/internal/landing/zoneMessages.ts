@@ -12,7 +12,7 @@
 import * as Effect from "effect/Effect"
 import { type Message, MESSAGE_OVERHEAD } from "./chunk.ts"
 import type { MessageQueue } from "./messageQueue.ts"
-import { divide } from "./pieces.ts"
+import { divide, replace } from "./pieces.ts"
 import { Window } from "./window.ts"
 
 export abstract class ZoneMessages {
@@ -124,6 +124,21 @@ export abstract class ZoneMessages {
       return made
     })
     this.overhead += (pieces - count) * MESSAGE_OVERHEAD
+  }
+
+  /**
+   * Puts a part of the oldest message in its place, since the rest is acknowledged. Only while no
+   * session is open.
+   */
+  shortenOldestUnsafe(part: (content: Uint8Array) => { readonly content: Uint8Array; readonly records: number }): void {
+    this.window.divideOldest(1, (message) => {
+      const { content, records } = part(message.chunk.buffer.subarray(message.start, message.end))
+      this.usedBytes -= message.charge
+      this.acknowledgedRecords += message.records - records
+      const shorter = replace(message, content, records)
+      this.usedBytes += shorter.charge
+      return [shorter]
+    })
   }
 
   /** Starts over at the oldest unacknowledged message, for a new session. */

@@ -120,6 +120,11 @@ export class LaneZone<A> extends FedZone<A> {
     this.countUnsafe()
   }
 
+  override shortenOldestUnsafe(...shortening: Parameters<LandingZone<A>["shortenOldestUnsafe"]>): void {
+    super.shortenOldestUnsafe(...shortening)
+    this.countUnsafe()
+  }
+
   /** Callers wait in the lines of the stream, not in one of the lane. */
   override admitUnsafe(): void {
     this.budget.onRoom()

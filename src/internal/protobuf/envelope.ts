@@ -94,7 +94,7 @@ export const recordEnd = (buffer: Uint8Array, start: number): number => {
 /** What the first request of a session says of a stream. */
 export interface StreamTable {
   readonly tableName: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "arrow"
   readonly descriptor: Uint8Array | undefined
 }
 
@@ -139,6 +139,11 @@ export interface ServerMessage {
   readonly acknowledged?: { readonly upTo: number | undefined } | undefined
   /** `afterMillis` is undefined when the server gave no duration. */
   readonly closing?: { readonly afterMillis: number | undefined } | undefined
+  /**
+   * Set when the response is allowed and acknowledges nothing: `ready` for what answers the first
+   * request, `unreadable` for what is passed over because it could not be read.
+   */
+  readonly passed?: "ready" | "unreadable" | "nothing" | undefined
 }
 
 /** Decodes one response; `undefined` when the bytes are not a protobuf message. Unknown fields are skipped, never stored. */

@@ -25,7 +25,9 @@ describe("before a stream opens", () => {
         })
       const json = TableProperties.json("main.default.t")
       const [typePath, typeMessage] = yield* refused({ ...json, recordType: "avro" as never })
-      assert.deepStrictEqual([typePath, typeMessage.includes("must be json or proto")], ["recordType", true])
+      assert.deepStrictEqual([typePath, typeMessage.includes("must be json, proto or arrow")], ["recordType", true])
+      const [arrowPath, arrowMessage] = yield* refused({ ...json, recordType: "arrow" })
+      assert.deepStrictEqual([arrowPath, arrowMessage.includes("Make it with ArrowTable.make")], ["recordType", true])
       for (const descriptor of [undefined, new Uint8Array()]) {
         const [path, message] = yield* refused({ ...A.protoTable, descriptor })
         assert.deepStrictEqual(

@@ -26,7 +26,8 @@ const root = protobuf.parse(`
 const FlightData = root.lookupType("FlightData")
 const PutResult = root.lookupType("PutResult")
 
-const bytes = (length: number, from = 1): Uint8Array => Uint8Array.from({ length }, (_, index) => from + index)
+const bytes = (length: number, from = 1): Uint8Array =>
+  Uint8Array.from({ length }, (_, index) => from + index)
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 describe("FlightData", () => {
@@ -64,14 +65,23 @@ describe("FlightData", () => {
 
   it("has the number of its frame as JSON", () => {
     assert.strictEqual(readOffsetMetadata(offsetMetadata(7)), 7)
-    for (const wrong of ["", "7", "null", "{}", `{"offset_id":-1}`, `{"offset_id":"1"}`, `{"offset_id":1.5}`]) {
+    for (const wrong of [
+      "",
+      "7",
+      "null",
+      "{}",
+      `{"offset_id":-1}`,
+      `{"offset_id":"1"}`,
+      `{"offset_id":1.5}`
+    ]) {
       assert.isUndefined(readOffsetMetadata(text(wrong)), wrong)
     }
   })
 })
 
 describe("PutResult", () => {
-  const answerOf = (json: string) => readPutResult(PutResult.encode({ appMetadata: text(json) }).finish())
+  const answerOf = (json: string) =>
+    readPutResult(PutResult.encode({ appMetadata: text(json) }).finish())
 
   it("is written as the service's JSON", () => {
     const written = PutResult.decode(

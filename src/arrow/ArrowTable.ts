@@ -1,0 +1,121 @@
+/**
+ * Tables that take Arrow record batches, which travel by Arrow Flight.
+ *
+ * @example
+ * const program = Effect.gen(function*() {
+ *   const zerobus = yield* Zerobus
+ *   const table = yield* ArrowTable.fromCatalog("main.default.air_quality")
+ *   const batch = tableFromArrays({ device_name: ["sensor-1"], temp: Int32Array.of(21) })
+ *   yield* zerobus.withStream(table, (stream) => stream.ingestRecord(batch))
+ * })
+ */
+import type { RecordBatch, Table } from "apache-arrow"
+import { Schema } from "apache-arrow"
+import * as Effect from "effect/Effect"
+import { fieldOf } from "../internal/arrow/columnField.ts"
+import { tableNameProblem } from "../internal/columns/columnNames.ts"
+import { definitionProblem } from "../internal/columns/columnRules.ts"
+import type { TableDefinition } from "../internal/columns/columnType.ts"
+import type { TableProperties } from "../TableProperties.ts"
+import { UnityCatalog } from "../UnityCatalog.ts"
+import { InvalidArgument, InvalidTable, type StreamFailure } from "../ZerobusError.ts"
+import { arrowCodec, schemaMessage } from "./arrowCodec.ts"
+import { fieldFrom, travelling } from "./fieldTypes.ts"
+
+/**
+ * One record: a `Table` or a `RecordBatch` of `apache-arrow`, or the bytes of an IPC stream with
+ * one batch, from any library. It has one offset, however many rows, and needs at least one row.
+ *
+ * Columns are found by name. A column that may be null can be left out. Types are cast where
+ * nothing is lost: dictionaries to their values, texts and bytes to other offsets, integers and
+ * floats to wider ones, decimals to text, times to other units if they hold them. Anything else
+ * fails with `InvalidArgument`, whose `path` names the column.
+ */
+export type ArrowRecord = Table | RecordBatch | Uint8Array
+
+/** A table whose records are Arrow batches. */
+export interface ArrowTable extends TableProperties<ArrowRecord> {
+  readonly recordType: "arrow"
+  /** The columns as they travel, in the order of the table. */
+  readonly schema: Schema
+}
+
+/** How the batches of a table travel. */
+export interface ArrowTableOptions {
+  /** How the buffers of a batch are compressed. Default `"zstd"`. */
+  readonly compression?: "zstd" | "none" | undefined
+}
+
+/**
+ * A table with the schema of its columns, in the table's order and in the types that the service
+ * takes; `docs/arrow.md` has the list. A column of a dictionary travels as its values. Throws
+ * `InvalidTable` for a malformed name and `InvalidArgument` for a schema that cannot travel.
+ *
+ * @example
+ * const table = ArrowTable.make(
+ *   "main.default.air_quality",
+ *   new Schema([new Field("device", new LargeUtf8(), true), new Field("temp", new Int32(), true)])
+ * )
+ */
+export const make = (
+  tableName: string,
+  schema: Schema,
+  options: ArrowTableOptions = {}
+): ArrowTable => {
+  const name = typeof tableName === "string" ? tableName.trim() : ""
+  const problem = tableNameProblem(name)
+  if (problem !== undefined) throw new InvalidTable({ message: problem, tableName: name })
+  const { compression = "zstd" } = options
+  if (compression !== "zstd" && compression !== "none") {
+    const message = `The option compression must be "zstd" or "none".`
+    throw new InvalidArgument({ message, path: ["compression"] })
+  }
+  if (!(schema instanceof Schema) || schema.fields.length === 0) {
+    const message = `The table ${name} needs a Schema of apache-arrow with at least one column.`
+    throw new InvalidArgument({ message, path: ["schema"] })
+  }
+  const travels = travelling(schema)
+  const descriptor = schemaMessage(travels)
+  return {
+    tableName: name,
+    recordType: "arrow",
+    descriptor,
+    codec: arrowCodec(travels, descriptor, compression),
+    schema: travels
+  }
+}
+
+/**
+ * A table with the columns that it has in the catalog now, in the types that the service takes.
+ * Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
+ *
+ * @example
+ * const table = yield* ArrowTable.fromCatalog("main.default.air_quality", { compression: "none" })
+ */
+export const fromCatalog = Effect.fn("ArrowTable.fromCatalog")(function* (
+  tableName: string,
+  options?: ArrowTableOptions
+): Effect.fn.Return<ArrowTable, StreamFailure, UnityCatalog> {
+  const catalog = yield* UnityCatalog
+  const { definition } = yield* catalog.getTable(tableName)
+  return yield* Effect.try({
+    try: () => make(definition.name, schemaOf(definition), options),
+    catch: (error): InvalidArgument | InvalidTable => {
+      if (error instanceof InvalidArgument || error instanceof InvalidTable) return error
+      throw error
+    }
+  })
+})
+
+/** The schema of a table's columns. */
+const schemaOf = (definition: TableDefinition): Schema => {
+  const problem = definitionProblem(definition)
+  if (problem !== undefined) {
+    throw new InvalidArgument({ message: `${problem} (table ${definition.name})`, path: [] })
+  }
+  const columns = definition.columns
+    .map((column, index) => ({ ...column, position: column.position ?? index }))
+    .filter(({ position }) => position >= 0)
+    .sort((a, b) => a.position - b.position)
+  return new Schema(columns.map((column) => fieldFrom(fieldOf(column))))
+}

@@ -1,0 +1,186 @@
+/**
+ * How Arrow batches become bytes and back: in the landing zone a record is an IPC stream with the
+ * table's schema and batches of at most 2 MiB.
+ */
+import {
+  compressionRegistry,
+  type Data,
+  RecordBatch,
+  type Schema,
+  Table,
+  tableFromIPC,
+  tableToIPC
+} from "apache-arrow"
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { type BodyCompression, writeBatchMessage } from "../internal/flight/batchMessage.ts"
+import { flightRpc } from "../internal/flight/flightRpc.ts"
+import { END_OF_STREAM } from "../internal/flight/ipcStream.ts"
+import { suffixOf } from "../internal/flight/suffix.ts"
+import type { ByteSink, RecordCodec } from "../internal/recordCodec.ts"
+import { InvalidArgument } from "../ZerobusError.ts"
+import { castParts } from "./castColumn.ts"
+import { flatten, flattenBatch, sizeOf } from "./flatten.ts"
+
+/** Most bytes of a batch's buffers that travel together, before compression. */
+const LARGEST_BATCH = 2 * 1024 * 1024
+
+/** The number of ZSTD in Arrow's format. */
+const ZSTD = 1
+
+/** The number of LZ4 frames in Arrow's format. */
+const LZ4 = 0
+
+const zstd: BodyCompression = { codec: ZSTD, compress: (bytes) => zstdCompressSync(bytes) }
+
+/** The library reads compressed batches with codecs that programs give it; one of theirs stays. */
+const registerZstd = (): void => {
+  if (compressionRegistry.get(ZSTD) !== null) return
+  compressionRegistry.set(ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
+}
+
+/** An Arrow table that came back from a stream. As JSON it is its IPC stream in base64. */
+export class ReturnedTable extends Table {
+  readonly #ipc: Uint8Array
+
+  constructor(ipc: Uint8Array) {
+    super(tableFromIPC(ipc).batches)
+    this.#ipc = ipc
+  }
+
+  toJSON(): string {
+    return Buffer.from(this.#ipc.buffer, this.#ipc.byteOffset, this.#ipc.length).toString("base64")
+  }
+}
+
+/** What a program hands in. */
+export type Given = Table | RecordBatch | Uint8Array
+
+const refused = (message: string): InvalidArgument => new InvalidArgument({ message, path: [] })
+
+/** The schema message of an IPC stream, prefix included. */
+export const schemaMessage = (schema: Schema): Uint8Array => {
+  const stream = tableToIPC(new Table(schema), "stream")
+  return Uint8Array.from(stream.subarray(0, stream.length - END_OF_STREAM.length))
+}
+
+/** How the batches of a schema become columns of the table's. */
+type Plan = ReturnType<typeof castParts>
+
+/** The codec of a table with this schema. */
+export const arrowCodec = (
+  schema: Schema,
+  descriptor: Uint8Array,
+  compression: "zstd" | "none"
+): RecordCodec<Given> => {
+  registerZstd()
+  const body = compression === "zstd" ? zstd : undefined
+  const plans = new WeakMap<Schema, Plan>()
+  const planOf = (given: Schema): Plan => {
+    const plan = plans.get(given) ?? castParts([], given.fields, schema.fields)
+    plans.set(given, plan)
+    return plan
+  }
+
+  const writeBatch = (batch: RecordBatch, sink: ByteSink): void => {
+    const rows = batch.numRows
+    const columns = planOf(batch.schema)(batch.data.children, rows)
+    const whole = flatten(columns, rows)
+    const frames = Math.ceil(sizeOf(whole) / LARGEST_BATCH)
+    if (frames <= 1) return writeBatchMessage(sink, whole, body)
+    const each = Math.max(1, Math.floor(rows / frames))
+    for (let row = 0; row < rows; row += each) {
+      const count = Math.min(each, rows - row)
+      const part = columns.map((column: Data) => column.slice(row, count))
+      writeBatchMessage(sink, flatten(part, count), body)
+    }
+  }
+
+  return {
+    write: (record, sink) => {
+      const batches = batchesOf(record)
+      if (batches instanceof InvalidArgument) return batches
+      append(sink, descriptor)
+      try {
+        for (const batch of batches) writeBatch(batch, sink)
+      } catch (error) {
+        if (error instanceof InvalidArgument) return error
+        throw error
+      }
+      append(sink, END_OF_STREAM)
+      return undefined
+    },
+    read: (payload) => new ReturnedTable(payload),
+    protocol: {
+      rpc: flightRpc,
+      suffix: suffixOf((stream, rows) => withoutRows(stream, rows, body))
+    }
+  }
+}
+
+const append = (sink: ByteSink, bytes: Uint8Array): void => {
+  sink.ensure(bytes.length)
+  sink.buffer.set(bytes, sink.position)
+  sink.position += bytes.length
+}
+
+/** The batches of a record that have rows. */
+const batchesOf = (record: Given): ReadonlyArray<RecordBatch> | InvalidArgument => {
+  const batches = givenBatches(record)
+  if (batches instanceof InvalidArgument) return batches
+  const filled = batches.filter(({ numRows }) => numRows > 0)
+  return filled.length > 0
+    ? filled
+    : refused("The record has no rows. Leave it out: a batch needs at least one.")
+}
+
+const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgument => {
+  if (record instanceof Table) return record.batches
+  if (record instanceof RecordBatch) return [record]
+  if (!(record instanceof Uint8Array)) {
+    return refused(
+      "A record must be a Table or a RecordBatch of apache-arrow, or the bytes of an IPC stream."
+    )
+  }
+  let batches: ReadonlyArray<RecordBatch>
+  try {
+    batches = tableFromIPC(record).batches
+  } catch {
+    const lz4 = compressionRegistry.get(LZ4) === null ? ", or is compressed with LZ4" : ""
+    const why = `it is damaged, or of another format${lz4}`
+    return refused(`The bytes cannot be read as a stream of Arrow's IPC format: ${why}.`)
+  }
+  if (batches.length === 1) return batches
+  if (batches.length === 0)
+    return refused("The bytes hold no batch of a stream in Arrow's IPC format.")
+  const advice = "Read it with tableFromIPC and hand in the table."
+  return refused(`The IPC stream holds ${batches.length} batches instead of one. ${advice}`)
+}
+
+/** The batch message of what is left of a stream's only batch without so many rows. */
+const withoutRows = (
+  stream: Uint8Array,
+  rows: number,
+  body: BodyCompression | undefined
+): Uint8Array => {
+  // Copied, because the library views numbers in place and needs them aligned.
+  const [batch] = tableFromIPC(Uint8Array.from(stream)).batches
+  const rest = flattenBatch(batch!.slice(rows))
+  const sink = new GrowingSink()
+  writeBatchMessage(sink, rest, body)
+  return sink.buffer.subarray(0, sink.position)
+}
+
+/** Collects what is written. */
+class GrowingSink implements ByteSink {
+  buffer = Buffer.allocUnsafe(64 * 1024)
+  position = 0
+  readonly mark = 0
+
+  ensure(bytes: number): void {
+    const needed = this.position + bytes
+    if (needed <= this.buffer.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
+    this.buffer.copy(larger, 0, 0, this.position)
+    this.buffer = larger
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, answers in JSON.
+ */
+import { FREE_ROOM, type ServerMessage, type StreamTable } from "../protobuf/envelope.ts"
+import type { StreamRpc } from "../protobuf/streamRpc.ts"
+import { readPutResult, writeFlightData } from "./flightData.ts"
+import { PREFIX } from "./ipcStream.ts"
+import { RowWire } from "./rowWire.ts"
+
+/** The part of an announced time that is kept for the last answers, in milliseconds. */
+const LAST_ANSWERS = 500
+
+/** The longest time that a server can announce, in milliseconds: a year. */
+const LONGEST_ANNOUNCEMENT = 365 * 24 * 60 * 60 * 1000
+
+const NOTHING = new Uint8Array(0)
+
+/** Reads one answer of a server. */
+export const decodeAnswer = (response: Uint8Array): ServerMessage => {
+  const answer = readPutResult(response)
+  if (answer === undefined) return { passed: "unreadable" }
+  const { ackUpToOffset, ackUpToRecords, closeStreamDurationMs } = answer
+  const closing =
+    closeStreamDurationMs === undefined
+      ? undefined
+      : {
+          afterMillis: Math.max(
+            0,
+            Math.min(closeStreamDurationMs, LONGEST_ANNOUNCEMENT) - LAST_ANSWERS
+          )
+        }
+  // Only the rows count; the offset of a frame is for people.
+  if (ackUpToRecords > 0) return { acknowledged: { upTo: ackUpToRecords - 1 }, closing }
+  return { passed: ackUpToOffset === -1 ? "ready" : "nothing", closing }
+}
+
+/** The RPC of a table whose descriptor is the schema message of an IPC stream, prefix included. */
+export const flightRpc = ({ descriptor = NOTHING }: StreamTable): StreamRpc => ({
+  name: "DoPut",
+  freeRoom: FREE_ROOM,
+  retriesCredentials: true,
+  retriesAnswer: true,
+  wire: () => new RowWire(),
+  resumes: undefined,
+  resume: () => {},
+  firstRequest: () => writeFlightData({ header: descriptor.subarray(PREFIX), body: NOTHING }),
+  decode: decodeAnswer,
+  opened: ({ passed }) =>
+    passed === "ready"
+      ? { streamId: undefined, committed: undefined }
+      : "The server's first answer does not say that it is ready for Arrow batches."
+})

@@ -1,0 +1,113 @@
+/**
+ * Record batch messages of our own writing, read by the Arrow library.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import {
+  compressionRegistry,
+  Field,
+  Int32,
+  Schema,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+  Utf8
+} from "apache-arrow"
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import {
+  type BodyCompression,
+  writeBatchMessage
+} from "../../../src/internal/flight/batchMessage.ts"
+import { END_OF_STREAM, messagesOf } from "../../../src/internal/flight/ipcStream.ts"
+import { ChunkWriter } from "../../../src/internal/landing/chunk.ts"
+
+/** Its number in Arrow's format. */
+const ZSTD = 1
+
+compressionRegistry.set(ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
+
+const zstd: BodyCompression = { codec: ZSTD, compress: zstdCompressSync }
+
+const schema = new Schema([new Field("n", new Int32(), true), new Field("text", new Utf8(), true)])
+const schemaMessage = tableToIPC(new Table(schema), "stream").subarray(0, -8)
+
+const bytesOf = (values: ArrayBufferView): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+
+/** A batch of so many rows: n and its text, null in each third row. */
+const batch = (rows: number) => {
+  const numbers = Int32Array.from({ length: rows }, (_, n) => n)
+  const texts = Array.from({ length: rows }, (_, n) => Buffer.from(`row ${n}`))
+  const offsets = new Int32Array(rows + 1)
+  texts.forEach(({ length }, n) => (offsets[n + 1] = offsets[n]! + length))
+  const valid = new Uint8Array((rows + 7) >> 3)
+  let nullCount = 0
+  for (let n = 0; n < rows; n++) {
+    if (n % 3 === 0) nullCount++
+    else valid[n >> 3]! |= 1 << (n & 7)
+  }
+  return {
+    rows,
+    nodes: [
+      { length: rows, nullCount },
+      { length: rows, nullCount: 0 }
+    ],
+    buffers: [valid, bytesOf(numbers), new Uint8Array(0), bytesOf(offsets), Buffer.concat(texts)]
+  }
+}
+
+/** The message, behind so many bytes that were written before. */
+const written = (rows: number, compression: BodyCompression | undefined): Uint8Array => {
+  const writer = new ChunkWriter()
+  writer.begin(32)
+  writeBatchMessage(writer, batch(rows), compression)
+  return Uint8Array.from(writer.buffer.subarray(writer.mark, writer.position))
+}
+
+const streamOf = (...messages: ReadonlyArray<Uint8Array>): Buffer =>
+  Buffer.concat([schemaMessage, ...messages, END_OF_STREAM])
+
+describe("a record batch message", () => {
+  for (const [name, compression] of [
+    ["uncompressed", undefined],
+    ["compressed with ZSTD", zstd]
+  ] as const) {
+    it.each([1, 7, 100, 40_000])(`${name} is read by the Arrow library: %i rows`, (rows) => {
+      const table = tableFromIPC(streamOf(written(rows, compression), written(2, compression)))
+      assert.strictEqual(table.numRows, rows + 2)
+      for (const row of [0, 1, 2, rows - 1].filter((each) => each < rows)) {
+        const { n, text } = table.get(row)!.toJSON()
+        assert.strictEqual(n, row % 3 === 0 ? null : row)
+        assert.strictEqual(text, `row ${row}`)
+      }
+    })
+  }
+
+  it("aligns buffers at 64 bytes, and at 8 when they are compressed", () => {
+    for (const [compression, alignment] of [
+      [undefined, 64],
+      [zstd, 8]
+    ] as const) {
+      const message = Buffer.from(written(1_000, compression))
+      const [found] = messagesOf(message, 0, message.length)
+      const metadata = message.subarray(8, found!.body)
+      const nodes = metadata.readUInt32LE(76)
+      const buffers = 80 + nodes * 16 + 4
+      const count = metadata.readUInt32LE(buffers)
+      assert.strictEqual(count, 5)
+      for (let index = 0; index < count; index++) {
+        assert.strictEqual(Number(metadata.readBigInt64LE(buffers + 4 + index * 16)) % alignment, 0)
+      }
+      assert.strictEqual(message.length % 8, 0)
+    }
+  })
+
+  it("is found again in a stream, with its rows", () => {
+    const stream = streamOf(written(5, zstd), written(9, undefined))
+    const messages = messagesOf(stream, 0, stream.length)
+    assert.deepStrictEqual(
+      messages.map(({ rows }) => rows),
+      [undefined, 5, 9]
+    )
+    assert.strictEqual(messages.at(-1)!.end, stream.length - END_OF_STREAM.length)
+  })
+})
