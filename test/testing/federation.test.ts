@@ -1,6 +1,7 @@
 /** The token exchange of the local server, and the client's federated credentials against it, over real sockets. */
+import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, FileSystem, Layer, Redacted } from "effect"
 import { Credentials, StreamPool, TableProperties, UnityCatalog, Zerobus } from "effect-zerobus"
 import { ZerobusLocal, type ZerobusLocalOptions, type ZerobusLocalShape } from "effect-zerobus/testing"
 import { createSecretKey, generateKeyPairSync } from "node:crypto"
@@ -216,13 +217,16 @@ describe("a local server that trusts an identity provider", () => {
       const ask = Effect.flatMap(ZerobusLocal, (local) => Effect.map(post(local, given), ({ status }) => status))
       assert.strictEqual(yield* onServer({}, ask), 200)
       assert.strictEqual(yield* onServer(trusting, ask), 400)
+      const files = yield* FileSystem.FileSystem
+      const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-unsigned-" })
+      assert.strictEqual(yield* Effect.provide(ask, ZerobusLocal.layerServer({ dataDir })), 400)
       const expired = form({ subject_token: unsignedJwt({ sub: "local-client", exp: 1 }) })
       const refused = yield* onServer(
         {},
         Effect.flatMap(ZerobusLocal, (local) => post(local, expired))
       )
       assert.match(refused.body["error_description"], /has expired/)
-    })
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
   it.live("FE-24 refuses keys that it cannot use, and subjects that are not one principal's", () =>

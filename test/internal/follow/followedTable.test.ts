@@ -2,9 +2,19 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer } from "effect"
-import { Column, Spool, Table, TableProperties, UnityCatalog, Zerobus } from "effect-zerobus"
+import {
+  type CatalogTable,
+  Column,
+  Spool,
+  Table,
+  TableProperties,
+  UnityCatalog,
+  type UnityCatalogShape,
+  Zerobus
+} from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { parseColumns } from "../../../src/internal/columns/columnType.ts"
+import { rereadOf } from "../../../src/internal/tableForm.ts"
 import { schemaMismatch } from "../../../src/local/stream/serverStatus.ts"
 
 const name = "main.default.events"
@@ -160,6 +170,45 @@ describe('onSchemaChange: "reopen"', () => {
         assert.strictEqual((yield* Effect.flip(send({ onSchemaChange: "fail" }, 1)))._tag, "SchemaMismatch")
       })
     )
+  )
+})
+
+describe("a table from the catalog", () => {
+  const column = (name: string, tag: "BigInt" | "Int" | "String", nullable = true) => ({
+    name,
+    type: { _tag: tag },
+    nullable
+  })
+  it.effect("is read again without the cache, and has a new form for columns that old records fit", () =>
+    Effect.gen(function* () {
+      let columns = [column("id", "BigInt", false), column("temp", "Int")]
+      const asked: Array<boolean | undefined> = []
+      const answer = (options?: { readonly fresh?: boolean | undefined }) =>
+        Effect.sync(() => {
+          asked.push(options?.fresh)
+          return { definition: { name, columns } } as unknown as CatalogTable
+        })
+      const catalog = { getTable: (_: string, options?: object) => answer(options) } as unknown as UnityCatalogShape
+      const table = yield* Effect.provideService(Table.fromCatalog(name), UnityCatalog, catalog)
+      const reread = rereadOf(table)!
+      assert.isUndefined(yield* reread)
+      columns = [...columns, column("note", "String")]
+      const next = yield* reread
+      assert.isAbove(next!.descriptor!.length, table.descriptor!.length)
+      // From there on it is the next form that is compared.
+      assert.isUndefined(yield* rereadOf(next!)!)
+      const [id, temp, note] = columns as [(typeof columns)[0], (typeof columns)[0], (typeof columns)[0]]
+      for (const changed of [
+        [id, note],
+        [id, column("temp", "String"), note],
+        [id, temp, note, column("must", "Int", false)]
+      ]) {
+        columns = changed
+        assert.isUndefined(yield* reread)
+      }
+      assert.deepStrictEqual(asked, [undefined, true, true, true, true, true, true])
+      assert.isUndefined(rereadOf(TableProperties.json(name)))
+    })
   )
 })
 
