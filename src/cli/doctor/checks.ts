@@ -6,7 +6,6 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Credentials from "../../Credentials.ts"
 import { HeadersProvider } from "../../HeadersProvider.ts"
@@ -15,6 +14,7 @@ import * as TableProperties from "../../TableProperties.ts"
 import { type CatalogTable, UnityCatalog } from "../../UnityCatalog.ts"
 import { Zerobus } from "../../Zerobus.ts"
 import type { StreamFailure } from "../../ZerobusError.ts"
+import { principalConfig, type ZerobusOptions } from "../../ZerobusOptions.ts"
 import { CheckList, type Finding, finding, type Found } from "./checkList.ts"
 import { reach } from "./reach.ts"
 import type { CheckResult } from "./report.ts"
@@ -23,8 +23,8 @@ import type { CheckResult } from "./report.ts"
 interface Settings {
   readonly serverEndpoint: string
   readonly workspaceUrl: string
-  readonly clientId: string
-  readonly clientSecret: Redacted.Redacted<string>
+  /** A service principal with its secret, or the token of another identity provider. */
+  readonly principal: Pick<ZerobusOptions, "clientId" | "clientSecret" | "credentials">
 }
 
 const variables = [
@@ -38,19 +38,25 @@ const endpointForm = "https://<workspace id>.zerobus.<region>.cloud.databricks.c
 const workspaceForm = "https://<name>.cloud.databricks.com"
 
 const settings: Effect.Effect<Found<Settings>, Finding> = Effect.gen(function* () {
-  const found = yield* Effect.forEach(variables, (name) =>
+  const principal = yield* Effect.orElseSucceed(principalConfig, () => ({}) as Settings["principal"])
+  const federated = principal.credentials !== undefined
+  const needed = federated ? variables.slice(0, 2) : variables
+  const found = yield* Effect.forEach(needed, (name) =>
     Config.NonEmptyString(name).pipe(Effect.option, Effect.map(Option.getOrUndefined))
   )
-  const missing = variables.filter((_, index) => found[index] === undefined)
+  const missing = needed.filter((_, index) => found[index] === undefined)
   if (missing.length > 0) {
     return yield* finding(
       `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`,
       "Set what is missing; zerobus local prints all four for a local server."
     )
   }
-  const [serverEndpoint, workspaceUrl, clientId, clientSecret] = found as [string, string, string, string]
-  const value = { serverEndpoint, workspaceUrl, clientId, clientSecret: Redacted.make(clientSecret) }
-  return { detail: `${variables.length} of ${variables.length} are set`, value }
+  const [serverEndpoint, workspaceUrl] = found as [string, string]
+  const detail = `${needed.length} of ${needed.length} are set`
+  return {
+    detail: federated ? `${detail}, and the token of an identity provider in place of a secret` : detail,
+    value: { serverEndpoint, workspaceUrl, principal }
+  }
 })
 
 /** Zerobus has a name of its own below the region; a workspace has none of that. */
@@ -113,14 +119,19 @@ const grants = (table: string, clientId: string): string => {
 
 /** What to do about a failure of the client, whose message says what happened. */
 const explained =
-  (table: string | undefined, { clientId }: Settings, hint: string) =>
+  (table: string | undefined, { principal: { clientId, credentials } }: Settings, hint: string) =>
   (error: StreamFailure): Finding => {
     const advice = (): string => {
       switch (error._tag) {
         case "InvalidToken":
+          if (credentials !== undefined) {
+            return "Check the token of the identity provider, and the federation policy that takes it: issuer, audience and subject."
+          }
           return "Check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET: an OAuth secret of a service principal that has not expired."
         case "PermissionDenied":
-          return table === undefined ? "Ask for access to the workspace." : grants(table, clientId)
+          return table === undefined
+            ? "Ask for access to the workspace."
+            : grants(table, credentials?.clientId ?? clientId ?? "")
         case "InvalidTable":
           return "Check the name. A new table is made by zerobus table create, or by SQL in the workspace."
         case "TlsFailure":
@@ -169,12 +180,20 @@ export const examine = Effect.fnUntraced(function* (
   return checks.results
 })
 
+const clientOf = ({ principal, serverEndpoint, workspaceUrl }: Settings): ZerobusOptions => ({
+  serverEndpoint,
+  workspaceUrl,
+  ...principal
+})
+
 /** A token for the table, or one for the catalog. */
 const mint = (given: Settings, table: string | undefined, hint: string): Effect.Effect<Found<void>, Finding> => {
   const asked: Effect.Effect<unknown, StreamFailure> =
     table === undefined
-      ? Credentials.catalogToken(given)
-      : HeadersProvider.use((provider) => provider.getHeaders(table)).pipe(Effect.provide(Credentials.layer(given)))
+      ? Credentials.catalogToken(clientOf(given))
+      : HeadersProvider.use((provider) => provider.getHeaders(table)).pipe(
+          Effect.provide(Credentials.layer(clientOf(given)))
+        )
   return asked.pipe(
     Effect.mapError(explained(table, given, hint)),
     Effect.as({ detail: table === undefined ? "minted for the catalog" : `minted for ${table}`, value: undefined })
@@ -182,9 +201,9 @@ const mint = (given: Settings, table: string | undefined, hint: string): Effect.
 }
 
 /** Reads the table. Whether that is allowed and whether the table is there are two checks of one answer. */
-const readTable = ({ clientId, clientSecret, workspaceUrl }: Settings, table: string) =>
+const readTable = ({ principal, workspaceUrl }: Settings, table: string) =>
   UnityCatalog.use((catalog) => catalog.getTable(table)).pipe(
-    Effect.provide(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret })),
+    Effect.provide(UnityCatalog.layer({ workspaceUrl, ...principal })),
     Effect.result
   )
 
@@ -226,7 +245,7 @@ const openStream = (
       () => Effect.void
     )
   ).pipe(
-    Effect.provide(Layer.fresh(Zerobus.layer(given))),
+    Effect.provide(Layer.fresh(Zerobus.layer(clientOf(given)))),
     Effect.mapError((error) => explain(error as StreamFailure)),
     Effect.as({ detail: "opened and closed, without a record", value: undefined })
   )

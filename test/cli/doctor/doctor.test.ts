@@ -4,6 +4,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { connectProxy } from "../../support/connectProxy.ts"
+import { unsignedJwt } from "../../support/jwt.ts"
 import { type Environment, zerobus } from "../../support/commandLine.ts"
 import { ZerobusLocal } from "../../../src/testing/index.ts"
 
@@ -107,6 +108,20 @@ describe("zerobus doctor", () => {
     )
     assert.match(text, /^ok +stream +\d+ ms {2}opened and closed, without a record$/m)
     assert.match(text, /^ok +schema +\d+ ms {2}2 columns, 1 NOT NULL$/m)
+  })
+
+  it("takes the token of an identity provider in place of a secret, and says what to check of one", async () => {
+    const { DATABRICKS_CLIENT_ID: _, DATABRICKS_CLIENT_SECRET: __, ...rest } = served
+    const federated = (sub: string) => ({ ...rest, DATABRICKS_OIDC_TOKEN: unsignedJwt({ sub }) })
+    const { code, report } = await examined(federated("local-client"))
+    assert.deepStrictEqual([code, report.ok], [0, true])
+    assert.strictEqual(
+      report.checks[0]!.detail,
+      "2 of 2 are set, and the token of an identity provider in place of a secret"
+    )
+    const [refused] = (await examined(federated("canary-somebody"))).failed
+    assert.strictEqual(refused!.name, "token")
+    assert.match(refused!.advice!, /federation policy that takes it: issuer, audience and subject/)
   })
 
   it("leaves out what needs a table when none is named", async () => {
