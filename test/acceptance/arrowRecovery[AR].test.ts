@@ -315,6 +315,21 @@ describe("an announced end", () => {
     })
   )
 
+  it.effect("may come with the answer that the server is ready", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* F.open(
+        { streamPausedMaxWaitTime: 0 },
+        { onSchema: (connection) => connection.closing(60_000), onFrame: () => {} },
+        {}
+      )
+      yield* A.settle
+      assert.deepStrictEqual([server.connection(0).halfCloses, server.connections.length], [1, 2])
+      yield* stream.ingestRecord(F.batch(0, 2))
+      yield* stream.close
+      assert.deepStrictEqual(F.numbersOf(server.last.table), [0, 1])
+    })
+  )
+
   it.effect("AR-29 AR-31 drains for 500 ms after the half-close, and late rows count", () =>
     Effect.gen(function* () {
       const parts = yield* F.open({}, { onFrame: () => {}, onHalfClose: () => {} }, {})

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { TransportCall } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
+import type { ServerMessage } from "../protobuf/envelope.ts"
 import type { Wire } from "../protobuf/streamRpc.ts"
 import type { Inbox } from "./traffic.ts"
 import { regrowUnsafe } from "./messageSize.ts"
@@ -18,6 +19,8 @@ export interface Session {
   readonly inbox: Inbox
   /** How its messages travel, and what acknowledgements count. */
   readonly wire: Wire
+  /** The end of the connection, when the answer that opened it announced that as well. */
+  readonly announced: ServerMessage["closing"]
   /** How many messages were handed to the transport, the last of them perhaps in part. */
   handed: number
   /** How many messages are acknowledged as a whole. */

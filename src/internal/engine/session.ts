@@ -63,7 +63,8 @@ export const openSession = Effect.fnUntraced(function* <A>(
   }
   const inbox = yield* Inbox.of(call)
   call.sendUnsafe(rpc.firstRequest())
-  const answer = rpc.opened(yield* nextResponse(core, inbox))
+  const first = yield* nextResponse(core, inbox)
+  const answer = rpc.opened(first)
   if (typeof answer === "string") {
     if (!rpc.retriesAnswer) return yield* violation(answer)
     return yield* failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message: answer }), attempts: 1 }))
@@ -75,8 +76,16 @@ export const openSession = Effect.fnUntraced(function* <A>(
   core.telemetry.sessionOpened()
   const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
   if (typeof settled !== "number") return yield* settled
-  const first = committed === undefined ? 0 : committed + 1
-  const session: Session = { call, inbox, wire: rpc.wire(first), handed: 0, acknowledged: 0, progress: settled > 0 }
+  const firstUnit = committed === undefined ? 0 : committed + 1
+  const session: Session = {
+    call,
+    inbox,
+    wire: rpc.wire(firstUnit),
+    handed: 0,
+    acknowledged: 0,
+    progress: settled > 0,
+    announced: first.closing
+  }
   call.watchInFlightUnsafe?.(() => session.handed > session.acknowledged)
   return session
 })
@@ -118,6 +127,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
       if (session.progress) pauseRequested.doneUnsafe(Exit.succeed(core.options.serverLackOfAckTimeout))
     })
   }
+  if (session.announced !== undefined) pauseRequested.doneUnsafe(Exit.succeed(session.announced.afterMillis))
   session.inbox.readUnsafe(receiver(core, flight, pauseRequested, ending))
   sending.start()
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
