@@ -11,7 +11,7 @@ import {
   tableFromIPC,
   tableToIPC
 } from "apache-arrow"
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { type BodyCompression, writeBatchMessage } from "../internal/flight/batchMessage.ts"
 import { flightRpc } from "../internal/flight/flightRpc.ts"
 import { END_OF_STREAM } from "../internal/flight/ipcStream.ts"
@@ -30,7 +30,21 @@ const ZSTD = 1
 /** The number of LZ4 frames in Arrow's format. */
 const LZ4 = 0
 
-const zstd: BodyCompression = { codec: ZSTD, compress: (bytes) => zstdCompressSync(bytes) }
+/** The levels above 1 take more time for hardly fewer bytes of columns. */
+const zstdParams = { [constants.ZSTD_c_compressionLevel]: 1 }
+
+/** Output is put together from pieces of this size; one piece costs least. */
+const LARGEST_PIECE = 1024 * 1024
+
+const zstd: BodyCompression = {
+  codec: ZSTD,
+  compress: (bytes) =>
+    zstdCompressSync(bytes, {
+      params: zstdParams,
+      pledgedSrcSize: bytes.length,
+      chunkSize: Math.min(bytes.length, LARGEST_PIECE)
+    })
+}
 
 /** The library reads compressed batches with codecs that programs give it; one of theirs stays. */
 const registerZstd = (): void => {

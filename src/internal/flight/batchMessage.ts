@@ -56,7 +56,8 @@ export const writeBatchMessage = (
 ): void => {
   const { buffers, nodes, rows } = batch
   const size = metadataSize(nodes.length, buffers.length, compression !== undefined)
-  sink.ensure(PREFIX + size)
+  // Compressed buffers take less, and a sink that has grown keeps its size.
+  sink.ensure(PREFIX + size + (compression === undefined ? bodySize(buffers) : 0))
   // The sink may move while the body is written, so places count from the record's beginning.
   const start = sink.position - sink.mark
   sink.position += PREFIX + size
@@ -76,6 +77,10 @@ export const writeBatchMessage = (
 
 /** Where a buffer lies in its body, without padding. */
 type Region = readonly [offset: number, length: number]
+
+/** Bytes of an uncompressed body. */
+const bodySize = (buffers: ReadonlyArray<Uint8Array>): number =>
+  buffers.reduce((sum, { length }) => sum + padded(length, alignmentOf(undefined)), 0)
 
 const writeBody = (
   sink: ByteSink,
