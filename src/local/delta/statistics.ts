@@ -97,7 +97,7 @@ const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bound
     case "INT64":
       return {
         nulls,
-        ...int64Bounds(type, new BigInt64Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 3))
+        ...int64Bounds(type, new Int32Array(chunk.values.buffer, chunk.values.byteOffset, (chunk.size >> 3) * 2))
       }
     case "FLOAT":
       return { nulls, ...floatBounds(new Float32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2)) }
@@ -126,15 +126,28 @@ const int32Bounds = (type: SimpleType, values: Int32Array): Partial<Bounds> => {
   return { min: boundText(type, BigInt(min), false), max: boundText(type, BigInt(max), true) }
 }
 
-const int64Bounds = (type: SimpleType, values: BigInt64Array): Partial<Bounds> => {
-  let min = values[0]!
-  let max = min
-  for (let i = 1; i < values.length; i++) {
-    const value = values[i]!
-    if (value < min) min = value
-    else if (value > max) max = value
+/** Bounds of 64-bit integers in two halves: BigInts of every value take several times as long. */
+const int64Bounds = (type: SimpleType, words: Int32Array): Partial<Bounds> => {
+  let minHigh = words[1]!
+  let minLow = words[0]! >>> 0
+  let maxHigh = minHigh
+  let maxLow = minLow
+  for (let at = 2; at < words.length; at += 2) {
+    const high = words[at + 1]!
+    const low = words[at]! >>> 0
+    if (high < minHigh || (high === minHigh && low < minLow)) {
+      minHigh = high
+      minLow = low
+    } else if (high > maxHigh || (high === maxHigh && low > maxLow)) {
+      maxHigh = high
+      maxLow = low
+    }
   }
-  return { min: boundText(type, min, false), max: boundText(type, max, true) }
+  const whole = (high: number, low: number): bigint => (BigInt(high) << 32n) | BigInt(low)
+  return {
+    min: boundText(type, whole(minHigh, minLow), false),
+    max: boundText(type, whole(maxHigh, maxLow), true)
+  }
 }
 
 /** The JSON text of a bound of a type that is stored as an integer. `up` tells a maximum. */
@@ -203,55 +216,38 @@ const fixedBounds = (type: SimpleType, width: number, chunk: LeafChunk): Partial
 
 /**
  * The smallest and the largest text by their bytes. Each value is compared once: as long as it has
- * the bytes that the smallest and the largest share, one byte decides about both.
+ * the bytes that the smallest and the largest share, one byte decides about both. The shared bytes are
+ * never more than those that a new smallest or largest text has of them.
  */
 const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   const bytes = chunk.values
-  const lengthAt = (at: number): number =>
-    bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, chunk.size)
   let min = 4
-  let minEnd = 4 + lengthAt(0)
+  let minEnd = 4 + view.getInt32(0, true)
   let max = min
   let maxEnd = minEnd
   /** How many bytes the smallest and the largest text share. */
   let shared = minEnd - min
-  const sharedNow = (): number => {
-    const most = Math.min(minEnd - min, maxEnd - max)
-    let count = 0
-    while (count < most && bytes[min + count] === bytes[max + count]) count++
-    return count
-  }
   for (let at = minEnd; at < chunk.size;) {
     const start = at + 4
-    const length = lengthAt(at)
+    const length = view.getInt32(at, true)
     at = start + length
     const most = Math.min(length, shared)
     let same = 0
+    for (; same + 4 <= most; same += 4) if (view.getInt32(start + same) !== view.getInt32(min + same)) break
     while (same < most && bytes[start + same] === bytes[min + same]) same++
     // Ends and bytes that differ, as numbers: an end comes before every byte.
     const own = same < length ? bytes[start + same]! : -1
-    if (same < shared) {
-      if (own < bytes[min + same]!) {
-        min = start
-        minEnd = at
-      } else {
-        max = start
-        maxEnd = at
-      }
-      shared = sharedNow()
-      continue
-    }
     const low = min + same < minEnd ? bytes[min + same]! : -1
     const high = max + same < maxEnd ? bytes[max + same]! : -1
+    shared = same
     if (own > low && own < high) continue
-    if (own <= low && smaller(bytes, start, at, min, minEnd)) {
+    if (own < low || (own === low && isSmaller(view, start + same, at, min + same, minEnd))) {
       min = start
       minEnd = at
-      shared = sharedNow()
-    } else if (own >= high && smaller(bytes, max, maxEnd, start, at)) {
+    } else if (own > high || (own === high && isSmaller(view, max + same, maxEnd, start + same, at))) {
       max = start
       maxEnd = at
-      shared = sharedNow()
     }
   }
   const text = (start: number, end: number): string =>
@@ -262,10 +258,17 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   return { min: JSON.stringify(cutText(text(min, minEnd)).text), max: upper }
 }
 
-const smaller = (bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean => {
+/** Whether the text of one place comes before that of another. */
+const isSmaller = (view: DataView, start: number, end: number, otherStart: number, otherEnd: number): boolean => {
   const length = Math.min(end - start, otherEnd - otherStart)
-  for (let i = 0; i < length; i++) {
-    const order = bytes[start + i]! - bytes[otherStart + i]!
+  let at = 0
+  for (; at + 4 <= length; at += 4) {
+    const own = view.getUint32(start + at)
+    const other = view.getUint32(otherStart + at)
+    if (own !== other) return own < other
+  }
+  for (; at < length; at++) {
+    const order = view.getUint8(start + at) - view.getUint8(otherStart + at)
     if (order !== 0) return order < 0
   }
   return end - start < otherEnd - otherStart

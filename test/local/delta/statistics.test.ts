@@ -55,6 +55,26 @@ describe("the bounds of texts", () => {
   })
 })
 
+describe("the bounds of integers of 64 bits", () => {
+  it("are the least and the greatest, whichever half tells them apart", () => {
+    const { columns } = table("a.b.c(n BIGINT)")
+    const random = seeded(23)
+    const halves = [0n, 1n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_fffen, 0xffff_ffffn]
+    const half = () => halves[Math.floor(random() * halves.length)]!
+    for (let round = 0; round < 2000; round++) {
+      const values = Array.from({ length: 1 + Math.floor(random() * 8) }, () =>
+        BigInt.asIntN(64, (half() << 32n) | half())
+      )
+      const sorted = values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      const found = statistics(
+        columns,
+        values.map((n) => ({ n: String(n) }))
+      )
+      assert.include(found, `"minValues":{"n":${sorted[0]}},"maxValues":{"n":${sorted.at(-1)}}`)
+    }
+  })
+})
+
 describe("the columns with statistics", () => {
   const { columns } = table(
     "a.b.c(a INT, m MAP<STRING, INT>, s STRUCT<x: INT, y: STRUCT<z: INT, w: STRING>>, l ARRAY<INT>, e INT, f INT)"
