@@ -7,6 +7,7 @@
  * business of `serverStream.ts`.
  */
 import { forEachField, MalformedMessage } from "../../internal/protobuf/reader.ts"
+import { low, readLength } from "../../internal/protobuf/wire.ts"
 import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 
 /** The kind of a record, or of all records of a batch. `None` is a violation of the protocol. */
@@ -143,6 +144,34 @@ const readRecord = (bytes: Uint8Array, start: number, end: number): StreamReques
   return { _tag: "Ingest", batch: false, offset, kind, records, count, recordBytes }
 }
 
+/** The key of a record within a batch: field 1 with a length. */
+const recordKey = 0x0a
+
+/**
+ * Adds the records of a batch, and answers the sum of their lengths. Batches hold nothing else as a
+ * rule, and fields are told apart only from the first other one on.
+ */
+const readRecords = (bytes: Uint8Array, from: number, to: number, records: Array<Uint8Array>): number => {
+  const { buffer, byteOffset } = bytes
+  let total = 0
+  const add = (start: number, end: number): void => {
+    if (records.length >= maxBatchRecords) throw new TooManyRecords()
+    // A view of plain bytes takes half the time of a Buffer.
+    records.push(new Uint8Array(buffer, byteOffset + start, end - start))
+    total += end - start
+  }
+  let at = from
+  while (at < to && bytes[at] === recordKey) {
+    const start = readLength(bytes, at + 1, to)
+    at = start + low
+    add(start, at)
+  }
+  forEachField(bytes, at, to, (inner, _, first, last) => {
+    if (inner === 1 && first >= 0) add(first, last)
+  })
+  return total
+}
+
 const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
   let offset: number | undefined
   let kind: RecordKind = "None"
@@ -156,12 +185,7 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
         records = []
         recordBytes = 0
       }
-      forEachField(bytes, from, to, (inner, _, first, last) => {
-        if (inner !== 1 || first < 0) return
-        if (records.length >= maxBatchRecords) throw new TooManyRecords()
-        records.push(bytes.subarray(first, last))
-        recordBytes += last - first
-      })
+      recordBytes += readRecords(bytes, from, to, records)
     }
   })
   return { _tag: "Ingest", batch: true, offset, kind, records, count: records.length, recordBytes }

@@ -62,6 +62,21 @@ describe("requests", () => {
     { arbitrary: { runs: 300 } }
   )
 
+  it("hold the records of a batch also where other fields come between and behind them", () => {
+    const record = (text: string) => Buffer.concat([Buffer.from([0x0a, text.length]), Buffer.from(text)])
+    const others = [Buffer.from([0x10, 5]), Buffer.from([0x1a, 1, 0x0a]), Buffer.from([0x0d, 1, 2, 3, 4])]
+    for (const other of others) {
+      const batch = Buffer.concat([record("ab"), other, record(""), record("cde"), other])
+      const inner = Buffer.concat([Buffer.from([0x12, batch.length]), batch])
+      const read = readRequest(Buffer.concat([Buffer.from([0x1a, inner.length]), inner]))
+      if (read._tag !== "Ingest") return assert.fail(JSON.stringify(read))
+      assert.deepStrictEqual(texts(read.records), ["ab", "", "cde"])
+      assert.strictEqual(read.recordBytes, 5)
+      const cut = Buffer.from([0x1a, 4, 0x12, 2, 0x0a, 9])
+      assert.strictEqual(readRequest(cut)._tag, "Malformed")
+    }
+  })
+
   it("tell a missing offset from 0, and a negative one from both", () => {
     const offsetOf = (request: Parameters<typeof EphemeralStreamRequest.encode>[0]) => {
       const read = readRequest(EphemeralStreamRequest.encode(request).finish())
