@@ -105,7 +105,8 @@ const positionOf = (bytes: Uint8Array | undefined): FilesPosition | undefined =>
   if (bytes === undefined) return undefined
   try {
     const position = JSON.parse(Buffer.from(bytes).toString("utf8")) as FilesPosition
-    return position.kind === "zerobus ingest" ? position : undefined
+    const { file, identity, kind } = position
+    return kind === "zerobus ingest" && typeof file === "number" && typeof identity === "object" ? position : undefined
   } catch {
     return undefined
   }
