@@ -1,13 +1,15 @@
 /**
  * Drives the local server on disk with Arrow batches of the official Python SDK, fetched from PyPI into .cache: 100,000 rows with a column
- * of each type, per compression, with a lost connection, with a rotation, and with a server that is killed twice and started again. Each
- * cell is compared with what was sent. Ends with 1 when one is wrong or a row is missing. Needs Python and PyPI.
+ * of each type, per compression, with a lost connection, with a rotation, and with a server that is killed twice and started again; and
+ * with those of the Flight client in C++ that pyarrow has. Each cell is compared with what was sent. Ends with 1 when one is wrong or a
+ * row is missing. Needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Fiber, FileSystem, Layer, Redacted } from "effect"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { isDeepStrictEqual } from "node:util"
 import { everyColumn, everyRow } from "../test/support/everyArrowColumn.ts"
+import { headersFor } from "../test/support/rawStream.ts"
 import { killServer, type RunningServer, startServer } from "../test/support/killedServer.ts"
 import { preparePython, PythonFailed, runPython } from "./pythonSdk.ts"
 
@@ -89,6 +91,23 @@ const receivedRows = ({ workspaceUrl }: Server) =>
     return Number(/^zerobus_local_records_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
   })
 
+/** A call by a client that knows nothing of Zerobus. */
+const plainFlight = Effect.gen(function* () {
+  const local = yield* ZerobusLocal
+  const table = arrowTable("plain_flight")
+  yield* local.createTable(`${table}(id BIGINT NOT NULL, item STRING)`)
+  const { authorization } = yield* headersFor(local, table)
+  const token = authorization.slice("Bearer ".length)
+  const answer = yield* runPython("pyarrowFlight.py", [local.serverEndpoint, token, table, String(total), "1000"])
+  const rows = yield* local.records(table)
+  const right = rows.filter(({ id, item }) => item === (Number(id) % 3 === 0 ? null : `item-${id}`))
+  const ids = new Set(right.map(({ id }) => id))
+  yield* Console.log(`plain_flight: ${ids.size} rows in the table, ${rows.length - ids.size} more; ${answer.trim()}`)
+  if (ids.size < total || rows.length > total || !answer.includes(`"ack_up_to_records": ${total}`)) {
+    return yield* new PythonFailed({ message: "plain_flight lost rows or cells" })
+  }
+})
+
 const program = Effect.gen(function* () {
   yield* preparePython
   const files = yield* FileSystem.FileSystem
@@ -98,6 +117,7 @@ const program = Effect.gen(function* () {
     for (const compression of ["none", "lz4", "zstd"]) yield* arrowScenario(`arrow_${compression}`, compression)
     yield* arrowScenario("arrow_lost_connection", "zstd", Faults.disconnect({ afterRecords: 30_000 }))
     yield* arrowScenario("arrow_rotation", "zstd", Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" }))
+    yield* plainFlight
   }).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir })))
   yield* arrowKills(yield* folder)
 })

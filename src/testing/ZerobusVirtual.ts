@@ -22,8 +22,7 @@ import { type Latency, makeSampler } from "../local/faults/latency.ts"
 import { makeMemoryTableStoreWith } from "../local/store/memoryTableStore.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
 import { invalidArgument, unauthenticated } from "../local/stream/serverStatus.ts"
-import { startRetirement } from "../local/stream/retirement.ts"
-import { startStream } from "../local/stream/serverStream.ts"
+import { rpcs } from "../local/stream/rpcs.ts"
 import type { Peer } from "../local/stream/streamContract.ts"
 import { makeStreamHub, type StreamHub } from "../local/stream/streamHost.ts"
 import { makeDelays, timersOfProgram } from "../local/timers.ts"
@@ -123,7 +122,5 @@ const serverOf =
       peer.finish(unauthenticated("The token has expired, fetch a new one"))
       return refused
     }
-    return rpc === "RetireStream"
-      ? startRetirement(hub, peer, tableName)
-      : startStream(hub, peer, tableName, rpc === "PersistentStream")
+    return rpcs[rpc ?? "EphemeralStream"](hub, peer, tableName)
   }

@@ -23,8 +23,7 @@ import {
   type ServerStatus,
   unauthenticated
 } from "../stream/serverStatus.ts"
-import { startRetirement } from "../stream/retirement.ts"
-import { type ServerStream, startArrowStream, startStream } from "../stream/serverStream.ts"
+import { type RpcName, rpcs, type StartCall } from "../stream/rpcs.ts"
 import type { Peer, StreamHost } from "../stream/streamContract.ts"
 
 /** What the gRPC face needs. */
@@ -58,18 +57,13 @@ const drainMillis = 500
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
-type Start = (host: StreamHost, peer: Peer, tableName: string) => ServerStream
-
-/**
- * What starts with a call of each RPC. On the wire a unary call is a stream with one message in
- * each direction.
- */
-const rpcs: ReadonlyArray<readonly [path: string, start: Start]> = [
-  ["/databricks.zerobus.Zerobus/EphemeralStream", startStream],
-  ["/databricks.zerobus.Zerobus/PersistentStream", (host, peer, tableName) => startStream(host, peer, tableName, true)],
-  ["/databricks.zerobus.Zerobus/RetireStream", startRetirement],
-  [DO_PUT_PATH, startArrowStream]
-]
+/** The path of each RPC. */
+const paths: Readonly<Record<RpcName, string>> = {
+  EphemeralStream: "/databricks.zerobus.Zerobus/EphemeralStream",
+  PersistentStream: "/databricks.zerobus.Zerobus/PersistentStream",
+  RetireStream: "/databricks.zerobus.Zerobus/RetireStream",
+  DoPut: DO_PUT_PATH
+}
 
 /** Serves streams until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveGrpc = Effect.fnUntraced(function* (
@@ -109,11 +103,11 @@ export const serveGrpc = Effect.fnUntraced(function* (
     injector.destroy()
     return listener.drained(drainMillis)
   })
-  for (const [path, start] of rpcs) {
+  for (const name of Object.keys(rpcs) as ReadonlyArray<RpcName>) {
     server.register(
-      path,
+      paths[name],
       (call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>) =>
-        serveCall(call, start, options, revoked, (how) => {
+        serveCall(call, rpcs[name], options, revoked, (how) => {
           const socket = listener.socketOf(call.getPeer())
           if (how === "reset") socket?.resetAndDestroy()
           else socket?.destroy()
@@ -128,7 +122,7 @@ export const serveGrpc = Effect.fnUntraced(function* (
 
 const serveCall = (
   call: Grpc.ServerDuplexStream<Uint8Array, Uint8Array>,
-  start: Start,
+  start: StartCall,
   options: GrpcServiceOptions,
   revoked: Set<string>,
   cut: (how: "reset" | "fin") => void
