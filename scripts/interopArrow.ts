@@ -1,8 +1,9 @@
 /**
- * Drives the local server on disk with Arrow batches of the official Python SDK, fetched from PyPI into .cache: 100,000 rows with a column
- * of each type, per compression, with a lost connection, with a rotation, and with a server that is killed twice and started again; and
- * with those of the Flight client in C++ that pyarrow has. Each cell is compared with what was sent. Ends with 1 when one is wrong or a
- * row is missing. Needs Python and PyPI.
+ * Drives the local server on disk with Arrow batches of the official Python SDK, fetched from PyPI
+ * into .cache: 100,000 rows with a column of each type, per compression, with a lost connection,
+ * with a rotation, and with a server that is killed twice and started again; and with those of the
+ * Flight client in C++ that pyarrow has. Each cell is compared with what was sent. Ends with 1 when
+ * one is wrong or a row is missing. Needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Fiber, FileSystem, Layer, Redacted } from "effect"
@@ -50,26 +51,36 @@ const checkArrow = Effect.fnUntraced(function* (name: string) {
   yield* Console.log(
     `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ${rows.length - found.size} twice`
   )
-  if (missing > 0 || wrong > 0) return yield* new PythonFailed({ message: `${name} lost rows or cells` })
+  if (missing > 0 || wrong > 0)
+    return yield* new PythonFailed({ message: `${name} lost rows or cells` })
 })
 
-const arrowScenario = Effect.fnUntraced(function* (name: string, compression: string, fault?: Faults.Fault) {
+const arrowScenario = Effect.fnUntraced(function* (
+  name: string,
+  compression: string,
+  fault?: Faults.Fault
+) {
   const local = yield* ZerobusLocal
   yield* local.createTable(`${arrowTable(name)}(${everyColumn})`)
   if (fault !== undefined) yield* local.inject(arrowTable(name), fault)
-  yield* ingestArrow({ ...local, clientSecret: Redacted.value(local.clientSecret) }, name, compression)
+  yield* ingestArrow(
+    { ...local, clientSecret: Redacted.value(local.clientSecret) },
+    name,
+    compression
+  )
   yield* checkArrow(name)
   const { ackedButMissing, ackedRecords } = yield* local.audit(arrowTable(name))
-  if (ackedButMissing > 0 || ackedRecords < total) return yield* new PythonFailed({ message: `${name} lost records` })
+  if (ackedButMissing > 0 || ackedRecords < total)
+    return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
 /** Kills the server once a third and once two thirds of the rows have come, while the SDK ingests. */
 const arrowKills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "arrow_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })
-  yield* Effect.flatMap(ZerobusLocal, (local) => local.createTable(`${arrowTable(name)}(${everyColumn})`)).pipe(
-    Effect.provide(layer)
-  )
+  yield* Effect.flatMap(ZerobusLocal, (local) =>
+    local.createTable(`${arrowTable(name)}(${everyColumn})`)
+  ).pipe(Effect.provide(layer))
   let server = yield* Effect.promise(() => startServer(dataDir, "0", "0"))
   const { port } = new URL(server.serverEndpoint)
   const { port: httpPort } = new URL(server.workspaceUrl)
@@ -98,12 +109,24 @@ const plainFlight = Effect.gen(function* () {
   yield* local.createTable(`${table}(id BIGINT NOT NULL, item STRING)`)
   const { authorization } = yield* headersFor(local, table)
   const token = authorization.slice("Bearer ".length)
-  const answer = yield* runPython("pyarrowFlight.py", [local.serverEndpoint, token, table, String(total), "1000"])
+  const answer = yield* runPython("pyarrowFlight.py", [
+    local.serverEndpoint,
+    token,
+    table,
+    String(total),
+    "1000"
+  ])
   const rows = yield* local.records(table)
   const right = rows.filter(({ id, item }) => item === (Number(id) % 3 === 0 ? null : `item-${id}`))
   const ids = new Set(right.map(({ id }) => id))
-  yield* Console.log(`plain_flight: ${ids.size} rows in the table, ${rows.length - ids.size} more; ${answer.trim()}`)
-  if (ids.size < total || rows.length > total || !answer.includes(`"ack_up_to_records": ${total}`)) {
+  yield* Console.log(
+    `plain_flight: ${ids.size} rows in the table, ${rows.length - ids.size} more; ${answer.trim()}`
+  )
+  if (
+    ids.size < total ||
+    rows.length > total ||
+    !answer.includes(`"ack_up_to_records": ${total}`)
+  ) {
     return yield* new PythonFailed({ message: "plain_flight lost rows or cells" })
   }
 })
@@ -114,9 +137,18 @@ const program = Effect.gen(function* () {
   const folder = files.makeTempDirectoryScoped({ prefix: "zerobus-arrow-" })
   const dataDir = yield* folder
   yield* Effect.gen(function* () {
-    for (const compression of ["none", "lz4", "zstd"]) yield* arrowScenario(`arrow_${compression}`, compression)
-    yield* arrowScenario("arrow_lost_connection", "zstd", Faults.disconnect({ afterRecords: 30_000 }))
-    yield* arrowScenario("arrow_rotation", "zstd", Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" }))
+    for (const compression of ["none", "lz4", "zstd"])
+      yield* arrowScenario(`arrow_${compression}`, compression)
+    yield* arrowScenario(
+      "arrow_lost_connection",
+      "zstd",
+      Faults.disconnect({ afterRecords: 30_000 })
+    )
+    yield* arrowScenario(
+      "arrow_rotation",
+      "zstd",
+      Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" })
+    )
     yield* plainFlight
   }).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir })))
   yield* arrowKills(yield* folder)

@@ -1,6 +1,6 @@
 /**
- * The official Python SDK for the interop scripts: an environment in .cache that is made from PyPI the first time, and programs that run
- * in it.
+ * The official Python SDK for the interop scripts: an environment in .cache that is made from PyPI
+ * the first time, and programs that run in it.
  */
 import { Console, Data, Effect, FileSystem } from "effect"
 import { spawn } from "node:child_process"
@@ -37,9 +37,16 @@ export const preparePython = Effect.gen(function* () {
   if (yield* files.exists(`${venv}/bin/python`)) return
   yield* Console.log("Fetching the Python SDK from PyPI ...")
   yield* run("python3", ["-m", "venv", venv])
-  yield* run(`${venv}/bin/pip`, ["install", "-q", `databricks-zerobus-ingest-sdk[arrow,avro]==${version}`])
+  yield* run(`${venv}/bin/pip`, [
+    "install",
+    "-q",
+    `databricks-zerobus-ingest-sdk[arrow,avro]==${version}`
+  ])
 })
 
 /** Runs a program of `test/support` in the environment, and answers its output. */
-export const runPython = (script: string, args: ReadonlyArray<string>): Effect.Effect<string, PythonFailed> =>
+export const runPython = (
+  script: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<string, PythonFailed> =>
   run(`${venv}/bin/python`, [`${root}test/support/${script}`, ...args])

@@ -13,7 +13,9 @@ export interface Answer {
 }
 
 /** A call under way. */
-export type ArrowCall = Omit<RawCall<Answer>, "sendBytes"> & { readonly send: RawCall<Answer>["sendBytes"] }
+export type ArrowCall = Omit<RawCall<Answer>, "sendBytes"> & {
+  readonly send: RawCall<Answer>["sendBytes"]
+}
 
 const readAnswer = (bytes: Uint8Array): Answer => {
   let json = "{}"
@@ -25,10 +27,14 @@ const readAnswer = (bytes: Uint8Array): Answer => {
 
 /** Starts a call with these headers; the scope ends it. */
 export const openDoPut = (serverEndpoint: string, headers: Readonly<Record<string, string>>) =>
-  Effect.map(openCall(serverEndpoint, headers, DO_PUT_PATH, readAnswer), ({ sendBytes, ...call }): ArrowCall => ({
-    ...call,
-    send: sendBytes
-  }))
+  Effect.map(
+    openCall(serverEndpoint, headers, DO_PUT_PATH, readAnswer),
+    ({ sendBytes, ...call }): ArrowCall => ({
+      ...call,
+      send: sendBytes
+    })
+  )
 
 /** The headers of a call to a table, with a fresh token. */
-export const putHeaders = (local: ZerobusLocalShape, tableName: string) => headersFor(local, tableName)
+export const putHeaders = (local: ZerobusLocalShape, tableName: string) =>
+  headersFor(local, tableName)

@@ -1,9 +1,15 @@
 /** Arrow data as the messages of a Flight call, made with the library of the Arrow project. */
 import * as Arrow from "apache-arrow"
-import { type FlightData, offsetMetadata, writeFlightData } from "../../src/internal/flight/flightData.ts"
+import {
+  type FlightData,
+  offsetMetadata,
+  writeFlightData
+} from "../../src/internal/flight/flightData.ts"
 
 /** The messages of an IPC stream: header and body of each, schema first. */
-export const ipcMessages = (stream: Uint8Array): ReadonlyArray<Pick<FlightData, "header" | "body">> => {
+export const ipcMessages = (
+  stream: Uint8Array
+): ReadonlyArray<Pick<FlightData, "header" | "body">> => {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
   const messages: Array<Pick<FlightData, "header" | "body">> = []
   for (let at = 0; at + 8 <= stream.length;) {
@@ -23,7 +29,10 @@ const bodyLengthOf = (header: Uint8Array): number => Arrow.Message.decode(header
 
 /** A column by its name: type, values, and whether it may be NULL. */
 export type Columns = Readonly<
-  Record<string, readonly [type: Arrow.DataType, values: ReadonlyArray<unknown>, nullable?: boolean]>
+  Record<
+    string,
+    readonly [type: Arrow.DataType, values: ReadonlyArray<unknown>, nullable?: boolean]
+  >
 >
 
 /** A batch of these columns. */
@@ -32,7 +41,9 @@ export const batchOf = (columns: Columns): Arrow.RecordBatch => {
   const schema = new Arrow.Schema(
     entries.map(([name, [type, , nullable]]) => new Arrow.Field(name, type, nullable ?? true))
   )
-  const data = entries.map(([, [type, values]]) => Arrow.vectorFromArray(values as Array<never>, type).data[0]!)
+  const data = entries.map(
+    ([, [type, values]]) => Arrow.vectorFromArray(values as Array<never>, type).data[0]!
+  )
   const struct = new Arrow.Struct(schema.fields)
   return new Arrow.RecordBatch(
     schema,
@@ -41,7 +52,9 @@ export const batchOf = (columns: Columns): Arrow.RecordBatch => {
 }
 
 /** The messages of a call that sends these batches, which have one schema. */
-export const flightMessages = (...batches: ReadonlyArray<Arrow.RecordBatch>): ReadonlyArray<Uint8Array> =>
+export const flightMessages = (
+  ...batches: ReadonlyArray<Arrow.RecordBatch>
+): ReadonlyArray<Uint8Array> =>
   flightOf(Arrow.tableToIPC(new Arrow.Table(batches[0]!.schema, [...batches]), "stream"))
 
 /** The messages of a call that sends an IPC stream. */

@@ -1,4 +1,4 @@
-/** Rows of a table, in the forms that reading gives, as the messages of an Arrow call in the types of the service. */
+/** Rows of a table, as reading gives them, as the messages of an Arrow call. */
 import * as Arrow from "apache-arrow"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { encodeVariant } from "../../src/local/parquet/variantEncoder.ts"
@@ -31,7 +31,10 @@ const plainType = (type: ColumnType): Arrow.DataType => {
   }
 }
 
-const storedType = (type: ColumnType, inner: (type: ColumnType) => Arrow.DataType): Arrow.DataType => {
+const storedType = (
+  type: ColumnType,
+  inner: (type: ColumnType) => Arrow.DataType
+): Arrow.DataType => {
   switch (type._tag) {
     case "Boolean":
       return types.boolean
@@ -62,7 +65,9 @@ const storedType = (type: ColumnType, inner: (type: ColumnType) => Arrow.DataTyp
     case "Map":
       return types.map(inner(type.key), inner(type.value))
     case "Struct":
-      return types.struct(Object.fromEntries(type.fields.map((field) => [field.name, inner(field.type)])))
+      return types.struct(
+        Object.fromEntries(type.fields.map((field) => [field.name, inner(field.type)]))
+      )
   }
 }
 
@@ -74,10 +79,14 @@ const valueOf = (type: ColumnType, value: unknown): unknown => {
     case "Array":
       return (value as ReadonlyArray<unknown>).map((item) => valueOf(type.element, item))
     case "Map":
-      return new Map([...(value as Map<unknown, unknown>)].map(([key, item]) => [key, valueOf(type.value, item)]))
+      return new Map(
+        [...(value as Map<unknown, unknown>)].map(([key, item]) => [key, valueOf(type.value, item)])
+      )
     case "Struct": {
       const row = value as Record<string, unknown>
-      return Object.fromEntries(type.fields.map((field) => [field.name, valueOf(field.type, row[field.name])]))
+      return Object.fromEntries(
+        type.fields.map((field) => [field.name, valueOf(field.type, row[field.name])])
+      )
     }
     default:
       return value
@@ -91,7 +100,9 @@ export const flightOfRows = (
   size = Math.max(1, rows.length)
 ): ReadonlyArray<Uint8Array> => {
   const schemaOf = (type: (type: ColumnType) => Arrow.DataType) =>
-    new Arrow.Schema(columns.map((column) => new Arrow.Field(column.name, type(column.type), column.nullable)))
+    new Arrow.Schema(
+      columns.map((column) => new Arrow.Field(column.name, type(column.type), column.nullable))
+    )
   const schema = schemaOf(plainType)
   const batches = Array.from({ length: Math.ceil(rows.length / size) }, (_, batch) => {
     const part = rows.slice(batch * size, (batch + 1) * size)
@@ -100,7 +111,10 @@ export const flightOfRows = (
       return Arrow.vectorFromArray(values as Array<never>, schema.fields[index]!.type).data[0]!
     })
     const type = new Arrow.Struct(schema.fields)
-    return new Arrow.RecordBatch(schema, Arrow.makeData({ type, length: part.length, nullCount: 0, children }))
+    return new Arrow.RecordBatch(
+      schema,
+      Arrow.makeData({ type, length: part.length, nullCount: 0, children })
+    )
   })
   const [first] = flightOf(Arrow.tableToIPC(new Arrow.Table(schemaOf(typeOf), []), "stream"))
   const [, ...rest] = flightMessages(...batches)

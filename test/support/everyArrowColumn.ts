@@ -14,7 +14,8 @@ const numbered = <A>(count: number, make: (index: number) => A): ReadonlyArray<A
 
 /** The row with this number, as reading the table gives it. */
 export const everyRow = (n: number): Record<string, unknown> => {
-  if (n % 7 === 3) return { id: BigInt(n), ...Object.fromEntries(names.map((name) => [name, null])) }
+  if (n % 7 === 3)
+    return { id: BigInt(n), ...Object.fromEntries(names.map((name) => [name, null])) }
   const bytes = [n >> 16, (n >> 8) & 255, n & 255]
   return {
     id: BigInt(n),

@@ -1,4 +1,4 @@
-/** The local server in a process of its own, to be killed and started again on the same folder and ports. */
+/** The local server in a process of its own, to be killed and started again on the same ports. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 
@@ -14,12 +14,22 @@ export interface RunningServer {
 const script = new URL("../faults/serverProcess.ts", import.meta.url).pathname
 
 /** Starts a server; port 0 takes a free one. */
-export const startServer = (folder: string, port: string, httpPort: string): Promise<RunningServer> =>
+export const startServer = (
+  folder: string,
+  port: string,
+  httpPort: string
+): Promise<RunningServer> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", script, folder, port, httpPort], {
-      stdio: ["ignore", "pipe", "inherit"]
-    })
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it served`)))
+    const child = spawn(
+      process.execPath,
+      ["--conditions=effect-zerobus-source", script, folder, port, httpPort],
+      {
+        stdio: ["ignore", "pipe", "inherit"]
+      }
+    )
+    child.once("exit", (code) =>
+      reject(new Error(`the server ended with ${code} before it served`))
+    )
     createInterface({ input: child.stdout! }).on("line", (line) => {
       if (line.startsWith("{")) resolve({ process: child, ...JSON.parse(line) })
     })

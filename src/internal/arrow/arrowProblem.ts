@@ -4,8 +4,8 @@
 import { Refusal } from "../columns/columnRules.ts"
 
 /**
- * Thrown by the readers of this folder: the message says what is wrong with the bytes and holds none
- * of them. Carries no stack: hostile messages must stay cheap.
+ * Thrown by the readers of this folder: the message says what is wrong with the bytes and holds
+ * none of them. Carries no stack: hostile messages must stay cheap.
  */
 export class ArrowProblem extends Refusal {}
 

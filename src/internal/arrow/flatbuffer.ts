@@ -33,7 +33,7 @@ export interface FlatVector {
 
 const noVector: FlatVector = { start: 0, length: 0 }
 
-/** A table of a flatbuffer. Fields are named by their number; one that is absent has its default. */
+/** A table of a flatbuffer. Fields go by their number; one that is absent has its default. */
 export class FlatTable {
   private readonly view: DataView
   private readonly at: number

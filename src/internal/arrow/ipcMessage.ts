@@ -1,6 +1,6 @@
 /**
- * Reads the header of an Arrow IPC message: the flatbuffer in front of its body. Never reads outside
- * it; what it says of the body is checked by `arrowColumns.ts`.
+ * Reads the header of an Arrow IPC message: the flatbuffer in front of its body. Never reads
+ * outside it; what it says of the body is checked by `arrowColumns.ts`.
  */
 import { refuseArrow } from "./arrowProblem.ts"
 import type { ArrowField } from "./arrowSchema.ts"

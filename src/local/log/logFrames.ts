@@ -83,7 +83,10 @@ export const formatBytes = (format: LogFormat): Uint8Array => {
   }
 }
 
-/** The format with this number and these bytes, of which it holds a copy. Throws a `StorageFailure` for a later one. */
+/**
+ * The format with this number and these bytes, of which it holds a copy. Throws a `StorageFailure`
+ * for a later one.
+ */
 export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
   if (code === 0) return { _tag: "Json" }
   if (code === 1) {

@@ -9,7 +9,9 @@ import type { VariantBytes } from "./variant.ts"
 const maxDepth = 500
 
 /** Bytes behind the header of the primitive types of fixed width, by their number. */
-const primitiveBytes: ReadonlyArray<number> = [0, 0, 0, 1, 2, 4, 8, 8, 5, 9, 17, 4, 8, 8, 4, -1, -1, 8, 8, 8, 16]
+const primitiveBytes: ReadonlyArray<number> = [
+  0, 0, 0, 1, 2, 4, 8, 8, 5, 9, 17, 4, 8, 8, 4, -1, -1, 8, 8, 8, 16
+]
 /** The primitive types with a length of four bytes. */
 const binaryType = 15
 const textType = 16
@@ -87,7 +89,14 @@ class Walk {
         return this.members(at + 1, limit, depth, countBytes, idBytes, ((header >> 2) & 3) + 1)
       }
       default:
-        return this.members(at + 1, limit, depth, (header & 0x10) !== 0 ? 4 : 1, 0, ((header >> 2) & 3) + 1)
+        return this.members(
+          at + 1,
+          limit,
+          depth,
+          (header & 0x10) !== 0 ? 4 : 1,
+          0,
+          ((header >> 2) & 3) + 1
+        )
     }
   }
 
@@ -105,7 +114,7 @@ class Walk {
     return at + length
   }
 
-  /** The members of an object, which have ids of names in front of their offsets, or of an array. */
+  /** The members of an array, or of an object, which has ids of names in front of the offsets. */
   private members(
     at: number,
     limit: number,

@@ -22,7 +22,13 @@ const nanoseconds = (nanos: bigint, zone: string): string => {
 
 const uuid = (bytes: Buffer): string => {
   const hex = bytes.toString("hex", 1, 17)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-")
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20)
+  ].join("-")
 }
 
 /** The text of a scalar of this primitive type; undefined for types that JSON has, or nobody. */

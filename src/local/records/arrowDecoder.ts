@@ -1,6 +1,6 @@
 /**
- * Decodes the messages of an Arrow stream into the leaves of a table, column by column. A message is
- * one `FlightData` with a record batch, as it came and as the log has it.
+ * Decodes the messages of an Arrow stream into the leaves of a table, column by column. A message
+ * is one `FlightData` with a record batch, as it came and as the log has it.
  */
 import { readColumns } from "../../internal/arrow/arrowColumns.ts"
 import { refuseArrow } from "../../internal/arrow/arrowProblem.ts"

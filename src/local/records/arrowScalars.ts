@@ -1,6 +1,6 @@
 /**
- * Appends single values of Arrow columns to their leaves, with the range checks of the column types.
- * Most columns of the table are copied as a whole (`arrowCopies.ts`).
+ * Appends single values of Arrow columns to their leaves, with the range checks of the column
+ * types. Most columns of the table are copied as a whole (`arrowCopies.ts`).
  */
 import { isAscii, isUtf8 } from "node:buffer"
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"

@@ -14,7 +14,11 @@ import type { SchemaFinding } from "./schemaFindings.ts"
 /** Why a format is refused: its schema cannot be read, or does not fit. */
 export type FormatProblem =
   | { readonly _tag: "Unreadable"; readonly noun: string; readonly why: string }
-  | { readonly _tag: "Unfit"; readonly noun: string; readonly findings: ReadonlyArray<SchemaFinding> }
+  | {
+      readonly _tag: "Unfit"
+      readonly noun: string
+      readonly findings: ReadonlyArray<SchemaFinding>
+    }
 
 /** Why records of a format cannot be written to these columns; undefined when they can. */
 export const formatProblem = (

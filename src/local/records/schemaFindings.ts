@@ -21,4 +21,5 @@ export const hasLiteral = ({ defaultSql, type }: ColumnDefinition): boolean => {
 }
 
 /** A name out of a foreign schema as it may stand in a message: a plain name, cut short. */
-export const printable = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name.slice(0, 64) : "(unprintable)")
+export const printable = (name: string): string =>
+  /^[A-Za-z_]\w*$/.test(name) ? name.slice(0, 64) : "(unprintable)"

@@ -1,6 +1,6 @@
 /**
- * The RPCs of the server, by name, and what starts with a call of each. On the wire a unary call is a
- * stream with one message in each direction.
+ * The RPCs of the server, by name, and what starts with a call of each. On the wire a unary call is
+ * a stream with one message in each direction.
  */
 import { startRetirement } from "./retirement.ts"
 import { type ServerStream, startArrowStream, startStream } from "./serverStream.ts"

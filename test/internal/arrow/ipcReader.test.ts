@@ -1,4 +1,4 @@
-/** The reader of Arrow's IPC messages against the library of the Arrow project, and against hostile bytes. */
+/** The reader of Arrow's IPC messages against Arrow's own library, and against hostile bytes. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
 import * as Result from "effect/Result"
@@ -70,7 +70,7 @@ describe("reading Arrow IPC", () => {
     ])
   })
 
-  // The library writes compressed bodies with another size in front (21.2.0), so pyarrow made these.
+  // The library writes compressed bodies with another size in front (21.2.0): pyarrow made these.
   for (const codec of ["lz4", "zstd"]) {
     it(`reads bodies that pyarrow compressed with ${codec}`, () => {
       const file = new URL(`../../fixtures/arrow/${codec}.arrows`, import.meta.url)

@@ -1,4 +1,7 @@
-/** Arrow batches become the rows that JSON records of the same values become, and what does not fit is refused by its column. */
+/**
+ * Arrow batches become the rows that JSON records of the same values become, and what does not fit
+ * is refused by its column.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -15,10 +18,14 @@ import { flightOfRows } from "../../support/arrowRows.ts"
 import { record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 
-const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
+const get = <A>(result: Result.Result<A, string>): A =>
+  Result.getOrThrowWith(result, (why) => new Error(why))
 const table = (text: string) => get(parseTableDefinition(text))
 
-const formatOf = (schema: Uint8Array): LogFormat => ({ _tag: "Arrow", schema: readFlightData(schema)!.header })
+const formatOf = (schema: Uint8Array): LogFormat => ({
+  _tag: "Arrow",
+  schema: readFlightData(schema)!.header
+})
 
 describe("Arrow batches", () => {
   for (let seed = 1; seed <= 40; seed++) {
@@ -30,7 +37,10 @@ describe("Arrow batches", () => {
         yield* store.create(definition)
         yield* store.create(again)
         const random = seeded(seed * 15_485_863)
-        const rows = Array.from({ length: 40 }, () => record(random, definition.columns).row as Record<string, unknown>)
+        const rows = Array.from(
+          { length: 40 },
+          () => record(random, definition.columns).row as Record<string, unknown>
+        )
         const [schema, ...batches] = flightOfRows(definition.columns, rows, 17)
         const format = formatOf(schema!)
         const writer = yield* store.openWriter(definition.name, format)
@@ -57,14 +67,18 @@ it("batches are decoded in blocks as for the decode thread, up to the first that
   const whole = blockDecoder(target)(blockOf(batches.map((batch) => [batch])))
   assert.deepInclude(whole, { rows: 30, refused: undefined })
   assert.strictEqual(whole.chunks[0]!.entries, 30)
-  const [, wrong] = flightMessages(batchOf({ n: [types.int, [1, 2, null]], t: [types.string, ["a", "b", "c"]] }))
+  const [, wrong] = flightMessages(
+    batchOf({ n: [types.int, [1, 2, null]], t: [types.string, ["a", "b", "c"]] })
+  )
   const part = blockDecoder(target)(blockOf([[batches[0]!], [wrong!], [batches[1]!]]))
   assert.strictEqual(part.rows, 10)
   assert.strictEqual(part.chunks[1]!.entries, 10)
   assert.deepInclude(part.refused, { message: 1, record: 2, path: "n" })
 })
 
-const readings = table("a.b.c(id BIGINT NOT NULL, name STRING, s STRUCT<x: INT, y: STRING>, d DECIMAL(4, 2))")
+const readings = table(
+  "a.b.c(id BIGINT NOT NULL, name STRING, s STRUCT<x: INT, y: STRING>, d DECIMAL(4, 2))"
+)
 
 /** What becomes of these columns in a table. */
 const refusal = (definition: typeof readings, columns: Columns) =>
@@ -84,10 +98,30 @@ const refusal = (definition: typeof readings, columns: Columns) =>
 const id = [types.bigint, [1n, 2n, 3n], false] as const
 
 describe("values that do not fit", () => {
-  const cases: ReadonlyArray<readonly [what: string, columns: Columns, row: number, path: string, expected: string]> = [
-    ["NULL in a NOT NULL column", { id: [types.bigint, [1n, null, 3n]] }, 1, "id", "the column is NOT NULL"],
-    ["a DECIMAL with too many decimals", { id, d: [types.string, ["1", "2.5", "3.555"]] }, 2, "d", "DECIMAL(4,2)"],
-    ["a DECIMAL that is no number", { id, d: [types.string, ["x", "2.5", "3"]] }, 0, "d", "DECIMAL(4,2)"]
+  const cases: ReadonlyArray<
+    readonly [what: string, columns: Columns, row: number, path: string, expected: string]
+  > = [
+    [
+      "NULL in a NOT NULL column",
+      { id: [types.bigint, [1n, null, 3n]] },
+      1,
+      "id",
+      "the column is NOT NULL"
+    ],
+    [
+      "a DECIMAL with too many decimals",
+      { id, d: [types.string, ["1", "2.5", "3.555"]] },
+      2,
+      "d",
+      "DECIMAL(4,2)"
+    ],
+    [
+      "a DECIMAL that is no number",
+      { id, d: [types.string, ["x", "2.5", "3"]] },
+      0,
+      "d",
+      "DECIMAL(4,2)"
+    ]
   ]
   for (const [what, columns, row, path, expected] of cases) {
     it.effect(`${what}: refused by row and column, and nothing of the batch stays`, () =>
@@ -103,11 +137,15 @@ describe("values that do not fit", () => {
     Effect.gen(function* () {
       const store = yield* makeMemoryTableStore
       yield* store.create(readings)
-      const [schema, batch] = flightMessages(batchOf({ id, name: [types.string, ["aé", "é", "b"]] }))
+      const [schema, batch] = flightMessages(
+        batchOf({ id, name: [types.string, ["aé", "é", "b"]] })
+      )
       const writer = yield* store.openWriter("a.b.c", formatOf(schema!))
       const broken = Uint8Array.from(batch!)
       // The second text now begins inside the character that the first one ends with.
-      const at = Buffer.from(broken).indexOf(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5]))
+      const at = Buffer.from(broken).indexOf(
+        Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5])
+      )
       assert.isAbove(at, 0)
       broken[at + 8] = 2
       assert.include((writer.appendUnsafe([broken]) as RecordRejected).expected, "UTF-8")
@@ -118,7 +156,10 @@ describe("values that do not fit", () => {
     Effect.gen(function* () {
       const definition = table("a.b.v(v VARIANT)")
       const variant = (metadata: ReadonlyArray<number>, value: ReadonlyArray<number>) => ({
-        v: [types.variant, [{ metadata: Uint8Array.from(metadata), value: Uint8Array.from(value) }]] as const
+        v: [
+          types.variant,
+          [{ metadata: Uint8Array.from(metadata), value: Uint8Array.from(value) }]
+        ] as const
       })
       const empty = [0x11, 0, 0]
       assert.deepStrictEqual(yield* refusal(definition, variant(empty, [0x0c, 5])), [{ v: "5" }])
@@ -134,7 +175,10 @@ describe("values that do not fit", () => {
         [empty, [3, 1, 0, 40, 0]]
       ]
       for (const [metadata, value] of broken) {
-        const [row, path] = (yield* refusal(definition, variant(metadata, value))) as ReadonlyArray<unknown>
+        const [row, path] = (yield* refusal(
+          definition,
+          variant(metadata, value)
+        )) as ReadonlyArray<unknown>
         assert.deepStrictEqual([row, path], [0, "v"], JSON.stringify([metadata, value]))
       }
     })
@@ -179,8 +223,15 @@ describe("schemas", () => {
     assert.deepStrictEqual(fits({ ID: id, Name: texts, s: structs, d: texts }), [])
   })
 
-  const cases: ReadonlyArray<readonly [what: string, columns: Columns, cause: string, part: string]> = [
-    ["a NOT NULL column is missing", { name: texts }, "MISSING_REQUIRED_COLUMN", "NOT NULL column id"],
+  const cases: ReadonlyArray<
+    readonly [what: string, columns: Columns, cause: string, part: string]
+  > = [
+    [
+      "a NOT NULL column is missing",
+      { name: texts },
+      "MISSING_REQUIRED_COLUMN",
+      "NOT NULL column id"
+    ],
     ["a field is no column", { id, more: texts }, "FIELD_NOT_IN_TABLE", "no column more"],
     [
       "a field of a struct is none",
@@ -188,7 +239,12 @@ describe("schemas", () => {
       "FIELD_NOT_IN_TABLE",
       "s.z"
     ],
-    ["a type is another", { id: [types.int, [1, 2, 3]] }, "TYPE_INCOMPATIBLE", "id must be Int64, not Int32"],
+    [
+      "a type is another",
+      { id: [types.int, [1, 2, 3]] },
+      "TYPE_INCOMPATIBLE",
+      "id must be Int64, not Int32"
+    ],
     [
       "a type further down is another",
       { id, s: [types.struct({ x: types.bigint }), [null, null, null]] },
@@ -196,7 +252,12 @@ describe("schemas", () => {
       "s.x must be Int32"
     ],
     ["the order is another", { name: texts, id }, "FIELD_OUT_OF_ORDER", "id stands behind name"],
-    ["a field occurs twice", { id, name: texts, NAME: texts }, "FIELD_COUNT_MISMATCH", "NAME occurs twice"]
+    [
+      "a field occurs twice",
+      { id, name: texts, NAME: texts },
+      "FIELD_COUNT_MISMATCH",
+      "NAME occurs twice"
+    ]
   ]
   for (const [what, columns, cause, part] of cases) {
     it(`are refused where ${what}`, () => {
@@ -242,7 +303,13 @@ describe("hostile batches", () => {
         for (let round = 0; round < 800; round++) {
           const bytes = Uint8Array.from(batch!)
           for (let change = 0; change <= round % 3; change++) {
-            bytes[Math.floor(random() * bytes.length)] = [0, 255, 1, 128, Math.floor(random() * 256)][round % 5]!
+            bytes[Math.floor(random() * bytes.length)] = [
+              0,
+              255,
+              1,
+              128,
+              Math.floor(random() * 256)
+            ][round % 5]!
           }
           const answer = writer.appendUnsafe([bytes])
           if (typeof answer === "number") answers.taken++

@@ -1,4 +1,7 @@
-/** Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged, and is read by its format alone. */
+/**
+ * Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged, and
+ * is read by its format alone.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
@@ -27,7 +30,10 @@ const rowOf = (n: number) => ({
 })
 const rows = Array.from({ length: 250 }, (_, n) => rowOf(n))
 
-const formatFor = (schema: Uint8Array): LogFormat => ({ _tag: "Arrow", schema: readFlightData(schema)!.header })
+const formatFor = (schema: Uint8Array): LogFormat => ({
+  _tag: "Arrow",
+  schema: readFlightData(schema)!.header
+})
 
 /** A data folder whose server was killed with these rows in its log, and not in its table. */
 const killedFolder = Effect.gen(function* () {
@@ -77,7 +83,11 @@ it.live("batches that a table does not take any more are salvaged as JSON, one l
     )
     assert.strictEqual(records, rows.length)
     // The lines are records that a table takes.
-    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder: yield* temporaryFolder,
+      worker: false
+    })
     yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     yield* append(
@@ -89,21 +99,23 @@ it.live("batches that a table does not take any more are salvaged as JSON, one l
   })
 )
 
-it.live("a log with batches and with JSON records of the same table is read by the format of each", () =>
-  Effect.gen(function* () {
-    const folder = yield* temporaryFolder
-    const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-    yield* store.create(definition)
-    const [schema, batch] = flightOfRows(definition.columns, rows.slice(0, 10))
-    const arrow = yield* store.openWriter(definition.name, formatFor(schema!))
-    const texts = yield* store.openWriter(definition.name, { _tag: "Json" })
-    yield* append(arrow, [batch!])
-    yield* append(texts, [json({ id: 10, name: "row 10" })])
-    yield* store.flush()
-    const found = yield* store.rows(definition.name)
-    assert.deepStrictEqual(found.slice(0, 10), rows.slice(0, 10))
-    assert.deepStrictEqual(found[10], { id: 10n, name: "row 10", tags: null, d: null, v: null })
-  })
+it.live(
+  "a log with batches and with JSON records of the same table is read by the format of each",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
+      yield* store.create(definition)
+      const [schema, batch] = flightOfRows(definition.columns, rows.slice(0, 10))
+      const arrow = yield* store.openWriter(definition.name, formatFor(schema!))
+      const texts = yield* store.openWriter(definition.name, { _tag: "Json" })
+      yield* append(arrow, [batch!])
+      yield* append(texts, [json({ id: 10, name: "row 10" })])
+      yield* store.flush()
+      const found = yield* store.rows(definition.name)
+      assert.deepStrictEqual(found.slice(0, 10), rows.slice(0, 10))
+      assert.deepStrictEqual(found[10], { id: 10n, name: "row 10", tags: null, d: null, v: null })
+    })
 )
 
 it("the format of a writer is read as it was written, and one of a later version is refused", () => {
@@ -115,11 +127,17 @@ it("the format of a writer is read as it was written, and one of a later version
   ] as ReadonlyArray<LogFormat>) {
     const frames = new FrameBuffer()
     writeOwned(frames, 7, { owner, format })
-    assert.deepStrictEqual(readNotice(frames.bytes.subarray(8, frames.size)), { writer: 7, owned: { owner, format } })
+    assert.deepStrictEqual(readNotice(frames.bytes.subarray(8, frames.size)), {
+      writer: 7,
+      owned: { owner, format }
+    })
   }
   assert.throws(() => formatOf(2, new Uint8Array(0)), /later version/)
-  // Versions without Arrow take it for this descriptor, which fits no table, and write it back as it is.
+  // Versions without Arrow take it for this descriptor, which fits no table, and keep it.
   const shape = parseDescriptorProto(formatBytes({ _tag: "Arrow", schema: Uint8Array.of(3) }))
   const [finding] = checkDescriptor(definition.columns, Result.getOrThrow(shape))
-  assert.strictEqual(finding?.message, "the table has no column records_of_arrow_from_a_later_version")
+  assert.strictEqual(
+    finding?.message,
+    "the table has no column records_of_arrow_from_a_later_version"
+  )
 })
