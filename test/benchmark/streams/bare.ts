@@ -4,7 +4,7 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import { acknowledgedUpTo, createMessage, METHOD, singleMessage } from "../clients/client.ts"
-import type { OpenLone } from "./lone.ts"
+import type { LoadLone } from "./lone.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
@@ -69,22 +69,23 @@ class Lane {
   }
 }
 
-export const open: OpenLone = async ({ port, streams }, records) => {
-  const messages = records.map(singleMessage)
-  const lanes = Array.from({ length: streams }, () => new Lane(port))
-  await Promise.all(lanes.map(({ opened }) => opened))
-  let next = 0
-  return {
-    send: (due, acknowledged) => {
-      for (const { observed, stream } of due) {
-        lanes[stream]!.send(messages[next++ % messages.length]!, observed ? acknowledged : undefined)
+export const load: LoadLone = ({ port, streams }) =>
+  Promise.resolve(async (records) => {
+    const messages = records.map(singleMessage)
+    const lanes = Array.from({ length: streams }, () => new Lane(port))
+    await Promise.all(lanes.map(({ opened }) => opened))
+    let next = 0
+    return {
+      send: (due, acknowledged) => {
+        for (const { observed, stream } of due) {
+          lanes[stream]!.send(messages[next++ % messages.length]!, observed ? acknowledged : undefined)
+        }
+      },
+      flush: async () => {
+        await Promise.all(lanes.map((lane) => lane.flush()))
+      },
+      close: async () => {
+        await Promise.all(lanes.map((lane) => lane.close()))
       }
-    },
-    flush: async () => {
-      await Promise.all(lanes.map((lane) => lane.flush()))
-    },
-    close: async () => {
-      await Promise.all(lanes.map((lane) => lane.close()))
     }
-  }
-}
+  })

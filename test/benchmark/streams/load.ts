@@ -5,7 +5,7 @@
 import { PerformanceObserver } from "node:perf_hooks"
 import { byteRecords, paced } from "../clients/client.ts"
 import { percentile } from "../figures.ts"
-import type { LoneSpec, OpenLone } from "./lone.ts"
+import type { LoadLone, LoneSpec } from "./lone.ts"
 
 /** How opening went: milliseconds, and resident bytes before and after. */
 export interface LoneOpened {
@@ -134,11 +134,12 @@ const watchTimer = (): (() => ReadonlyArray<number>) => {
 
 try {
   const spec = JSON.parse(process.argv[2] ?? "{}") as LoneSpec
-  const { open } = (await import(`./${spec.client}.ts`)) as { readonly open: OpenLone }
+  const { load } = (await import(`./${spec.client}.ts`)) as { readonly load: LoadLone }
+  const open = await load(spec)
   const records = byteRecords(SIZE)
   const rssBefore = process.memoryUsage.rss()
   const started = performance.now()
-  const streams = await open(spec, records)
+  const streams = await open(records)
   const opened: LoneOpened = {
     millis: performance.now() - started,
     rssBefore,

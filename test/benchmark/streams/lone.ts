@@ -45,4 +45,7 @@ export interface LoneStreams {
 }
 
 /** Opens the streams of one client. */
-export type OpenLone = (spec: LoneSpec, records: ReturnType<typeof byteRecords>) => Promise<LoneStreams>
+export type OpenLone = (records: ReturnType<typeof byteRecords>) => Promise<LoneStreams>
+
+/** Loads the package of one client, which is no part of what its streams cost. */
+export type LoadLone = (spec: LoneSpec) => Promise<OpenLone>
