@@ -163,8 +163,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "flush forgets the last record",
     file: stream,
-    find: "      const target = nextOffsetOf(core) - 1\n      if (target <= acks.watermark)",
-    replace: "      const target = nextOffsetOf(core) - 2\n      if (target <= acks.watermark)"
+    find: "    const target = nextOffsetOf(core) - 1\n    if (target <= core.acks.watermark)",
+    replace: "    const target = nextOffsetOf(core) - 2\n    if (target <= core.acks.watermark)"
   },
   {
     name: "queued records are not handed back",
@@ -199,7 +199,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "recreating twice sends the records twice",
-    file: stream,
+    file: "internal/engine/streamUnacked.ts",
     find: "    origin.recreated = true\n",
     replace: ""
   },
@@ -480,8 +480,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a tracer that throws ends the supervisor",
     file: "internal/userCode/shield.ts",
-    find: "Tracer.Tracer, guardTracer(tracer)",
-    replace: "Tracer.Tracer, tracer"
+    find: "tracer: tracer && guardTracer(tracer)",
+    replace: "tracer"
   },
   {
     name: "a metric that throws ends the session",
@@ -492,8 +492,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a scheduler that throws ends fibers of the stream",
     file: "internal/userCode/shield.ts",
-    find: "Context.add(Scheduler, guardScheduler(scheduler))",
-    replace: "Context.add(Scheduler, scheduler)",
+    find: "scheduler: guardScheduler(scheduler)",
+    replace: "scheduler",
     also: [
       {
         file: "internal/landing/nextTurn.ts",

@@ -20,12 +20,13 @@ import { InvalidArgument, InvalidState, type StreamFailure } from "../../Zerobus
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { guarded } from "./sessionHeaders.ts"
-import { closeWithScope, makeClose, spentOf } from "./streamClose.ts"
+import { closeOnce, closeWithScope, spentOf } from "./streamClose.ts"
 import { forkSupervisor, supervise } from "./supervisor.ts"
 import {
   type AckFailure,
   makeStreamCore,
   nextOffsetOf,
+  noteRaised,
   type StreamCore,
   type StreamFace,
   streamClosed,
@@ -39,7 +40,16 @@ import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
 import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
 import { Pooled, unpooled } from "./pooling.ts"
-import { handBackAll, leaveScope, makeUnacked, type Origin, originOf, setOrigin } from "./streamUnacked.ts"
+import {
+  leaveScope,
+  Originated,
+  type Origin,
+  type Persistence,
+  readable,
+  takeOver,
+  tookOver,
+  unackedPayloads
+} from "./streamUnacked.ts"
 import { Turns } from "../landing/turns.ts"
 import { checkFit, checkTable, rpcOf, settingsOf } from "./tableCheck.ts"
 import { persistentRpc } from "../protobuf/streamRpc.ts"
@@ -68,11 +78,6 @@ export const makeClient = Effect.fnUntraced(function* (
     whileOpen: Effect.suspend(() => (open ? Effect.void : clientClosed))
   }
 })
-
-/** What makes a stream a persistent one: its id, or none where the server is to create it. */
-export interface Persistence {
-  readonly streamId: string | undefined
-}
 
 /** Opens a stream in the current scope. */
 export const openStream = <A>(
@@ -197,19 +202,16 @@ const open = Effect.fnUntraced(function* <A>(
     const opened = new Answer<void, StreamFailure>()
     if (opensLater) opened.doneUnsafe(Exit.void)
     const supervised = supervise(lane, settings.headersProvider ?? client.provider, opened)
-    const annotated = inItsTime(core, lane, supervised).pipe(
-      Effect.annotateLogs(annotationsOf(core, lane)),
-      // A handler may open streams of its own.
-      Effect.provideService(Pooled, undefined)
-    )
-    yield* forkSupervisor(lane, annotated, opened, scope, leave)
+    const annotated = Effect.annotateLogs(inItsTime(core, lane, supervised), annotationsOf(core, lane))
+    // A handler may open streams of its own.
+    const unrelated = pooling === undefined ? annotated : Effect.provideService(annotated, Pooled, undefined)
+    yield* forkSupervisor(lane, unrelated, opened, scope, leave)
     openings.push(opened.await)
   }
   yield* openedTogether(core, openings, ended)
 
-  const made = makeStream(core, origin)
-  const stream = persistence === undefined ? made : { ...made, resumedAt: Offset(nextOffsetOf(core)) }
-  setOrigin(stream, origin)
+  const made = new OpenStream(core, origin)
+  const stream = persistence === undefined ? made : Object.assign(made, { resumedAt: Offset(nextOffsetOf(core)) })
   yield* Effect.addFinalizer((exit) => {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
     return shielded(closeWithScope(core, origin, stream.streamId, { interrupted, spent: spentOf(caller) }))
@@ -239,97 +241,56 @@ const makeSingleLane = Effect.fnUntraced(function* <A>(
   return core
 })
 
-/** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
-const takeOver = <A>(
-  stream: ZerobusStream<A>
-): Effect.Effect<
-  {
-    readonly table: TableProperties<A>
-    readonly options: StreamConfigurationOptions<A>
-    readonly ended: StreamFace<A>
-    readonly persistence: Persistence | undefined
-  },
-  InvalidState
-> =>
-  Effect.suspend(() => {
-    const origin = originOf(stream)
-    if (origin === undefined)
-      return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
-    if (!origin.core.ended) {
-      return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
-    }
-    if (origin.recreated) {
-      return Effect.fail(
-        new InvalidState({ message: "The stream was recreated already; doing it again would send its records twice." })
-      )
-    }
-    origin.recreated = true
-    const { rpc, spooled } = origin.core
-    // A spool's records are found by whoever opens it, once its lock is given up.
-    return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
-      table: stream.table,
-      options: origin.options as StreamConfigurationOptions<A>,
-      ended: origin.core,
-      persistence: rpc.name === "PersistentStream" ? { streamId: rpc.resumes } : undefined
-    })
-  })
+/**
+ * The public stream over a core. What programs read seldom is made when they read it, so that an
+ * open stream holds little more than its core.
+ */
+class OpenStream<A> extends Originated implements ZerobusStream<A> {
+  readonly table: TableProperties<A>
+  readonly streamId: string
+  readonly ingestRecord: ZerobusStream<A>["ingestRecord"]
+  readonly ingestRecords: ZerobusStream<A>["ingestRecords"]
+  readonly offerUnsafe: ZerobusStream<A>["offerUnsafe"]
+  // Hidden for good: a stream is likely to be logged, and the core knows credentials and records.
+  readonly #core: StreamFace<A>
+  readonly #origin: Origin
+  readonly #makeIntake: (() => Intake<A>) | undefined
 
-/** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
-const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const origin = originOf(stream)
-    if (origin === undefined) return Effect.void
-    const { handOver = Effect.void } = origin
-    origin.handOver = undefined
-    if (Exit.isSuccess(exit)) return handBackAll(origin)
-    origin.recreated = false
-    return handOver
-  })
+  constructor(core: StreamFace<A>, origin: Origin) {
+    super(origin)
+    this.table = core.table
+    this.streamId = streamIdOf(core)
+    const spooled = core.spooled === undefined ? undefined : makeSpooledIngest(core, core.spooled)
+    const { ingestRecord, ingestRecords, offerUnsafe } = spooled ?? makeIngest(core)
+    this.ingestRecord = ingestRecord
+    this.ingestRecords = ingestRecords
+    this.offerUnsafe = offerUnsafe
+    this.#core = core
+    this.#origin = origin
+    this.#makeIntake = spooled?.makeIntake
+  }
 
-const makeStream = <A>(core: StreamFace<A>, origin: Origin): ZerobusStream<A> => {
-  const { acks } = core
-  const streamId = streamIdOf(core)
-  const attributes = { table: core.table.tableName, stream: streamId }
+  get sessionId(): Effect.Effect<string> {
+    return Effect.sync(() => this.#core.sessionId ?? this.streamId)
+  }
 
-  const spooledIngest = core.spooled === undefined ? undefined : makeSpooledIngest(core, core.spooled)
-  const { ingestRecord, ingestRecords, offerUnsafe } = spooledIngest ?? makeIngest(core)
+  get flush(): Effect.Effect<void, AckError> {
+    const core = this.#core
+    return traced(outsideHandler(core, "flush", flushedAll(core, "flush")), "ZerobusStream.flush", attributesOf(this))
+  }
 
-  /** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
-  const flushed = (operation: "flush" | "close") =>
-    Effect.withFiber((fiber): Effect.Effect<void, AckError> => {
-      if (core.ended) {
-        return Effect.fail(core.failure ?? streamClosed(core, operation))
-      }
-      const target = nextOffsetOf(core) - 1
-      if (target <= acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
-      return waitLimited(core, fiber, operation, (limit) => acks.settled(Offset(target), limit)).pipe(
-        Effect.mapError((error) =>
-          error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
-        ),
-        Effect.asVoid
-      )
-    })
+  get close(): Effect.Effect<void, AckError> {
+    const core = this.#core
+    const closing = closeOnce(
+      this.#origin,
+      Effect.suspend(() => flushedAll(core, "close"))
+    )
+    return outsideHandler(core, "close", traced(closing, "ZerobusStream.close", attributesOf(this)))
+  }
 
-  /** The same after what a spool is about to write was written, or has failed and takes no offset. */
-  const flushedAll = (operation: "flush" | "close") =>
-    core.spooled === undefined ? flushed(operation) : Effect.andThen(spoolFlushed(core, operation), flushed(operation))
-
-  const closing = makeClose(
-    origin,
-    Effect.suspend(() => flushedAll("close"))
-  )
-  const close = traced(closing, "ZerobusStream.close", attributes)
-
-  const stream: ZerobusStream<A> = {
-    table: core.table,
-    streamId,
-    sessionId: Effect.sync(() => core.sessionId ?? streamId),
-    ingestRecord,
-    ingestRecords,
-    offerUnsafe,
-    flush: traced(outsideHandler(core, "flush", flushedAll("flush")), "ZerobusStream.flush", attributes),
-    close: outsideHandler(core, "close", close),
-    waitForOffset: (offset) =>
+  get waitForOffset(): ZerobusStream<A>["waitForOffset"] {
+    const core = this.#core
+    return (offset) =>
       Effect.suspend((): Effect.Effect<Offset, AckError> =>
         !Number.isSafeInteger(offset) || offset < 0 || offset >= nextOffsetOf(core)
           ? Effect.fail(
@@ -339,16 +300,61 @@ const makeStream = <A>(core: StreamFace<A>, origin: Origin): ZerobusStream<A> =>
               })
             )
           : awaitSettled(core, offset)
-      ),
-    ...makeUnacked(core, origin),
-    durableOffsets: Stream.paginate(-1, (seen: number) =>
-      Effect.map(acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
-    ).pipe(Stream.catchCause((cause) => endOfStream(core, cause))),
-    stateChanges: core.states.changes,
-    toSink: Sink.suspend(() => makeSink(core, stream.flush, spooledIngest?.makeIntake() ?? oneByOne(stream)))
+      )
   }
-  return stream
+
+  get getUnackedRecords(): ZerobusStream<A>["getUnackedRecords"] {
+    return Effect.map(readable(this.#core, this.#origin), ({ records }) => records)
+  }
+
+  get getUnackedBatches(): ZerobusStream<A>["getUnackedBatches"] {
+    return Effect.map(readable(this.#core, this.#origin), ({ batches }) => batches)
+  }
+
+  get getUnackedPayloads(): ZerobusStream<A>["getUnackedPayloads"] {
+    return unackedPayloads(this.#core, this.#origin)
+  }
+
+  get durableOffsets(): ZerobusStream<A>["durableOffsets"] {
+    const core = this.#core
+    return Stream.paginate(-1, (seen: number) =>
+      Effect.map(core.acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
+    ).pipe(Stream.catchCause((cause) => endOfStream(core, cause)))
+  }
+
+  get stateChanges(): ZerobusStream<A>["stateChanges"] {
+    return this.#core.states.changes
+  }
+
+  get toSink(): ZerobusStream<A>["toSink"] {
+    return Sink.suspend(() => makeSink(this.#core, this.flush, this.#makeIntake?.() ?? oneByOne(this)))
+  }
 }
+
+/** What the spans of a stream's calls carry. */
+const attributesOf = ({ streamId, table }: ZerobusStream<any>) => ({ table: table.tableName, stream: streamId })
+
+/** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
+const flushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, AckError> =>
+  Effect.withFiber((fiber): Effect.Effect<void, AckError> => {
+    if (core.ended) {
+      return Effect.fail(core.failure ?? streamClosed(core, operation))
+    }
+    const target = nextOffsetOf(core) - 1
+    if (target <= core.acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
+    return waitLimited(core, fiber, operation, (limit) => core.acks.settled(Offset(target), limit)).pipe(
+      Effect.mapError((error) =>
+        error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
+      ),
+      Effect.asVoid
+    )
+  })
+
+/** The same after what a spool is about to write was written, or has failed and takes no offset. */
+const flushedAll = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, AckError> =>
+  core.spooled === undefined
+    ? flushed(core, operation)
+    : Effect.andThen(spoolFlushed(core, operation), flushed(core, operation))
 
 /** An orderly close ends the stream of durable offsets; a failure fails it. */
 const endOfStream = (core: StreamFace<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
@@ -377,7 +383,7 @@ const makeSink = <A>(
   let records = 0
   let lastOffset = -1
   const raising = <E extends IngestError>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
-    Effect.tapError(effect, (error) => Effect.sync(() => core.raised.add(error)))
+    Effect.tapError(effect, (error) => Effect.sync(() => noteRaised(core, error)))
   const note = (offset: number): void => {
     lastOffset = offset
     extend(taken, offset)

@@ -23,12 +23,11 @@ import { signalled } from "../userCode/signals.ts"
  * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
  * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
  */
-export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
+export const closeOnce = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
   const { core } = origin
-  let result: Answer<void, AckError> | undefined
   const start = Effect.suspend(() => {
     const done = new Answer<void, AckError>()
-    result = done
+    origin.closing = done
     const wasFinished = core.ended
     refuseRecordsUnsafe(core)
     const closing = Effect.gen(function* () {
@@ -48,7 +47,7 @@ export const makeClose = (origin: Origin, flushed: Effect.Effect<void, AckError>
   // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
-      Effect.suspend(() => (result === undefined ? start : Effect.succeed(result))),
+      Effect.suspend(() => (origin.closing === undefined ? start : Effect.succeed(origin.closing))),
       (done) => restore(done.await)
     )
   )

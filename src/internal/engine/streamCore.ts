@@ -5,7 +5,7 @@
  * A stream has one core. With several lanes it has one per lane, and a face that stands for all of
  * them (`streamLanes.ts`): what the public stream reads.
  */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -32,7 +32,7 @@ import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { Turns } from "../landing/turns.ts"
 import { WaitLimit } from "../receipts/waitLimit.ts"
 import { Answer } from "../userCode/answer.ts"
-import { shielded } from "../userCode/shield.ts"
+import { shield } from "../userCode/shield.ts"
 
 /** What a waiter for durability can be told. */
 export type AckFailure = StreamFailure | StreamClosed
@@ -111,8 +111,6 @@ export interface StreamFace<in out A> {
   ended: boolean
   /** The final failure, once there is one. */
   failure: StreamFailure | undefined
-  /** Failures of waits and of a sink's records, to be told from those of other streams. */
-  readonly raised: WeakSet<object>
   /** Completed when the scope of the stream begins to close. */
   readonly leaving: Answer<void>
   /**
@@ -159,16 +157,17 @@ export interface StreamCore<in out A> extends StreamFace<A> {
 export type FinalState = "closed" | "failed"
 
 /** What every stream has, whatever its lanes are. */
-export const makeFaceParts = Effect.fnUntraced(function* <A>(
+export const makeFaceParts = <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
-  rpc: StreamRpc
-) {
-  const clock = yield* Effect.clockWith(Effect.succeed)
-  const context = yield* Effect.context<never>()
-  const fork = yield* shielded(Effect.map(Effect.context<never>(), Effect.runForkWith))
+  rpc: StreamRpc,
+  context: Context.Context<never>
+) => {
+  const clock = Context.get(context, Clock.Clock)
+  const fork = Effect.runForkWith(shield(context))
   const scheduler = Context.get(context, Scheduler)
-  const ownId = `stream-${table.tableName}-${Math.floor((yield* Random.next) * 2 ** 32).toString(36)}`
+  const random = Context.get(context, Random.Random).nextDoubleUnsafe()
+  const ownId = `stream-${table.tableName}-${Math.floor(random * 2 ** 32).toString(36)}`
   // Monotonic: a wall clock that is set must not look like silence, or like uptime.
   // Divided as a number: a division of two bigints makes a third one.
   const now = () => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
@@ -190,13 +189,12 @@ export const makeFaceParts = Effect.fnUntraced(function* <A>(
     closing: false,
     ended: false,
     failure: undefined,
-    raised: new WeakSet<object>(),
     leaving: new Answer<void>(),
     leaveBy: Infinity,
     lastFailure: undefined
   }
-  return { context, face, scheduler }
-})
+  return { face, scheduler }
+}
 
 /** What a stream with one lane has besides, or one lane of several. */
 export const makeLaneParts = (now: number) => ({
@@ -210,14 +208,26 @@ export const makeLaneParts = (now: number) => ({
 })
 
 /** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
-export const makeStreamCore = Effect.fnUntraced(function* <A>(
+export const makeStreamCore = <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
   turns: Turns,
   rpc: StreamRpc = rpcOf(table),
   pooling?: Pooling
-) {
-  const { context, face, scheduler } = yield* makeFaceParts(table, options, rpc)
+): Effect.Effect<StreamCore<A>> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.sync(() => coreIn(context, table, options, turns, rpc, pooling))
+  )
+
+const coreIn = <A>(
+  context: Context.Context<never>,
+  table: TableProperties<A>,
+  options: ResolvedStreamOptions,
+  turns: Turns,
+  rpc: StreamRpc,
+  pooling: Pooling | undefined
+): StreamCore<A> => {
+  const { face, scheduler } = makeFaceParts(table, options, rpc, context)
   const parts = { turns, codec: table.codec, limits: options, now: face.now, scheduler }
   const fed = options.spool === undefined ? undefined : new FedZone<A>(parts)
   const zone = fed ?? pooling?.makeZone(parts) ?? new LandingZone<A>(parts)
@@ -242,7 +252,16 @@ export const makeStreamCore = Effect.fnUntraced(function* <A>(
   // Set and not got: a getter would make the object slow, and it is read for each record.
   Object.assign(core, { lanes: [core], whole: core, receiver: core })
   return core
-})
+}
+
+/** Failures of waits and of a sink's records, with the stream that raised each. */
+const raised = new WeakMap<object, StreamFace<any>>()
+
+/** Notes that a stream has raised an error, to be told from those of other streams. */
+export const noteRaised = ({ whole }: StreamFace<any>, error: object): void => void raised.set(error, whole)
+
+/** Whether this stream has raised the error. */
+export const hasRaised = ({ whole }: StreamFace<any>, error: object): boolean => raised.get(error) === whole
 
 /** The id of a stream, the same over reconnects; it is known from the first session on. */
 export const streamIdOf = ({ whole }: StreamFace<any>): string => whole.streamId ?? whole.ownId

@@ -32,7 +32,7 @@ import type { AckLimit } from "../receipts/acknowledgements.ts"
 import { isRefusedForColumn } from "../tableForm.ts"
 import { wake } from "../userCode/wake.ts"
 import { handles, insideHandler } from "./streamRefused.ts"
-import { type AckFailure, pendingOf, type StreamFace, streamClosed } from "./streamCore.ts"
+import { type AckFailure, noteRaised, pendingOf, type StreamFace, streamClosed } from "./streamCore.ts"
 
 /**
  * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
@@ -121,7 +121,7 @@ export const timedOut = (
 ): FlushTimeout => {
   const { lastFailure } = core.whole
   const timeout = new FlushTimeout({ operation, timeoutMillis, pending: pendingOf(core.whole), lastFailure })
-  core.raised.add(timeout)
+  noteRaised(core, timeout)
   return timeout
 }
 

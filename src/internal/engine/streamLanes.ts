@@ -45,7 +45,8 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
   options: ResolvedStreamOptions,
   turns: Turns
 ) {
-  const { context, face, scheduler } = yield* makeFaceParts(table, options, rpcOf(table))
+  const context = yield* Effect.context<never>()
+  const { face, scheduler } = makeFaceParts(table, options, rpcOf(table), context)
   const { now } = face
   const { laneKey } = options
   const zone = new LanesZone<A>({

@@ -6,7 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { StreamClosed, type ZerobusError } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
-import { leftOf } from "./streamCore.ts"
+import { hasRaised, leftOf } from "./streamCore.ts"
 import { type Origin, originOf } from "./streamUnacked.ts"
 
 /** Runs a program around a stream of its own, which it `notes` once it is open and has ended by the end of the program. */
@@ -37,7 +37,7 @@ const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined =>
   // Only the client's own error stands for its cause: one of the program's may well have it as a cause.
   const isEnd = error === failure || (error instanceof StreamClosed && error.cause === failure)
   if (failure !== undefined && isEnd) return failure
-  return core.raised.has(error) ? (error as ZerobusError) : undefined
+  return hasRaised(core, error) ? (error as ZerobusError) : undefined
 }
 
 /** The same error with the number of records that the stream has left, and in words who has them. */

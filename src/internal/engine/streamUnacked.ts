@@ -9,12 +9,14 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { AckError } from "../../RecordAck.ts"
 import type { StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import type { TableProperties } from "../../TableProperties.ts"
 import { InvalidState } from "../../ZerobusError.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import type { LeftEntry } from "../spooledLog.ts"
 import { type StreamFace, streamIdOf } from "./streamCore.ts"
 import { logUnreadable } from "./streamLogs.ts"
 import { leftInSpool } from "./spoolAccess.ts"
+import type { Answer } from "../userCode/answer.ts"
 
 /** What is behind a stream object. */
 export interface Origin {
@@ -26,6 +28,8 @@ export interface Origin {
    * codec cannot read back.
    */
   handedBack: "nothing" | "readable" | "all"
+  /** The result of `close`, once it was called. */
+  closing?: Answer<void, AckError> | undefined
   /** Why `close` failed, for whoever receives what is left when the scope closes later. */
   closeFailure?: AckError | undefined
   /** Another stream takes over what is left, or has done so. */
@@ -34,16 +38,23 @@ export interface Origin {
   handOver?: Effect.Effect<void> | undefined
 }
 
-/** The origins of stream objects; a stream's goes with its object. */
-const origins = new WeakMap<object, Origin>()
+/** A stream object, with what is behind it. */
+export class Originated {
+  // Hidden for good: a stream is likely to be logged.
+  readonly #origin: Origin
 
-/** Notes what is behind a stream object. */
-export const setOrigin = (stream: ZerobusStream<any>, origin: Origin): void => {
-  origins.set(stream, origin)
+  constructor(origin: Origin) {
+    this.#origin = origin
+  }
+
+  /** What is behind a stream object; `undefined` for one that was not made here. */
+  static originOf(stream: ZerobusStream<any>): Origin | undefined {
+    return typeof stream === "object" && stream !== null && #origin in stream ? stream.#origin : undefined
+  }
 }
 
 /** What is behind a stream object; `undefined` for one that was not made here. */
-export const originOf = (stream: ZerobusStream<any>): Origin | undefined => origins.get(stream)
+export const originOf = (stream: ZerobusStream<any>): Origin | undefined => Originated.originOf(stream)
 
 /** Whether another stream has taken over what this one had left. */
 export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
@@ -91,12 +102,9 @@ export const readBack = <A>(
   return { batches, records: batches.flat(), unreadable }
 }
 
-/** The three ways to read what an ended stream has left. */
-export const makeUnacked = <A>(
-  core: StreamFace<A>,
-  origin: Origin
-): Pick<ZerobusStream<A>, "getUnackedRecords" | "getUnackedBatches" | "getUnackedPayloads"> => {
-  const unacked = Effect.suspend(() => {
+/** What an ended stream has left; of an active one it may not be read. */
+const unacked = (core: StreamFace<any>): Effect.Effect<ReadonlyArray<LeftEntry>, InvalidState> =>
+  Effect.suspend(() => {
     if (!core.ended) {
       return Effect.fail(
         new InvalidState({
@@ -104,26 +112,85 @@ export const makeUnacked = <A>(
         })
       )
     }
-    return core.spooled === undefined
-      ? Effect.succeed<ReadonlyArray<LeftEntry>>(core.zone.unackedUnsafe())
-      : leftInSpool(core, core.spooled)
+    return core.spooled === undefined ? Effect.succeed(core.zone.unackedUnsafe()) : leftInSpool(core, core.spooled)
   })
+
+/** The records that an ended stream has left and that can be read back. They count as handed back. */
+export const readable = <A>(
+  core: StreamFace<A>,
+  origin: Origin
+): Effect.Effect<ReturnType<typeof readBack<A>>, InvalidState> =>
   // What counts as handed back must reach whoever asked: no interruption in between.
-  const readable = Effect.flatMap(unacked, (messages) => {
-    const read = readBack(core, messages)
-    if (read.unreadable.length === 0) return Effect.as(handBackAll(origin), read)
-    if (origin.handedBack !== "nothing") return Effect.succeed(read)
-    origin.handedBack = "readable"
-    return Effect.as(logUnreadable(core, streamIdOf(core), read.unreadable.length), read)
-  })
-  return {
-    getUnackedRecords: Effect.uninterruptible(Effect.map(readable, ({ records }) => records)),
-    getUnackedBatches: Effect.uninterruptible(Effect.map(readable, ({ batches }) => batches)),
-    getUnackedPayloads: Effect.uninterruptible(
-      Effect.flatMap(unacked, (messages) => {
-        const payloads = messages.flatMap((message) => message.payloads())
-        return Effect.as(handBackAll(origin), payloads)
-      })
-    )
-  }
+  Effect.uninterruptible(
+    Effect.flatMap(unacked(core), (messages) => {
+      const read = readBack(core, messages)
+      if (read.unreadable.length === 0) return Effect.as(handBackAll(origin), read)
+      if (origin.handedBack !== "nothing") return Effect.succeed(read)
+      origin.handedBack = "readable"
+      return Effect.as(logUnreadable(core, streamIdOf(core), read.unreadable.length), read)
+    })
+  )
+
+/** The bytes of all records that an ended stream has left. They count as handed back. */
+export const unackedPayloads = (
+  core: StreamFace<any>,
+  origin: Origin
+): Effect.Effect<ReadonlyArray<Uint8Array>, InvalidState> =>
+  Effect.uninterruptible(
+    Effect.flatMap(unacked(core), (messages) => {
+      const payloads = messages.flatMap((message) => message.payloads())
+      return Effect.as(handBackAll(origin), payloads)
+    })
+  )
+
+/** What makes a stream a persistent one: its id, or none where the server is to create it. */
+export interface Persistence {
+  readonly streamId: string | undefined
 }
+
+/** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
+export const takeOver = <A>(
+  stream: ZerobusStream<A>
+): Effect.Effect<
+  {
+    readonly table: TableProperties<A>
+    readonly options: StreamConfigurationOptions<A>
+    readonly ended: StreamFace<A>
+    readonly persistence: Persistence | undefined
+  },
+  InvalidState
+> =>
+  Effect.suspend(() => {
+    const origin = originOf(stream)
+    if (origin === undefined)
+      return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
+    if (!origin.core.ended) {
+      return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
+    }
+    if (origin.recreated) {
+      return Effect.fail(
+        new InvalidState({ message: "The stream was recreated already; doing it again would send its records twice." })
+      )
+    }
+    origin.recreated = true
+    const { rpc, spooled } = origin.core
+    // A spool's records are found by whoever opens it, once its lock is given up.
+    return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
+      table: stream.table,
+      options: origin.options as StreamConfigurationOptions<A>,
+      ended: origin.core,
+      persistence: rpc.name === "PersistentStream" ? { streamId: rpc.resumes } : undefined
+    })
+  })
+
+/** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
+export const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const origin = originOf(stream)
+    if (origin === undefined) return Effect.void
+    const { handOver = Effect.void } = origin
+    origin.handOver = undefined
+    if (Exit.isSuccess(exit)) return handBackAll(origin)
+    origin.recreated = false
+    return handOver
+  })

@@ -13,8 +13,16 @@ import { MixedScheduler, Scheduler, type SchedulerDispatcher } from "effect/Sche
 import * as Tracer from "effect/Tracer"
 import { warnOnce } from "./wake.ts"
 
+/** The services of a program that every fiber runs with. */
+interface FiberServices {
+  readonly loggers: ReadonlySet<Logger.Logger<unknown, any>>
+  readonly scheduler: Scheduler
+  readonly tracer: Tracer.Tracer | undefined
+  readonly metrics: Metric.FiberRuntimeMetricsService | undefined
+}
+
 /** What a shielded context had in place of the wrapped services; `undefined` outside of one. */
-const UserServices = Context.Reference<Context.Context<never> | undefined>("effect-zerobus/internal/UserServices", {
+const UserServices = Context.Reference<FiberServices | undefined>("effect-zerobus/internal/UserServices", {
   defaultValue: () => undefined
 })
 
@@ -26,7 +34,7 @@ export const shielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
 export const unshielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.updateContext(effect, (context: Context.Context<R>) => {
     const user = Context.get(context, UserServices)
-    return user === undefined ? context : (Context.merge(context, user) as Context.Context<R>)
+    return user === undefined ? context : provide(context, user, undefined)
   })
 
 /**
@@ -37,35 +45,56 @@ export const traced = <A, E, R>(
   name: string,
   attributes: Readonly<Record<string, unknown>>
 ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
-  // The stack would be that of this package.
-  shielded(Effect.withSpan(unshielded(effect), name, { attributes, captureStackTrace: false }))
+  Effect.contextWith((context: Context.Context<Exclude<R, Tracer.ParentSpan>>) => {
+    // The stack would be that of this package.
+    const options = { attributes, captureStackTrace: false }
+    // Effect's own tracer does not throw.
+    return Context.getOrUndefined(context, Tracer.Tracer) === undefined
+      ? Effect.withSpan(effect, name, options)
+      : shielded(Effect.withSpan(unshielded(effect), name, options))
+  })
 
-const shield = (context: Context.Context<never>): Context.Context<never> => {
+/** The context with wrapped services. */
+export const shield = (context: Context.Context<never>): Context.Context<never> => {
   if (Context.get(context, UserServices) !== undefined) return context
-  const loggers = Context.get(context, Logger.CurrentLoggers)
-  const scheduler = Context.get(context, Scheduler)
-  const tracer = Context.getOrUndefined(context, Tracer.Tracer)
-  const metrics = Context.getOrUndefined(context, Metric.FiberRuntimeMetrics)
-  let user = Context.empty().pipe(
-    Context.add(UserServices, undefined),
-    Context.add(Logger.CurrentLoggers, loggers),
-    Context.add(Scheduler, scheduler)
-  ) as Context.Context<never>
-  let own = Context.empty().pipe(
-    Context.add(Logger.CurrentLoggers, new Set([...loggers].map(guardLogger))),
-    Context.add(Scheduler, guardScheduler(scheduler))
-  ) as Context.Context<never>
-  if (tracer !== undefined) {
-    user = Context.add(user, Tracer.Tracer, tracer) as Context.Context<never>
-    own = Context.add(own, Tracer.Tracer, guardTracer(tracer)) as Context.Context<never>
+  const user: FiberServices = {
+    loggers: Context.get(context, Logger.CurrentLoggers),
+    scheduler: Context.get(context, Scheduler),
+    tracer: Context.getOrUndefined(context, Tracer.Tracer),
+    metrics: Context.getOrUndefined(context, Metric.FiberRuntimeMetrics)
   }
-  if (metrics !== undefined) {
-    user = Context.add(user, Metric.FiberRuntimeMetrics, metrics) as Context.Context<never>
-    own = Context.add(own, Metric.FiberRuntimeMetrics, guardMetrics(metrics)) as Context.Context<never>
-  }
-  own = Context.add(own, UserServices, user) as Context.Context<never>
-  return Context.merge(context, own)
+  const known = guards.get(user.loggers)
+  const guard = known !== undefined && isSame(known.user, user) ? known : { user, guarded: guardAll(user) }
+  guards.set(user.loggers, guard)
+  return provide(context, guard.guarded, guard.user)
 }
+
+/** The context with these services, added and not merged: that copies all others for each stream. */
+const provide = <R>(
+  context: Context.Context<R>,
+  { loggers, metrics, scheduler, tracer }: FiberServices,
+  user: FiberServices | undefined
+): Context.Context<R> => {
+  let provided = Context.add(context, UserServices, user) as Context.Context<any>
+  provided = Context.add(provided, Logger.CurrentLoggers, loggers)
+  provided = Context.add(provided, Scheduler, scheduler)
+  if (tracer !== undefined) provided = Context.add(provided, Tracer.Tracer, tracer)
+  if (metrics !== undefined) provided = Context.add(provided, Metric.FiberRuntimeMetrics, metrics)
+  return provided
+}
+
+/** The wrapped services of programs, by their loggers: all streams of a program have the same. */
+const guards = new WeakMap<object, { readonly user: FiberServices; readonly guarded: FiberServices }>()
+
+const isSame = (one: FiberServices, other: FiberServices): boolean =>
+  one.scheduler === other.scheduler && one.tracer === other.tracer && one.metrics === other.metrics
+
+const guardAll = ({ loggers, metrics, scheduler, tracer }: FiberServices): FiberServices => ({
+  loggers: new Set([...loggers].map(guardLogger)),
+  scheduler: guardScheduler(scheduler),
+  tracer: tracer && guardTracer(tracer),
+  metrics: metrics && guardMetrics(metrics)
+})
 
 /** Calls what the user gave; when that throws, warns and gives what `otherwise` makes. */
 const attempt = <A>(observer: object, what: string, call: () => A, otherwise: () => A): A => {

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
-import { closeWithScope, makeClose } from "../../../src/internal/engine/streamClose.ts"
+import { closeWithScope, closeOnce } from "../../../src/internal/engine/streamClose.ts"
 import { endUnsafe, finishUnsafe, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
 import { makeIngest } from "../../../src/internal/engine/streamIngest.ts"
 import type { Origin } from "../../../src/internal/engine/streamUnacked.ts"
@@ -20,7 +20,7 @@ describe("close", () => {
   it.effect("asks for the end of the connection in the call itself when there is nothing to wait for", () =>
     Effect.gen(function* () {
       const core = yield* makeCore()
-      const close = makeClose(yield* makeOrigin(core), Effect.void)
+      const close = closeOnce(yield* makeOrigin(core), Effect.void)
       assert.isFalse(core.closing)
       const closing = Effect.runFork(close)
       assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
@@ -35,7 +35,7 @@ describe("close", () => {
       let flushes = 0
       const flushed = Effect.suspend(() => (flushes++, Effect.fail(failure)))
       yield* supervised(core)
-      const close = makeClose(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
+      const close = closeOnce(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
       const first = yield* A.started(close)
       const second = yield* A.started(close)
       // Who gives up waiting does not stop it.
@@ -68,7 +68,7 @@ describe("close", () => {
           Effect.sync(() => void (gone = true))
         )
         yield* supervised(core)
-        yield* makeClose(origin, Effect.void)
+        yield* closeOnce(origin, Effect.void)
         assert.strictEqual(gone, leaves)
         yield* Scope.close(origin.scope, Exit.void)
       }
@@ -81,7 +81,7 @@ describe("close", () => {
       const origin = yield* makeOrigin(core)
       yield* Scope.addFinalizer(origin.scope, Effect.die("a defect"))
       yield* supervised(core)
-      const close = makeClose(origin, Effect.void)
+      const close = closeOnce(origin, Effect.void)
       for (let n = 0; n < 2; n++) {
         const closing = yield* A.started(Effect.exit(close))
         yield* A.settle
@@ -100,7 +100,7 @@ describe("close", () => {
           take(core)
           acknowledge(core, acknowledged)
           finishUnsafe(core, reason)
-          const close = makeClose(yield* makeOrigin(core), Effect.die("flushed an ended stream"))
+          const close = closeOnce(yield* makeOrigin(core), Effect.die("flushed an ended stream"))
           const exit = yield* Effect.exit(close)
           return Exit.isSuccess(exit) ? "well" : A.failureOf(exit)._tag
         })
