@@ -11,12 +11,12 @@
  *
  * | while tables wait, a visit ends | |
  * | --- | --- |
- * | once nothing is left to be acknowledged | after 1 second; at once when no record came since it was admitted |
+ * | once nothing is left to be acknowledged | after 1 second; at once when no record came since it was admitted, or 50 ms after the last one was acknowledged |
  * | otherwise | after 10 seconds, once what was sent is acknowledged |
  *
- * A visit that ends at once takes a credit, of which there are as many a second as slots: many
- * tables with a pile each are served one after another, and tables with a record now and then do
- * not open sessions all the time. While no table waits, a visit ends when it had nothing to send
+ * A visit that ends before its second takes a credit, of which there are as many a second as slots:
+ * many tables with a pile each are served one after another, and tables with a record now and then
+ * do not open sessions all the time. While no table waits, a visit ends when it had nothing to send
  * for `idleTimeToLive`. A visit begins with its session: how long that takes to open is bounded by
  * the stream's own limits.
  */
@@ -32,6 +32,9 @@ import { wake } from "../userCode/wake.ts"
  */
 const FULL_VISIT = 1_000
 const LONGEST_VISIT = 10_000
+
+/** How long a table has nothing to send until its records count as having ended, in milliseconds. */
+const SILENCE = 50
 
 /** Credits that a pool has saved at most, per slot. */
 const SAVED_CREDITS = 16
@@ -167,8 +170,10 @@ export class Slots {
     if (this.line.size <= this.leaving) {
       return isEmpty ? Math.max(slot.emptiedAt, slot.openedAt!) + this.options.idleMillis : Infinity
     }
-    if (isEmpty && slot.isQuiet && this.hasCredit()) return slot.openedAt!
-    return slot.openedAt! + (isEmpty ? FULL_VISIT : LONGEST_VISIT)
+    const opened = slot.openedAt!
+    if (!isEmpty) return opened + LONGEST_VISIT
+    if (!this.hasCredit()) return opened + FULL_VISIT
+    return slot.isQuiet ? opened : Math.min(opened + FULL_VISIT, Math.max(opened, slot.emptiedAt) + SILENCE)
   }
 
   private lookAt(due: number): void {
