@@ -40,14 +40,15 @@ const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 /** The server broke the protocol. */
 export const violation = (message: string) => failed(new ProtocolViolation({ message }))
 
+/** The server ended the call with OK. Every stream that closes sees this. */
+const orderlyEnd = failed(
+  new Retryable({ reason: RetryableReason.ConnectionLost({ message: "The server ended the stream." }), attempts: 1 }),
+  { orderly: true }
+)
+
 /** How a call ended, as the failure of its session: with this error, or with OK. */
 export const fromTransport = (call: FailedCall, error: TransportFailure | undefined): SessionFailure => {
-  if (error === undefined) {
-    const message = "The server ended the stream."
-    return failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }), {
-      orderly: true
-    })
-  }
+  if (error === undefined) return orderlyEnd
   const { headers, rpc, table } = call
   const persistent =
     rpc.name === "PersistentStream" || rpc.name === "RetireStream" ? { streamId: rpc.resumes } : undefined

@@ -60,17 +60,19 @@ export class Inbox {
   }
 
   /** Waits for one response; fails with the end of the call. */
-  readonly next: Effect.Effect<Uint8Array, { readonly end: CallEnd }> = Effect.callback((resume) => {
-    const answer = (exit: Exit.Exit<Uint8Array, { readonly end: CallEnd }>): void => {
-      this.readUnsafe(undefined)
-      resume(exit)
-    }
-    this.readUnsafe({
-      response: (bytes) => answer(Exit.succeed(bytes)),
-      end: (end) => answer(Exit.fail({ end }))
+  get next(): Effect.Effect<Uint8Array, { readonly end: CallEnd }> {
+    return Effect.callback((resume) => {
+      const answer = (exit: Exit.Exit<Uint8Array, { readonly end: CallEnd }>): void => {
+        this.readUnsafe(undefined)
+        resume(exit)
+      }
+      this.readUnsafe({
+        response: (bytes) => answer(Exit.succeed(bytes)),
+        end: (end) => answer(Exit.fail({ end }))
+      })
+      return Effect.sync(() => this.readUnsafe(undefined))
     })
-    return Effect.sync(() => this.readUnsafe(undefined))
-  })
+  }
 
   private arrivedUnsafe(bytes: Uint8Array): void {
     if (this.reader === undefined) this.early.push(bytes)

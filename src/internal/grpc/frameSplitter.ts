@@ -34,7 +34,8 @@ const giveMemory = (memory: Buffer): void => {
 export class FrameSplitter {
   private readonly largest: number
   private readonly deliver: (message: Buffer) => boolean
-  private readonly head = Buffer.alloc(FRAME_HEADER)
+  /** The header of the message under way, where it does not lie in one chunk. */
+  private head: Buffer | undefined
   private headBytes = 0
   /** The length of the message under way, or -1 while its header is not complete. */
   private length = -1
@@ -72,8 +73,13 @@ export class FrameSplitter {
   split(chunk: Buffer): Buffer | undefined {
     let at = 0
     for (;;) {
-      if (this.length < 0) {
-        const { head } = this
+      if (this.length < 0 && this.headBytes === 0 && chunk.length - at >= FRAME_HEADER) {
+        const length = chunk.readUInt32BE(at + 1)
+        if (chunk[at] !== 0 || length > this.largest) return chunk.subarray(at)
+        this.length = length
+        at += FRAME_HEADER
+      } else if (this.length < 0) {
+        const head = (this.head ??= Buffer.alloc(FRAME_HEADER))
         while (this.headBytes < FRAME_HEADER && at < chunk.length) head[this.headBytes++] = chunk[at++]!
         if (this.headBytes < FRAME_HEADER) return undefined
         this.headBytes = 0

@@ -101,7 +101,9 @@ interface Progress {
 export class RouteCredentials extends Grpc.ChannelCredentials {
   private failure: ConnectFailure | undefined
   readonly route: Route
-  private readonly pending = new AbortController()
+  /** Connections that are being made, each with what gives it up. */
+  private readonly pending = new Set<AbortController>()
+  private aborted = false
   /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
   private readonly sockets = new Set<Socket>()
   /** The latest attempt for each address. */
@@ -114,7 +116,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
 
   /** Gives up connections that are being made. */
   abort(): void {
-    this.pending.abort()
+    this.aborted = true
+    for (const attempt of this.pending) attempt.abort()
   }
 
   /** Ends every connection at once: nothing that was not written leaves any more. */
@@ -158,10 +161,13 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     }
     return {
       connect: async (socket) => {
-        const { signal } = this.pending
+        const attempt = new AbortController()
+        const { signal } = attempt
+        // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
+        if (this.aborted) attempt.abort()
+        this.pending.add(attempt)
         socket.setKeepAlive(true, TCP_KEEPALIVE)
         try {
-          // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
           signal.throwIfAborted()
           const connected = await complete(this.route, socket, signal, step)
           signal.throwIfAborted()
@@ -181,6 +187,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
           this.failure = error instanceof ConnectFailure ? error : undefined
           progress.waitingFor = undefined
           throw error
+        } finally {
+          this.pending.delete(attempt)
         }
       },
       // grpc-js waits for it when it has an address, before it connects to that.

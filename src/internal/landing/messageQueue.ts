@@ -70,15 +70,17 @@ export class MessageQueue implements Due {
   }
 
   /** Completes when there is a message. Nobody else may listen meanwhile. */
-  readonly awaitMessage: Effect.Effect<void> = Effect.suspend(() =>
-    this.isEmpty
-      ? Effect.callback<void>((resume) => {
-          const stop = this.listenUnsafe(() => {
-            stop()
-            wake(resume, Effect.void)
+  get awaitMessage(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.isEmpty
+        ? Effect.callback<void>((resume) => {
+            const stop = this.listenUnsafe(() => {
+              stop()
+              wake(resume, Effect.void)
+            })
+            return Effect.sync(stop)
           })
-          return Effect.sync(stop)
-        })
-      : Effect.void
-  )
+        : Effect.void
+    )
+  }
 }

@@ -57,9 +57,9 @@ export abstract class ZoneMessages {
   }
 
   /** Completes when `nextUnsafe` has something. */
-  readonly awaitNext: Effect.Effect<void> = Effect.suspend(() =>
-    this.window.toReplay > 0 ? Effect.void : this.queue.awaitMessage
-  )
+  get awaitNext(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.window.toReplay > 0 ? Effect.void : this.queue.awaitMessage))
+  }
 
   /** Calls the listener, which must not throw, in the turn after messages were queued. One at a time; returns how to end that. */
   listenUnsafe(listener: () => void): () => void {

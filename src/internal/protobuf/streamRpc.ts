@@ -145,8 +145,19 @@ export class MessageWire implements Wire {
   }
 }
 
-/** The RPC of a stream whose sessions know nothing of one another. */
-export const ephemeralRpc = (table: StreamTable): StreamRpc => ({
+const ephemeral = new WeakMap<StreamTable, StreamRpc>()
+
+/**
+ * The RPC of a stream whose sessions know nothing of one another: the same for all streams to a
+ * table.
+ */
+export const ephemeralRpc = (table: StreamTable): StreamRpc => {
+  const rpc = ephemeral.get(table) ?? makeEphemeralRpc(table)
+  ephemeral.set(table, rpc)
+  return rpc
+}
+
+const makeEphemeralRpc = (table: StreamTable): StreamRpc => ({
   name: "EphemeralStream",
   freeRoom: FREE_ROOM,
   retriesCredentials: false,

@@ -52,7 +52,7 @@ export class WaitLimit {
     ends.before = wait
     if (this.watching) return
     this.watching = true
-    this.timer = this.fork(this.watch)
+    this.timer = this.fork(this.watch())
   }
 
   /** A wait has ended. Nothing happens when it is not in the line. */
@@ -69,18 +69,20 @@ export class WaitLimit {
     this.timer?.interruptUnsafe()
   }
 
-  private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
-    let answered = 0
-    while (this.ends.behind !== this.ends) {
-      const oldest = this.ends.behind as Limited
-      const left = oldest.deadline - this.now()
-      if (left > 0) return Effect.andThen(Effect.sleep(left), this.watch)
-      // Sockets and timers must not wait for all of them.
-      if (answered++ === PIECE) return Effect.andThen(Effect.yieldNow, this.watch)
-      this.delete(oldest)
-      oldest.expire()
-    }
-    this.watching = false
-    return Effect.void
-  })
+  private watch(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      let answered = 0
+      while (this.ends.behind !== this.ends) {
+        const oldest = this.ends.behind as Limited
+        const left = oldest.deadline - this.now()
+        if (left > 0) return Effect.andThen(Effect.sleep(left), this.watch())
+        // Sockets and timers must not wait for all of them.
+        if (answered++ === PIECE) return Effect.andThen(Effect.yieldNow, this.watch())
+        this.delete(oldest)
+        oldest.expire()
+      }
+      this.watching = false
+      return Effect.void
+    })
+  }
 }

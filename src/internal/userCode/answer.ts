@@ -6,10 +6,14 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { wake } from "./wake.ts"
 
+type Listener<A, E> = (exit: Exit.Exit<A, E>) => void
+
 export class Answer<A, E = never> {
   /** The answer; `undefined` until there is one. */
   exit: Exit.Exit<A, E> | undefined
-  private waiting: Set<(exit: Exit.Exit<A, E>) => void> | undefined
+  /** The one who waits first; most answers have no other. */
+  private first: Listener<A, E> | undefined
+  private others: Set<Listener<A, E>> | undefined
 
   get isDone(): boolean {
     return this.exit !== undefined
@@ -19,9 +23,12 @@ export class Answer<A, E = never> {
   doneUnsafe(exit: Exit.Exit<A, E>): void {
     if (this.exit !== undefined) return
     this.exit = exit
-    const { waiting } = this
-    this.waiting = undefined
-    if (waiting !== undefined) for (const resume of waiting) wake(resume, exit)
+    const { first, others } = this
+    this.first = undefined
+    if (first !== undefined) wake(first, exit)
+    // One that is resumed may make another one leave.
+    if (others !== undefined) for (const resume of others) wake(resume, exit)
+    this.others = undefined
   }
 
   /** Waits for the answer. */
@@ -34,10 +41,13 @@ export class Answer<A, E = never> {
   }
 
   /** Calls the listener with the answer, which is not there yet. Returns how to stop that. */
-  onDone(listener: (exit: Exit.Exit<A, E>) => void): () => void {
-    const waiting = (this.waiting ??= new Set())
-    waiting.add(listener)
-    return () => void waiting.delete(listener)
+  onDone(listener: Listener<A, E>): () => void {
+    if (this.first === undefined && this.others === undefined) this.first = listener
+    else (this.others ??= new Set()).add(listener)
+    return () => {
+      if (this.first === listener) this.first = undefined
+      else this.others?.delete(listener)
+    }
   }
 }
 
