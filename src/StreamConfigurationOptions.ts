@@ -312,6 +312,9 @@ const followProblem = (
   return spool === undefined ? undefined : "does not go with a spool yet: leave one of them out."
 }
 
+const millisOf = (duration: Duration.Input): number =>
+  typeof duration === "number" ? duration : Duration.toMillis(Duration.fromInputUnsafe(duration))
+
 /** Fills in the defaults and checks every value. */
 export const resolve = <A>(
   options: StreamConfigurationOptions<A> = {}
@@ -330,10 +333,10 @@ export const resolve = <A>(
   }
   const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
   const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
-    Duration.toMillis(Duration.fromInputUnsafe(options[name] ?? defaults[name]))
+    millisOf(options[name] ?? defaults[name])
   const optionalMillis = (name: "ingestTimeout" | "streamPausedMaxWaitTime"): number | undefined => {
     const duration = options[name]
-    return duration === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(duration))
+    return duration === undefined ? undefined : millisOf(duration)
   }
   return Result.succeed({
     maxInflightRecords: options.maxInflightRecords ?? defaults.maxInflightRecords,

@@ -144,12 +144,13 @@ const withDefaults = <A, R>(
   Effect.contextWith((context: Context.Context<R>) => {
     const refused = checkOptions(streamRules, options)
     if (refused !== undefined) return Effect.fail(refused)
-    const given = Object.fromEntries(
-      Object.keys(streamRules)
-        .map((name) => [name, options[name as keyof StreamConfigurationOptions]] as const)
-        .filter(([, value]) => value !== undefined)
-    ) as StreamConfigurationOptions<A, R>
-    return Effect.succeed({ ...defaults, ...capture(given, context) })
+    // By the names of the rules: the options may be an instance whose getters have them.
+    const given: Record<string, unknown> = {}
+    for (const name in streamRules) {
+      const value = options[name as keyof StreamConfigurationOptions]
+      if (value !== undefined) given[name] = value
+    }
+    return Effect.succeed({ ...defaults, ...capture(given as StreamConfigurationOptions<A, R>, context) })
   })
 
 /** Runs what comes before the first attempt within the limit of one. */

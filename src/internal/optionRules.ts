@@ -150,10 +150,11 @@ export const checkOptions = <Options>(
   within: ReadonlyArray<string | number> = []
 ): InvalidArgument | undefined => {
   if (!isOptions(options, rules)) return refuse(within, fields(rules).words)
-  for (const [name, rule] of Object.entries<OptionRule>(rules)) {
+  for (const name in rules) {
+    const rule: OptionRule = rules[name]
     const value = options[name]
-    const path = [...within, name]
     if (value === undefined ? rule.required !== true : rule.accepts(value)) continue
+    const path = [...within, name]
     if (rule.fields === undefined || !isOptions(value, rule.fields)) return refuse(path, rule.words)
     const inner = checkOptions(rule.fields, value, path)
     if (inner !== undefined) return inner

@@ -295,19 +295,16 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   const { recoveryTimeout } = core.options
   core.zone.rewindUnsafe()
   const opening: OpeningAttempt = { limit: recoveryTimeout, waitingFor: () => "its turn" }
-  const session = yield* openSession(core, provider).pipe(
-    Effect.provideService(Opening, opening),
-    Effect.timeoutOrElse({
-      duration: recoveryTimeout,
-      orElse: () => {
-        const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor()}.`
-        const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
-        return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
-      }
-    }),
-    Effect.raceFirst(Effect.as(core.closeRequested.await, undefined)),
-    Effect.exit
-  )
+  const late = Effect.suspend(() => {
+    const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor()}.`
+    const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
+    return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
+  })
+  const session = yield* Effect.raceAllFirst([
+    Effect.provideService(openSession(core, provider), Opening, opening),
+    Effect.delay(late, recoveryTimeout),
+    core.closeRequested.await
+  ]).pipe(Effect.exit)
   if (Exit.isFailure(session)) {
     const cause = session.cause.reasons.find(Cause.isFailReason)?.error
     if (cause === undefined) return yield* Effect.failCause(session.cause as Cause.Cause<never>)

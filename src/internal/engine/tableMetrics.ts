@@ -90,7 +90,7 @@ const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metr
   ) as Context.Context<never>
   const of = (metric: Metric.Metric<number, any>, more?: Metric.Metric.AttributeSet): Series =>
     makeSeries(metric, { ...series, ...more }, registry, context)
-  return {
+  const named = {
     recordsIngested: of(ZerobusMetrics.recordsIngested),
     bytesIngested: of(ZerobusMetrics.bytesIngested),
     recordsDurable: of(ZerobusMetrics.recordsDurable),
@@ -101,11 +101,12 @@ const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metr
     recordsRefused: of(ZerobusMetrics.recordsRefused),
     staleAcknowledgements: of(ZerobusMetrics.staleAcknowledgements),
     sessionsOpened: of(ZerobusMetrics.sessionsOpened),
-    pauses: of(ZerobusMetrics.pauses),
-    reconnects: new Map(
-      Object.keys(reconnectCauses).map((cause) => [cause, of(ZerobusMetrics.reconnects, { cause })] as const)
-    )
+    pauses: of(ZerobusMetrics.pauses)
   }
+  const reconnects = new Map(
+    Object.keys(reconnectCauses).map((cause) => [cause, of(ZerobusMetrics.reconnects, { cause })] as const)
+  )
+  return { ...named, reconnects, all: [...Object.values(named), ...reconnects.values()] }
 }
 
 /** The counters and the histogram of one table. */
@@ -129,7 +130,6 @@ export const tableMetrics = (series: SeriesOf, context: Context.Context<never>):
   const name = series.lane === undefined ? series.table : `${series.table} ${series.lane}`
   const metrics = byTable.get(name) ?? makeTableMetrics(series, registry, attributes)
   byTable.set(name, metrics)
-  const { reconnects, ...others } = metrics
-  for (const one of [...Object.values(others), ...reconnects.values()]) one.ensure()
+  for (const one of metrics.all) one.ensure()
   return metrics
 }
