@@ -139,9 +139,10 @@ export interface ZerobusShape {
  */
 const withDefaults = <A, R>(
   defaults: StreamConfigurationOptions<A>,
-  options: StreamConfigurationOptions<A, R> = {}
-): Effect.Effect<StreamConfigurationOptions<A>, InvalidArgument, R> =>
-  Effect.contextWith((context: Context.Context<R>) => {
+  options: StreamConfigurationOptions<A, R> = {},
+  context: Context.Context<R>
+): Effect.Effect<StreamConfigurationOptions<A>, InvalidArgument> =>
+  Effect.suspend(() => {
     const refused = checkOptions(streamRules, options)
     if (refused !== undefined) return Effect.fail(refused)
     // By the names of the rules: the options may be an instance whose getters have them.
@@ -177,53 +178,59 @@ const make = <R>(
     const client = yield* makeClient(yield* HeadersProvider)
     const noteStream = yield* makeStreamChurn
 
-    /** Opens a stream with the options that are given and the defaults of the client. */
-    const opening = Effect.fnUntraced(function* <A, R, S>(
+    /**
+     * Opens a stream with the options that are given and the defaults of the client, in a span.
+     * `check` comes first.
+     */
+    const opening = <A, R, S>(
+      span: string,
       table: TableProperties<A>,
       options: StreamConfigurationOptions<A, R> | undefined,
-      open: (options: StreamConfigurationOptions<A>) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>
-    ) {
-      yield* client.whileOpen
-      yield* noteStream(table?.tableName)
-      const all = yield* withDefaults(defaults, options)
-      // What it opens itself is not in the pool that the stream is for.
-      if (all.beforeOpen !== undefined) {
-        yield* Effect.provideService(withinAttempt(all.beforeOpen, all), Pooled, undefined)
-      }
-      return yield* open(all).pipe(Effect.provideService(Transport, transport))
-    })
+      open: (options: StreamConfigurationOptions<A>) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>,
+      check: Effect.Effect<void, InvalidArgument> = Effect.void
+    ): Effect.Effect<S, StreamFailure, Scope.Scope | R> =>
+      // Without the span, so that what handlers keep of it is the same for all streams.
+      Effect.contextWith((context: Context.Context<R>) => {
+        const opened = Effect.gen(function* () {
+          yield* check
+          yield* client.whileOpen
+          yield* noteStream(table?.tableName)
+          const all = yield* withDefaults(defaults, options, context)
+          // What it opens itself is not in the pool that the stream is for.
+          if (all.beforeOpen !== undefined) {
+            yield* Effect.provideService(withinAttempt(all.beforeOpen, all), Pooled, undefined)
+          }
+          return yield* open(all).pipe(Effect.provideService(Transport, transport))
+        })
+        return traced(opened, span, { table: table?.tableName })
+      })
     const createStream: ZerobusShape["createStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
-    ) => {
-      const opened = opening<A, R1 | R2 | R3 | R4, ZerobusStream<A>>(table, options, (all) =>
+    ) =>
+      opening<A, R1 | R2 | R3 | R4, ZerobusStream<A>>("Zerobus.createStream", table, options, (all) =>
         openStream(table, all, client)
       )
-      return traced(opened, "Zerobus.createStream", { table: table?.tableName })
-    }
 
     const createPersistentStream: ZerobusShape["createPersistentStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
-    ) => {
-      const opened = opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(table, options, (all) =>
+    ) =>
+      opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>("Zerobus.createPersistentStream", table, options, (all) =>
         openPersistent(table, all, client, undefined)
       )
-      return traced(opened, "Zerobus.createPersistentStream", { table: table?.tableName })
-    }
     const resumePersistentStream: ZerobusShape["resumePersistentStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
       streamId: string,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
-    ) => {
-      const opened = Effect.andThen(
-        Effect.suspend(() => checkStreamId(streamId)),
-        opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(table, options, (all) =>
-          openPersistent(table, all, client, streamId)
-        )
+    ) =>
+      opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(
+        "Zerobus.resumePersistentStream",
+        table,
+        options,
+        (all) => openPersistent(table, all, client, streamId),
+        Effect.suspend(() => checkStreamId(streamId))
       )
-      return traced(opened, "Zerobus.resumePersistentStream", { table: table?.tableName })
-    }
     const retireStream: ZerobusShape["retireStream"] = (tableName, streamId) => {
       const retired = Effect.gen(function* () {
         yield* client.whileOpen

@@ -12,13 +12,19 @@ import { guarded } from "./sessionHeaders.ts"
 import { Handling } from "./streamRefused.ts"
 
 /** What an effect takes from the fiber that runs it, not from where it was given. */
-const ofTheMoment = Context.omit(
+const momentary = [
   Opening,
   Handling,
   Tracer.ParentSpan,
   References.CurrentLogAnnotations,
   References.CurrentLogSpans
-)
+] as const
+
+/** The context without that: itself where it has none of it, so that streams can share it. */
+const lasting = (context: Context.Context<any>): Context.Context<any> =>
+  momentary.some((key) => Context.getOrUndefined(context, key as Context.Key<any, unknown>) !== undefined)
+    ? Context.omit(...momentary)(context)
+    : context
 
 /** The options with their effects provided with these services. They must have passed their check. */
 export const capture = <A, R>(
@@ -28,7 +34,7 @@ export const capture = <A, R>(
   const { beforeOpen, headersProvider, onRefused, onUnacked, ...rest } = options
   // Without an effect there is nothing to keep the services for.
   if (!(beforeOpen ?? headersProvider ?? onRefused ?? onUnacked)) return rest
-  const services = ofTheMoment(context) as Context.Context<R>
+  const services = lasting(context) as Context.Context<R>
   const within = <X, E>(effect: Effect.Effect<X, E, R>): Effect.Effect<X, E> => Effect.provideContext(effect, services)
   return {
     ...rest,

@@ -196,9 +196,12 @@ export const makeFaceParts = <A>(
   return { face, scheduler }
 }
 
+/** Those of a stream that has no session yet, or has ended. */
+const NO_HEADERS = Redacted.make<HeaderRecord>({})
+
 /** What a stream with one lane has besides, or one lane of several. */
 export const makeLaneParts = (now: number) => ({
-  headers: Redacted.make({}),
+  headers: NO_HEADERS,
   silence: 0,
   isolation: undefined,
   habits: { inOrder: undefined, delay: undefined },
@@ -298,7 +301,7 @@ export const endUnsafe = (core: StreamCore<any>, outcome: Exit.Exit<never, AckFa
   if (core.ended) return false
   core.ended = true
   // Whoever keeps the ended stream for its records keeps no token with it.
-  core.headers = Redacted.make({})
+  core.headers = NO_HEADERS
   return core.whole.endedUnsafe(core, outcome, state)
 }
 

@@ -106,7 +106,7 @@ const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metr
   const reconnects = new Map(
     Object.keys(reconnectCauses).map((cause) => [cause, of(ZerobusMetrics.reconnects, { cause })] as const)
   )
-  return { ...named, reconnects, all: [...Object.values(named), ...reconnects.values()] }
+  return { ...named, context, reconnects, all: [...Object.values(named), ...reconnects.values()] }
 }
 
 /** The counters and the histogram of one table. */

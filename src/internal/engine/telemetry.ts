@@ -27,8 +27,9 @@ export class Telemetry {
     this.zone = zone
     this.of = of
     this.stream = stream
-    this.context = context
     this.metrics = tableMetrics(of, context)
+    // That of the table's metrics, so that streams share it.
+    this.context = this.metrics.context
   }
 
   /** A message was handed to a session. */
