@@ -289,10 +289,13 @@ export const refuseRecordsUnsafe = (core: StreamFace<any>): void => {
   core.spooled?.closeUnsafe()
 }
 
+/** What a closed stream answers those who wait: one for all, since an error is costly to make. */
+const closedOutcome = Exit.fail(new StreamClosed({ operation: "waitForOffset", cause: undefined }))
+
 /** The supervisor has ended, closed or failed; true when that decides how the stream ends. */
 export const finishUnsafe = (core: StreamCore<any>, failure: StreamFailure | undefined): boolean => {
   core.failure = core.failure ?? failure
-  const outcome = Exit.fail((core.failure ?? streamClosed(core, "waitForOffset")) as AckFailure)
+  const outcome = core.failure === undefined ? closedOutcome : Exit.fail(core.failure as AckFailure)
   return endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
 }
 

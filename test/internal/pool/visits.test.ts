@@ -30,14 +30,28 @@ describe("the slots of a pool", () => {
       const { pool, server } = yield* poolOf({ maxOpen: 1 })
       yield* pool.ingest(tableOf("a"), A.record(1))
       yield* A.settle
-      yield* pool.ingest(tableOf("a"), A.record(2))
       yield* pool.ingest(tableOf("b"), A.record(1))
-      yield* A.advance(500)
-      yield* pool.ingest(tableOf("a"), A.record(3))
-      yield* A.advance(490)
+      for (let n = 2; n <= 23; n++) {
+        yield* pool.ingest(tableOf("a"), A.record(n))
+        yield* A.advance(45)
+      }
       assert.deepStrictEqual(server.order, ["a"])
-      assert.deepStrictEqual(server.recordsOf("main.default.a"), A.recordsFrom(1, 3))
+      assert.deepStrictEqual(server.recordsOf("main.default.a"), A.recordsFrom(1, 23))
       yield* A.advance(20)
+      assert.deepStrictEqual(server.order, ["a", "b"])
+    })
+  )
+
+  it.effect("are given back before by a table that has fallen silent", () =>
+    Effect.gen(function* () {
+      const { pool, server } = yield* poolOf({ maxOpen: 1 })
+      yield* pool.ingest(tableOf("a"), A.record(1))
+      yield* A.settle
+      yield* pool.ingest(tableOf("b"), A.record(1))
+      yield* pool.ingest(tableOf("a"), A.record(2))
+      yield* A.advance(45)
+      assert.deepStrictEqual(server.order, ["a"])
+      yield* A.advance(10)
       assert.deepStrictEqual(server.order, ["a", "b"])
     })
   )
