@@ -6,9 +6,9 @@
  * share each synchronisation. When a write fails, its group and all that wait behind it fail
  * together, and the log goes on in a new file as soon as writing works again.
  *
- * A file ends after some time or size. It is deleted when no table needs records in it any more; a
- * table that cannot be written moves its own out (`ownLog.ts`). What a table sees of the log is
- * `tableLog.ts`.
+ * A file ends after some time or size. It is deleted when no table needs records in it or in an older
+ * file any more; a table that cannot be written moves its own out (`ownLog.ts`). What a table sees of
+ * the log is `tableLog.ts`.
  */
 import * as Path from "node:path"
 import { makeFolder, makeFoldersIn } from "../../internal/log/durableFile.ts"
@@ -123,8 +123,8 @@ export class SharedLog {
         const before = this.writing
         this.files.set(file, { writers: new Map(), users: new Set() })
         this.writing = { epoch: before?.epoch ?? this.epoch, file }
-        // The file before had a group that failed. One that cannot be deleted now is found at the next start.
-        if (before !== undefined) void this.removeUnused(before.file).catch(() => {})
+        // The file before had a group that failed. What cannot be deleted now is tried again later.
+        if (before !== undefined) void this.removeUnused().catch(() => {})
       }
     })
     this.groups = new GroupCommit<Group>(
@@ -218,10 +218,11 @@ export class SharedLog {
     if (this.open === group) this.open = undefined
     if (this.closed) throw closedFailure
     if (this.writing?.epoch !== group.epoch) {
-      const ended = this.writing?.file
+      const hasEnded = this.writing !== undefined
       await this.writer.end()
       this.writing = { epoch: group.epoch, file: -1 }
-      if (ended !== undefined) await this.removeUnused(ended)
+      // A file that cannot be deleted keeps no group from being written.
+      if (hasEnded) await this.removeUnused().catch(() => {})
     }
     if (!this.hasFolder) await this.makeFolder()
     const { file, start } = await this.writer.write(group.frames)
@@ -299,30 +300,27 @@ export class SharedLog {
 
   /** These rows need the log no more. */
   async release(rows: object, places: ReadonlyArray<Place>): Promise<void> {
-    const files = new Set(places.map(({ file }) => file))
-    for (const file of files) {
-      this.files.get(file)?.users.delete(rows)
-      await this.removeUnused(file)
-    }
+    for (const { file } of places) this.files.get(file)?.users.delete(rows)
+    await this.removeUnused()
   }
 
-  /** Deletes a file that nobody needs; the one that groups go to only when no group is under way. */
-  private async removeUnused(file: number): Promise<void> {
-    const use = this.files.get(file)
-    if (use === undefined || use.users.size > 0 || this.abandoned) return
-    if (this.writing?.file === file) {
-      if (this.groups.oldest !== undefined) return
-      this.writing = undefined
-      this.endEpoch()
-      await this.writer.end()
+  /**
+   * Deletes files that nobody needs, oldest first, up to one that is needed; the one that groups go
+   * to only when no group is under way. Only the file behind a file says where that one ends: without
+   * it, what a failed write left at the end of the other would count as records.
+   */
+  async removeUnused(): Promise<void> {
+    for (const [file, { users }] of this.files) {
+      if (users.size > 0 || this.abandoned) return
+      if (this.writing?.file === file) {
+        if (this.groups.oldest !== undefined) return
+        this.writing = undefined
+        this.endEpoch()
+        await this.writer.end()
+      }
+      await nodeDisk.remove(segmentPath(this.folder, file))
+      this.files.delete(file)
     }
-    this.files.delete(file)
-    await nodeDisk.remove(segmentPath(this.folder, file))
-  }
-
-  /** Deletes the files that were found and that nobody needs. */
-  async removeUnusedFiles(): Promise<void> {
-    for (const file of this.files.keys()) await this.removeUnused(file)
   }
 
   /** Notes on disk that what the log holds of a table up to a sequence number is nobody's. */
@@ -347,7 +345,7 @@ export class SharedLog {
     this.closed = true
     this.writing = undefined
     await this.writer.end()
-    await this.removeUnusedFiles()
+    await this.removeUnused()
     await this.synced.close()
   }
 }

@@ -158,7 +158,7 @@ export class ServedTables {
     await Promise.all(opening)
     // What waits of tables that are refused or gone must not hold up the files of the others.
     await moveOutFound(this.options.log, this.options.folder)
-    await this.options.log.removeUnusedFiles()
+    await this.options.log.removeUnused()
   }
 
   /** Writes what a start has found in the shared log; a failure is the table's, and its next flush tries again. */

@@ -200,6 +200,49 @@ describe("the log of all tables", () => {
     })
   )
 
+  it.live("keeps the file that says where a needed one ends, whatever a failed write left there", () =>
+    withFolder(async (folder) => {
+      const { clock, shared } = await opened(folder)
+      const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
+      const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
+      await durable(one, one.append(writers[0], [text("a")]))
+      const [first = ""] = await logFiles(folder)
+      clock.now += 5000
+      await durable(other, other.append(writers[1], [text("b")]))
+      // What stays of a group whose write and truncation failed.
+      await Fs.appendFile(first, (await Fs.readFile(first)).subarray(-20))
+      clock.now += 5000
+      await durable(one, one.append(writers[0], [text("c")]))
+      await other.removeSegment(other.rotate(false).segment)
+      await shared.close()
+      assert.deepStrictEqual(await found(folder), { one: ["a", "c"], other: ["b"] })
+      const again = await opened(folder)
+      const parts = again.shared.found.get("other")!.parts
+      for (const part of parts) await again.shared.release(part, part.places)
+      await again.shared.removeUnused()
+      assert.lengthOf(await logFiles(folder), 3)
+      for (const part of again.shared.found.get("one")!.parts) await again.shared.release(part, part.places)
+      assert.deepStrictEqual(await logFiles(folder), [])
+      await again.shared.close()
+    })
+  )
+
+  it.live("keeps the note that a table was dropped for as long as a file has records of it", () =>
+    withFolder(async (folder) => {
+      const { clock, shared } = await opened(folder)
+      const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
+      const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
+      one.append(writers[0], [text("a")])
+      await durable(other, other.append(writers[1], [text("x")]))
+      clock.now += 5000
+      await one.drop()
+      clock.now += 5000
+      await durable(other, other.append(writers[1], [text("y")]))
+      await shared.close()
+      assert.deepStrictEqual(await found(folder), { other: ["x", "y"] })
+    })
+  )
+
   it.live("moves the records of one table into a log of its own, and finds them there alone", () =>
     withFolder(async (folder) => {
       const { shared } = await opened(folder)
