@@ -178,13 +178,15 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    */
   readonly onSchemaChange?: "fail" | "reopen" | undefined
   /**
-   * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. The service
+   * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. With `"auto"`
+   * they are as many as the server's pace needs, from 1 to 64, without order: that does not go with
+   * `laneKey` or a `spool`, and needs `recovery`. The service
    * takes 100,000 records and 100 MB a second per session. Each lane has a connection and recovers
    * by itself; bounds and offsets are those of the stream. With more than one lane records keep
    * their order only by `laneKey`. All lanes share one `spool`, whose number of lanes may change
    * from process to process.
    */
-  readonly lanes?: number | undefined
+  readonly lanes?: number | "auto" | undefined
   /**
    * Keeps the records of one key, a text or a number, on one lane and in order; default: a record
    * goes to any lane and order is given up. Which lane follows from the key and the number of lanes
@@ -226,7 +228,9 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly maxRefusals: number
   readonly spool: Spool | undefined
   readonly onSchemaChange: "fail" | "reopen"
+  /** The most that it may have with `autoLanes`, whose number follows the load. */
   readonly lanes: number
+  readonly autoLanes: boolean
   readonly laneKey: ((record: any) => string | number) | undefined
 }
 
@@ -298,7 +302,7 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
     words: "made with Spool.directory"
   },
   onSchemaChange: oneOf("fail", "reopen"),
-  lanes: count(1, MOST_LANES),
+  lanes: either(oneOf("auto"), count(1, MOST_LANES)),
   laneKey: that("a function from records to texts or numbers", (value) => typeof value === "function")
 }
 
@@ -326,7 +330,10 @@ export const resolve = <A>(
     return Result.fail(new InvalidArgument({ message, path: ["spool"] }))
   }
   const { lanes = defaults.lanes } = options
-  const unfollowed = options.onSchemaChange === "reopen" ? followProblem(options, lanes) : undefined
+  const unfit = lanes === "auto" ? unfitForAuto(options) : undefined
+  if (unfit !== undefined) return Result.fail(unfit)
+  const unfollowed =
+    options.onSchemaChange === "reopen" ? followProblem(options, lanes === "auto" ? MOST_LANES : lanes) : undefined
   if (unfollowed !== undefined) {
     const message = `The option onSchemaChange: "reopen" ${unfollowed}`
     return Result.fail(new InvalidArgument({ message, path: ["onSchemaChange"] }))
@@ -366,7 +373,22 @@ export const resolve = <A>(
     maxRefusals: options.maxRefusals ?? defaults.maxRefusals,
     spool: options.spool,
     onSchemaChange: options.onSchemaChange ?? "fail",
-    lanes,
+    lanes: lanes === "auto" ? MOST_LANES : lanes,
+    autoLanes: lanes === "auto",
     laneKey: options.laneKey
   })
+}
+
+/** Why the number of lanes of a stream with these options cannot follow the load. */
+const unfitForAuto = ({ laneKey, recovery, spool }: StreamConfigurationOptions<any>): InvalidArgument | undefined => {
+  const why =
+    laneKey !== undefined
+      ? "gives up order, so it does not go with laneKey"
+      : spool !== undefined
+        ? "does not go with a spool, whose receipts wait for a lane from the call on"
+        : recovery === false
+          ? "ends sessions and opens others, so it needs recovery"
+          : undefined
+  if (why === undefined) return undefined
+  return new InvalidArgument({ message: `lanes: "auto" ${why}. Give a number of lanes.`, path: ["lanes"] })
 }

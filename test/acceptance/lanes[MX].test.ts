@@ -3,7 +3,14 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Option, Schedule, Scope, Stream } from "effect"
-import type { Offset, RecordAck, Refused, StreamConfigurationOptions, ZerobusStream } from "effect-zerobus"
+import {
+  type Offset,
+  type RecordAck,
+  type Refused,
+  Spool,
+  type StreamConfigurationOptions,
+  type ZerobusStream
+} from "effect-zerobus"
 import type { JsonRecord } from "../../src/TableProperties.ts"
 import { laneOfKey } from "../../src/internal/lanes/laneKey.ts"
 import * as A from "../support/acceptance.ts"
@@ -571,8 +578,11 @@ describe("the options of lanes", () => {
 
   it.effect("CV-11 are refused out of their range, and where they are not available", () =>
     Effect.gen(function* () {
-      for (const lanes of [0, 65, 1.5, "two", "auto"]) assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
+      for (const lanes of [0, 65, 1.5, "two"]) assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
       assert.deepStrictEqual(yield* refusedPath({ laneKey: "device" }), ["laneKey"])
+      for (const other of [{ laneKey: keyOfRecord }, { spool: Spool.directory("spool") }, { recovery: false }]) {
+        assert.deepStrictEqual(yield* refusedPath({ lanes: "auto", ...other }), ["lanes"])
+      }
     })
   )
 
@@ -585,6 +595,7 @@ describe("the options of lanes", () => {
           (error) => A.tagged(error, "InvalidArgument").path
         )
       assert.deepStrictEqual(yield* refused({ lanes: 2 }), ["lanes"])
+      assert.deepStrictEqual(yield* refused({ lanes: "auto" }), ["lanes"])
       assert.deepStrictEqual(yield* refused({ laneKey: () => "a" }), ["laneKey"])
     })
   )

@@ -75,7 +75,8 @@ describe("options of a stream", () => {
       scopeCloseTimeout: 20_000,
       maxRefusals: 100,
       lanes: 1,
-      onSchemaChange: "fail"
+      onSchemaChange: "fail",
+      autoLanes: false
     })
   })
 

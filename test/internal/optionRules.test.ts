@@ -179,7 +179,12 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "spool.open": only((value) => typeof value === "function", [spool.open], ["open"]),
   "spool.left": only((value) => typeof value === "function", [spool.left], ["left"]),
   "onSchemaChange": only(() => false, ["fail", "reopen"], ["Reopen", "ignore"]),
-  "lanes": counts(1, 64),
+  "lanes": {
+    ...counts(1, 64),
+    takes: (value) => value === "auto" || counts(1, 64).takes(value),
+    good: ["auto", ...counts(1, 64).good],
+    bad: ["Auto", ...counts(1, 64).bad]
+  },
   "laneKey": only((value) => typeof value === "function", [() => "key"], ["device"])
 }
 

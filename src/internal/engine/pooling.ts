@@ -1,6 +1,6 @@
 /**
  * What makes a stream one of a pool: a zone within the pool's budget, and a slot that it needs for
- * every session.
+ * every session. Lanes whose number follows the load have slots as well.
  *
  *   records wait --> takeSlot --> the pool admits --> attempts and sessions --+
  *        ^                                                                    |
@@ -24,6 +24,8 @@ export interface StreamSlot {
   readonly isHeld: boolean
   /** Whether it was asked to leave, since it was admitted last. */
   readonly isDismissed: boolean
+  /** Whether it is entered only when there is something to send. */
+  readonly needsRecord: boolean
   /** Stands in line, and completes once the stream is admitted. */
   readonly enter: Effect.Effect<void>
   /** Completes when the stream is asked to end its session. */
@@ -56,17 +58,25 @@ export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect
   Effect.suspend(() => {
     if (slot.isHeld) return Effect.void
     slot.leaveUnsafe()
-    const first = core.states.current === "connecting"
+    // A lane that is added has lost nothing.
+    const first = core.states.current === "connecting" || !slot.needsRecord
     core.states.enterUnsafe("idle")
     const { zone } = core
     // What was sent before and is not acknowledged is something to send, too.
-    const record = Effect.suspend(() => (zone.isEmpty ? zone.awaitNext : Effect.void))
+    const record = Effect.suspend(() => (zone.isEmpty && slot.needsRecord ? zone.awaitNext : Effect.void))
     const admitted = Effect.andThen(record, slot.enter)
     return Effect.andThen(
       Effect.raceFirst(admitted, core.closeRequested.await),
       Effect.sync(() => core.states.enterUnsafe(first ? "connecting" : "recovering"))
     )
   })
+
+/**
+ * Waits until a lane loses its slot, so that one that rests after a failure begins anew with its
+ * next slot. The streams of a pool give theirs back themselves.
+ */
+export const withdrawn = (slot: StreamSlot | undefined): Effect.Effect<void> =>
+  slot === undefined || slot.needsRecord ? Effect.never : slot.dismissed.await
 
 /** Why streams with these options cannot be in a pool. */
 export const unpooled = ({

@@ -35,7 +35,7 @@ import {
 import { followTable } from "../follow/followedTable.ts"
 import { openSpool } from "./spoolAccess.ts"
 import { type Intake, makeSpooledIngest, spoolFlushed } from "./streamSpool.ts"
-import { annotationsOf, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
+import { annotationsOf, followedLoad, inItsTime, makeLanes, openedTogether } from "./streamLanes.ts"
 import { outsideHandler } from "./streamRefused.ts"
 import { awaitSettled, makeIngest, waitLimited } from "./streamIngest.ts"
 import { extend, type OffsetRange } from "../receipts/refusedOffsets.ts"
@@ -54,6 +54,7 @@ import { Turns } from "../landing/turns.ts"
 import { checkFit, checkTable, rpcOf, settingsOf } from "./tableCheck.ts"
 import { persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
+import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { forkNeighbour } from "../userCode/neighbours.ts"
 import { shielded, traced } from "../userCode/shield.ts"
 
@@ -183,7 +184,7 @@ const open = Effect.fnUntraced(function* <A>(
   if (outside !== undefined) return yield* outside
   const core =
     settings.lanes > 1
-      ? yield* makeLanes(table, settings, client.turns)
+      ? yield* makeLanes(table, settings, client.turns, ended)
       : yield* makeSingleLane(
           yield* makeStreamCore(table, settings, pooling?.turns ?? client.turns, rpc, pooling),
           persistence,
@@ -200,7 +201,7 @@ const open = Effect.fnUntraced(function* <A>(
   const openings: Array<Effect.Effect<void, StreamFailure>> = []
   for (const lane of core.lanes) {
     const opened = new Answer<void, StreamFailure>()
-    if (opensLater) opened.doneUnsafe(Exit.void)
+    if (opensLater || lane.slot?.isHeld === false) opened.doneUnsafe(Exit.void)
     const supervised = supervise(lane, settings.headersProvider ?? client.provider, opened)
     const annotated = Effect.annotateLogs(inItsTime(core, lane, supervised), annotationsOf(core, lane))
     // A handler may open streams of its own.
@@ -209,6 +210,7 @@ const open = Effect.fnUntraced(function* <A>(
     openings.push(opened.await)
   }
   yield* openedTogether(core, openings, ended)
+  if (settings.autoLanes) yield* forkShieldedIn(followedLoad(core), scope, () => {})
 
   const made = new OpenStream(core, origin)
   const stream = persistence === undefined ? made : Object.assign(made, { resumedAt: Offset(nextOffsetOf(core)) })

@@ -20,6 +20,7 @@ import type { TableProperties } from "../../TableProperties.ts"
 import type { StreamFailure } from "../../ZerobusError.ts"
 import type { Turns } from "../landing/turns.ts"
 import { LaneAcknowledgements, LanesAcknowledgements } from "../lanes/laneReceipts.ts"
+import { followLoad, LaneSlot } from "../lanes/autoLanes.ts"
 import { LanesZone } from "../lanes/lanesZone.ts"
 import { SpooledLanes } from "../lanes/spooledLanes.ts"
 import { StateLog } from "../receipts/stateLog.ts"
@@ -43,14 +44,16 @@ const OPENINGS_PER_SECOND = 64
 export const makeLanes = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
-  turns: Turns
+  turns: Turns,
+  ended: StreamFace<A> | undefined
 ) {
   const context = yield* Effect.context<never>()
   const { face, scheduler } = makeFaceParts(table, options, rpcOf(table), context)
   const { now } = face
-  const { laneKey } = options
+  const { autoLanes, laneKey } = options
   const zone = new LanesZone<A>({
     lanes: options.lanes,
+    active: autoLanes ? lanesOf(ended) : undefined,
     laneKey,
     turns,
     codec: table.codec,
@@ -81,6 +84,8 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
     return decides || failed === undefined
   }
 
+  const slots = autoLanes ? zone.lanes.map(() => new LaneSlot()) : []
+  for (const slot of slots.slice(0, zone.active)) slot.grantUnsafe()
   const lanes = zone.lanes.map((laneZone): StreamCore<A> => {
     const series = { table: table.tableName, lane: String(laneZone.index) }
     const laneAcks = new LaneAcknowledgements(laneZone.offsets, acks, scheduler)
@@ -90,13 +95,13 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
       rpc: rpcOf(table),
       fresh: false,
       zone: laneZone,
-      slot: undefined,
+      slot: slots[laneZone.index],
       fed: undefined,
       telemetry: makeTelemetry(laneZone, series, () => streamIdOf(whole), context),
       acks: laneAcks,
       states: new LaneStates((state) => {
         zone.setSessionUnsafe(laneZone.index, isConnected(state))
-        if (!whole.ended) states.enterUnsafe(together(lanes))
+        if (!whole.ended) states.enterUnsafe(together(autoLanes ? lanes.slice(0, zone.active) : lanes, autoLanes))
       }),
       endedUnsafe,
       refusalLines,
@@ -132,6 +137,16 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
   if (spool !== undefined) yield* openSpool(whole, new SpooledLanes(zone, laneKey), spool)
   return whole
 })
+
+/** How many lanes a stream begins with that takes over what an ended one has left. */
+const lanesOf = (ended: StreamFace<any> | undefined): number =>
+  ended?.zone instanceof LanesZone ? Math.max(ended.zone.active, ended.zone.lanesInUse) : 1
+
+/** Has the number of lanes follow the load, where it is to, until the stream closes. */
+export const followedLoad = ({ closeRequested, lanes, now, zone }: StreamFace<any>): Effect.Effect<void> => {
+  const slots = lanes.flatMap(({ slot }) => (slot instanceof LaneSlot ? [slot] : []))
+  return zone instanceof LanesZone && slots.length > 0 ? followLoad(zone, slots, now, closeRequested) : Effect.void
+}
 
 /**
  * Opens a lane some time after those before it, so that the server does not get all of them at
@@ -191,6 +206,12 @@ const isConnected = (state: StreamState): boolean => state === "replaying" || st
 /** What a stream is when one of its lanes is: the first of these. */
 const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "waiting", "replaying", "paused", "open"]
 
-/** The state of a stream by those of its lanes. An idle lane leaves it to the others. */
-const together = (lanes: ReadonlyArray<StreamCore<any>>): StreamState =>
-  precedence.find((state) => lanes.some((lane) => lane.states.current === state)) ?? "idle"
+/**
+ * The state of a stream by those of its lanes. An idle lane leaves it to the others; so does one
+ * that is being added while others have sessions.
+ */
+const together = (lanes: ReadonlyArray<StreamCore<any>>, grows: boolean): StreamState => {
+  const states = lanes.map((lane) => lane.states.current)
+  const added = grows && states.some(isConnected)
+  return precedence.find((state) => states.includes(state) && !(added && state === "connecting")) ?? "idle"
+}

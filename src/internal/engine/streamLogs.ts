@@ -50,7 +50,9 @@ export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
 export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug(
     core.slot?.isDismissed === true
-      ? "The stream gave its slot in the pool back"
+      ? core.slot.needsRecord
+        ? "The stream gave its slot in the pool back"
+        : "The stream goes on with fewer lanes"
       : "The server rotated the stream's connection",
     { unacknowledged: core.zone.usedRecords }
   )

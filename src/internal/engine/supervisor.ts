@@ -39,7 +39,7 @@ import { halveUnsafe, sizeRefusal } from "./messageSize.ts"
 import { Opening, type OpeningAttempt } from "../userCode/opening.ts"
 import { openSession, runSession, type SessionEnd } from "./session.ts"
 import { SessionFailure, unusedRotation } from "./sessionFailure.ts"
-import { takeSlot } from "./pooling.ts"
+import { takeSlot, withdrawn } from "./pooling.ts"
 import { endUnsafe, finishUnsafe, type StreamCore } from "./streamCore.ts"
 import {
   logClosed,
@@ -356,7 +356,7 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     core.slot?.leaveUnsafe()
     core.states.enterUnsafe("idle")
     yield* logIdle(core)
-    yield* Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)
+    yield* Effect.raceAllFirst([core.zone.awaitNext, core.closeRequested.await, withdrawn(core.slot)])
     if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 

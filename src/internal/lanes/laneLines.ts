@@ -27,7 +27,11 @@ export class LaneLines {
   private readonly lines: ReadonlyArray<Line<Arrival>>
   private readonly isCapped: (waiter: LaneWaiter) => boolean
   private readonly pieces: Pieces
+  private readonly now: () => number
   private arrivals = 0
+  /** How long callers have waited, and since when they do; milliseconds. */
+  private waited = 0
+  private since = 0
 
   /**
    * `place` hands in what a caller brought and returns its answer, or `Full`; `isCapped` says that
@@ -37,8 +41,10 @@ export class LaneLines {
     lanes: number,
     place: (waiter: LaneWaiter) => Admission,
     isCapped: (waiter: LaneWaiter) => boolean,
-    scheduler: Scheduler
+    scheduler: Scheduler,
+    now: () => number
   ) {
+    this.now = now
     this.lines = Array.from({ length: lanes + 1 }, () => new Line<Arrival>())
     this.isCapped = isCapped
     this.pieces = new Pieces(scheduler, () => {
@@ -48,7 +54,7 @@ export class LaneLines {
       const admission = place(first.waiter)
       if (admission === Full) return false
       line.removeFirst()
-      this.size--
+      this.count(-1)
       first.waiter.admit(admission)
       return true
     })
@@ -60,12 +66,23 @@ export class LaneLines {
    */
   join(waiter: LaneWaiter): () => boolean {
     const leave = this.lines[waiter.lane]!.join({ waiter, arrival: this.arrivals++ })
-    this.size++
+    this.count(1)
     return () => {
       if (!leave()) return false
-      this.size--
+      this.count(-1)
       return true
     }
+  }
+
+  /** For how long, in milliseconds, somebody has waited in all. */
+  get waitedMillis(): number {
+    return this.waited + (this.size > 0 ? this.now() - this.since : 0)
+  }
+
+  private count(change: 1 | -1): void {
+    if (this.size === 0) this.since = this.now()
+    this.size += change
+    if (this.size === 0) this.waited += this.now() - this.since
   }
 
   /** Admits callers until one finds no room. */

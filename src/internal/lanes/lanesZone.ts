@@ -42,6 +42,8 @@ export class LanesZone<A> {
   readonly turnLine: TurnLine
   private readonly laneKey: LaneKey<A> | undefined
   private readonly lines: LaneLines
+  /** Records without a key go to the first so many lanes. */
+  active: number
   /** Where the next record without a key goes, as long as its last message takes more. */
   private current = 0
   private closed = false
@@ -53,6 +55,8 @@ export class LanesZone<A> {
 
   constructor(options: {
     readonly lanes: number
+    /** How many of them take records without a key at first; all by default. */
+    readonly active?: number | undefined
     readonly laneKey: LaneKey<A> | undefined
     readonly turns: Turns
     readonly codec: RecordCodec<A>
@@ -73,12 +77,14 @@ export class LanesZone<A> {
     const chunksFor = Math.min(limits.maxInflightBytes, CHUNKS_FOR) / lanes
     this.lanes = Array.from({ length: lanes }, (_, index) => new LaneZone<A>({ ...options, chunksFor }, index, budget))
     this.laneKey = options.laneKey
+    this.active = options.active ?? lanes
     this.turnLine = new TurnLine(options.turns, this, options.now)
     this.lines = new LaneLines(
       lanes,
       (waiter) => this.place(waiter),
       ({ content, lane }) => lane < lanes && this.lanes[lane]!.isCapped(ALONE + content.length),
-      scheduler
+      scheduler,
+      options.now
     )
   }
 
@@ -159,6 +165,27 @@ export class LanesZone<A> {
   setSessionUnsafe(lane: number, hasSession: boolean): void {
     this.lanes[lane]!.hasSession = hasSession
     if (hasSession) this.admit()
+  }
+
+  /** From now on records without a key go to the first so many lanes; the others send what they have. */
+  setActiveUnsafe(lanes: number): void {
+    this.active = lanes
+    this.current = Math.min(this.current, lanes - 1)
+  }
+
+  /** The number of the last lane that holds something, counted from 1; 0 when none does. */
+  get lanesInUse(): number {
+    return this.lanes.findLastIndex((lane) => !lane.isEmpty) + 1
+  }
+
+  /** For how long, in milliseconds, callers have waited for room in all. */
+  get waitedMillis(): number {
+    return this.lines.waitedMillis
+  }
+
+  /** Bytes that were accepted and are not held any more. */
+  get settledBytes(): number {
+    return this.acceptedBytes - this.usedBytes
   }
 
   private admit(): void {
@@ -276,12 +303,12 @@ export class LanesZone<A> {
    * the one with least to do.
    */
   private freest(): number {
-    const { lanes } = this
+    const { active, lanes } = this
     const latest = lanes[this.current]!
     if (latest.isFilling && latest.hasSession) return this.current
     let best = -1
-    for (let step = 1; step <= lanes.length; step++) {
-      const index = (this.current + step) % lanes.length
+    for (let step = 1; step <= active; step++) {
+      const index = (this.current + step) % active
       const [lane, other] = [lanes[index]!, lanes[best]]
       const better =
         other === undefined ||

@@ -191,6 +191,7 @@ export class Slots {
 
 /** The place of one table's stream. */
 export class Slot implements StreamSlot {
+  readonly needsRecord = true
   /** When its first session was opened; `undefined` while none was since it was admitted. */
   openedAt: number | undefined
   /** Whether a session is open. */

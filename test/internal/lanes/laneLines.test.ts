@@ -15,7 +15,8 @@ const makeLines = () => {
       return 7
     },
     ({ lane }) => !world.closed && world.capped.has(lane),
-    new MixedScheduler()
+    new MixedScheduler(),
+    () => 0
   )
   const join = (name: string, lane: number) =>
     lines.join({

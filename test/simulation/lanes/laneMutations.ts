@@ -11,6 +11,20 @@ const stream = "internal/engine/streamLanes.ts"
 
 export const laneMutations: ReadonlyArray<Mutation> = [
   {
+    name: "records go on to lanes that were given up",
+    by: "lanes",
+    file: zone,
+    find: "    this.active = lanes\n    this.current = Math.min(this.current, lanes - 1)\n",
+    replace: "    if (lanes > this.active) this.active = lanes\n"
+  },
+  {
+    name: "a recreated stream begins with one lane however many have left something",
+    by: "lanes",
+    file: stream,
+    find: "? Math.max(ended.zone.active, ended.zone.lanesInUse) : 1",
+    replace: "? 1 : 1"
+  },
+  {
     name: "the watermark passes what other lanes have not settled",
     by: "lanes",
     file: zone,

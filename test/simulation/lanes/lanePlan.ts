@@ -18,6 +18,7 @@ export const makeLanePlan = (seed: string): Plan => {
 }
 
 const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
+  if (stream.settings.recovery && random.fork("auto").chance(0.3)) return withAutoLanes(stream, random.fork("load"))
   const lanes = random.pick([2, 2, 3, 4, 8])
   const keyed = random.chance(0.8)
   return {
@@ -26,3 +27,17 @@ const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
     settings: { ...stream.settings, lanes, ...(keyed ? { keys: random.pick([2, 5, 20]) } : {}) }
   }
 }
+
+/** Lanes whose number follows the load, and bounds so narrow that callers wait, since growing takes a second of that. */
+const withAutoLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
+  const bounds = { maxInflightRecords: random.pick([1, 2, 5, 20]), scopeCloseTimeout: random.pick([1, 1_000]) }
+  return {
+    ...stream,
+    workers: random.pick([4, 8]),
+    options: { ...stream.options, ...bounds, lanes: "auto" },
+    settings: { ...stream.settings, ...bounds, lanes: mostLanes }
+  }
+}
+
+/** The lanes that a stream may come to have. */
+const mostLanes = 64

@@ -5,7 +5,12 @@ import { program } from "../program.ts"
 import { type RunResult, simulate } from "../simulation.ts"
 import { makeLanePlan } from "./lanePlan.ts"
 import { checkLanes } from "./laneRules.ts"
+import { isAuto, loaded, loadedProgram } from "./loadedLife.ts"
 
-/** Runs one seed. */
-export const runLaneSeed = (seed: string): RunResult =>
-  simulate(seed, makeLanePlan(seed), program, undefined, checkLanes)
+/** Runs one seed. A plan whose first stream has lanes that follow the load is about that stream alone. */
+export const runLaneSeed = (seed: string): RunResult => {
+  const plan = makeLanePlan(seed)
+  return isAuto(plan.streams[0]!)
+    ? simulate(seed, loaded(plan), loadedProgram, undefined, checkLanes)
+    : simulate(seed, plan, program, undefined, checkLanes)
+}

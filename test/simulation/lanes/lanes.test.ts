@@ -14,7 +14,9 @@ const mustHappen = [
   "a lane recovers while another one sends",
   "duplicates",
   "FlushTimeout",
-  "ProtocolViolation"
+  "ProtocolViolation",
+  "lanes are added",
+  "lanes are given up"
 ]
 
 describe("simulation with lanes", () => {
@@ -30,10 +32,20 @@ describe("simulation with lanes", () => {
         happened.add(settings.keys === undefined ? "without keys" : "keyed")
         happened.add(`${settings.lanes} lanes`)
       }
+      const links = new Set<number>()
+      let givenUp = false
       let recovering = false
       for (const event of history.events) {
         if (event.e === "state") recovering = event.state === "recovering"
         if (event.e === "send" && recovering) happened.add("a lane recovers while another one sends")
+        // Of streams whose number of lanes follows the load.
+        const of = event.e === "open" && event.stream === 0 && plan.streams[0]!.options.lanes === "auto"
+        if (of) links.add(event.conn)
+        if (links.size > 1) happened.add("lanes are added")
+        if (event.e === "response" && event.text.closeAfter !== undefined) links.delete(event.conn)
+        if (event.e === "released") links.delete(event.conn)
+        if (event.e === "halfClose" && links.delete(event.conn)) givenUp = true
+        if (event.e === "send" && givenUp && links.has(event.conn)) happened.add("lanes are given up")
         if (event.e === "refused") happened.add("refused")
         if (event.e === "call" && event.op === "recreateStream") happened.add("recreated")
         if (event.e !== "return") continue
