@@ -54,7 +54,6 @@ import { Turns } from "../landing/turns.ts"
 import { checkFit, checkTable, rpcOf, settingsOf } from "./tableCheck.ts"
 import { persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
-import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { forkNeighbour } from "../userCode/neighbours.ts"
 import { shielded, traced } from "../userCode/shield.ts"
 
@@ -210,7 +209,7 @@ const open = Effect.fnUntraced(function* <A>(
     openings.push(opened.await)
   }
   yield* openedTogether(core, openings, ended)
-  if (settings.autoLanes) yield* forkShieldedIn(followedLoad(core), scope, () => {})
+  yield* followedLoad(core, scope)
 
   const made = new OpenStream(core, origin)
   const stream = persistence === undefined ? made : Object.assign(made, { resumedAt: Offset(nextOffsetOf(core)) })

@@ -14,6 +14,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
 import type { StreamState } from "../../StreamState.ts"
 import type { TableProperties } from "../../TableProperties.ts"
@@ -24,6 +25,7 @@ import { followLoad, LaneSlot } from "../lanes/autoLanes.ts"
 import { LanesZone } from "../lanes/lanesZone.ts"
 import { SpooledLanes } from "../lanes/spooledLanes.ts"
 import { StateLog } from "../receipts/stateLog.ts"
+import { forkShieldedIn } from "../userCode/forkIn.ts"
 import {
   type AckFailure,
   endStreamUnsafe,
@@ -143,9 +145,14 @@ const lanesOf = (ended: StreamFace<any> | undefined): number =>
   ended?.zone instanceof LanesZone ? Math.max(ended.zone.active, ended.zone.lanesInUse) : 1
 
 /** Has the number of lanes follow the load, where it is to, until the stream closes. */
-export const followedLoad = ({ closeRequested, lanes, now, zone }: StreamFace<any>): Effect.Effect<void> => {
+export const followedLoad = (
+  { closeRequested, lanes, now, zone }: StreamFace<any>,
+  scope: Scope.Scope
+): Effect.Effect<void> => {
   const slots = lanes.flatMap(({ slot }) => (slot instanceof LaneSlot ? [slot] : []))
-  return zone instanceof LanesZone && slots.length > 0 ? followLoad(zone, slots, now, closeRequested) : Effect.void
+  return zone instanceof LanesZone && slots.length > 0
+    ? forkShieldedIn(followLoad(zone, slots, now, closeRequested), scope, () => {})
+    : Effect.void
 }
 
 /**
