@@ -356,7 +356,8 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     core.slot?.leaveUnsafe()
     core.states.enterUnsafe("idle")
     yield* logIdle(core)
-    yield* Effect.raceAllFirst([core.zone.awaitNext, core.closeRequested.await, withdrawn(core.slot)])
+    const due = Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)
+    yield* core.slot === undefined ? due : Effect.raceFirst(due, withdrawn(core.slot))
     if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
