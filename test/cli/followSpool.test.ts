@@ -9,17 +9,16 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type LocalServer, type Running, start, startServer, temporaryFolder, zerobus } from "../support/commandLine.ts"
 import { upTo } from "../support/persistentStreams.ts"
-import { addRecords, idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
+import { addRecords, begun, idsWaiting, idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
 
 const folder = temporaryFolder()
 const dataDir = Path.join(folder, "data")
 let server: LocalServer
 
 beforeAll(async () => {
-  const tables = ["killed", "rotated", "cut", "gone", "copied", "outage", "others"].flatMap((name) => [
-    "--table",
-    idTable(name)
-  ])
+  const tables = ["killed", "rotated", "cut", "gone", "copied", "outage", "others", "emptied", "headed"].flatMap(
+    (name) => ["--table", idTable(name)]
+  )
   // The pace leaves time to be killed in.
   server = await startServer(["--data-dir", dataDir, "--rate-limit", "15000", ...tables])
 }, 30_000)
@@ -181,6 +180,25 @@ describe("zerobus ingest --follow --spool", () => {
     const { nextOffset } = await Effect.runPromise(Spool.inspect(spool))
     assert.strictEqual(nextOffset, 111)
     await check("copied", 111, waited, 1)
+  }, 60_000)
+
+  it("passes over nothing of a file that took the place of one that was empty, or had a header", async () => {
+    const files = [["emptied", "ndjson", "", ndjson] as const, ["headed", "csv", "text;id\n", csv] as const]
+    for (const [name, extension, head, rows] of files) {
+      const { append, begin, path, spool } = following(name, extension, head)
+      const first = begin()
+      await begun(first, spool)
+      // Up to the first record that is none, which ends the run in front of its next position.
+      append(`${rows(upTo(4))}none\n`)
+      assert.strictEqual((await first.end).code, 2)
+      const waited = new Set(await idsWaiting(spool))
+      Fs.writeFileSync(path, `${head}${rows(upTo(6, 4))}`)
+      const second = begin()
+      await taken(second, spool, 10)
+      assert.include(second.err(), "is read from its start")
+      await stopped(second)
+      await check(name, 10, waited, 1)
+    }
   }, 60_000)
 
   it("goes on during an outage, and sends what waits afterwards", async () => {

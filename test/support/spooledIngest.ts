@@ -34,6 +34,21 @@ export const addRecords = (spool: string, table: string, ids: ReadonlyArray<numb
     Effect.runPromise
   )
 
+/** Waits until a spool has the position at the start of the file; fails when the command ends before. */
+export const begun = async (running: Running, spool: string): Promise<void> => {
+  let ended = false
+  void running.end.then(() => (ended = true))
+  for (;;) {
+    const found = await Spool.inspect(spool).pipe(
+      Effect.map(({ position }) => position !== undefined),
+      Effect.orElseSucceed(() => false),
+      Effect.runPromise
+    )
+    if (found) return
+    if (ended) throw new Error(`ended without a position in the spool\n${running.err()}`)
+  }
+}
+
 /** Waits until a spool has taken so many records; fails when the command ends before. */
 export const taken = async (running: Running, spool: string, least: number): Promise<void> => {
   let ended = false

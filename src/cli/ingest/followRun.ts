@@ -96,13 +96,14 @@ export const followed = Effect.fnUntraced(function* ({
     const reader = readerOf(input.format, csv)
     const keeping = yield* keeper.begin({ handle, from, reader })
     const take = takeRecords({ ...source, reader, keeping, bytes: Stream.empty })
-    return { reader, take }
+    return { reader, take, ahead: keeping.ahead ?? Effect.void }
   })
   let file: Effect.Success<ReturnType<typeof begin>> | undefined = yield* begin(first.handle, first.offset, first.csv)
 
   const onBytes = Effect.fnUntraced(function* (bytes: Uint8Array, handle: Fs.FileHandle, at: number) {
     counts.bytes += bytes.length
     file ??= yield* begin(handle, at, input.csv)
+    yield* file.ahead
     yield* file.take(file.reader.push(bytes))
   })
   const onRestart = Effect.fnUntraced(function* (why: "rotated" | "cut") {

@@ -44,6 +44,8 @@ export interface IngestSource {
 export interface Keeping {
   /** Whether the record, which is read again, was taken by an earlier run. */
   readonly passOver?: ((record: SourceRecord) => boolean) | undefined
+  /** Runs before the reader gets more of a file that grows. */
+  readonly ahead?: Effect.Effect<void, CommandFailed> | undefined
   /** Keeps how far the reader is: all that it gave was taken or rejected, and `last` was taken last. */
   readonly keep: (last: RecordAck | undefined) => Effect.Effect<void, CommandFailed>
 }

@@ -16,7 +16,7 @@ import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
 import * as Spool from "../../Spool.ts"
 import type { RecordAck } from "../../RecordAck.ts"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
-import { type FileIdentity, identityOf } from "../input/followedFile.ts"
+import { type FileIdentity, identityOf, knownBytes } from "../input/followedFile.ts"
 import type { SourceRecord } from "../records/sourceRecord.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { type Counts, recordsRead } from "../terminal/progress.ts"
@@ -160,6 +160,8 @@ export const spoolPlace = Effect.fnUntraced(function* (
     const files = <A>(run: () => Promise<A>) => Effect.mapError(reading(name, run), because)
     const earlier = recordsRead(counts) - records
     const seekable = open !== undefined && (yield* files(() => isPlain(open.handle)))
+    /** Bytes by which the file is known again in the position. */
+    let known = 0
     const note = Effect.fnUntraced(function* (last: RecordAck | undefined): Effect.fn.Return<void, CommandFailed> {
       // A place in front of records that are skipped would have them ingested.
       const found = seekable && recordsRead(counts) >= skip ? yield* files(() => placeOf(open)) : undefined
@@ -175,18 +177,26 @@ export const spoolPlace = Effect.fnUntraced(function* (
         place: found === undefined ? undefined : { offset: found.offset, line: found.line, end: found.end }
       }
       yield* Effect.mapError(Spool.notePosition(stream, Buffer.from(JSON.stringify(next)), last), because)
+      known = identity.length
     })
     // What is passed over is behind the position that the spool has.
     const keep = (last: RecordAck | undefined) => (left > 0 ? Effect.void : note(last))
     // On disk before the file's first record, so that a kill finds it, and what is behind it is of one file.
     if (open === undefined || open.from === 0) yield* keep(undefined)
+    // A file that was empty, or had its header only, is not known by that: another one may have come
+    // under its name and inode, whose records would be passed over.
+    const ahead = Effect.gen(function* () {
+      if (known >= knownBytes || left > 0) return
+      const { length } = yield* files(() => identityIn(open?.handle))
+      if (length > known) yield* note(undefined)
+    })
     const ended = Effect.gen(function* () {
       restarted()
       if (open === undefined) return
       const read = seekable ? (open.reader.place() ?? 0) : 0
       bytesBefore += read > 0 ? open.from + read : (yield* files(() => open.handle.stat())).size
     })
-    return { passOver, keep, ended }
+    return { passOver, ahead, keep, ended }
   })
   return {
     firstOffset: nextOffset,

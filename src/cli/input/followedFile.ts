@@ -14,7 +14,7 @@ const pause = "200 millis"
 const chunkSize = 256 * 1024
 
 /** Bytes at the start of a file by which it is known again. */
-const knownBytes = 256
+export const knownBytes = 256
 
 /** Which file of a name it is: inode numbers are used again, so the bytes at the start count too. */
 export interface FileIdentity {
