@@ -228,11 +228,14 @@ describe("federated credentials", () => {
         unsignedJwt({ exp: 3600 }),
         unsignedJwt({ exp: 7200 })
       )
-      const { token } = yield* federated({ subjectToken }, [minted("t0"), minted("t1"), minted("t2")])
+      const { token, tokens } = yield* federated({ subjectToken }, [minted("t2")])
       for (let n = 0; n < 2; n++) {
-        const { reason } = A.tagged(yield* Effect.flip(token), "Retryable")
+        const { message, reason } = A.tagged(yield* Effect.flip(token), "Retryable")
         assert.strictEqual(reason._tag, "TokenServiceUnavailable")
+        assert.include(message, "The subject token is past its end (exp).")
       }
+      // An endpoint would refuse them with invalid_grant, which is final.
+      assert.strictEqual(tokens.requests.length, 0)
       assert.deepStrictEqual([yield* token, yield* token], ["Bearer t2", "Bearer t2"])
     })
   )

@@ -60,6 +60,12 @@ export const exchangeGrant = ({
     const given = yield* subjectTokenFile === undefined ? supplied(subjectToken!) : readSubjectToken(subjectTokenFile)
     const token = yield* textOf(given)
     const lifeMillis = lifeLeft(token, yield* Clock.currentTimeMillis)
+    // An endpoint refuses it for good, while the next attempt may read its successor.
+    if (lifeMillis === 0) {
+      return yield* unavailable(
+        "The subject token is past its end (exp). Supply one that is valid, and check this machine's clock."
+      )
+    }
     return {
       form: {
         grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
