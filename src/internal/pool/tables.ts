@@ -207,6 +207,9 @@ export const openPool = Effect.fnUntraced(function* <R>({
       return entry
     }
     if (!isSame(known.table, table)) return otherFormat(table.tableName)
+    // Receipts of a table fail before its stream is retired: what they say holds for the next call.
+    const ended = known.opened?.core.failure
+    if (ended !== undefined) return ended
     if (known.failure !== undefined && now() < known.failure.until) return known.failure.cause
     return known
   }
@@ -221,8 +224,9 @@ export const openPool = Effect.fnUntraced(function* <R>({
 
   const ingest = <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> => {
     const entry = entries.get(table?.tableName)
-    return entry?.opened !== undefined && entry.table === table && !closed
-      ? entry.opened.stream.ingestRecord(record)
+    const opened = entry?.opened
+    return opened !== undefined && opened.core.failure === undefined && entry!.table === table && !closed
+      ? opened.stream.ingestRecord(record)
       : ingestLater(table, record)
   }
 

@@ -64,6 +64,23 @@ describe("a table of a pool that fails", () => {
     })
   )
 
+  it.effect("answers the call behind a failed receipt with the receipt's cause", () =>
+    Effect.gen(function* () {
+      const { pool } = yield* poolOf({ stream: { onUnacked: () => Effect.void } }, withMissing)
+      const lost = yield* pool.ingest(missing, A.record(0))
+      const told = yield* A.started(
+        Effect.flip(lost.await).pipe(
+          Effect.flatMap((cause) => Effect.map(Effect.flip(pool.ingest(missing, A.record(1))), (next) => [cause, next]))
+        )
+      )
+      yield* A.settle
+      assert.deepStrictEqual(
+        told.value().map(({ _tag }) => _tag),
+        ["InvalidTable", "InvalidTable"]
+      )
+    })
+  )
+
   it.effect("answers a call that waits for room", () =>
     Effect.gen(function* () {
       let refuse = (): void => {}
