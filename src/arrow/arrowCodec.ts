@@ -159,9 +159,10 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   try {
     batches = tableFromIPC(record).batches
   } catch {
-    const lz4 = compressionRegistry.get(LZ4) === null ? ", or is compressed with LZ4" : ""
-    const why = `it is damaged, or of another format${lz4}`
-    return refused(`The bytes cannot be read as a stream of Arrow's IPC format: ${why}.`)
+    const why =
+      "The bytes cannot be read as a stream of Arrow's IPC format: it is damaged, or of another format"
+    if (compressionRegistry.get(LZ4) !== null) return refused(`${why}.`)
+    return refused(`${why}, or is compressed with LZ4. Write it with ZSTD or without compression.`)
   }
   if (batches.length === 1) return batches
   if (batches.length === 0)

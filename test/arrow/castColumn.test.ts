@@ -304,6 +304,22 @@ describe("columns", () => {
   })
 })
 
+describe("bytes", () => {
+  const rows = tableOf(vector([1, 2, 3], new Arrow.Int32()))
+
+  it.each(["stream", "file"] as const)("of an IPC %s are one batch", (kind) => {
+    const out = through(new Arrow.Int64(), Arrow.tableToIPC(rows, kind))
+    if (out instanceof InvalidArgument) throw out
+    assert.deepStrictEqual(plain(out.getChild("c")!), [1, 2, 3])
+  })
+
+  it("that cannot be read are refused with what to do about LZ4", () => {
+    const refused = through(new Arrow.Int64(), Arrow.tableToIPC(rows, "file").subarray(0, 40))
+    assert.instanceOf(refused, InvalidArgument)
+    assert.include(String(refused), "with LZ4. Write it with ZSTD or without compression.")
+  })
+})
+
 describe("a schema", () => {
   it("travels with the values of its dictionaries", () => {
     const { schema } = ArrowTable.make(

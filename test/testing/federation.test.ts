@@ -192,6 +192,11 @@ describe("a local server that trusts an identity provider", () => {
     ["an end in the past", () => idp.sign({ ...claims, aud: "zerobus", exp: 1 }), /has expired/],
     ["no end", () => idp.sign({ iss: issuer, sub: "local-client", aud: "zerobus" }), /no end of life/],
     ["a begin to come", () => idp.sign({ ...claims, aud: "zerobus", nbf: inAnHour }), /not valid yet/],
+    [
+      "the subject of no principal",
+      () => idp.sign({ ...claims, aud: "zerobus", sub: "nobody" }),
+      /acts as no service principal\. .*--subject NAME=SUBJECT/
+    ],
     ["no subject", () => idp.sign({ iss: issuer, exp: inAnHour, aud: "zerobus" }), /no subject/],
     ["an algorithm of another key", confused, /signature/],
     ["another key's id", () => testIssuer("ES256").sign({ ...claims, aud: "zerobus" }), /signature/],

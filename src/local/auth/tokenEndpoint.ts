@@ -107,7 +107,10 @@ const withSubject = ({ principals, subjects }: TokenEndpoint, form: URLSearchPar
   if ("error" in read) return refused(refuse(400, read.error, `The subject_token ${read.problem}.`))
   const clientId = principals.ofSubject(read.subject)
   if (clientId === undefined || (named !== undefined && named !== clientId)) {
-    const message = "The subject (sub) of the subject_token acts as no service principal, or as another one."
+    const problem =
+      clientId === undefined ? "acts as no service principal" : "acts as another principal than the client_id"
+    const advice = "zerobus local --subject NAME=SUBJECT says as which principal a subject acts."
+    const message = `The subject (sub) of the subject_token ${problem}. ${advice}`
     return refused(refuse(400, "invalid_grant", message))
   }
   return { clientId, expiresAt: read.expiresAt ?? Infinity }
