@@ -16,6 +16,17 @@ it.live(
   60_000
 )
 
+it.live(
+  "loses no row of an Arrow batch when connections are cut at byte positions",
+  () =>
+    Effect.gen(function* () {
+      const result = yield* sweep(200, 7, 8, "arrow")
+      assert.deepStrictEqual(result.problems, [])
+      assert.isAtLeast(result.connections, 200)
+    }),
+  60_000
+)
+
 it("covers every position of both directions when there are enough cuts", () => {
   const cuts = cutsOf(50_000, 1)
   const positions = (direction: "up" | "down") =>

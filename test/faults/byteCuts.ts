@@ -1,12 +1,15 @@
 /**
- * Cuts connections at every byte position, in both directions, by FIN, RST and black hole, over real gRPC on TCP, and counts what
- * was lost. `npm run faults:bytes -- --positions 20000 --seed 1`
+ * Cuts connections at every byte position, in both directions, by FIN, RST and black hole, over real
+ * gRPC on TCP, and counts what was lost: of streams of records and of Arrow batches.
+ * `npm run faults:bytes -- --positions 20000 --arrow 2000 --seed 1`
  *
  * Several streams run at once. Each connection of a stream is cut at the next position of the sweep; the stream keeps a window of
  * records in flight, so that every connection replays before it goes on. In the end every record must be durable, in order.
  */
 import { Effect, Exit, Option, Redacted, Schedule, type Scope } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
+import { ArrowTable } from "effect-zerobus/arrow"
+import * as Arrow from "apache-arrow"
 import { References } from "effect"
 import { parseArgs } from "node:util"
 import { type CountingServer, startCountingServer } from "./countingServer.ts"
@@ -50,14 +53,65 @@ export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
   return cuts
 }
 
-const record = (number: number): Uint8Array => {
-  const bytes = Buffer.alloc(RECORD_BYTES, 0x61)
-  bytes.writeUInt32BE(number)
-  return bytes
+/** What a stream sends, by form. */
+interface Form {
+  readonly table: (name: string) => TableProperties.TableProperties<any>
+  /** The n-th record of a stream. */
+  readonly record: (n: number) => unknown
+  /** How many the server counts for each record. */
+  readonly counts: number
 }
 
 /** Any descriptor will do: the counting server does not look inside. */
 const descriptor = Uint8Array.of(0x0a, 0x01, 0x54)
+
+const records: Form = {
+  table: (name) => TableProperties.proto(name, descriptor),
+  record: (number) => {
+    const bytes = Buffer.alloc(RECORD_BYTES, 0x61)
+    bytes.writeUInt32BE(number)
+    return bytes
+  },
+  counts: 1
+}
+
+/** Rows of the batches of one record, each batch a frame of its own. */
+const BATCHES = [3, 2]
+const ROWS = 5
+
+const arrowSchema = new Arrow.Schema([
+  new Arrow.Field("n", new Arrow.Int32(), false),
+  new Arrow.Field("text", new Arrow.LargeUtf8(), true)
+])
+
+const arrowBatch = (first: number, rows: number): Arrow.RecordBatch => {
+  const numbers = Array.from({ length: rows }, (_, row) => first + row)
+  const texts = numbers.map((n) => `row ${n}`)
+  return new Arrow.RecordBatch(
+    arrowSchema,
+    Arrow.makeData({
+      type: new Arrow.Struct(arrowSchema.fields),
+      length: rows,
+      nullCount: 0,
+      children: [
+        Arrow.makeData({ type: new Arrow.Int32(), data: Int32Array.from(numbers) }),
+        Arrow.vectorFromArray(texts, new Arrow.LargeUtf8()).data[0]!
+      ]
+    })
+  )
+}
+
+const arrow: Form = {
+  table: (name) => ArrowTable.make(name, arrowSchema),
+  record: (number) => {
+    let first = number * ROWS
+    const batches = BATCHES.map((rows) => arrowBatch((first += rows) - rows, rows))
+    return new Arrow.Table(arrowSchema, batches)
+  },
+  counts: ROWS
+}
+
+const forms = { records, arrow }
 
 /** Far longer than any cut takes to be noticed and mended, and than the flush after the last one may. */
 const PATIENCE = "60 seconds"
@@ -74,6 +128,7 @@ const stands = (cuts: ReadonlyArray<Cut>): Effect.Effect<void> =>
 
 const streamThroughCuts = (
   server: CountingServer,
+  { counts, record, table: tableOf }: Form,
   name: string,
   cuts: Array<Cut>,
   problems: Array<string>
@@ -83,7 +138,11 @@ const streamThroughCuts = (
       Effect.promise(() => startFaultProxy(server.port, () => cuts.pop())),
       (proxy) => Effect.promise(proxy.close)
     )
-    const table = TableProperties.proto(`main.cuts.${name}`, descriptor)
+    const table = tableOf(`main.cuts.${name}`)
+    const headers = {
+      "authorization": "Bearer cuts",
+      "x-databricks-zerobus-table-name": table.tableName
+    }
     const program = Effect.gen(function* () {
       const zerobus = yield* Zerobus
       return yield* zerobus.withStream(table, (stream) =>
@@ -110,7 +169,7 @@ const streamThroughCuts = (
             drainTimeout: "50 millis",
             recoverySchedule: Schedule.forever,
             flushTimeout: "30 seconds",
-            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer cuts" }) })
+            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed(headers) })
           }
         })
       ),
@@ -127,28 +186,36 @@ const streamThroughCuts = (
       return { connections: proxy.connections, records: 0 }
     }
     const counted = server.counted(table.tableName)
-    if (counted.durable !== exit.value)
-      problems.push(`${name}: ${exit.value} records acknowledged, ${counted.durable} durable`)
+    const acknowledged = exit.value * counts
+    if (counted.durable !== acknowledged)
+      problems.push(`${name}: ${acknowledged} records acknowledged, ${counted.durable} durable`)
     problems.push(...counted.violations.map((violation) => `${name}: ${violation}`))
-    return { connections: proxy.connections, records: exit.value }
+    return { connections: proxy.connections, records: acknowledged }
   })
 
-/** Runs a sweep over so many streams at once. */
-export const sweep = (positions: number, seed: number, streams: number): Effect.Effect<SweepResult> =>
+/** Runs a sweep over so many streams at once. Of Arrow batches rows are counted. */
+export const sweep = (
+  positions: number,
+  seed: number,
+  streams: number,
+  name: keyof typeof forms = "records"
+): Effect.Effect<SweepResult> =>
   Effect.gen(function* () {
+    const form = forms[name]
     const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
     const problems: Array<string> = []
     const shares: Array<Array<Cut>> = Array.from({ length: streams }, () => [])
     cutsOf(positions, seed).forEach((cut, index) => shares[index % streams]!.push(cut))
     const results = yield* Effect.forEach(
       shares,
-      (cuts, index) => streamThroughCuts(server, `stream_${index}`, cuts, problems),
+      (cuts, index) => streamThroughCuts(server, form, `stream_${index}`, cuts, problems),
       { concurrency: "unbounded" }
     )
     const duplicates = shares.reduce((sum, _, index) => sum + server.counted(`main.cuts.stream_${index}`).duplicates, 0)
     const connections = results.reduce((sum, { connections }) => sum + connections, 0)
     // Only what was in flight when a connection was cut may come twice.
-    if (duplicates > connections * WINDOW) problems.push(`${duplicates} duplicates over ${connections} connections`)
+    if (duplicates > connections * WINDOW * form.counts)
+      problems.push(`${duplicates} duplicates over ${connections} connections`)
     return {
       positions,
       connections,
@@ -162,19 +229,31 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       positions: { type: "string", default: "20000" },
+      arrow: { type: "string", default: "2000" },
       seed: { type: "string", default: "1" },
       streams: { type: "string", default: "16" }
     }
   })
-  const started = performance.now()
-  const result = await Effect.runPromise(sweep(Number(values.positions), Number(values.seed), Number(values.streams)))
-  const seconds = (performance.now() - started) / 1000
-  for (const problem of result.problems.slice(0, 20)) console.error(problem)
-  console.log(
-    `${result.positions} positions over ${result.connections} connections in ${seconds.toFixed(1)} s: ${result.records} records durable, ` +
-      `${result.duplicates} sent twice, seed ${values.seed}`
-  )
-  const failed = result.problems.length
-  console.log(`${failed === 0 ? result.positions : Math.max(0, result.positions - failed)} passed, ${failed} failed`)
+  let passed = 0
+  let failed = 0
+  for (const [name, text] of [
+    ["records", values.positions],
+    ["arrow", values.arrow]
+  ] as const) {
+    const positions = Number(text)
+    if (positions === 0) continue
+    const started = performance.now()
+    const result = await Effect.runPromise(sweep(positions, Number(values.seed), Number(values.streams), name))
+    const seconds = (performance.now() - started) / 1000
+    for (const problem of result.problems.slice(0, 20)) console.error(problem)
+    console.log(
+      `${result.positions} positions over ${result.connections} connections in ` +
+        `${seconds.toFixed(1)} s: ${result.records} ${name === "arrow" ? "rows" : "records"} durable, ` +
+        `${result.duplicates} sent twice, seed ${values.seed}`
+    )
+    failed += result.problems.length
+    passed += Math.max(0, positions - result.problems.length)
+  }
+  console.log(`${passed} passed, ${failed} failed`)
   process.exit(failed === 0 ? 0 : 1)
 }

@@ -1,13 +1,24 @@
 /**
- * A gRPC server over TCP that knows of each stream how far its records are durable, and of each record whether it came in order. The
- * number of a record is its first four bytes. A record beyond the next one is a loss; one at or below is a duplicate.
+ * A gRPC server over TCP that knows of each stream how far its records are durable, and of each
+ * record whether it came in order. The number of a record is its first four bytes; in Arrow batches
+ * the rows are counted, and the number of a row is its first column. A record beyond the next one is
+ * a loss; one at or below is a duplicate.
  */
 import * as Grpc from "@grpc/grpc-js"
+import { tableFromIPC } from "apache-arrow"
+import {
+  DO_PUT_PATH,
+  readFlightData,
+  readOffsetMetadata,
+  writePutResult
+} from "../../src/internal/flight/flightData.ts"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
 
 export interface Counted {
-  /** Records that are durable: numbers 0 to `durable - 1`. */
+  /** Records that are durable: numbers 0 to `durable - 1`. Rows, of Arrow batches. */
   durable: number
+  /** Records that came, durable or not. */
+  received: number
   duplicates: number
   /** Rules of the protocol or of the order that a connection broke. */
   readonly violations: Array<string>
@@ -23,64 +34,167 @@ export interface CountingServer {
 
 const identity = (bytes: Buffer): Buffer => bytes
 
+/** One connection of a stream. */
+class Session {
+  private readonly counted: Counted
+  private nextOffset = 0
+  private nextRecord = 0
+  private started = false
+
+  constructor(counted: Counted) {
+    this.counted = counted
+    counted.sessions++
+  }
+
+  /** The offset that a request has. */
+  offset(offset: number | undefined): void {
+    if (offset !== this.nextOffset) this.counted.violations.push(`wire offset ${offset} instead of ${this.nextOffset}`)
+    this.nextOffset++
+  }
+
+  record(number: number): void {
+    const { counted } = this
+    // The first record of a session may repeat any durable one; from then on they follow one another.
+    if (this.started && number !== this.nextRecord)
+      counted.violations.push(`record ${number} instead of ${this.nextRecord}`)
+    if (!this.started && number > counted.durable)
+      counted.violations.push(`record ${number} came, but only ${counted.durable} are durable`)
+    this.started = true
+    if (number < counted.received) counted.duplicates++
+    else counted.received = number + 1
+    this.nextRecord = number + 1
+  }
+
+  /** Makes what came durable, without so many records at the end. */
+  settle(without = 0): void {
+    this.counted.durable = Math.max(this.counted.durable, this.nextRecord - without)
+  }
+}
+
+/**
+ * The time between steps in which the rows of a connection become durable. It keeps the server from
+ * running ahead of what it has told the client, so that a row that the client leaves out is missed.
+ */
+const STEP_MILLIS = 5
+
+/** A message of Arrow's stream format. */
+const ipcMessage = (header: Uint8Array, body: Uint8Array): Buffer => {
+  const prefix = Buffer.alloc(8)
+  prefix.writeInt32LE(-1)
+  prefix.writeInt32LE(header.length, 4)
+  return Buffer.concat([prefix, header, body])
+}
+
 export const startCountingServer = async (): Promise<CountingServer> => {
   const tables = new Map<string, Counted>()
   const counted = (table: string): Counted => {
     let entry = tables.get(table)
-    if (entry === undefined) tables.set(table, (entry = { durable: 0, duplicates: 0, violations: [], sessions: 0 }))
+    if (entry === undefined)
+      tables.set(table, (entry = { durable: 0, received: 0, duplicates: 0, violations: [], sessions: 0 }))
     return entry
   }
   const server = new Grpc.Server({ "grpc.max_receive_message_length": -1 })
   const ephemeralStream: Grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    let table: Counted | undefined
-    let nextOffset = 0
-    let nextRecord = 0
+    let session: Session | undefined
     const write = (bytes: Uint8Array) => {
       if (!call.cancelled) call.write(Buffer.from(bytes))
     }
+    let table: Counted | undefined
     call.on("error", () => {})
     call.on("data", (bytes: Buffer) => {
       const request = readRequest(bytes)
       if (request._tag === "Create") {
         table = counted(request.tableName ?? "")
-        table.sessions++
-        nextRecord = table.durable
+        session = new Session(table)
         write(createdResponse(`session-${table.sessions}`))
         return
       }
-      if (table === undefined || request._tag !== "Ingest") {
+      if (session === undefined || request._tag !== "Ingest") {
         table?.violations.push(`unexpected ${request._tag}`)
         return
       }
-      if (request.offset !== nextOffset) table.violations.push(`wire offset ${request.offset} instead of ${nextOffset}`)
-      nextOffset++
-      for (const record of request.records) {
-        const number = Buffer.from(record.buffer, record.byteOffset, 4).readUInt32BE()
-        // The first record of a session may repeat any durable one; from then on they follow one another.
-        if (nextOffset > 1 && number !== nextRecord) table.violations.push(`record ${number} instead of ${nextRecord}`)
-        if (number > table.durable)
-          table.violations.push(`record ${number} came, but only ${table.durable} are durable`)
-        if (number < table.durable) table.duplicates++
-        else table.durable = number + 1
-        nextRecord = number + 1
-      }
+      session.offset(request.offset)
+      for (const record of request.records)
+        session.record(Buffer.from(record.buffer, record.byteOffset, 4).readUInt32BE())
+      session.settle()
       write(ackResponse(request.offset))
     })
     call.on("end", () => call.end())
   }
+  const doPut: Grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+    const table = counted(String(call.metadata.get("x-databricks-zerobus-table-name")[0]))
+    const session = new Session(table)
+    let schema: Buffer | undefined
+    let frames = 0
+    let rows = 0
+    /** Rows of the connection that become durable, step after step. */
+    const steps: Array<number> = []
+    let timer: NodeJS.Timeout | undefined
+    let ended = false
+    const step = () => {
+      timer = undefined
+      // A connection that was cut makes nothing durable any more.
+      if (call.cancelled) return
+      const upTo = steps.shift()
+      if (upTo !== undefined) {
+        session.settle(rows - upTo)
+        // Twice: when the second answer is cut, the client knows of each row that is durable.
+        answer(upTo)
+        answer(upTo)
+      }
+      if (steps.length > 0) timer = setTimeout(step, STEP_MILLIS)
+      else if (ended) call.end()
+    }
+    const answer = (upTo: number) => {
+      call.write(Buffer.from(writePutResult({ ackUpToOffset: frames - 1, ackUpToRecords: upTo })))
+    }
+    call.on("error", () => {})
+    call.on("data", (bytes: Buffer) => {
+      const data = readFlightData(bytes)
+      if (data === undefined) {
+        table.violations.push("a message that is no FlightData")
+        return
+      }
+      const message = ipcMessage(data.header, data.body)
+      if (schema === undefined) {
+        schema = message
+        return answer(0)
+      }
+      session.offset(data.metadata === undefined ? undefined : readOffsetMetadata(data.metadata))
+      const numbers = tableFromIPC(Buffer.concat([schema, message])).getChildAt(0) ?? []
+      let count = 0
+      for (const number of numbers) {
+        session.record(Number(number))
+        count++
+      }
+      frames++
+      rows += count
+      // Each frame is durable in two steps, so that cuts leave batches with a part of their rows.
+      if (count > 1) steps.push(rows - Math.ceil(count / 2))
+      steps.push(rows)
+      timer ??= setTimeout(step, STEP_MILLIS)
+    })
+    // Also comes when the connection is cut, before the call is cancelled.
+    call.on("end", () => {
+      ended = true
+      timer ??= setTimeout(step, STEP_MILLIS)
+    })
+  }
+  const method = (path: string) => ({
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: identity,
+    requestDeserialize: identity,
+    responseSerialize: identity,
+    responseDeserialize: identity
+  })
   server.addService(
     {
-      ephemeralStream: {
-        path: "/databricks.zerobus.Zerobus/EphemeralStream",
-        requestStream: true,
-        responseStream: true,
-        requestSerialize: identity,
-        requestDeserialize: identity,
-        responseSerialize: identity,
-        responseDeserialize: identity
-      }
+      ephemeralStream: method("/databricks.zerobus.Zerobus/EphemeralStream"),
+      doPut: method(DO_PUT_PATH)
     },
-    { ephemeralStream }
+    { ephemeralStream, doPut }
   )
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync("127.0.0.1:0", Grpc.ServerCredentials.createInsecure(), (error, port) =>

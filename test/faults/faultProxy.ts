@@ -50,8 +50,10 @@ export const startFaultProxy = (
         broken = true
         if (how === "blackhole") return
         for (const socket of [client, upstream]) {
-          if (how === "fin") socket.end()
-          else socket.resetAndDestroy()
+          // The server is rid of the connection at once, while the client may still write to it.
+          if (how === "rst") socket.resetAndDestroy()
+          else if (socket === client) socket.end()
+          else socket.destroySoon()
         }
         if (how === "fin")
           setTimeout(() => {
