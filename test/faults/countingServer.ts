@@ -130,20 +130,14 @@ export const startCountingServer = async (): Promise<CountingServer> => {
     /** Rows of the connection that become durable, step after step. */
     const steps: Array<number> = []
     let timer: NodeJS.Timeout | undefined
-    let ended = false
     const step = () => {
       timer = undefined
-      // A connection that was cut makes nothing durable any more.
-      if (call.cancelled) return
       const upTo = steps.shift()
       if (upTo !== undefined) {
         session.settle(rows - upTo)
-        // Twice: when the second answer is cut, the client knows of each row that is durable.
-        answer(upTo)
         answer(upTo)
       }
       if (steps.length > 0) timer = setTimeout(step, STEP_MILLIS)
-      else if (ended) call.end()
     }
     const answer = (upTo: number) => {
       call.write(Buffer.from(writePutResult({ ackUpToOffset: frames - 1, ackUpToRecords: upTo })))
@@ -170,14 +164,17 @@ export const startCountingServer = async (): Promise<CountingServer> => {
       frames++
       rows += count
       // Each frame is durable in two steps, so that cuts leave batches with a part of their rows.
-      if (count > 1) steps.push(rows - Math.ceil(count / 2))
-      steps.push(rows)
+      // Each answer comes again: where that is cut, the client knows of each row that is durable.
+      const half = rows - Math.ceil(count / 2)
+      if (count > 1) steps.push(half, half)
+      steps.push(rows, rows)
       timer ??= setTimeout(step, STEP_MILLIS)
     })
-    // Also comes when the connection is cut, before the call is cancelled.
+    // Comes when the client is done, and when the connection is cut: nothing is durable any more.
     call.on("end", () => {
-      ended = true
-      timer ??= setTimeout(step, STEP_MILLIS)
+      clearTimeout(timer)
+      steps.length = 0
+      call.end()
     })
   }
   const method = (path: string) => ({
