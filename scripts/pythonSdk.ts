@@ -31,6 +31,9 @@ const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string
     return Effect.sync(() => child.kill())
   })
 
+/** The interpreter of the environment, which may not be there. */
+export const python = `${venv}/bin/python`
+
 /** Makes the environment where it is not there yet. */
 export const preparePython = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem

@@ -20,6 +20,8 @@ export interface SinkOrder {
    * in order and without gaps.
    */
   readonly keyed?: boolean
+  /** Rows of each batch of an Arrow Flight call, by which its acknowledgements count. */
+  readonly flightRows?: number
   /** Bytes that each call is read at most in a second; `Infinity` for no limit. Sent as text, since JSON has no infinity. */
   readonly bytesPerSecond?: string
   /** Destroys all connections. */
@@ -57,6 +59,7 @@ let mode: SinkMode = "ack"
 let ackInterval = 5
 let verify = false
 let keyed = false
+let flightRows = 1
 let bytesPerSecond = Infinity
 /** How many records of each key arrived while `keyed` was on, and on which call. */
 const counts = new Map<number, { readonly call: Call; count: number }>()
@@ -115,6 +118,13 @@ const acknowledgement = (upTo: number): Buffer => {
   return frame([0x12, digits.length + 1, 0x08, ...digits])
 }
 
+/** An answer of Arrow Flight: so many batches have arrived. */
+const flightAnswer = (batches: number): Buffer => {
+  const upTo = { ack_up_to_offset: batches - 1, ack_up_to_records: batches * flightRows }
+  const metadata = Buffer.from(JSON.stringify(upTo))
+  return frame([0x0a, metadata.length, ...metadata])
+}
+
 /** One call: where it is in its frames, what it received and acknowledged. */
 class Call {
   private readonly stream: Http2.ServerHttp2Stream
@@ -132,8 +142,11 @@ class Call {
   /** Its connection was destroyed by order; what is still read of it says nothing about the next one. */
   cut = false
 
-  constructor(stream: Http2.ServerHttp2Stream) {
+  private readonly flight: boolean
+
+  constructor(stream: Http2.ServerHttp2Stream, flight: boolean) {
     this.stream = stream
+    this.flight = flight
   }
 
   read(chunk: Buffer): void {
@@ -147,7 +160,7 @@ class Call {
         }
         if (this.headerBytes < FRAME_HEADER) return
         this.bodyLeft = this.header.readUInt32BE(1)
-        this.body = verify ? [] : undefined
+        this.body = verify && !this.flight ? [] : undefined
       }
       const taken = Math.min(this.bodyLeft, chunk.length - position)
       this.body?.push(chunk.subarray(position, position + taken))
@@ -185,7 +198,8 @@ class Call {
   acknowledge(): void {
     if (mode !== "ack" || this.received === this.acknowledged || this.stream.destroyed) return
     this.acknowledged = this.received
-    this.stream.write(acknowledgement(this.received - 1))
+    const { flight, received } = this
+    this.stream.write(flight ? flightAnswer(received) : acknowledgement(received - 1))
   }
 
   freeze(frozen: boolean): void {
@@ -206,7 +220,7 @@ class Call {
   private complete(): void {
     if (!this.open) {
       this.open = true
-      this.stream.write(created)
+      this.stream.write(this.flight ? flightAnswer(0) : created)
       return
     }
     messages++
@@ -230,8 +244,8 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer, at = 0): Pro
     session.on("close", () => sessions.delete(session))
     session.on("error", () => {})
   })
-  server.on("stream", (stream: Http2.ServerHttp2Stream) => {
-    const call = new Call(stream)
+  server.on("stream", (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => {
+    const call = new Call(stream, headers[":path"]?.endsWith("/DoPut") === true)
     calls.add(call)
     opened++
     mostCalls = Math.max(mostCalls, calls.size)
@@ -296,6 +310,7 @@ process.on("message", (order: SinkOrder) => {
     keyed = order.keyed
     counts.clear()
   }
+  if (order.flightRows !== undefined) flightRows = order.flightRows
   if (order.bytesPerSecond !== undefined) bytesPerSecond = Number(order.bytesPerSecond)
   if (order.mode !== undefined) {
     mode = order.mode
