@@ -71,10 +71,7 @@ class Session {
   }
 }
 
-/**
- * The time between steps in which the rows of a connection become durable. It keeps the server from
- * running ahead of what it has told the client, so that a row that the client leaves out is missed.
- */
+/** The time between the steps in which rows become durable, so that cuts come between them. */
 const STEP_MILLIS = 5
 
 /** A message of Arrow's stream format. */
