@@ -152,7 +152,7 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   if (record instanceof RecordBatch) return [record]
   if (!(record instanceof Uint8Array)) {
     return refused(
-      "A record must be a Table or a RecordBatch of apache-arrow, or the bytes of an IPC stream."
+      "A record must be a Table or a RecordBatch of apache-arrow, or the bytes of an IPC stream or file."
     )
   }
   let batches: ReadonlyArray<RecordBatch>

@@ -93,7 +93,11 @@ describe("zerobus ingest", () => {
       { line: 2, reason: "is not valid JSON", record: "nonsense" },
       { line: 3, reason: 'the table has no column "when"', record: lines[2] },
       { line: 4, reason: "is not a JSON object", record: "[1]" },
-      { line: 5, reason: "column device: expected STRING, valid UTF-8 text; the column is NOT NULL", record: lines[4] }
+      {
+        line: 5,
+        reason: "column device: expected STRING, valid UTF-8 text; there is no value, and the column is NOT NULL",
+        record: lines[4]
+      }
     ])
     assert.strictEqual((await show(table, 2)).rows, 2)
   })

@@ -4,7 +4,7 @@
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { paddedBase64 } from "../../internal/columns/base64Text.ts"
-import { writtenExpectation } from "../../internal/columns/expectation.ts"
+import { absentHere, writtenExpectation } from "../../internal/columns/expectation.ts"
 import { type IntegerTag, integerJson, integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
@@ -121,7 +121,7 @@ const nullable = (path: Path, type: ColumnType, allowed: boolean, forms: ValueFo
     const value = typeof given === "string" && words.includes(given) ? null : given
     if (value instanceof KeyTwice) return refuse(report, path, keyTwiceProblem(value.key))
     if (value !== null && value !== undefined) return convert(value, report)
-    return allowed ? value : refuse(report, path, `${writtenExpectation(type)}; the column is NOT NULL`)
+    return allowed ? value : refuse(report, path, `${writtenExpectation(type)}; ${absentHere}`)
   }
 }
 

@@ -5,6 +5,9 @@
 import type { ColumnType } from "./columnType.ts"
 import { isScalar, scalarTypes, sqlName } from "./scalarTypes.ts"
 
+/** Why a record without a value is refused, behind what was expected. */
+export const absentHere = "there is no value, and the column is NOT NULL"
+
 /** What a value of the type must look like in a record, for messages. */
 export const expectation = (type: ColumnType): string => {
   if (type._tag === "String" && type.textLength !== undefined) {

@@ -5,7 +5,7 @@
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"
 import { refuseArrow } from "../../internal/arrow/arrowProblem.ts"
 import type { ArrowField } from "../../internal/arrow/arrowSchema.ts"
-import { expectation } from "../../internal/columns/expectation.ts"
+import { absentHere, expectation } from "../../internal/columns/expectation.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnNode, ListNode, MapNode, StructNode } from "../parquet/columnTree.ts"
 import { scalarAppender, type ValueAppender } from "./arrowScalars.ts"
@@ -29,7 +29,7 @@ export const columnAppender = (
   let validity: Uint8Array | undefined
   const addNull = (repetition: number): void => {
     if (!node.nullable) {
-      throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+      throw new RecordProblem(node.path, `${expectation(node.type)}; ${absentHere}`)
     }
     for (let i = 0; i < below.length; i++) below[i]!.addNull(repetition, node.nullDefinition)
   }

@@ -11,7 +11,7 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { bytesOfBase64 } from "../../internal/columns/base64Text.ts"
 import { literalValue } from "../../internal/columns/defaultLiteral.ts"
-import { expectation } from "../../internal/columns/expectation.ts"
+import { absentHere, expectation } from "../../internal/columns/expectation.ts"
 import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
 import { fittedText } from "../../internal/columns/textLength.ts"
 import { encodeVariant } from "../parquet/variantEncoder.ts"
@@ -86,7 +86,7 @@ export const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonApp
   const only = below.length === 1 ? below[0]! : undefined
   return (value, repetition) => {
     if (value !== null && value !== undefined) return append(value, repetition)
-    if (!node.nullable) throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+    if (!node.nullable) throw new RecordProblem(node.path, `${expectation(node.type)}; ${absentHere}`)
     if (only !== undefined) only.addNull(repetition, node.nullDefinition)
     else for (const leaf of below) leaf.addNull(repetition, node.nullDefinition)
   }

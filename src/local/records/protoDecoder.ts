@@ -13,7 +13,7 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 import { omittedValue } from "./jsonValues.ts"
 import { scalarReader, wireTypeOf, type ReadScalar } from "./scalarReaders.ts"
 import { malformed, RecordProblem } from "./recordProblem.ts"
-import { expectation } from "../../internal/columns/expectation.ts"
+import { absentHere, expectation } from "../../internal/columns/expectation.ts"
 
 type FieldShape = MessageShape["fields"][number]
 
@@ -134,7 +134,7 @@ const absentValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetitio
   if (node.defaultSql !== undefined) return omittedValue(node, leaves)
   if (node.nullable) return addNulls(node, leaves, node.nullDefinition)
   return () => {
-    throw new RecordProblem(node.path, `${expectation(node.type)}; the column is NOT NULL`)
+    throw new RecordProblem(node.path, `${expectation(node.type)}; ${absentHere}`)
   }
 }
 

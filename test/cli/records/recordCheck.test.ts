@@ -105,7 +105,7 @@ describe("a JSON record", () => {
     )
     assert.strictEqual(
       json("a INT NOT NULL", "{}"),
-      "column a: expected INT, an integer from -2147483648 to 2147483647; the column is NOT NULL"
+      "column a: expected INT, an integer from -2147483648 to 2147483647; there is no value, and the column is NOT NULL"
     )
     assert.strictEqual(json("a INT", '{"a":1,"b":2}'), 'the table has no column "b"')
     assert.strictEqual(json("a INT", '{"__proto__":2}'), 'the table has no column "__proto__"')
