@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { Spool } from "effect-zerobus"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { gzipSync } from "node:zlib"
 import { type LocalServer, type Running, start, startServer, temporaryFolder, zerobus } from "../support/commandLine.ts"
 import { upTo } from "../support/persistentStreams.ts"
 import { addRecords, begun, idsWaiting, idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
@@ -235,13 +236,22 @@ describe("zerobus ingest --follow --spool", () => {
     const first = begin()
     await taken(first, spool, 1)
     await stopped(first)
+    const written = (name: string, content: string | Buffer) => {
+      const file = Path.join(folder, name)
+      Fs.writeFileSync(file, content)
+      return args.map((arg) => (arg === path ? file : arg === spool ? `${file}-spool` : arg))
+    }
+    const zipped = written("zipped.ndjson", gzipSync(ndjson([1])))
+    const utf16 = written("utf16.ndjson", Buffer.from(`\ufeff${ndjson([1])}`, "utf16le"))
     const other = Path.join(folder, "other.ndjson")
     Fs.writeFileSync(other, ndjson([1]))
     const refused: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
       [args.map((arg) => (arg === path ? other : arg)), "has no position of these files with these flags"],
       [[...args, "--ignore-unknown"], "has no position of these files with these flags"],
       [[...args, "--state", "s"], "--spool keeps how far --follow got"],
-      [[...args, "--skip", "1"], "--skip does not go with it"]
+      [[...args, "--skip", "1"], "--skip does not go with it"],
+      [zipped, "neither compressed nor UTF-16"],
+      [utf16, "neither compressed nor UTF-16"]
     ]
     for (const [wrong, says] of refused) {
       const { code, err } = await zerobus(wrong, server.environment)

@@ -11,7 +11,7 @@ import { openFile } from "../input/recordBytes.ts"
 import type { CsvOptions } from "../records/csvRecords.ts"
 import { reader as readerOf } from "../records/recordFile.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
-import { type FilePlace, goingOn, type OpenFile, reading } from "./filePlace.ts"
+import { type FilePlace, goingOn, isPlain, type OpenFile, reading } from "./filePlace.ts"
 import { type IngestSource, type Keeping, takeRecords } from "./ingestFile.ts"
 import type { RecordInput } from "./inputs.ts"
 import { notAsItWas } from "./resumePlace.ts"
@@ -81,6 +81,18 @@ const beginning = Effect.fnUntraced(function* (
 
 const wasCut = (file: string) => Effect.logWarning(`${file} was cut; it is read from its start.`)
 
+const needsPlain = () =>
+  failed("--follow takes a plain file of format ndjson or csv that is neither compressed nor UTF-16.")
+
+/** Refuses what can only be read from its start, whatever its name is. */
+const requirePlain = Effect.fnUntraced(function* (file: string, handle: Fs.FileHandle) {
+  const plain = yield* Effect.mapError(
+    reading(file, () => isPlain(handle)),
+    because
+  )
+  if (!plain) return yield* needsPlain()
+})
+
 /** Prepares to follow a file; its handle is closed with the scope. */
 export const followed = Effect.fnUntraced(function* ({
   input,
@@ -88,10 +100,11 @@ export const followed = Effect.fnUntraced(function* ({
   source
 }: FollowOptions): Effect.fn.Return<Followed, CommandFailed, Scope.Scope> {
   if (input.format === "json" || input.gzip || input.size === undefined) {
-    return yield* failed("--follow takes a plain file of format ndjson or csv that is not compressed.")
+    return yield* needsPlain()
   }
   const { counts, stream } = source
   const first = yield* beginning(input, keeper)
+  yield* requirePlain(input.file, first.handle).pipe(Effect.onError(() => Effect.promise(() => first.handle.close())))
   const begin = Effect.fnUntraced(function* (handle: Fs.FileHandle, from: number, csv: CsvOptions) {
     const reader = readerOf(input.format, csv)
     const keeping = yield* keeper.begin({ handle, from, reader })
@@ -102,7 +115,10 @@ export const followed = Effect.fnUntraced(function* ({
 
   const onBytes = Effect.fnUntraced(function* (bytes: Uint8Array, handle: Fs.FileHandle, at: number) {
     counts.bytes += bytes.length
-    file ??= yield* begin(handle, at, input.csv)
+    if (file === undefined) {
+      yield* requirePlain(input.file, handle)
+      file = yield* begin(handle, at, input.csv)
+    }
     yield* file.ahead
     yield* file.take(file.reader.push(bytes))
   })
