@@ -17,7 +17,7 @@ const source = Path.join(root, "src")
  */
 const computed: Readonly<Record<string, ReadonlyArray<string>>> = {
   "local/log/syncThread": ["import.meta", "new URL(`./syncWorker.${extension}`, import.meta.url)"],
-  "local/records/decodeThread": ["import.meta", "new URL(`./decodeWorker.${extension}`, import.meta.url)"],
+  "local/decoding/decodeThread": ["import.meta", "new URL(`./decodeWorker.${extension}`, import.meta.url)"],
   "local/flush/workerFlusher": ["import.meta", "new URL(`./flushWorker.${extension}`, import.meta.url)"]
 }
 
@@ -176,7 +176,7 @@ describe("imports", () => {
 
   it("of examples and golden programs name packages only", () => {
     const allowed =
-      /^(?:effect|effect\/.+|effect-zerobus(?:\/testing|\/cluster|\/arrow)?|@effect\/(?:platform-node|sql-pg|vitest)|@platformatic\/kafka|@duckdb\/node-api|apache-arrow|node:.+)$/
+      /^(?:effect|effect\/.+|effect-zerobus(?:\/testing|\/cluster|\/arrow|\/avro)?|@effect\/(?:platform-node|sql-pg|vitest)|@platformatic\/kafka|@duckdb\/node-api|apache-arrow|node:.+)$/
     const offences = ["examples", "test/golden"].flatMap((folder) =>
       filesBelow(Path.join(root, folder)).flatMap((file) =>
         [...importsOf(file).imports.map(({ target }) => target), ...importsOf(file).unreadable]
@@ -192,7 +192,14 @@ describe("the package", () => {
   const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
 
   it("exports nothing internal", () => {
-    assert.deepStrictEqual(Object.keys(manifest.exports), [".", "./testing", "./cluster", "./arrow", "./package.json"])
+    assert.deepStrictEqual(Object.keys(manifest.exports), [
+      ".",
+      "./testing",
+      "./cluster",
+      "./arrow",
+      "./avro",
+      "./package.json"
+    ])
   })
 
   it("declares what its sources import", () => {

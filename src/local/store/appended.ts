@@ -2,7 +2,7 @@
  * What becomes of messages that are appended together.
  */
 import { RecordRejected, type StorageFailure } from "../log/storageErrors.ts"
-import type { DecodedBlock, MessageRecords } from "../records/decodeBlock.ts"
+import type { DecodedBlock, MessageRecords } from "../decoding/decodeBlock.ts"
 
 /** What became of messages. */
 export interface Appended {

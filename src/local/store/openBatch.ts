@@ -5,7 +5,7 @@
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
 import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
-import type { DecodedBlock, DecodeTarget, MessageRecords } from "../records/decodeBlock.ts"
+import type { DecodedBlock, DecodeTarget, MessageRecords } from "../decoding/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
 import { RecordRejected } from "../log/storageErrors.ts"

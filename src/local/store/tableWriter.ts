@@ -3,9 +3,9 @@
  */
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { LogFormat } from "../log/logFrames.ts"
-import type { DecodeTarget } from "../records/decodeBlock.ts"
+import type { DecodeTarget } from "../decoding/decodeBlock.ts"
 import type { HeldStream } from "../persistent/persistentStreams.ts"
-import type { DecodeThread } from "../records/decodeThread.ts"
+import type { DecodeThread } from "../decoding/decodeThread.ts"
 import { type Appended, appendAll } from "./appended.ts"
 import type { EngineLimits } from "./engineLimits.ts"
 import type { EngineWriter } from "./openBatch.ts"

@@ -1,0 +1,171 @@
+/**
+ * Decodes records in a thread of its own, block by block, so that the main thread goes on framing,
+ * logging and acknowledging. It starts with the first block that asks for it.
+ *
+ * One block is decoded at a time: while one is, others wait in order. A thread that dies fails what
+ * it holds, and the next block starts a new one. One that cannot start leaves decoding to the
+ * caller for good.
+ */
+import { Worker } from "node:worker_threads"
+import { giveMemory } from "../parquet/columnMemory.ts"
+import {
+  blockOf,
+  type DecodeBlock,
+  type DecodedBlock,
+  type DecodeTarget,
+  type MessageRecords,
+  transferOf
+} from "./decodeBlock.ts"
+
+/** What goes to the worker. */
+export type DecodeRequest =
+  | { readonly kind: "open"; readonly target: number; readonly how: DecodeTarget }
+  | { readonly kind: "close"; readonly target: number }
+  | { readonly kind: "decode"; readonly target: number; readonly block: DecodeBlock }
+
+/** What comes back. */
+export type DecodeReply = { readonly kind: "ready" } | { readonly kind: "decoded"; readonly decoded: DecodedBlock }
+
+/**
+ * What became of a block: its rows, which are to be copied at once; "undecoded" where the caller has
+ * to decode it; or why it is lost.
+ */
+export type DecodeResult = DecodedBlock | "undecoded" | Error
+
+/** A thread that decodes. */
+export interface DecodeThread {
+  /** Whether a block is decoded without waiting for the start of the thread; has it start. */
+  readonly isReady: () => boolean
+  /** Whether it can never be started. */
+  readonly isBroken: () => boolean
+  /** Decodes messages that keep their bytes until `done`, which is called once. */
+  readonly decode: (
+    target: DecodeTarget,
+    messages: ReadonlyArray<MessageRecords>,
+    done: (result: DecodeResult) => void
+  ) => void
+  /** Forgets a target; its blocks that wait are lost. */
+  readonly forget: (target: DecodeTarget) => void
+  readonly close: () => Promise<void>
+}
+
+interface Waiting {
+  readonly target: DecodeTarget
+  readonly messages: ReadonlyArray<MessageRecords>
+  readonly done: (result: DecodeResult) => void
+}
+
+/** A running worker. */
+interface Running {
+  readonly worker: Worker
+  isReady: boolean
+  /** The block that it decodes, and its bytes. */
+  current: { readonly waiting: Waiting; readonly block: DecodeBlock } | undefined
+  readonly targets: Map<DecodeTarget, number>
+}
+
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
+const workerEntry = new URL(`./decodeWorker.${extension}`, import.meta.url)
+
+/** A thread that is not started yet. `onStart` sees each worker, and tests end it there. */
+export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry: URL = workerEntry): DecodeThread => {
+  const queue: Array<Waiting> = []
+  let running: Running | undefined
+  let isBroken = false
+  let nextTarget = 1
+
+  const start = (): Running | undefined => {
+    let worker: Worker
+    try {
+      worker = new Worker(entry, {
+        name: "effect-zerobus-decode",
+        // As in the flush thread.
+        resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 24 }
+      })
+    } catch {
+      // Node's permission model can forbid threads.
+      isBroken = true
+      return undefined
+    }
+    const started: Running = { worker, isReady: false, current: undefined, targets: new Map() }
+    const end = (why: string) => {
+      if (running !== started) return
+      running = undefined
+      if (!started.isReady) isBroken = true
+      const lost = [...(started.current === undefined ? [] : [started.current.waiting]), ...queue.splice(0)]
+      for (const { done } of lost) done(isBroken ? "undecoded" : new Error(why))
+    }
+    worker.on("message", (reply: DecodeReply) => {
+      if (reply.kind === "ready") started.isReady = true
+      else {
+        const { block, waiting } = started.current!
+        started.current = undefined
+        waiting.done(reply.decoded)
+        giveMemory([block.bytes.buffer])
+      }
+      next()
+    })
+    worker.on("error", (error) => end(`The decode thread failed: ${error.message}`))
+    worker.on("exit", (code) => end(`The decode thread ended with code ${code}.`))
+    worker.unref()
+    onStart(worker)
+    return started
+  }
+
+  const targetOf = ({ targets, worker }: Running, how: DecodeTarget): number => {
+    let target = targets.get(how)
+    if (target === undefined) {
+      target = nextTarget++
+      targets.set(how, target)
+      worker.postMessage({ kind: "open", target, how } satisfies DecodeRequest)
+    }
+    return target
+  }
+
+  const next = (): void => {
+    if (running === undefined || !running.isReady || running.current !== undefined) return
+    const waiting = queue.shift()
+    if (waiting === undefined) return running.worker.unref()
+    const block = blockOf(waiting.messages)
+    running.worker.ref()
+    const target = targetOf(running, waiting.target)
+    running.current = { waiting, block }
+    running.worker.postMessage(
+      { kind: "decode", target, block } satisfies DecodeRequest,
+      transferOf([block.bytes.buffer, block.places.buffer, block.counts.buffer])
+    )
+  }
+
+  return {
+    isReady: () => {
+      if (isBroken) return false
+      running ??= start()
+      return running?.isReady === true
+    },
+    isBroken: () => isBroken,
+    decode: (target, messages, done) => {
+      if (!isBroken) running ??= start()
+      if (running === undefined) return done("undecoded")
+      queue.push({ target, messages, done })
+      running.worker.ref()
+      next()
+    },
+    forget: (how) => {
+      const lost = queue.filter(({ target }) => target === how)
+      for (const each of lost) queue.splice(queue.indexOf(each), 1)
+      for (const { done } of lost) done(new Error("The stream of the records has ended."))
+      const target = running?.targets.get(how)
+      if (target === undefined) return
+      running!.targets.delete(how)
+      running!.worker.postMessage({ kind: "close", target } satisfies DecodeRequest)
+    },
+    close: async () => {
+      const ending = running
+      running = undefined
+      const lost = [...(ending?.current === undefined ? [] : [ending.current.waiting]), ...queue.splice(0)]
+      for (const { done } of lost) done(new Error("The decode thread was closed."))
+      await ending?.worker.terminate()
+    }
+  }
+}
