@@ -10,12 +10,14 @@ import { StorageFailure } from "./storageErrors.ts"
 
 /**
  * How the records of a writer are encoded; enough to decode them again after a restart. A record of
- * Arrow is a whole message with many rows; `schema` is the header of an IPC message.
+ * Arrow is a whole message with many rows; its `schema` is the header of an IPC message. That of Avro
+ * is JSON text.
  */
 export type LogFormat =
   | { readonly _tag: "Json" }
   | { readonly _tag: "Proto"; readonly descriptor: Uint8Array }
   | { readonly _tag: "Arrow"; readonly schema: Uint8Array }
+  | { readonly _tag: "Avro"; readonly schema: Uint8Array }
 
 /** The place of a message in a persistent stream. */
 export interface StreamPosition {
@@ -49,22 +51,24 @@ const placedKind = 6
 const fixedBytes = 17
 
 /**
- * In front of the schema of Arrow batches: a descriptor with one field that no table has. A version
- * that does not know Arrow takes what it finds for protobuf, refuses the table because of that
+ * In front of a schema of Arrow or Avro: a descriptor with one field that no table has. A version
+ * that does not know the format takes what it finds for protobuf, refuses the table because of that
  * field, and keeps the records with these bytes.
  */
-const arrowMark = concat([
-  textField(1, "Arrow"),
-  bytesField(
-    2,
-    concat([
-      textField(1, "records_of_arrow_from_a_later_version"),
-      varintField(3, 1),
-      varintField(4, 1),
-      varintField(5, 12)
-    ])
-  )
-])
+const markOf = (name: "Arrow" | "Avro"): Uint8Array =>
+  concat([
+    textField(1, name),
+    bytesField(
+      2,
+      concat([
+        textField(1, `records_of_${name.toLowerCase()}_from_a_later_version`),
+        varintField(3, 1),
+        varintField(4, 1),
+        varintField(5, 12)
+      ])
+    )
+  ])
+const marks = { Arrow: markOf("Arrow"), Avro: markOf("Avro") }
 /** The field behind it that has the schema; no field of descriptors has its number. */
 const schemaField = 1000
 
@@ -79,7 +83,8 @@ export const formatBytes = (format: LogFormat): Uint8Array => {
     case "Proto":
       return format.descriptor
     case "Arrow":
-      return concat([arrowMark, bytesField(schemaField, format.schema)])
+    case "Avro":
+      return concat([marks[format._tag], bytesField(schemaField, format.schema)])
   }
 }
 
@@ -90,9 +95,11 @@ export const formatBytes = (format: LogFormat): Uint8Array => {
 export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
   if (code === 0) return { _tag: "Json" }
   if (code === 1) {
-    const schema = isMarked(bytes) ? schemaIn(bytes) : undefined
-    if (schema === undefined) return { _tag: "Proto", descriptor: Uint8Array.from(bytes) }
-    return { _tag: "Arrow", schema: Uint8Array.from(schema) }
+    for (const _tag of ["Arrow", "Avro"] as const) {
+      const schema = schemaBehind(marks[_tag], bytes)
+      if (schema !== undefined) return { _tag, schema: Uint8Array.from(schema) }
+    }
+    return { _tag: "Proto", descriptor: Uint8Array.from(bytes) }
   }
   throw new StorageFailure({
     reason: "CorruptLog",
@@ -100,11 +107,10 @@ export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
   })
 }
 
-const isMarked = (bytes: Uint8Array): boolean => arrowMark.every((byte, index) => bytes[index] === byte)
-
-const schemaIn = (bytes: Uint8Array): Uint8Array | undefined => {
+const schemaBehind = (mark: Uint8Array, bytes: Uint8Array): Uint8Array | undefined => {
+  if (!mark.every((byte, index) => bytes[index] === byte)) return undefined
   let schema: Uint8Array | undefined
-  forEachField(bytes, arrowMark.length, bytes.length, (field, _, start, end) => {
+  forEachField(bytes, mark.length, bytes.length, (field, _, start, end) => {
     if (field === schemaField && start >= 0) schema = bytes.subarray(start, end)
   })
   return schema

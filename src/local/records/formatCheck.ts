@@ -3,9 +3,12 @@
  */
 import * as Result from "effect/Result"
 import { ArrowProblem } from "../../internal/arrow/arrowProblem.ts"
+import { AvroProblem } from "../../internal/avro/avroProblem.ts"
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { LogFormat } from "../log/logFrames.ts"
+import { avroSchemaOf } from "./avroDecoder.ts"
+import { checkAvroSchema } from "./avroSchemaCheck.ts"
 import { arrowFields } from "./arrowDecoder.ts"
 import { checkArrowSchema } from "./arrowSchemaCheck.ts"
 import { checkDescriptor } from "./schemaCheck.ts"
@@ -40,6 +43,13 @@ export const formatProblem = (
       } catch (error) {
         if (!(error instanceof ArrowProblem)) throw error
         return { _tag: "Unreadable", noun: "Arrow schema", why: error.message }
+      }
+    case "Avro":
+      try {
+        return unfit("Avro schema", checkAvroSchema(columns, avroSchemaOf(format.schema)))
+      } catch (error) {
+        if (!(error instanceof AvroProblem)) throw error
+        return { _tag: "Unreadable", noun: "Avro schema", why: error.message }
       }
   }
 }

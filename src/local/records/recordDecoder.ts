@@ -4,6 +4,7 @@
 import * as Result from "effect/Result"
 import { type MessageShape, parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
+import { avroDecoder } from "./avroDecoder.ts"
 import { arrowDecoder } from "./arrowDecoder.ts"
 import { jsonDecoder } from "./jsonDecoder.ts"
 import type { Leaf, LeafChunk } from "../parquet/columnBuffer.ts"
@@ -42,6 +43,8 @@ export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: Readonl
       return protoDecoder(tree, shapeOf(format.descriptor), leaves)
     case "Arrow":
       return arrowDecoder(tree, format.schema, leaves)
+    case "Avro":
+      return avroDecoder(tree, format.schema, leaves)
   }
 }
 

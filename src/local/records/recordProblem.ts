@@ -2,6 +2,7 @@
  * Why a record is refused, as both decoders say it: the column path and what was expected there, never the value.
  */
 import { ArrowProblem } from "../../internal/arrow/arrowProblem.ts"
+import { AvroProblem } from "../../internal/avro/avroProblem.ts"
 import { MalformedMessage } from "../../internal/protobuf/wire.ts"
 
 /** Thrown inside a decoder and caught where the message is rolled back. Carries no stack: hostile records must stay cheap. */
@@ -41,6 +42,12 @@ export const problemOf = (error: unknown): RecordProblem => {
     return new RecordProblem(
       [],
       `the message is not a record batch of the stream's schema. ${withoutStop(error.message)}`
+    )
+  }
+  if (error instanceof AvroProblem) {
+    return new RecordProblem(
+      error.path,
+      `the record is not a value of the stream's Avro schema. ${withoutStop(error.message)}`
     )
   }
   throw error

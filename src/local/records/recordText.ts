@@ -8,6 +8,7 @@ import type { LogFormat } from "../log/logFrames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
 import type { FieldShape, FieldType, MessageShape } from "../../internal/protobuf/descriptorShape.ts"
 import { WireReader } from "../../internal/protobuf/reader.ts"
+import { avroTexts } from "./avroDecoder.ts"
 import { arrowTexts } from "./arrowText.ts"
 import { floatText, longText } from "./numberText.ts"
 
@@ -25,6 +26,8 @@ export const recordTexts = (format: LogFormat): RecordTexts => {
     }
     case "Arrow":
       return arrowTexts(format.schema)
+    case "Avro":
+      return avroTexts(format.schema)
   }
 }
 

@@ -138,7 +138,7 @@ class Machine implements IntakeStream, StruckStream {
     if (this.phase._tag !== "New") {
       return this.intake.endInOrder(invalidArgument("The stream was created already", 4006))
     }
-    const problem = createProblem(request, this.tableName)
+    const problem = createProblem(request, this.tableName, this.context.wire === persistentWire)
     if (problem !== undefined) return this.endWith(problem)
     this.openWriter(request, true)
   }

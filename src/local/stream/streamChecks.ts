@@ -15,6 +15,7 @@ import {
 import type { OpenFailure } from "./streamContract.ts"
 import {
   ARROW_RECORDS,
+  AVRO_RECORDS,
   type CreateRequest,
   type IngestRequest,
   type RecordKind,
@@ -23,7 +24,11 @@ import {
 import type { LogFormat } from "../log/logFrames.ts"
 
 /** What is wrong with a create request on a call whose header named `tableName`. */
-export const createProblem = (request: CreateRequest, tableName: string): ServerStatus | undefined => {
+export const createProblem = (
+  request: CreateRequest,
+  tableName: string,
+  persistent = false
+): ServerStatus | undefined => {
   if (request.tableName === undefined || request.tableName === "") {
     return invalidArgument("The create request names no table (table_name)", 4006)
   }
@@ -32,25 +37,29 @@ export const createProblem = (request: CreateRequest, tableName: string): Server
     const text = `The create request names ${named}, the header x-databricks-zerobus-table-name ${tableName}`
     return invalidArgument(text, 4006, 2)
   }
-  return recordTypeProblem(request)
+  return recordTypeProblem(request, persistent)
 }
 
 /** What is wrong with a resume request. */
 export const resumeProblem = (request: ResumeRequest): ServerStatus | undefined =>
   request.streamId === undefined || request.streamId === ""
     ? invalidArgument("The resume request names no stream (stream_id)", 4006)
-    : recordTypeProblem(request)
+    : recordTypeProblem(request, true)
 
-const recordTypeProblem = ({
-  _tag,
-  descriptor,
-  recordType
-}: CreateRequest | ResumeRequest): ServerStatus | undefined => {
+const recordTypeProblem = (
+  { _tag, descriptor, recordType }: CreateRequest | ResumeRequest,
+  persistent: boolean
+): ServerStatus | undefined => {
   const request = _tag === "Create" ? "create request" : "resume request"
   if (recordType === ARROW_RECORDS) return undefined
-  if (recordType === 4) return unimplemented("Avro records are not supported by this server")
+  if (recordType === AVRO_RECORDS) {
+    if (persistent) return unimplemented("Persistent streams take no Avro records")
+    if (descriptor !== undefined && descriptor.length > 0) return undefined
+    return invalidArgument(`A stream of Avro records needs avro_schema_json in its ${request}`, 4006, 4)
+  }
   if (recordType !== 1 && recordType !== 2) {
-    return invalidArgument(`The ${request} gives no known record type (record_type: PROTO 1, JSON 2)`, 4006, 3)
+    const known = "record_type: PROTO 1, JSON 2, AVRO 4"
+    return invalidArgument(`The ${request} gives no known record type (${known})`, 4006, 3)
   }
   if (recordType === 1 && (descriptor === undefined || descriptor.length === 0)) {
     return invalidArgument(`A stream of protobuf records needs descriptor_proto in its ${request}`, 4006, 4)
@@ -61,6 +70,7 @@ const recordTypeProblem = ({
 /** How the records of an accepted first request are encoded. */
 export const formatOf = ({ descriptor, recordType }: CreateRequest | ResumeRequest): LogFormat => {
   if (recordType === 1) return { _tag: "Proto", descriptor: descriptor! }
+  if (recordType === AVRO_RECORDS) return { _tag: "Avro", schema: descriptor! }
   return recordType === ARROW_RECORDS ? { _tag: "Arrow", schema: descriptor! } : { _tag: "Json" }
 }
 

@@ -17,10 +17,14 @@ export type RecordKind = "Proto" | "Json" | "Avro" | "Arrow" | "None"
 export interface CreateRequest {
   readonly _tag: "Create"
   readonly tableName: string | undefined
+  /** What describes a record: a descriptor, an Arrow schema, or the JSON text of an Avro schema. */
   readonly descriptor: Uint8Array | undefined
   /** The number of the record type, 1 (protobuf) when the client left it out, or `ARROW_RECORDS`. */
   readonly recordType: number
 }
+
+/** Record type of a stream of Avro records. */
+export const AVRO_RECORDS = 4
 
 /** Record type of a stream of Arrow batches. They have an RPC of their own, and so no number. */
 export const ARROW_RECORDS = -1
@@ -119,12 +123,15 @@ const readResume = (bytes: Uint8Array, start: number, end: number): StreamReques
 const readCreate = (bytes: Uint8Array, start: number, end: number): StreamRequest => {
   let tableName: string | undefined
   let descriptor: Uint8Array | undefined
+  let avroSchema: Uint8Array | undefined
   let recordType = 1
   forEachField(bytes, start, end, (number, value, from, to) => {
     if (number === 1 && from >= 0) tableName = readText(bytes, from, to)
     else if (number === 3 && from >= 0) descriptor = bytes.subarray(from, to)
     else if (number === 4 && from < 0) recordType = value
+    else if (number === 5 && from >= 0) avroSchema = bytes.subarray(from, to)
   })
+  if (recordType === AVRO_RECORDS) descriptor = avroSchema
   return { _tag: "Create", tableName, descriptor, recordType }
 }
 

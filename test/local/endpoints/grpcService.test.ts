@@ -84,7 +84,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
     ],
     ["no table", [{ createStream: { recordType: 2 } }], 3, /names no table/],
     ["an unknown record type", [{ createStream: { tableName: table, recordType: 0 } }], 3, /record type/],
-    ["Avro", [{ createStream: { tableName: table, recordType: 4 } }], 12, /Avro/],
+    ["Avro without a schema", [{ createStream: { tableName: table, recordType: 4 } }], 3, /avro_schema_json/],
     ["protobuf without a descriptor", [{ createStream: { tableName: table } }], 3, /descriptor_proto/],
     ["bytes that are no message", [Uint8Array.of(0x0a, 0xff)], 3, /not a valid protobuf message/],
     ["an unknown payload", [Uint8Array.of(0x7a, 0)], 3, /no payload/]

@@ -1,0 +1,305 @@
+/**
+ * Reads binary Avro data into values of the forms that JSON records have: dates as days, times as
+ * microseconds, bytes as base64, decimals as text, integers beyond 2^53 as text.
+ *
+ * The bytes are untrusted. Nothing is read or made beyond what they hold: each item of an array or
+ * map takes at least one of them, and nesting has a limit. Closures are composed once per schema.
+ */
+import { base64OfBytes } from "../columns/base64Text.ts"
+import type { ColumnType } from "../columns/columnType.ts"
+import { AvroProblem, refuseAvro } from "./avroProblem.ts"
+import { type AvroRecord, type AvroTime, type AvroType, maxAvroDepth, shownName } from "./avroSchema.ts"
+import { decimalTextOf } from "./decimalBytes.ts"
+
+/** Reads one value at the cursor. */
+type Read = (cursor: Cursor) => unknown
+
+/** Reads one record: all of the bytes, or those from `start` to `end`. Throws an `AvroProblem`. */
+export type ReadDatum = (bytes: Uint8Array, start?: number, end?: number) => { readonly [field: string]: unknown }
+
+/**
+ * The reader of records of a schema. With a column type, fields have the names of its columns, which
+ * are found ignoring case.
+ */
+export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum => {
+  const read = new Readers().of(schema, columns)
+  return (bytes, start = 0, end = bytes.length) => {
+    const cursor = new Cursor(bytes, start, end)
+    const value = read(cursor)
+    if (cursor.at !== end) refuseAvro("Bytes are left behind the value.")
+    return value as { readonly [field: string]: unknown }
+  }
+}
+
+/** The JSON text of a record that was read. A negative zero keeps its sign. */
+export const datumText = (record: { readonly [field: string]: unknown }): string =>
+  JSON.stringify(record, (_, value: unknown) => (Object.is(value, -0) ? negativeZero : value))
+
+const negativeZero = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON("-0.0")
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+class Cursor {
+  readonly bytes: Uint8Array
+  at: number
+  readonly end: number
+  readonly view: DataView
+  depth = 0
+  private recordsLeft: number
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes
+    this.at = start
+    this.end = end
+    this.recordsLeft = maxAvroDepth * (end - start + maxAvroDepth)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  /** Begins a record. Those without a byte could hold one another without end. */
+  enter(): void {
+    if (++this.depth > maxAvroDepth) refuseAvro(`Values are nested deeper than ${maxAvroDepth}.`)
+    if (--this.recordsLeft < 0) refuseAvro("A value holds too many records without a byte.")
+  }
+
+  /** Where the next `count` bytes lie, which are passed. */
+  take(count: number): number {
+    const start = this.at
+    if (count > this.end - start) return refuseAvro("The bytes end within a value.")
+    this.at = start + count
+    return start
+  }
+
+  /** An integer in zigzag coding: a number while it is safe. */
+  long(): number | bigint {
+    let value = 0
+    let scale = 1
+    const start = this.at
+    for (let count = 0; count < 7; count++) {
+      const byte = this.bytes[this.take(1)]!
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      scale *= 0x80
+    }
+    this.at = start
+    return this.large()
+  }
+
+  private large(): number | bigint {
+    let value = 0n
+    for (let count = 0n; count < 10n; count++) {
+      const byte = this.bytes[this.take(1)]!
+      value |= BigInt(byte & 0x7f) << (7n * count)
+      if (byte >= 0x80) continue
+      if (value >= 1n << 64n) break
+      const signed = (value >> 1n) ^ -(value & 1n)
+      const number = Number(signed)
+      return Number.isSafeInteger(number) ? number : signed
+    }
+    return refuseAvro("An integer has more than 64 bits.")
+  }
+
+  /** A length or a number of items. */
+  size(): number {
+    const size = this.long()
+    if (typeof size === "bigint" || size < 0) return refuseAvro("A length is negative or too large.")
+    return size
+  }
+
+  content(length: number): Uint8Array {
+    const start = this.take(length)
+    return this.bytes.subarray(start, start + length)
+  }
+
+  text(): string {
+    const content = this.content(this.size())
+    try {
+      return decoder.decode(content)
+    } catch {
+      return refuseAvro("A text is not valid UTF-8.")
+    }
+  }
+}
+
+/** A long as JSON has it. */
+const integer = (value: number | bigint): number | string => (typeof value === "bigint" ? String(value) : value)
+
+/** Microseconds of a time. */
+const micros = (value: number | bigint, time: AvroTime): number | string => {
+  if (time.endsWith("micros")) return integer(value)
+  if (time.endsWith("millis")) {
+    const product = Number(value) * 1000
+    return Number.isSafeInteger(product) ? product : String(BigInt(value) * 1000n)
+  }
+  if (BigInt(value) % 1000n !== 0n) return refuseAvro("A time has parts of a microsecond.")
+  return integer(asNumber(BigInt(value) / 1000n))
+}
+
+const asNumber = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value)
+
+const float = (value: number): number | string => (Number.isFinite(value) ? value : String(value))
+
+const uuidText = (bytes: Uint8Array): string => {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  const parts = [
+    [0, 8],
+    [8, 12],
+    [12, 16],
+    [16, 20],
+    [20, 32]
+  ] as const
+  return parts.map(([from, to]) => hex.slice(from, to)).join("-")
+}
+
+/** A problem found below a field is that field's. */
+const within =
+  (read: Read, name: string): Read =>
+  (cursor) => {
+    try {
+      return read(cursor)
+    } catch (error) {
+      if (error instanceof AvroProblem) error.path = [name, ...error.path]
+      throw error
+    }
+  }
+
+/** Whether a value may take no byte at all; of types that hold themselves, what is known so far. */
+const mayBeEmpty = (type: AvroType, known = new Map<AvroType, boolean>()): boolean => {
+  switch (type.type) {
+    case "null":
+      return true
+    case "fixed":
+      return type.size === 0
+    case "record": {
+      const found = known.get(type)
+      if (found !== undefined) return found
+      known.set(type, true)
+      const empty = type.fields.every((field) => mayBeEmpty(field.type, known))
+      known.set(type, empty)
+      return empty
+    }
+    default:
+      return false
+  }
+}
+
+class Readers {
+  /** Readers of records without columns, which may hold themselves. */
+  private readonly known = new Map<AvroType, Read>()
+
+  of(type: AvroType, column: ColumnType | undefined): Read {
+    switch (type.type) {
+      case "null":
+        return () => null
+      case "boolean":
+        return (cursor) => {
+          const byte = cursor.bytes[cursor.take(1)]!
+          return byte > 1 ? refuseAvro("A boolean is neither 0 nor 1.") : byte === 1
+        }
+      case "int":
+        return (cursor) => {
+          const value = cursor.long()
+          return typeof value === "number" && Math.abs(value + 0.5) < 2 ** 31
+            ? value
+            : refuseAvro("An int has more than 32 bits.")
+        }
+      case "long": {
+        const { time } = type
+        if (time?.includes("timestamp") !== true) return (cursor) => integer(cursor.long())
+        return (cursor) => micros(cursor.long(), time)
+      }
+      case "float":
+        return (cursor) => float(cursor.view.getFloat32(cursor.take(4), true))
+      case "double":
+        return (cursor) => float(cursor.view.getFloat64(cursor.take(8), true))
+      case "string":
+        return (cursor) => cursor.text()
+      case "bytes": {
+        const { decimal } = type
+        if (decimal === undefined) return (cursor) => base64OfBytes(cursor.content(cursor.size()))
+        return (cursor) => decimalTextOf(cursor.content(cursor.size()), decimal)
+      }
+      case "fixed": {
+        const { decimal, size, uuid } = type
+        if (decimal !== undefined) return (cursor) => decimalTextOf(cursor.content(size), decimal)
+        if (uuid === true) return (cursor) => uuidText(cursor.content(size))
+        return (cursor) => base64OfBytes(cursor.content(size))
+      }
+      case "enum": {
+        const { name, symbols } = type
+        return (cursor) =>
+          symbols[Number(cursor.long())] ?? refuseAvro(`The enum ${shownName(name)} has no such symbol.`)
+      }
+      case "union": {
+        const reads = type.branches.map((branch) => this.of(branch, column))
+        return (cursor) => {
+          const read = reads[Number(cursor.long())]
+          return read === undefined ? refuseAvro("A union has no such branch.") : read(cursor)
+        }
+      }
+      case "array":
+        return this.array(type.items, column?._tag === "Array" ? column.element : undefined)
+      case "map":
+        return this.map(type.values, column?._tag === "Map" ? column.value : undefined)
+      case "record":
+        return this.record(type, column)
+    }
+  }
+
+  private array(items: AvroType, column: ColumnType | undefined): Read {
+    const read = this.of(items, column)
+    const empty = mayBeEmpty(items)
+    return (cursor) => {
+      const values: Array<unknown> = []
+      for (let left = block(cursor, empty); left > 0; left = block(cursor, empty)) {
+        for (; left > 0; left--) values.push(read(cursor))
+      }
+      return values
+    }
+  }
+
+  private map(type: AvroType, column: ColumnType | undefined): Read {
+    const read = this.of(type, column)
+    return (cursor) => {
+      const values: Record<string, unknown> = Object.create(null)
+      for (let left = block(cursor, false); left > 0; left = block(cursor, false)) {
+        for (; left > 0; left--) {
+          const key = cursor.text()
+          values[key] = read(cursor)
+        }
+      }
+      return values
+    }
+  }
+
+  private record(type: AvroRecord, column: ColumnType | undefined): Read {
+    const known = column === undefined ? this.known.get(type) : undefined
+    if (known !== undefined) return known
+    const fields: Array<{ readonly name: string; readonly read: Read }> = []
+    const read: Read = (cursor) => {
+      cursor.enter()
+      const values: Record<string, unknown> = Object.create(null)
+      for (const field of fields) values[field.name] = field.read(cursor)
+      cursor.depth--
+      return values
+    }
+    if (column === undefined) this.known.set(type, read)
+    const columns = column?._tag === "Struct" ? column.fields : []
+    for (const { name, type: inner } of type.fields) {
+      const found = columns.find((each) => each.name.toLowerCase() === name.toLowerCase())
+      fields.push({ name: found?.name ?? name, read: within(this.of(inner, found?.type), name) })
+    }
+    return read
+  }
+}
+
+/** How many items the next block has, 0 for none; no more than the bytes that are left can hold. */
+const block = (cursor: Cursor, empty: boolean): number => {
+  let count = cursor.long()
+  if (typeof count === "bigint") return refuseAvro("An array or map has more items than bytes.")
+  if (count < 0) {
+    count = -count
+    cursor.size()
+  }
+  if (empty && count > 0) return refuseAvro("The items of an array take no bytes.")
+  return count > cursor.end - cursor.at ? refuseAvro("An array or map has more items than bytes.") : count
+}
