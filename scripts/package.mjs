@@ -20,6 +20,8 @@ const needed = [
   "dist/cluster/index.d.ts",
   "dist/arrow/index.js",
   "dist/arrow/index.d.ts",
+  "dist/avro/index.js",
+  "dist/avro/index.d.ts",
   "dist/cli/main.js",
   "dist/local/console/page.js"
 ]

@@ -40,7 +40,7 @@ export interface SpoolOptions {
 /** What a spool holds. */
 export interface SpoolContent {
   readonly tableName: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "avro"
   /** The persistent stream that it belongs to; undefined for that of ephemeral streams. */
   readonly streamId: string | undefined
   /** The oldest offset that is not acknowledged. Equal to `nextOffset` when nothing waits. */
@@ -53,7 +53,7 @@ export interface SpoolContent {
   readonly waitingRecords: number
   /** Bytes of the records that wait, with tags and lengths as they travel. */
   readonly waitingBytes: number
-  /** The serialized `DescriptorProto` of protobuf records; `undefined` for JSON. */
+  /** The serialized `DescriptorProto` of protobuf records, the schema's text of Avro ones; `undefined` for JSON. */
   readonly descriptor: Uint8Array | undefined
   /** The opaque position of the latest entry that carries one; at most 1 KiB. */
   readonly position: Uint8Array | undefined

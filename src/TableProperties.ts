@@ -18,10 +18,11 @@ import { InvalidArgument } from "./ZerobusError.ts"
 export interface TableProperties<in out A> {
   /** `catalog.schema.table`. */
   readonly tableName: string
-  readonly recordType: "json" | "proto" | "arrow"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   /**
-   * What describes a record: the serialized `DescriptorProto` for `"proto"`, the schema message of
-   * Arrow's IPC format for `"arrow"`, undefined for `"json"`.
+   * What describes a record: the serialized `DescriptorProto` for `"proto"`, the text of the schema
+   * as UTF-8 for `"avro"`, the schema message of Arrow's IPC format for `"arrow"`, undefined for
+   * `"json"`.
    */
   readonly descriptor: Uint8Array | undefined
   /** How records become bytes and back. */

@@ -115,7 +115,7 @@ export interface SpooledLog {
 /** What a log belongs to, and the clocks of the program. */
 export interface LogOwner {
   readonly table: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "avro"
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or none for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined

@@ -136,7 +136,7 @@ describe("creating a stream", () => {
   it.effect("CR-13 CR-14 CR-15 refuses locally: unknown record type, missing descriptor, blank table name", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
-      const unknown = { ...A.table, recordType: "avro" } as unknown as typeof A.table
+      const unknown = { ...A.table, recordType: "xml" } as unknown as typeof A.table
       assert.deepStrictEqual(A.tagged(yield* Effect.flip(zerobus.createStream(unknown)), "InvalidArgument").path, [
         "recordType"
       ])

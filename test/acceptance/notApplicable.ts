@@ -21,8 +21,6 @@ export const notApplicable: Readonly<Record<string, string>> = {
   "AR-37": "grpc-js marks no header as sensitive; no error, log or span quotes one (test/security)",
   "CV-06": "TableProperties.json takes no descriptor, so none can be given for JSON",
   "CV-12": "there is one kind of stream; telemetry is Effect's Metric for all of them",
-  "CV-13": "Avro is left for later",
-  "CV-14": "Avro is left for later",
   "CV-17": "there is no builder: options are plain values",
   "CV-18": "there is no builder: options are plain values",
   "LZ-04":

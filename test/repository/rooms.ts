@@ -123,6 +123,8 @@ export const rooms: ReadonlyArray<Room> = [
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
   // Arrow's IPC messages as bytes, and which types columns have there. Without a package of Arrow's.
   { name: "internal/arrow", imports: ["internal/columns"], packages: ["effect: pure"] },
+  // Avro's schemas and binary data, read without a package.
+  { name: "internal/avro", imports: ["internal/columns"], packages: [] },
   {
     name: "internal/codec",
     imports: ["internal", "internal/columns", "internal/protobuf"],
@@ -253,10 +255,17 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/log",
       "internal/protobuf",
       "internal/arrow",
+      "internal/avro",
       "internal/flight",
       "internal/columns"
     ],
-    packages: ["effect/*", "node:buffer", "node:worker_threads"]
+    packages: ["effect/*", "node:buffer"]
+  },
+  {
+    // Records decoded in a thread of their own, in blocks.
+    name: "local/decoding",
+    imports: ["local/records", "local/parquet", "local/log", "internal/columns"],
+    packages: ["effect/*", "node:worker_threads"]
   },
   {
     name: "local/delta",
@@ -289,6 +298,7 @@ export const rooms: ReadonlyArray<Room> = [
       "local/flush",
       "local/delta",
       "local/upkeep",
+      "local/decoding",
       "local/records",
       "local/parquet",
       "local/log",
@@ -390,6 +400,12 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable", "apache-arrow", "node:zlib"]
   },
   {
+    // Avro records: a subpath of its own, which the client does not load.
+    name: "avro",
+    imports: ["faces", "internal", "internal/avro", "internal/codec", "internal/columns", "internal/protobuf"],
+    packages: []
+  },
+  {
     name: "cli",
     imports: [
       "faces",
@@ -457,7 +473,15 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "cli/spool",
-    imports: ["faces", "public", "internal/log/folderLock", "internal/protobuf", "internal/spool", "cli/terminal"],
+    imports: [
+      "faces",
+      "public",
+      "internal/avro",
+      "internal/log/folderLock",
+      "internal/protobuf",
+      "internal/spool",
+      "cli/terminal"
+    ],
     packages: ["effect/*", ...files]
   },
   {

@@ -14,7 +14,7 @@ const { EphemeralStreamRequest } = databricks.zerobus
 export interface Received {
   readonly wireOffset: number
   readonly kind: "single" | "batch"
-  readonly format: "json" | "proto"
+  readonly format: "json" | "proto" | "avro"
   readonly records: ReadonlyArray<string>
 }
 
@@ -23,6 +23,7 @@ export interface Created {
   readonly tableName: string
   readonly recordType: number
   readonly descriptor: Uint8Array | undefined
+  readonly avroSchema?: string | undefined
 }
 
 /** What one connection does; what is left out is done well. */
@@ -151,11 +152,12 @@ export class Connection {
     const request = EphemeralStreamRequest.decode(bytes)
     if (request.createStream) {
       if (this.create !== undefined) this.violations.push("a second create request")
-      const { descriptorProto, recordType, tableName } = request.createStream
+      const { avroSchemaJson, descriptorProto, recordType, tableName } = request.createStream
       this.create = {
         tableName: tableName ?? "",
         recordType: recordType ?? 0,
-        descriptor: descriptorProto && descriptorProto.length > 0 ? descriptorProto : undefined
+        descriptor: descriptorProto && descriptorProto.length > 0 ? descriptorProto : undefined,
+        ...(avroSchemaJson ? { avroSchema: avroSchemaJson } : {})
       }
       if (this.script.onCreate === undefined) this.accept()
       else this.script.onCreate(this)
@@ -189,6 +191,11 @@ export class Connection {
 
 const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Received | undefined => {
   const single = request.ingestRecord
+  const avro = single?.avroEncodedRecord
+  if (avro && avro.length > 0) {
+    const wireOffset = Number(single.offsetId)
+    return { wireOffset, kind: "single", format: "avro", records: [decodeText(avro)] }
+  }
   if (single) {
     const json = single.jsonRecord
     return {
@@ -200,6 +207,10 @@ const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Recei
   }
   const batch = request.ingestRecordBatch
   if (!batch) return undefined
+  if (batch.avroBatch) {
+    const records = (batch.avroBatch.records ?? []).map(decodeText)
+    return { wireOffset: Number(batch.offsetId), kind: "batch", format: "avro", records }
+  }
   return batch.jsonBatch
     ? { wireOffset: Number(batch.offsetId), kind: "batch", format: "json", records: batch.jsonBatch.records ?? [] }
     : {

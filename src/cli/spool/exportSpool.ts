@@ -13,6 +13,7 @@ import * as Spool from "../../Spool.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { type ReaderGone, remark, visibleJson, withOutput } from "../terminal/print.ts"
 import { counted } from "../terminal/progress.ts"
+import { avroTextOf } from "./avroText.ts"
 import { messageTextOf } from "./messageText.ts"
 
 /** What `export` is given. */
@@ -30,8 +31,7 @@ const lineOf = (
   { descriptor, recordType }: Spool.SpoolContent,
   payloads: boolean
 ): ((record: Spool.SpooledRecord) => { readonly line: string; readonly isRecord: boolean }) => {
-  const messageText = descriptor === undefined || payloads ? undefined : messageTextOf(descriptor)
-  const textOf = recordType === "json" && !payloads ? objectText : messageText
+  const textOf = payloads ? undefined : textOfRecords(recordType, descriptor)
   return ({ offset, payload }) => {
     const text = textOf?.(payload)
     return text === undefined
@@ -41,6 +41,16 @@ const lineOf = (
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** How payloads become text, where they can. */
+const textOfRecords = (
+  recordType: Spool.SpoolContent["recordType"],
+  descriptor: Uint8Array | undefined
+): ((payload: Uint8Array) => string | undefined) | undefined => {
+  if (recordType === "json") return objectText
+  if (descriptor === undefined) return undefined
+  return recordType === "avro" ? avroTextOf(descriptor) : messageTextOf(descriptor)
+}
 
 /** A JSON object on one line; `undefined` for bytes that are none. */
 const objectText = (payload: Uint8Array): string | undefined => {
@@ -123,7 +133,9 @@ export const exportSpool = Effect.fnUntraced(function* (input: ExportInput): Eff
       `${counted(undecoded, "record")} of them as base64: ` +
         (content.recordType === "json"
           ? "they are no JSON objects."
-          : "the descriptor of the spool does not describe them in full.")
+          : content.recordType === "avro"
+            ? "the Avro schema of the spool does not describe them."
+            : "the descriptor of the spool does not describe them in full.")
     )
   })
   yield* (path === undefined ? withOutput(use) : toFile(path, use)).pipe(

@@ -28,6 +28,12 @@ const positionText = (position: Uint8Array): string | undefined => {
   }
 }
 
+const recordNames: Readonly<Record<Spool.SpoolContent["recordType"], string>> = {
+  json: "JSON",
+  proto: "protobuf",
+  avro: "Avro"
+}
+
 const holderText: Readonly<Record<LockHolder["state"], string>> = {
   alive: "runs",
   gone: "has ended; its lock is taken over by the next program",
@@ -70,7 +76,7 @@ export const showSpool = Effect.fnUntraced(function* ({
   }
   const lines = [
     `table     ${tableName}`,
-    `records   ${recordType === "json" ? "JSON" : "protobuf"}`,
+    `records   ${recordNames[recordType]}`,
     ...(streamId === undefined ? [] : [`stream    ${streamId} (persistent)`]),
     waitingRecords === 0
       ? `waiting   nothing`

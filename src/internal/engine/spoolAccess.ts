@@ -25,7 +25,7 @@ export const openSpool = (
       spool.open({
         table,
         // A stream of Arrow batches has no spool (`checkFit`).
-        recordType: recordType === "proto" ? "proto" : "json",
+        recordType: recordType === "arrow" ? "json" : recordType,
         descriptor,
         persistent: name === "PersistentStream" ? { streamId } : undefined,
         keyed: core.lanes.length > 1,

@@ -29,10 +29,16 @@ const checkRecords = ({
       ? Effect.void
       : refused(["recordType"], `The table ${tableName} is not one of ArrowTable. Make it with ArrowTable.make.`)
   }
+  if (recordType === "avro") {
+    return typeof codec?.write === "function" && (descriptor?.length ?? 0) > 0
+      ? Effect.void
+      : refused(["recordType"], `The table ${tableName} has no Avro schema. Make it with AvroTable.make.`)
+  }
   if (recordType !== "json" && recordType !== "proto") {
     return refused(
       ["recordType"],
-      "The record type must be json, proto or arrow. Make the table with TableProperties, Table.make or ArrowTable."
+      "The record type must be json, proto, avro or arrow. " +
+        "Make the table with TableProperties, Table.make, AvroTable or ArrowTable."
     )
   }
   if (recordType === "proto" && (descriptor?.length ?? 0) === 0) {
@@ -50,26 +56,24 @@ const checkRecords = ({
   return Effect.void
 }
 
-/** Fails for what streams of Arrow batches cannot have. */
+/** Fails for what streams of Arrow batches and of Avro records cannot have. */
 export const checkFit = (
   { recordType }: TableProperties<any>,
   { onSchemaChange, spool }: StreamConfigurationOptions<any>,
   persistent: boolean
 ): Effect.Effect<void, InvalidArgument> => {
-  if (recordType !== "arrow") return Effect.void
+  if (recordType !== "arrow" && recordType !== "avro") return Effect.void
+  const records = recordType === "arrow" ? "Arrow batches" : "Avro records"
   if (persistent) {
-    return refused(
-      ["recordType"],
-      "A persistent stream takes no Arrow batches. Use createStream, or another record type."
-    )
+    return refused(["recordType"], `A persistent stream takes no ${records}. Use createStream, or another record type.`)
   }
   if (onSchemaChange === "reopen") {
     return refused(
       ["onSchemaChange"],
-      "A stream of Arrow batches does not follow the columns of its table yet: leave the option onSchemaChange out."
+      `A stream of ${records} does not follow the columns of its table yet: leave the option onSchemaChange out.`
     )
   }
-  return spool === undefined
+  return spool === undefined || recordType === "avro"
     ? Effect.void
     : refused(["spool"], "A stream of Arrow batches has no spool yet: leave the option spool out.")
 }

@@ -10,7 +10,7 @@
  * which is stamped anew for every session. A chunk goes back to the pool when its last message is acknowledged.
  */
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./bufferPool.ts"
-import { HEAD_ROOM, payloadTag, readLength, stampHeader } from "../protobuf/envelope.ts"
+import { HEAD_ROOM, type MessageType, payloadTag, readLength, stampHeader } from "../protobuf/envelope.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
 /** Size of the largest pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
@@ -113,7 +113,7 @@ export class Message {
   }
 
   /** Stamps the header for one session and returns the whole request, a view of the chunk. */
-  request(wireOffset: number, recordType: "json" | "proto", tagShift = 0): Uint8Array {
+  request(wireOffset: number, recordType: MessageType, tagShift = 0): Uint8Array {
     const buffer = this.chunk.buffer
     const batch = this.atomic || this.records > 1
     const contentStart = batch ? this.start : readLength(buffer, this.start + 1).next

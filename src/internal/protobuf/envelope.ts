@@ -28,8 +28,12 @@ const BATCH_TAG = 0x1a
  */
 export const TAG_SHIFT = 8
 
+/** The types of records that travel as messages of the Zerobus service. */
+export type MessageType = "json" | "proto" | "avro"
+
 /** The tag of the record or batch inside an ingest message, by record type. */
-export const payloadTag = (recordType: "json" | "proto"): number => (recordType === "proto" ? 0x12 : 0x1a)
+export const payloadTag = (recordType: MessageType): number =>
+  recordType === "proto" ? 0x12 : recordType === "json" ? 0x1a : 0x22
 
 const LARGEST_OFFSET_SIZE = varintSize(Number.MAX_SAFE_INTEGER)
 
@@ -94,18 +98,21 @@ export const recordEnd = (buffer: Uint8Array, start: number): number => {
 /** What the first request of a session says of a stream. */
 export interface StreamTable {
   readonly tableName: string
-  readonly recordType: "json" | "proto" | "arrow"
+  readonly recordType: MessageType | "arrow"
   readonly descriptor: Uint8Array | undefined
 }
 
-const recordTypeNumber = ({ recordType }: StreamTable): number => (recordType === "proto" ? 1 : 2)
+const recordTypeNumber = ({ recordType }: StreamTable): number =>
+  recordType === "proto" ? 1 : recordType === "avro" ? 4 : 2
 
 /** Encodes the create request, the first message of every session of an ephemeral stream. */
 export const encodeCreate = (table: StreamTable): Uint8Array => {
-  const { descriptor, tableName } = table
+  const { descriptor, recordType, tableName } = table
   const fields = [textField(1, tableName)]
-  if (descriptor !== undefined) fields.push(bytesField(3, descriptor))
+  const isAvro = recordType === "avro"
+  if (descriptor !== undefined && !isAvro) fields.push(bytesField(3, descriptor))
   fields.push(varintField(4, recordTypeNumber(table)))
+  if (descriptor !== undefined && isAvro) fields.push(bytesField(5, descriptor))
   return bytesField(1, concat(fields))
 }
 

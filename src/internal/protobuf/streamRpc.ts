@@ -20,6 +20,7 @@ import {
   encodeCreatePersistent,
   encodeResume,
   FREE_ROOM,
+  type MessageType,
   type ServerMessage,
   type StreamTable,
   TAG_SHIFT
@@ -44,7 +45,7 @@ export interface WireMessage {
   readonly start: number
   readonly end: number
   /** The whole message as one request of the Zerobus service. */
-  readonly request: (wireOffset: number, recordType: "json" | "proto", tagShift: number) => Uint8Array
+  readonly request: (wireOffset: number, recordType: MessageType, tagShift: number) => Uint8Array
 }
 
 /**
@@ -105,13 +106,14 @@ export class MessageWire implements Wire {
   settled: number
   readonly partial = 0
   private readonly first: number
-  private readonly recordType: "json" | "proto"
+  private readonly recordType: MessageType
   private readonly tagShift: number
   private message: WireMessage | undefined
 
   constructor(first: number, recordType: StreamTable["recordType"], tagShift: number) {
     this.first = this.handed = this.settled = first
-    this.recordType = recordType === "proto" ? "proto" : "json"
+    // Arrow has a protocol of its own.
+    this.recordType = recordType === "arrow" ? "json" : recordType
     this.tagShift = tagShift
   }
 

@@ -11,7 +11,7 @@ import type { MessageShape } from "../protobuf/descriptorShape.ts"
 /** What a spool belongs to. */
 export interface SpoolIdentity {
   readonly table: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "avro"
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or none for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
@@ -28,7 +28,7 @@ export interface SpoolHeader extends SegmentHeader {
   readonly version: 1 | 2 | 3
   readonly format: "zerobus-spool"
   readonly table: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "avro"
   /** In base64. */
   readonly descriptor?: string | undefined
   /** The id of the persistent stream whose offsets these are. */
@@ -52,6 +52,10 @@ export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsReco
   if (!holdsRecords || header.descriptor === undefined || identity.descriptor === undefined) return undefined
   const before = Buffer.from(header.descriptor, "base64")
   if (before.equals(identity.descriptor)) return undefined
+  // What is written by one schema of Avro cannot be told from what another one writes.
+  if (header.recordType === "avro") {
+    return "the records that wait have another Avro schema. Drain the spool first, or use another folder"
+  }
   const [old, now] = [parseDescriptorProto(before), parseDescriptorProto(identity.descriptor)]
   const difference =
     Result.isSuccess(old) && Result.isSuccess(now) ? narrowing(old.success, now.success) : "it cannot be read"

@@ -12,7 +12,7 @@ import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 /** What a spool holds. */
 export interface SpoolSummary {
   readonly tableName: string
-  readonly recordType: "json" | "proto"
+  readonly recordType: "json" | "proto" | "avro"
   /** The persistent stream that it belongs to. */
   readonly streamId: string | undefined
   /** The oldest offset that is not acknowledged, and the one that comes next. They are equal when nothing waits. */

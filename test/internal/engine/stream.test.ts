@@ -24,10 +24,15 @@ describe("before a stream opens", () => {
           return [path.join("."), message] as const
         })
       const json = TableProperties.json("main.default.t")
-      const [typePath, typeMessage] = yield* refused({ ...json, recordType: "avro" as never })
-      assert.deepStrictEqual([typePath, typeMessage.includes("must be json, proto or arrow")], ["recordType", true])
+      const [typePath, typeMessage] = yield* refused({ ...json, recordType: "xml" as never })
+      assert.deepStrictEqual(
+        [typePath, typeMessage.includes("must be json, proto, avro or arrow")],
+        ["recordType", true]
+      )
       const [arrowPath, arrowMessage] = yield* refused({ ...json, recordType: "arrow" })
       assert.deepStrictEqual([arrowPath, arrowMessage.includes("Make it with ArrowTable.make")], ["recordType", true])
+      const [avroPath, avroMessage] = yield* refused({ ...json, recordType: "avro" })
+      assert.deepStrictEqual([avroPath, avroMessage.includes("Make it with AvroTable.make")], ["recordType", true])
       for (const descriptor of [undefined, new Uint8Array()]) {
         const [path, message] = yield* refused({ ...A.protoTable, descriptor })
         assert.deepStrictEqual(

@@ -6,6 +6,7 @@ import {
   decodeResponse,
   encodeCreate,
   HEAD_ROOM,
+  type MessageType,
   payloadTag,
   readLength,
   RECORD_TAG,
@@ -37,7 +38,7 @@ const numbers = [
 const bytes = (...parts: ReadonlyArray<ReadonlyArray<number>>) => Uint8Array.from(parts.flat())
 
 /** Lays content behind head room and stamps the header in front of it. */
-const stamped = (content: Uint8Array, offset: number, type: "json" | "proto", batch: boolean): Uint8Array => {
+const stamped = (content: Uint8Array, offset: number, type: MessageType, batch: boolean): Uint8Array => {
   const buffer = Buffer.alloc(HEAD_ROOM + content.length, 0xff)
   buffer.set(content, HEAD_ROOM)
   const start = stampHeader(buffer, HEAD_ROOM, buffer.length, offset, payloadTag(type), batch)
@@ -59,6 +60,10 @@ describe("requests", () => {
         const json = EphemeralStreamRequest.encode({ ingestRecord: { offsetId: offset, jsonRecord: text } }).finish()
         assert.isTrue(Buffer.compare(stamped(Buffer.from(text), offset, "json", false), json) === 0)
         assert.isAtMost(proto.length, requestSize(payload.length))
+        const avro = EphemeralStreamRequest.encode({
+          ingestRecord: { offsetId: offset, avroEncodedRecord: payload }
+        }).finish()
+        assert.isTrue(Buffer.compare(stamped(payload, offset, "avro", false), avro) === 0)
       }
     }
   })
@@ -82,6 +87,10 @@ describe("requests", () => {
       const decoded = EphemeralStreamRequest.decode(stamped(content, offset, "json", true))
       assert.strictEqual(decoded.ingestRecordBatch?.jsonBatch?.records?.length, records.length)
       assert.isAtMost(proto.length, requestSize(content.length))
+      const avro = EphemeralStreamRequest.encode({
+        ingestRecordBatch: { offsetId: offset, avroBatch: { records } }
+      }).finish()
+      assert.isTrue(Buffer.compare(stamped(content, offset, "avro", true), avro) === 0)
     }
   })
 
@@ -102,6 +111,12 @@ describe("requests", () => {
       createStream: { tableName: "main.default.\u00fcber", descriptorProto: descriptor, recordType: 1 }
     }).finish()
     assert.deepStrictEqual(Buffer.from(proto), Buffer.from(expected))
+    const schema = "{}"
+    const avro = encodeCreate({ tableName: "a.b.c", recordType: "avro", descriptor: Buffer.from(schema) })
+    const expectedAvro = EphemeralStreamRequest.encode({
+      createStream: { tableName: "a.b.c", recordType: 4, avroSchemaJson: schema }
+    }).finish()
+    assert.deepStrictEqual(Buffer.from(avro), Buffer.from(expectedAvro))
     const json = EphemeralStreamRequest.decode(
       encodeCreate({ tableName: "a.b.c", recordType: "json", descriptor: undefined })
     )

@@ -9,7 +9,7 @@ import { parseTableDefinition } from "../../../src/internal/columns/columnType.t
 import { readFlightData } from "../../../src/internal/flight/flightData.ts"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
 import type { RecordRejected } from "../../../src/local/log/storageErrors.ts"
-import { blockDecoder, blockOf } from "../../../src/local/records/decodeBlock.ts"
+import { blockDecoder, blockOf } from "../../../src/local/decoding/decodeBlock.ts"
 import { recordTexts } from "../../../src/local/records/recordText.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { refuseFormat } from "../../../src/local/store/tableStore.ts"
