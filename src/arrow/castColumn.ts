@@ -240,26 +240,31 @@ const castList = (
 ): Cast => {
   const cast = castTo([...path, "item"], from.children[0] as Field, to.children[0]!)
   return (data) => {
-    const { length, nullBitmap, nullCount, offset } = data
+    const { length } = data
     const given = data.valueOffsets as unknown as Int32Array | BigInt64Array | undefined
     const size = DataType.isFixedSizeList(from) ? from.listSize : 0
     const offsets =
       given === undefined
         ? Int32Array.from({ length: length + 1 }, (_, row) => row * size)
         : narrow(path, given)
-    const [first, last] = [offsets[0] ?? 0, offsets[length] ?? 0]
-    // Only the items of these rows: others may not fit.
-    const items = cast(data.children[0]!.slice(first, last - first))
-    const rebased = first === 0 ? offsets : offsets.map((end) => end - first)
-    return data.clone(
-      to,
-      offset,
-      length,
-      nullCount,
-      [rebased, undefined, nullBitmap, undefined] as never,
-      [items]
-    )
+    return withItems(data, to, offsets, cast)
   }
+}
+
+/** Casts the items of these rows alone: others may not fit. */
+const withItems = (data: Data, to: DataType, offsets: Int32Array, cast: Cast): Data => {
+  const { length, nullBitmap, nullCount, offset } = data
+  const [first, last] = [offsets[0] ?? 0, offsets[length] ?? 0]
+  const items = cast(data.children[0]!.slice(first, last - first))
+  const rebased = first === 0 ? offsets : offsets.map((end) => end - first)
+  return data.clone(
+    to,
+    offset,
+    length,
+    nullCount,
+    [rebased, undefined, nullBitmap, undefined] as never,
+    [items]
+  )
 }
 
 const castMap = (
@@ -272,13 +277,9 @@ const castMap = (
   const [key, value] = entries.type.children as Array<Field>
   const castKey = castTo([...path, "keys"], givenKey!, key!)
   const castValue = castTo([...path, "values"], givenValue!, value!)
-  return (data) => {
-    const { length, nullBitmap, nullCount, offset } = data
-    const offsets = data.valueOffsets as unknown as Int32Array
-    const [first, last] = [offsets[0] ?? 0, offsets[length] ?? 0]
-    const pairs = data.children[0]!.slice(first, last - first)
+  const castPairs: Cast = (pairs) => {
     const [keys, values] = pairs.children as [Data, Data]
-    const cast = pairs.clone(
+    return pairs.clone(
       entries.type,
       0,
       pairs.length,
@@ -286,14 +287,6 @@ const castMap = (
       [undefined, undefined, undefined, undefined] as never,
       [castKey(cut(keys, pairs.length)), castValue(cut(values, pairs.length))]
     )
-    const rebased = first === 0 ? offsets : offsets.map((end) => end - first)
-    return data.clone(
-      to,
-      offset,
-      length,
-      nullCount,
-      [rebased, undefined, nullBitmap, undefined] as never,
-      [cast]
-    )
   }
+  return (data) => withItems(data, to, data.valueOffsets as unknown as Int32Array, castPairs)
 }
