@@ -13,6 +13,7 @@ import {
   writePutResult
 } from "../../src/internal/flight/flightData.ts"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
+import { duplexMethod } from "../support/duplexMethod.ts"
 
 export interface Counted {
   /** Records that are durable: numbers 0 to `durable - 1`. Rows, of Arrow batches. */
@@ -31,8 +32,6 @@ export interface CountingServer {
   readonly counted: (table: string) => Counted
   readonly close: () => void
 }
-
-const identity = (bytes: Buffer): Buffer => bytes
 
 /** One connection of a stream. */
 class Session {
@@ -174,19 +173,10 @@ export const startCountingServer = async (): Promise<CountingServer> => {
       call.end()
     })
   }
-  const method = (path: string) => ({
-    path,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: identity,
-    requestDeserialize: identity,
-    responseSerialize: identity,
-    responseDeserialize: identity
-  })
   server.addService(
     {
-      ephemeralStream: method("/databricks.zerobus.Zerobus/EphemeralStream"),
-      doPut: method(DO_PUT_PATH)
+      ephemeralStream: duplexMethod("/databricks.zerobus.Zerobus/EphemeralStream"),
+      doPut: duplexMethod(DO_PUT_PATH)
     },
     { ephemeralStream, doPut }
   )

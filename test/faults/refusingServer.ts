@@ -4,6 +4,7 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
+import { duplexMethod } from "../support/duplexMethod.ts"
 
 /** How a table acknowledges and refuses. */
 export interface Manner {
@@ -42,8 +43,6 @@ export interface RefusingServer {
 }
 
 type Call = Grpc.ServerDuplexStream<Buffer, Buffer>
-
-const identity = (bytes: Buffer): Buffer => bytes
 
 const numberOf = (record: Uint8Array): number =>
   ((record[0]! << 24) | (record[1]! << 16) | (record[2]! << 8) | record[3]!) >>> 0
@@ -177,15 +176,7 @@ export const startRefusingServer = async (): Promise<RefusingServer> => {
   }
   server.addService(
     {
-      ephemeralStream: {
-        path: "/databricks.zerobus.Zerobus/EphemeralStream",
-        requestStream: true,
-        responseStream: true,
-        requestSerialize: identity,
-        requestDeserialize: identity,
-        responseSerialize: identity,
-        responseDeserialize: identity
-      }
+      ephemeralStream: duplexMethod("/databricks.zerobus.Zerobus/EphemeralStream")
     },
     { ephemeralStream }
   )

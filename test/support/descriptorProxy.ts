@@ -5,21 +5,14 @@
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { duplexMethod } from "./duplexMethod.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
 const PATH = "/arrow.flight.protocol.FlightService/DoPut"
 
 const service = {
-  DoPut: {
-    path: PATH,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: identity,
-    requestDeserialize: identity,
-    responseSerialize: identity,
-    responseDeserialize: identity
-  }
+  DoPut: duplexMethod(PATH)
 } satisfies Grpc.ServiceDefinition
 
 /** Field 1 of FlightData: a descriptor of type CMD without a command. */

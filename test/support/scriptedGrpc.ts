@@ -6,23 +6,11 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { MemoryPeer, MemoryServer } from "../../src/testing/MemoryTransport.ts"
 import type { Rpc } from "../../src/Transport.ts"
-
-const identity = (bytes: Buffer): Buffer => bytes
-
-const duplex = (path: string) =>
-  ({
-    path,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: identity,
-    requestDeserialize: identity,
-    responseSerialize: identity,
-    responseDeserialize: identity
-  }) as const
+import { duplexMethod } from "./duplexMethod.ts"
 
 const service = {
-  EphemeralStream: duplex("/databricks.zerobus.Zerobus/EphemeralStream"),
-  DoPut: duplex("/arrow.flight.protocol.FlightService/DoPut")
+  EphemeralStream: duplexMethod("/databricks.zerobus.Zerobus/EphemeralStream"),
+  DoPut: duplexMethod("/arrow.flight.protocol.FlightService/DoPut")
 } satisfies Grpc.ServiceDefinition
 
 /** A running server. */
