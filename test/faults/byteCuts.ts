@@ -135,7 +135,13 @@ const streamThroughCuts = (
 ): Effect.Effect<{ readonly connections: number; readonly records: number }, never, Scope.Scope> =>
   Effect.gen(function* () {
     const proxy: FaultProxy = yield* Effect.acquireRelease(
-      Effect.promise(() => startFaultProxy(server.port, () => cuts.pop())),
+      Effect.promise(() =>
+        startFaultProxy(
+          server.port,
+          () => cuts.pop(),
+          () => server.counted(`main.cuts.${name}`).stop?.()
+        )
+      ),
       (proxy) => Effect.promise(proxy.close)
     )
     const table = tableOf(`main.cuts.${name}`)

@@ -24,6 +24,8 @@ export interface Counted {
   /** Rules of the protocol or of the order that a connection broke. */
   readonly violations: Array<string>
   sessions: number
+  /** Keeps the last connection from making more rows durable. */
+  stop?: () => void
 }
 
 export interface CountingServer {
@@ -120,6 +122,14 @@ export const startCountingServer = async (): Promise<CountingServer> => {
   const doPut: Grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => {
     const table = counted(String(call.metadata.get("x-databricks-zerobus-table-name")[0]))
     const session = new Session(table)
+    // Once a connection is cut nothing more is durable, also while the server does not know.
+    table.stop?.()
+    let stopped = false
+    table.stop = () => {
+      stopped = true
+      clearTimeout(timer)
+      steps.length = 0
+    }
     let schema: Buffer | undefined
     let frames = 0
     let rows = 0
@@ -164,7 +174,7 @@ export const startCountingServer = async (): Promise<CountingServer> => {
       const half = rows - Math.ceil(count / 2)
       if (count > 1) steps.push(half, half)
       steps.push(rows, rows)
-      timer ??= setTimeout(step, STEP_MILLIS)
+      if (!stopped) timer ??= setTimeout(step, STEP_MILLIS)
     })
     // Comes when the client is done, and when the connection is cut: nothing is durable any more.
     call.on("end", () => {

@@ -23,10 +23,14 @@ export interface FaultProxy {
   readonly close: () => Promise<void>
 }
 
-/** Starts a proxy to a port on loopback. `plan` says how the n-th connection, from 0, is to break; undefined leaves it alone. */
+/**
+ * Starts a proxy to a port on loopback. `plan` says how the n-th connection, from 0, is to break;
+ * undefined leaves it alone. `onCut` is called when one breaks.
+ */
 export const startFaultProxy = (
   upstreamPort: number,
-  plan: (connection: number) => Cut | undefined
+  plan: (connection: number) => Cut | undefined,
+  onCut: () => void = () => {}
 ): Promise<FaultProxy> =>
   new Promise((resolve) => {
     const sockets = new Set<Socket>()
@@ -48,6 +52,7 @@ export const startFaultProxy = (
       const breakNow = (how: Cut["how"]) => {
         if (broken) return
         broken = true
+        onCut()
         if (how === "blackhole") return
         for (const socket of [client, upstream]) {
           // The server is rid of the connection at once, while the client may still write to it.
