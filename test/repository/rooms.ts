@@ -474,6 +474,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "cli/spool",
     imports: [
+      "avro",
       "faces",
       "public",
       "internal/avro",

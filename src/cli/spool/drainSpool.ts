@@ -9,6 +9,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as AvroTable from "../../avro/AvroTable.ts"
 import * as DeadLetters from "../../DeadLetters.ts"
 import * as Spool from "../../Spool.ts"
 import * as TableProperties from "../../TableProperties.ts"
@@ -56,7 +57,7 @@ const countedFor = (table: string) => {
 /** Sends what waits, from opening the stream to closing it, and shows how far it got. */
 const send = Effect.fnUntraced(function* (
   { deadLetters, folder }: DrainInput,
-  { descriptor, nextOffset, streamId, tableName, waitingRecords }: Spool.SpoolContent,
+  { descriptor, nextOffset, recordType, streamId, tableName, waitingRecords }: Spool.SpoolContent,
   counts: Counts
 ): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(
@@ -73,9 +74,12 @@ const send = Effect.fnUntraced(function* (
   /** A spool of a persistent stream is opened with the stream that it has. */
   const openOn = <A>(table: TableProperties.TableProperties<A>) =>
     streamId === undefined ? zerobus.createStream(table, options) : zerobus.createPersistentStream(table, options)
-  const opened: Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope> = descriptor === undefined
+  const opened: Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope> = recordType === "json" ||
+  descriptor === undefined
     ? openOn(TableProperties.json(tableName))
-    : openOn(TableProperties.proto(tableName, descriptor))
+    : recordType === "avro"
+      ? openOn(AvroTable.make(tableName, new TextDecoder().decode(descriptor)))
+      : openOn(TableProperties.proto(tableName, descriptor))
   const before = yield* countedFor(tableName)
   const stream = yield* Effect.mapError(opened, because)
   const look = Effect.map(countedFor(tableName), ([durable, refused]) => {

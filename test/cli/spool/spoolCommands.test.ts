@@ -10,6 +10,7 @@ import {
   TableProperties as Properties,
   Zerobus
 } from "effect-zerobus"
+import { AvroTable } from "effect-zerobus/avro"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { zerobus, zerobusProcess } from "../../support/commandLine.ts"
@@ -223,6 +224,33 @@ describe("zerobus spool export", () => {
     assert.match(raw.out.split("\n")[1]!, /^\{"offset":1,"payloadBase64":"[A-Za-z0-9+/]+=*"\}$/)
     const { code: drained } = await zerobus(["spool", "drain", path], environment)
     assert.strictEqual(drained, 0)
+    await show(table, 8)
+  }, 30_000)
+
+  it("decodes Avro records by the schema of the spool, and sends them", async () => {
+    const table = await newTable("main.default.x(id BIGINT NOT NULL, word STRING, raw BINARY)")
+    const avro = AvroTable.make(table, {
+      type: "record",
+      name: "r",
+      fields: [
+        { name: "raw", type: ["null", "bytes"] },
+        { name: "id", type: "long" },
+        { name: "word", type: ["null", "string"] }
+      ]
+    })
+    const rows = [{ id: 9007199254740993n, word: "é", raw: Uint8Array.of(0, 255) }, { id: -1 }]
+    const path = await spooled(avro, rows)
+    const shown = await zerobus(["spool", "show", path])
+    assert.match(shown.out, /records +Avro/)
+    const to = Path.join(folder, "avro.ndjson")
+    const { code, err } = await zerobus(["spool", "export", path, "--to", to])
+    assert.strictEqual(code, 0, err)
+    const lines = ['{"raw":"AP8=","id":"9007199254740993","word":"é"}', '{"raw":null,"id":-1,"word":null}']
+    assert.deepStrictEqual(Fs.readFileSync(to, "utf8").trimEnd().split("\n"), [...lines, ...lines])
+    const ingested = await zerobus(["ingest", to, "-t", table], environment)
+    assert.strictEqual(ingested.code, 0, ingested.err)
+    const { code: drained, err: why } = await zerobus(["spool", "drain", path], environment)
+    assert.strictEqual(drained, 0, why)
     await show(table, 8)
   }, 30_000)
 
