@@ -45,7 +45,7 @@ interface Kept {
 
 /**
  * Appends each record to a file as a line of JSON: `{ at, table, streamId, offset, reason, record }`, or with `payloadBase64` instead of
- * `record` for protobuf. `offset` is null for unacknowledged records. The lines are on disk when the handler succeeds; it fails with
+ * `record` for what is not JSON, such as protobuf and Avro. `offset` is null for unacknowledged records. The lines are on disk when the handler succeeds; it fails with
  * `LetterNotWritten`. Only a plain file is written to; a new one is readable by its owner alone.
  *
  * @example
@@ -83,7 +83,7 @@ const line = ({ cause, streamId, tableName }: Letter, { content, offset }: Kept,
 
 /**
  * Ingests each record as a row of another table, through a stream of its own in the current scope: `at TIMESTAMP, table STRING, stream
- * STRING, offset BIGINT, reason STRING, record STRING`, where `record` is JSON text, or base64 of a protobuf message. The rows of a letter
+ * STRING, offset BIGINT, reason STRING, record STRING`, where `record` is JSON text, or base64 of another payload. The rows of a letter
  * are durable when the handler succeeds. What is refused of that table ends its stream and is not a letter again.
  *
  * @example
@@ -128,9 +128,19 @@ const kept = (letter: Letter): ReadonlyArray<Kept> =>
     ? letter.payloads.map((payload) => ({ offset: letter.offset, content: textOf(payload) ?? payload }))
     : [...letter.records, ...letter.unreadable].map((record) => ({ offset: undefined, content: contentOf(record) }))
 
-/** The JSON text of a payload; `undefined` for a protobuf message, none of which begins with a brace. */
-const textOf = (payload: Uint8Array): string | undefined =>
-  payload[0] === 0x7b ? onOneLine(Buffer.from(payload).toString("utf8")) : undefined
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** The JSON text of a payload; `undefined` for others. Those of Avro may begin with a brace as well. */
+const textOf = (payload: Uint8Array): string | undefined => {
+  if (payload[0] !== 0x7b) return undefined
+  try {
+    const text = decoder.decode(payload)
+    JSON.parse(text)
+    return onOneLine(text)
+  } catch {
+    return undefined
+  }
+}
 
 const contentOf = (record: unknown): string | Uint8Array => {
   if (record instanceof Uint8Array) return textOf(record) ?? record

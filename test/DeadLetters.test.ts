@@ -41,6 +41,8 @@ describe("a file of dead letters", () => {
       yield* write(letter(3, bytes('{"n":12345678901234567890,\n"s":"a\\nb"}')))
       yield* write(letter(4, bytes('{"n":1}'), bytes('{"n":2}')))
       yield* write(letter(5, Uint8Array.of(10, 1, 65)))
+      // An Avro record of the long -62 and a text.
+      yield* write(letter(6, Uint8Array.of(0x7b, 2, 0x61), Uint8Array.of(0x7b, 0xff)))
       assert.include(Fs.readFileSync(path, "utf8"), '"record":{"n":12345678901234567890, "s":"a\\nb"}}\n')
       const lines = linesOf(path)
       assert.deepStrictEqual(
@@ -55,7 +57,9 @@ describe("a file of dead letters", () => {
           ["main.default.readings", "session-0", 3, "No 3.", Number("12345678901234567890")],
           ["main.default.readings", "session-0", 4, "No 4.", 1],
           ["main.default.readings", "session-0", 4, "No 4.", 2],
-          ["main.default.readings", "session-0", 5, "No 5.", "CgFB"]
+          ["main.default.readings", "session-0", 5, "No 5.", "CgFB"],
+          ["main.default.readings", "session-0", 6, "No 6.", "ewJh"],
+          ["main.default.readings", "session-0", 6, "No 6.", "e/8="]
         ]
       )
       assert.strictEqual(lines[0].at, "1970-01-01T00:00:00.000Z")
