@@ -48,26 +48,32 @@ const check = Effect.fnUntraced(function* (name: string) {
   yield* Console.log(
     `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ${rows.length - found.size} twice`
   )
-  if (missing > 0 || wrong > 0) return yield* new PythonFailed({ message: `${name} lost rows or cells` })
+  if (missing > 0 || wrong > 0)
+    return yield* new PythonFailed({ message: `${name} lost rows or cells` })
 })
 
-const scenario = Effect.fnUntraced(function* (name: string, mode: "single" | "batch", fault?: Faults.Fault) {
+const scenario = Effect.fnUntraced(function* (
+  name: string,
+  mode: "single" | "batch",
+  fault?: Faults.Fault
+) {
   const local = yield* ZerobusLocal
   yield* local.createTable(`${tableOf(name)}(${everyColumn})`)
   if (fault !== undefined) yield* local.inject(tableOf(name), fault)
   yield* ingest({ ...local, clientSecret: Redacted.value(local.clientSecret) }, name, mode)
   yield* check(name)
   const { ackedButMissing, ackedRecords } = yield* local.audit(tableOf(name))
-  if (ackedButMissing > 0 || ackedRecords < total) return yield* new PythonFailed({ message: `${name} lost records` })
+  if (ackedButMissing > 0 || ackedRecords < total)
+    return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
 /** Kills the server once a third and once two thirds of the rows have come, while the SDK ingests. */
 const kills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "avro_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })
-  yield* Effect.flatMap(ZerobusLocal, (local) => local.createTable(`${tableOf(name)}(${everyColumn})`)).pipe(
-    Effect.provide(layer)
-  )
+  yield* Effect.flatMap(ZerobusLocal, (local) =>
+    local.createTable(`${tableOf(name)}(${everyColumn})`)
+  ).pipe(Effect.provide(layer))
   let server = yield* Effect.promise(() => startServer(dataDir, "0", "0"))
   const { port } = new URL(server.serverEndpoint)
   const { port: httpPort } = new URL(server.workspaceUrl)

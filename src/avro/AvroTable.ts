@@ -12,7 +12,8 @@
  * })
  * const program = Effect.gen(function*() {
  *   const zerobus = yield* Zerobus
- *   yield* zerobus.withStream(table, (stream) => stream.ingestRecord({ device_name: "sensor-1", temp: 21 }))
+ *   yield* zerobus.withStream(table, (stream) =>
+ *     stream.ingestRecord({ device_name: "sensor-1", temp: 21 }))
  * })
  */
 import { AvroProblem } from "../internal/avro/avroProblem.ts"
@@ -27,9 +28,9 @@ import { avroCodec } from "./avroCodec.ts"
  * binary data without container, header or registry id. Bytes are sent as they are.
  *
  * A field that is left out is null, where its type has null. Of a union the first branch that fits
- * is taken. `long` takes numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a text
- * such as "12.50", `uuid` its text; `bytes`, `fixed` and `duration` take bytes. A value that does not
- * fit fails with `InvalidArgument`, whose `path` names the field, and the stream goes on.
+ * is taken. `long` takes numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a
+ * text such as "12.50", `uuid` its text; `bytes`, `fixed` and `duration` take bytes. A value that
+ * does not fit fails with `InvalidArgument`, whose `path` names the field, and the stream goes on.
  */
 export type AvroRecord = Uint8Array | { readonly [field: string]: unknown }
 
@@ -42,10 +43,10 @@ export interface AvroTable extends TableProperties<AvroRecord> {
 
 /**
  * A table with the schema of its records, as JSON text or as the object that it describes: a record
- * whose fields are columns of the table, in any order. `docs/avro.md` says which types columns take.
+ * whose fields are columns of the table, in any order. `docs/avro.md` has the types of columns.
  *
- * Throws `InvalidTable` for a malformed name, and `InvalidArgument` with the path `["schema"]` for a
- * schema that is not valid, or not that of a record.
+ * Throws `InvalidTable` for a malformed name, and `InvalidArgument` with the path `["schema"]` for
+ * a schema that is not valid, or not that of a record.
  *
  * @example
  * const table = AvroTable.make("main.default.events", await readFile("event.avsc", "utf8"))
@@ -79,7 +80,8 @@ const textOf = (tableName: string, schema: string | object): string => {
   } catch {
     text = undefined
   }
-  if (text === undefined) throw refusal(tableName, "It is neither JSON text nor an object of JSON values.")
+  if (text === undefined)
+    throw refusal(tableName, "It is neither JSON text nor an object of JSON values.")
   return text
 }
 

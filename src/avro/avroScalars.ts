@@ -12,7 +12,7 @@ import type { WriteAvro } from "./avroWriter.ts"
 const longest = 2n ** 63n
 const dayMillis = 86_400_000
 
-/** The number of a `Date` in the unit of a type; undefined where the type is no point in time, or cannot hold it. */
+/** The number of a `Date` in the unit of a type; undefined for a type that cannot hold it. */
 const ofDate = (date: Date, time: AvroTime | undefined): bigint | undefined => {
   const millis = date.getTime()
   if (time === undefined || time.startsWith("time-") || Number.isNaN(millis)) return undefined
@@ -61,7 +61,10 @@ export const bytesWriter = (decimal: AvroDecimal | undefined): WriteAvro => {
   const expected = decimal === undefined ? "bytes (Uint8Array)" : decimalName(decimal)
   return (value, sink) => {
     if (isBytes(value)) return void putSized(sink, value)
-    const bytes = decimal !== undefined && typeof value === "string" ? decimalBytesOf(value, decimal) : undefined
+    const bytes =
+      decimal !== undefined && typeof value === "string"
+        ? decimalBytesOf(value, decimal)
+        : undefined
     if (bytes === undefined) return new BadValue(expected, describeValue(value))
     return void putSized(sink, bytes)
   }
@@ -78,7 +81,8 @@ export const fixedWriter = ({ decimal, size, uuid }: AvroFixed): WriteAvro => {
   return (value, sink) => {
     let bytes: Uint8Array | undefined
     if (isBytes(value)) bytes = value.length === size ? value : undefined
-    else if (typeof value === "string" && decimal !== undefined) bytes = decimalBytesOf(value, decimal, size)
+    else if (typeof value === "string" && decimal !== undefined)
+      bytes = decimalBytesOf(value, decimal, size)
     else if (typeof value === "string" && uuid === true && uuidForm.test(value)) {
       bytes = Buffer.from(value.replaceAll("-", ""), "hex")
     }

@@ -23,7 +23,9 @@ class Writers {
     switch (type.type) {
       case "null":
         return (value) =>
-          value === null || value === undefined ? undefined : new BadValue("null", describeValue(value))
+          value === null || value === undefined
+            ? undefined
+            : new BadValue("null", describeValue(value))
       case "boolean":
         return (value, sink) => {
           if (typeof value !== "boolean") return new BadValue("boolean", describeValue(value))
@@ -117,7 +119,9 @@ class Writers {
       if (!isObject(value)) return new BadValue("record (an object)", describeValue(value))
       for (const key in value) {
         if (names.has(key)) continue
-        return new BadValue("only fields of the schema", "a field that is not in it").at(shownKey(key))
+        return new BadValue("only fields of the schema", "a field that is not in it").at(
+          shownKey(key)
+        )
       }
       for (const { name, write } of fields) {
         const bad = write(value[name], sink)

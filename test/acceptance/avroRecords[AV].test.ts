@@ -33,7 +33,8 @@ const open = Effect.fnUntraced(function* (
   return { server, stream }
 })
 
-const formats = ({ messages }: Connection) => messages.map(({ format, kind }) => `${format} ${kind}`)
+const formats = ({ messages }: Connection) =>
+  messages.map(({ format, kind }) => `${format} ${kind}`)
 
 describe("a stream of Avro records", () => {
   it.effect("AV-01 sends bytes as they are, and gives the schema as text", () =>
@@ -53,15 +54,17 @@ describe("a stream of Avro records", () => {
     })
   )
 
-  it.effect("AV-02 AV-03 CV-14 encodes values, one in the field of a record and several in that of a batch", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* open()
-      assert.strictEqual(yield* (yield* stream.ingestRecord(reading(1))).await, 0)
-      assert.strictEqual((yield* stream.ingestRecords([reading(2), bytes(3)]))?.offset, 1)
-      yield* stream.close
-      assert.deepStrictEqual(server.last.records, [shown(1), shown(2), shown(3)])
-      assert.deepStrictEqual(formats(server.last), ["avro single", "avro batch"])
-    })
+  it.effect(
+    "AV-02 AV-03 CV-14 encodes values, one in the field of a record and several in that of a batch",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* open()
+        assert.strictEqual(yield* (yield* stream.ingestRecord(reading(1))).await, 0)
+        assert.strictEqual((yield* stream.ingestRecords([reading(2), bytes(3)]))?.offset, 1)
+        yield* stream.close
+        assert.deepStrictEqual(server.last.records, [shown(1), shown(2), shown(3)])
+        assert.deepStrictEqual(formats(server.last), ["avro single", "avro batch"])
+      })
   )
 
   it.effect("AV-04 sends a fixed uuid as its 16 bytes", () =>
@@ -81,9 +84,15 @@ describe("a stream of Avro records", () => {
   it.effect("AV-05 refuses a value that does not fit by its field, and goes on", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* open()
-      const refused = A.tagged(yield* Effect.flip(stream.ingestRecord({ n: 1, text: 7 })), "InvalidArgument")
+      const refused = A.tagged(
+        yield* Effect.flip(stream.ingestRecord({ n: 1, text: 7 })),
+        "InvalidArgument"
+      )
       assert.deepStrictEqual(refused.path, ["text"])
-      const batch = A.tagged(yield* Effect.flip(stream.ingestRecords([reading(1), { text: "a" }])), "InvalidArgument")
+      const batch = A.tagged(
+        yield* Effect.flip(stream.ingestRecords([reading(1), { text: "a" }])),
+        "InvalidArgument"
+      )
       assert.strictEqual(batch.path.at(-1), "n")
       assert.strictEqual(yield* (yield* stream.ingestRecord(reading(4))).await, 0)
       yield* stream.close
@@ -106,7 +115,10 @@ describe("a stream of Avro records", () => {
         assert.strictEqual(create?.avroSchema, JSON.stringify(schema))
       }
       const sent = server.connections.flatMap(({ records }) => records)
-      assert.deepStrictEqual([...sent].sort(), Array.from({ length: 40 }, (_, n) => shown(n)).sort())
+      assert.deepStrictEqual(
+        [...sent].sort(),
+        Array.from({ length: 40 }, (_, n) => shown(n)).sort()
+      )
     })
   )
 
@@ -115,7 +127,9 @@ describe("a stream of Avro records", () => {
       const { server, zerobus } = yield* A.client()
       const persistent = yield* Effect.flip(zerobus.createPersistentStream(table))
       assert.deepStrictEqual(A.tagged(persistent, "InvalidArgument").path, ["recordType"])
-      const following = yield* Effect.flip(zerobus.createStream(table, { onSchemaChange: "reopen" }))
+      const following = yield* Effect.flip(
+        zerobus.createStream(table, { onSchemaChange: "reopen" })
+      )
       assert.deepStrictEqual(A.tagged(following, "InvalidArgument").path, ["onSchemaChange"])
       assert.strictEqual(server.connections.length, 0)
     })

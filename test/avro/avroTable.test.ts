@@ -58,7 +58,11 @@ describe("a value", () => {
     [long("timestamp-millis"), new Date(1), [2]],
     [long("timestamp-micros"), new Date(1), [0xd0, 0x0f]],
     [long("local-timestamp-nanos"), 1n, [2]],
-    [{ type: "record", name: "s", fields: [{ name: "b", type: "string" }] }, { b: "foo" }, [6, 0x66, 0x6f, 0x6f]]
+    [
+      { type: "record", name: "s", fields: [{ name: "b", type: "string" }] },
+      { b: "foo" },
+      [6, 0x66, 0x6f, 0x6f]
+    ]
   ]
   for (const [type, value, bytes] of written) {
     it(`of ${JSON.stringify(type)} becomes ${bytes.join(" ")}`, () => {
@@ -66,8 +70,13 @@ describe("a value", () => {
     })
   }
 
-  const items = { type: "array", items: { type: "record", name: "s", fields: [{ name: "n", type: "int" }] } }
-  const refused: ReadonlyArray<readonly [unknown, unknown, ReadonlyArray<string | number>, string]> = [
+  const items = {
+    type: "array",
+    items: { type: "record", name: "s", fields: [{ name: "n", type: "int" }] }
+  }
+  const refused: ReadonlyArray<
+    readonly [unknown, unknown, ReadonlyArray<string | number>, string]
+  > = [
     ["int", 2 ** 31, ["x"], "int"],
     ["int", 1.5, ["x"], "int"],
     ["long", 2n ** 63n, ["x"], "long"],
@@ -125,11 +134,17 @@ describe("a table", () => {
     const table = AvroTable.make(`  ${name} `, text)
     assert.deepStrictEqual([table.schema, table.tableName, table.recordType], [text, name, "avro"])
     assert.strictEqual(Buffer.from(table.descriptor!).toString(), text)
-    assert.strictEqual(AvroTable.make(name, JSON.parse(text)).schema, JSON.stringify(JSON.parse(text)))
+    assert.strictEqual(
+      AvroTable.make(name, JSON.parse(text)).schema,
+      JSON.stringify(JSON.parse(text))
+    )
   })
 
   it("is refused with a name that is none", () => {
-    assert.throws(() => AvroTable.make("events", { type: "record", name: "r", fields: [] }), InvalidTable)
+    assert.throws(
+      () => AvroTable.make("events", { type: "record", name: "r", fields: [] }),
+      InvalidTable
+    )
   })
 
   const cycle: Record<string, unknown> = {}

@@ -2,7 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import { loadedBy } from "../support/loadedBy.ts"
 
-const ofAvro = (url: string): boolean => /\/src\/(?:internal\/)?avro\/|\/node_modules\/\w*avsc\w*\//.test(url)
+const ofAvro = (url: string): boolean =>
+  /\/src\/(?:internal\/)?avro\/|\/node_modules\/\w*avsc\w*\//.test(url)
 
 it("the modules of the client are none of Avro's", () => {
   const loaded = loadedBy('await import("effect-zerobus")')

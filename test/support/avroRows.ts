@@ -17,7 +17,10 @@ export const isAvroColumn = (type: ColumnType): boolean => {
 }
 
 /** The schema of records for these columns, with a choice where several types of Avro do. */
-export const avroSchemaOf = (columns: ReadonlyArray<ColumnDefinition>, random: () => number = () => 0): object => {
+export const avroSchemaOf = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  random: () => number = () => 0
+): object => {
   let names = 0
   const record = (fields: ReadonlyArray<ColumnDefinition>): object => ({
     type: "record",
@@ -100,4 +103,5 @@ const valueOf = (type: ColumnType, value: unknown): unknown => {
 export const avroValueOf = (
   columns: ReadonlyArray<ColumnDefinition>,
   row: Record<string, unknown>
-): Record<string, unknown> => Object.fromEntries(columns.map(({ name, type }) => [name, valueOf(type, row[name])]))
+): Record<string, unknown> =>
+  Object.fromEntries(columns.map(({ name, type }) => [name, valueOf(type, row[name])]))

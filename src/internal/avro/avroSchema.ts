@@ -260,7 +260,9 @@ class SchemaReader {
       const found = typeof field === "object" && field !== null ? (field as Json) : {}
       const fieldName = found["name"]
       if (typeof fieldName !== "string" || !plain.test(fieldName) || seen.has(fieldName)) {
-        return refuseAvro(`The record ${shownName(name)} has a field twice, or one without a valid name.`)
+        return refuseAvro(
+          `The record ${shownName(name)} has a field twice, or one without a valid name.`
+        )
       }
       seen.add(fieldName)
       fields.push({ name: fieldName, type: this.read(found["type"], inside, depth + 1) })
@@ -269,7 +271,10 @@ class SchemaReader {
   }
 }
 
-const decimalOf = ({ logicalType, precision, scale = 0 }: Json, mostDigits: number): AvroDecimal | undefined =>
+const decimalOf = (
+  { logicalType, precision, scale = 0 }: Json,
+  mostDigits: number
+): AvroDecimal | undefined =>
   logicalType === "decimal" &&
   typeof precision === "number" &&
   typeof scale === "number" &&

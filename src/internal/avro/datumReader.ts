@@ -8,18 +8,28 @@
 import { base64OfBytes } from "../columns/base64Text.ts"
 import type { ColumnType } from "../columns/columnType.ts"
 import { AvroProblem, refuseAvro } from "./avroProblem.ts"
-import { type AvroRecord, type AvroTime, type AvroType, maxAvroDepth, shownName } from "./avroSchema.ts"
+import {
+  type AvroRecord,
+  type AvroTime,
+  type AvroType,
+  maxAvroDepth,
+  shownName
+} from "./avroSchema.ts"
 import { decimalTextOf } from "./decimalBytes.ts"
 
 /** Reads one value at the cursor. */
 type Read = (cursor: Cursor) => unknown
 
 /** Reads one record: all of the bytes, or those from `start` to `end`. Throws an `AvroProblem`. */
-export type ReadDatum = (bytes: Uint8Array, start?: number, end?: number) => { readonly [field: string]: unknown }
+export type ReadDatum = (
+  bytes: Uint8Array,
+  start?: number,
+  end?: number
+) => { readonly [field: string]: unknown }
 
 /**
- * The reader of records of a schema. With a column type, fields have the names of its columns, which
- * are found ignoring case.
+ * The reader of records of a schema. With a column type, fields have the names of its columns,
+ * which are found ignoring case.
  */
 export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum => {
   const read = new Readers().of(schema, columns)
@@ -35,7 +45,9 @@ export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum
 export const datumText = (record: { readonly [field: string]: unknown }): string =>
   JSON.stringify(record, (_, value: unknown) => (Object.is(value, -0) ? negativeZero : value))
 
-const negativeZero = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON("-0.0")
+const negativeZero = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON(
+  "-0.0"
+)
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -101,7 +113,8 @@ class Cursor {
   /** A length or a number of items. */
   size(): number {
     const size = this.long()
-    if (typeof size === "bigint" || size < 0) return refuseAvro("A length is negative or too large.")
+    if (typeof size === "bigint" || size < 0)
+      return refuseAvro("A length is negative or too large.")
     return size
   }
 
@@ -121,7 +134,8 @@ class Cursor {
 }
 
 /** A long as JSON has it. */
-const integer = (value: number | bigint): number | string => (typeof value === "bigint" ? String(value) : value)
+const integer = (value: number | bigint): number | string =>
+  typeof value === "bigint" ? String(value) : value
 
 /** Microseconds of a time. */
 const micros = (value: number | bigint, time: AvroTime): number | string => {
@@ -134,7 +148,8 @@ const micros = (value: number | bigint, time: AvroTime): number | string => {
   return integer(asNumber(BigInt(value) / 1000n))
 }
 
-const asNumber = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value)
+const asNumber = (value: bigint): number | bigint =>
+  Number.isSafeInteger(Number(value)) ? Number(value) : value
 
 const float = (value: number): number | string => (Number.isFinite(value) ? value : String(value))
 
@@ -227,7 +242,8 @@ class Readers {
       case "enum": {
         const { name, symbols } = type
         return (cursor) =>
-          symbols[Number(cursor.long())] ?? refuseAvro(`The enum ${shownName(name)} has no such symbol.`)
+          symbols[Number(cursor.long())] ??
+          refuseAvro(`The enum ${shownName(name)} has no such symbol.`)
       }
       case "union": {
         const reads = type.branches.map((branch) => this.of(branch, column))
@@ -301,5 +317,7 @@ const block = (cursor: Cursor, empty: boolean): number => {
     cursor.size()
   }
   if (empty && count > 0) return refuseAvro("The items of an array take no bytes.")
-  return count > cursor.end - cursor.at ? refuseAvro("An array or map has more items than bytes.") : count
+  return count > cursor.end - cursor.at
+    ? refuseAvro("An array or map has more items than bytes.")
+    : count
 }

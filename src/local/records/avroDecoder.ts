@@ -1,6 +1,7 @@
 /**
- * Appends Avro records to the leaves of a table. A record is read into the values that a JSON record
- * of the same row has, and these are appended by the rules of JSON, so that the rows are the same.
+ * Appends Avro records to the leaves of a table. A record is read into the values that a JSON
+ * record of the same row has, and these are appended by the rules of JSON, so that the rows are the
+ * same.
  */
 import { type AvroRecord, parseAvroSchema } from "../../internal/avro/avroSchema.ts"
 import { datumReader, datumText } from "../../internal/avro/datumReader.ts"
@@ -12,9 +13,13 @@ import { jsonObjectAppender } from "./jsonValues.ts"
 const decoder = new TextDecoder()
 
 /** The schema of a stream, given as UTF-8. Throws an `AvroProblem`. */
-export const avroSchemaOf = (schema: Uint8Array): AvroRecord => parseAvroSchema(decoder.decode(schema))
+export const avroSchemaOf = (schema: Uint8Array): AvroRecord =>
+  parseAvroSchema(decoder.decode(schema))
 
-/** Builds the decoder of a stream, which answers 1 for each record. The schema must have passed `checkAvroSchema`. */
+/**
+ * Builds the decoder of a stream, which answers 1 for each record. The schema must have passed
+ * `checkAvroSchema`.
+ */
 export const avroDecoder = (
   tree: ColumnTree,
   schema: Uint8Array,
@@ -29,7 +34,11 @@ export const avroDecoder = (
   }
 }
 
-const columnOf = (name: string, { nullable, type }: ColumnNode): ColumnDefinition => ({ name, type, nullable })
+const columnOf = (name: string, { nullable, type }: ColumnNode): ColumnDefinition => ({
+  name,
+  type,
+  nullable
+})
 
 /** The text of each record of a stream as JSON, in the forms that `zerobus ingest` reads. */
 export const avroTexts = (schema: Uint8Array): ((record: Uint8Array) => ReadonlyArray<string>) => {

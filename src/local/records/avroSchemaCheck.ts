@@ -50,7 +50,12 @@ const checkFields = (
   }
 }
 
-const checkType = (path: string, column: ColumnType, type: AvroType, findings: Array<SchemaFinding>): void => {
+const checkType = (
+  path: string,
+  column: ColumnType,
+  type: AvroType,
+  findings: Array<SchemaFinding>
+): void => {
   if (type.type === "union") {
     for (const branch of type.branches) {
       if (findings.length < maxFindings) checkType(path, column, branch, findings)
@@ -70,7 +75,10 @@ const checkType = (path: string, column: ColumnType, type: AvroType, findings: A
   } else if (column._tag === "Struct" && type.type === "record") {
     checkFields(`${path}.`, column.fields, type, findings)
   } else if (!fits(column, type)) {
-    findings.push({ cause: "TYPE_INCOMPATIBLE", message: `the field ${path} must be ${needed(column)}` })
+    findings.push({
+      cause: "TYPE_INCOMPATIBLE",
+      message: `the field ${path} must be ${needed(column)}`
+    })
   }
 }
 
@@ -137,7 +145,8 @@ const fits = (column: ColumnType, type: AvroType): boolean => {
       return tag === "String"
     case "bytes":
     case "fixed":
-      if (type.decimal !== undefined) return column._tag === "Decimal" && type.decimal.scale <= column.scale
+      if (type.decimal !== undefined)
+        return column._tag === "Decimal" && type.decimal.scale <= column.scale
       if (type.type === "fixed" && type.uuid === true) return tag === "String"
       return tag === "Binary"
     default:

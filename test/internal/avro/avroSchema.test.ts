@@ -17,7 +17,10 @@ describe("a schema", () => {
       name: "r",
       namespace: "a.b",
       fields: [
-        { name: "one", type: { type: "record", name: "c.d", fields: [{ name: "x", type: inner }] } },
+        {
+          name: "one",
+          type: { type: "record", name: "c.d", fields: [{ name: "x", type: inner }] }
+        },
         { name: "two", type: "c.e" },
         { name: "three", type: ["null", "r", "a.b.r"] }
       ]
@@ -41,8 +44,12 @@ describe("a schema", () => {
     assert.deepInclude(logical("fixed", "decimal", { ...fixed, precision: 4 }), {
       decimal: { precision: 4, scale: 0 }
     })
-    assert.deepInclude(logical("fixed", "decimal", { ...fixed, precision: 5 }), { decimal: undefined })
-    assert.deepInclude(logical("bytes", "decimal", { precision: 2, scale: 3 }), { decimal: undefined })
+    assert.deepInclude(logical("fixed", "decimal", { ...fixed, precision: 5 }), {
+      decimal: undefined
+    })
+    assert.deepInclude(logical("bytes", "decimal", { precision: 2, scale: 3 }), {
+      decimal: undefined
+    })
     assert.deepInclude(logical("fixed", "uuid", fixed), { uuid: false, duration: false })
     assert.deepInclude(logical("fixed", "duration", { name: "f", size: 12 }), { duration: true })
   })

@@ -6,7 +6,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { AvroTable } from "../../../src/avro/index.ts"
-import { type ColumnDefinition, parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  parseTableDefinition
+} from "../../../src/internal/columns/columnType.ts"
 import { formatBytes, formatOf, type LogFormat } from "../../../src/local/log/logFrames.ts"
 import type { RecordRejected } from "../../../src/local/log/storageErrors.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
@@ -20,8 +23,10 @@ import { encode } from "../../support/byteSink.ts"
 import { record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 
-const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
-const columnsOf = (text: string): ReadonlyArray<ColumnDefinition> => get(parseTableDefinition(`a.b.c(${text})`)).columns
+const get = <A>(result: Result.Result<A, string>): A =>
+  Result.getOrThrowWith(result, (why) => new Error(why))
+const columnsOf = (text: string): ReadonlyArray<ColumnDefinition> =>
+  get(parseTableDefinition(`a.b.c(${text})`)).columns
 
 const formatFor = (schema: object): LogFormat => ({
   _tag: "Avro",
@@ -50,7 +55,10 @@ describe("Avro records", () => {
         const again = { ...definition, name: `${definition.name}_again` }
         yield* store.create(definition)
         yield* store.create(again)
-        const rows = Array.from({ length: 40 }, () => record(random, columns).row as Record<string, unknown>)
+        const rows = Array.from(
+          { length: 40 },
+          () => record(random, columns).row as Record<string, unknown>
+        )
         const table = AvroTable.make("a.b.c", avroSchemaOf(columns, random))
         const format: LogFormat = { _tag: "Avro", schema: table.descriptor! }
         const writer = yield* store.openWriter(definition.name, format)
@@ -89,7 +97,12 @@ describe("the schema of a stream", () => {
     if (problem._tag === "Unreadable") return [problem.why]
     return problem.findings.map(({ cause, message }) => `${cause}: ${message}`)
   }
-  const decimal = (scale: number) => ({ type: "bytes", logicalType: "decimal", precision: 5, scale })
+  const decimal = (scale: number) => ({
+    type: "bytes",
+    logicalType: "decimal",
+    precision: 5,
+    scale
+  })
 
   it("fits in any order and without columns that may be NULL", () => {
     assert.deepStrictEqual(findings(["NAME", "string"], ["id", "int"]), [])
@@ -98,7 +111,10 @@ describe("the schema of a stream", () => {
   })
 
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, unknown]>]> = [
-    ["MISSING_REQUIRED_COLUMN: the schema has no field for the NOT NULL column id", [["name", "string"]]],
+    [
+      "MISSING_REQUIRED_COLUMN: the schema has no field for the NOT NULL column id",
+      [["name", "string"]]
+    ],
     [
       "FIELD_NOT_IN_TABLE: the table has no column other",
       [
@@ -190,12 +206,22 @@ describe("a record that does not fit", () => {
     ["x INT", "int", [], `x: ${outside}The bytes end within a value`],
     ["x INT", "int", [2, 2], `: ${outside}Bytes are left behind the value`],
     ["x INT", "int", [0x80, 0x80, 0x80, 0x80, 0x10], `x: ${outside}An int has more than 32 bits`],
-    ["x BIGINT", "long", Array.from({ length: 11 }, () => 0xff), `x: ${outside}An integer has more than 64 bits`],
+    [
+      "x BIGINT",
+      "long",
+      Array.from({ length: 11 }, () => 0xff),
+      `x: ${outside}An integer has more than 64 bits`
+    ],
     ["x BOOLEAN", "boolean", [2], `x: ${outside}A boolean is neither 0 nor 1`],
     ["x STRING", "string", [1], `x: ${outside}A length is negative or too large`],
     ["x STRING", "string", [20, 97], `x: ${outside}The bytes end within a value`],
     ["x STRING", "string", [2, 0xff], `x: ${outside}A text is not valid UTF-8`],
-    ["x STRING", { type: "enum", name: "e", symbols: ["A"] }, [2], `x: ${outside}The enum e has no such symbol`],
+    [
+      "x STRING",
+      { type: "enum", name: "e", symbols: ["A"] },
+      [2],
+      `x: ${outside}The enum e has no such symbol`
+    ],
     ["x INT", ["null", "int"], [4], `x: ${outside}A union has no such branch`],
     ["x TIMESTAMP", millis, [2], `x: ${outside}A time has parts of a microsecond`],
     [
@@ -204,7 +230,12 @@ describe("a record that does not fit", () => {
       [0xfe, 0xff, 0xff, 0xff, 0x0f, 0],
       `x: ${outside}An array or map has more items than bytes`
     ],
-    ["x ARRAY<INT>", { type: "array", items: "null" }, [2, 0], `x: ${outside}The items of an array take no bytes`],
+    [
+      "x ARRAY<INT>",
+      { type: "array", items: "null" },
+      [2, 0],
+      `x: ${outside}The items of an array take no bytes`
+    ],
     [
       "x DECIMAL(38, 0)",
       { type: "bytes", logicalType: "decimal", precision: 40 },
@@ -215,13 +246,17 @@ describe("a record that does not fit", () => {
   ]
   for (const [column, type, bytes, expected] of cases) {
     it(`${column} as ${JSON.stringify(type)}: ${expected}`, () => {
-      assert.strictEqual(refusal(columnsOf(column), recordOf(["x", type]), Uint8Array.from(bytes)), expected)
+      assert.strictEqual(
+        refusal(columnsOf(column), recordOf(["x", type]), Uint8Array.from(bytes)),
+        expected
+      )
     })
   }
 
   it("names NULL in a NOT NULL column, as JSON does", () => {
     assert.match(
-      refusal(columnsOf("x INT NOT NULL"), recordOf(["x", ["null", "int"]]), Uint8Array.of(0)) ?? "",
+      refusal(columnsOf("x INT NOT NULL"), recordOf(["x", ["null", "int"]]), Uint8Array.of(0)) ??
+        "",
       /^x: .*NOT NULL/
     )
   })
@@ -231,7 +266,10 @@ describe("a record that does not fit", () => {
       const columns = columnsOf("id INT, name STRING")
       const store = yield* makeMemoryTableStore
       yield* store.create({ name: "a.b.c", columns })
-      const writer = yield* store.openWriter("a.b.c", formatFor(recordOf(["id", "int"], ["name", "string"])))
+      const writer = yield* store.openWriter(
+        "a.b.c",
+        formatFor(recordOf(["id", "int"], ["name", "string"]))
+      )
       const bad = writer.appendUnsafe([Uint8Array.of(2, 2, 0xff)]) as RecordRejected
       assert.deepStrictEqual([bad._tag, bad.path], ["RecordRejected", "name"])
       assert.strictEqual(typeof writer.appendUnsafe([Uint8Array.of(2, 2, 97)]), "number")
@@ -283,7 +321,10 @@ describe("hostile records", () => {
     const texts = recordTexts(formatFor(schema))
     assert.deepStrictEqual(texts(Uint8Array.of(2, 2, 0)), ['{"next":{"next":{"next":null}}}'])
     const endless = recordTexts(formatFor(recordOf(["next", "r"])))
-    for (const read of [() => texts(new Uint8Array(1_000_000).fill(2)), () => endless(new Uint8Array(0))]) {
+    for (const read of [
+      () => texts(new Uint8Array(1_000_000).fill(2)),
+      () => endless(new Uint8Array(0))
+    ]) {
       try {
         read()
         assert.fail("was read")
