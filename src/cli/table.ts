@@ -7,7 +7,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
-import { rescueTag } from "../internal/columns/rescueTag.ts"
 import type { UnityCatalogShape } from "../UnityCatalog.ts"
 import { failed } from "./terminal/CommandFailed.ts"
 import { print, printJson, visible } from "./terminal/print.ts"
@@ -110,6 +109,7 @@ const show = Command.make(
     const { readTable } = yield* catalogUse
     const { localFolder, readLog } = yield* localTable
     const { shownTypeText } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
+    const { rescueTag } = yield* Effect.promise(() => import("../internal/columns/rescueTag.ts"))
     const table = yield* readTable(input.table)
     const folder = localFolder(table)
     const live = folder === undefined ? undefined : yield* readLog(folder)
