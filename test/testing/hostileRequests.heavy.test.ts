@@ -4,8 +4,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Random, Schedule } from "effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { databricks } from "../generated/zerobus_service.js"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { collect } from "../support/garbage.ts"
 import { headersFor, openCreated } from "../support/rawStream.ts"
 
 const { EphemeralStreamRequest } = databricks.zerobus
@@ -14,8 +13,6 @@ const concurrency = 20
 const table = "main.default.orders"
 const allowedGrowth = 16 * 1024 * 1024
 
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
 /** Bytes held after a collection. Client and server share the process, so what either keeps counts. */
 const heldBytes = Effect.gen(function* () {
   // Closed calls let go of their buffers a few turns later.

@@ -5,10 +5,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, Scope } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { ackResponse } from "../../../src/local/stream/streamMessages.ts"
 import type * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
+import { collect } from "../../support/garbage.ts"
 import * as A from "../../support/acceptance.ts"
 import { ingestServer, memoryClient } from "../../support/memoryClient.ts"
 import { code } from "../../support/scriptedServer.ts"
@@ -120,8 +119,6 @@ describe("records of a schema", () => {
 })
 
 describe("a stream that was recreated", () => {
-  setFlagsFromString("--expose-gc")
-  const collect = runInNewContext("gc") as () => void
   const payload = "x".repeat(1000)
 
   /** A server that breaks its first connection off, once it has a record, and acknowledges on the others. */

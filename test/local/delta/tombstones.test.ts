@@ -1,13 +1,9 @@
 /** Packed tombstones: what a `Map` of them holds, in a fraction of its memory. */
 import { assert, describe, it } from "@effect/vitest"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { fileKey, type Remove } from "../../../src/local/delta/deltaActions.ts"
 import { Tombstones } from "../../../src/local/delta/tombstones.ts"
+import { collect } from "../../support/garbage.ts"
 import { seeded } from "../../support/randomTables.ts"
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
 
 /** A tombstone with fields of all kinds, present and absent; `n` is in its path. */
 const randomRemove = (random: () => number, n: number): Remove => {

@@ -6,16 +6,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import type { Worker } from "node:worker_threads"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { workerFlusher } from "../../../src/local/flush/workerFlusher.ts"
 import { type StorageFailure, storageFailure } from "../../../src/local/log/storageErrors.ts"
+import { collect } from "../../support/garbage.ts"
 import { append, byHand, table, temporaryFolder } from "../../support/storedTables.ts"
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
 
 describe("a flush worker that fails", () => {
   it.live("fails its own requests, and its exit fails none of its successor's", () =>
