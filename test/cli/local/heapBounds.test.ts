@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
 const program = fileURLToPath(new URL("./heapProgram.ts", import.meta.url))
-const flags = ["--conditions=effect-zerobus-source", "--no-warnings"]
+// Without threads for the collection its moments do not depend on what else the machine does.
+const flags = ["--single-threaded-gc", "--conditions=effect-zerobus-source", "--no-warnings"]
 
 interface Largest {
   readonly young: number
@@ -26,8 +27,8 @@ describe("The heap", () => {
   it("has a young generation of at most two halves of 16 MiB, and an old one of hardly more than is in use", async () => {
     const { grown, young } = await largest("bound")
     assert.isAtMost(young, 32 * mebibyte)
-    // Half as much again, and what is made while V8 marks.
-    assert.isAtMost(grown, 2.5)
+    // Half as much again, and what is made while V8 marks in turns: about 3 times what is in use.
+    assert.isAtMost(grown, 5)
   }, 120_000)
 
   it.runIf(process.versions.node.startsWith("24."))(
@@ -35,7 +36,7 @@ describe("The heap", () => {
     async () => {
       const { grown, young } = await largest("free")
       assert.isAbove(young, 32 * mebibyte)
-      assert.isAbove(grown, 2.5)
+      assert.isAbove(grown, 8)
     },
     120_000
   )
