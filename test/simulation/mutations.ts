@@ -17,8 +17,6 @@ export interface Mutation extends Replacement {
   readonly also?: ReadonlyArray<Replacement>
   /** What has to find it: the simulation, unless it says otherwise. */
   readonly by?: "simulation" | "lanes" | "crashes" | "model" | "replies"
-  /** True when so few seeds find it that only its past failure is run. */
-  readonly rare?: boolean
   /** True when it is no bug: then nothing may be found. */
   readonly harmless?: boolean
 }
@@ -242,8 +240,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an idle stream does not notice its next record",
     file: supervisor,
-    find: "    yield* Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)\n",
-    replace: "    yield* core.closeRequested.await\n"
+    find: "    const due = Effect.raceFirst(core.zone.awaitNext, core.closeRequested.await)\n",
+    replace: "    const due = core.closeRequested.await\n"
   },
   {
     name: "the first record of an idle stream has no budget of its own",

@@ -138,7 +138,7 @@ const main = async (): Promise<void> => {
     else failed++
     process.stdout.write(`${text}\n`)
   }
-  const queue = chosen.filter(({ rare }) => rare !== true)
+  const queue = [...chosen]
   const work = async () => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
       const { harmless = false, name } = mutation

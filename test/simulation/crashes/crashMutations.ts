@@ -102,13 +102,6 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: ""
   },
   {
-    name: "a file counts as damaged although all of its records are acknowledged",
-    file: spoolScan,
-    find: "first <= acknowledged + 1",
-    replace: "first < 0 && acknowledged < 0",
-    rare: true
-  },
-  {
     name: "what a killed process has written is sent without being synchronised",
     file: openSpool,
     find: '      if (sync === "group") await synchronise(disk, folder, files)\n',
