@@ -171,7 +171,7 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   return refused(`The IPC stream holds ${batches.length} batches instead of one. ${advice}`)
 }
 
-/** The batch message of what is left of a stream's only batch without so many rows. */
+/** The batch message with the rows of a stream's only batch that come after the first `rows`. */
 const withoutRows = (
   stream: Uint8Array,
   rows: number,

@@ -3,7 +3,7 @@
  */
 import { type Data, DataType, makeData } from "apache-arrow"
 
-/** A column of so many nulls. */
+/** A column with nulls only. */
 export const nullColumn = (type: DataType, length: number): Data => {
   const nullBitmap = new Uint8Array((length + 7) >> 3)
   const base = { length, nullCount: length, nullBitmap }

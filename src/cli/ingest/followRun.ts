@@ -30,7 +30,7 @@ export interface FollowKeeper {
   readonly save: Effect.Effect<void, CommandFailed>
 }
 
-/** What following needs besides what any file does. */
+/** Input and keeper of a followed file, and what every ingest needs. */
 export interface FollowOptions {
   readonly input: RecordInput
   readonly keeper: FollowKeeper

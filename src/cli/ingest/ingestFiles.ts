@@ -10,7 +10,7 @@ import type { RecordInput } from "./inputs.ts"
 import type { ResumePlace } from "./resumePlace.ts"
 import type { SpoolPlace } from "./spoolPlace.ts"
 
-/** What an ingest needs besides the files. */
+/** What an ingest needs in addition to its files. */
 export type FilesSource = Omit<IngestSource, "name" | "bytes" | "reader" | "header" | "keeping">
 
 /** Queues the records of the files; `place` is the way through the spool of the stream, if it has one. */

@@ -1,5 +1,5 @@
 /**
- * The columns of a record batch, checked: whoever has an `ArrowColumn` reads each of its values
+ * The columns of a record batch, checked: code that has an `ArrowColumn` reads each of its values
  * without looking at a bound again.
  */
 import { refuseArrow } from "./arrowProblem.ts"
@@ -133,13 +133,13 @@ const ofSize = (bytes: Uint8Array, size: number): Uint8Array =>
 const onlyChild = (children: ReadonlyArray<ArrowField>): ArrowField =>
   children.length === 1 ? children[0]! : refuseArrow("A list or map has not one child.")
 
-/** The offsets of so many values, in memory of their own that is aligned. */
+/** Copies the offsets of the values into aligned memory. */
 const readOffsets = (bytes: Uint8Array, length: number, large: boolean): Int32Array => {
   // A column without values may have no offsets.
   if (length === 0) return noOffsets
   const width = large ? 8 : 4
   const size = (length + 1) * width
-  // A copy, also of a `Buffer`, whose `slice` is none.
+  // `Buffer.slice` returns a view, so copy explicitly.
   const copy = new Uint8Array(size)
   copy.set(ofSize(bytes, size).subarray(0, size))
   const words = new Int32Array(copy.buffer)

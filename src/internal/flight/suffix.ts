@@ -34,7 +34,7 @@ export const suffixOf =
     return { content: concat(kept), records: kept.length }
   }
 
-/** An IPC stream without so many rows, fewer than it has. */
+/** An IPC stream without its first rows; at least one row stays. */
 const withoutRows = (
   buffer: Buffer,
   schema: IpcMessage,

@@ -31,7 +31,7 @@ const mix = (bits: number): number => {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** The lane of a key, of so many. */
+/** The lane of a key, from 0 to the number of lanes less one. */
 export const laneOfKey = (key: string | number, lanes: number): number => hashKey(key) % lanes
 
 /** The key of a record, or why it has none. */
